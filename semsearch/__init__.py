@@ -1,0 +1,1 @@
+"""semsearch: semantic search and near-duplicate detection over your own text."""

@@ -1,0 +1,80 @@
+"""The command line. Importing this package stays light: a command loads what it needs when it runs."""
+
+import importlib
+from typing import Any
+
+import click
+
+from semsearch.errors import SemsearchError
+
+COMMANDS = {
+    "ingest": "ingest",
+    "query": "query",
+    "dedup": "dedup",
+    "tune": "tune",
+    "eval": "tune",
+    "status": "manage",
+    "remove": "manage",
+}
+"""Each command and the module of this package that holds it, in the order of `--help`."""
+
+
+class _Reported(click.ClickException):
+    """A `SemsearchError` as click shows it: `Error: ...`, then `hint: ...`, and its own exit code."""
+
+    def __init__(self, error: SemsearchError) -> None:
+        super().__init__(str(error))
+        self.hint = error.hint
+        self.exit_code = error.exit_code
+
+    def show(self, file: Any = None) -> None:
+        from semsearch.cli.render import plain
+
+        click.echo(f"Error: {plain(self.message)}", file=file, err=True)
+        if self.hint:
+            click.echo(f"hint: {plain(self.hint)}", file=file, err=True)
+
+
+class _Commands(click.Group):
+    """Loads the module of a command when it is asked for, and turns our errors into click's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"semsearch.cli.{COMMANDS[name]}"), f"{name}_")
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            if near := difflib.get_close_matches(args[0], COMMANDS, 1):
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SemsearchError as error:
+            raise _Reported(error) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="semsearch", prog_name="semsearch")
+def main() -> None:
+    """Search your own text by meaning, and find near-duplicates in it.
+
+    \b
+    semsearch ingest docs/                  index a folder
+    semsearch query "how do refunds work"   find passages
+    semsearch dedup                         find near-duplicates
+    semsearch tune --pairs sample           choose dedup's threshold
+
+    Everything stays on this machine. The index is the nearest .semsearch folder upwards, as git finds .git;
+    --index DIR or SEMSEARCH_INDEX name another.
+    """

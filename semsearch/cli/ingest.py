@@ -1,0 +1,132 @@
+"""`semsearch ingest`."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from semsearch.ingest import IngestReport, Progress
+
+_MOST_LINES = 10
+_MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
+
+
+@click.command(
+    "ingest",
+    epilog="\b\nExamples:\n  semsearch ingest docs/ notes.md\n  semsearch ingest tickets.jsonl --text-field body --id-field key"
+    "\n  pbpaste | semsearch ingest -\n\n" + options.exit_codes(0, 1, 2, 3, 11, 12, 13),
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options.index
+@click.option("--text-field", multiple=True, metavar="NAME", help="Column or key of rows that holds the text; repeatable.")
+@click.option("--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number.")
+@click.option(
+    "--max-size",
+    type=options.Size(),
+    default="50MB",
+    show_default=True,
+    metavar="SIZE",
+    help="Skip files larger than this.",
+)
+@options.model
+@options.precision
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
+@options.wait
+@options.as_json
+def ingest_(
+    paths: tuple[str, ...],
+    folder: Path | None,
+    text_field: tuple[str, ...],
+    id_field: str,
+    max_size: int,
+    model: str | None,
+    precision: str | None,
+    dry_run: bool,
+    verbose: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Index files and folders, or bring them up to date.
+
+    PATH is a file, a folder, or - for standard input. Folders are walked; what .gitignore and .semsearchignore
+    name is left out, and so are hidden, binary and over-large files. Text, Markdown, reStructuredText, HTML, PDF,
+    DOCX, and CSV, TSV and JSONL row by row are read, and any other file that is text.
+
+    Run it again at any time: unchanged files cost nothing, changed ones are replaced, vanished ones removed.
+    The index is made as ./.semsearch when there is none yet.
+    """
+    from semsearch.errors import InvalidInput
+    from semsearch.index import FOLDER, Index, ingest_preview, locate
+    from semsearch.readers import RowFields
+
+    roots = [Path(path) for path in paths if path != "-"]
+    for root in roots:
+        if not root.exists() and not root.is_symlink():
+            raise InvalidInput(f"{root} does not exist", f"relative paths start at {Path.cwd()}")
+    standard_input = None
+    if "-" in paths:
+        standard_input = click.get_binary_stream("stdin").read().decode("utf-8", "replace")
+    fields = RowFields(text_field, id_field)
+    where = locate(folder) or Path.cwd() / FOLDER
+    exists = (where / "library.sqlite3").exists()
+    if dry_run and not exists:
+        report = ingest_preview(roots, standard_input, fields=fields, max_bytes=max_size)
+    else:
+        if exists:
+            index = Index.open(where, model=model, precision=precision, wait=wait)
+        else:
+            index = Index.create(where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait)
+            render.talk(f"made a new index in {render.relative(where)}")
+        with index, render.progress("ingest", "passages") as bar:
+
+            def show(step: "Progress") -> None:
+                if bar is not None:
+                    bar.update(bar.task_ids[0], completed=step.done, total=step.total, count=step.passages)
+
+            report = index.ingest(
+                roots,
+                standard_input=standard_input,
+                fields=fields,
+                max_bytes=max_size,
+                dry_run=dry_run,
+                progress=show,
+            )
+    if as_json:
+        render.emit_json(asdict(report))
+    _summarise(report, verbose)
+    if report.failed:
+        raise click.exceptions.Exit(3)
+
+
+def _summarise(report: "IngestReport", verbose: bool) -> None:
+    """The summary for people, on standard error."""
+    counts = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
+    render.talk(f"{'would be: ' if report.dry_run else ''}{counts}, {len(report.skipped):,} skipped")
+    if not report.dry_run:
+        render.talk(
+            f"{render.plural(report.documents, 'document')} in {render.plural(report.passages, 'passage')},"
+            f" {report.embedded:,} of them new to the model, in {report.seconds:.1f} s"
+        )
+    on_purpose = Counter(skipped.reason for skipped in report.skipped if not skipped.failed)
+    for reason, count in on_purpose.most_common():
+        render.talk(f"skipped {count:,}: {reason}")
+    if verbose:
+        for skipped in report.skipped:
+            render.talk(f"  {render.name(skipped.path)}: {skipped.reason}")
+    for skipped in report.failed[: None if verbose else _MOST_LINES]:
+        render.talk(f"could not read {render.name(skipped.path)}: {skipped.reason}")
+    if len(report.failed) > _MOST_LINES and not verbose:
+        render.talk(f"... and {len(report.failed) - _MOST_LINES:,} more that could not be read (--verbose lists them)")
+    if report.unknown:
+        worst = max(report.unknown, key=lambda source: source[1])
+        render.talk(
+            f"warning: the model does not know much of the text of {render.plural(len(report.unknown), 'source')}:"
+            f" {worst[1]:.0%} of the tokens of {render.name(worst[0])}, so scores there mean little"
+        )
+        render.talk(f"hint: a new index with a multilingual model, such as --model {_MULTILINGUAL}")

@@ -1,0 +1,75 @@
+"""`semsearch status` and `semsearch remove`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from semsearch.cli import options, render
+
+
+@click.command(
+    "status",
+    epilog="\b\nExamples:\n  semsearch status\n  semsearch status --sources\n\n" + options.exit_codes(0, 1, 2, 10, 12, 13),
+)
+@options.index
+@click.option("--sources", is_flag=True, help="List the names of all sources instead, one a line.")
+@options.as_json
+def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
+    """Show where the index is, what made it and what it holds."""
+    from semsearch.index import Index
+
+    with Index.open(folder) as index:
+        if sources:
+            names = index.sources()
+            if as_json:
+                render.emit_json(names)
+            else:
+                for source in names:
+                    click.echo(render.name(source))
+            return
+        status = index.status()
+    if as_json:
+        render.emit_json(asdict(status))
+        return
+    settings, counts = status.settings, status.counts
+    threshold = status.threshold
+    rows = {
+        "index": render.relative(status.folder),
+        "model": f"{settings['model']} ({settings['precision']}, {settings['dimension']} dimensions,"
+        f" passages of at most {settings['window']} tokens)",
+        "weights": f"SHA-256 {str(settings['weights'])[:12]}",
+        "holds": ", ".join(render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")),
+        "size": ", ".join(f"{part} {render.size(count)}" for part, count in status.bytes.items()),
+        "last ingest": status.last_ingest or "never",
+        "threshold": f"{threshold['threshold']:g}, tuned on {threshold['pairs']} ({threshold['rule']})"
+        if threshold
+        else "none saved; `semsearch tune` chooses one",
+    }
+    for label, value in rows.items():
+        click.echo(f"{label:<12} {render.name(str(value))}")
+    if status.pending:
+        render.talk("an ingest was cut off or is at work: some passages cannot be found yet")
+
+
+@click.command(
+    "remove",
+    epilog="\b\nExamples:\n  semsearch remove notes/old.md\n  semsearch remove notes\n\n"
+    + options.exit_codes(0, 1, 2, 10, 11, 12, 13),
+)
+@click.argument("source")
+@options.index
+@options.wait
+@options.as_json
+def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> None:
+    """Take SOURCE out of the index: a file, or all that lies below a folder. The files themselves are left alone.
+
+    The next ingest of the same folder adds them again, unless .semsearchignore names them.
+    """
+    from semsearch.index import Index
+
+    with Index.open(folder, wait=wait) as index:
+        count = index.remove(source)
+    if as_json:
+        render.emit_json({"removed": count})
+    render.talk(f"removed {render.plural(count, 'source')} from the index")

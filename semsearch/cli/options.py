@@ -1,0 +1,70 @@
+"""Options that several commands share."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+index = click.option(
+    "--index",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The index's folder. Default: SEMSEARCH_INDEX, or the nearest .semsearch upwards.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+model = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="A sentence-transformers model, safetensors only. Default: all-MiniLM-L6-v2.",
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    help="Arithmetic of the default model: fp32 (default), or int8, faster and a little less exact.",
+)
+wait = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait while another process writes to the index.",
+)
+
+_EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "wrong usage",
+    3: "done, but some sources could not be read",
+    10: "no index",
+    11: "locked by another process",
+    12: "index of another model or settings",
+    13: "index damaged",
+}
+
+
+def exit_codes(*codes: int) -> str:
+    """The closing line of a command's help: what its exit codes mean."""
+    return "Exit codes: " + ", ".join(f"{code} {_EXIT_CODES[code]}" for code in codes) + "."
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 2000000, 500kB, 50MB, 1GiB."""
+
+    name = "size"
+    _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The size in bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?)?b?\s*", str(value), re.IGNORECASE)
+        if not match:
+            self.fail(f"{value!r} is not a size such as 500kB or 50MB", param, ctx)
+        return int(float(match[1]) * self._UNITS[(match[2] or "").lower()])

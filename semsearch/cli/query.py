@@ -1,0 +1,167 @@
+"""`semsearch query`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from semsearch.index import Index
+    from semsearch.records import Hit
+
+_SNIPPET = 280
+"""Characters of a snippet: about three lines of a terminal."""
+
+
+@click.command(
+    "query",
+    epilog='\b\nExamples:\n  semsearch query "how do I get my deposit back"\n  semsearch query -k 3 --source "docs/*.md" install'
+    "\n  semsearch query --file questions.txt --jsonl\n\n" + options.exit_codes(0, 1, 2, 10, 12, 13),
+)
+@click.argument("words", nargs=-1, metavar="QUERY")
+@options.index
+@click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
+@click.option("--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits below this cosine.")
+@click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
+@click.option("--file", "file", type=click.File(encoding="utf-8"), help="Read queries from a file, one a line; - is stdin.")
+@click.option(
+    "--show",
+    type=click.Choice(["snippet", "full", "path"]),
+    default="snippet",
+    show_default=True,
+    help="What to show of a hit: the best sentence with its surroundings, the whole passage, or only where it is.",
+)
+@options.as_json
+@options.as_jsonl
+def query_(
+    words: tuple[str, ...],
+    folder: Path | None,
+    k: int,
+    min_score: float,
+    source: str | None,
+    file: Any,
+    show: str,
+    as_json: bool,
+    as_jsonl: bool,
+) -> None:
+    """Find the passages that mean most nearly what QUERY says.
+
+    The score is the cosine of the two vectors, at most 1. QUERY - reads queries from standard input, one a line.
+    Sources are named relative to the folder that holds the index; --source matches those names.
+    """
+    from semsearch.errors import InvalidInput
+    from semsearch.index import Index
+
+    many = file is not None or words == ("-",)
+    if words and file is not None:
+        raise InvalidInput("a query and --file are both given", "give one of them")
+    if many:
+        lines = (file or click.get_text_stream("stdin")).read().splitlines()
+        queries = [line.strip() for line in lines if line.strip()]
+    else:
+        queries = [" ".join(words)]
+    if not any(query.strip() for query in queries):
+        raise InvalidInput("the query is empty", 'say what to look for: semsearch query "how do refunds work"')
+    with Index.open(folder) as index:
+        wants_sentence = show == "snippet" or as_json or as_jsonl
+        results = index.query_many(queries, k=k, min_score=min_score, source=source, highlight=wants_sentence)
+        if as_jsonl:
+            render.emit_jsonl(
+                {"query": query, "rank": rank, **_values(index, hit)}
+                for query, hits in zip(queries, results, strict=True)
+                for rank, hit in enumerate(hits, 1)
+            )
+        elif as_json:
+            answers = [
+                {"query": query, "hits": [_values(index, hit) for hit in hits]}
+                for query, hits in zip(queries, results, strict=True)
+            ]
+            render.emit_json(answers if many else answers[0])
+        else:
+            for query, hits in zip(queries, results, strict=True):
+                if many:
+                    click.echo(f"query: {render.plain(query)}")
+                _show(index, hits, show)
+
+
+def _values(index: "Index", hit: "Hit") -> dict[str, Any]:
+    """A hit as JSON has it."""
+    start, end = hit.highlight
+    return {
+        "score": round(hit.score, 6),
+        "source": hit.source,
+        "path": str(index.path_of(hit.source)),
+        "document": hit.document,
+        "unit": hit.unit,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+        "best_sentence": hit.text[start:end],
+        "metadata": dict(hit.metadata),
+        "passage_id": hit.passage_id,
+    }
+
+
+def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
+    """Hits for people."""
+    from rich.text import Text
+
+    console = render.console()
+    hits = list(hits)
+    if not hits:
+        click.echo("no hits")
+    for rank, hit in enumerate(hits, 1):
+        head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
+        if show == "path":
+            console.print(head)
+            continue
+        body = Text(render.plain(hit.text)) if show == "full" else _snippet(hit, marked=not console.color_system)
+        console.print(head)
+        console.print(_indented(body, console.width if console.is_terminal else None))
+        console.print()
+
+
+def _place(index: "Index", hit: "Hit") -> str:
+    """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
+    numbers = str(hit.start) if hit.start == hit.end else f"{hit.start}-{hit.end}"
+    if hit.unit == "line":
+        return f"{path}:{numbers}"
+    row = hit.document.removeprefix(hit.source)
+    return f"{path}{render.name(row)}, {hit.unit} {numbers}"
+
+
+def _snippet(hit: "Hit", *, marked: bool) -> "Text":
+    """The best sentence in its surroundings, on one line; where there is no colour it stands in »«."""
+    from rich.text import Text
+
+    start, end = hit.highlight
+    end = min(end, start + _SNIPPET)
+    room = _SNIPPET - (end - start)
+    left = max(0, start - room // 2)
+    right = min(len(hit.text), end + room - (start - left))
+    left = max(0, left - (room - (start - left) - (right - end)))
+    before, best, after = (
+        " ".join(render.plain(hit.text[a:b]).split()) for a, b in ((left, start), (start, end), (end, right))
+    )
+    if left > 0:
+        before = "…" + before.split(" ", 1)[-1]
+    if right < len(hit.text):
+        after = after.rsplit(" ", 1)[0] + "…"
+    style = "" if marked else "bold yellow"
+    parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
+    return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
+
+
+def _indented(text: "Text", width: int | None) -> "Text":
+    """Text set in by four columns, wrapped to the terminal's width; left in its own lines when piped."""
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = text.wrap(Console(width=width), width - 4) if width and width > 24 else text.split("\n")
+    return Text("\n").join(Text("    ") + line for line in lines)

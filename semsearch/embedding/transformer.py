@@ -1,0 +1,114 @@
+"""Any sentence-transformers model, through that library: on a GPU if there is one, safetensors only."""
+
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.embedding import Fingerprint, Progress, Vectors, windows
+from semsearch.errors import ModelError
+
+_TEXTS_PER_CALL = 2048
+
+
+class TransformerEmbedder:
+    """A sentence-transformers model by name (Hugging Face cache or hub) or folder."""
+
+    def __init__(self, model: str) -> None:
+        try:
+            with _quiet():
+                from sentence_transformers import SentenceTransformer
+
+                self._model = SentenceTransformer(
+                    model, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+                )
+        except ImportError as error:
+            raise ModelError(f"cannot run {model}: {error}", "pip install sentence-transformers") from error
+        except Exception as error:  # the library raises anything from OSError to KeyError on a bad model
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelError(
+                f"cannot load model {model!r}: {reason}",
+                "name a sentence-transformers model or a folder that holds one with safetensors weights",
+            ) from error
+        self._tokenizer = self._model.tokenizer
+        window = self._model.get_max_seq_length() or 512
+        special = self._tokenizer.num_special_tokens_to_add()
+        digest, self.size = _digest(self._model)
+        self.fingerprint = Fingerprint(
+            model=model if not Path(model).is_dir() else str(Path(model).resolve()),
+            weights=digest,
+            precision="fp32",
+            pooling="model",
+            dimension=int(self._model.get_embedding_dimension() or 0),
+            window=window - special,
+        )
+
+    def measure(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens of each text without special tokens, and how many of them the tokenizer does not know."""
+        ids = self._ids(texts)
+        unknown = self._tokenizer.unk_token_id
+        tokens = np.fromiter(map(len, ids), np.int64, len(ids))
+        return tokens, np.fromiter((row.count(unknown) for row in ids), np.int64, len(ids))
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Unit vectors, float32 [len(texts), dimension]; see `Embedder.encode`."""
+        vectors = np.empty((len(texts), self.fingerprint.dimension), np.float32)
+        for start in range(0, len(texts), _TEXTS_PER_CALL):
+            chunk = texts[start : start + _TEXTS_PER_CALL]
+            pieces, owners, weights = self._pieces(chunk)
+            encoded = self._model.encode(pieces, normalize_embeddings=True, show_progress_bar=False)
+            total = np.zeros((len(chunk), vectors.shape[1]), np.float32)
+            np.add.at(total, owners, np.asarray(encoded, np.float32) * weights[:, None])
+            vectors[start : start + len(chunk)] = total / np.linalg.norm(total, axis=1, keepdims=True)
+            if progress is not None:
+                progress(len(chunk))
+        return vectors
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        with _quiet():
+            ids: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _pieces(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
+        """The texts, with those beyond the window cut into pieces that the model reads whole."""
+        tokens, _ = self.measure(texts)
+        pieces, owners, weights = [], [], []
+        for text, start, end in windows(tokens.tolist(), self.fingerprint.window):
+            whole = end - start == tokens[text]
+            length, count = len(texts[text]), max(1, int(tokens[text]))
+            piece = texts[text] if whole else texts[text][length * start // count : length * end // count]
+            pieces.append(piece)
+            owners.append(text)
+            weights.append(max(1, end - start))
+        return pieces, np.array(owners, np.int64), np.array(weights, np.float32)
+
+
+def _digest(model: object) -> tuple[str, int]:
+    """SHA-256 over the weights as loaded (names, shapes and bytes), and their size."""
+    digest, size = hashlib.sha256(), 0
+    for name, tensor in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
+        array = tensor.detach().cpu().contiguous().view(-1)
+        content = array.view(dtype=__import__("torch").uint8).numpy().tobytes()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(content)
+        size += len(content)
+    return digest.hexdigest(), size
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars and advice off the user's terminal."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.suppress(ImportError):
+            from transformers.utils import logging as transformers_logging
+
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        yield
+    finally:
+        logging.disable(previous)

@@ -1,0 +1,421 @@
+"""The Library: one SQLite file that holds what is indexed. It is the truth; the vector index is built from it.
+
+A *source* (a file, or standard input) holds documents, a document holds passages, a passage points to the
+vector of its text. Vectors are kept by the digest of the cleaned text, so equal text is embedded once.
+
+A source is staged in as many transactions as its size asks for and then published in one, which replaces its
+older version and writes to the outbox what the vector index has yet to be told. A reader never sees half a source.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.records import Scalar, Unit
+
+SCHEMA_VERSION = 1
+_T = TypeVar("_T")
+_PAGE = 500
+"""Values bound in one statement: below SQLite's oldest limit of 999."""
+
+_SCHEMA = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    published INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    reading TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES sources ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    metadata TEXT NOT NULL
+) STRICT;
+CREATE INDEX document_of_source ON documents (source_id);
+CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, vector BLOB NOT NULL) STRICT;
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    vector_id INTEGER NOT NULL REFERENCES vectors,
+    text TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+) STRICT;
+CREATE INDEX passage_of_document ON passages (document_id);
+CREATE INDEX passage_of_id ON passages (id);
+CREATE INDEX passage_of_vector ON passages (vector_id);
+CREATE TABLE outbox (passage_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE VIEW published AS
+    SELECT passages.*, documents.name AS document, documents.metadata, sources.key AS source
+    FROM passages JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id
+    WHERE published = 1;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a source looked like when it was indexed. `reading` names the options it was read with.
+
+    `digest` is empty when the source must be read again whatever its size and time say.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: str
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRecord:
+    """A passage to store; `digest` is that of `text` and names its vector."""
+
+    id: str
+    text: str
+    digest: bytes
+    unit: Unit
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """A document to store with its passages; `digest` is that of the whole cleaned text."""
+
+    name: str
+    digest: bytes
+    metadata: Mapping[str, Scalar]
+    passages: Sequence[PassageRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A published passage as it comes back from the Library."""
+
+    id: str
+    source: str
+    document: str
+    text: str
+    unit: Unit
+    first: int
+    last: int
+    metadata: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Every published document and passage as arrays, passages grouped by document, both in order of source.
+
+    `names`, `digests`: one a document. `document`, `row` (of the vectors' matrix) and `length` (characters):
+    one a passage. `passages`: the passages' ids.
+    """
+
+    names: list[str]
+    digests: list[bytes]
+    passages: list[str]
+    document: NDArray[np.int64]
+    row: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+class Library:
+    """An open Library. Not safe to use from several threads at once; open one a thread."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        with self._translated():
+            mode = "rwc" if create else "rw"
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
+            self._db.isolation_level = None
+            self._db.execute("PRAGMA foreign_keys = ON")
+            if create:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                with self._transaction():
+                    for statement in _SCHEMA.split(";\n"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            self.close()
+            raise IndexDamaged(
+                f"{path} has schema version {version}; this semsearch reads version {SCHEMA_VERSION}",
+                "use the semsearch that made it, or ingest into a new index",
+            )
+
+    def close(self) -> None:
+        """Close the file; the Library cannot be used afterwards."""
+        self._db.close()
+
+    # -- settings ---------------------------------------------------------------------------------------
+
+    def setting(self, key: str) -> Any:
+        """A value saved under `key`, or None."""
+        with self._translated():
+            row = self._db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def save_setting(self, key: str, value: Any) -> None:
+        """Save a JSON value under `key`."""
+        with self._translated():
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
+
+    # -- writing ----------------------------------------------------------------------------------------
+
+    def missing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of `digests` that have no vector yet."""
+        wanted = set(digests)
+        with self._translated():
+            for page in _pages(list(wanted)):
+                marks = ",".join("?" * len(page))
+                query = f"SELECT digest FROM vectors WHERE digest IN ({marks})"
+                wanted.difference_update(digest for (digest,) in self._db.execute(query, page))
+        return wanted
+
+    def begin_source(self, key: str, state: SourceState) -> int:
+        """Start a new version of a source, unseen until it is published; returns its number."""
+        with self._translated():
+            values = (key, state.size, state.mtime_ns, state.digest, state.reading)
+            cursor = self._db.execute(
+                "INSERT INTO sources (key, size, mtime_ns, digest, reading) VALUES (?, ?, ?, ?, ?)", values
+            )
+        return int(cursor.lastrowid or 0)
+
+    def add(
+        self,
+        documents: Iterable[tuple[int, DocumentRecord]],
+        vectors: Mapping[bytes, NDArray[np.float32]],
+    ) -> None:
+        """Store documents, each under the number of its source, and the vectors they need that are new."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors (digest, vector) VALUES (?, ?)",
+                ((digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()),
+            )
+            for source, document in documents:
+                metadata = json.dumps(dict(document.metadata))
+                cursor = self._db.execute(
+                    "INSERT INTO documents (source_id, name, digest, metadata) VALUES (?, ?, ?, ?)",
+                    (source, document.name, document.digest, metadata),
+                )
+                stored = self._db.executemany(
+                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last)"
+                    " SELECT ?, ?, id, ?, ?, ?, ? FROM vectors WHERE digest = ?",
+                    (
+                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.digest)
+                        for p in document.passages
+                    ),
+                )
+                if stored.rowcount != len(document.passages):
+                    raise IndexDamaged(f"a passage of {document.name} has no vector", "run the ingest again")
+
+    def publish(self, sources: Iterable[tuple[int, str]]) -> list[bool | None]:
+        """Make new versions of sources, given with their digest, visible; older versions go; one transaction.
+
+        Returns for each: None when it had no older version, else whether any passage or document changed.
+        """
+        outcome: list[bool | None] = []
+        with self._transaction():
+            for new, digest in sources:
+                row = self._db.execute(
+                    "SELECT old.id FROM sources AS old JOIN sources AS new USING (key)"
+                    " WHERE new.id = ? AND old.published = 1",
+                    (new,),
+                ).fetchone()
+                old = row[0] if row else None
+                changed = self._differing(old, new)
+                self._db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((id_,) for id_ in changed))
+                same_documents = self._documents(old) == self._documents(new)
+                self._db.execute("DELETE FROM sources WHERE id = ?", (old,))
+                self._db.execute("UPDATE sources SET published = 1, digest = ? WHERE id = ?", (digest, new))
+                outcome.append(None if old is None else bool(changed) or not same_documents)
+        return outcome
+
+    def _differing(self, old: int | None, new: int) -> list[str]:
+        columns = "SELECT passages.id, text, unit, first, last FROM passages JOIN documents ON documents.id = document_id"
+        rows = [
+            set(self._db.execute(f"{columns} WHERE source_id = ?", (source,)).fetchall()) for source in (old, new)
+        ]
+        return sorted({row[0] for row in rows[0] ^ rows[1]})
+
+    def _documents(self, source: int | None) -> list[tuple[Any, ...]]:
+        query = "SELECT name, digest, metadata FROM documents WHERE source_id = ? ORDER BY id"
+        return self._db.execute(query, (source,)).fetchall()
+
+    def touch(self, states: Mapping[str, SourceState]) -> None:
+        """Record the new size and time of sources whose content is as it was."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE sources SET size = ?, mtime_ns = ? WHERE key = ? AND published = 1",
+                ((state.size, state.mtime_ns, key) for key, state in states.items()),
+            )
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove sources with all that belongs to them; the outbox tells the vector index."""
+        with self._transaction():
+            for key in keys:
+                self._db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,))
+                self._db.execute("DELETE FROM sources WHERE key = ? AND published = 1", (key,))
+
+    def discard_unpublished(self) -> None:
+        """Drop versions that were never published: their ingest was cut off. Their vectors stay for the next."""
+        with self._transaction():
+            self._db.execute("DELETE FROM sources WHERE published = 0")
+
+    def sweep(self) -> None:
+        """Drop unpublished versions, and vectors that no passage uses."""
+        self.discard_unpublished()
+        with self._transaction():
+            self._db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
+
+    # -- the outbox -------------------------------------------------------------------------------------
+
+    def outbox(self, limit: int) -> list[str]:
+        """Up to `limit` ids of passages that the vector index has yet to be told about."""
+        with self._translated():
+            return [id_ for (id_,) in self._db.execute("SELECT passage_id FROM outbox LIMIT ?", (limit,))]
+
+    def mark_applied(self, ids: Sequence[str]) -> None:
+        """Take ids off the outbox."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM outbox WHERE passage_id = ?", ((id_,) for id_ in ids))
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    def states(self) -> dict[str, SourceState]:
+        """The state of every published source by key."""
+        query = "SELECT key, size, mtime_ns, digest, reading FROM sources WHERE published = 1"
+        with self._translated():
+            return {key: SourceState(*state) for key, *state in self._db.execute(query)}
+
+    def counts(self) -> dict[str, int]:
+        """How many sources, documents, passages and vectors are published."""
+        queries = {
+            "sources": "SELECT count(*) FROM sources WHERE published = 1",
+            "documents": "SELECT count(*) FROM documents JOIN sources ON sources.id = source_id WHERE published = 1",
+            "passages": "SELECT count(*) FROM published",
+            "vectors": "SELECT count(*) FROM vectors",
+        }
+        with self._translated():
+            return {name: self._db.execute(query).fetchone()[0] for name, query in queries.items()}
+
+    def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
+        """Published passages by id; an id that is not published is left out."""
+        found = {}
+        with self._translated():
+            for page in _pages(ids):
+                query = (
+                    "SELECT id, source, document, text, unit, first, last, metadata FROM published"
+                    f" WHERE id IN ({','.join('?' * len(page))})"
+                )
+                for *values, metadata in self._db.execute(query, page):
+                    found[values[0]] = StoredPassage(*values, metadata=json.loads(metadata))
+        return found
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of published passages by passage id."""
+        found = {}
+        with self._translated():
+            for page in _pages(ids):
+                query = (
+                    "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id"
+                    f" WHERE published.id IN ({','.join('?' * len(page))})"
+                )
+                found |= {id_: np.frombuffer(vector, "<f4") for id_, vector in self._db.execute(query, page)}
+        return found
+
+    def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
+        """Ids and vectors [n, dimension] of the passages whose source's key is accepted."""
+        ids: list[str] = []
+        parts: list[bytes] = []
+        query = (
+            "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE source = ?"
+        )
+        with self._translated():
+            for key in filter(accepts, sorted(self.states())):
+                for id_, vector in self._db.execute(query, (key,)):
+                    ids.append(id_)
+                    parts.append(vector)
+        return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+
+    def texts_of(self, names: Sequence[str]) -> dict[str, str]:
+        """The first passage of each named document, for showing what it is about."""
+        found = {}
+        with self._translated():
+            for page in _pages(names):
+                query = (
+                    "SELECT document, text, min(number) FROM published"
+                    f" WHERE document IN ({','.join('?' * len(page))}) GROUP BY document"
+                )
+                found |= {document: text for document, text, _ in self._db.execute(query, page)}
+        return found
+
+    def layout(self) -> tuple[Layout, NDArray[np.float32]]:
+        """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
+        used = "SELECT DISTINCT vector_id FROM published"
+        with self._translated():
+            query = f"SELECT id, vector FROM vectors WHERE id IN ({used}) ORDER BY id"
+            row_of: dict[int, int] = {}
+            buffer = bytearray()
+            for number, vector in self._db.execute(query):
+                row_of[number] = len(row_of)
+                buffer += vector
+            documents: dict[int, int] = {}
+            names, digests, passages, rows = [], [], [], []
+            query = (
+                "SELECT documents.id, documents.name, documents.digest, passages.id, vector_id, length(text)"
+                " FROM sources JOIN documents ON sources.id = source_id JOIN passages ON documents.id = document_id"
+                " WHERE published = 1 ORDER BY key, documents.id, number"
+            )
+            for document, name, digest, passage, vector, length in self._db.execute(query):
+                if document not in documents:
+                    documents[document] = len(documents)
+                    names.append(name)
+                    digests.append(digest)
+                passages.append(passage)
+                rows.append((documents[document], row_of[vector], length))
+        matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
+        columns = np.array(rows, np.int64).reshape(-1, 3).T
+        return Layout(names, digests, passages, *columns), matrix
+
+    # -- plumbing ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise SemsearchError(f"{self.path}: {error}", "is the disk full, or the folder read-only?") from error
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(f"{self.path} is damaged: {error}", "ingest into a new index") from error
+
+
+def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

@@ -1,0 +1,28 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets beside the checkout; tests that need it skip where it is not there.
+
+    On CI it must not go missing unnoticed: with CI=true and a `shared` folder, its absence is a failure.
+    """
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    if os.environ.get("CI") == "true" and SHARED_DATA.parent.is_dir():
+        pytest.fail(f"{SHARED_DATA} is missing on CI")
+    pytest.skip(f"needs public data sets in {SHARED_DATA}")
+
+
+@pytest.fixture(scope="session")
+def sample_corpus() -> Path:
+    """The project's own sample corpus."""
+    return REPOSITORY / "sample_corpus"
