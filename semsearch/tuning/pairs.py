@@ -1,0 +1,348 @@
+"""Labelled pairs of texts: SICK, the STS benchmark, the project's own sample, or a user's file."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import InvalidInput
+from semsearch.records import LabelledPair, Skipped
+
+_TEXTS = (
+    ("text_a", "text_b"),
+    ("sentence1", "sentence2"),
+    ("sentence_a", "sentence_b"),
+    ("question1", "question2"),
+    ("text1", "text2"),
+    ("a", "b"),
+)
+_LABELS = ("label", "duplicate", "is_duplicate")
+_SCORES = ("score", "similarity", "relatedness_score")
+_SPLITS = ("split", "semeval_set")
+_KINDS = ("kind", "entailment_label")
+_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_SICK_COLUMNS = {
+    "sentence_A",
+    "sentence_B",
+    "relatedness_score",
+    "entailment_AB",
+    "entailment_BA",
+    "SemEval_set",
+}
+_SCORE_RULE = re.compile(r"(?:relatedness|score)\s*(>=|>)\s*(-?\d+(?:\.\d+)?)")
+
+_SICK = ("sick", "get SICK.zip (CC BY-NC-SA 3.0) from https://zenodo.org/records/2787612 and unpack it")
+_STSB = ("stsb", "get it from https://github.com/PhilipMay/stsb-multi-mt (folder data)")
+_PUBLISHED = {
+    "sick": ("SICK.txt", *_SICK),
+    "sts-b": ("stsb-en-test.csv", *_STSB),
+    "sts-b:test": ("stsb-en-test.csv", *_STSB),
+    "sts-b:dev": ("stsb-en-dev.csv", *_STSB),
+    "sts-b:train": ("stsb-en-train.csv", *_STSB),
+}
+"""Published sets by name: their file, the folder it may lie in, and where to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairColumns:
+    """The columns of a user's file, where its names are not the usual ones; None means: recognise it.
+
+    Once the label or the score is named, the other is read only if it is named too, so that a column that
+    merely happens to be called "label" can be left out. Naming any column turns off what is done for SICK and
+    for STS-B's three columns.
+    """
+
+    text_a: str | None = None
+    text_b: str | None = None
+    label: str | None = None
+    score: str | None = None
+
+
+RECOGNISE = PairColumns()
+"""No column is named: all are told by the names in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """Labelled pairs in the order of their file, and the rows left out (their `path` is "file:LINE")."""
+
+    name: str
+    pairs: tuple[LabelledPair, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def default_rule(self) -> str:
+        """What counts as a duplicate unless the user says: `paraphrase`, or `score>=4` on a 0-5 scale.
+
+        Four of five means that the texts say the same but for unimportant details (the STS guidelines). On
+        another scale any cut would be our invention: InvalidInput, and the user has to say.
+        """
+        if all(pair.duplicate is not None for pair in self.pairs):
+            return "paraphrase"
+        scores = [pair.score for pair in self.pairs if pair.score is not None]
+        if len(scores) == len(self.pairs) and min(scores) >= 0 and 4 < max(scores) <= 5:
+            return "score>=4"
+        raise InvalidInput(
+            f"{self.name}: which pairs count as duplicates? {_offer(self.pairs)}",
+            hint="say it with --positive, for example --positive 'score>=0.8'",
+        )
+
+
+def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
+    """The pairs of `sick`, `sts-b` (its test part), `sts-b:train|dev|test`, `sample`, or of a file.
+
+    A file is JSON lines (.jsonl, .ndjson) or a table with a header: tab-separated if its name ends in .tsv,
+    or if its first line has a tab and its name does not end in .csv; comma-separated otherwise. SICK is
+    known by its columns; three columns without a header, the third a number, are read as STS-B's. A row
+    with a column missing, an empty text, a label other than 0/1, true/false, yes/no, or a score that is no
+    number is skipped and reported; the rest goes on.
+
+    Raises InvalidInput if the file is missing or not text, if its columns are missing or cannot be told, or
+    if no pair is left.
+    """
+    path = _find(spec)
+    header, rows = _read(path, recognise=columns == RECOGNISE)
+    layout = _layout(spec, header, columns)
+    pairs, skipped = [], []
+    for line, row in rows:
+        try:
+            pairs.append(layout.pair(row))
+        except ValueError as error:
+            skipped.append(Skipped(f"{path}:{line}", str(error), failed=True))
+    if not pairs:
+        first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        raise InvalidInput(f"{spec}: no usable pairs in {len(rows):,} rows{first}", hint=_columns(header))
+    return PairSet(spec, tuple(pairs), tuple(skipped))
+
+
+def positives(pairs: Sequence[LabelledPair], rule: str) -> NDArray[np.bool_]:
+    """Which pairs count as duplicates, shape (pairs,), by the rule that `--positive` names.
+
+    `paraphrase` takes the label; `score>=4` or `score>4` (`relatedness` means the same) cuts the graded
+    score. Raises InvalidInput for any other rule, and if some pair lacks the judgement that the rule needs.
+    """
+    match = _SCORE_RULE.fullmatch(rule.strip())
+    if not match and rule.strip() != "paraphrase":
+        raise InvalidInput(
+            f"unknown rule {rule!r}: use paraphrase, or score>=NUMBER or relatedness>=NUMBER (or > for >=)",
+            hint=_offer(pairs),
+        )
+    judgements = list(map(attrgetter("score" if match else "duplicate"), pairs))
+    if missing := judgements.count(None):
+        what = "score" if match else "duplicate label"
+        raise InvalidInput(f"{rule}: {missing:,} of {len(pairs):,} pairs have no {what}", hint=_offer(pairs))
+    if not match:
+        return np.array(judgements, bool)
+    scores, cut = np.array(judgements, float), float(match[2])
+    return scores >= cut if match[1] == ">=" else scores > cut
+
+
+def _offer(pairs: Sequence[LabelledPair]) -> str:
+    """What these pairs can be judged by, in words."""
+    labels = sum(pair.duplicate is not None for pair in pairs)
+    scores = [pair.score for pair in pairs if pair.score is not None]
+    offers = []
+    if labels:
+        offers.append(f"{labels:,} duplicate labels (paraphrase)")
+    if scores:
+        offers.append(f"{len(scores):,} scores from {min(scores):g} to {max(scores):g} (score>=NUMBER)")
+    return f"the {len(pairs):,} pairs have {' and '.join(offers) or 'neither labels nor scores'}"
+
+
+def _columns(header: Sequence[str]) -> str:
+    return f"the columns are: {', '.join(header)}"
+
+
+def _find(spec: str) -> Path:
+    """The file that `spec` stands for; published sets lie in $SEMSEARCH_DATA or the user's cache."""
+    if spec == "sample":  # a wheel carries the pairs in the package; a checkout has them in its sample corpus
+        packaged = Path(__file__).with_name("sample_pairs.csv")
+        return packaged if packaged.exists() else Path(__file__).parents[2] / "sample_corpus" / "pairs.csv"
+    if spec not in _PUBLISHED:
+        return Path(spec)
+    import platformdirs
+
+    file, folder, source = _PUBLISHED[spec]
+    places = [platformdirs.user_cache_path("semsearch", appauthor=False) / "data"]
+    if named := os.environ.get("SEMSEARCH_DATA"):
+        places.insert(0, Path(named).expanduser())
+    for candidate in [place / name for place in places for name in (file, f"{folder}/{file}")]:
+        if candidate.is_file():
+            return candidate
+    raise InvalidInput(
+        f"{spec}: no {file} in {' or '.join(map(str, places))}",
+        hint=f"{source}, then set SEMSEARCH_DATA to the folder that holds {file}",
+    )
+
+
+_Row = Mapping[str, object] | str
+"""A row by its column names, or why it could not be read."""
+_Rows = list[tuple[int, _Row]]
+"""Rows with the line of the file that each starts on, from 1."""
+
+
+def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
+    """The column names and the rows of a file, blank lines left out."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        names = ", ".join(_PUBLISHED)
+        raise InvalidInput(
+            f"cannot read the pairs in {path}: {error.strerror}",
+            hint=f"name a CSV, TSV or JSONL file, or one of sample, {names}",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"cannot read the pairs in {path}: not UTF-8 text", hint="save it as UTF-8"
+        ) from error
+    suffix = path.suffix.lower()
+    if suffix in {".jsonl", ".ndjson"}:
+        return _json_lines(text)
+    tabs = suffix == ".tsv" or (suffix != ".csv" and "\t" in text.partition("\n")[0])
+    return _table(text, "\t" if tabs else ",", recognise=recognise)
+
+
+def _json_lines(text: str) -> tuple[list[str], _Rows]:
+    rows: _Rows = []
+    for line, source in enumerate(text.split("\n"), 1):  # not splitlines: a JSON string may hold U+2028
+        if source.strip():
+            try:
+                row = json.loads(source)
+                rows.append((line, row if isinstance(row, dict) else "not a JSON object"))
+            except (ValueError, RecursionError) as error:
+                rows.append((line, f"malformed JSON: {error}"))
+    return list(dict.fromkeys(name for _, row in rows if isinstance(row, dict) for name in row)), rows
+
+
+def _table(text: str, delimiter: str, *, recognise: bool) -> tuple[list[str], _Rows]:
+    first = text.partition("\n")[0].strip()
+    # SICK.txt has no quoting: a quotation mark in it belongs to the sentence.
+    unquoted = delimiter == "\t" and set(first.split("\t")) >= _SICK_COLUMNS
+    records = list(_records(text, delimiter, csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL))
+    header = [name.strip() for name in records[0][1]] if records else []
+    if recognise and len(header) == 3 and _is_number(header[2]):
+        header = ["text_a", "text_b", "score"]
+    else:
+        del records[:1]
+    rows: _Rows = []
+    for line, fields, problem in records:
+        if not problem and len(fields) != len(header):
+            problem = f"{len(fields)} columns instead of {len(header)}"
+        rows.append((line, problem or dict(zip(header, fields, strict=True))))
+    if recognise and set(header) >= _SICK_COLUMNS:
+        header.append("duplicate")
+        rows = [
+            (line, row if isinstance(row, str) else {**row, "duplicate": _both_entail(row)})
+            for line, row in rows
+        ]
+    return header, rows
+
+
+def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str], str]]:
+    """Each record of a CSV text that is not blank: where it starts, its fields, what is wrong with it."""
+    # strict: otherwise a quotation mark that is never closed swallows the rest of the file in silence.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, [], str(error)
+        else:
+            if fields:
+                yield line, fields, ""
+
+
+def _both_entail(row: Mapping[str, object]) -> bool:
+    """SICK's paraphrases: each sentence follows from the other."""
+    return row["entailment_AB"] == "A_entails_B" and row["entailment_BA"] == "B_entails_A"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which column of a row holds what."""
+
+    text_a: str
+    text_b: str
+    label: str | None
+    score: str | None
+    split: str | None
+    kind: str | None
+
+    def pair(self, row: _Row) -> LabelledPair:
+        """The pair that a row holds; ValueError says what is wrong with it."""
+        if isinstance(row, str):
+            raise ValueError(row)
+        return LabelledPair(
+            _text(row, self.text_a),
+            _text(row, self.text_b),
+            duplicate=_truth(row, self.label) if self.label else None,
+            score=_number(row, self.score) if self.score else None,
+            split=str(row.get(self.split) or "").strip().lower() if self.split else "",
+            kind=str(row.get(self.kind) or "").strip() if self.kind else "",
+        )
+
+
+def _layout(spec: str, header: Sequence[str], columns: PairColumns) -> _Layout:
+    for name in (columns.text_a, columns.text_b, columns.label, columns.score):
+        if name is not None and name not in header:
+            raise InvalidInput(f"{spec}: no column {name!r}", hint=_columns(header))
+    known = {name.lower(): name for name in reversed(header)}
+
+    def recognised(*names: str) -> str | None:
+        return next((known[name] for name in names if name in known), None)
+
+    first, second = next((pair for pair in _TEXTS if known.keys() >= set(pair)), ("", ""))
+    text_a, text_b = columns.text_a or known.get(first), columns.text_b or known.get(second)
+    if not text_a or not text_b:
+        raise InvalidInput(f"{spec}: cannot tell which two columns hold the texts", hint=_columns(header))
+    label, score = columns.label, columns.score
+    if not label and not score:
+        label, score = recognised(*_LABELS), recognised(*_SCORES)
+    if not label and not score:
+        raise InvalidInput(
+            f"{spec}: cannot tell which column holds a label or a score", hint=_columns(header)
+        )
+    return _Layout(text_a, text_b, label, score, recognised(*_SPLITS), recognised(*_KINDS))
+
+
+def _text(row: Mapping[str, object], column: str) -> str:
+    text = row.get(column)
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"no text in {column!r}")
+    text.encode()  # half a surrogate pair (JSON's "\\ud800") is a ValueError too
+    return text
+
+
+def _truth(row: Mapping[str, object], column: str) -> bool:
+    label = row.get(column)
+    truth = _TRUTH.get(str(label).strip().lower())
+    if truth is None:
+        raise ValueError(f"{column} {label!r:.40} is not 0/1, true/false or yes/no")
+    return truth
+
+
+def _number(row: Mapping[str, object], column: str) -> float:
+    score = row.get(column)
+    if not _is_number(score):
+        raise ValueError(f"{column} {score!r:.40} is not a number")
+    return float(str(score))
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return math.isfinite(float(str(value)))
+    except ValueError:
+        return False

@@ -1,0 +1,343 @@
+"""Choosing the threshold above which a pair counts as a duplicate, and saying how good that choice is.
+
+A pair is flagged when its score, a cosine, is at least the threshold. The threshold is chosen on one part
+of the labelled pairs and its quality reported on the other, so the figures are not those it was fitted to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semsearch.errors import InvalidInput
+from semsearch.records import LabelledPair
+from semsearch.text import clean
+from semsearch.tuning.pairs import positives
+
+CONFIDENCE = 0.95
+"""Of every interval in this module."""
+FEW = 30
+"""With fewer positives (or negatives) than this in a part, a note says so: the intervals are wide."""
+_TABLE = tuple(step / 100 for step in range(50, 100, 5))
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """What every threshold that makes a difference does: one entry a distinct score, the strictest first.
+
+    `tp`, `fp` and `fn` count the pairs rightly flagged, wrongly flagged and missed when all pairs with a
+    score >= `thresholds[i]` are flagged. Something is always flagged and a positive always exists, so the
+    quotients below are all defined.
+    """
+
+    thresholds: Floats
+    tp: Ints
+    fp: Ints
+    fn: Ints
+
+    @property
+    def precision(self) -> Floats:
+        """The share of the flagged pairs that are positive, in [0, 1]."""
+        return self.tp / (self.tp + self.fp)
+
+    @property
+    def recall(self) -> Floats:
+        """The share of the positive pairs that are flagged, in [0, 1]; never falls along the curve."""
+        return self.tp / (self.tp + self.fn)
+
+    @property
+    def f1(self) -> Floats:
+        """The harmonic mean of precision and recall, in [0, 1]."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn)
+
+    def at(self, threshold: float) -> int | None:
+        """The entry that flags the same pairs as `threshold`; None if it flags none."""
+        flagged = int(np.count_nonzero(self.thresholds >= threshold))
+        return flagged - 1 if flagged else None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share measured on a sample, with the ends of its 95% confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What a threshold does to a part of the pairs.
+
+    A share with nothing to divide by is None, neither 0 nor 1: `precision` when no pair reached the
+    threshold, `recall` when no pair is positive, `f1` when both.
+    """
+
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs were judged."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def positives(self) -> int:
+        """How many of them are duplicates by the rule."""
+        return self.tp + self.fn
+
+    @property
+    def flagged(self) -> int:
+        """How many of them reach the threshold."""
+        return self.tp + self.fp
+
+
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """One row of the table of thresholds, on the report part. `flagged` is a share; None as in `Quality`."""
+
+    threshold: float
+    flagged: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Positions of the pairs to choose on and of those to report on, and how they were split, in words."""
+
+    choose: NDArray[np.intp]
+    report: NDArray[np.intp]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuning:
+    """A chosen threshold, and how it does on the pairs it was chosen on and on those kept back (`reported`).
+
+    `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
+    split, and what to be wary of.
+    """
+
+    name: str
+    rule: str
+    threshold: float
+    chosen_on: Quality
+    reported: Quality
+    table: tuple[TradeOff, ...]
+    curve: Curve
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values: everything but `curve`, which has an entry a pair."""
+        values = asdict(self)
+        del values["curve"]
+        return values
+
+
+def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
+    """What each distinct score does as the threshold, exactly; equal scores go together. O(n log n).
+
+    Raises InvalidInput if no pair is positive, or if the scores are not one finite number a pair.
+    """
+    scores, positive = _checked(scores, positive)
+    if not positive.any():
+        raise InvalidInput("no pair is positive, so there is no recall to measure")
+    order = np.argsort(-scores)
+    ranked = scores[order]
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each run of equal scores
+    tp = np.cumsum(positive[order], dtype=np.int64)[last]
+    return Curve(ranked[last], tp, last + 1 - tp, tp[-1] - tp)
+
+
+def choose(curve: Curve) -> float:
+    """The threshold of the best F1; of equals the highest, which flags the fewest pairs.
+
+    It lies halfway between the lowest score it flags and the next one below. On that score itself, a cosine
+    that comes out one unit in the last place lower (another batch size, another machine) would change
+    sides; in between, no pair that was seen is near the cut. It is rounded to the fewest decimals that keep
+    it in the middle half of the gap, so no decision changes. Where there is no gap to be in, it is the
+    score itself: when every pair is flagged, since nothing was seen below, and when no float lies between.
+    """
+    best = int(np.argmax(curve.f1))
+    upper = float(curve.thresholds[best])
+    if best + 1 == len(curve.thresholds):
+        return upper
+    lower = float(curve.thresholds[best + 1])
+    middle = lower + (upper - lower) / 2
+    candidates = [*(round(middle, decimals) for decimals in range(2, 17)), middle]
+    quarter = (upper - lower) / 4
+    return next((c for c in candidates if lower < c < upper and abs(c - middle) <= quarter), upper)
+
+
+def evaluate(scores: ArrayLike, positive: ArrayLike, threshold: float) -> Quality:
+    """Counts and shares at a threshold, with Wilson's 95% intervals; a share with nothing to divide by is None."""
+    cells = tp, fp, fn, _ = _cells(*_checked(scores, positive), threshold)
+    return Quality(threshold, *cells, _wilson(tp, tp + fp), _wilson(tp, tp + fn), _f1(tp, fp, fn))
+
+
+def split_pairs(pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int = 0) -> Split:
+    """The pairs to choose a threshold on, and those to report on.
+
+    Where the data marks some of its pairs as "test", those report and all others choose. Otherwise the
+    pairs are halved at random (the same way for the same seed), positives and negatives alike. Pairs that
+    share a text, directly or through others, stay together, unless that leaves a half with under a quarter
+    of the positives or of the negatives; then they are halved one by one, and the note says so.
+    """
+    positive = np.asarray(positive, bool)
+    report = np.array([pair.split == "test" for pair in pairs], bool)
+    if 0 < np.count_nonzero(report) < len(pairs):
+        how = "the data's own test part reports, the rest chooses"
+    else:
+        report = _halve(_linked(pairs), positive, seed)
+        how = "split at random into halves that share no text"
+        quarter = np.bincount(positive, minlength=2) / 4
+        if any((np.bincount(positive[part], minlength=2) < quarter).any() for part in (report, ~report)):
+            report = _halve(np.arange(len(pairs)), positive, seed)
+            how = "split at random into halves"
+    seen = {text for pair, held in zip(pairs, report, strict=True) if not held for text in _texts(pair)}
+    shared = sum(held and not seen.isdisjoint(_texts(pair)) for pair, held in zip(pairs, report, strict=True))
+    if shared:
+        how += f"; {shared:,} of the {report.sum():,} reporting pairs share a text with the others"
+    return Split(np.flatnonzero(~report), np.flatnonzero(report), how)
+
+
+def tune(
+    pairs: Sequence[LabelledPair], scores: ArrayLike, rule: str, *, name: str = "", seed: int = 0
+) -> Tuning:
+    """Choose the threshold of best F1 on one part of the pairs, and report on the other (see `split_pairs`).
+
+    `scores` has a cosine a pair; `rule` says what a duplicate is (see `positives`); `name` is what the set is
+    called. Raises InvalidInput unless each part has at least one positive and one negative pair.
+    """
+    scores, positive = _checked(scores, positives(pairs, rule))
+    _demand_both(positive, "pairs", rule)
+    split = split_pairs(pairs, positive, seed=seed)
+    _demand_both(positive[split.choose], "choosing pairs", rule)
+    _demand_both(positive[split.report], "reporting pairs", rule)
+    fit, kept = ((scores[part], positive[part]) for part in (split.choose, split.report))
+    threshold = choose(sweep(*fit))
+    chosen_on = evaluate(*fit, threshold)
+    reported = evaluate(*kept, threshold)
+    return Tuning(
+        name,
+        rule,
+        threshold,
+        chosen_on,
+        reported,
+        table=tuple(_trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
+        curve=sweep(*kept),
+        notes=(split.note, *_cautions(chosen_on, "choosing"), *_cautions(reported, "reporting")),
+    )
+
+
+def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    if scores.ndim != 1 or scores.shape != positive.shape or not np.isfinite(scores).all():
+        raise InvalidInput(
+            f"there must be one finite score a pair: {scores.shape} scores, {positive.shape} pairs"
+        )
+    return scores, positive
+
+
+def _demand_both(positive: Mask, what: str, rule: str) -> None:
+    for kind, count in (("positive", np.count_nonzero(positive)), ("negative", np.count_nonzero(~positive))):
+        if not count:
+            raise InvalidInput(
+                f"none of the {len(positive):,} {what} is {kind} by the rule {rule}",
+                hint="a threshold needs one positive and one negative pair to be chosen on and as much to be "
+                "checked on: add pairs, or take another --positive",
+            )
+
+
+def _cautions(quality: Quality, part: str) -> list[str]:
+    counts = {"positives": quality.positives, "negatives": quality.pairs - quality.positives}
+    few = [f"only {n} {kind} in the {part} part: wide intervals" for kind, n in counts.items() if n < FEW]
+    every = [f"the threshold flags every pair of the {part} part"] if quality.flagged == quality.pairs else []
+    return few + every
+
+
+def _cells(scores: Floats, positive: Mask, threshold: float) -> tuple[int, int, int, int]:
+    """True positives, false positives, false negatives, true negatives."""
+    flagged = scores >= threshold
+    cells = (flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive)
+    tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
+    return tp, fp, fn, tn
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _trade_off(scores: Floats, positive: Mask, threshold: float) -> TradeOff:
+    tp, fp, fn, tn = _cells(scores, positive, threshold)
+    flagged = (tp + fp) / (tp + fp + fn + tn)
+    f1 = _share(2 * tp, 2 * tp + fp + fn)
+    return TradeOff(threshold, flagged, _share(tp, tp + fp), _share(tp, tp + fn), f1)
+
+
+def _wilson(part: int, whole: int) -> Estimate | None:
+    if not whole:
+        return None
+    from scipy.stats import binomtest
+
+    interval = binomtest(part, whole).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(part / whole, float(interval.low), float(interval.high))
+
+
+def _f1(tp: int, fp: int, fn: int) -> Estimate | None:
+    """F1 is 2j / (1 + j) of the share j = tp / (tp + fp + fn): the ends of that share's interval are mapped.
+
+    Covers its 95% on small samples and near 1, where a bootstrap over the pairs is too narrow (simulated: 63% at an
+    F1 of 0.95 on 50 pairs).
+    """
+    share = _wilson(tp, tp + fp + fn)
+    return share and Estimate(*(2 * j / (1 + j) for j in (share.value, share.low, share.high)))
+
+
+def _texts(pair: LabelledPair) -> tuple[str, str]:
+    return clean(pair.text_a), clean(pair.text_b)
+
+
+def _linked(pairs: Sequence[LabelledPair]) -> Ints:
+    """The number of the cluster that each pair is in: pairs that share a text, directly or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    numbers: dict[str, int] = {}
+    ends = np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
+    links = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(len(numbers),) * 2)
+    _, cluster = connected_components(links, directed=False)
+    return np.asarray(cluster[ends[:, 0]], np.int64)
+
+
+def _halve(clusters: Ints, positive: Mask, seed: int) -> Mask:
+    """Which pairs report: clusters stay whole, and both halves get near the same share of each kind.
+
+    Clusters come in random order, the largest first, and each goes to the half that lacks more of what it
+    holds.
+    """
+    sizes = np.bincount(clusters)
+    kinds = [np.bincount(clusters, weights=kind) / max(kind.sum(), 1) for kind in (positive, ~positive)]
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    reports = np.zeros(len(sizes), bool)
+    ahead = [0.0, 0.0]  # by how much the choosing half leads, in shares of the positives and of the negatives
+    for cluster, *shares in zip(order.tolist(), *(kind[order].tolist() for kind in kinds), strict=True):
+        reports[cluster] = ahead[0] * shares[0] + ahead[1] * shares[1] > 0
+        sign = -1 if reports[cluster] else 1
+        ahead = [lead + sign * share for lead, share in zip(ahead, shares, strict=True)]
+    return reports[clusters]
