@@ -1,0 +1,7 @@
+"""From folders and files to Documents: `walk` finds the files, `read` turns one into Documents."""
+
+from semsearch.readers.formats import read, read_text
+from semsearch.readers.rows import RowFields
+from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
+
+__all__ = ["DEFAULT_MAX_BYTES", "Found", "RowFields", "read", "read_text", "walk"]

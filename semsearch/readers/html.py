@@ -1,0 +1,100 @@
+"""The text of a web page, each line with its line in the file.
+
+On html.parser itself: a parse tree keeps the lines of tags only, while `getpos` gives those of the text.
+"""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+_DROPPED = frozenset({"script", "style", "nav", "noscript", "template", "svg"})
+# The page's banner and footer, unless they belong to one of these (as in W3C HTML-AAM's landmark roles).
+_BANNERS = frozenset({"header", "footer"})
+_SECTIONS = frozenset({"article", "aside", "main", "section"})
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
+})  # fmt: skip
+_SPACE, _WRAP, _CELL, _LINE, _BLOCK = range(1, 6)
+_SEPARATORS = ("", " ", "\n", " | ", "\n", "\n\n")
+"""What stands between two pieces of text, by the strongest break between them."""
+_BREAKS = {
+    **dict.fromkeys(["td", "th"], _CELL),
+    **dict.fromkeys(["br", "caption", "dd", "dt", "legend", "li", "option", "summary", "tr"], _LINE),
+    **dict.fromkeys([
+        "address", "article", "aside", "blockquote", "body", "details", "div", "dl", "fieldset", "figcaption",
+        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "ol", "p",
+        "pre", "section", "table", "title", "ul",
+    ], _BLOCK),
+}  # fmt: skip
+_NEWLINE_REFERENCE = re.compile(r"&(?:#0*10(?!\d);?|#x0*a(?![\da-f]);?|NewLine;)", re.IGNORECASE)
+
+
+def parse_html(markup: str) -> tuple[str, list[tuple[int, str]]]:
+    """The title, and the lines of text as (line in the file, text), without scripts, menus and banners.
+
+    Lines end where the file's do and where block elements do; a blank line parts paragraphs; the cells of a
+    table's row are joined with " | ".
+    """
+    page = _Page()
+    page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # no line of the file ends there
+    page.close()
+    return "".join(page.title), [(number, "".join(pieces)) for number, pieces in page.lines]
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.title: list[str] = []
+        self.lines: list[tuple[int, list[str]]] = []
+        self._break = 0  # the strongest since the last piece of text
+        self._open: list[tuple[str, bool]] = []  # elements, and whether each is one to drop
+        self._counts: Counter[str] = Counter()
+        self._dropped = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._part(_BREAKS.get(tag, 0))
+        if tag not in _VOID:
+            banner = tag in _BANNERS and not any(self._counts[section] for section in _SECTIONS)
+            self._open.append((tag, banner or tag in _DROPPED))
+            self._counts[tag] += 1
+            self._dropped += self._open[-1][1]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._part(_BREAKS.get(tag, 0))
+        if not self._counts[tag]:
+            return  # it ends nothing that is open
+        closed = ""
+        while closed != tag:
+            closed, dropped = self._open.pop()
+            self._counts[closed] -= 1
+            self._dropped -= dropped
+
+    def handle_data(self, data: str) -> None:
+        if self._dropped:
+            return
+        if self._counts["title"]:
+            self.title.append(data)
+        for offset, line in enumerate(data.split("\n")):
+            self._part(_WRAP if offset else _SPACE if line[:1].isspace() else 0)
+            if words := line.split():
+                self._write(self.getpos()[0] + offset, " ".join(words))
+                self._part(_SPACE if line[-1].isspace() else 0)
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """`<![...` is a bogus comment (HTML, 13.2.5.42); the method overridden asserts more."""
+        return self.parse_bogus_comment(i)
+
+    def _part(self, strength: int) -> None:
+        self._break = max(self._break, strength)
+
+    def _write(self, number: int, text: str) -> None:
+        separator = _SEPARATORS[self._break]
+        if not self.lines:
+            self.lines.append((number, []))
+        elif "\n" in separator:
+            self.lines += ((number, []) for _ in separator)
+        else:
+            self.lines[-1][1].append(separator)
+        self.lines[-1][1].append(text)
+        self._break = 0

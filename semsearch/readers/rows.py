@@ -1,0 +1,218 @@
+"""Files of rows: each row of a CSV, TSV or JSONL file is a Document. Nothing here holds a whole file."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.readers.encoding import detect_encoding, storable
+from semsearch.records import Document, Scalar, Skipped, Unit
+
+TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
+"""Columns taken for the text where none is named: the first that is there, in any case of letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFields:
+    """The columns of the text (several are joined by line ends) and of the id; empty means ours to find."""
+
+    text: tuple[str, ...] = ()
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    number: int
+    values: Mapping[str, object]
+    """As JSON has them; all strings from CSV."""
+
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_Rows = Callable[[], Iterator[_Row | Skipped]]
+
+
+def read_csv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+    """Each row below the header, which tells the delimiter: the one of comma, semicolon, tab and bar that
+    parts it into the most columns."""
+    rows = partial(_table, path, detect_encoding(path), source, ",;\t|", csv.QUOTE_MINIMAL)
+    return _documents(rows, source, fields, "row")
+
+
+def read_tsv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+    """Each row below the header. TSV has no quoting (IANA text/tab-separated-values), yet Excel quotes:
+    a quote is data, and only a field that is quoted as a whole is taken out of its quotes."""
+    rows = partial(_table, path, detect_encoding(path), source, "\t", csv.QUOTE_NONE)
+    return _documents(rows, source, fields, "row")
+
+
+def read_jsonl(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+    """Each line that is not blank, a JSON object."""
+    return _documents(partial(_objects, path, detect_encoding(path), source), source, fields, "line")
+
+
+def _documents(rows: _Rows, source: str, fields: RowFields, unit: Unit) -> Iterator[Document | Skipped]:
+    _require_columns(rows(), source, fields)
+    taken: set[str] = set()
+    for row in rows():
+        if isinstance(row, Skipped):
+            yield row
+            continue
+        try:
+            yield _document(row, source, fields, unit, taken)
+        except RecursionError:  # parsed at the last level the stack had room for, not written again
+            yield _nested_too_deeply(f"{source}:{row.line}")
+
+
+def _document(row: _Row, source: str, fields: RowFields, unit: Unit, taken: set[str]) -> Document | Skipped:
+    """The Document of a row; its id, where the file gives one, is added to those `taken`."""
+    text, used = _text(row.values, fields)
+    if not text.strip():
+        return Skipped(f"{source}:{row.line}", "row without text")
+    metadata = {
+        storable(name): scalar
+        for name, value in row.values.items()
+        if name not in used and name != fields.id and (scalar := _scalar(value)) is not None
+    }
+    row_id = str(row.number)
+    if fields.id:
+        row_id = storable(_as_text(row.values.get(fields.id)).strip()) or row_id
+        while row_id in taken:
+            row_id += f"@{row.number}"
+        taken.add(row_id)
+    numbers = (row.number,) * (1 + len(_LINE_END.findall(text)))
+    return Document(source, storable(text), row_id, unit, numbers, metadata)
+
+
+def _require_columns(rows: Iterable[_Row | Skipped], source: str, fields: RowFields) -> None:
+    """InvalidInput where a named column is in no row; reads as far as it must, one row as a rule."""
+    missing = dict.fromkeys(name for name in (*fields.text, fields.id) if name)
+    seen: dict[str, None] = {}
+    for row in rows if missing else ():
+        if isinstance(row, _Row):
+            seen.update(dict.fromkeys(row.values))
+            if missing.keys() <= seen.keys():
+                return
+    absent = next((name for name in missing if name not in seen), None)
+    if seen and absent is not None:
+        raise InvalidInput(f"{source} has no column {absent!r}", f"its columns: {', '.join(seen)}")
+
+
+def _text(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str]]:
+    """The text of a row, and the columns it is made of."""
+    if fields.text:
+        parts = [_as_text(values.get(name)) for name in fields.text]
+        return "\n".join(part for part in parts if part.strip()), set(fields.text)
+    strings = {name: value for name, value in values.items() if isinstance(value, str) and name != fields.id}
+    folded = {name.strip().casefold(): name for name in reversed(strings)}
+    main = next((name for name in TEXT_FIELDS if name in folded), None)
+    if main is None:
+        labelled = (f"{name}: {value}" for name, value in strings.items() if value.strip())
+        return "\n".join(labelled), set(strings)
+    names = [folded[name] for name in ("title", main) if name in folded]
+    return "\n".join(strings[name] for name in names if strings[name].strip()), set(names)
+
+
+def _as_text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _scalar(value: object) -> Scalar | None:
+    """`value` as metadata: numbers that no store can hold and nested values become text; None stays None."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return storable(_as_text(value))
+
+
+def _objects(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]:
+    with path.open(encoding=encoding) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            place = f"{source}:{number}"
+            try:
+                # NaN is how some write null; a line end at the error would make its column that of the next line
+                values = json.loads(line.rstrip(), parse_constant=lambda name: None)
+            except json.JSONDecodeError as error:
+                yield Skipped(place, f"malformed JSON: {error.msg} (column {error.colno})", failed=True)
+            except RecursionError:
+                yield _nested_too_deeply(place)
+            except ValueError as error:  # a number of thousands of digits
+                yield Skipped(place, f"malformed JSON: {error}", failed=True)
+            else:
+                if isinstance(values, dict):
+                    yield _Row(number, number, values)
+                else:
+                    yield Skipped(place, "not a JSON object", failed=True)
+
+
+def _nested_too_deeply(place: str) -> Skipped:
+    return Skipped(place, "malformed JSON: nested too deeply", failed=True)
+
+
+def _table(
+    path: Path, encoding: str, source: str, delimiters: str, quoting: Literal[0, 3]
+) -> Iterator[_Row | Skipped]:
+    """Rows below the header, which is the first line that is not blank. Parsed strictly: otherwise a stray
+    quote swallows all rows up to the next one without a word."""
+    csv.field_size_limit(2**31 - 1)  # the most that fits on every platform; 128 KiB as it comes
+    with path.open(encoding=encoding, newline="") as file:
+        blank, first = 0, file.readline()
+        while first and not first.strip():
+            blank, first = blank + 1, file.readline()
+        delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
+        reader = csv.reader(chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
+        header: list[str] = []
+        number = 0
+        while True:
+            line = blank + reader.line_num + 1
+            try:
+                record = next(reader, None)
+            except csv.Error as error:
+                if not header:
+                    raise UnreadableSource(f"malformed header: {error}") from error
+                number += 1
+                yield Skipped(f"{source}:{line}", f"malformed row: {error}", failed=True)
+                continue
+            if record is None:
+                return
+            if not header:
+                header = _names(record)
+            elif len(record) == len(header):
+                number += 1
+                cells = record if quoting == csv.QUOTE_MINIMAL else map(_unquoted, record)
+                yield _Row(line, number, dict(zip(header, cells, strict=True)))
+            elif any(map(str.strip, record)):  # else a blank line
+                number += 1
+                reason = f"{len(record)} fields where the header has {len(header)}"
+                yield Skipped(f"{source}:{line}", reason, failed=True)
+
+
+def _names(header: list[str]) -> list[str]:
+    """Column names, none blank and none twice."""
+    names: list[str] = []
+    for position, cell in enumerate(header, 1):
+        name = cell.strip() or f"column {position}"
+        while name in names:
+            name += f" ({position})"
+        names.append(name)
+    return names
+
+
+def _unquoted(field: str) -> str:
+    inner = field[1:-1].replace('""', "")
+    quoted = len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inner
+    return field[1:-1].replace('""', '"') if quoted else field
