@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -22,15 +22,22 @@ from filelock import FileLock, Timeout
 from semsearch import search, text
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, IndexNotFound, InvalidInput
+from semsearch.evaluation import Cosines, tune_pairs
 from semsearch.ingest import IngestReport, Progress, Run, Survey, apply_outbox
 from semsearch.library import Library, StoredPassage
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
-from semsearch.records import Hit
+from semsearch.records import Duplicates, Hit, place
+from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.threshold import Tuning
 from semsearch.vectors import VectorIndex, preload
 
 FOLDER = ".semsearch"
 ENVIRONMENT = "SEMSEARCH_INDEX"
 DEFAULT_WAIT = 10.0
+DEFAULT_THRESHOLD = 0.85
+"""Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
+ALL_FIELDS = RowFields()
+_TIES = 16
 _MOST_APPROXIMATE = 1_000
 """Above this many hits the whole Library is scanned: exact, and no slower than a search that wide."""
 
@@ -57,7 +64,9 @@ def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Pa
     if named := folder or os.environ.get(ENVIRONMENT):
         return Path(named).absolute()
     start = (start or Path.cwd()).absolute()
-    return next((at / FOLDER for at in (start, *start.parents) if (at / FOLDER / "library.sqlite3").exists()), None)
+    return next(
+        (at / FOLDER for at in (start, *start.parents) if (at / FOLDER / "library.sqlite3").exists()), None
+    )
 
 
 class Index:
@@ -83,7 +92,12 @@ class Index:
 
     @classmethod
     def create(
-        cls, folder: Path | str, *, model: str = DEFAULT_MODEL, precision: str = "fp32", wait: float = DEFAULT_WAIT
+        cls,
+        folder: Path | str,
+        *,
+        model: str = DEFAULT_MODEL,
+        precision: str = "fp32",
+        wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Make a new, empty index in `folder` for the vectors of `model`.
 
@@ -91,7 +105,9 @@ class Index:
         """
         folder = Path(folder).absolute()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidInput(f"{folder} is there already and not empty", "choose another folder with --index")
+            raise InvalidInput(
+                f"{folder} is there already and not empty", "choose another folder with --index"
+            )
         embedder = load_embedder(model, precision)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
@@ -129,7 +145,9 @@ class Index:
             where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
             raise IndexNotFound(f"no index {where}", "make one: semsearch ingest FOLDER")
         if not (found / "library.sqlite3").exists():
-            raise IndexDamaged(f"{found} is not an index: it has no library.sqlite3", "name another with --index")
+            raise IndexDamaged(
+                f"{found} is not an index: it has no library.sqlite3", "name another with --index"
+            )
         index = cls(found, wait=wait)
         asked = {"model": model and model.removeprefix("sentence-transformers/"), "precision": precision}
         for name, value in asked.items():
@@ -163,7 +181,8 @@ class Index:
         if made != asdict(embedder.fingerprint):
             differing = [name for name, value in asdict(embedder.fingerprint).items() if made[name] != value]
             sides = "; ".join(
-                f"{name}: index {made[name]}, model {asdict(embedder.fingerprint)[name]}" for name in differing
+                f"{name}: index {made[name]}, model {asdict(embedder.fingerprint)[name]}"
+                for name in differing
             )
             raise FingerprintMismatch(
                 f"the model {self._settings['model']} is not the one {self.folder} was made with ({sides})",
@@ -190,7 +209,7 @@ class Index:
         paths: Sequence[Path | str],
         *,
         standard_input: str | None = None,
-        fields: RowFields = RowFields(),
+        fields: RowFields = ALL_FIELDS,
         max_bytes: int = DEFAULT_MAX_BYTES,
         dry_run: bool = False,
         progress: Callable[[Progress], None] | None = None,
@@ -230,7 +249,9 @@ class Index:
 
     # -- searching --------------------------------------------------------------------------------------
 
-    def query(self, query: str, *, k: int = 10, min_score: float = -1.0, source: str | None = None) -> list[Hit]:
+    def query(
+        self, query: str, *, k: int = 10, min_score: float = -1.0, source: str | None = None
+    ) -> list[Hit]:
         """The `k` passages most like `query`, best first, with a cosine of at least `min_score`.
 
         `source` is a glob on the sources' names; it is applied before the best `k` are chosen.
@@ -279,24 +300,31 @@ class Index:
         ]
 
     def _nearest(self, queries: Vectors, k: int) -> list[list[tuple[StoredPassage, float]]]:
-        wanted = k
+        # HNSW gives equal scores, as copies have, in any order: ask for more, so that names decide who is cut off.
+        wanted = k + _TIES
         while True:
             found = self._vectors.nearest(queries, wanted)
             stored = self._library.passages(list({id_ for row in found for id_, _ in row}))
-            rows = [[(stored[id_], score) for id_, score in row if id_ in stored][:k] for row in found]
+            rows = [[(stored[id_], score) for id_, score in row if id_ in stored] for row in found]
             # Chroma may still hold what the Library has dropped; then ask for more until k are left or it has no more.
-            if all(len(row) == k for row in rows) or all(len(row) < wanted for row in found):
-                return rows
+            if all(len(row) >= k for row in rows) or all(len(row) < wanted for row in found):
+                return [
+                    sorted(row, key=lambda hit: (-hit[1], hit[0].document, hit[0].first))[:k] for row in rows
+                ]
             wanted *= 2
 
-    def _nearest_exactly(self, queries: Vectors, k: int, glob: str) -> list[list[tuple[StoredPassage, float]]]:
+    def _nearest_exactly(
+        self, queries: Vectors, k: int, glob: str
+    ) -> list[list[tuple[StoredPassage, float]]]:
         ids, matrix = self._library.passages_where(lambda key: fnmatch.fnmatchcase(key, glob))
         if not ids:
             return [[] for _ in queries]
         scores = queries @ matrix.T
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         stored = self._library.passages([ids[at] for at in np.unique(best)])
-        return [[(stored[ids[at]], float(row[at])) for at in top] for row, top in zip(scores, best, strict=True)]
+        return [
+            [(stored[ids[at]], float(row[at])) for at in top] for row, top in zip(scores, best, strict=True)
+        ]
 
     def _highlights(
         self, rows: list[list[tuple[StoredPassage, float]]], queries: Vectors
@@ -315,6 +343,63 @@ class Index:
             start += len(group)
         return best
 
+    # -- near-duplicates --------------------------------------------------------------------------------
+
+    def duplicates(
+        self,
+        threshold: float | None = None,
+        *,
+        level: Literal["document", "passage"] = "document",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Duplicates:
+        """Every group of near-duplicates with a similarity of at least `threshold`, found exactly, with no cap.
+
+        Without a threshold the saved one is used, and without that `DEFAULT_THRESHOLD`. The similarity of two
+        documents is the smaller of the two directions' mean of each passage's best cosine, weighted by length.
+        `progress` is called with the work done and in all.
+        """
+        if threshold is None:
+            threshold = self.threshold["threshold"] if self.threshold else DEFAULT_THRESHOLD
+        layout, vectors = self._library.layout()
+        if level == "document":
+            starts = np.flatnonzero(np.diff(layout.document, prepend=-1))
+            rows, lengths = (np.split(column, starts[1:]) for column in (layout.row, layout.length))
+            names, texts = layout.names, layout.digests
+        else:
+            rows, lengths = (
+                [column[:, None][at] for at in range(len(column))] for column in (layout.row, layout.length)
+            )
+            names = [
+                layout.names[document] + place(*location)
+                for document, location in zip(layout.document, layout.places, strict=True)
+            ]
+            texts = layout.row.tolist()
+        groups = find_groups(names, texts, rows, lengths, vectors, threshold, progress)
+        return Duplicates(tuple(groups), threshold, level, len(names))
+
+    # -- thresholds -------------------------------------------------------------------------------------
+
+    def tune(
+        self,
+        pairs: PairSet,
+        *,
+        rule: str | None = None,
+        seed: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Tuning, Cosines]:
+        """Choose a threshold on labelled pairs and save it as the default of `duplicates`."""
+        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, seed=seed, progress=progress)
+        saved = {"threshold": tuning.threshold, "pairs": tuning.name, "rule": tuning.rule, "saved": _now()}
+        with self._writing():
+            self._library.save_setting("threshold", saved)
+        return tuning, found
+
+    @property
+    def threshold(self) -> dict[str, Any] | None:
+        """The saved threshold: `threshold`, the `pairs` and `rule` it was tuned on, when it was `saved`. Or None."""
+        saved: dict[str, Any] | None = self._library.setting("threshold")
+        return saved
+
     # -- about the index --------------------------------------------------------------------------------
 
     def status(self) -> Status:
@@ -329,7 +414,7 @@ class Index:
             counts=self._library.counts(),
             bytes={name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()},
             last_ingest=self._library.setting("last_ingest"),
-            threshold=self._library.setting("threshold"),
+            threshold=self.threshold,
             pending=bool(self._library.outbox(1)),
         )
 
@@ -344,9 +429,13 @@ class Index:
             lock.acquire()
         except Timeout:
             who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
-            raise IndexLocked(f"{self.folder} is being written by {who}", "wait, or try again later") from None
+            raise IndexLocked(
+                f"{self.folder} is being written by {who}", "wait, or try again later"
+            ) from None
         try:
-            holder.write_text(f"process {os.getpid()} ({' '.join(map(os.path.basename, sys.argv[:2]))})\n", "utf-8")
+            holder.write_text(
+                f"process {os.getpid()} ({' '.join(map(os.path.basename, sys.argv[:2]))})\n", "utf-8"
+            )
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -362,11 +451,13 @@ class Index:
 
 
 def ingest_preview(
-    roots: Sequence[Path], standard_input: str | None, *, fields: RowFields = RowFields(), max_bytes: int
+    roots: Sequence[Path], standard_input: str | None, *, fields: RowFields = ALL_FIELDS, max_bytes: int
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     here = Path.cwd()
-    return Survey({}, lambda path: _key(path, here), roots, fields, max_bytes).report(standard_input is not None)
+    return Survey({}, lambda path: _key(path, here), roots, fields, max_bytes).report(
+        standard_input is not None
+    )
 
 
 def _key(path: Path, base: Path) -> str:

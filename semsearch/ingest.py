@@ -257,7 +257,8 @@ class Run:
         tokens = unknown = 0
 
         def measure(texts: Sequence[str]) -> list[int]:
-            return self._embedder.measure(texts)[0].tolist()
+            counts: list[int] = self._embedder.measure(texts)[0].tolist()
+            return counts
 
         piece, left, found, failed = _Piece(key, state), state.size, False, False
         for item in items:
@@ -362,4 +363,6 @@ def _ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
 
 
 def _within(key: str, folders: Sequence[str]) -> bool:
-    return any(key == folder or folder == "." or key.startswith(folder.rstrip("/") + "/") for folder in folders)
+    return any(
+        key == folder or folder == "." or key.startswith(folder.rstrip("/") + "/") for folder in folders
+    )

@@ -122,12 +122,12 @@ class Layout:
     """Every published document and passage as arrays, passages grouped by document, both in order of source.
 
     `names`, `digests`: one a document. `document`, `row` (of the vectors' matrix) and `length` (characters):
-    one a passage. `passages`: the passages' ids.
+    one a passage. `places`: the unit, first and last number of each passage.
     """
 
     names: list[str]
     digests: list[bytes]
-    passages: list[str]
+    places: list[tuple[Unit, int, int]]
     document: NDArray[np.int64]
     row: NDArray[np.int64]
     length: NDArray[np.int64]
@@ -140,7 +140,9 @@ class Library:
         self.path = path
         with self._translated():
             mode = "rwc" if create else "rw"
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
+            )
             self._db.isolation_level = None
             self._db.execute("PRAGMA foreign_keys = ON")
             if create:
@@ -246,10 +248,11 @@ class Library:
         return outcome
 
     def _differing(self, old: int | None, new: int) -> list[str]:
-        columns = "SELECT passages.id, text, unit, first, last FROM passages JOIN documents ON documents.id = document_id"
-        rows = [
-            set(self._db.execute(f"{columns} WHERE source_id = ?", (source,)).fetchall()) for source in (old, new)
-        ]
+        query = (
+            "SELECT passages.id, text, unit, first, last"
+            " FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
+        )
+        rows = [set(self._db.execute(query, (source,)).fetchall()) for source in (old, new)]
         return sorted({row[0] for row in rows[0] ^ rows[1]})
 
     def _documents(self, source: int | None) -> list[tuple[Any, ...]]:
@@ -268,7 +271,9 @@ class Library:
         """Remove sources with all that belongs to them; the outbox tells the vector index."""
         with self._transaction():
             for key in keys:
-                self._db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,))
+                self._db.execute(
+                    "INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,)
+                )
                 self._db.execute("DELETE FROM sources WHERE key = ? AND published = 1", (key,))
 
     def discard_unpublished(self) -> None:
@@ -315,20 +320,22 @@ class Library:
 
     def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
         """Published passages by id; an id that is not published is left out."""
-        found = {}
+        found: dict[str, StoredPassage] = {}
         with self._translated():
             for page in _pages(ids):
                 query = (
                     "SELECT id, source, document, text, unit, first, last, metadata FROM published"
                     f" WHERE id IN ({','.join('?' * len(page))})"
                 )
-                for *values, metadata in self._db.execute(query, page):
-                    found[values[0]] = StoredPassage(*values, metadata=json.loads(metadata))
+                for id_, source, document, text, unit, first, last, metadata in self._db.execute(query, page):
+                    found[id_] = StoredPassage(
+                        id_, source, document, text, unit, first, last, json.loads(metadata)
+                    )
         return found
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """The vectors of published passages by passage id."""
-        found = {}
+        found: dict[str, NDArray[np.float32]] = {}
         with self._translated():
             for page in _pages(ids):
                 query = (
@@ -342,27 +349,13 @@ class Library:
         """Ids and vectors [n, dimension] of the passages whose source's key is accepted."""
         ids: list[str] = []
         parts: list[bytes] = []
-        query = (
-            "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE source = ?"
-        )
+        query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE source = ?"
         with self._translated():
             for key in filter(accepts, sorted(self.states())):
                 for id_, vector in self._db.execute(query, (key,)):
                     ids.append(id_)
                     parts.append(vector)
         return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
-
-    def texts_of(self, names: Sequence[str]) -> dict[str, str]:
-        """The first passage of each named document, for showing what it is about."""
-        found = {}
-        with self._translated():
-            for page in _pages(names):
-                query = (
-                    "SELECT document, text, min(number) FROM published"
-                    f" WHERE document IN ({','.join('?' * len(page))}) GROUP BY document"
-                )
-                found |= {document: text for document, text, _ in self._db.execute(query, page)}
-        return found
 
     def layout(self) -> tuple[Layout, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
@@ -375,22 +368,22 @@ class Library:
                 row_of[number] = len(row_of)
                 buffer += vector
             documents: dict[int, int] = {}
-            names, digests, passages, rows = [], [], [], []
+            names, digests, places, rows = [], [], [], []
             query = (
-                "SELECT documents.id, documents.name, documents.digest, passages.id, vector_id, length(text)"
+                "SELECT documents.id, documents.name, documents.digest, vector_id, length(text), unit, first, last"
                 " FROM sources JOIN documents ON sources.id = source_id JOIN passages ON documents.id = document_id"
                 " WHERE published = 1 ORDER BY key, documents.id, number"
             )
-            for document, name, digest, passage, vector, length in self._db.execute(query):
+            for document, name, digest, vector, length, *location in self._db.execute(query):
                 if document not in documents:
                     documents[document] = len(documents)
                     names.append(name)
                     digests.append(digest)
-                passages.append(passage)
+                places.append(tuple(location))
                 rows.append((documents[document], row_of[vector], length))
         matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
         columns = np.array(rows, np.int64).reshape(-1, 3).T
-        return Layout(names, digests, passages, *columns), matrix
+        return Layout(names, digests, places, *columns), matrix
 
     # -- plumbing ---------------------------------------------------------------------------------------
 
@@ -411,7 +404,9 @@ class Library:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise SemsearchError(f"{self.path}: {error}", "is the disk full, or the folder read-only?") from error
+            raise SemsearchError(
+                f"{self.path}: {error}", "is the disk full, or the folder read-only?"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise IndexDamaged(f"{self.path} is damaged: {error}", "ingest into a new index") from error
 

@@ -9,6 +9,12 @@ Unit = Literal["line", "page", "row", "paragraph"]
 """What the numbers of a location count. Lines, rows and pages are those of the *file*, from 1."""
 
 
+def place(unit: Unit, first: int, last: int) -> str:
+    """A location as it follows a file's name: `:3-9` for lines, `, page 2` for the rest."""
+    numbers = str(first) if first == last else f"{first}-{last}"
+    return f":{numbers}" if unit == "line" else f", {unit} {numbers}"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One text to index: a whole file, or one row of a CSV/JSONL file. `text` is as read, not yet cleaned.
@@ -79,6 +85,31 @@ class Group:
     def weakest(self) -> float:
         """The lowest similarity of any member to the keeper."""
         return min(member.similarity for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The near-duplicates of an index: groups at a `threshold`, out of `total` documents (or passages, by `level`)."""
+
+    groups: tuple[Group, ...]
+    threshold: float
+    level: Literal["document", "passage"]
+    total: int
+
+    @property
+    def exact(self) -> int:
+        """How many members are exact copies of their keeper."""
+        return sum(member.exact for group in self.groups for member in group.members)
+
+    @property
+    def near(self) -> int:
+        """How many members are near-duplicates of their keeper and not exact copies."""
+        return sum(not member.exact for group in self.groups for member in group.members)
+
+    @property
+    def fraction(self) -> float:
+        """The share of all documents (or passages) that is a duplicate of a keeper."""
+        return (self.exact + self.near) / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True)

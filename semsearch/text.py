@@ -7,6 +7,7 @@ line, so a line number in cleaned text is a line number in the file.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 CLEANER_VERSION = 1
 SPLITTER_VERSION = 1
@@ -74,7 +75,7 @@ def split(text: str, measure: Measure, limit: int) -> list[Span]:
             return [Span(start, start + len(body), tokens)] if body else []
     cuts = {match.end(): _STRENGTH[str(match.lastgroup)] for match in _CUTS.finditer(text)}
     edges = [0, *(at for at in cuts if 0 < at < len(text)), len(text)]
-    units = list(zip(edges, edges[1:], strict=False))
+    units = list(pairwise(edges))
     sizes = list(measure([text[a:b] for a, b in units]))
     if any(size > limit or b - a > limit * _LONGEST_TOKEN for size, (a, b) in zip(sizes, units, strict=True)):
         units, sizes = _by_words(text, units, sizes, measure, limit)

@@ -48,7 +48,7 @@ class VectorIndex:
     def close(self) -> None:
         """Let go of the folder's files."""
         with contextlib.suppress(Exception):
-            self._client.close()
+            self._client.close()  # type: ignore[attr-defined]
 
     def count(self) -> int:
         """How many vectors there are."""
@@ -85,7 +85,10 @@ class VectorIndex:
             found = self._collection.query(query_embeddings=queries, n_results=k, include=["distances"])
         distances = found["distances"] or []
         return [
-            [(id_, max(-1.0, min(1.0, 1.0 - distance))) for id_, distance in zip(row, row_distances, strict=True)]
+            [
+                (id_, max(-1.0, min(1.0, 1.0 - distance)))
+                for id_, distance in zip(row, row_distances, strict=True)
+            ]
             for row, row_distances in zip(found["ids"], distances, strict=True)
         ]
 
@@ -119,7 +122,9 @@ def _client(folder: Path) -> "ClientAPI":
         """Chroma's settings, taken from our arguments alone: no environment, no files."""
 
         @classmethod
-        def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **others: Any) -> tuple[Any, ...]:
+        def settings_customise_sources(  # type: ignore[override]
+            cls, settings_cls: Any, init_settings: Any, **others: Any
+        ) -> tuple[Any, ...]:
             return (init_settings,)
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,4 +158,6 @@ def _translated(folder: Path) -> Iterator[None]:
         text = str(error)
         if "readonly" in text or "read-only" in text or isinstance(error, PermissionError):
             raise SemsearchError(f"{folder} cannot be written: {text}", "check its permissions") from error
-        raise IndexDamaged(f"the vector index in {folder} failed: {text}", "ingest into a new index") from error
+        raise IndexDamaged(
+            f"the vector index in {folder} failed: {text}", "ingest into a new index"
+        ) from error

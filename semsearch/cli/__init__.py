@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from semsearch import __version__
 from semsearch.errors import SemsearchError
 
 COMMANDS = {
@@ -25,7 +26,7 @@ class _Reported(click.ClickException):
     def __init__(self, error: SemsearchError) -> None:
         super().__init__(str(error))
         self.hint = error.hint
-        self.exit_code = error.exit_code
+        setattr(self, "exit_code", error.exit_code)  # noqa: B010 - click declares it for the class only
 
     def show(self, file: Any = None) -> None:
         from semsearch.cli.render import plain
@@ -44,7 +45,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"semsearch.cli.{COMMANDS[name]}"), f"{name}_")
+        command: click.Command = getattr(
+            importlib.import_module(f"semsearch.cli.{COMMANDS[name]}"), f"{name}_"
+        )
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -54,7 +57,7 @@ class _Commands(click.Group):
             import difflib
 
             if near := difflib.get_close_matches(args[0], COMMANDS, 1):
-                error.message += f" Did you mean '{near[0]}'?"
+                raise click.UsageError(f"no command {args[0]!r}; did you mean {near[0]!r}?", ctx) from error
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -65,7 +68,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="semsearch", prog_name="semsearch")
+@click.version_option(__version__, prog_name="semsearch")
 def main() -> None:
     """Search your own text by meaning, and find near-duplicates in it.
 

@@ -1,5 +1,6 @@
 """`semsearch ingest`."""
 
+import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -18,13 +19,26 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
 @click.command(
     "ingest",
-    epilog="\b\nExamples:\n  semsearch ingest docs/ notes.md\n  semsearch ingest tickets.jsonl --text-field body --id-field key"
-    "\n  pbpaste | semsearch ingest -\n\n" + options.exit_codes(0, 1, 2, 3, 11, 12, 13),
+    epilog=options.closing(
+        (
+            "semsearch ingest docs/ notes.md",
+            "semsearch ingest tickets.jsonl --text-field body --id-field key",
+            "git log --format=%B | semsearch ingest -",
+        ),
+        codes=(0, 1, 2, 3, 11, 12, 13),
+    ),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.index
-@click.option("--text-field", multiple=True, metavar="NAME", help="Column or key of rows that holds the text; repeatable.")
-@click.option("--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number.")
+@click.option(
+    "--text-field",
+    multiple=True,
+    metavar="NAME",
+    help="Column or key of rows that holds the text; repeatable.",
+)
+@click.option(
+    "--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number."
+)
 @click.option(
     "--max-size",
     type=options.Size(),
@@ -71,7 +85,7 @@ def ingest_(
             raise InvalidInput(f"{root} does not exist", f"relative paths start at {Path.cwd()}")
     standard_input = None
     if "-" in paths:
-        standard_input = click.get_binary_stream("stdin").read().decode("utf-8", "replace")
+        standard_input = sys.stdin.buffer.read().decode("utf-8", "replace")
     fields = RowFields(text_field, id_field)
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
@@ -81,7 +95,9 @@ def ingest_(
         if exists:
             index = Index.open(where, model=model, precision=precision, wait=wait)
         else:
-            index = Index.create(where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait)
+            index = Index.create(
+                where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait
+            )
             render.talk(f"made a new index in {render.relative(where)}")
         with index, render.progress("ingest", "passages") as bar:
 
@@ -106,7 +122,9 @@ def ingest_(
 
 def _summarise(report: "IngestReport", verbose: bool) -> None:
     """The summary for people, on standard error."""
-    counts = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
+    counts = ", ".join(
+        f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed")
+    )
     render.talk(f"{'would be: ' if report.dry_run else ''}{counts}, {len(report.skipped):,} skipped")
     if not report.dry_run:
         render.talk(
@@ -122,7 +140,9 @@ def _summarise(report: "IngestReport", verbose: bool) -> None:
     for skipped in report.failed[: None if verbose else _MOST_LINES]:
         render.talk(f"could not read {render.name(skipped.path)}: {skipped.reason}")
     if len(report.failed) > _MOST_LINES and not verbose:
-        render.talk(f"... and {len(report.failed) - _MOST_LINES:,} more that could not be read (--verbose lists them)")
+        render.talk(
+            f"... and {len(report.failed) - _MOST_LINES:,} more that could not be read (--verbose lists them)"
+        )
     if report.unknown:
         worst = max(report.unknown, key=lambda source: source[1])
         render.talk(

@@ -10,7 +10,13 @@ from semsearch.cli import options, render
 
 @click.command(
     "status",
-    epilog="\b\nExamples:\n  semsearch status\n  semsearch status --sources\n\n" + options.exit_codes(0, 1, 2, 10, 12, 13),
+    epilog=options.closing(
+        (
+            "semsearch status",
+            "semsearch status --sources",
+        ),
+        codes=(0, 1, 2, 10, 12, 13),
+    ),
 )
 @options.index
 @click.option("--sources", is_flag=True, help="List the names of all sources instead, one a line.")
@@ -39,7 +45,9 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         "model": f"{settings['model']} ({settings['precision']}, {settings['dimension']} dimensions,"
         f" passages of at most {settings['window']} tokens)",
         "weights": f"SHA-256 {str(settings['weights'])[:12]}",
-        "holds": ", ".join(render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")),
+        "holds": ", ".join(
+            render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")
+        ),
         "size": ", ".join(f"{part} {render.size(count)}" for part, count in status.bytes.items()),
         "last ingest": status.last_ingest or "never",
         "threshold": f"{threshold['threshold']:g}, tuned on {threshold['pairs']} ({threshold['rule']})"
@@ -54,8 +62,13 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
 
 @click.command(
     "remove",
-    epilog="\b\nExamples:\n  semsearch remove notes/old.md\n  semsearch remove notes\n\n"
-    + options.exit_codes(0, 1, 2, 10, 11, 12, 13),
+    epilog=options.closing(
+        (
+            "semsearch remove notes/old.md",
+            "semsearch remove notes",
+        ),
+        codes=(0, 1, 2, 10, 11, 12, 13),
+    ),
 )
 @click.argument("source")
 @options.index

@@ -1,13 +1,11 @@
 """Options that several commands share."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 import click
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 index = click.option(
     "--index",
@@ -49,16 +47,18 @@ _EXIT_CODES = {
 }
 
 
-def exit_codes(*codes: int) -> str:
-    """The closing line of a command's help: what its exit codes mean."""
-    return "Exit codes: " + ", ".join(f"{code} {_EXIT_CODES[code]}" for code in codes) + "."
+def closing(examples: Sequence[str], codes: Sequence[int]) -> str:
+    """The end of a command's help: examples, and what its exit codes mean."""
+    lines = "\n".join(f"  {example}" for example in examples)
+    meanings = ", ".join(f"{code} {_EXIT_CODES[code]}" for code in codes)
+    return f"\b\nExamples:\n{lines}\n\nExit codes: {meanings}."
 
 
 class Size(click.ParamType[int]):
     """A number of bytes: 2000000, 500kB, 50MB, 1GiB."""
 
     name = "size"
-    _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+    _UNITS: ClassVar = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The size in bytes."""

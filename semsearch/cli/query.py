@@ -1,5 +1,6 @@
 """`semsearch query`."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,28 @@ _SNIPPET = 280
 
 @click.command(
     "query",
-    epilog='\b\nExamples:\n  semsearch query "how do I get my deposit back"\n  semsearch query -k 3 --source "docs/*.md" install'
-    "\n  semsearch query --file questions.txt --jsonl\n\n" + options.exit_codes(0, 1, 2, 10, 12, 13),
+    epilog=options.closing(
+        (
+            'semsearch query "how do I get my deposit back"',
+            'semsearch query -k 3 --source "docs/*.md" install on Windows',
+            "semsearch query --file questions.txt --jsonl",
+        ),
+        codes=(0, 1, 2, 10, 12, 13),
+    ),
 )
 @click.argument("words", nargs=-1, metavar="QUERY")
 @options.index
 @click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
-@click.option("--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits below this cosine.")
+@click.option(
+    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits below this cosine."
+)
 @click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
-@click.option("--file", "file", type=click.File(encoding="utf-8"), help="Read queries from a file, one a line; - is stdin.")
+@click.option(
+    "--file",
+    "file",
+    type=click.File(encoding="utf-8"),
+    help="Read queries from a file, one a line; - is stdin.",
+)
 @click.option(
     "--show",
     type=click.Choice(["snippet", "full", "path"]),
@@ -61,12 +75,14 @@ def query_(
     if words and file is not None:
         raise InvalidInput("a query and --file are both given", "give one of them")
     if many:
-        lines = (file or click.get_text_stream("stdin")).read().splitlines()
+        lines = (file or sys.stdin).read().splitlines()
         queries = [line.strip() for line in lines if line.strip()]
     else:
         queries = [" ".join(words)]
     if not any(query.strip() for query in queries):
-        raise InvalidInput("the query is empty", 'say what to look for: semsearch query "how do refunds work"')
+        raise InvalidInput(
+            "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
+        )
     with Index.open(folder) as index:
         wants_sentence = show == "snippet" or as_json or as_jsonl
         results = index.query_many(queries, k=k, min_score=min_score, source=source, highlight=wants_sentence)
@@ -120,7 +136,9 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
         if show == "path":
             console.print(head)
             continue
-        body = Text(render.plain(hit.text)) if show == "full" else _snippet(hit, marked=not console.color_system)
+        body = (
+            Text(render.plain(hit.text)) if show == "full" else _snippet(hit, marked=not console.color_system)
+        )
         console.print(head)
         console.print(_indented(body, console.width if console.is_terminal else None))
         console.print()
@@ -128,12 +146,11 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
 
 def _place(index: "Index", hit: "Hit") -> str:
     """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    from semsearch.records import place
+
     path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
-    numbers = str(hit.start) if hit.start == hit.end else f"{hit.start}-{hit.end}"
-    if hit.unit == "line":
-        return f"{path}:{numbers}"
-    row = hit.document.removeprefix(hit.source)
-    return f"{path}{render.name(row)}, {hit.unit} {numbers}"
+    row = render.name(hit.document.removeprefix(hit.source))
+    return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
 
 
 def _snippet(hit: "Hit", *, marked: bool) -> "Text":

@@ -4,6 +4,7 @@ Text from files and their names never reaches a terminal raw: control and bidire
 """
 
 import json
+import math
 import os
 import re
 import sys
@@ -98,7 +99,11 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
             count, elapsed = task.fields.get("count", 0), task.elapsed or 0
             return Text(f"{count:,} {unit}, {count / elapsed:,.0f}/s" if elapsed and count else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+    )
     with Progress(*columns, Rate(), TimeRemainingColumn(), console=console(err=True), transient=True) as bar:
         bar.add_task(description, total=None)
         yield bar
@@ -106,11 +111,10 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
 
 def size(count: float) -> str:
     """A number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+    if count < 1000:
+        return f"{count:.0f} B"
+    power = min(3, int(math.log10(count)) // 3)
+    return f"{count / 1000**power:.3g} {' kMG'[power]}B"
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ imported. Any other name or folder is a sentence-transformers model and runs thr
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -81,5 +82,5 @@ def windows(lengths: Sequence[int], window: int) -> list[tuple[int, int, int]]:
     for text, length in enumerate(lengths):
         count = max(1, -(-length // window))
         edges = [length * piece // count for piece in range(count + 1)]
-        pieces += [(text, start, end) for start, end in zip(edges, edges[1:], strict=False)]
+        pieces += [(text, start, end) for start, end in pairwise(edges)]
     return pieces

@@ -86,7 +86,9 @@ def build(weights: Mapping[str, _Array], precision: str) -> onnx.ModelProto:
         prefix = f"encoder.layer.{layer}"
         parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
         joined = np.concatenate([weights[f"{part}.weight"] for part in parts])
-        bias = graph.constant(f"{prefix}.qkv.bias", np.concatenate([weights[f"{part}.bias"] for part in parts]))
+        bias = graph.constant(
+            f"{prefix}.qkv.bias", np.concatenate([weights[f"{part}.bias"] for part in parts])
+        )
         if quantised:
             qkv = graph.linear(x, f"{prefix}.qkv", joined, quantised)
             split = [f"{prefix}.{part}" for part in ("query", "key", "value")]
@@ -112,7 +114,8 @@ def build(weights: Mapping[str, _Array], precision: str) -> onnx.ModelProto:
 
     shape = ["batch", "tokens"]
     inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")
+        helper.make_tensor_value_info(name, TensorProto.INT64, shape)
+        for name in ("input_ids", "attention_mask")
     ]
     output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", positions.shape[1]])
     return helper.make_model(

