@@ -1,0 +1,55 @@
+# `make` lists the targets. Another Python: make setup PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for python in python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint format bench docs
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/installed  ## install semsearch and its tools into .venv
+
+.venv/installed: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing into .venv: the first time takes some minutes.'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BIN)/pip:
+	$(or $(PYTHON),$(error semsearch needs Python 3.11 or later: make setup PYTHON=/path/to/python)) -m venv .venv
+
+# Shows a command as a person would type it, then runs it.
+try = @printf '\n$$ %s\n' '$(strip $(1))' && $(BIN)/$(strip $(1))
+
+demo: setup  ## search and de-duplicate sample_corpus/, and tune the threshold
+	@rm -rf .demo
+	$(call try, semsearch ingest --index .demo/.semsearch sample_corpus)
+	$(call try, semsearch query --index .demo/.semsearch -k 3 "how do I get my deposit back")
+	$(call try, semsearch query --index .demo/.semsearch -k 3 "the app shows the wrong time for my booking")
+	$(call try, semsearch dedup --index .demo/.semsearch --threshold 0.85)
+	$(call try, semsearch tune --index .demo/.semsearch --pairs sample)
+	@printf '\n%s\n' \
+		'Try next, after: . $(BIN)/activate' \
+		'  semsearch dedup --index .demo/.semsearch      with the threshold just tuned' \
+		'  semsearch ingest ~/notes                      your own folder; makes .semsearch here' \
+		'  semsearch query "what you are looking for"' \
+		'  semsearch --help'
+
+test: lint  ## lint, type-check and run the tests
+	@$(BIN)/pytest
+
+lint: setup  ## check format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --strict semsearch
+
+format: setup  ## format the code and fix what ruff can fix
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## run each of benchmarks/, one after the other
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: setup  ## write docs/cli.md from the commands' --help
+	@$(BIN)/python docs/make_cli.py

