@@ -102,7 +102,7 @@ def tune_(
     Without an index the default model is tuned and nothing is saved.
 
     FILE is CSV, TSV or JSONL with two texts and a label or a score. sick is the SICK data set, from SEMSEARCH_DATA;
-    sample is 216 pairs that come with semsearch.
+    sample is a small set that comes with semsearch, to try it.
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput
