@@ -11,10 +11,6 @@ _DROPPED = frozenset({"script", "style", "nav", "noscript", "template", "svg"})
 # The page's banner and footer, unless they belong to one of these (as in W3C HTML-AAM's landmark roles).
 _BANNERS = frozenset({"header", "footer"})
 _SECTIONS = frozenset({"article", "aside", "main", "section"})
-_VOID = frozenset({
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
-    "wbr",
-})  # fmt: skip
 _SPACE, _WRAP, _CELL, _LINE, _BLOCK = range(1, 6)
 _SEPARATORS = ("", " ", "\n", " | ", "\n", "\n\n")
 """What stands between two pieces of text, by the strongest break between them."""
@@ -54,11 +50,11 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self._part(_BREAKS.get(tag, 0))
-        if tag not in _VOID:
-            banner = tag in _BANNERS and not any(self._counts[section] for section in _SECTIONS)
-            self._open.append((tag, banner or tag in _DROPPED))
-            self._counts[tag] += 1
-            self._dropped += self._open[-1][1]
+        banner = tag in _BANNERS and not any(self._counts[section] for section in _SECTIONS)
+        dropped = banner or tag in _DROPPED
+        self._open.append((tag, dropped))  # one never closed, such as <br>, ends with the one around it
+        self._counts[tag] += 1
+        self._dropped += dropped
 
     def handle_endtag(self, tag: str) -> None:
         self._part(_BREAKS.get(tag, 0))

@@ -111,7 +111,7 @@ def _text(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str
         parts = [_as_text(values.get(name)) for name in fields.text]
         return "\n".join(part for part in parts if part.strip()), set(fields.text)
     strings = {name: value for name, value in values.items() if isinstance(value, str) and name != fields.id}
-    folded = {name.strip().casefold(): name for name in reversed(strings)}
+    folded = {name.strip().casefold(): name for name in strings}
     main = next((name for name in TEXT_FIELDS if name in folded), None)
     if main is None:
         labelled = (f"{name}: {value}" for name, value in strings.items() if value.strip())

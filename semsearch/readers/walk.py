@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,8 @@ def _spec(content: bytes) -> "GitIgnoreSpec":
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     def patterns() -> Iterator[GitIgnoreSpecPattern]:
-        for line in _lines(content):
+        for raw in content.decode("utf-8-sig", "surrogateescape").split("\n"):  # as os decodes names
+            line = _UNTRIMMED.findall(raw.removesuffix("\r"))[0]
             negation = "!" if line.startswith("!") else ""
             body = line[len(negation) :]
             end = "/\0d" if body.endswith("/") else "/\0?"
@@ -120,7 +121,7 @@ def _spec(content: bytes) -> "GitIgnoreSpec":
             if not body or line.startswith("#"):
                 continue
             anchored = body if body.startswith("/") else f"/{body}" if "/" in body else f"**/{body}"
-            contents = "/*" if anchored.endswith("/**") and body != "**" else ""
+            contents = "/*" if anchored.endswith("/**") else ""
             try:
                 yield GitIgnoreSpecPattern(f"{negation}{anchored}{contents}{end}")
             except (ValueError, re.error):  # the latter for a range such as [b-a]
@@ -128,13 +129,6 @@ def _spec(content: bytes) -> "GitIgnoreSpec":
 
     with warnings.catch_warnings(action="ignore"):  # re's about "[[", where git would see a class
         return GitIgnoreSpec(patterns(), backend="simple")
-
-
-def _lines(content: bytes) -> Iterable[str]:
-    text = content.decode("utf-8-sig", "surrogateescape")  # as os does with names
-    for line in text.split("\n"):
-        match = _UNTRIMMED.match(line.removesuffix("\r"))
-        yield match[0] if match else ""
 
 
 @dataclass(frozen=True, slots=True)
