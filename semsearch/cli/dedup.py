@@ -137,11 +137,10 @@ def _show(found: "Duplicates") -> None:
             f"group {number}: {len(group.members) + 1} {found.level}s, the weakest at {group.weakest:.4f}"
         )
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
-        click.echo(f"  keeper         {render.name(group.keeper)}")
-        for member in group.members:
-            click.echo(
-                f"  {'exact' if member.exact else 'near ':<5}  {member.similarity:.3f}  {render.name(member.name)}"
-            )
+        rows = [("keeper", "", group.keeper)]
+        rows += [("exact" if m.exact else "near", f"{m.similarity:.4f}", m.name) for m in group.members]
+        for role, similarity, document in rows:
+            click.echo(f"  {role:<6}  {similarity:6}  {render.name(document)}")
         click.echo()
     if not found.groups:
         click.echo("no duplicates")

@@ -1,0 +1,295 @@
+"""The exact all-pairs join: every pair of unit vectors whose cosine reaches a threshold, none missed.
+
+Most pairs are ruled out without their full product. For any matrix Q with k orthonormal columns and p = Q'x,
+Cauchy-Schwarz on what Q leaves over gives
+
+    x.y  <=  p_x.p_y + r_x r_y,    r = sqrt(|x|^2 - |p|^2),
+
+one product of the *sketches* (p, r) of k + 1 columns. With the leading principal directions of a sample as Q,
+48 columns of 384 rule out all but one pair of sentences in a thousand; what is left meets a longer sketch, and
+then a float64 product. Any Q is exact, a good one is fast. (If Q'Q is only within e of the identity, I - QQ' + eI
+is still positive semidefinite, and the same inequality holds with e added under the root and on the right.)
+
+Rounding never drops a pair. A float32 dot product of k terms, summed in any order, fused or not, is off by at
+most gamma_k |x||y| with gamma_k = k u / (1 - k u), u = 2^-24 (Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed., section 3.1); every float32 comparison is made with the threshold lowered by that much.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from math import isqrt
+from os import cpu_count
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from semsearch.errors import InvalidInput
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+DEFAULT_MEMORY = 512 * 2**20
+_ROWS, _COLUMNS = 2048, 512
+"""The shape of a tile: as large as stays in the cache while it is made and compared."""
+_WIDTHS = (16, 24, 32, 40, 48, 64, 96)
+"""Directions the first sketch may keep; the second keeps twice as many. The cheapest is found on a sample."""
+_SAMPLE = 8192
+_SMALL = 4096
+"""Fewer rows than this are not worth a sketch."""
+_PAIR, _SECOND, _EXACT = 15, 6_000, 25_000
+"""What a pair costs beside the columns of its product, and a survivor in the next two steps: in columns, measured."""
+_DENSE = 1 / 32
+"""From this share of survivors on, the float64 product of the whole tile is cheaper than that of each of them."""
+_UNIT = 1e-3
+_EXCESS = 1e-9
+"""More than float64 rounding adds anywhere here: the e of the text above, and the errors of norms and products."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of row numbers, int64, with `left < right`, sorted by left then right; `similarity` is float64."""
+
+    left: Integers
+    right: Integers
+    similarity: Doubles
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    @classmethod
+    def merged(cls, parts: Iterable["Pairs"]) -> "Pairs":
+        """All pairs of some parts, none of which is in two, in one."""
+        none = cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+        columns = zip(*((part.left, part.right, part.similarity) for part in (none, *parts)), strict=True)
+        left, right, similarity = (np.concatenate(column) for column in columns)
+        order = np.lexsort((right, left))
+        return cls(left[order], right[order], similarity[order])
+
+
+def join(
+    vectors: Floats,
+    threshold: float,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    memory: int = DEFAULT_MEMORY,
+) -> Pairs:
+    """Every pair of rows of `vectors` (float32 [n, d], unit length within 0.001) with a similarity >= `threshold`.
+
+    The similarity of a pair is the float64 dot product of its rows as given, or 1 where rounding takes it above;
+    whether a pair is in depends on nothing but its rows and the threshold. `progress` is called with the pairs
+    compared so far and in all, from the calling thread. `memory` bounds the working bytes beside the vectors and the
+    result. BLAS is held to one thread meanwhile, and as many Python threads as it had share the work.
+
+    Raises `InvalidInput` for a threshold outside [-1, 1], a row that is not finite or of unit length, and a
+    `memory` too small for rows this long.
+    """
+    if not -1 <= threshold <= 1:
+        raise InvalidInput(f"the threshold is {threshold}, but a cosine is between -1 and 1")
+    _check(vectors)
+    controller = ThreadpoolController().select(user_api="blas")
+    workers = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
+    work = _Join(np.ascontiguousarray(vectors), threshold, memory, workers)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        with controller.limit(limits=1):
+            return work.run(pool, progress)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _check(vectors: Floats) -> None:
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise InvalidInput(f"vectors must be float32 [n, d], not {vectors.dtype} {list(vectors.shape)}")
+    with np.errstate(all="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _UNIT))
+    if len(wrong):
+        raise InvalidInput(
+            f"row {wrong[0]} has length {lengths[wrong[0]]:.6g}, but vectors must have unit length"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Consecutive rows, as many as there is memory for the sketches of. `levels` are the sketches, shortest
+    first, and the rows themselves: a product of rows of one level bounds that of every later one."""
+
+    start: int
+    stop: int
+    levels: Sequence[Floats]
+
+
+class _Join:
+    """One run: how much is done at a time, and how low a product of each level may be."""
+
+    def __init__(self, vectors: Floats, threshold: float, memory: int, workers: int) -> None:
+        n, d = vectors.shape
+        self.vectors, self.threshold = vectors, threshold
+        share = memory // (
+            2 * workers
+        )  # half is for sketches; the other half is shared by the workers, who need
+        elements = min(share // 128, _ROWS * _COLUMNS)  # up to 128 bytes for each element of a tile
+        self.batch = share // (64 * max(d, 1))  # and 64 for each number of the rows at hand
+        self.columns = min(_COLUMNS, isqrt(elements), self.batch)
+        if self.columns < 8:
+            least = 2 * workers * 64 * 8 * max(d, 16)
+            raise InvalidInput(
+                f"{memory} bytes of memory are too few for the join", f"allow at least {least}"
+            )
+        self.rows = min(_ROWS, elements // self.columns, self.batch)
+        self.basis, self.widths = _sketching(vectors, threshold, min(_SAMPLE, self.batch))
+        self.cuts = [_lowered(threshold, terms) for terms in (*(k + 1 for k in self.widths), d)]
+        row = 4 * sum(k + 1 for k in self.widths)
+        self.band = max(1, n if n * row <= memory // 2 else memory // 4 // row)
+
+    def run(self, pool: ThreadPoolExecutor, progress: Callable[[int, int], None] | None) -> Pairs:
+        n = len(self.vectors)
+        done, total = 0, n * (n - 1) // 2
+        found = []
+        for first in range(0, n, self.band):
+            a = self.sketched(pool, first)
+            for second in range(first, n, self.band):
+                b = a if first == second else self.sketched(pool, second)
+                starts = range(a.start, a.stop, self.rows)
+                for start, pairs in zip(starts, pool.map(partial(self.strip, a, b), starts), strict=True):
+                    found.append(pairs)
+                    rows = np.arange(start, min(start + self.rows, a.stop))
+                    done += int(np.sum(b.stop - np.maximum(rows + 1, b.start)))
+                    if progress:
+                        progress(done, total)
+        pairs = Pairs.merged(found)
+        return Pairs(pairs.left, pairs.right, np.minimum(pairs.similarity, 1))
+
+    def sketched(self, pool: ThreadPoolExecutor, start: int) -> _Band:
+        rows = self.vectors[start : start + self.band]
+        sketches = [np.empty((len(rows), k + 1), np.float32) for k in self.widths]
+
+        def fill(at: int) -> None:
+            part = slice(at, at + self.batch)
+            for whole, some in zip(sketches, _sketches(rows[part], self.basis, self.widths), strict=True):
+                whole[part] = some
+
+        if sketches:
+            list(pool.map(fill, range(0, len(rows), self.batch)))
+        return _Band(start, start + len(rows), [*sketches, rows])
+
+    def strip(self, a: _Band, b: _Band, start: int) -> Pairs:
+        """The pairs of one tile's height of rows of `a` with the rows after them in `b`."""
+        products = np.empty(self.rows * self.columns, np.float32)
+        passed = np.empty(products.shape, np.bool_)
+        found = []
+        for left in range(max(start, b.start), b.stop, self.columns):
+            columns = slice(left - b.start, left - b.start + self.columns)
+            rows = slice(start - a.start, min(start + self.rows, left + self.columns) - a.start)
+            x, y = a.levels[0][rows], b.levels[0][columns]
+            size = len(x) * len(y)
+            np.matmul(x, y.T, out=products[:size].reshape(len(x), len(y)))
+            at = _where(np.greater_equal(products[:size], self.cuts[0], out=passed[:size]))
+            if len(at) > _DENSE * size:
+                found.append(self.dense(start, a.levels[-1][rows], left, b.levels[-1][columns]))
+            elif len(at):
+                i, j = np.divmod(at, len(y))
+                found.append(self.sparse(a, start + i, b, left + j))
+        return Pairs.merged(found)
+
+    def sparse(self, a: _Band, i: Integers, b: _Band, j: Integers) -> Pairs:
+        """Those of the survivors of a tile that are pairs, each looked at by itself."""
+        keep = i < j
+        if len(self.widths) > 1:
+            i, j = i[keep], j[keep]
+            bound = np.einsum("ij,ij->i", a.levels[1][i - a.start], b.levels[1][j - b.start])
+            keep = bound >= self.cuts[1]
+        i, j = i[keep], j[keep]
+        similarity = self.similarity(i, j)
+        keep = similarity >= self.threshold
+        return Pairs(i[keep], j[keep], similarity[keep])
+
+    def dense(self, start: int, x: Floats, left: int, y: Floats) -> Pairs:
+        """The pairs of a tile by one product. Where that is too close to the threshold to decide, as matrix products
+        differ from each other in the last bits, a pair is looked at by itself."""
+        product = np.ravel(x.astype(np.float64) @ y.astype(np.float64).T)
+        at = np.flatnonzero(product >= self.threshold - _EXCESS)
+        similarity = product[at]
+        i, j = np.divmod(at, len(y))
+        i, j = start + i, left + j
+        close = similarity < self.threshold + _EXCESS
+        similarity[close] = self.similarity(i[close], j[close])
+        keep = (similarity >= self.threshold) & (i < j)
+        return Pairs(i[keep], j[keep], similarity[keep])
+
+    def similarity(self, i: Integers, j: Integers) -> Doubles:
+        similarity = np.empty(len(i))
+        for at in range(0, len(i), self.batch):
+            part = slice(at, at + self.batch)
+            x, y = self.vectors[i[part]].astype(np.float64), self.vectors[j[part]].astype(np.float64)
+            similarity[part] = np.einsum("ij,ij->i", x, y)
+        return similarity
+
+
+def _sketching(vectors: Floats, threshold: float, sample: int) -> tuple[Doubles, list[int]]:
+    """The basis, float64 [d, k], and the widths of the sketches that promise the least work; no widths if none do."""
+    n, d = vectors.shape
+    none = np.empty((d, 0))
+    first = [k for k in _WIDTHS if 4 * k <= d]
+    sample = min(sample, max(1024, n // 8))
+    if not first or n < _SMALL or sample < 2 * first[-1]:
+        return none, []
+    rows = vectors[np.random.default_rng(0).choice(n, sample, replace=False)]
+    basis = _basis(rows, 2 * first[-1])
+    widths = sorted({*first, *(2 * k for k in first)})
+    half = min(1024, sample // 2)
+    share = {
+        k: float(np.mean(x @ y.T >= _lowered(threshold, k + 1)))
+        for k, x, y in zip(
+            widths, _sketches(rows[:half], basis, widths), _sketches(rows[-half:], basis, widths), strict=True
+        )
+    }
+    cost = {(k, 2 * k): k + share[k] * _SECOND + share[2 * k] * _EXACT for k in first}
+    short, long = min(cost, key=lambda choice: cost[choice])
+    if cost[short, long] > d + share[2 * first[-1]] * _EXACT:
+        return none, []
+    return basis[:, :long], [short, long]
+
+
+def _basis(rows: Floats, width: int) -> Doubles:
+    """Orthonormal columns, float64 [d, width], close to the principal directions of `rows`, the strongest first."""
+    basis = rows[:width].T
+    for _ in range(2):
+        q = np.linalg.qr((rows.T @ (rows @ basis)).astype(np.float64))[0]
+        basis = q.astype(np.float32)
+    projected = (rows @ basis).astype(np.float64)
+    _, turn = np.linalg.eigh(projected.T @ projected)
+    turned: Doubles = q @ turn[:, ::-1]
+    return turned
+
+
+def _sketches(rows: Floats, basis: Doubles, widths: Sequence[int]) -> list[Floats]:
+    """The sketch of every row for every width, float32 [n, width + 1]."""
+    exact = rows.astype(np.float64)
+    projected = exact @ basis
+    rest = np.einsum("ij,ij->i", exact, exact)[:, None] - np.cumsum(projected**2, axis=1)
+    rest = np.sqrt(np.maximum(rest, 0) + _EXCESS)
+    return [np.column_stack((projected[:, :k], rest[:, k - 1])).astype(np.float32) for k in widths]
+
+
+def _lowered(threshold: float, terms: int) -> np.float32:
+    """What a computed float32 dot product of so many terms reaches whenever the true one reaches the threshold.
+
+    Rounding the factors to float32 counts as three more terms, and the vectors may be a little longer than 1.
+    """
+    error = (terms + 3) * 2.0**-24
+    slack = error / (1 - error) * (1 + 3 * _UNIT) + _EXCESS
+    cut: np.float32 = np.nextafter(np.float32(threshold - slack), np.float32(-2))
+    return cut
+
+
+def _where(mask: NDArray[np.bool_]) -> Integers:
+    """`np.flatnonzero` for masks with few True, which it passes over eight at a time."""
+    body = len(mask) & -8
+    words = np.flatnonzero(mask[:body].view(np.uint64) != 0)
+    inner = np.flatnonzero(mask[:body].reshape(-1, 8)[words])
+    return np.concatenate([words[inner // 8] * 8 + inner % 8, body + np.flatnonzero(mask[body:])])
