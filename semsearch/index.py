@@ -1,5 +1,6 @@
 """`Index`: the one facade over the rooms. Create or open it, then ingest, query, find duplicates, tune."""
 
+import contextlib
 import fnmatch
 import os
 import shutil
@@ -22,7 +23,14 @@ from filelock import FileLock, Timeout
 from semsearch import search, text
 from semsearch.dedup import DocumentPassages, document_pairs, group, join
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
-from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, IndexNotFound, InvalidInput
+from semsearch.errors import (
+    FingerprintMismatch,
+    IndexDamaged,
+    IndexLocked,
+    IndexNotFound,
+    InvalidInput,
+    SemsearchError,
+)
 from semsearch.evaluation import Cosines, tune_pairs
 from semsearch.ingest import IngestReport, Progress, Run, Survey, apply_outbox
 from semsearch.library import Library, StoredPassage
@@ -110,17 +118,19 @@ class Index:
                 f"{folder} is there already and not empty", "choose another folder with --index"
             )
         embedder = load_embedder(model, precision)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+        with _disk(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
         try:
             library = Library(staging / "library.sqlite3", create=True)
             library.save_setting("fingerprint", asdict(embedder.fingerprint) | _text_settings())
             library.save_setting("created", _now())
             library.close()
             VectorIndex(staging / "chroma", create=True).close()
-            (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
-            staging.chmod(0o755)
-            staging.replace(folder)
+            with _disk(folder):
+                (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
+                staging.chmod(0o755)
+                staging.replace(folder)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -428,27 +438,33 @@ class Index:
         holder = self.folder / "holder"
         lock = FileLock(self.folder / "lock", timeout=self._wait if wait is None else wait)
         try:
-            lock.acquire()
+            with _disk(self.folder):
+                lock.acquire()
         except Timeout:
             who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
             raise IndexLocked(
                 f"{self.folder} is being written by {who}", "wait, or try again later"
             ) from None
         try:
-            holder.write_text(
-                f"process {os.getpid()} ({' '.join(map(os.path.basename, sys.argv[:2]))})\n", "utf-8"
-            )
+            command = " ".join(Path(word).name for word in sys.argv[:2])
+            with contextlib.suppress(OSError):  # it only helps whoever waits
+                holder.write_text(f"process {os.getpid()} ({command})\n", encoding="utf-8")
             yield
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
 
     def _replay(self) -> None:
-        """Finish what a run that was cut off left to be told to Chroma, unless a run is at it right now."""
+        """Finish what a run that was cut off left to be told to Chroma.
+
+        Where it cannot be done now, since a run is at it or the disk is full or read-only, the index is used as it is.
+        """
         try:
             with self._writing(wait=0):
                 apply_outbox(self._library, self._vectors)
-        except IndexLocked:
+        except IndexDamaged:
+            raise
+        except SemsearchError:
             pass
 
 
@@ -467,6 +483,20 @@ def _key(path: Path, base: Path) -> str:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links
     key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
     return key.encode("utf-8", "backslashreplace").decode()
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """What the operating system says of the index's folder, as one of our errors; a lock that is taken is none."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SemsearchError(
+            f"cannot write {folder}: {reason}", "check its permissions and the disk"
+        ) from error
 
 
 def _text_settings() -> dict[str, str | int]:

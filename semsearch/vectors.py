@@ -156,8 +156,8 @@ def _translated(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        if "readonly" in text or "read-only" in text or isinstance(error, PermissionError):
-            raise SemsearchError(f"{folder} cannot be written: {text}", "check its permissions") from error
+        if any(word in text.lower() for word in ("readonly", "read-only", "permission", "full", "space")):
+            raise SemsearchError(f"{folder}: {text}", "check its permissions and the disk") from error
         raise IndexDamaged(
             f"the vector index in {folder} failed: {text}", "ingest into a new index"
         ) from error

@@ -128,9 +128,10 @@ class _Corpus:
             passages = np.arange(self.start[first], self.start[last - 1] + self.size[last - 1])
             owner, at = _ragged(match_start[self.row[passages]], match_count[self.row[passages]])
             passage, match = passages[owner], matched[at]
-            owner, at = _ragged(use_start[y[match]], use_count[y[match]])
-            links = _Links(passage[owner], used[at], similarity[match[owner]])
-            yield links[self.document[links.x] < self.document[links.y]]
+            next_document = self.start[self.document[passage]] + self.size[self.document[passage]]
+            later = np.searchsorted(self.row[used] * len(used) + used, y[match] * len(used) + next_document)
+            owner, at = _ragged(later, use_start[y[match]] + use_count[y[match]] - later)
+            yield _Links(passage[owner], used[at], similarity[match[owner]])
             first = last
 
     def single(self, links: _Links) -> Pairs:
@@ -138,19 +139,17 @@ class _Corpus:
         return Pairs(self.document[links.x], self.document[links.y], links.similarity)
 
     def candidates(self, links: _Links, reach: float, threshold: float) -> tuple[Integers, Integers]:
-        """The linked documents whose similarity may reach the threshold, sorted."""
+        """The linked documents whose similarity may reach the threshold, sorted.
+
+        A passage may have several links to a document and counts with all, which only raises the bound.
+        """
         key = self.document[links.x] * len(self.size) + self.document[links.y]
         keys, pair = np.unique(key, return_inverse=True)
         a, b = np.divmod(keys, max(1, len(self.size)))
         possible = np.ones(len(keys), np.bool_)
-        for side, passage in ((a, links.x), (b, links.y)):
-            group = pair * len(self.row) + passage
-            order = np.argsort(group)
-            first = np.flatnonzero(np.diff(group[order], prepend=-1))
-            best = np.maximum.reduceat(links.similarity[order], first) if len(first) else np.empty(0)
-            of = order[first]
-            above = np.bincount(pair[of], self.weight[passage[of]] * (best - reach), len(keys))
-            possible &= reach + above / self.total[side] >= threshold - _ROUNDING
+        for documents, passages in ((a, links.x), (b, links.y)):
+            above = np.bincount(pair, self.weight[passages] * (links.similarity - reach), len(keys))
+            possible &= reach + above / self.total[documents] >= threshold - _ROUNDING
         return a[possible], b[possible]
 
     def verified(self, a: Integers, b: Integers, threshold: float, memory: int) -> Iterator[Pairs]:

@@ -92,11 +92,10 @@ def join(
     _check(vectors)
     controller = ThreadpoolController().select(user_api="blas")
     workers = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
-    work = _Join(np.ascontiguousarray(vectors), threshold, memory, workers)
     pool = ThreadPoolExecutor(workers)
     try:
         with controller.limit(limits=1):
-            return work.run(pool, progress)
+            return _Join(np.ascontiguousarray(vectors), threshold, memory, workers).run(pool, progress)
     finally:
         pool.shutdown(cancel_futures=True)
 
