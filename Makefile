@@ -29,7 +29,7 @@ demo: setup  ## search and de-duplicate sample_corpus/, and tune the threshold
 	$(call try, semsearch query --index .demo/.semsearch -k 3 "the app shows the wrong time for my booking")
 	$(call try, semsearch dedup --index .demo/.semsearch --threshold 0.85)
 	$(call try, semsearch tune --index .demo/.semsearch --pairs sample)
-	@printf '\n%s\n' \
+	@printf '%s\n' '' \
 		'Try next, after: . $(BIN)/activate' \
 		'  semsearch dedup --index .demo/.semsearch      with the threshold just tuned' \
 		'  semsearch ingest ~/notes                      your own folder; makes .semsearch here' \
@@ -49,7 +49,7 @@ format: setup  ## format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 
 bench: setup  ## run each of benchmarks/, one after the other
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in $(filter-out %/common.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 docs: setup  ## write docs/cli.md from the commands' --help
 	@$(BIN)/python docs/make_cli.py

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from filelock import FileLock, Timeout
 
-from semsearch import search, text
+from semsearch import text
 from semsearch.dedup import DocumentPassages, document_pairs, group, join
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
 from semsearch.errors import (
@@ -342,7 +342,7 @@ class Index:
     ) -> dict[tuple[int, str], tuple[int, int]]:
         """The span of the best sentence of each hit, by number of query and passage."""
         hits = [(number, passage) for number, row in enumerate(rows) for passage, _ in row]
-        spans = [search.sentences(passage.text) for _, passage in hits]
+        spans = [text.sentences(passage.text) for _, passage in hits]
         texts = [passage.text[a:b] for (_, passage), found in zip(hits, spans, strict=True) for a, b in found]
         unique = list(dict.fromkeys(texts))
         row_of = {sentence: row for row, sentence in enumerate(unique)}

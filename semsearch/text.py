@@ -43,20 +43,31 @@ class Span:
 
 Measure = Callable[[Sequence[str]], Sequence[int]]
 
-# Where a passage may end, best first: before a heading, after a paragraph, after a sentence, at a line's end.
-# The strength of a cut is its place in this table from the bottom; 0 is between two words.
-_CUTS = re.compile(
-    r"(?P<heading>\n\s*(?=#{1,6} |[^\n]+\n[=\-~^*]{3,}(?:\n|$)))"
-    r"|(?P<paragraph>\n[ \t]*\n\s*)"
-    r"|(?P<sentence>(?<=[.!?])[\"')\]]*\s+(?=\S)|(?<=[。！？；…])[”’」』）]*\s*(?=\S))"
-    r"|(?P<line>\n\s*)"
+# Where a sentence ends: after its closing quotes and brackets, before a blank in scripts that have blanks. Cleaning
+# has made the full-width marks of Chinese and Japanese ASCII, so after their letters those end one as well.
+_CLOSING = r"[\"')\]”’」』）]*"
+_SENTENCE_END = (
+    rf"(?:[.!?]+{_CLOSING}(?=\s)|[。！？；…]+{_CLOSING}|(?<=[\u3040-\u30ff\u3400-\u9fff])[!?;]+{_CLOSING})\s*"
 )
-_STRENGTH = {"heading": 4, "paragraph": 3, "sentence": 2, "line": 1}
+_SENTENCE = re.compile(rf"{_SENTENCE_END}|\n\s*\n\s*|\n\s*(?=[-*+#|] )")
+# Where a passage may end, and how good a place that is. Each pattern ends where the next text starts, and where several
+# do, the last has the say: before a heading is best, between a heading and its text as bad as between two words.
+_CUTS = tuple(
+    (re.compile(pattern, re.MULTILINE), strength)
+    for pattern, strength in (
+        (r"\n\s*", 1),
+        (_SENTENCE_END, 2),
+        (r"\n[ \t]*\n\s*", 3),
+        (r"\n\s*(?=#{1,6} |[^\n]+\n[=\-~^*]{3,}$)", 4),
+        (r"^#{1,6} [^\n]*\n\s*|\n(?=[=\-~^*]{3,}$)|^[=\-~^*]{3,}\n\s*", 0),
+    )
+)
+_HEADING = 4
 _LONGEST_TOKEN = 16
 """Characters a token at most, in running text. A run of more (WordPiece makes one unknown token of 100 and more
 characters without a blank) is taken apart, so that no passage is a megabyte of one token."""
-_WORDS = re.compile(r"\S{1,64}\s*")
-"""A longer run without blanks is cut every 64 characters: Chinese, Base64, or a line of minified code."""
+_LONGEST_WORD = 64
+"""A longer run without blanks is cut after so many characters: Chinese, Base64, or a line of minified code."""
 
 
 def split(text: str, measure: Measure, limit: int) -> list[Span]:
@@ -73,8 +84,8 @@ def split(text: str, measure: Measure, limit: int) -> list[Span]:
         if tokens <= limit:
             start = len(text) - len(text.lstrip())
             return [Span(start, start + len(body), tokens)] if body else []
-    cuts = {match.end(): _STRENGTH[str(match.lastgroup)] for match in _CUTS.finditer(text)}
-    edges = [0, *(at for at in cuts if 0 < at < len(text)), len(text)]
+    cuts = {match.end(): strength for pattern, strength in _CUTS for match in pattern.finditer(text)}
+    edges = [0, *sorted(at for at in cuts if 0 < at < len(text)), len(text)]
     units = list(pairwise(edges))
     sizes = list(measure([text[a:b] for a, b in units]))
     if any(size > limit or b - a > limit * _LONGEST_TOKEN for size, (a, b) in zip(sizes, units, strict=True)):
@@ -85,7 +96,7 @@ def split(text: str, measure: Measure, limit: int) -> list[Span]:
     while first < len(units):
         last, total = first, 0
         while last < len(units) and total + sizes[last] <= max(limit, sizes[first]):
-            if last > first and total >= limit // 2 and cuts.get(units[last][0]) == _STRENGTH["heading"]:
+            if last > first and total >= limit // 2 and cuts.get(units[last][0]) == _HEADING:
                 break
             total += sizes[last]
             last += 1
@@ -119,12 +130,24 @@ def _by_words(
     text: str, units: list[tuple[int, int]], sizes: list[int], measure: Measure, limit: int
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Replace each unit that is too large by its words."""
+    pattern = re.compile(rf"\S{{1,{min(limit, _LONGEST_WORD)}}}\s*")
     smaller: list[tuple[int, int]] = []
     for size, (a, b) in zip(sizes, units, strict=True):
         if size > limit or b - a > limit * _LONGEST_TOKEN:
-            words = [match.span() for match in _WORDS.finditer(text, a, b)]
+            words = [match.span() for match in pattern.finditer(text, a, b)]
             words[:1] = [(a, words[0][1])] if words else [(a, b)]
             smaller += words
         else:
             smaller.append((a, b))
     return smaller, list(measure([text[a:b] for a, b in smaller]))
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """The [start, end) spans of the sentences, headings and list items of a text, without the blanks around them."""
+    edges = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    bodies = ((start, text[start:end]) for start, end in pairwise(edges))
+    return [
+        (start + len(body) - len(body.lstrip()), start + len(body.rstrip()))
+        for start, body in bodies
+        if body.strip()
+    ]

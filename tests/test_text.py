@@ -1,0 +1,303 @@
+"""Cleaning and splitting, by hand-worked examples and by what must hold for every text."""
+
+import io
+import random
+import unicodedata
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from semsearch.text import Measure, Span, clean, sentences, split
+
+# Everything that cleaning or splitting treats in a way of its own, among ordinary characters.
+SPECIAL = "abz .!?\"')]\n\n\r\t#=-~\u3000\u00a0\ufeff\0\ud800\udfff。！？；…”）Ａｂ１～，中文é\u2003\x0c😀"
+TEXTS = st.text(st.sampled_from(SPECIAL)) | st.text(st.characters())
+
+
+def words(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
+
+
+def characters(texts: Sequence[str]) -> list[int]:
+    """A measure that adds up wherever a text is cut: the characters that are not blank."""
+    return [sum(not character.isspace() for character in text) for text in texts]
+
+
+def passages(text: str, limit: int, measure: Measure = words) -> list[str]:
+    return [text[span.start : span.end] for span in split(text, measure, limit)]
+
+
+# -- clean --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("a\r\nb\rc\nd", "a\nb\nc\nd"),
+        ("a\n\rb", "a\n\nb"),
+        ("a\r\r\nb", "a\n\nb"),
+        ("ＡＢＣ１２３！～", "ABC123!~"),
+        ("a\u3000\u3000b", "a b"),
+        ("\ufeffHello\ufeff", "Hello"),
+        ("a\0b", "a b"),
+        ("a \t \u00a0 b", "a b"),
+        ("  two leading", " two leading"),
+        ("trailing \t\u00a0\nend \u3000", "trailing\nend"),
+        ("x \ufeff\n", "x\n"),
+        (" \n \n", "\n\n"),
+        ("half \ud83d a pair", "half \ufffd a pair"),
+        ("Straße ﬁ ½ İ", "Straße ﬁ ½ İ"),  # no NFKC, no lower-casing
+        ("「引号」、。", "「引号」、。"),
+        ("é e\u0301", "é e\u0301"),
+    ],
+)
+def test_clean_by_hand(text: str, expected: str) -> None:
+    assert clean(text) == expected
+
+
+@given(TEXTS)
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@given(TEXTS)
+@example("\r\ufeff\n")
+@example("\r\0\n")
+def test_cleaning_neither_adds_nor_drops_a_line(text: str) -> None:
+    lines = io.StringIO(text, newline=None).read().count("\n")  # the standard library's universal newlines
+    assert clean(text).count("\n") == lines
+
+
+@given(TEXTS)
+def test_clean_text_can_be_stored_and_has_no_stray_blanks(text: str) -> None:
+    result = clean(text)
+    result.encode()
+    assert not set(result) & {"\r", "\0", "\t", "\ufeff", "\u3000", "\u00a0"}
+    assert "  " not in result
+    assert " \n" not in result
+    assert not result.endswith(" ")
+
+
+@given(TEXTS)
+def test_cleaning_keeps_every_other_character(text: str) -> None:
+    def kept(character: str) -> str:
+        if "\uff01" <= character <= "\uff5e":
+            return unicodedata.normalize("NFKC", character)
+        return "\ufffd" if unicodedata.category(character) == "Cs" else character
+
+    blank = set(" \t\r\n\u00a0\u3000\0\ufeff")
+    expected = [kept(character) for character in text if character not in blank]
+    assert [character for character in clean(text) if character not in blank] == expected
+
+
+# -- split: where -------------------------------------------------------------------------------------------
+
+
+def test_what_fits_is_one_passage() -> None:
+    assert split("\n one two\nthree \n", words, 3) == [Span(2, 15, 3)]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n \n", "\u2003\n" * 5000])
+def test_a_blank_text_has_no_passages(text: str) -> None:
+    assert split(text, words, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "expected"),
+    [
+        # A new section starts a new passage once half a window (5) is full, though "# Next" would fit (6 + 2).
+        (
+            10,
+            "Intro one two three four five.\n\n# Next\n\nalpha beta gamma delta",
+            ["Intro one two three four five.", "# Next\n\nalpha beta gamma delta"],
+        ),
+        # It does not while less than half is full: 2 + 2 + 5 fit in 10.
+        (10, "One two.\n\n# Next\n\na b c d e. f g", ["One two.\n\n# Next\n\na b c d e.", "f g"]),
+        # Underlined headings, of Markdown and of reStructuredText.
+        (
+            9,
+            "One two three four five.\n\nTitle\n=====\n\nbody body body",
+            ["One two three four five.", "Title\n=====\n\nbody body body"],
+        ),
+        # 4 + 4 + 2 fit in 12; of the cuts in the second half the paragraph's beats the later sentence's.
+        (12, "a b c d. e f g h.\n\ni j. k l m n o p.", ["a b c d. e f g h.", "i j. k l m n o p."]),
+        # 3 + 3 + 2 fit in 9; the sentence's end beats the later line's end.
+        (9, "a b c\nd e f. g h\ni j k l", ["a b c\nd e f.", "g h\ni j k l"]),
+        # 3 + 3 fit in 7; a line's end beats a place between two words.
+        (7, "a b c d\ne f g h i j", ["a b c d", "e f g h i j"]),
+        # A cut in the first half is not taken: better a full passage that ends between two words.
+        (8, "a. b c d e f g h i j", ["a. b c d e f g h", "i j"]),
+        (6, " ".join("abcdefghijklmn"), ["a b c d e f", "g h i j k l", "m n"]),
+        # An ellipsis and a closing bracket belong to the sentence they end.
+        (5, '"a b c..." d e f', ['"a b c..."', "d e f"]),
+    ],
+)  # fmt: skip
+def test_where_passages_end_by_hand(limit: int, text: str, expected: list[str]) -> None:
+    assert passages(text, limit) == expected
+
+
+def test_chinese_is_cut_after_a_sentence() -> None:
+    text = "今天我们不去公园了。" * 12  # 10 characters each; 7 of 12 fit in 70
+    assert passages(text, 70, characters) == ["今天我们不去公园了。" * 7, "今天我们不去公园了。" * 5]
+
+
+@pytest.mark.parametrize("mark", "！？；")
+def test_chinese_is_cut_after_marks_that_cleaning_makes_ascii(mark: str) -> None:
+    sentence = f"今天我们不去公园了{mark}"
+    assert passages(clean(sentence * 12), 70, characters) == [clean(sentence * 7), clean(sentence * 5)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "expected"),
+    [
+        (9, 'a b c d "e."\n\nf g. h i j k l m', ['a b c d "e."', "f g. h i j k l m"]),
+        (6, "One two (three.)\n\n# Head one\n\nfour five", ["One two (three.)", "# Head one\n\nfour five"]),
+    ],
+)
+def test_a_quote_before_a_blank_line_does_not_weaken_the_cut(limit: int, text: str, expected: list[str]) -> None:
+    assert passages(text, limit) == expected
+
+
+def test_a_heading_is_not_parted_from_its_text() -> None:
+    # 3 + 2 + 2 of 12 fit in 10; the place below the heading is worse than the sentence's end after it.
+    text = "One two three.\n\n# Next\n\nalpha beta. g h i j k"
+    assert passages(text, 10) == ["One two three.\n\n# Next\n\nalpha beta.", "g h i j k"]
+
+
+# -- split: what must hold ----------------------------------------------------------------------------------
+
+
+def check(text: str, spans: list[Span], measure: Measure, limit: int) -> None:
+    """Spans in order, none blank, none too large, and nothing but blanks between them."""
+    at = 0
+    for span in spans:
+        assert not text[at : span.start].strip()
+        body = text[span.start : span.end]
+        assert body
+        assert body == body.strip()
+        assert measure([body]) == [span.tokens]
+        assert span.tokens <= limit
+        at = span.end
+    assert not text[at:].strip()
+
+
+@given(TEXTS | st.lists(TEXTS, min_size=8).map("\n".join), st.integers(64, 90))
+def test_every_character_is_in_exactly_one_passage(text: str, limit: int) -> None:
+    text = clean(text)
+    check(text, split(text, characters, limit), characters, limit)
+
+
+SHORT_WORDS = st.lists(st.sampled_from(["a", "bc.", "def\n", "g\n\n", "\n# h", "i!\r\n", "j\n---\n", "(k.)"])).map(" ".join)
+
+
+@given(SHORT_WORDS, st.integers(1, 12))
+def test_every_word_is_in_exactly_one_passage(text: str, limit: int) -> None:
+    text = clean(text)
+    check(text, split(text, words, limit), words, limit)
+
+
+@given(SHORT_WORDS, st.integers(2, 12))
+def test_passages_are_not_needlessly_small(text: str, limit: int) -> None:
+    """Two neighbours together are more than half a window: else they would have been one."""
+    sizes = [span.tokens for span in split(clean(text), words, limit)]
+    assert all(a + b > limit // 2 for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+def test_a_limit_below_64_is_kept_too() -> None:
+    check("x" * 100, split("x" * 100, characters, 10), characters, 10)
+
+
+# -- split: large texts -------------------------------------------------------------------------------------
+
+
+def work(text: str, limit: int) -> tuple[int, list[Span]]:
+    """The characters that splitting hands to the tokenizer, which is where its time goes, and the passages."""
+    seen: list[int] = []
+
+    def measure(texts: Sequence[str]) -> list[int]:
+        seen.extend(map(len, texts))
+        return words(texts)
+
+    spans = split(text, measure, limit)
+    return sum(seen), spans
+
+
+def long_word() -> str:
+    return "x" * 100_000
+
+
+def many_words() -> str:
+    return " ".join(map(str, range(200_000)))
+
+
+def many_paragraphs() -> str:
+    draw = random.Random(0)
+    return "\n\n".join(" ".join("w" * draw.randrange(1, 9) for _ in range(draw.randrange(60))) for _ in range(5_000))
+
+
+@pytest.mark.parametrize("text", [long_word(), many_words(), many_paragraphs()], ids=["word", "words", "paragraphs"])
+def test_a_large_text_is_measured_a_few_times_over_and_kept_whole(text: str) -> None:
+    seen, spans = work(text, 100)
+    assert seen <= 3 * len(text)
+    kept = "".join("".join(text[span.start : span.end].split()) for span in spans)
+    assert kept == "".join(text.split())
+    assert max(span.tokens for span in spans) <= 100
+    assert max(span.end - span.start for span in spans) <= 100 * 65  # 64 characters a word, and a blank
+
+
+def test_passages_of_many_words_are_full() -> None:
+    assert {span.tokens for span in split(many_words(), words, 100)} == {100}
+
+
+# -- sentences ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Version 3.11 is e.g. fine", ["Version 3.11 is e.g.", "fine"]),
+        ("no end", ["no end"]),
+        ("下雨了。我们走吧…好的", ["下雨了。", "我们走吧…", "好的"]),
+        ("Title\n\nBody goes\non here.", ["Title", "Body goes\non here."]),
+        ("Buy:\n- milk\n- eggs", ["Buy:", "- milk", "- eggs"]),
+    ],
+)
+def test_sentences_by_hand(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == expected
+
+
+def test_a_closing_quote_belongs_to_its_sentence() -> None:
+    text = 'He said "stop." (Then he left.) We stayed.'
+    assert [text[start:end] for start, end in sentences(text)] == ['He said "stop."', "(Then he left.)", "We stayed."]
+
+
+def test_chinese_sentences_end_with_marks_that_cleaning_makes_ascii() -> None:
+    text = clean("下雨了吗？我们走吧！好的")
+    assert [text[start:end] for start, end in sentences(text)] == ["下雨了吗?", "我们走吧!", "好的"]
+
+
+def test_a_chinese_ellipsis_ends_one_sentence() -> None:
+    text = "我们走吧……好的"
+    assert [text[start:end] for start, end in sentences(text)] == ["我们走吧……", "好的"]
+
+
+def test_an_indented_item_has_no_blanks_around_it() -> None:
+    text = "Buy:\n  - milk\n  - eggs"
+    assert [text[start:end] for start, end in sentences(text)] == ["Buy:", "- milk", "- eggs"]
+
+
+@given(TEXTS)
+def test_sentences_hold_every_letter_in_order(text: str) -> None:
+    text = clean(text).strip()
+    spans = sentences(text)
+    assert bool(spans) == bool(text)
+    edges = [edge for span in spans for edge in span]
+    assert edges == sorted(edges)
+    assert all(text[start:end].strip() for start, end in spans)
+    kept = "".join(text[start:end] for start, end in spans)
+    assert [c for c in kept if c.isalnum()] == [c for c in text if c.isalnum()]
