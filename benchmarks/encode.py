@@ -71,7 +71,7 @@ def chroma_function(folder: Path) -> tuple[Encode, str]:
     """chromadb's default embedding function, and which graph it runs.
 
     Its own model is a download. Where that is absent the same class runs on our fp32 graph, cut before the
-    pooling, which it does itself in NumPy; fused as that graph is, it cannot be slower than the one it stands for.
+    pooling, which it does itself in NumPy. That graph is fused by hand; chromadb lets its session fuse its own.
     """
     from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
 

@@ -224,8 +224,8 @@ def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) 
     report.figures.setdefault("vector_index", {})[name] = figures
     report.table(
         f"HNSW against brute force, {name}: {len(ids):,} passages, {len(queries)} queries",
-        ("", ""),
-        [(f"recall@{NEIGHBOURS}", f"{figures['recall_at_10']:.4f}")],
+        ("", f"recall@{NEIGHBOURS}"),
+        [("HNSW", f"{figures['recall_at_10']:.4f}")],
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -236,7 +236,12 @@ class Index:
             return survey.report(standard_input is not None)
         with self._writing():
             survey = Survey(self._library.states(), self.key_of, roots, fields, max_bytes)
-            report = Run(survey, self._library, self._vectors, self.embedder).ingest(standard_input, progress)
+            if survey.changed or survey.gone or standard_input is not None:
+                run = Run(survey, self._library, self._vectors, self.embedder)
+                report = run.ingest(standard_input, progress)
+            else:  # nothing to do: neither the model nor Chroma is loaded for it
+                self._library.touch(survey.touched)
+                report = replace(survey.report(), dry_run=False)
             self._library.save_setting("last_ingest", _now())
         return report
 

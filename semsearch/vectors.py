@@ -5,6 +5,7 @@ embeds anything for us, keeps no telemetry, and reads no `.env` file and no `CHR
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from semsearch.errors import IndexDamaged, SemsearchError
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+    from chromadb.config import Settings
 
 COLLECTION = "passages"
 _PAGE = 5_000
@@ -116,21 +118,28 @@ def preload() -> None:
 def _client(folder: Path) -> "ClientAPI":
     _import()
     import chromadb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return chromadb.PersistentClient(path=str(folder), settings=_settings()(anonymized_telemetry=False))
+
+
+@functools.cache
+def _settings() -> type["Settings"]:
+    """Chroma's settings, taken from our arguments alone: no environment, no files.
+
+    One class a process, since Chroma refuses a second client on a folder whose settings differ in class; and made
+    here, since at module level it would import chromadb with this module.
+    """
     from chromadb.config import Settings
 
     class OurSettings(Settings):
-        """Chroma's settings, taken from our arguments alone: no environment, no files."""
-
         @classmethod
         def settings_customise_sources(  # type: ignore[override]
             cls, settings_cls: Any, init_settings: Any, **others: Any
         ) -> tuple[Any, ...]:
             return (init_settings,)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    # OurSettings is local on purpose: a class at module level would import chromadb with this module.
-    settings = OurSettings(anonymized_telemetry=False)
-    return chromadb.PersistentClient(path=str(folder), settings=settings)
+    return OurSettings
 
 
 def _import() -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
 
+from semsearch import Index
 from semsearch.cli import COMMANDS, main
 
 
@@ -75,6 +76,24 @@ def test_ingest_says_what_it_did_and_does_nothing_the_second_time(here: Path) ->
     assert (again["added"], again["unchanged"], again["embedded"]) == (0, 1, 0)
     (here / "docs" / "a.md").unlink()
     assert "1 removed" in run("ingest", "docs").stderr
+
+
+def test_an_unchanged_folder_loads_neither_model_nor_chroma(here: Path) -> None:
+    (here / "a.txt").write_text("some text")
+    run("ingest", "a.txt")
+    code = (
+        "import sys; from semsearch import Index\n"
+        "with Index.open('.semsearch') as index: assert index.ingest(['a.txt']).unchanged == 1\n"
+        "print([name for name in ('chromadb', 'onnxruntime', 'tokenizers') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_two_handles_on_one_index_in_a_process(here: Path) -> None:
+    (here / "a.txt").write_text("some text")
+    run("ingest", "a.txt")
+    with Index.open(".semsearch") as one, Index.open(".semsearch") as other:
+        assert one.query("text")[0].text == other.query("text")[0].text == "some text"
 
 
 def test_a_dry_run_writes_nothing(here: Path) -> None:
