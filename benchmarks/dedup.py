@@ -113,7 +113,7 @@ def faiss(vectors: Vectors, threshold: float) -> int:
     index = IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     limits, _, found = index.range_search(vectors, threshold)
-    rows = np.repeat(np.arange(len(vectors)), np.diff(limits.astype(np.int64)))
+    rows = np.repeat(np.arange(len(vectors)), np.diff(limits).astype(np.int64))
     return int(np.sum(rows < found))
 
 

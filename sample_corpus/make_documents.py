@@ -17,7 +17,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 OUT = Path(__file__).resolve().parent / "manuals"
-STAMP = dt.datetime(2024, 9, 1, 12, 0, 0, tzinfo=dt.timezone.utc)
+STAMP = dt.datetime(2024, 9, 1, 12, 0, 0, tzinfo=dt.UTC)
 AUTHOR = "Harbour Street Tool Library"
 
 # One entry per page: heading, then paragraphs. A paragraph starting with "- " is a list item.

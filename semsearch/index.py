@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from semsearch import text
 from semsearch.dedup import DocumentPassages, document_pairs, group, join
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.errors import (
     FingerprintMismatch,
     IndexDamaged,
@@ -32,7 +32,15 @@ from semsearch.errors import (
     SemsearchError,
 )
 from semsearch.evaluation import Cosines, tune_pairs
-from semsearch.ingest import IngestReport, Progress, Run, Survey, apply_outbox
+from semsearch.ingest import (
+    IngestReport,
+    Progress,
+    Run,
+    Survey,
+    apply_outbox,
+    is_below,
+    source_key,
+)
 from semsearch.library import Library, StoredPassage
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
 from semsearch.records import Duplicates, Hit, place
@@ -160,7 +168,7 @@ class Index:
                 f"{found} is not an index: it has no library.sqlite3", "name another with --index"
             )
         index = cls(found, wait=wait)
-        asked = {"model": model and model.removeprefix("sentence-transformers/"), "precision": precision}
+        asked = {"model": model and model_name(model), "precision": precision}
         for name, value in asked.items():
             if value is not None and value != index._settings[name]:
                 index.close()
@@ -209,7 +217,7 @@ class Index:
 
     def key_of(self, path: Path) -> str:
         """The name of a file's source in this index."""
-        return _key(path, self.folder.parent)
+        return source_key(path, self.folder.parent)
 
     def path_of(self, source: str) -> Path:
         """The file of a source."""
@@ -232,10 +240,10 @@ class Index:
         """
         roots = [Path(path) for path in paths]
         if dry_run:
-            survey = Survey(self._library.states(), self.key_of, roots, fields, max_bytes)
+            survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             return survey.report(standard_input is not None)
         with self._writing():
-            survey = Survey(self._library.states(), self.key_of, roots, fields, max_bytes)
+            survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             if survey.changed or survey.gone or standard_input is not None:
                 run = Run(survey, self._library, self._vectors, self.embedder)
                 report = run.ingest(standard_input, progress)
@@ -247,9 +255,12 @@ class Index:
 
     def remove(self, source: str | Path) -> int:
         """Forget a source, or every source below a folder; returns how many. The files stay where they are."""
-        names = {str(source), self.key_of(Path(source))}
+        base = self.folder.parent
+        places = (Path(source), base / source) if str(source) else ()
         keys = [
-            key for key in self._library.states() if any(key == n or key.startswith(f"{n}/") for n in names)
+            key
+            for key in self._library.states()
+            if key == str(source) or any(is_below(key, path, base) for path in places)
         ]
         if not keys:
             raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
@@ -335,7 +346,7 @@ class Index:
         ids, matrix = self._library.passages_where(lambda key: fnmatch.fnmatchcase(key, glob))
         if not ids:
             return [[] for _ in queries]
-        scores = queries @ matrix.T
+        scores = np.clip(queries @ matrix.T, -1, 1)  # rounding can take it beyond
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         stored = self._library.passages([ids[at] for at in np.unique(best)])
         return [
@@ -477,17 +488,7 @@ def ingest_preview(
     roots: Sequence[Path], standard_input: str | None, *, fields: RowFields = ALL_FIELDS, max_bytes: int
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
-    here = Path.cwd()
-    return Survey({}, lambda path: _key(path, here), roots, fields, max_bytes).report(
-        standard_input is not None
-    )
-
-
-def _key(path: Path, base: Path) -> str:
-    """A file's path relative to `base` where it lies below, absolute elsewhere, always with `/`."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links
-    key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
-    return key.encode("utf-8", "backslashreplace").decode()
+    return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
 
 
 @contextmanager

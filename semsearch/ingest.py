@@ -6,6 +6,7 @@ of bounded size, so memory does not grow with the corpus or with its largest fil
 
 import hashlib
 import json
+import os
 import time
 from bisect import bisect_right
 from collections import deque
@@ -19,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from semsearch.embedding import Embedder, Vectors
-from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.errors import InvalidInput, ModelError, UnreadableSource
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
@@ -95,7 +96,7 @@ class Survey:
     def __init__(
         self,
         known: Mapping[str, SourceState],
-        key_of: Callable[[Path], str],
+        base: Path,
         roots: Sequence[Path],
         fields: RowFields,
         max_bytes: int,
@@ -113,13 +114,17 @@ class Survey:
             if isinstance(item, Skipped):
                 self.skipped.append(item)
             else:
-                seen.add(key_of(item.path))
-                self._look(item, key_of(item.path), json.dumps([fields.text, fields.id]))
+                key = source_key(item.path, base)
+                seen.add(key)
+                self._look(item, key, json.dumps([fields.text, fields.id]))
         # What lies below a folder that could not be read is not gone: nobody looked.
-        below = tuple(key_of(root) for root in roots)
-        unseen = tuple(key_of(Path(skipped.path)) for skipped in self.skipped if skipped.failed)
+        unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
-            key for key in self.known if key not in seen and _within(key, below) and not _within(key, unseen)
+            key
+            for key in known
+            if key not in seen
+            and any(is_below(key, root, base) for root in roots)
+            and not any(is_below(key, path, base) for path in unseen)
         ]
 
     def _look(self, file: Found, key: str, reading: str) -> None:
@@ -196,18 +201,24 @@ class Run:
                 def tell(texts_done: int) -> None:
                     nonlocal finished
                     finished += texts_done
-                    if progress is not None:
-                        share = finished / max(1, count)  # noqa: B023 - called within this turn of the loop
+                    if progress is not None and finished < count:  # noqa: B023 - called within this turn of the loop
+                        share = finished / count  # noqa: B023
                         progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
 
                 vectors = self._embedder.encode([texts[digest] for digest in order], tell)
+                lengths = np.linalg.norm(vectors, axis=1)
+                if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
+                    raise ModelError(
+                        f"{self._embedder.fingerprint.model} gave a vector that has no direction"
+                    )
                 new = dict(zip(order, vectors, strict=True))
                 behind.append((writer.submit(self._write, chunk, new), missing))
                 documents += sum(len(piece.documents) for piece in chunk)
                 passages += sum(piece.passages for piece in chunk)
                 embedded += count
                 done += size
-                tell(0)
+                if progress is not None:
+                    progress(Progress(done, total, passages))
             for future, _ in behind:
                 future.result()
         self._library.touch(survey.touched)
@@ -261,6 +272,7 @@ class Run:
             return counts
 
         piece, left, found, failed = _Piece(key, state), state.size, False, False
+        skipped_before = len(self._skipped)
         for item in items:
             if isinstance(item, Skipped):
                 self._skipped.append(item)
@@ -281,7 +293,11 @@ class Run:
         if not found:
             if failed:
                 return  # nothing could be read: what was known of the source stays
-            self._skipped.append(Skipped(key, "no text in it"))
+            if len(self._skipped) == skipped_before:
+                self._skipped.append(Skipped(key, "no text"))
+            if key in self._survey.known:
+                self._survey.gone.append(key)
+            return
         if tokens and unknown / tokens >= UNKNOWN_SHARE:
             self._unknown.append((key, unknown / tokens))
         piece.size += left
@@ -362,7 +378,17 @@ def _ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
             yield item
 
 
-def _within(key: str, folders: Sequence[str]) -> bool:
-    return any(
-        key == folder or folder == "." or key.startswith(folder.rstrip("/") + "/") for folder in folders
-    )
+def source_key(path: Path, base: Path) -> str:
+    """A file's path relative to `base` where it lies below, absolute elsewhere, always with `/`."""
+    absolute = _absolute(path)
+    key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
+def is_below(key: str, path: Path, base: Path) -> bool:
+    """Whether a source is the file `path`, or lies below that folder."""
+    return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links

@@ -43,23 +43,26 @@ class Span:
 
 Measure = Callable[[Sequence[str]], Sequence[int]]
 
-# Where a sentence ends: after its closing quotes and brackets, before a blank in scripts that have blanks. Cleaning
-# has made the full-width marks of Chinese and Japanese ASCII, so after their letters those end one as well.
-_CLOSING = r"[\"')\]”’」』）]*"
-_SENTENCE_END = (
-    rf"(?:[.!?]+{_CLOSING}(?=\s)|[。！？；…]+{_CLOSING}|(?<=[\u3040-\u30ff\u3400-\u9fff])[!?;]+{_CLOSING})\s*"
-)
-_SENTENCE = re.compile(rf"{_SENTENCE_END}|\n\s*\n\s*|\n\s*(?=[-*+#|] )")
-# Where a passage may end, and how good a place that is. Each pattern ends where the next text starts, and where several
-# do, the last has the say: before a heading is best, between a heading and its text as bad as between two words.
+# Quantifiers are possessive and a gap is only looked at from its start, so that a megabyte of dots or blank lines costs
+# no more than any other. A gap ends where the next text starts.
+_LINE = r"(?<!\s)[^\S\n]*+\n\s*+"
+_PARAGRAPH = r"(?<!\s)[^\S\n]*+\n[^\S\n]*+\n\s*+"
+# A sentence ends after its closing quotes and brackets, before a blank in scripts that have blanks. Cleaning has made
+# the full-width marks of Chinese and Japanese ASCII, so after their letters those end one as well.
+_CLOSING = r"[\"')\]”’」』）]*+"
+_CJK = r"[\u3040-\u30ff\u3400-\u9fff]"
+_SENTENCE = rf"(?:(?<![.!?])[.!?]++{_CLOSING}(?=\s)|[。！？；…]++{_CLOSING}|(?<={_CJK})[!?;]++{_CLOSING})\s*+"
+_SENTENCES = re.compile(rf"{_SENTENCE}|{_PARAGRAPH}|{_LINE}(?=[-*+#|] )")
+# Where a passage may end, and how good a place that is; where several patterns end, the last has the say. Before a
+# heading is best, between a heading and its text as bad as between two words.
 _CUTS = tuple(
     (re.compile(pattern, re.MULTILINE), strength)
     for pattern, strength in (
-        (r"\n\s*", 1),
-        (_SENTENCE_END, 2),
-        (r"\n[ \t]*\n\s*", 3),
-        (r"\n\s*(?=#{1,6} |[^\n]+\n[=\-~^*]{3,}$)", 4),
-        (r"^#{1,6} [^\n]*\n\s*|\n(?=[=\-~^*]{3,}$)|^[=\-~^*]{3,}\n\s*", 0),
+        (_LINE, 1),
+        (_SENTENCE, 2),
+        (_PARAGRAPH, 3),
+        (rf"{_LINE}(?=#{{1,6}} |[^\n]++\n[=\-~^*]{{3,}}+$)", 4),
+        (r"^#{1,6} [^\n]*+\n\s*+|\n(?=[=\-~^*]{3,}+$)|^[=\-~^*]{3,}+\n\s*+", 0),
     )
 )
 _HEADING = 4
@@ -144,7 +147,7 @@ def _by_words(
 
 def sentences(text: str) -> list[tuple[int, int]]:
     """The [start, end) spans of the sentences, headings and list items of a text, without the blanks around them."""
-    edges = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    edges = [0, *(match.end() for match in _SENTENCES.finditer(text)), len(text)]
     bodies = ((start, text[start:end]) for start, end in pairwise(edges))
     return [
         (start + len(body) - len(body.lstrip()), start + len(body.rstrip()))

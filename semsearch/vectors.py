@@ -152,6 +152,8 @@ def _import() -> None:
     try:
         with aside:
             import chromadb  # noqa: F401
+    except Exception as error:  # it checks its settings as it is imported
+        raise SemsearchError(f"chromadb cannot be loaded: {error}") from error
     finally:
         os.environ.update(hidden)
 

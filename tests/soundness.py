@@ -17,7 +17,9 @@ def assert_sound(index: Index) -> None:
         assert library.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert library.execute("PRAGMA foreign_key_check").fetchall() == []
         assert library.execute("SELECT * FROM outbox").fetchall() == [], "Chroma has yet to be told something"
-        assert library.execute("SELECT key FROM sources WHERE published = 0").fetchall() == [], "half a source"
+        assert library.execute("SELECT key FROM sources WHERE published = 0").fetchall() == [], (
+            "half a source"
+        )
         unused = "SELECT count(*) FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
         assert library.execute(unused).fetchone() == (0,), "vectors without a passage"
         query = (

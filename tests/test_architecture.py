@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
     {"__version__", "errors", "records", "text"},
-    {"dedup", "embedding", "library", "readers", "search", "tuning", "vectors"},
+    {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"evaluation", "ingest"},
     {"index"},
     {"cli"},

@@ -66,7 +66,7 @@ def passages(sample_corpus: Path, model: Embedder) -> list[str]:
     texts = [" ".join(words[start : start + 165]) for start in range(0, 4_000, 165)]
     fitting = [text for text, tokens in zip(texts, model.measure(texts)[0], strict=True) if tokens <= WINDOW]
     assert len(fitting) >= 15
-    assert 190 < np.mean(model.measure(fitting)[0])
+    assert np.mean(model.measure(fitting)[0]) > 190
     return fitting
 
 
@@ -242,7 +242,11 @@ def start(cache: Path, **environment: str) -> "subprocess.Popen[str]":
     """A process that loads the model with its own cache and prints a vector."""
     environment = os.environ | {"SEMSEARCH_CACHE": str(cache)} | environment
     return subprocess.Popen(
-        [sys.executable, "-c", PROBE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROBE],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -306,7 +310,9 @@ def test_what_is_cached_is_used(cache: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"junk", "half"])
 def test_a_spoiled_graph_is_named(cache: Path, content: bytes | str) -> None:
     graph = graph_in(cache)
-    graph.write_bytes(graph.read_bytes()[: graph.stat().st_size // 2] if isinstance(content, str) else content)
+    graph.write_bytes(
+        graph.read_bytes()[: graph.stat().st_size // 2] if isinstance(content, str) else content
+    )
     with pytest.raises(ModelError, match=graph.name) as caught:
         load_embedder()
     assert "delete" in caught.value.hint
@@ -317,7 +323,7 @@ def test_a_spoiled_graph_is_named(cache: Path, content: bytes | str) -> None:
 @pytest.mark.parametrize("content", [b"\xff\xfe", b'{"half'])
 def test_a_spoiled_tokenizer_is_named(cache: Path, content: bytes) -> None:
     (cache / "tokenizer.json").write_bytes(content)
-    with pytest.raises(ModelError, match="tokenizer.json"):
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
         load_embedder()
 
 
@@ -396,7 +402,9 @@ def transformer() -> Embedder:
         return load_embedder(str(MODEL))
 
 
-def test_a_model_folder_gives_the_same_vectors(transformer: Embedder, model: Embedder, passages: list[str]) -> None:
+def test_a_model_folder_gives_the_same_vectors(
+    transformer: Embedder, model: Embedder, passages: list[str]
+) -> None:
     texts = SENTENCES + passages[:3]
     assert cosines(transformer.encode(texts), model.encode(texts)).min() >= 0.9999
     for ours, theirs in zip(transformer.measure(texts), model.measure(texts), strict=True):
@@ -412,7 +420,9 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_a_model_folder_reads_all_of_a_long_text(transformer: Embedder, model: Embedder) -> None:
-    text = "1 2 3 4 5 6 7 8 9 0 " * 30 + "international understanding " * 150  # 300 tokens, then 300 longer ones
+    text = (
+        "1 2 3 4 5 6 7 8 9 0 " * 30 + "international understanding " * 150
+    )  # 300 tokens, then 300 longer ones
     assert cosines(transformer.encode([text]), model.encode([text])).min() >= 0.999
 
 
@@ -431,7 +441,7 @@ def test_measuring_beside_encoding(transformer: Embedder) -> None:
     sys.setswitchinterval(1e-5)
     thread.start()
     try:
-        for _ in range(60):
+        for _ in range(20):
             transformer.encode(["hello world " * 20, "x"] * 2)
     finally:
         stop.set()

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tiny_embedder import word_vector
 
 from semsearch.embedding import Vectors
 from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
-from tiny_embedder import word_vector
 
 STATE = SourceState(1, 2, "digest", "")
 Texts = list[list[str]]
@@ -56,7 +56,9 @@ def publish(library: Library, key: str, source: Texts, first: int = 1) -> bool |
 
 
 def ids(key: str, source: Texts) -> set[str]:
-    return {passage.id for number, texts in enumerate(source) for passage in document(key, number, texts).passages}
+    return {
+        passage.id for number, texts in enumerate(source) for passage in document(key, number, texts).passages
+    }
 
 
 def drain(library: Library) -> set[str]:
@@ -73,7 +75,9 @@ def test_a_version_is_seen_when_it_is_published_and_not_before(library: Library)
     drain(library)
     version = stage(library, "a", [["new", "both"]])
     with closing(Library(library.path)) as reader:
-        assert {p.text for p in reader.passages([*ids("a", [["old", "both"], []]), "a/0/0/new"]).values()} == {"old", "both"}
+        assert {
+            p.text for p in reader.passages([*ids("a", [["old", "both"], []]), "a/0/0/new"]).values()
+        } == {"old", "both"}
         assert reader.counts() | {"vectors": 0} == {"sources": 1, "documents": 1, "passages": 2, "vectors": 0}
         library.publish([(version, "second")])
         assert set(reader.passages(["a/0/0/old", "a/0/0/new", "a/0/1/both"])) == {"a/0/0/new", "a/0/1/both"}
@@ -87,7 +91,9 @@ def test_publish_tells_what_changed(library: Library) -> None:
     assert drain(library) == set()
     assert publish(library, "a", [["one"], ["three"]]) is True
     assert drain(library) == {"a/1/0/two", "a/1/0/three"}
-    assert publish(library, "a", [["one"], ["three"]], first=7) is True  # moved: the same passages, other lines
+    assert (
+        publish(library, "a", [["one"], ["three"]], first=7) is True
+    )  # moved: the same passages, other lines
     assert drain(library) == {"a/0/0/one", "a/1/0/three"}
     assert publish(library, "a", [["one"]], first=7) is True
     assert drain(library) == {"a/1/0/three"}
@@ -109,7 +115,9 @@ def test_missing_takes_more_digests_than_a_statement_can_bind(library: Library) 
     texts = [str(number) for number in range(2_500)]
     publish(library, "a", [texts])
     assert library.missing(digest(text) for text in [*texts, "one more"]) == {digest("one more")}
-    assert len(library.passages([*ids("a", [texts])])) == len(library.vectors_of([*ids("a", [texts])])) == 2_500
+    assert (
+        len(library.passages([*ids("a", [texts])])) == len(library.vectors_of([*ids("a", [texts])])) == 2_500
+    )
 
 
 def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
@@ -119,7 +127,10 @@ def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
     library.discard_unpublished()
     assert library.counts()["vectors"] == 3  # an ingest that is cut off leaves its vectors to the next
     library.sweep()
-    assert library.missing(map(digest, ["kept", "dropped", "cut off"])) == {digest("dropped"), digest("cut off")}
+    assert library.missing(map(digest, ["kept", "dropped", "cut off"])) == {
+        digest("dropped"),
+        digest("cut off"),
+    }
 
 
 def test_a_passage_without_a_vector_is_refused_and_nothing_of_its_batch_is_stored(library: Library) -> None:

@@ -20,9 +20,9 @@ DIMENSION, WINDOW = 32, 64
 @cache
 def word_vector(word: str) -> Vectors:
     """A direction for a word, the same in every process and never zero."""
-    return np.frombuffer(hashlib.blake2b(word.encode(), digest_size=DIMENSION).digest(), np.uint8) - np.float32(
-        127.5
-    )
+    return np.frombuffer(
+        hashlib.blake2b(word.encode(), digest_size=DIMENSION).digest(), np.uint8
+    ) - np.float32(127.5)
 
 
 class TinyEmbedder:

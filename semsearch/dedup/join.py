@@ -37,11 +37,13 @@ _ROWS, _COLUMNS = 2048, 512
 """The shape of a tile: as large as stays in the cache while it is made and compared."""
 _WIDTHS = (16, 24, 32, 40, 48, 64, 96)
 """Directions the first sketch may keep; the second keeps twice as many. The cheapest is found on a sample."""
+_LEAST = 8
+"""Rows and columns of the smallest tile that memory must have room for."""
 _SAMPLE = 8192
 _SMALL = 4096
 """Fewer rows than this are not worth a sketch."""
-_PAIR, _SECOND, _EXACT = 15, 6_000, 25_000
-"""What a pair costs beside the columns of its product, and a survivor in the next two steps: in columns, measured."""
+_SECOND, _EXACT = 6_000, 25_000
+"""What a survivor costs in the next two steps, in columns of a product: measured."""
 _DENSE = 1 / 32
 """From this share of survivors on, the float64 product of the whole tile is cheaper than that of each of them."""
 _UNIT = 1e-3
@@ -66,8 +68,11 @@ class Pairs:
         none = cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         columns = zip(*((part.left, part.right, part.similarity) for part in (none, *parts)), strict=True)
         left, right, similarity = (np.concatenate(column) for column in columns)
-        order = np.lexsort((right, left))
-        return cls(left[order], right[order], similarity[order])
+        key = left * (right.max(initial=0) + 1) + right
+        if np.any(key[1:] < key[:-1]):
+            order = np.argsort(key, kind="stable")  # fast on sorted runs, which the parts are
+            left, right, similarity = left[order], right[order], similarity[order]
+        return cls(left, right, similarity)
 
 
 def join(
@@ -91,7 +96,11 @@ def join(
         raise InvalidInput(f"the threshold is {threshold}, but a cosine is between -1 and 1")
     _check(vectors)
     controller = ThreadpoolController().select(user_api="blas")
-    workers = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
+    threads = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
+    least = 128 * _LEAST * max(vectors.shape[1], 2 * _LEAST)
+    workers = min(threads, memory // least)
+    if workers < 1:
+        raise InvalidInput(f"{memory} bytes of memory are too few for the join", f"allow at least {least}")
     pool = ThreadPoolExecutor(workers)
     try:
         with controller.limit(limits=1):
@@ -128,17 +137,12 @@ class _Join:
     def __init__(self, vectors: Floats, threshold: float, memory: int, workers: int) -> None:
         n, d = vectors.shape
         self.vectors, self.threshold = vectors, threshold
-        share = memory // (
-            2 * workers
-        )  # half is for sketches; the other half is shared by the workers, who need
-        elements = min(share // 128, _ROWS * _COLUMNS)  # up to 128 bytes for each element of a tile
-        self.batch = share // (64 * max(d, 1))  # and 64 for each number of the rows at hand
+        # Half of the memory is for sketches. The other half is shared by the workers, who need up to 128 bytes for
+        # each element of a tile and 64 for each number of the rows at hand.
+        share = memory // (2 * workers)
+        elements = min(share // 128, _ROWS * _COLUMNS)
+        self.batch = share // (64 * max(d, 1))
         self.columns = min(_COLUMNS, isqrt(elements), self.batch)
-        if self.columns < 8:
-            least = 2 * workers * 64 * 8 * max(d, 16)
-            raise InvalidInput(
-                f"{memory} bytes of memory are too few for the join", f"allow at least {least}"
-            )
         self.rows = min(_ROWS, elements // self.columns, self.batch)
         self.basis, self.widths = _sketching(vectors, threshold, min(_SAMPLE, self.batch))
         self.cuts = [_lowered(threshold, terms) for terms in (*(k + 1 for k in self.widths), d)]
@@ -181,15 +185,18 @@ class _Join:
         products = np.empty(self.rows * self.columns, np.float32)
         passed = np.empty(products.shape, np.bool_)
         found = []
+        crowded = False
         for left in range(max(start, b.start), b.stop, self.columns):
             columns = slice(left - b.start, left - b.start + self.columns)
             rows = slice(start - a.start, min(start + self.rows, left + self.columns) - a.start)
             x, y = a.levels[0][rows], b.levels[0][columns]
             size = len(x) * len(y)
-            np.matmul(x, y.T, out=products[:size].reshape(len(x), len(y)))
-            at = _where(np.greater_equal(products[:size], self.cuts[0], out=passed[:size]))
-            if len(at) > _DENSE * size:
+            if not crowded:
+                np.matmul(x, y.T, out=products[:size].reshape(len(x), len(y)))
+                at = _where(np.greater_equal(products[:size], self.cuts[0], out=passed[:size]))
+            if crowded or len(at) > _DENSE * size:
                 found.append(self.dense(start, a.levels[-1][rows], left, b.levels[-1][columns]))
+                crowded = len(found[-1]) > _DENSE * size  # then the next tile is likely to be
             elif len(at):
                 i, j = np.divmod(at, len(y))
                 found.append(self.sparse(a, start + i, b, left + j))
@@ -232,26 +239,22 @@ class _Join:
 def _sketching(vectors: Floats, threshold: float, sample: int) -> tuple[Doubles, list[int]]:
     """The basis, float64 [d, k], and the widths of the sketches that promise the least work; no widths if none do."""
     n, d = vectors.shape
-    none = np.empty((d, 0))
     first = [k for k in _WIDTHS if 4 * k <= d]
-    sample = min(sample, max(1024, n // 8))
-    if not first or n < _SMALL or sample < 2 * first[-1]:
-        return none, []
-    rows = vectors[np.random.default_rng(0).choice(n, sample, replace=False)]
-    basis = _basis(rows, 2 * first[-1])
-    widths = sorted({*first, *(2 * k for k in first)})
-    half = min(1024, sample // 2)
-    share = {
-        k: float(np.mean(x @ y.T >= _lowered(threshold, k + 1)))
-        for k, x, y in zip(
-            widths, _sketches(rows[:half], basis, widths), _sketches(rows[-half:], basis, widths), strict=True
-        )
-    }
-    cost = {(k, 2 * k): k + share[k] * _SECOND + share[2 * k] * _EXACT for k in first}
-    short, long = min(cost, key=lambda choice: cost[choice])
-    if cost[short, long] > d + share[2 * first[-1]] * _EXACT:
-        return none, []
-    return basis[:, :long], [short, long]
+    count = min(sample, max(_SMALL, n // 8))
+    if first and n >= _SMALL and count >= 4 * first[-1]:
+        rows = vectors[np.random.default_rng(0).choice(n, count, replace=False)]
+        trial = min(1024, count // 4)  # a basis fits the rows that it is made of better than others
+        basis = _basis(rows[2 * trial :], 2 * first[-1])
+        widths = sorted({*first, *(2 * k for k in first)})
+        sides = (_sketches(side, basis, widths) for side in (rows[:trial], rows[trial : 2 * trial]))
+        left = {
+            k: np.mean(x @ y.T >= _lowered(threshold, k + 1)) for k, x, y in zip(widths, *sides, strict=True)
+        }
+        cost = {k: k + left[k] * _SECOND + left[2 * k] * _EXACT for k in first}
+        best = min(first, key=cost.__getitem__)
+        if cost[best] < d + left[widths[-1]] * _EXACT:
+            return basis[:, : 2 * best], [best, 2 * best]
+    return np.empty((d, 0)), []
 
 
 def _basis(rows: Floats, width: int) -> Doubles:
@@ -281,7 +284,7 @@ def _lowered(threshold: float, terms: int) -> np.float32:
     Rounding the factors to float32 counts as three more terms, and the vectors may be a little longer than 1.
     """
     error = (terms + 3) * 2.0**-24
-    slack = error / (1 - error) * (1 + 3 * _UNIT) + _EXCESS
+    slack = error / (1 - error) * (1 + 4 * _UNIT) + _EXCESS
     cut: np.float32 = np.nextafter(np.float32(threshold - slack), np.float32(-2))
     return cut
 

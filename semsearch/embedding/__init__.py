@@ -7,6 +7,7 @@ imported. Any other name or folder is a sentence-transformers model and runs thr
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -58,6 +59,13 @@ class Embedder(Protocol):
         """
 
 
+def model_name(model: str) -> str:
+    """The one name of a model: a folder by its whole path, the default model without its owner."""
+    if Path(model).is_dir():
+        return str(Path(model).resolve())
+    return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
+
+
 def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedder:
     """The embedder for a model name or folder; `precision` other than fp32 exists for the default model only.
 
@@ -65,7 +73,8 @@ def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedd
     """
     if precision not in PRECISIONS:
         raise InvalidInput(f"unknown precision {precision!r}", f"choose one of {', '.join(PRECISIONS)}")
-    if model.removeprefix("sentence-transformers/") == DEFAULT_MODEL:
+    model = model_name(model)
+    if model == DEFAULT_MODEL:
         from semsearch.embedding.onnx import OnnxEmbedder
 
         return OnnxEmbedder(precision)

@@ -5,7 +5,6 @@ import copy
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class TransformerEmbedder:
         special = self._tokenizer.num_special_tokens_to_add()
         digest, self.size = _digest(self._model)
         self.fingerprint = Fingerprint(
-            model=model if not Path(model).is_dir() else str(Path(model).resolve()),
+            model=model,
             weights=digest,
             precision="fp32",
             pooling="model",

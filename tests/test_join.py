@@ -1,0 +1,308 @@
+"""The join equals a float64 brute force whatever the data, the threshold and the memory, and so do document pairs."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from semsearch.dedup import DEFAULT_MEMORY, DocumentPassages, Pairs, document_pairs, join
+from semsearch.errors import InvalidInput
+
+Floats = NDArray[np.float32]
+
+EDGE = 1e-12
+"""Two ways to sum a float64 dot product of unit vectors differ by far less."""
+
+
+def unit(rows: NDArray[np.float64]) -> Floats:
+    lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / lengths).astype(np.float32)
+
+
+def clustered(
+    rng: np.random.Generator, n: int, d: int, *, clusters: int = 0, copies: int = 0, decay: float = 0.0
+) -> Floats:
+    """Unit rows: noise about `clusters` centres at many distances, `copies` exact copies, and a spectrum that falls
+    off as that of real embeddings does where `decay` > 0."""
+    scale = np.arange(1, d + 1) ** -decay
+    rows = rng.standard_normal((n, d)) * scale
+    if clusters:
+        centres = rng.standard_normal((clusters, d)) * scale
+        rows = centres[rng.integers(clusters, size=n)] + rows * rng.choice([0.01, 0.2, 0.5, 2.0], size=(n, 1))
+    vectors = unit(rows)
+    vectors[n - copies :] = vectors[rng.integers(n, size=copies)]
+    return vectors
+
+
+def products(vectors: Floats) -> NDArray[np.float64]:
+    return vectors.astype(np.float64) @ vectors.astype(np.float64).T
+
+
+def assert_equals_brute_force(pairs: Pairs, vectors: Floats, threshold: float) -> None:
+    """All pairs clearly above the threshold, none clearly below, sorted, with the right similarity."""
+    product = products(vectors)
+    found = np.zeros(product.shape, bool)
+    found[pairs.left, pairs.right] = True
+    assert np.all(np.diff(pairs.left * len(vectors) + pairs.right) > 0)
+    assert not np.any(np.triu(product >= threshold + EDGE, 1) & ~found)
+    assert not np.any(found & ~np.triu(product >= threshold - EDGE, 1))
+    expected = np.minimum(product[pairs.left, pairs.right], 1)
+    np.testing.assert_allclose(pairs.similarity, expected, rtol=0, atol=EDGE)
+    assert pairs.left.dtype == pairs.right.dtype == np.int64
+
+
+def same(a: Pairs, b: Pairs) -> bool:
+    return np.array_equal(a.left, b.left) and np.array_equal(a.right, b.right)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 300),
+    d=st.sampled_from([1, 2, 3, 7, 64, 384]),
+    clusters=st.sampled_from([0, 1, 10]),
+    threshold=st.one_of(st.sampled_from([-1.0, 0.0, 0.5, 0.85, 0.999, 1.0]), st.floats(-1, 1)),
+)
+def test_small_sets(seed: int, n: int, d: int, clusters: int, threshold: float) -> None:
+    vectors = clustered(np.random.default_rng(seed), n, d, clusters=clusters, copies=n // 5)
+    assert_equals_brute_force(join(vectors, threshold), vectors, threshold)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(4_096, 4_200),
+    d=st.sampled_from([64, 100, 256]),
+    clusters=st.sampled_from([0, 3, 300]),
+    decay=st.sampled_from([0.0, 0.5, 1.0]),
+    threshold=st.floats(0.6, 0.99),
+)
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_sets_large_enough_for_sketches(
+    seed: int, n: int, d: int, clusters: int, decay: float, threshold: float
+) -> None:
+    vectors = clustered(np.random.default_rng(seed), n, d, clusters=clusters, copies=50, decay=decay)
+    assert_equals_brute_force(join(vectors, threshold), vectors, threshold)
+
+
+@pytest.mark.parametrize("memory", [2**20, 2**22, 2**24])
+@pytest.mark.parametrize("threshold", [0.9, 0.4])
+def test_little_memory_gives_the_same_pairs(memory: int, threshold: float) -> None:
+    vectors = clustered(np.random.default_rng(1), 4_100, 64, clusters=200, copies=100, decay=0.7)
+    assert_equals_brute_force(join(vectors, threshold, memory=memory), vectors, threshold)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.floats(0, 6.28), st.integers(0, 3)), min_size=2, max_size=40),
+    ulps=st.integers(-2, 2),
+    pick=st.integers(0, 10_000),
+)
+def test_a_threshold_at_the_similarity_of_a_pair_to_the_last_bit(
+    rows: list[tuple[float, int]], ulps: int, pick: int
+) -> None:
+    # Two products of float32 numbers are exact in float64, so their sum is rounded once: every order agrees.
+    vectors = np.zeros((len(rows), 8), np.float32)
+    for row, (angle, at) in enumerate(rows):
+        vectors[row, at], vectors[row, at + 1] = np.cos(angle), np.sin(angle)
+    product = products(vectors)
+    similarities = np.unique(product[np.triu_indices(len(rows), 1)])
+    threshold = float(similarities[pick % len(similarities)])
+    for _ in range(abs(ulps)):
+        threshold = float(np.nextafter(threshold, np.sign(ulps) * 2.0))
+    threshold = min(1.0, max(-1.0, threshold))
+    pairs = join(vectors, threshold)
+    assert np.array_equal(np.stack([pairs.left, pairs.right]), np.nonzero(np.triu(product >= threshold, 1)))
+
+
+def test_a_pair_is_in_or_out_whatever_else_is_joined() -> None:
+    rng = np.random.default_rng(10)
+    vectors = unit(rng.standard_normal(384) + rng.standard_normal((300, 384)))
+    for i, j in np.sort([rng.choice(300, 2, replace=False) for _ in range(10)]):
+        similarity = float(join(vectors[[i, j]], -1).similarity[0])
+        for threshold in similarity + np.spacing(similarity) * np.arange(-2, 3):
+            pairs = join(vectors, threshold)
+            among_all = bool(np.any((pairs.left == i) & (pairs.right == j)))
+            assert among_all == (len(join(vectors[[i, j]], threshold)) == 1)
+
+
+def test_memory_is_bounded() -> None:
+    vectors = clustered(np.random.default_rng(11), 12_000, 64, decay=0.7)
+    memory = 2**21
+    tracemalloc.start()
+    pairs = join(vectors, 0.95, memory=memory)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < memory + 200 * len(pairs)
+    assert len(pairs) < 1_000
+    assert same(pairs, join(vectors, 0.95))
+
+
+def test_pairs_hardly_above_the_threshold_where_a_sketch_holds_all_of_a_row() -> None:
+    rng = np.random.default_rng(9)
+    vectors = unit(rng.standard_normal((4_100, 8)) @ rng.standard_normal((8, 64)))
+    product = products(vectors)
+    found = np.sort(product[np.triu_indices(len(vectors), 1)])
+    for similarity in rng.choice(found[-20_000:], 6):
+        threshold = float(similarity) - 2 * EDGE
+        assert_equals_brute_force(join(vectors, threshold), vectors, threshold)
+
+
+def test_one_cluster_within_a_large_set_is_found_whole() -> None:
+    rng = np.random.default_rng(2)
+    vectors = clustered(rng, 6_000, 96, decay=0.6)
+    alike = rng.choice(6_000, 900, replace=False)
+    vectors[alike] = unit(vectors[alike[:1]] + 0.005 * rng.standard_normal((900, 96)))
+    assert_equals_brute_force(join(vectors, 0.95), vectors, 0.95)
+
+
+def test_progress_ends_with_all_pairs() -> None:
+    seen: list[tuple[int, int]] = []
+    vectors = clustered(np.random.default_rng(3), 5_000, 64, decay=0.7)
+    join(vectors, 0.9, progress=lambda done, total: seen.append((done, total)), memory=2**21)
+    assert len(seen) > 10
+    assert seen == sorted(seen)
+    assert seen[-1] == (12_497_500, 12_497_500)
+    assert {total for _, total in seen} == {12_497_500}
+
+
+def test_progress_is_told_in_the_calling_thread_and_may_stop_the_join() -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        join(clustered(np.random.default_rng(4), 3_000, 8), 0.9, progress=stop)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_rows_for_a_pair(n: int) -> None:
+    assert len(join(np.eye(4, dtype=np.float32)[:n], 0.5)) == 0
+
+
+def test_the_input_need_not_be_contiguous() -> None:
+    vectors = clustered(np.random.default_rng(5), 400, 32, clusters=20)
+    assert same(join(vectors[::2], 0.8), join(vectors[::2].copy(), 0.8))
+
+
+@pytest.mark.parametrize("threshold", [7.0, -1.5, float("nan"), float("inf")])
+def test_a_threshold_that_is_no_cosine_is_refused(threshold: float) -> None:
+    with pytest.raises(InvalidInput, match="between -1 and 1"):
+        join(np.eye(3, dtype=np.float32), threshold)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.01, np.nan, np.inf])
+def test_a_row_that_is_not_of_unit_length_is_named(value: float) -> None:
+    vectors = np.eye(5, dtype=np.float32)
+    vectors[3, 3] = value
+    with pytest.raises(InvalidInput, match="row 3"):
+        join(vectors, 0.5)
+
+
+def test_rows_must_be_float32() -> None:
+    with pytest.raises(InvalidInput, match="float32"):
+        join(np.eye(3), 0.5)  # type: ignore[arg-type]
+
+
+def test_memory_too_small_for_one_tile_is_refused_with_what_is_enough() -> None:
+    vectors = clustered(np.random.default_rng(6), 100, 256)
+    with pytest.raises(InvalidInput) as refused:
+        join(vectors, 0.5, memory=10_000)
+    enough = int(refused.value.hint.split()[-1])
+    assert_equals_brute_force(join(vectors, 0.5, memory=enough), vectors, 0.5)
+
+
+def similarity_of(vectors: Floats, a: DocumentPassages, b: DocumentPassages) -> float:
+    """The definition, word for word."""
+
+    def cosine(i: int, j: int) -> float:
+        return (
+            1.0 if i == j else min(1.0, float(vectors[i].astype(np.float64) @ vectors[j].astype(np.float64)))
+        )
+
+    def mean(x: DocumentPassages, y: DocumentPassages) -> float:
+        best = [
+            weight * max(cosine(i, j) for j in y.rows) for i, weight in zip(x.rows, x.weights, strict=True)
+        ]
+        return float(sum(best) / sum(x.weights))
+
+    return min(mean(a, b), mean(b, a)) if len(a.rows) and len(b.rows) else -2.0
+
+
+def document(rows: list[int], weights: list[float] | None = None) -> DocumentPassages:
+    return DocumentPassages(np.array(rows, np.int64), np.array(weights or [1.0] * len(rows)))
+
+
+def assert_equals_double_loop(
+    vectors: Floats, documents: list[DocumentPassages], threshold: float, memory: int = DEFAULT_MEMORY
+) -> None:
+    pairs = document_pairs(vectors, documents, threshold, memory=memory)
+    found = {(a, b): s for a, b, s in zip(pairs.left, pairs.right, pairs.similarity, strict=True)}
+    assert list(found) == sorted(found)
+    for b, later in enumerate(documents):
+        for a, earlier in enumerate(documents[:b]):
+            similarity = similarity_of(vectors, earlier, later)
+            if (a, b) in found:
+                assert similarity >= threshold - EDGE
+                assert found.pop((a, b)) == pytest.approx(similarity, abs=EDGE)
+            else:
+                assert similarity < threshold + EDGE
+    assert not found
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 25),
+    most=st.sampled_from([1, 2, 5]),
+    threshold=st.one_of(st.sampled_from([-1.0, 0.5, 0.85, 1.0]), st.floats(-1, 1)),
+    memory=st.sampled_from([2**21, DEFAULT_MEMORY]),
+)
+@settings(deadline=None, max_examples=60)
+def test_pairs_of_documents_equal_a_double_loop(
+    seed: int, n: int, most: int, threshold: float, memory: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = clustered(rng, 20, 8, clusters=5)
+    sizes = rng.integers(0 if most > 1 else 1, most + 1, n)
+    documents = [
+        document(list(rng.integers(20, size=size)), list(rng.integers(1, 900, size=size))) for size in sizes
+    ]
+    assert_equals_double_loop(vectors, documents, threshold, memory=memory)
+
+
+def test_a_passage_in_every_document_makes_no_pairs() -> None:
+    rng = np.random.default_rng(7)
+    vectors = clustered(rng, 401, 64)
+    licence = [document([0, 2 * at + 1, 2 * at + 2], [30, 500, 500]) for at in range(200)]
+    alike = [document([0, 1, 2, 9], [30, 500, 480, 20]), document([400], [10.0])]
+    assert_equals_double_loop(vectors, [*licence, *alike], 0.8)
+    assert list(document_pairs(vectors, [*licence, *alike], 0.8).left) == [0]
+
+
+def test_a_pair_by_hand() -> None:
+    # a.b: passages 0 and 1 are orthogonal, 2 lies between them at cos 0.8 and 0.6.
+    vectors = np.array([[1, 0], [0, 1], [0.8, 0.6]], np.float32)
+    pairs = document_pairs(vectors, [document([0, 1], [3, 1]), document([2, 0], [1, 1])], 0.5)
+    # There: (3 * 1 + 1 * 0.6) / 4 = 0.9. Back: (1 * 0.8 + 1 * 1) / 2 = 0.9.
+    assert (pairs.left.tolist(), pairs.right.tolist()) == ([0], [1])
+    assert pairs.similarity[0] == pytest.approx(0.9, abs=1e-7)
+
+
+def test_the_same_text_in_both_counts_as_exactly_one() -> None:
+    vectors = clustered(np.random.default_rng(8), 3, 5)
+    documents = [document([0, 1], [7, 9]), document([1, 0], [9, 7]), document([2]), document([2])]
+    pairs = document_pairs(vectors, documents, 1.0)
+    assert (pairs.left.tolist(), pairs.right.tolist(), pairs.similarity.tolist()) == (
+        [0, 2],
+        [1, 3],
+        [1.0, 1.0],
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [document([5]), document([-1]), document([0], [0.0]), document([0], [1.0, 2.0])]
+)
+def test_a_document_that_cannot_be_is_named(wrong: DocumentPassages) -> None:
+    with pytest.raises(InvalidInput, match="document 1"):
+        document_pairs(np.eye(3, dtype=np.float32), [document([0]), wrong], 0.5)
