@@ -738,7 +738,11 @@ def spoil_database(folder: Path) -> None:
 
 
 DAMAGE = [
-    pytest.param(spoil_graph, marks=pytest.mark.xfail(strict=True, reason="Chroma crashes the process")),
+    # Chroma reads past the end of its files: what comes of it differs from run to run.
+    pytest.param(
+        spoil_graph,
+        marks=pytest.mark.xfail(strict=False, reason="a wrong hit, an error, or a crash of the process"),
+    ),
     remove_graph,
     remove_chroma,
     spoil_database,
@@ -763,8 +767,16 @@ def test_a_damaged_vector_index_is_an_error_or_right(damaged: Path, damage: Call
     assert finish(script(USE, damaged)).strip() in {"damaged", "row 7"}
 
 
-@pytest.mark.xfail(strict=True, reason="nothing builds it again, though the Library holds every vector")
-@pytest.mark.parametrize("damage", [spoil_graph, remove_graph, remove_chroma, spoil_database])
+NOT_REBUILT = "nothing builds it again, though the Library holds every vector"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(damage, marks=pytest.mark.xfail(strict=damage is not spoil_graph, reason=NOT_REBUILT))
+        for damage in (spoil_graph, remove_graph, remove_chroma, spoil_database)
+    ],
+)
 def test_a_damaged_vector_index_is_made_anew_from_the_library(
     damaged: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -57,8 +57,10 @@ def document_pairs(
     matches = join(vectors, reach, progress=progress, memory=memory)
     found = []
     for links in corpus.links(matches, memory // _LINK):
-        single = (corpus.size[corpus.document[links.x]] == 1) & (corpus.size[corpus.document[links.y]] == 1)
-        found.append(corpus.single(links[single & (links.similarity >= threshold)]))
+        a, b = corpus.document[links.x], corpus.document[links.y]
+        single = (corpus.size[a] == 1) & (corpus.size[b] == 1)
+        pair = single & (links.similarity >= threshold)
+        found.append(Pairs(a[pair], b[pair], links.similarity[pair]))
         found += corpus.verified(*corpus.candidates(links[~single], reach, threshold), threshold, memory)
     return Pairs.merged(found)
 
@@ -120,6 +122,7 @@ class _Corpus:
         similarity = np.concatenate([matches.similarity, matches.similarity, np.ones(len(every))])
         matched, match_start, match_count = _grouped(x, len(every))
         used, use_start, use_count = _grouped(self.row, len(every))
+        place = self.row[used] * len(used) + used
         fan = np.bincount(x, use_count[y], len(every))[self.row]
         made = np.concatenate([[0], np.cumsum(np.bincount(self.document, fan, len(self.size)))])
         first = 0
@@ -129,14 +132,10 @@ class _Corpus:
             owner, at = _ragged(match_start[self.row[passages]], match_count[self.row[passages]])
             passage, match = passages[owner], matched[at]
             next_document = self.start[self.document[passage]] + self.size[self.document[passage]]
-            later = np.searchsorted(self.row[used] * len(used) + used, y[match] * len(used) + next_document)
+            later = np.searchsorted(place, y[match] * len(used) + next_document)
             owner, at = _ragged(later, use_start[y[match]] + use_count[y[match]] - later)
             yield _Links(passage[owner], used[at], similarity[match[owner]])
             first = last
-
-    def single(self, links: _Links) -> Pairs:
-        """The pairs that links between documents of one passage are."""
-        return Pairs(self.document[links.x], self.document[links.y], links.similarity)
 
     def candidates(self, links: _Links, reach: float, threshold: float) -> tuple[Integers, Integers]:
         """The linked documents whose similarity may reach the threshold, sorted.
