@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says nothing on a shared machine, and no test here asserts a time.
+settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("semsearch")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
