@@ -1,6 +1,7 @@
 """The join equals a float64 brute force whatever the data, the threshold and the memory, and so do document pairs."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from semsearch.dedup import DEFAULT_MEMORY, DocumentPassages, Pairs, document_pairs, join
+from semsearch.dedup.documents import Corpus, DocumentPassages
+from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
 from semsearch.errors import InvalidInput
 
 Floats = NDArray[np.float32]
@@ -49,6 +51,18 @@ def assert_equals_brute_force(pairs: Pairs, vectors: Floats, threshold: float) -
     assert np.all(np.diff(pairs.left * len(vectors) + pairs.right) > 0)
     assert not np.any(np.triu(product >= threshold + EDGE, 1) & ~found)
     assert not np.any(found & ~np.triu(product >= threshold - EDGE, 1))
+    expected = np.minimum(product[pairs.left, pairs.right], 1)
+    np.testing.assert_allclose(pairs.similarity, expected, rtol=0, atol=EDGE)
+    assert pairs.left.dtype == pairs.right.dtype == np.int64
+
+
+def assert_between_equals_brute_force(pairs: Pairs, left: Floats, right: Floats, threshold: float) -> None:
+    product = left.astype(np.float64) @ right.astype(np.float64).T
+    found = np.zeros(product.shape, bool)
+    found[pairs.left, pairs.right] = True
+    assert np.all(np.diff(pairs.left * len(right) + pairs.right) > 0)
+    assert not np.any((product >= threshold + EDGE) & ~found)
+    assert not np.any(found & ~(product >= threshold - EDGE))
     expected = np.minimum(product[pairs.left, pairs.right], 1)
     np.testing.assert_allclose(pairs.similarity, expected, rtol=0, atol=EDGE)
     assert pairs.left.dtype == pairs.right.dtype == np.int64
@@ -213,6 +227,45 @@ def test_memory_too_small_for_one_tile_is_refused_with_what_is_enough() -> None:
     assert_equals_brute_force(join(vectors, 0.5, memory=enough), vectors, 0.5)
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 200),
+    m=st.integers(0, 200),
+    d=st.sampled_from([1, 2, 7, 64, 384]),
+    clusters=st.sampled_from([0, 1, 10]),
+    threshold=st.one_of(st.sampled_from([-1.0, 0.0, 0.85, 1.0]), st.floats(-1, 1)),
+)
+def test_two_small_sets(seed: int, n: int, m: int, d: int, clusters: int, threshold: float) -> None:
+    vectors = clustered(np.random.default_rng(seed), n + m, d, clusters=clusters, copies=(n + m) // 5)
+    left, right = vectors[:n], vectors[n:]
+    assert_between_equals_brute_force(between(left, right, threshold), left, right, threshold)
+
+
+@pytest.mark.parametrize(("n", "m"), [(4_200, 4_100), (700, 24_000), (24_000, 700), (20_000, 3)])
+@pytest.mark.parametrize("memory", [2**22, DEFAULT_MEMORY])
+def test_two_sets_large_enough_for_sketches(n: int, m: int, memory: int) -> None:
+    vectors = clustered(np.random.default_rng(n), n + m, 64, clusters=2_000, copies=50, decay=0.7)
+    left, right = vectors[:n], vectors[n:]
+    seen: list[tuple[int, int]] = []
+    pairs = between(left, right, 0.9, memory=memory, progress=lambda done, total: seen.append((done, total)))
+    assert_between_equals_brute_force(pairs, left, right, 0.9)
+    assert seen == sorted(seen)
+    assert seen[-1] == (n * m, n * m)
+
+
+def test_a_set_against_itself_holds_every_pair_both_ways_and_every_row_with_itself() -> None:
+    vectors = clustered(np.random.default_rng(12), 300, 16, clusters=20)
+    pairs, once = between(vectors, vectors, 0.8), join(vectors, 0.8)
+    both = {*zip(once.left, once.right, strict=True), *zip(once.right, once.left, strict=True)}
+    assert set(zip(pairs.left, pairs.right, strict=True)) == both | {(row, row) for row in range(300)}
+
+
+def test_sets_of_other_widths_cannot_be_compared() -> None:
+    with pytest.raises(InvalidInput, match="2 and of 3"):
+        between(np.eye(3, dtype=np.float32), np.eye(2, dtype=np.float32), 0.5)
+
+
 def similarity_of(vectors: Floats, a: DocumentPassages, b: DocumentPassages) -> float:
     """The definition, word for word."""
 
@@ -234,16 +287,33 @@ def document(rows: list[int], weights: list[float] | None = None) -> DocumentPas
     return DocumentPassages(np.array(rows, np.int64), np.array(weights or [1.0] * len(rows)))
 
 
+def some_documents(rng: np.random.Generator, n: int, least: int, most: int) -> list[DocumentPassages]:
+    """Documents of passages among 20, each text in several of them."""
+    sizes = rng.integers(least, most + 1, n)
+    return [
+        document(list(rng.integers(20, size=size)), list(rng.integers(1, 900, size=size))) for size in sizes
+    ]
+
+
 def assert_equals_double_loop(
-    vectors: Floats, documents: list[DocumentPassages], threshold: float, memory: int = DEFAULT_MEMORY
+    vectors: Floats,
+    documents: list[DocumentPassages],
+    threshold: float,
+    memory: int = DEFAULT_MEMORY,
+    split: int | None = None,
+    matches: Callable[[float], Pairs] | None = None,
 ) -> None:
-    pairs = document_pairs(vectors, documents, threshold, memory=memory)
+    """With a split, the pairs within each side of it are out, whatever they are like."""
+    pairs = Corpus(vectors, documents).pairs(threshold, memory=memory, split=split, matches=matches)
     found = {(a, b): s for a, b, s in zip(pairs.left, pairs.right, pairs.similarity, strict=True)}
     assert list(found) == sorted(found)
+    assert len(found) == len(pairs), "a pair is there once"
     for b, later in enumerate(documents):
         for a, earlier in enumerate(documents[:b]):
             similarity = similarity_of(vectors, earlier, later)
-            if (a, b) in found:
+            if split is not None and not a < split <= b:
+                assert (a, b) not in found
+            elif (a, b) in found:
                 assert similarity >= threshold - EDGE
                 assert found.pop((a, b)) == pytest.approx(similarity, abs=EDGE)
             else:
@@ -257,18 +327,78 @@ def assert_equals_double_loop(
     most=st.sampled_from([1, 2, 5]),
     threshold=st.one_of(st.sampled_from([-1.0, 0.5, 0.85, 1.0]), st.floats(-1, 1)),
     memory=st.sampled_from([2**21, DEFAULT_MEMORY]),
+    split=st.one_of(st.none(), st.integers(0, 25)),
+    saved=st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 def test_pairs_of_documents_equal_a_double_loop(
-    seed: int, n: int, most: int, threshold: float, memory: int
+    seed: int, n: int, most: int, threshold: float, memory: int, split: int | None, saved: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     vectors = clustered(rng, 20, 8, clusters=5)
-    sizes = rng.integers(0 if most > 1 else 1, most + 1, n)
-    documents = [
-        document(list(rng.integers(20, size=size)), list(rng.integers(1, 900, size=size))) for size in sizes
-    ]
-    assert_equals_double_loop(vectors, documents, threshold, memory=memory)
+    documents = some_documents(rng, n, 0 if most > 1 else 1, most)
+
+    def matches(reach: float) -> Pairs:
+        return join(vectors, max(-1, reach - 0.2))
+
+    split = None if split is None else min(split, n)
+    assert_equals_double_loop(vectors, documents, threshold, memory, split, matches if saved else None)
+
+
+@given(seed=st.integers(0, 2**32 - 1), memory=st.sampled_from([1, DEFAULT_MEMORY]))
+@settings(deadline=None)
+def test_the_similarity_of_given_documents_is_that_of_the_definition(seed: int, memory: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = clustered(rng, 20, 8, clusters=5)
+    documents = some_documents(rng, 10, 1, 4)
+    left, right = rng.integers(10, size=(2, 30))
+    expected = [similarity_of(vectors, documents[a], documents[b]) for a, b in zip(left, right, strict=True)]
+    found = Corpus(vectors, documents).similarity(left, right, memory=memory)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=EDGE)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(0, 10),
+    most=st.sampled_from([1, 4]),
+    memory=st.sampled_from([1, 200, DEFAULT_MEMORY]),
+)
+@settings(deadline=None)
+def test_the_least_similarity_of_some_documents(seed: int, count: int, most: int, memory: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = clustered(rng, 20, 8, clusters=2)
+    documents = some_documents(rng, 10, 1, most)
+    some = rng.permutation(10)[:count]
+    pairs = [(documents[a], documents[b]) for at, a in enumerate(some) for b in some[at + 1 :]]
+    expected = min([1.0, *(similarity_of(vectors, a, b) for a, b in pairs)])
+    assert Corpus(vectors, documents).least(some, memory=memory) == pytest.approx(expected, abs=EDGE)
+
+
+def test_the_similarity_of_no_pairs_of_documents() -> None:
+    none = np.empty(0, np.int64)
+    assert len(Corpus(np.eye(3, dtype=np.float32), [document([1])]).similarity(none, none)) == 0
+
+
+@pytest.mark.parametrize("wrong", [-1, 1, 3])
+def test_the_similarity_of_a_document_that_has_none_is_refused(wrong: int) -> None:
+    documents = [document([0]), document([]), document([1])]
+    with pytest.raises(InvalidInput, match=f"document {wrong}"):
+        Corpus(np.eye(3, dtype=np.float32), documents).similarity(np.array([0]), np.array([wrong]))
+
+
+@pytest.mark.parametrize("split", [-1, 2])
+def test_documents_cannot_be_split_beyond_their_ends(split: int) -> None:
+    with pytest.raises(InvalidInput, match=f"split at {split}"):
+        Corpus(np.eye(3, dtype=np.float32), [document([0])]).pairs(0.5, split=split)
+
+
+def test_with_a_split_only_rows_of_different_sides_are_compared() -> None:
+    vectors = clustered(np.random.default_rng(13), 30, 8)
+    documents = [document([row, (row + 1) % 10]) for row in range(10)]
+    documents += [document(list(range(10 + 4 * at, 14 + 4 * at))) for at in range(5)]
+    totals: set[int] = set()
+    Corpus(vectors, documents).pairs(0.9, split=10, progress=lambda _, total: totals.add(total))
+    assert totals == {10 * 20}
 
 
 def test_a_passage_in_every_document_makes_no_pairs() -> None:
@@ -277,13 +407,13 @@ def test_a_passage_in_every_document_makes_no_pairs() -> None:
     licence = [document([0, 2 * at + 1, 2 * at + 2], [30, 500, 500]) for at in range(200)]
     alike = [document([0, 1, 2, 9], [30, 500, 480, 20]), document([400], [10.0])]
     assert_equals_double_loop(vectors, [*licence, *alike], 0.8)
-    assert list(document_pairs(vectors, [*licence, *alike], 0.8).left) == [0]
+    assert list(Corpus(vectors, [*licence, *alike]).pairs(0.8).left) == [0]
 
 
 def test_a_pair_by_hand() -> None:
     # a.b: passages 0 and 1 are orthogonal, 2 lies between them at cos 0.8 and 0.6.
     vectors = np.array([[1, 0], [0, 1], [0.8, 0.6]], np.float32)
-    pairs = document_pairs(vectors, [document([0, 1], [3, 1]), document([2, 0], [1, 1])], 0.5)
+    pairs = Corpus(vectors, [document([0, 1], [3, 1]), document([2, 0], [1, 1])]).pairs(0.5)
     # There: (3 * 1 + 1 * 0.6) / 4 = 0.9. Back: (1 * 0.8 + 1 * 1) / 2 = 0.9.
     assert (pairs.left.tolist(), pairs.right.tolist()) == ([0], [1])
     assert pairs.similarity[0] == pytest.approx(0.9, abs=1e-7)
@@ -292,7 +422,7 @@ def test_a_pair_by_hand() -> None:
 def test_the_same_text_in_both_counts_as_exactly_one() -> None:
     vectors = clustered(np.random.default_rng(8), 3, 5)
     documents = [document([0, 1], [7, 9]), document([1, 0], [9, 7]), document([2]), document([2])]
-    pairs = document_pairs(vectors, documents, 1.0)
+    pairs = Corpus(vectors, documents).pairs(1.0)
     assert (pairs.left.tolist(), pairs.right.tolist(), pairs.similarity.tolist()) == (
         [0, 2],
         [1, 3],
@@ -305,4 +435,4 @@ def test_the_same_text_in_both_counts_as_exactly_one() -> None:
 )
 def test_a_document_that_cannot_be_is_named(wrong: DocumentPassages) -> None:
     with pytest.raises(InvalidInput, match="document 1"):
-        document_pairs(np.eye(3, dtype=np.float32), [document([0]), wrong], 0.5)
+        Corpus(np.eye(3, dtype=np.float32), [document([0]), wrong]).pairs(0.5)

@@ -14,12 +14,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import DEFAULT_MEMORY, Doubles, Floats, Integers, Pairs, join
+from semsearch.dedup.join import DEFAULT_MEMORY, Doubles, Floats, Integers, Pairs, between, cosines, join
 from semsearch.errors import InvalidInput
 
 _BELOW = (0.1, 0.05, 0.02)
 """How far the reach may lie below the threshold: the first for which there is memory for all matches."""
 _SAMPLE = 2048
+_PAIRS = 2**18
+"""Documents compared with each other in one go."""
 _MATCH, _LINK = 160, 200
 """Bytes, at the peak, for a match of two passages and for a link of two documents."""
 _ROUNDING = 1e-9
@@ -34,46 +36,35 @@ class DocumentPassages:
     weights: Doubles
 
 
-def document_pairs(
-    vectors: Floats,
-    documents: Sequence[DocumentPassages],
-    threshold: float,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-    memory: int = DEFAULT_MEMORY,
-) -> Pairs:
-    """Every pair of `documents`, by position, whose similarity is >= `threshold`.
-
-    `vectors` (float32 [u, d], unit rows) are those of the distinct passages. The similarity of A and B is the
-    smaller of two weighted means: over the passages of A, of the best cosine of each in B, and the other way about.
-    For documents of one passage it is the cosine of the two. A row that both have counts as 1. A document without
-    passages is in no pair. `progress` and `memory` are those of `join`; what a single document needs, and the
-    passages that match at the threshold, are held whatever the memory.
-
-    Raises `InvalidInput` for rows that `vectors` lacks and weights that are no lengths, and as `join` does.
-    """
-    corpus = _Corpus(vectors, documents)
-    reach = threshold if np.all(corpus.size <= 1) else _reach(vectors, threshold, memory)
-    matches = join(vectors, reach, progress=progress, memory=memory)
-    found = []
-    for links in corpus.links(matches, memory // _LINK):
-        a, b = corpus.document[links.x], corpus.document[links.y]
-        single = (corpus.size[a] == 1) & (corpus.size[b] == 1)
-        pair = single & (links.similarity >= threshold)
-        found.append(Pairs(a[pair], b[pair], links.similarity[pair]))
-        found += corpus.verified(*corpus.candidates(links[~single], reach, threshold), threshold, memory)
-    return Pairs.merged(found)
-
-
-def _reach(vectors: Floats, threshold: float, memory: int) -> float:
-    n = len(vectors)
-    sample = vectors[np.random.default_rng(0).choice(n, min(n, _SAMPLE), replace=False)]
-    cosines = sample @ sample.T
-    np.fill_diagonal(cosines, -2)
+def _reach(vectors: Floats, left: Integers, right: Integers, threshold: float, memory: int) -> float:
+    """How low the rows of the two sides are to be matched."""
+    i, j = (
+        np.random.default_rng(0).choice(side, min(len(side), _SAMPLE), replace=False)
+        for side in (left, right)
+    )
+    sample = vectors[i] @ vectors[j].T
+    sample[i[:, None] == j] = -2
+    pairs = len(left) * len(right) / (2 if left is right else 1)
     for below in _BELOW:
-        if np.mean(cosines >= threshold - below) * n * n / 2 * _MATCH <= memory:
+        if np.count_nonzero(sample >= threshold - below) / max(1, sample.size) * pairs * _MATCH <= memory:
             return max(threshold - below, -1.0)
     return threshold
+
+
+def _across(
+    vectors: Floats,
+    left: Integers,
+    right: Integers,
+    reach: float,
+    progress: Callable[[int, int], None] | None,
+    memory: int,
+) -> Pairs:
+    """The matches of some rows with some, as pairs of rows: `left < right`, each once, none of a row with itself."""
+    matched = between(vectors[left], vectors[right], reach, progress=progress, memory=memory)
+    i, j = left[matched.left], right[matched.right]
+    key, first = np.unique(np.minimum(i, j) * len(vectors) + np.maximum(i, j), return_index=True)
+    i, j = np.divmod(key, max(1, len(vectors)))
+    return Pairs(i, j, matched.similarity[first])[i < j]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +79,18 @@ class _Links:
         return _Links(self.x[kept], self.y[kept], self.similarity[kept])
 
 
-class _Corpus:
-    """The passages of all documents one after another, numbered from 0.
+class Corpus:
+    """Documents that have one passage or several, to be compared by the vectors of these.
 
-    Of each passage: its `row`, `weight` and `document`. Of each document: the number of passages (`size`), that of
-    the first of them (`start`), and their `total` weight.
+    `vectors` (float32 [u, d], unit rows) are those of the distinct passages. The similarity of A and B is the
+    smaller of two weighted means: over the passages of A, of the best cosine of each in B, and the other way about.
+    For documents of one passage it is the cosine of the two. A row that both have counts as 1.
+
+    Raises `InvalidInput` for rows that `vectors` lacks and weights that are no lengths.
     """
+
+    # Of each passage, one document after another: its `row`, `weight` and `document`. Of each document: the number of
+    # passages (`size`), that of the first of them (`start`), and their `total` weight.
 
     def __init__(self, vectors: Floats, documents: Sequence[DocumentPassages]) -> None:
         self.vectors = vectors
@@ -114,8 +111,99 @@ class _Corpus:
             )
         self.total = np.bincount(self.document, self.weight, len(documents))
 
-    def links(self, matches: Pairs, limit: int) -> Iterator[_Links]:
-        """The links of some consecutive documents to all later ones at a time, about `limit` or one document's."""
+    def pairs(
+        self,
+        threshold: float,
+        *,
+        matches: Callable[[float], Pairs] | None = None,
+        split: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        memory: int = DEFAULT_MEMORY,
+    ) -> Pairs:
+        """Every pair of documents, by position, whose similarity is >= `threshold`. One without passages is in none.
+
+        With `split`, only pairs of one of the first `split` documents with one of the others are wanted, and only
+        rows of the two sides are compared. `matches(reach)` stands in for `join(vectors, reach)`, say from a file: it
+        may give pairs below the reach too, but must miss none. `progress` and `memory` are those of `join`; what a
+        single document needs, the passages that match at the threshold, and with `split` copies of the rows of each
+        side, are held whatever the memory. Raises the errors of `join`.
+        """
+        sides = self._sides(split)
+        reach = threshold if np.all(self.size <= 1) else _reach(self.vectors, *sides, threshold, memory)
+        if matches is not None:
+            matched = matches(reach)
+            matched = matched[matched.similarity >= reach]
+        elif split is not None:
+            matched = _across(self.vectors, *sides, reach, progress, memory)
+        else:
+            matched = join(self.vectors, reach, progress=progress, memory=memory)
+        found = []
+        for links in self._links(matched, split, memory // _LINK):
+            a, b = self.document[links.x], self.document[links.y]
+            single = (self.size[a] == 1) & (self.size[b] == 1)
+            pair = single & (links.similarity >= threshold)
+            found.append(Pairs(a[pair], b[pair], links.similarity[pair]))
+            a, b = self._candidates(links[~single], reach, threshold)
+            for part, similarity in self._means(a, b, memory):
+                pair = similarity >= threshold
+                found.append(Pairs(a[part][pair], b[part][pair], similarity[pair]))
+        return Pairs.merged(found)
+
+    def similarity(self, left: Integers, right: Integers, *, memory: int = DEFAULT_MEMORY) -> Doubles:
+        """The similarity of documents left[k] and right[k] for every k, whatever it is; positions in any order.
+
+        `memory` bounds the working bytes beside what arguments, result and a single document take. Raises
+        `InvalidInput` for a position that is not there or of a document without passages, which is like nothing.
+        """
+        asked = np.concatenate([left, right])
+        for wrong in asked[(asked < 0) | (asked >= len(self.size))][:1]:
+            raise InvalidInput(f"there is no document {wrong} among {len(self.size)}")
+        for wrong in asked[self.size[asked] == 0][:1]:
+            raise InvalidInput(f"document {wrong} has no passages, so it has no similarity to others")
+        a, b = np.minimum(left, right), np.maximum(left, right)
+        found = np.empty(len(a))
+        single = (self.size[a] == 1) & (self.size[b] == 1)
+        i, j = self.row[self.start[a[single]]], self.row[self.start[b[single]]]
+        found[single] = np.where(i == j, 1, cosines(self.vectors, i, self.vectors, j, memory))
+        order = np.flatnonzero(~single)
+        order = order[np.argsort(a[order], kind="stable")]
+        for part, similarity in self._means(a[order], b[order], memory):
+            found[order[part]] = similarity
+        return found
+
+    def least(self, positions: Integers, *, memory: int = DEFAULT_MEMORY) -> float:
+        """The least similarity of any two of some documents, each of which has passages; 1 if there are no two."""
+        least, count = 1.0, len(positions)
+        if np.all(self.size[positions] == 1):  # by matrix products, which are quick but for their last bits
+            vectors = self.vectors[self.row[self.start[positions]]].astype(np.float64)
+            height = max(1, memory // (8 * max(1, count)))
+            for start in range(0, count, height):
+                product = vectors[start : start + height] @ vectors[start:].T
+                i, j = np.divmod(np.argmin(product), product.shape[1])
+                pair = positions[start + i : start + i + 1], positions[start + j : start + j + 1]
+                least = min(least, float(self.similarity(*pair)[0]))
+            return least
+        step = max(1, _PAIRS // count)
+        for start in range(0, count, step):
+            x, y = np.nonzero(np.arange(start, min(start + step, count))[:, None] < np.arange(count))
+            similarity = self.similarity(positions[start + x], positions[y], memory=memory)
+            least = min(least, float(np.min(similarity, initial=1)))
+        return least
+
+    def _sides(self, split: int | None) -> tuple[Integers, Integers]:
+        """The rows to compare with each other: all with all, or those that the documents up to the split use with
+        those that the others use, sorted."""
+        if split is None:
+            every = np.arange(len(self.vectors))
+            return every, every
+        if not 0 <= split <= len(self.size):
+            raise InvalidInput(f"{len(self.size)} documents cannot be split at {split}")
+        first, others = np.split(self.row, [np.sum(self.size[:split])])
+        return np.unique(first), np.unique(others)
+
+    def _links(self, matches: Pairs, split: int | None, limit: int) -> Iterator[_Links]:
+        """The links of some consecutive documents to all later ones at a time, about `limit` or one document's; with
+        a split, of those before it to the others."""
         every = np.arange(len(self.vectors))
         x = np.concatenate([matches.left, matches.right, every])
         y = np.concatenate([matches.right, matches.left, every])
@@ -125,19 +213,21 @@ class _Corpus:
         place = self.row[used] * len(used) + used
         fan = np.bincount(x, use_count[y], len(every))[self.row]
         made = np.concatenate([[0], np.cumsum(np.bincount(self.document, fan, len(self.size)))])
-        first = 0
-        while first < len(self.size):
-            last = max(first + 1, int(np.searchsorted(made, made[first] + limit, "right")) - 1)
+        first, end = 0, len(self.size) if split is None else split
+        others = 0 if split is None else np.sum(self.size[:split])
+        while first < end:
+            last = min(end, max(first + 1, int(np.searchsorted(made, made[first] + limit, "right")) - 1))
             passages = np.arange(self.start[first], self.start[last - 1] + self.size[last - 1])
             owner, at = _ragged(match_start[self.row[passages]], match_count[self.row[passages]])
             passage, match = passages[owner], matched[at]
             next_document = self.start[self.document[passage]] + self.size[self.document[passage]]
+            next_document = np.maximum(next_document, others)
             later = np.searchsorted(place, y[match] * len(used) + next_document)
             owner, at = _ragged(later, use_start[y[match]] + use_count[y[match]] - later)
             yield _Links(passage[owner], used[at], similarity[match[owner]])
             first = last
 
-    def candidates(self, links: _Links, reach: float, threshold: float) -> tuple[Integers, Integers]:
+    def _candidates(self, links: _Links, reach: float, threshold: float) -> tuple[Integers, Integers]:
         """The linked documents whose similarity may reach the threshold, sorted.
 
         A passage may have several links to a document and counts with all, which only raises the bound.
@@ -151,8 +241,8 @@ class _Corpus:
             possible &= reach + above / self.total[documents] >= threshold - _ROUNDING
         return a[possible], b[possible]
 
-    def verified(self, a: Integers, b: Integers, threshold: float, memory: int) -> Iterator[Pairs]:
-        """Those of the candidates, sorted, that are pairs."""
+    def _means(self, a: Integers, b: Integers, memory: int) -> Iterator[tuple[slice, Doubles]]:
+        """The similarity of documents a[k] and b[k], for a slice of all k at a time; `a` is sorted."""
         edges = np.flatnonzero(np.diff(a, prepend=-1, append=-1))
         for start, stop in pairwise(edges.tolist()):
             mine = slice(self.start[a[start]], self.start[a[start]] + self.size[a[start]])
@@ -168,8 +258,7 @@ class _Corpus:
                 there = self.weight[mine] @ np.maximum.reduceat(cosines, first, axis=1)
                 back = np.add.reduceat(cosines.max(axis=0) * self.weight[theirs], first)
                 similarity = np.minimum(there / self.total[a[start]], back / self.total[others])
-                kept = similarity >= threshold
-                yield Pairs(a[start : start + step][kept], others[kept], similarity[kept])
+                yield slice(start, start + step), np.minimum(similarity, 1)
                 start += step
 
 

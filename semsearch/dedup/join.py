@@ -39,9 +39,11 @@ _WIDTHS = (16, 24, 32, 40, 48, 64, 96)
 """Directions the first sketch may keep; the second keeps twice as many. The cheapest is found on a sample."""
 _LEAST = 8
 """Rows and columns of the smallest tile that memory must have room for."""
+_ELEMENT, _NUMBER = 128, 64
+"""Bytes, at the peak, for an element of a tile, and for a number of the rows at hand."""
 _SAMPLE = 8192
 _SMALL = 4096
-"""Fewer rows than this are not worth a sketch."""
+"""Fewer rows than this on each side are not worth a trial of sketches."""
 _SECOND, _EXACT = 6_000, 25_000
 """What a survivor costs in the next two steps, in columns of a product: measured."""
 _DENSE = 1 / 32
@@ -53,7 +55,10 @@ _EXCESS = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Pairs of row numbers, int64, with `left < right`, sorted by left then right; `similarity` is float64."""
+    """Pairs of row numbers, int64, sorted by left then right, each once; `similarity` is float64.
+
+    Pairs of the rows of one matrix have `left < right`; those of two (see `between`) number the rows of each.
+    """
 
     left: Integers
     right: Integers
@@ -61,6 +66,9 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.left)
+
+    def __getitem__(self, kept: NDArray[np.bool_]) -> "Pairs":
+        return Pairs(self.left[kept], self.right[kept], self.similarity[kept])
 
     @classmethod
     def merged(cls, parts: Iterable["Pairs"]) -> "Pairs":
@@ -92,33 +100,78 @@ def join(
     Raises `InvalidInput` for a threshold outside [-1, 1], a row that is not finite or of unit length, and a
     `memory` too small for rows this long.
     """
-    if not -1 <= threshold <= 1:
-        raise InvalidInput(f"the threshold is {threshold}, but a cosine is between -1 and 1")
-    _check(vectors)
+    return _run(vectors, None, threshold, progress, memory)
+
+
+def between(
+    left: Floats,
+    right: Floats,
+    threshold: float,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    memory: int = DEFAULT_MEMORY,
+) -> Pairs:
+    """Every pair of a row of `left` and a row of `right` with a similarity >= `threshold`.
+
+    The matrices are float32 [n, d] and [m, d]. `Pairs.left` are row numbers of the first and `Pairs.right` of the
+    second, so `left < right` does not hold here. The rest is as in `join`, which it raises the errors of too.
+    """
+    if len(left) < len(right):  # the rows of the first are what the threads share
+        turned = _run(right, left, threshold, progress, memory)
+        return Pairs.merged([Pairs(turned.right, turned.left, turned.similarity)])
+    return _run(left, right, threshold, progress, memory)
+
+
+def cosines(x: Floats, i: Integers, y: Floats, j: Integers, memory: int = DEFAULT_MEMORY) -> Doubles:
+    """The similarity of row i[k] of `x` and row j[k] of `y` for every k, to the last bit whatever else is asked."""
+    similarity = np.empty(len(i))
+    rows = max(1, memory // (_NUMBER * max(1, x.shape[1])))
+    for at in range(0, len(i), rows):
+        part = slice(at, at + rows)
+        similarity[part] = np.einsum("ij,ij->i", x[i[part]].astype(np.float64), y[j[part]].astype(np.float64))
+    return np.minimum(similarity, 1)
+
+
+def _run(
+    left: Floats,
+    right: Floats | None,
+    threshold: float,
+    progress: Callable[[int, int], None] | None,
+    memory: int,
+) -> Pairs:
+    """The pairs between two matrices; without a second, those within the first."""
+    check(threshold, left, *([] if right is None else [right]))
     controller = ThreadpoolController().select(user_api="blas")
     threads = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
-    least = 128 * _LEAST * max(vectors.shape[1], 2 * _LEAST)
+    least = _ELEMENT * _LEAST * max(left.shape[1], 2 * _LEAST)
     workers = min(threads, memory // least)
     if workers < 1:
         raise InvalidInput(f"{memory} bytes of memory are too few for the join", f"allow at least {least}")
     pool = ThreadPoolExecutor(workers)
     try:
         with controller.limit(limits=1):
-            return _Join(np.ascontiguousarray(vectors), threshold, memory, workers).run(pool, progress)
+            return _Join(left, right, threshold, memory, workers).run(pool, progress)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _check(vectors: Floats) -> None:
-    if vectors.ndim != 2 or vectors.dtype != np.float32:
-        raise InvalidInput(f"vectors must be float32 [n, d], not {vectors.dtype} {list(vectors.shape)}")
-    with np.errstate(all="ignore"):
-        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _UNIT))
-    if len(wrong):
-        raise InvalidInput(
-            f"row {wrong[0]} has length {lengths[wrong[0]]:.6g}, but vectors must have unit length"
-        )
+def check(threshold: float, *matrices: Floats) -> None:
+    """Raise the `InvalidInput` that `join` and `between` promise for what they are given."""
+    if not -1 <= threshold <= 1:
+        raise InvalidInput(f"the threshold is {threshold}, but a cosine is between -1 and 1")
+    for vectors in matrices:
+        if vectors.ndim != 2 or vectors.dtype != np.float32:
+            raise InvalidInput(f"vectors must be float32 [n, d], not {vectors.dtype} {list(vectors.shape)}")
+        with np.errstate(all="ignore"):
+            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _UNIT))
+        if len(wrong):
+            raise InvalidInput(
+                f"row {wrong[0]} has length {lengths[wrong[0]]:.6g}, but vectors must have unit length"
+            )
+    widths = sorted({vectors.shape[1] for vectors in matrices})
+    if len(widths) > 1:
+        raise InvalidInput(f"vectors of {widths[0]} and of {widths[1]} numbers cannot be compared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +185,39 @@ class _Band:
 
 
 class _Join:
-    """One run: how much is done at a time, and how low a product of each level may be."""
+    """One run: how much is done at a time, and how low a product of each level may be.
 
-    def __init__(self, vectors: Floats, threshold: float, memory: int, workers: int) -> None:
-        n, d = vectors.shape
-        self.vectors, self.threshold = vectors, threshold
-        # Half of the memory is for sketches. The other half is shared by the workers, who need up to 128 bytes for
-        # each element of a tile and 64 for each number of the rows at hand.
-        share = memory // (2 * workers)
-        elements = min(share // 128, _ROWS * _COLUMNS)
-        self.batch = share // (64 * max(d, 1))
+    The rows of a second matrix are numbered on from those of the first, so that `i < j` holds for all wanted pairs.
+    """
+
+    def __init__(
+        self, left: Floats, right: Floats | None, threshold: float, memory: int, workers: int
+    ) -> None:
+        self.left = np.ascontiguousarray(left)
+        self.right = self.left if right is None else np.ascontiguousarray(right)
+        self.offset = 0 if right is None else len(left)
+        self.threshold = threshold
+        n, d = self.offset + len(self.right), left.shape[1]
+        # Half of the memory is for sketches. The other half is shared by the workers.
+        self.share = memory // (2 * workers)
+        elements = min(self.share // _ELEMENT, _ROWS * _COLUMNS)
+        self.batch = self.share // (_NUMBER * max(d, 1))
         self.columns = min(_COLUMNS, isqrt(elements), self.batch)
         self.rows = min(_ROWS, elements // self.columns, self.batch)
-        self.basis, self.widths = _sketching(vectors, threshold, min(_SAMPLE, self.batch))
+        self.basis, self.widths = _sketching(self.left, self.right, threshold, min(_SAMPLE, self.batch))
         self.cuts = [_lowered(threshold, terms) for terms in (*(k + 1 for k in self.widths), d)]
         row = 4 * sum(k + 1 for k in self.widths)
         self.band = max(1, n if n * row <= memory // 2 else memory // 4 // row)
 
     def run(self, pool: ThreadPoolExecutor, progress: Callable[[int, int], None] | None) -> Pairs:
-        n = len(self.vectors)
-        done, total = 0, n * (n - 1) // 2
+        n, m = len(self.left), len(self.right)
+        done, total = 0, n * m if self.offset else n * (n - 1) // 2
         found = []
         for first in range(0, n, self.band):
-            a = self.sketched(pool, first)
-            for second in range(first, n, self.band):
-                b = a if first == second else self.sketched(pool, second)
+            a = self.sketched(pool, self.left, first, 0)
+            for second in range(0 if self.offset else first, m, self.band):
+                same = self.offset + second == first
+                b = a if same else self.sketched(pool, self.right, second, self.offset)
                 starts = range(a.start, a.stop, self.rows)
                 for start, pairs in zip(starts, pool.map(partial(self.strip, a, b), starts), strict=True):
                     found.append(pairs)
@@ -165,10 +226,10 @@ class _Join:
                     if progress:
                         progress(done, total)
         pairs = Pairs.merged(found)
-        return Pairs(pairs.left, pairs.right, np.minimum(pairs.similarity, 1))
+        return Pairs(pairs.left, pairs.right - self.offset, np.minimum(pairs.similarity, 1))
 
-    def sketched(self, pool: ThreadPoolExecutor, start: int) -> _Band:
-        rows = self.vectors[start : start + self.band]
+    def sketched(self, pool: ThreadPoolExecutor, vectors: Floats, start: int, offset: int) -> _Band:
+        rows = vectors[start : start + self.band]
         sketches = [np.empty((len(rows), k + 1), np.float32) for k in self.widths]
 
         def fill(at: int) -> None:
@@ -178,7 +239,7 @@ class _Join:
 
         if sketches:
             list(pool.map(fill, range(0, len(rows), self.batch)))
-        return _Band(start, start + len(rows), [*sketches, rows])
+        return _Band(offset + start, offset + start + len(rows), [*sketches, rows])
 
     def strip(self, a: _Band, b: _Band, start: int) -> Pairs:
         """The pairs of one tile's height of rows of `a` with the rows after them in `b`."""
@@ -207,12 +268,12 @@ class _Join:
         keep = i < j
         if len(self.widths) > 1:
             i, j = i[keep], j[keep]
-            bound = np.einsum("ij,ij->i", a.levels[1][i - a.start], b.levels[1][j - b.start])
+            x, y = a.levels[1].take(i - a.start, axis=0), b.levels[1].take(j - b.start, axis=0)
+            bound = np.einsum("ij,ij->i", x, y)
             keep = bound >= self.cuts[1]
         i, j = i[keep], j[keep]
-        similarity = self.similarity(i, j)
-        keep = similarity >= self.threshold
-        return Pairs(i[keep], j[keep], similarity[keep])
+        similarity = cosines(a.levels[-1], i - a.start, b.levels[-1], j - b.start, self.share)
+        return Pairs(i, j, similarity)[similarity >= self.threshold]
 
     def dense(self, start: int, x: Floats, left: int, y: Floats) -> Pairs:
         """The pairs of a tile by one product. Where that is too close to the threshold to decide, as matrix products
@@ -221,38 +282,37 @@ class _Join:
         at = np.flatnonzero(product >= self.threshold - _EXCESS)
         similarity = product[at]
         i, j = np.divmod(at, len(y))
-        i, j = start + i, left + j
         close = similarity < self.threshold + _EXCESS
-        similarity[close] = self.similarity(i[close], j[close])
-        keep = (similarity >= self.threshold) & (i < j)
-        return Pairs(i[keep], j[keep], similarity[keep])
-
-    def similarity(self, i: Integers, j: Integers) -> Doubles:
-        similarity = np.empty(len(i))
-        for at in range(0, len(i), self.batch):
-            part = slice(at, at + self.batch)
-            x, y = self.vectors[i[part]].astype(np.float64), self.vectors[j[part]].astype(np.float64)
-            similarity[part] = np.einsum("ij,ij->i", x, y)
-        return similarity
+        similarity[close] = cosines(x, i[close], y, j[close], self.share)
+        i, j = start + i, left + j
+        return Pairs(i, j, similarity)[(similarity >= self.threshold) & (i < j)]
 
 
-def _sketching(vectors: Floats, threshold: float, sample: int) -> tuple[Doubles, list[int]]:
+def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tuple[Doubles, list[int]]:
     """The basis, float64 [d, k], and the widths of the sketches that promise the least work; no widths if none do."""
-    n, d = vectors.shape
+    (n, d), m = left.shape, len(right)
     first = [k for k in _WIDTHS if 4 * k <= d]
-    count = min(sample, max(_SMALL, n // 8))
-    if first and n >= _SMALL and count >= 4 * first[-1]:
-        rows = vectors[np.random.default_rng(0).choice(n, count, replace=False)]
+    count = min(sample, max(_SMALL, (n + m) // 16))
+    if first and n * m >= _SMALL**2 and count >= 8 * first[-1]:
+        rng = np.random.default_rng(0)
+        if left is right:
+            x, y = np.split(left[rng.choice(n, count, replace=False)], [count // 2])
+        else:
+            x, y = (
+                side[rng.choice(len(side), min(len(side), count // 2), replace=False)]
+                for side in (left, right)
+            )
         trial = min(1024, count // 4)  # a basis fits the rows that it is made of better than others
-        basis = _basis(rows[2 * trial :], 2 * first[-1])
+        basis = _basis(np.concatenate([x[trial:], y[trial:]]), 2 * first[-1])
         widths = sorted({*first, *(2 * k for k in first)})
-        sides = (_sketches(side, basis, widths) for side in (rows[:trial], rows[trial : 2 * trial]))
-        left = {
+        sides = (_sketches(side[:trial], basis, widths) for side in (x, y))
+        left_over = {
             k: np.mean(x @ y.T >= _lowered(threshold, k + 1)) for k, x, y in zip(widths, *sides, strict=True)
         }
-        cost = {k: k + left[k] * _SECOND + left[2 * k] * _EXACT for k in first}
+        making = 4 * d * (1 / n + 1 / m)  # for a direction: its share of a product, in float64, by pair
+        cost = {k: k + making * k + left_over[k] * _SECOND + left_over[2 * k] * _EXACT for k in first}
         best = min(first, key=cost.__getitem__)
-        if cost[best] < d + left[widths[-1]] * _EXACT:
+        if cost[best] < d + left_over[widths[-1]] * _EXACT:
             return basis[:, : 2 * best], [best, 2 * best]
     return np.empty((d, 0)), []
 
