@@ -51,7 +51,7 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found by a query. `score` is the cosine in [-1, 1]; `highlight` is the [start, end) span of
-    the sentence in `text` most like the query."""
+    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it."""
 
     score: float
     source: str
@@ -63,53 +63,51 @@ class Hit:
     passage_id: str
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
+    copies: tuple["Hit", ...] = ()
+
+
+Tier = Literal["exact", "lexical", "semantic"]
+"""How alike two texts are: equal after cleaning; sharing most of their word triples; alike to the model."""
+Level = Literal["document", "passage"]
+"""What near-duplicates are looked for among: whole documents, or their passages."""
+Linkage = Literal["keeper", "complete", "connected"]
+"""What holds a group together: every member is like the keeper; all are like each other; a chain of likeness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two near-duplicates: the cosine of their vectors, the Jaccard similarity of their shingles, and the tier."""
+
+    left: str
+    right: str
+    similarity: float
+    jaccard: float
+    tier: Tier
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A duplicate in a group: its similarity to the group's keeper, and whether the cleaned texts are equal."""
+    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed."""
 
     name: str
     similarity: float
-    exact: bool
+    jaccard: float
+    tier: Tier
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Near-duplicates of one keeper. Every member is within the threshold of the keeper itself."""
+    """Near-duplicates of one keeper. `lowest` is the least similarity of any two of them, the keeper included."""
 
     keeper: str
     members: tuple[Member, ...]
+    lowest: float
 
     @property
     def weakest(self) -> float:
         """The lowest similarity of any member to the keeper."""
         return min(member.similarity for member in self.members)
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicates:
-    """The near-duplicates of an index: groups at a `threshold`, out of `total` documents (or passages, by `level`)."""
-
-    groups: tuple[Group, ...]
-    threshold: float
-    level: Literal["document", "passage"]
-    total: int
-
-    @property
-    def exact(self) -> int:
-        """How many members are exact copies of their keeper."""
-        return sum(member.exact for group in self.groups for member in group.members)
-
-    @property
-    def near(self) -> int:
-        """How many members are near-duplicates of their keeper and not exact copies."""
-        return sum(not member.exact for group in self.groups for member in group.members)
-
-    @property
-    def fraction(self) -> float:
-        """The share of all documents (or passages) that is a duplicate of a keeper."""
-        return (self.exact + self.near) / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,41 @@
-"""Groups follow the keeper rule, whatever the pairs."""
+"""Groups follow the rule of their linkage, whatever the pairs."""
+
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.dedup import Pairs, group
-from semsearch.records import Group, Member
+from semsearch.dedup.groups import group
+from semsearch.dedup.join import Pairs
+from semsearch.errors import InvalidInput
+from semsearch.records import Linkage
+
+Similarities = dict[tuple[int, int], float]
+LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")
 
 
-def pairs_of(similarities: dict[tuple[int, int], float]) -> Pairs:
+def groups_of(texts: list[int], similarities: Similarities, linkage: Linkage) -> list[list[int]]:
     ordered = sorted(similarities)
     left, right = np.array(ordered, np.int64).reshape(-1, 2).T
-    return Pairs(left, right, np.array([similarities[pair] for pair in ordered]))
+    pairs = Pairs(left, right, np.array([similarities[pair] for pair in ordered]))
+    return [members.tolist() for members in group(np.array(texts, np.int64), pairs, linkage)]
+
+
+def similarity_of(texts: list[int], similarities: Similarities) -> Callable[[int, int], float | None]:
+    """Of two documents by position: 1 for the same text, None where they are no pair."""
+
+    def similarity(a: int, b: int) -> float | None:
+        if texts[a] == texts[b]:
+            return 1.0
+        return similarities.get((min(texts[a], texts[b]), max(texts[a], texts[b])))
+
+    return similarity
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> tuple[list[int], dict[tuple[int, int], float]]:
+def documents(draw: st.DrawFn) -> tuple[list[int], Similarities]:
     """The text of each document, and the pairs of texts at or above a threshold."""
     number = draw(st.integers(1, 8))
     texts = draw(
@@ -23,40 +43,37 @@ def documents(draw: st.DrawFn) -> tuple[list[int], dict[tuple[int, int], float]]
     )
     every = [(left, right) for left in range(number) for right in range(left + 1, number)]
     chosen = draw(st.lists(st.sampled_from(every), unique=True)) if every else []
-    return texts, {pair: draw(st.sampled_from([0.85, 0.9, 0.95, 1.0])) for pair in chosen}
+    values = st.sampled_from([-0.5, 0.0, 0.85, 0.9, 1.0])
+    return texts, {pair: draw(values) for pair in chosen}
+
+
+@given(documents(), st.sampled_from(LINKAGES))
+def test_every_linkage_makes_a_partition(made: tuple[list[int], Similarities], linkage: Linkage) -> None:
+    texts, similarities = made
+    groups = groups_of(texts, similarities, linkage)
+    grouped = [position for members in groups for position in members]
+    assert len(grouped) == len(set(grouped)), "nobody is in two groups, or twice in one"
+    assert all(len(members) > 1 for members in groups)
+    assert all(members == sorted(members) for members in groups), "the most wanted keeps"
+    keepers = [members[0] for members in groups]
+    assert keepers == sorted(keepers)
+    for members in groups:
+        copies = {at for at, text in enumerate(texts) if text in {texts[member] for member in members}}
+        assert copies == set(members), "exact copies go together"
+    alone = set(range(len(texts))) - set(grouped)
+    similarity = similarity_of(texts, similarities)
+    assert not any(similarity(a, b) is not None for a in alone for b in alone if a != b)
 
 
 @given(documents())
-def test_the_keeper_rule(made: tuple[list[int], dict[tuple[int, int], float]]) -> None:
+def test_the_keeper_rule(made: tuple[list[int], Similarities]) -> None:
     texts, similarities = made
-    names = [f"d{position}" for position in range(len(texts))]
-    groups = group(names, texts, pairs_of(similarities))
-
-    position = {name: at for at, name in enumerate(names)}
-    keepers = [position[found.keeper] for found in groups]
-    keeper_of = {
-        position[member.name]: position[found.keeper] for found in groups for member in found.members
-    }
-    in_a_group = [*keepers, *keeper_of]
-    assert len(in_a_group) == len(set(in_a_group)), "nobody is in two groups, or twice in one"
-    assert keepers == sorted(keepers)
-    assert all(found.members for found in groups)
-
-    def alike(a: int, b: int) -> bool:
-        return texts[a] == texts[b] or (min(texts[a], texts[b]), max(texts[a], texts[b])) in similarities
-
-    for found in groups:
-        text = texts[position[found.keeper]]
-        for member in found.members:
-            other = texts[position[member.name]]
-            assert member.exact == (other == text)
-            assert member.similarity == (
-                1.0 if other == text else similarities[min(text, other), max(text, other)]
-            )
-        ranks = [(-member.similarity, position[member.name]) for member in found.members]
-        assert ranks == sorted(ranks)
-    for a in range(len(names)):
-        first = next((keeper for keeper in keepers if keeper < a and alike(keeper, a)), None)
+    groups = groups_of(texts, similarities, "keeper")
+    keepers = [members[0] for members in groups]
+    keeper_of = {member: members[0] for members in groups for member in members[1:]}
+    similarity = similarity_of(texts, similarities)
+    for a in range(len(texts)):
+        first = next((keeper for keeper in keepers if keeper < a and similarity(keeper, a) is not None), None)
         if a in keeper_of:
             assert keeper_of[a] == first, "a member belongs to the first keeper that it is like"
         else:
@@ -64,31 +81,74 @@ def test_the_keeper_rule(made: tuple[list[int], dict[tuple[int, int], float]]) -
             assert (a in keepers) == any(keeper == a for keeper in keeper_of.values())
 
 
+@given(documents())
+def test_the_complete_rule(made: tuple[list[int], Similarities]) -> None:
+    texts, similarities = made
+    similarity = similarity_of(texts, similarities)
+    expected = []
+    free = list(range(len(texts)))
+    while free:
+        keeper, *others = free
+        members = [keeper]
+        near = [(-value, at) for at in others if (value := similarity(keeper, at)) is not None]
+        # Copies of a text have one place among the candidates, that of the first.
+        first_of = {texts[at]: at for at in reversed(range(len(texts)))}
+        for _, at in sorted(near, key=lambda one: (one[0], first_of[texts[one[1]]])):
+            if all(similarity(member, at) is not None for member in members):
+                members.append(at)
+        free = [at for at in free if at not in members]
+        if len(members) > 1:
+            expected.append(sorted(members))
+    groups = groups_of(texts, similarities, "complete")
+    assert groups == expected
+    assert all(similarity(a, b) is not None for members in groups for a in members for b in members)
+
+
+@given(documents())
+def test_the_connected_rule(made: tuple[list[int], Similarities]) -> None:
+    texts, similarities = made
+    similarity = similarity_of(texts, similarities)
+    component = {at: {at} for at in range(len(texts))}
+    for a in component:
+        for b in component:
+            if similarity(a, b) is not None and component[a] is not component[b]:
+                component[a] |= component[b]
+                for at in component[b]:
+                    component[at] = component[a]
+    expected = {tuple(sorted(members)) for members in component.values() if len(members) > 1}
+    assert groups_of(texts, similarities, "connected") == [list(members) for members in sorted(expected)]
+
+
 def test_a_chain_is_cut_where_likeness_to_the_keeper_ends() -> None:
-    chain = pairs_of({(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9})
-    assert group(["a", "b", "c", "d"], [0, 1, 2, 3], chain) == [
-        Group("a", (Member("b", 0.9, False),)),
-        Group("c", (Member("d", 0.9, False),)),
-    ]
+    chain = {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9}
+    assert groups_of([0, 1, 2, 3], chain, "keeper") == [[0, 1], [2, 3]]
+    assert groups_of([1, 0, 2, 3], chain, "keeper") == [[0, 1, 2]], "from 1, which both 0 and 2 are like"
+    assert groups_of([1, 0, 2, 3], chain, "complete") == [[0, 1], [2, 3]]
+    assert groups_of([0, 1, 2, 3], chain, "connected") == [[0, 1, 2, 3]]
 
 
-def test_the_order_of_the_names_decides_who_stays() -> None:
-    chain = pairs_of({(0, 1): 0.9, (1, 2): 0.95})
-    assert group(["b", "a", "c"], [1, 0, 2], chain) == [
-        Group("b", (Member("c", 0.95, False), Member("a", 0.9, False)))
-    ]
+def test_complete_takes_the_most_similar_first() -> None:
+    assert groups_of([0, 1, 2], {(0, 1): 0.9, (0, 2): 0.95}, "complete") == [[0, 2]]
+    assert groups_of([0, 1, 2], {(0, 1): 0.9, (0, 2): 0.9}, "complete") == [[0, 1]]
 
 
-def test_exact_copies_are_told_apart_and_go_with_their_text() -> None:
-    found = group(["new", "old", "copy of new", "copy of old"], [0, 1, 0, 1], pairs_of({(0, 1): 0.875}))
-    members = (
-        Member("copy of new", 1.0, True),
-        Member("old", 0.875, False),
-        Member("copy of old", 0.875, False),
-    )
-    assert found == [Group("new", members)]
+@pytest.mark.parametrize("linkage", LINKAGES)
+def test_exact_copies_go_with_their_text(linkage: Linkage) -> None:
+    assert groups_of([7, 3, 7, 3, 5], {(3, 7): 0.875}, linkage) == [[0, 1, 2, 3]]
+    assert groups_of([7, 3, 7, 5], {}, linkage) == [[0, 2]]
 
 
-def test_no_documents_and_nothing_alike() -> None:
-    assert group([], [], pairs_of({})) == []
-    assert group(["a", "b"], [0, 1], pairs_of({})) == []
+@pytest.mark.parametrize("linkage", LINKAGES)
+def test_no_documents_and_nothing_alike(linkage: Linkage) -> None:
+    assert groups_of([], {}, linkage) == []
+    assert groups_of([0, 1], {}, linkage) == []
+
+
+@pytest.mark.parametrize("linkage", LINKAGES)
+def test_a_text_that_no_document_has_links_nobody(linkage: Linkage) -> None:
+    assert groups_of([0, 2], {(0, 1): 0.9, (1, 2): 0.9, (2, 3): 0.9}, linkage) == []
+
+
+def test_an_unknown_linkage() -> None:
+    with pytest.raises(InvalidInput, match="'single' is no linkage"):
+        groups_of([0], {}, "single")  # type: ignore[arg-type]

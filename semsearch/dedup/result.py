@@ -1,0 +1,241 @@
+"""What a search for near-duplicates found: groups and pairs, and those of any higher threshold without a new search."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from semsearch.dedup.documents import Corpus
+from semsearch.dedup.groups import by_first, group
+from semsearch.dedup.join import Doubles, Integers, Pairs
+from semsearch.dedup.lexical import LEXICAL, jaccard, shingles
+from semsearch.errors import InvalidInput
+from semsearch.records import Group, Level, Linkage, Member, Pair, Tier
+
+_READ = 256
+"""Texts, or pairs of texts, read in one go."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What one comparison of everything found, before any grouping.
+
+    `names` are the documents and `texts` (int64) the number of each one's text, the same for exact copies. `corpus` has
+    the texts by number, and `pairs` are those of them with a similarity >= `threshold`. `lexical`, if given, are pairs
+    that count as well, whatever their similarity (what it says of that is not used). `read` gives the cleaned texts of
+    up to a few hundred numbers, when groups are made and while `Duplicates.pairs` is gone through.
+    """
+
+    names: Sequence[str]
+    texts: Integers
+    pairs: Pairs
+    threshold: float
+    corpus: Corpus
+    read: Callable[[Sequence[int]], Sequence[str]]
+    level: Level
+    lexical: Pairs | None = None
+
+    def linked(self, threshold: float) -> Pairs:
+        """The pairs that count at `threshold`, which is not below that of the comparison."""
+        linked = self.pairs[self.pairs.similarity >= threshold]
+        if self.lexical is None:
+            return linked
+        new = _find(linked, self.lexical.left, self.lexical.right) < 0
+        left, right = self.lexical.left[new], self.lexical.right[new]
+        return Pairs.merged([linked, Pairs(left, right, self.corpus.similarity(left, right))])
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The near-duplicates at a `threshold`, out of `total` documents (or passages, by `level`), grouped by `linkage`.
+
+    Made by `Duplicates.of`. Groups are in the order in which their keepers would rather be kept; the members of each by
+    falling similarity to the keeper (1 for exact copies), then in that order.
+    """
+
+    groups: tuple[Group, ...]
+    threshold: float
+    level: Level
+    total: int
+    linkage: Linkage
+    _compared: Compared = field(repr=False, compare=False)
+    _order: Integers = field(repr=False, compare=False)
+    _protected: frozenset[int] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        compared: Compared,
+        threshold: float,
+        *,
+        linkage: Linkage = "keeper",
+        order: Integers | None = None,
+        protected: Iterable[int] = (),
+    ) -> "Duplicates":
+        """Group what was compared.
+
+        `order` has the positions of all documents, who is to be kept first (`keep.preference` makes one; by default as
+        they come); `protected` has those of documents that are to be marked so.
+
+        Raises `InvalidInput` for a threshold below that of the comparison or above 1, and for an unknown linkage.
+        """
+        if not compared.threshold <= threshold <= 1:
+            raise InvalidInput(
+                f"the threshold is {threshold}, but pairs are known from {compared.threshold} to 1",
+                "search anew for a lower one",
+            )
+        if order is None:
+            order = np.arange(len(compared.names))
+        protected = frozenset(protected)
+        groups = _groups(compared, compared.linked(threshold), linkage, order, protected)
+        return cls(
+            groups, threshold, compared.level, len(compared.names), linkage, compared, order, protected
+        )
+
+    def rethreshold(self, threshold: float) -> "Duplicates":
+        """What the search would have found at a threshold not below its own. Lexical pairs that count still do."""
+        return Duplicates.of(
+            self._compared, threshold, linkage=self.linkage, order=self._order, protected=self._protected
+        )
+
+    @property
+    def exact(self) -> int:
+        """How many members are exact copies of their keeper."""
+        return self._members("exact")
+
+    @property
+    def lexical(self) -> int:
+        """How many members share most of their word triples with their keeper, and are no exact copies."""
+        return self._members("lexical")
+
+    @property
+    def semantic(self) -> int:
+        """How many members are like their keeper to the model only."""
+        return self._members("semantic")
+
+    @property
+    def near(self) -> int:
+        """How many members are no exact copies of their keeper."""
+        return self.lexical + self.semantic
+
+    @property
+    def fraction(self) -> float:
+        """The share of all documents (or passages) that is a duplicate of a keeper."""
+        return (self.exact + self.near) / self.total if self.total else 0.0
+
+    @property
+    def pairs(self) -> Iterator[Pair]:
+        """Every pair that counts, by falling similarity: each made when it is its turn.
+
+        There is one for any two different texts, named by the first document in order that has each, and one for each
+        exact copy with the first document of its text. `left` would rather be kept than `right`.
+        """
+        order, texts = self._order, self._compared.texts[self._order]
+        first, near = by_first(texts, self._compared.linked(self.threshold))
+        copies = np.flatnonzero(first != np.arange(len(first)))
+        every = Pairs.merged([near, Pairs(first[copies], copies, np.ones(len(copies)))])
+        ranked = np.argsort(-every.similarity, kind="stable")
+        for start in range(0, len(ranked), _READ):
+            some = ranked[start : start + _READ]
+            x, y, similarity = every.left[some], every.right[some], every.similarity[some]
+            differ = texts[x] != texts[y]
+            numbers = np.unique(texts[np.concatenate([x[differ], y[differ]])]).tolist()
+            sets = {number: shingles(text) for number, text in _texts(self._compared, numbers)}
+            for a, b, value, near_copy in zip(*(v.tolist() for v in (x, y, similarity, differ)), strict=True):
+                share = jaccard(sets[texts[a]], sets[texts[b]]) if near_copy else 1.0
+                left, right = self._compared.names[order[a]], self._compared.names[order[b]]
+                yield Pair(left, right, value, share, _tier(not near_copy, share))
+
+    def texts(self, names: Sequence[str]) -> list[str]:
+        """The cleaned texts of documents by name."""
+        number = dict(zip(self._compared.names, self._compared.texts.tolist(), strict=True))
+        return [text for _, text in _texts(self._compared, [number[name] for name in names])]
+
+    def _members(self, tier: Tier) -> int:
+        return sum(member.tier == tier for group in self.groups for member in group.members)
+
+
+def _groups(
+    compared: Compared, linked: Pairs, linkage: Linkage, order: Integers, protected: frozenset[int]
+) -> tuple[Group, ...]:
+    found = group(compared.texts[order], linked, linkage)
+    if not found:
+        return ()
+    document = order[np.concatenate(found)]
+    number = np.repeat(np.arange(len(found)), [len(members) for members in found])
+    # Copies are compared once: what follows is of the different texts of each group, the keeper's first.
+    first, _ = by_first(compared.texts[document], Pairs.merged([]))
+    heads, text_of = np.unique(first, return_inverse=True)
+    texts, owner = compared.texts[document[heads]], number[heads]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    similarity = _similarity(compared, linked, texts[starts][owner], texts)
+    shares = _shares(compared, texts, owner)
+    lowest = np.minimum.reduceat(similarity, starts)
+    ends = [*starts[1:].tolist(), len(texts)]
+    for at, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
+        if end - start > 2:  # of two texts the similarity is known
+            lowest[at] = min(lowest[at], compared.corpus.least(texts[start:end]))
+
+    ranked = np.lexsort((-similarity[text_of], number))  # stable, so keepers stay first
+    document, text_of = document[ranked], text_of[ranked]
+    members = [
+        Member(compared.names[position], value, share, _tier(exact, share), position in protected)
+        for position, value, share, exact in zip(
+            document.tolist(),
+            similarity[text_of].tolist(),
+            shares[text_of].tolist(),
+            np.isin(text_of, starts).tolist(),
+            strict=True,
+        )
+    ]
+    edges = np.flatnonzero(np.diff(number, prepend=-1, append=-1)).tolist()
+    return tuple(
+        Group(members[start].name, tuple(members[start + 1 : stop]), least)
+        for (start, stop), least in zip(pairwise(edges), lowest.tolist(), strict=True)
+    )
+
+
+def _tier(exact: bool, share: float) -> Tier:
+    if exact:
+        return "exact"
+    return "lexical" if share >= LEXICAL else "semantic"
+
+
+def _similarity(compared: Compared, linked: Pairs, x: Integers, y: Integers) -> Doubles:
+    """The similarity of texts, looked up where they are a pair."""
+    similarity = np.ones(len(x))
+    at = _find(linked, x, y)
+    similarity[at >= 0] = linked.similarity[at[at >= 0]]
+    unknown = (at < 0) & (x != y)
+    similarity[unknown] = compared.corpus.similarity(x[unknown], y[unknown])
+    return similarity
+
+
+def _shares(compared: Compared, texts: Integers, owner: Integers) -> Doubles:
+    """The Jaccard similarity of each text with the first one of the same owner."""
+    shares = np.ones(len(texts))
+    several = np.flatnonzero(np.bincount(owner)[owner] > 1)
+    keeper, current = np.empty(0, np.int64), -1
+    for at, (_, text) in zip(several.tolist(), _texts(compared, texts[several].tolist()), strict=True):
+        its = shingles(text)
+        if owner[at] == current:
+            shares[at] = jaccard(keeper, its)
+        else:
+            keeper, current = its, owner[at]
+    return shares
+
+
+def _texts(compared: Compared, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
+    for start in range(0, len(numbers), _READ):
+        some = numbers[start : start + _READ]
+        yield from zip(some, compared.read(some), strict=True)
+
+
+def _find(pairs: Pairs, x: Integers, y: Integers) -> Integers:
+    """Where in `pairs` two numbers are, in either order, or -1."""
+    span = 1 + max(side.max(initial=0) for side in (pairs.right, x, y))
+    keys, wanted = pairs.left * span + pairs.right, np.minimum(x, y) * span + np.maximum(x, y)
+    at = np.searchsorted(keys, wanted)
+    found = np.append(keys, -1)[at] == wanted
+    return np.where(found, at, -1)
