@@ -1,0 +1,376 @@
+"""The plan of a removal: what goes, what stays and why, as a value and as a file that a person can read and cut down.
+
+A plan is only a proposal. `quarantine` checks each of its steps against the files before it carries it out.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.records import Group, Linkage, Tier
+
+VERSION = 1
+_NOTE = (
+    "A plan of semsearch: each step takes away one near-duplicate and keeps the text it is like. Nothing is done yet. "
+    "Delete the steps you do not want, then: semsearch apply PLAN (take back: semsearch undo)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document is: its source, and its row in that, or 0 where it is the whole source."""
+
+    source: str
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a source held when the plan was made: its SHA-256 in hex, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One document to remove, the one to keep in its stead, and how alike the two are (see `Member`)."""
+
+    remove: Place
+    keep: Place
+    document: str
+    keeper: str
+    similarity: float
+    jaccard: float
+    tier: Tier
+
+    @property
+    def why(self) -> str:
+        """The reason, as a phrase such as "exact copy of a.md"."""
+        if self.tier == "exact":
+            return f"exact copy of {self.keeper}"
+        if self.tier == "lexical":
+            return f"{self.jaccard:.0%} of word triples shared with {self.keeper}"
+        return f"{self.similarity:.4f} like {self.keeper}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps, the `sources` they touch, and how they were found: `threshold`, `linkage`, the `keep` rules in order.
+
+    Every keeper stays: it is removed by no step, neither itself nor with the source it is in. `left_out` names
+    duplicates that no step is about, since their source, or their keeper's, has no digest to check it by: it is no
+    file, or could be read in part only. InvalidInput where steps contradict this, each other, or `sources`.
+    """
+
+    made: datetime
+    threshold: float
+    linkage: Linkage
+    keep: tuple[str, ...]
+    sources: Mapping[str, Content]
+    steps: tuple[Step, ...]
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        gone: set[Place] = set()
+        for step in self.steps:
+            for place in (step.remove, step.keep):
+                if place.source not in self.sources:
+                    raise InvalidInput(f"{place.source!r} is in a step, but not among the sources")
+            if step.remove in gone:
+                raise InvalidInput(f"{_show(step.remove)} is removed twice")
+            gone.add(step.remove)
+        for step in self.steps:
+            if gone & {step.keep, Place(step.keep.source)}:
+                hint = "keep another copy, or delete one of the two steps"
+                raise InvalidInput(
+                    f"{_show(step.keep)} is removed, and is kept in place of {_show(step.remove)}", hint
+                )
+            if step.remove.row and Place(step.remove.source) in gone:
+                raise InvalidInput(f"{step.remove.source!r} is removed as a whole and by rows")
+
+    @classmethod
+    def of(
+        cls,
+        groups: Iterable[Group],
+        where: Callable[[str], tuple[str, int]],
+        contents: Mapping[str, tuple[str, int]],
+        *,
+        made: datetime,
+        threshold: float,
+        linkage: Linkage,
+        keep: Sequence[str],
+    ) -> "Plan":
+        """The plan that removes every member of `groups` that is not protected.
+
+        `where(name)` is the source of a document and its row (0: all of the source); `contents` has the SHA-256
+        in hex ("" where there is none) and the size of each source.
+        """
+        steps: list[Step] = []
+        left_out: list[str] = []
+        for group in groups:
+            stays = Place(*where(group.keeper))
+            for member in group.members:
+                goes = Place(*where(member.name))
+                if member.protected:
+                    continue
+                if not all(place.source in contents and contents[place.source][0] for place in (goes, stays)):
+                    left_out.append(member.name)
+                    continue
+                scores = (member.similarity, member.jaccard, member.tier)
+                steps.append(Step(goes, stays, member.name, group.keeper, *scores))
+        touched = sorted({place.source for step in steps for place in (step.remove, step.keep)})
+        sources = {source: Content(*contents[source]) for source in touched}
+        return cls(made, threshold, linkage, tuple(keep), sources, tuple(steps), tuple(left_out))
+
+    def text(self) -> str:
+        """The plan as JSON."""
+        steps = [
+            {
+                "remove": step.document,
+                "why": step.why,
+                "keep": step.keeper,
+                "tier": step.tier,
+                "similarity": step.similarity,
+                "jaccard": step.jaccard,
+                "from": _location(step.remove),
+                "kept_in": _location(step.keep),
+            }
+            for step in self.steps
+        ]
+        plan = {
+            "note": _NOTE,
+            "version": VERSION,
+            "made": self.made.isoformat(),
+            "threshold": self.threshold,
+            "linkage": self.linkage,
+            "keep": list(self.keep),
+            "steps": steps,
+            "left_out": list(self.left_out),
+            "sources": {
+                key: {"sha256": content.sha256, "size": content.size} for key, content in self.sources.items()
+            },
+        }
+        return json.dumps(plan, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> "Plan":
+        """The plan that `text` (UTF-8) is; InvalidInput, with the place, where it is not one to the letter."""
+        top = take(load_json(text), "the plan", _PLAN)
+        if top["version"] != VERSION:
+            hint = "make the plan anew: semsearch dedup --plan FILE"
+            raise InvalidInput(f"the plan has version {top['version']}; this semsearch knows {VERSION}", hint)
+        sources = {}
+        for key, value in top["sources"].items():
+            at = f"sources, {key!r}"
+            content = take(value, at, {"sha256": str, "size": int})
+            sources[source_of(key, at)] = Content(
+                digest_of(content["sha256"], at), _count(content["size"], at)
+            )
+        steps = []
+        for number, value in enumerate(top["steps"], 1):
+            at = f"step {number}"
+            step = take(value, at, _STEP)
+            steps.append(
+                Step(
+                    _place(step["from"], f"{at}, from"),
+                    _place(step["kept_in"], f"{at}, kept_in"),
+                    storable(step["remove"], at),
+                    storable(step["keep"], at),
+                    _between(-1, step["similarity"], 1, f"{at}, similarity"),
+                    _between(0, step["jaccard"], 1, f"{at}, jaccard"),
+                    one_of(get_args(Tier), step["tier"], f"{at}, tier"),
+                )
+            )
+        try:
+            made = datetime.fromisoformat(top["made"])
+        except ValueError:
+            raise InvalidInput(f"made: {top['made'][:40]!r} is no time") from None
+        return cls(
+            made,
+            _between(-1, top["threshold"], 1, "threshold"),
+            one_of(get_args(Linkage), top["linkage"], "linkage"),
+            _strings(top["keep"], "keep"),
+            sources,
+            tuple(steps),
+            _strings(top["left_out"], "left_out"),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the plan to a file, which appears whole or not at all. SemsearchError where it cannot be written."""
+        try:
+            write_whole(path, self.text())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SemsearchError(f"cannot write {path}: {reason}", "check the folder and the disk") from error
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """The plan in a file. InvalidInput where it cannot be read or is no plan."""
+        try:
+            return cls.parse(path.read_bytes())
+        except OSError as error:
+            raise InvalidInput(f"{path}: {error.strerror or error}") from error
+        except InvalidInput as error:
+            raise InvalidInput(f"{path} is no plan: {error}", error.hint) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in place of `path` at once, and on the disk before returning. Raises `OSError`."""
+    temporary = path.with_name(f".{path.name}.semsearch")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(folder: Path) -> None:
+    """Have the entries of a folder on the disk, where the system can say so (Windows cannot)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _show(place: Place) -> str:
+    return f"{place.source!r}, row {place.row}" if place.row else repr(place.source)
+
+
+def _location(place: Place) -> dict[str, str | int]:
+    return {"source": place.source, "row": place.row} if place.row else {"source": place.source}
+
+
+# -- reading what may have been edited, or be something else altogether ------------------------------------------
+
+_PLAN: Mapping[str, type] = {
+    "note": str,
+    "version": int,
+    "made": str,
+    "threshold": float,
+    "linkage": str,
+    "keep": list,
+    "steps": list,
+    "left_out": list,
+    "sources": dict,
+}
+_STEP: Mapping[str, type] = {
+    "remove": str,
+    "why": str,
+    "keep": str,
+    "tier": str,
+    "similarity": float,
+    "jaccard": float,
+    "from": dict,
+    "kept_in": dict,
+}
+_KINDS = {str: "a text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
+
+
+def load_json(text: str | bytes) -> Any:
+    """JSON to the letter of RFC 8259, and no name twice in an object; InvalidInput otherwise."""
+
+    def unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        names: dict[str, Any] = {}
+        for name, value in members:
+            if name in names:
+                raise InvalidInput(f"{name[:80]!r} is there twice in one object")
+            names[name] = value
+        return names
+
+    def constant(name: str) -> None:
+        raise InvalidInput(f"{name} is no number of JSON")
+
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
+        return json.loads(decoded, object_pairs_hook=unique, parse_constant=constant)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"it is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise InvalidInput("it is nested too deeply") from None
+    except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
+        raise InvalidInput(f"it is not JSON: {error}") from None
+
+
+def take(value: Any, at: str, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """`value` as an object with exactly the members `kinds`; InvalidInput, which says `at`, otherwise."""
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{at}: not an object")
+    for name in kinds.keys() ^ value.keys():
+        raise InvalidInput(f"{at}: {'no' if name in kinds else 'unknown member'} {name[:80]!r}")
+    for name, kind in kinds.items():
+        wanted = (int, float) if kind is float else kind
+        if not isinstance(value[name], wanted) or isinstance(value[name], bool):
+            raise InvalidInput(f"{at}: {name!r} is not {_KINDS[kind]}")
+    return value
+
+
+def one_of(choices: Iterable[Any], value: str, at: str) -> Any:
+    """`value` where it is one of `choices`."""
+    if value not in choices:
+        raise InvalidInput(f"{at}: {value[:80]!r} is none of {', '.join(choices)}")
+    return value
+
+
+def storable(text: str, at: str) -> str:
+    """`text` where it has no half of a surrogate pair, which JSON can say and nothing can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{at}: {text[:80]!r} is no valid text") from None
+    return text
+
+
+def source_of(key: str, at: str) -> str:
+    """`key` where it can be a source's, which has one spelling: no `..`, no `.`, no `//`, no final `/`."""
+    if "\0" in key or not {"", ".", ".."}.isdisjoint(key.removeprefix("/").split("/")):
+        raise InvalidInput(f"{at}: {key[:80]!r} is no name of a source")
+    return storable(key, at)
+
+
+def digest_of(text: str, at: str) -> str:
+    """`text` where it is a SHA-256 in hex, as `hashlib` writes it."""
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise InvalidInput(f"{at}: {text[:80]!r} is no SHA-256")
+    return text
+
+
+def _place(value: Any, at: str) -> Place:
+    row = isinstance(value, dict) and "row" in value
+    members = take(value, at, {"source": str, "row": int} if row else {"source": str})
+    if row and members["row"] < 1:
+        raise InvalidInput(f"{at}: rows count from 1")
+    return Place(source_of(members["source"], at), members.get("row", 0))
+
+
+def _count(value: int, at: str) -> int:
+    if value < 0:
+        raise InvalidInput(f"{at}: a size below 0")
+    return value
+
+
+def _between(least: float, value: float, most: float, at: str) -> float:
+    if (
+        not least - 1e-6 <= value <= most + 1e-6
+    ):  # rounding may take a cosine a little above 1; NaN is not between
+        raise InvalidInput(f"{at}: not between {least} and {most}")
+    return float(value)
+
+
+def _strings(values: list[Any], at: str) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise InvalidInput(f"{at}: not all of it is text")
+    return tuple(storable(value, at) for value in values)

@@ -1,0 +1,401 @@
+"""Carrying out a plan, and undoing it: pure file work, which may be killed at any point and be run again.
+
+A run moves files from their places to `QUARANTINE/RUN/files/`, below which they keep their names, each by one
+`rename` within a file system: a file is at its place or in the quarantine, and never in both or neither. What is
+about to be moved is on the disk in the run's manifest before the first file moves, and what has been moved is not
+written down but seen by looking. With hard links nothing is stored: the manifest remembers what a link takes away.
+
+A file is checked by reading it all, then once more by its identity, size and time right before it is moved. Whoever
+changes it in between, and its time back, is not noticed; a moved file is still whole in the quarantine then, and for
+a hard link, which gives bytes up, the file is read once more at the last moment. Places are looked at before they
+are filled, not locked: nobody else should be writing to the same names meanwhile.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import unicodedata
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from semsearch.dedup.plan import Content, Plan, Step, sync
+from semsearch.dedup.runs import Mode, Removal, Run, run_of, runs
+from semsearch.errors import InvalidInput, SemsearchError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A source that was left as it is, and why (a phrase such as "it has changed since the plan was made")."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `apply` or `undo` did to the sources of a run: now, or `already` before. `run` is empty if there is none.
+
+    `rows` is the number of rows that a plan would remove; `written` that of rows written without them, or None.
+    """
+
+    run: str
+    mode: Mode
+    done: tuple[str, ...] = ()
+    already: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    rows: int = 0
+    written: int | None = None
+    dry_run: bool = False
+
+
+class _Refused(Exception):
+    """A step that must not be carried out."""
+
+
+def apply(
+    plan: Plan,
+    base: Path,
+    known: Collection[str],
+    quarantine: Path,
+    *,
+    hardlink: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Move the files that `plan` removes to a run in `quarantine`, or make them hard links to their keepers.
+
+    `base` is the folder that sources are relative to, `known` the sources that the index has. First every step is
+    checked, then the good ones are carried out; the others are refused, each with its reason. Applied again, a plan
+    goes on with its run. Steps about rows are only counted. The caller sees to it that one process at a time does this.
+
+    Raises `InvalidInput`, before anything is moved, where files are on another file system than the quarantine, and
+    `SemsearchError` where the manifest cannot be written.
+    """
+    mode: Mode = "hardlink" if hardlink else "move"
+    run = run_of(plan, mode, quarantine)
+    earlier = {removal.source: removal for removal in run.removals}
+    look = _Files(plan, base, known)
+    steps = [step for step in plan.steps if not step.remove.row]
+    rows = len(plan.steps) - len(steps)
+    if not dry_run:
+        run.sweep(base)
+    kept = look.entries(step.keep.source for step in steps)
+    ready: dict[str, Removal] = {}
+    already: list[str] = []
+    refused: list[Refusal] = []
+    for step in steps:
+        source = step.remove.source
+        try:
+            if _carried_out(run, step, base):
+                already.append(source)
+            else:
+                ready[source] = look.removal(step, kept, link=hardlink)
+        except (OSError, _Refused) as error:
+            refused.append(Refusal(source, _reason(error)))
+    if not hardlink:
+        _require_one_file_system(quarantine, base, ready)
+    if dry_run or not ready:
+        name = run.name if earlier else ""
+        return Outcome(name, mode, tuple(ready), tuple(already), tuple(refused), rows, dry_run=dry_run)
+    run = replace(run, removals=tuple((earlier | ready).values()))
+    try:
+        run.save()
+    except OSError as error:
+        if not earlier:
+            run.forget()
+        reason = error.strerror or str(error)
+        raise SemsearchError(
+            f"cannot write {run.folder}: {reason}", "check its permissions and the disk"
+        ) from error
+    done: list[str] = []
+    for removal in ready.values():
+        try:
+            look.require_unchanged(removal.source)
+            look.require_unchanged(removal.keeper)
+            if hardlink:
+                _link(removal, base, run)
+            else:
+                _rename(base / removal.source, run.held(removal.source))
+            done.append(removal.source)
+        except (OSError, _Refused) as error:
+            refused.append(Refusal(removal.source, _reason(error)))
+    _sync_parents([base / source for source in done] + [run.held(source) for source in done])
+    if not done and not earlier:
+        run.forget()
+    return Outcome(
+        run.name if done or earlier else "", mode, tuple(done), tuple(already), tuple(refused), rows
+    )
+
+
+def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
+    """Put back what a run took away: the named one, or the latest. When all is back, the run is forgotten.
+
+    Nothing is overwritten: what finds its place taken stays where it is and is refused, as is a hard link whose bytes
+    have been changed. Folders that have vanished are made again. A hard link becomes a file of its own, with the
+    permissions and the time it had. InvalidInput where there is no such run; without `run` that is no error.
+    """
+    found = {one.name: one for one in runs(quarantine)}
+    if run and run not in found:
+        raise InvalidInput(f"no run {run!r} to undo in {quarantine}", "`semsearch undo --list` names them")
+    if not found:
+        return Outcome("", "move")
+    chosen = found[run or max(found)]
+    chosen.sweep(base)
+    give_back = _unlink if chosen.mode == "hardlink" else _put_back
+    done: list[str] = []
+    already: list[str] = []
+    refused: list[Refusal] = []
+    for removal in reversed(chosen.removals):
+        try:
+            (done if give_back(removal, base, chosen) else already).append(removal.source)
+        except (OSError, _Refused) as error:
+            refused.append(Refusal(removal.source, _reason(error)))
+    _sync_parents([base / source for source in done] + [chosen.held(source) for source in done])
+    if chosen.mode == "move" or not refused:
+        chosen.forget()
+    return Outcome(chosen.name, chosen.mode, tuple(done), tuple(already), tuple(refused))
+
+
+def rows(plan: Plan, base: Path, known: Collection[str]) -> tuple[Path, frozenset[int], tuple[Refusal, ...]]:
+    """The one file that `plan` removes rows of, the numbers of these rows, and the rows that must stay.
+
+    A row must stay where its file or its keeper's is not as it was. InvalidInput where the plan is about rows of
+    no file, or of several.
+    """
+    look = _Files(plan, base, known)
+    steps = [step for step in plan.steps if step.remove.row]
+    sources = sorted({step.remove.source for step in steps})
+    if len(sources) != 1:
+        many = f"rows of {len(sources)} files: {', '.join(sources[:5])}" if sources else "no rows"
+        raise InvalidInput(f"the plan removes {many}", "--output is for a plan that removes rows of one file")
+    drop: set[int] = set()
+    refused: list[Refusal] = []
+    for step in steps:
+        try:
+            look.check(step.remove.source)
+            look.check(step.keep.source)
+            drop.add(step.remove.row)
+        except _Refused as error:
+            refused.append(Refusal(step.document, str(error)))
+    return base / sources[0], frozenset(drop), tuple(refused)
+
+
+# -- checking ------------------------------------------------------------------------------------------------
+
+_Entry = tuple[int, int, int, int, str]
+"""A name in a folder: the file's and the folder's device and number, and the name as no file system tells apart."""
+
+
+class _Files:
+    """The sources of a plan as they are now, each read once."""
+
+    def __init__(self, plan: Plan, base: Path, known: Collection[str]) -> None:
+        self._contents = plan.sources
+        self._base = base
+        self._known = known
+        self._seen: dict[str, os.stat_result | str] = {}
+
+    def check(self, source: str) -> os.stat_result:
+        """The state of a source that is as the plan has it; refused otherwise."""
+        if source not in self._seen:
+            try:
+                if source not in self._known:
+                    raise _Refused(f"{source} is no source of this index")
+                found = _plain_file(self._base, source)
+                _require_content(self._base / source, source, self._contents[source])
+                self._seen[source] = found
+            except _Refused as error:
+                self._seen[source] = str(error)
+            except OSError as error:
+                self._seen[source] = f"{source}: {_reason(error)}"
+        result = self._seen[source]
+        if isinstance(result, str):
+            raise _Refused(result)
+        return result
+
+    def entries(self, sources: Iterable[str]) -> set[_Entry]:
+        """The directory entries of those of `sources` that are as the plan has them."""
+        found = set()
+        for source in sources:
+            with suppress(OSError, _Refused):
+                found.add(_entry(self._base / source, self.check(source)))
+        return found
+
+    def removal(self, step: Step, kept: Collection[_Entry], *, link: bool) -> Removal:
+        """The removal of a step that can be carried out."""
+        source, keeper = step.remove.source, step.keep.source
+        goes, stays = self.check(source), self.check(keeper)
+        # two mounts of one folder, or `a` and `A` where these are the same
+        if _entry(self._base / source, goes) in kept:
+            raise _Refused(f"{source} is the last copy: a file to keep, under another name")
+        content = self._contents[source]
+        if link:
+            if content != self._contents[keeper]:
+                raise _Refused(f"{source} is not byte for byte the same as {keeper}")
+            if (goes.st_uid, goes.st_gid) != (stays.st_uid, stays.st_gid):
+                raise _Refused(f"{source} and {keeper} belong to different users")
+            if _device(self._base / source) != _device(self._base / keeper):
+                raise _Refused(f"{source} and {keeper} are on different file systems")
+        return Removal(
+            source, keeper, content.sha256, content.size, stat.S_IMODE(goes.st_mode), goes.st_mtime_ns
+        )
+
+    def require_unchanged(self, source: str) -> None:
+        """Refused where a source is not the same file as when it was checked, or was written to since."""
+        before, now = self.check(source), _plain_file(self._base, source)
+        if any(getattr(before, name) != getattr(now, name) for name in _IDENTITY):
+            raise _Refused(f"{source} has just changed")
+
+
+_IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+
+
+def _plain_file(base: Path, source: str) -> os.stat_result:
+    """The state of a source's file; refused where there is none, or a symbolic link is on the way to it."""
+    path = base / source
+    _require_direct(base, path)
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _Refused(f"{source} is not there") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise _Refused(f"{source} is not a regular file")
+    return found
+
+
+def _require_direct(base: Path, path: Path) -> None:
+    """Refused where `path` is, or leads through, a symbolic link, but for those on the way to `base` itself."""
+    direct = Path(os.path.realpath(base)) / path.relative_to(base) if path.is_relative_to(base) else path
+    if Path(os.path.realpath(path)) != direct:
+        raise _Refused(f"{path} is reached through a symbolic link")
+
+
+def _require_content(path: Path, source: str, content: Content) -> None:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size != content.size or _sha256(file) != content.sha256:
+            raise _Refused(f"{source} has changed since the plan was made")
+
+
+def _sha256(file: Any) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entry(path: Path, found: os.stat_result) -> _Entry:
+    folder = path.parent.stat()
+    name = unicodedata.normalize("NFC", path.name.casefold())
+    return found.st_dev, found.st_ino, folder.st_dev, folder.st_ino, name
+
+
+def _device(path: Path) -> int:
+    """The file system of the nearest folder above `path` that exists; in some, files do not have their folder's."""
+    return next(folder.stat().st_dev for folder in path.absolute().parents if os.path.exists(folder))  # noqa: PTH110
+
+
+def _require_one_file_system(quarantine: Path, base: Path, sources: Iterable[str]) -> None:
+    own = _device(quarantine / "run")
+    if away := [source for source in sources if _device(base / source) != own]:
+        others = f" and {len(away) - 1} more" if len(away) > 1 else ""
+        raise InvalidInput(
+            f"{away[0]}{others}: on another file system than the quarantine {quarantine}",
+            "name a folder on theirs with --quarantine DIR",
+        )
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+
+
+# -- acting --------------------------------------------------------------------------------------------------
+
+
+def _carried_out(run: Run, step: Step, base: Path) -> bool:
+    """Whether a step has been carried out before; refused where a new file is at the place of one that was moved."""
+    source = step.remove.source
+    place = base / source
+    if run.mode == "hardlink":
+        return _same(place, base / step.keep.source)
+    if not os.path.lexists(run.held(source)):
+        return False
+    if os.path.lexists(place):
+        raise _Refused(f"{source} is there again, and in the quarantine too: {run.held(source)}")
+    return True
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether both names are there and of one file."""
+    try:
+        return os.path.samestat(path.lstat(), other.lstat())
+    except OSError:
+        return False
+
+
+def _rename(path: Path, to: Path) -> None:
+    if os.path.lexists(to):
+        raise _Refused(f"something else is at {to}: move that away; until then the file is {path}")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(to)
+
+
+def _link(removal: Removal, base: Path, run: Run) -> None:
+    place, keeper = base / removal.source, base / removal.keeper
+    _require_content(place, removal.source, Content(removal.sha256, removal.size))
+    temporary = place.with_name(run.temporary)
+    try:
+        temporary.hardlink_to(keeper)
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put_back(removal: Removal, base: Path, run: Run) -> bool:
+    """Move a file from the quarantine to its place; false where it is there."""
+    place, held = base / removal.source, run.held(removal.source)
+    if not os.path.lexists(held):
+        if not os.path.lexists(place):
+            raise _Refused(f"{removal.source} is neither at its place nor in the quarantine")
+        return False
+    _require_direct(base, place.parent)
+    _rename(held, place)
+    return True
+
+
+def _unlink(removal: Removal, base: Path, run: Run) -> bool:
+    """Make a hard link a file of its own; false where it is one."""
+    place, keeper = base / removal.source, base / removal.keeper
+    _require_direct(base, place)
+    there = os.path.lexists(place)
+    if there and not _same(place, keeper):
+        found = place.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _Refused(f"something else is at {place}: move that away")
+        if (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (removal.permissions, removal.mtime_ns):
+            return False
+    if not there and not keeper.exists():
+        raise _Refused(f"neither {removal.source} nor {removal.keeper} is there")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(run.temporary)
+    try:
+        with (place if there else keeper).open("rb") as file, temporary.open("w+b") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+            copy.seek(0)
+            if _sha256(copy) != removal.sha256:
+                raise _Refused(
+                    f"{removal.source} has changed since, and {removal.keeper} with it if it is a link"
+                )
+        temporary.chmod(removal.permissions)
+        os.utime(temporary, ns=(removal.mtime_ns, removal.mtime_ns))
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _sync_parents(paths: Iterable[Path]) -> None:
+    for folder in {path.parent for path in paths}:
+        with suppress(OSError):
+            sync(folder)

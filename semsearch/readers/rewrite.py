@@ -1,0 +1,241 @@
+"""Files of rows written again without some of their rows; what is kept is kept byte for byte."""
+
+import codecs
+import contextlib
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
+from semsearch.readers.encoding import detect_encoding
+
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""Codecs whose line ends are not bytes of their own, and which write no mark by themselves."""
+
+
+def copy_rows(
+    source: Path,
+    to: Path,
+    *,
+    keep: Callable[[int], bool],
+    group: tuple[str, Callable[[int], str]] | None = None,
+    force: bool = False,
+) -> int:
+    """Write the rows of `source` for which `keep` is true to `to`, in their order; returns how many.
+
+    Rows have the numbers that `read` gives them: those of lines in JSONL, from 1 below the header in CSV and TSV.
+    `keep` is asked about every row in turn, also one that cannot be read. Header, blank lines, encoding and line
+    ends stay as they are. `group` is the name of a column to add at the end and what it says for a row; a row that
+    does not fit the header gets an empty cell, and one that cannot be parsed none.
+
+    The file appears whole or not at all, with the permissions of `source`. `InvalidInput` where `source` is no file
+    of rows or has the column already, or where `to` is `source`, is not a plain file, or is there without `force`;
+    `UnreadableSource` where `source` cannot be read; `SemsearchError` where `to` cannot be written.
+    """
+    require_copyable(source, to, force=force)
+    rewrite = _REWRITES[source.suffix.lower()]
+    try:
+        encoding = _codec(source)
+    except OSError as error:
+        raise UnreadableSource(f"{source}: {error.strerror or error}") from error
+    kept = 0
+    try:
+        with _whole(to, source) as write:
+            for is_row, raw in rewrite(_lines(source, encoding), _Choice(source, encoding, keep, group)):
+                write(raw)
+                kept += is_row
+    except OSError as error:
+        raise SemsearchError(
+            f"cannot write {to}: {error.strerror or error}", "check the folder and the disk"
+        ) from error
+    return kept
+
+
+def require_copyable(source: Path, to: Path, *, force: bool) -> None:
+    """Raise what `copy_rows` would, as far as that can be told before `source` is read."""
+    if source.suffix.lower() not in _REWRITES:
+        raise InvalidInput(f"{source} is no file of rows", f"rows are read from {', '.join(_REWRITES)} files")
+    try:
+        if to.exists() and source.samefile(to):
+            raise InvalidInput(
+                f"{to} is the file to copy from", "choose another name; it can take its place later"
+            )
+    except OSError as error:
+        raise UnreadableSource(f"{source}: {error.strerror or error}") from error
+    if os.path.lexists(to) and not to.is_file():
+        raise InvalidInput(f"{to} is not a file that can be written anew")
+    if to.exists() and not force:
+        raise InvalidInput(f"{to} is there already", "choose another name, or overwrite it with --force")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which rows are kept, and the column they get."""
+
+    source: Path
+    encoding: str
+    keep: Callable[[int], bool]
+    group: tuple[str, Callable[[int], str]] | None
+
+    def insert(self, raw: bytes, tail: str, text: str) -> bytes:
+        """`raw`, which ends with `tail`, with `text` before that."""
+        try:
+            return raw[: len(raw) - len(tail.encode(self.encoding))] + (text + tail).encode(self.encoding)
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"{self.source} is {self.encoding}, which cannot hold {text!r}") from error
+
+    def require_new(self, columns: Iterator[str]) -> None:
+        """`InvalidInput` where the column to add is one of `columns`."""
+        if self.group is not None and self.group[0] in columns:
+            raise InvalidInput(f"{self.source} has a column {self.group[0]!r} already", "choose another name")
+
+
+_Line = tuple[bytes, str]
+"""A line with its end: as it is in the file, and decoded, without byte order mark."""
+_Parts = Iterator[tuple[bool, bytes]]
+"""What is to be written, and whether it is a row."""
+
+
+def _jsonl(lines: Iterator[_Line], choice: _Choice) -> _Parts:
+    for number, (raw, text) in enumerate(lines, 1):
+        if not text.strip():
+            yield False, raw
+        elif choice.keep(number):
+            yield True, raw if choice.group is None else _with_member(raw, text, number, choice)
+
+
+def _with_member(raw: bytes, text: str, number: int, choice: _Choice) -> bytes:
+    try:
+        members = json.loads(text.rstrip())
+    except (ValueError, RecursionError):
+        return raw
+    if choice.group is None or not isinstance(members, dict):
+        return raw
+    choice.require_new(iter(members))
+    name, value = choice.group
+    end = text.rindex("}")
+    member = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value(number), ensure_ascii=False)}"
+    return choice.insert(raw, text[end:], f", {member}" if members else member)
+
+
+def _table(delimiters: str, quoting: Literal[0, 3], lines: Iterator[_Line], choice: _Choice) -> _Parts:
+    """Records and their numbers as `rows` has them. What the parser took for a record is what it is in the file."""
+    csv.field_size_limit(2**31 - 1)
+    taken: list[_Line] = []
+
+    def feed() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line[1]
+
+    texts = feed()
+    for first in texts:
+        if first.strip():
+            break
+        yield False, taken.pop()[0]
+    else:
+        return
+    delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
+    reader = csv.reader(chain([first], texts), delimiter=delimiter, quoting=quoting, strict=True)
+    columns = number = 0
+    while True:
+        record: list[str] | None
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            if not columns:
+                raise UnreadableSource(f"{choice.source}: malformed header: {error}") from error
+            record = []
+            is_row = True
+        else:
+            if record is None:
+                return
+            is_row = bool(columns) and (len(record) == columns or any(map(str.strip, record)))
+        raw, text = b"".join(line[0] for line in taken), "".join(line[1] for line in taken)
+        taken.clear()
+        number += is_row
+        if is_row and not choice.keep(number):
+            continue
+        if choice.group is not None and record and (is_row or not columns):
+            name, value = choice.group
+            if not columns:
+                choice.require_new(map(str.strip, record))
+            cell = name if not columns else value(number) if len(record) == columns else ""
+            end = text[len(text.rstrip("\r\n")) :]
+            raw = choice.insert(raw, end, delimiter + _cell(cell, delimiter, quoting))
+        yield is_row, raw
+        columns = columns or len(record)
+
+
+def _cell(value: str, delimiter: str, quoting: Literal[0, 3]) -> str:
+    """A cell as CSV has it; in TSV, which cannot say them, blanks for tabs and line ends."""
+    if quoting == csv.QUOTE_NONE:
+        return " ".join(value.split())
+    special = any(mark in value for mark in (delimiter, '"', "\r", "\n"))
+    return '"' + value.replace('"', '""') + '"' if special else value
+
+
+def _codec(path: Path) -> str:
+    encoding = detect_encoding(path)
+    if encoding not in ("utf-16", "utf-32"):
+        return encoding.removesuffix("-sig")
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next(codec for mark, codec in _WIDE.items() if head.startswith(mark))
+
+
+def _lines(path: Path, encoding: str) -> Iterator[_Line]:
+    """Lines that end where text files' lines do. Their bytes are cut, not encoded anew: some codecs have two ways
+    to write a character."""
+    try:
+        if encoding in _WIDE.values():
+            with path.open(encoding=encoding, newline="") as wide:
+                for at, text in enumerate(wide):
+                    yield text.encode(encoding), text if at else text.removeprefix("\ufeff")
+        else:
+            with path.open("rb") as narrow:
+                raws = (raw for line in narrow for raw in line.splitlines(keepends=True))
+                for at, raw in enumerate(raws):
+                    text = raw.decode(encoding)
+                    yield raw, text if at else text.removeprefix("\ufeff")
+    except OSError as error:
+        raise UnreadableSource(f"{path}: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise UnreadableSource(f"{path}: malformed text: {error}") from error
+
+
+@contextlib.contextmanager
+def _whole(to: Path, like: Path) -> Iterator[Callable[[bytes], object]]:
+    """A writer of what takes the place of `to` in the end, or never does."""
+    handle, name = tempfile.mkstemp(prefix=".semsearch-", dir=to.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(like, name)
+        os.replace(name, to)  # noqa: PTH105 - as a pair of names
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+_REWRITES: dict[str, Callable[[Iterator[_Line], _Choice], _Parts]] = {
+    ".csv": partial(_table, ",;\t|", csv.QUOTE_MINIMAL),
+    ".tsv": partial(_table, "\t", csv.QUOTE_NONE),
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+}
