@@ -1,0 +1,376 @@
+"""`semsearch diff`, and how a difference of two texts is shown."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from semsearch.comparison import Comparison, Coverage, Passages
+    from semsearch.dedup.differ import Difference, Segment
+    from semsearch.records import Tier
+
+_SIDE_BY_SIDE = 100
+"""Columns from which on a terminal has room for two texts."""
+_CONTEXT = 80
+"""Characters of equal text left beside a change where a long equal stretch is left out."""
+_PASSAGES = 20
+_WARNED = 3
+_STYLES = {
+    "word": ("red", "green"),
+    "number": ("bold reverse red", "bold reverse green"),
+    "negation": ("bold reverse red", "bold reverse green"),
+    "moved": ("cyan", "cyan"),
+}
+"""How each kind of difference looks, deleted and inserted."""
+_TIERS: "dict[Tier | None, str]" = {
+    "exact": "exact: the same text",
+    "lexical": "lexical: most word triples are the same",
+    "semantic": "semantic: alike to the model (threshold {:g})",
+    None: "none: no near-duplicates (threshold {:g})",
+}
+
+
+@click.command(
+    "diff",
+    epilog=options.closing(
+        (
+            "semsearch diff faq/refunds.md notes/refunds.md",
+            'semsearch diff "data.jsonl#3" "data.jsonl#8" --json',
+            "semsearch diff draft.md final.docx --full",
+        ),
+        codes=(0, 1, 2, 3, 10, 12, 13),
+    ),
+)
+@click.argument("a")
+@click.argument("b")
+@options.index
+@click.option("--full", is_flag=True, help="Leave nothing out: show equal text and all passages too.")
+@options.as_json
+def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> None:
+    """Show how alike A and B are, and word by word how they differ.
+
+    Each is a document of the index by its name there, which is taken as it was ingested, or else a file. One row of a
+    file of rows is named file#row. Without an index two files are compared with the default model.
+
+    A number or a negation that differs is pointed out. Where there is no colour [-this-] is only in A and {+that+}
+    only in B.
+    """
+    from semsearch.index import DEFAULT_THRESHOLD, Index, locate
+
+    if locate(folder):
+        with Index.open(folder) as index:
+            comparison = index.compare(a, b)
+    else:
+        from semsearch.comparison import compare_documents
+        from semsearch.embedding import load_embedder
+
+        comparison = compare_documents(a, b, load_embedder, threshold=DEFAULT_THRESHOLD)
+    if as_json:
+        render.emit_json(_values(comparison))
+    else:
+        _show(comparison, full)
+
+
+def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 3) -> "Text":
+    """How two texts differ, in a few lines: warnings, containment, and the first changes in their context.
+
+    `names` is what the two are called.
+    """
+    from rich.text import Text
+
+    from semsearch.dedup.differ import difference
+
+    found = difference(a, b)
+    lines = [_warning(text) for text in _warnings(found)]
+    lines.append(Text(_containment(found, names)))
+    groups = _changes(found.segments)
+    lines += [_inline(_in_context(found.segments, *span)) for span in groups[:changes]]
+    if len(groups) > changes:
+        lines.append(Text(f"… {render.plural(len(groups) - changes, 'more change')}", "dim"))
+    return Text("\n").join(lines)
+
+
+# -- what there is to say -----------------------------------------------------------------------------------
+
+
+def _containment(found: "Difference", names: tuple[str, str] = ("A", "B")) -> str:
+    if not found.changed:
+        return "the two have the same words"
+    a, b = names
+    return f"{a} is {_percent(found.containment_a)} inside {b}, {b} is {_percent(found.containment_b)} inside {a}"
+
+
+def _percent(share: float) -> str:
+    """A share; 0% and 100% only where they are exact."""
+    return f"{min(99, max(1, round(share * 100))) if 0 < share < 1 else share * 100:.0f}%"
+
+
+def _warnings(found: "Difference") -> list[str]:
+    """Negations and numbers that differ, and sentences in another place: a line for each that there is."""
+    said = []
+    for noun, segments in (("negation", found.negations), ("number", found.numbers)):
+        if not segments:
+            continue
+        sides = dict.fromkeys(f"{_short(segment.a)} / {_short(segment.b)}" for segment in segments)
+        some = ", ".join(list(sides)[:_WARNED])
+        more = f" and {len(sides) - _WARNED:,} more" if len(sides) > _WARNED else ""
+        said.append(f"{f'a {noun} differs' if len(sides) == 1 else f'{noun}s differ'}: {some}{more}")
+    if moved := sum(segment.kind == "moved" and segment.op == "delete" for segment in found.segments):
+        said.append(f"{render.plural(moved, 'sentence')} in another place")
+    return said
+
+
+def _short(text: str) -> str:
+    text = render.plain(" ".join(text.split())) or "–"
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _changes(segments: "Sequence[Segment]") -> list[tuple[int, int]]:
+    """The [start, end) of each run of changed segments."""
+    runs = groupby(range(len(segments)), lambda at: segments[at].op == "equal")
+    numbers = [list(run) for equal, run in runs if not equal]
+    return [(run[0], run[-1] + 1) for run in numbers]
+
+
+def _in_context(segments: "Sequence[Segment]", start: int, end: int) -> "list[Segment]":
+    """A run of changes with a few words on either side, cut short where it is long."""
+    from semsearch.dedup.differ import Segment
+
+    def equal(text: str) -> Segment:
+        return Segment("equal", text, text)
+
+    before = [equal(_tail(segments[start - 1].a, _CONTEXT // 2))] if start else []
+    after = [equal(_head(segments[end].a, _CONTEXT // 2))] if end < len(segments) else []
+    changed = [
+        Segment(s.op, _head(s.a, 2 * _CONTEXT), _head(s.b, 2 * _CONTEXT), s.kind) for s in segments[start:end]
+    ]
+    shown = changed[:4] + ([equal("…")] if len(changed) > 4 else [])
+    return [*before, *shown, *after]
+
+
+def _head(text: str, size: int) -> str:
+    """The beginning of a text, by words where it has blanks."""
+    return text if len(text) <= size else text[:size].rsplit(" ", 1)[0] + " … "
+
+
+def _tail(text: str, size: int) -> str:
+    return text if len(text) <= size else " … " + text[-size:].split(" ", 1)[-1]
+
+
+def _values(found: "Comparison") -> dict[str, Any]:
+    """A comparison as JSON has it."""
+    difference = found.difference
+
+    def side(
+        own: "Passages", other: "Passages", coverage: "Coverage", words: int, share: float
+    ) -> dict[str, Any]:
+        return {
+            "name": own.name,
+            "words": words,
+            "containment": share,
+            "similarity": coverage.similarity,
+            "passages": [
+                {"passage": own.at(row), "best": other.at(int(best)), "cosine": float(cosine)}
+                for row, (best, cosine) in enumerate(zip(coverage.row, coverage.cosine, strict=True))
+            ],
+        }
+
+    return {
+        "a": side(found.a, found.b, found.coverage_a, difference.words_a, difference.containment_a),
+        "b": side(found.b, found.a, found.coverage_b, difference.words_b, difference.containment_b),
+        "similarity": found.similarity,
+        "jaccard": found.jaccard,
+        "tier": found.tier,
+        "threshold": found.threshold,
+        "shared_words": difference.shared,
+        "negations": [{"a": s.a.strip(), "b": s.b.strip()} for s in difference.negations],
+        "numbers": [{"a": s.a.strip(), "b": s.b.strip()} for s in difference.numbers],
+        "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in difference.segments],
+    }
+
+
+# -- for people ---------------------------------------------------------------------------------------------
+
+
+def _show(found: "Comparison", full: bool) -> None:
+    """The verdict, the aligned text, and which passage is like which."""
+    console = render.console()
+    for letter, side in (("A", found.a), ("B", found.b)):
+        click.echo(f"{letter}  {render.name(side.name)}  ({render.plural(len(side.texts), 'passage')})")
+    click.echo()
+    there, back = found.coverage_a.similarity, found.coverage_b.similarity
+    several = len(found.a.texts) > 1 or len(found.b.texts) > 1
+    directions = f", the smaller of {there:.4f} for A in B and {back:.4f} for B in A" if several else ""
+    click.echo(f"similarity   {found.similarity:.4f}{directions}")
+    click.echo(f"word triples {found.jaccard:.4f} of all are in both (Jaccard)")
+    click.echo(f"tier         {_TIERS[found.tier].format(found.threshold)}")
+    click.echo(f"containment  {_containment(found.difference)}")
+    for text in _warnings(found.difference):
+        console.print(_warning(text))
+    click.echo()
+    _show_text(found.difference, console.width if render.coloured() else 0, full)
+    if several:
+        _show_coverage("A", found.a, "B", found.b, found.coverage_a, full)
+        _show_coverage("B", found.b, "A", found.a, found.coverage_b, full)
+
+
+def _warning(text: str) -> "Text":
+    from rich.text import Text
+
+    return Text.assemble(("warning", "bold yellow"), f"      {text}")
+
+
+def _show_coverage(
+    letter: str, own: "Passages", other_letter: str, other: "Passages", coverage: "Coverage", full: bool
+) -> None:
+    from semsearch.records import place
+
+    def where(passages: "Passages", row: int) -> str:
+        return place(*passages.places[row]).lstrip(":, ")
+
+    rows = [
+        (f"{cosine:.4f}", where(own, row), where(other, int(best)))
+        for row, (best, cosine) in enumerate(zip(coverage.row, coverage.cosine, strict=True))
+    ]
+    shown = rows if full else rows[:_PASSAGES]
+    click.echo()
+    render.table(("cosine", f"passage of {letter}", f"most like it in {other_letter}"), shown)
+    if len(rows) > len(shown):
+        click.echo(f"… and {len(rows) - len(shown):,} more (--full)")
+
+
+def _show_text(found: "Difference", width: int, full: bool) -> None:
+    """The two texts aligned: side by side, or a line each where `width` is small, or in one line where it is 0."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = render.console()
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
+    for row in _rows(found.segments, full):
+        sides = [Text(row, "dim")] * 2 if isinstance(row, str) else [_side(row, 0), _side(row, 1)]
+        if width >= _SIDE_BY_SIDE:
+            table.add_row(*sides)
+        elif isinstance(row, str) or not width:
+            console.print(sides[0] if isinstance(row, str) else _inline(row), soft_wrap=not width)
+        else:
+            same = all(segment.op == "equal" for segment in row)
+            for mark, side in zip("  " if same else "-+", sides[: 1 if same else 2], strict=False):
+                if side.plain:
+                    console.print(Text(f"{mark} ").append(side), soft_wrap=False)
+    if table.rows:
+        console.print(table, soft_wrap=False)
+
+
+def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] | str]":
+    """Aligned text by sentences; in place of a long equal stretch how many words it has, unless `full`."""
+    from semsearch.dedup.differ import words
+
+    for equal, rows in groupby(_sentences(segments), lambda row: all(s.op == "equal" for s in row)):
+        if full:
+            yield from rows
+        elif not equal:
+            yield from map(_shortened, rows)
+        else:
+            run = list(rows)
+            text = "".join(segment.a for row in run for segment in row)
+            if len(text) <= _CONTEXT:
+                yield from run
+            else:
+                yield f"… {render.plural(words(text), 'equal word')} …"
+
+
+def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
+    """Segments, the equal ones cut at the ends of sentences, as the lines that they make."""
+    from semsearch.dedup.differ import Segment
+    from semsearch.text import sentences
+
+    def cut(text: str) -> list[str]:
+        starts = [start for start, _ in sentences(text)]
+        return [text[a:b] for a, b in zip([0, *starts[1:]], [*starts[1:], len(text)], strict=True)]
+
+    def ends(text: str) -> bool:
+        return len(sentences(text + "x")) > len(sentences(text))
+
+    row: list[Segment] = []
+    for segment in segments:
+        pieces = [segment]
+        if segment.op == "equal":
+            sides = cut(segment.a), cut(segment.b)
+            if len(sides[0]) == len(sides[1]):  # else their blanks differ, and with them what a sentence is
+                pieces = [Segment("equal", a, b) for a, b in zip(*sides, strict=True)]
+        for piece in pieces:
+            row.append(piece)
+            if all(ends(side) for side in (piece.a, piece.b) if side):
+                yield row
+                row = []
+    if row:
+        yield row
+
+
+def _shortened(row: "list[Segment]") -> "list[Segment]":
+    """A changed line without the middle of long equal stretches."""
+    from semsearch.dedup.differ import Segment, words
+
+    def short(text: str) -> str:
+        if len(text) <= 3 * _CONTEXT:
+            return text
+        head, tail = _head(text, _CONTEXT), _tail(text, _CONTEXT)
+        left_out = words(text) - words(head) - words(tail)
+        return (
+            f"{head.removesuffix('… ')}… {render.plural(left_out, 'equal word')} …{tail.removeprefix(' …')}"
+        )
+
+    return [Segment("equal", short(s.a), short(s.b)) if s.op == "equal" else s for s in row]
+
+
+def _side(row: "Sequence[Segment]", side: int) -> "Text":
+    """A line of one of the texts, what differs coloured."""
+    from rich.text import Text
+
+    line = Text()
+    for segment in row:
+        style = _STYLES[segment.kind][side] if segment.kind else ""
+        body, blank = _parts((segment.a, segment.b)[side])
+        line.append(body, style).append(blank)
+    line.rstrip()
+    return line
+
+
+def _inline(row: "Sequence[Segment]") -> "Text":
+    """A line of both texts in one: what differs coloured, or in marks where there is no colour."""
+    from rich.text import Text
+
+    line = Text()
+    groups = [(equal, list(run)) for equal, run in groupby(row, lambda segment: segment.op == "equal")]
+    for number, (equal, run) in enumerate(groups):
+        sides = _side(run, 0), _side(run, 1)
+        blanks = [_parts("".join(side))[1] for side in zip(*((s.a, s.b) for s in run), strict=True)]
+        if equal:
+            line.append(sides[0])
+            following = groups[number + 1][1] if number + 1 < len(groups) else []
+            line.append(blanks[0] if any(segment.a for segment in following) else blanks[1])
+            continue
+        for side, (start, end) in zip(sides, (("[-", "-]"), ("{+", "+}")), strict=True):
+            if side.plain and render.coloured():
+                line.append(side).append(" " if side is sides[0] and sides[1].plain else "")
+            elif side.plain:
+                line.append(f"{start}{side.plain}{end}")
+        line.append(blanks[0] or blanks[1])
+    line.rstrip()
+    return line
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """A text on one line, safe for a terminal, and the blank after it if it has one."""
+    body = re.sub(r"\s+", " ", render.plain(text))
+    return body.rstrip(), " " if body[-1:] == " " else ""
