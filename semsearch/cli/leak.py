@@ -1,0 +1,253 @@
+"""`semsearch leak`."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from semsearch.datasets import Dataset, Leaks
+    from semsearch.records import Tier
+
+_SHOWN = 60
+"""Characters of a text shown to people."""
+_READ = 256
+_ADVERBS: "dict[Tier, str]" = {"exact": "exactly", "lexical": "lexically", "semantic": "semantically"}
+_COLUMNS = ("test", "train", "tier", "similarity", "jaccard", "text")
+# What XML 1.0 cannot hold in any way (https://www.w3.org/TR/xml/#charsets), beyond what `render.plain` takes away.
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class _Rate(click.ParamType[Fraction]):
+    """A share, exactly: 1%, 0.5%, 0.01. A bare 1 could mean either, so it is refused."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """The share as a fraction in [0, 1]."""
+        match = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*(%?)\s*", str(value), re.ASCII)
+        if match:
+            rate = Fraction(match[1]) / (100 if match[2] else 1)
+            if rate < 1 or (rate == 1 and match[2]):
+                return rate
+        self.fail(f"{value!r} is not a share such as 1% or 0.01", param, ctx)
+
+
+@click.command(
+    "leak",
+    epilog=options.closing(
+        (
+            "semsearch leak test.jsonl --against train.jsonl",
+            "semsearch leak test.csv --against train.csv --against dev.csv --text-field question --csv",
+            "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
+        ),
+        codes=(0, 1, 2, 3),
+    ),
+)
+@click.argument(
+    "test", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="TEST..."
+)
+@click.option(
+    "--against",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="TRAIN",
+    help="A file or folder that test records must not occur in; repeatable.",
+)
+@options.text_field
+@options.id_field
+@click.option(
+    "--threshold", type=click.FloatRange(-1, 1), help="Least similarity of a near-copy. Default: 0.85."
+)
+@options.model
+@options.precision
+@click.option(
+    "--max-rate",
+    type=_Rate(),
+    metavar="RATE",
+    help="Exit with 1 where more of the test records than this occur in TRAIN: 1%, or 0.01.",
+)
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the check of --max-rate as JUnit XML, for a CI server; overwrites FILE.",
+)
+@options.as_json
+@options.as_jsonl
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table with a row a leaked test record.")
+def leak_(
+    test: tuple[Path, ...],
+    against: tuple[Path, ...],
+    text_field: tuple[str, ...],
+    id_field: str,
+    threshold: float | None,
+    model: str | None,
+    precision: str | None,
+    max_rate: Fraction | None,
+    junit: Path | None,
+    as_json: bool,
+    as_jsonl: bool,
+    as_csv: bool,
+) -> None:
+    """List the records of TEST that occur in TRAIN, exactly or nearly.
+
+    A record is a row of a CSV, TSV or JSONL file, or the whole of any other file. Every test record is compared with
+    every training record, without limit or sampling, and listed with the one that is most like it: exact if the two
+    texts are equal after cleaning, lexical if they share at least 0.8 of their word triples (Jaccard), and else
+    semantic: the model finds them alike. A test record that is only a part of a longer training record is not found.
+
+    With --max-rate it is a check: the exit code is 1 where the rate is above it, or where one side has no records.
+    """
+    from semsearch.datasets import Dataset
+    from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.errors import InvalidInput, SemsearchError
+    from semsearch.index import DEFAULT_THRESHOLD
+    from semsearch.readers import RowFields
+
+    if junit and max_rate is None:
+        raise InvalidInput(
+            "--junit reports a check, but there is none", "add --max-rate, such as --max-rate 1%"
+        )
+    embedder = load_embedder(model or DEFAULT_MODEL, precision or "fp32")
+    with render.counting("read", "passages") as progress:
+        data = Dataset.read(
+            test, against, embedder=embedder, fields=RowFields(text_field, id_field), progress=progress
+        )
+    with data:
+        with render.counting("compare", "pairs") as progress:
+            found = data.leaks(DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress)
+        if as_json:
+            render.emit_json(_document(found, data, max_rate))
+        elif as_jsonl:
+            render.emit_jsonl(_rows(found, data))
+        elif as_csv:
+            click.echo(_table(_rows(found, data)), nl=False)
+        else:
+            _show(found, data)
+        render.tell_skipped(data.skipped)
+        render.tell_unknown(data.unknown)
+        render.talk(_said(found))
+        render.talk(
+            f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
+        )
+        above = max_rate is not None and Fraction(len(found.pairs), found.total or 1) > max_rate
+        if max_rate is not None:
+            if not (found.total and found.against):
+                side = "TRAIN" if found.total else "TEST"
+                raise SemsearchError(f"there is nothing to check: {side} has no records")
+            render.talk(f"check {'failed' if above else 'passed'}: at most {_percent(max_rate)} may occur")
+            if junit:
+                _write_junit(junit, found, data, max_rate, above)
+    if above or data.failed:
+        raise click.exceptions.Exit(1 if above else 3)
+
+
+def _rows(found: "Leaks", data: "Dataset") -> Iterator[dict[str, Any]]:
+    """Leaked records as JSON and CSV have them."""
+    for start in range(0, len(found.pairs), _READ):
+        some = slice(start, start + _READ)
+        texts = data.texts(found.positions[some].tolist())
+        for pair, text in zip(found.pairs[some], texts, strict=True):
+            scores = (pair.tier, pair.similarity, pair.jaccard)
+            yield dict(zip(_COLUMNS, (pair.left, pair.right, *scores, text), strict=True))
+
+
+def _document(found: "Leaks", data: "Dataset", max_rate: Fraction | None) -> dict[str, Any]:
+    return {
+        "threshold": found.threshold,
+        "max_rate": None if max_rate is None else float(max_rate),
+        "total": found.total,
+        "against": found.against,
+        "leaked": len(found.pairs),
+        "rate": found.rate,
+        **{tier: found.count(tier) for tier in _ADVERBS},
+        "skipped": [asdict(skipped) for skipped in data.skipped],
+        "leaks": list(_rows(found, data)),
+    }
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        scores = (f"{row[name]:.6f}" for name in ("similarity", "jaccard"))
+        names = (render.name(row[name]) for name in ("test", "train"))
+        writer.writerow((*names, row["tier"], *scores, render.plain(row["text"])))
+    return out.getvalue()
+
+
+def _show(found: "Leaks", data: "Dataset") -> None:
+    """Leaked records for people."""
+    if not found.pairs:
+        click.echo("no leaks")
+        return
+    rows = (
+        (
+            row["test"],
+            row["train"],
+            row["tier"],
+            f"{row['similarity']:.4f}",
+            f"{row['jaccard']:.4f}",
+            _short(row["text"]),
+        )
+        for row in _rows(found, data)
+    )
+    render.table(_COLUMNS, rows, right=(3, 4))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _percent(share: Fraction | float) -> str:
+    return f"{float(100 * share):.3g}%"
+
+
+def _said(found: "Leaks") -> str:
+    """The summary in a line."""
+    share = f"{len(found.pairs):,} of {render.plural(found.total, 'test record')} ({_percent(found.rate)})"
+    tiers = ", ".join(f"{found.count(tier):,} {adverb}" for tier, adverb in _ADVERBS.items())
+    return f"{share} occur in {render.plural(found.against, 'train record')}: {tiers}"
+
+
+def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction, above: bool) -> None:
+    """The check as one test case, as CI servers read it: records within the rate are no failures.
+
+    The form is that of https://github.com/testmoapp/junitxml: Jenkins and GitLab show a failure's message and text.
+    """
+    from xml.etree import ElementTree
+
+    from semsearch.errors import InvalidInput, SemsearchError
+
+    if path.resolve() in {Path(source).resolve() for source in data.files}:
+        raise InvalidInput(f"{path} is one of the files that were read", "choose another name for --junit")
+    suite = ElementTree.Element(
+        "testsuite", name="semsearch leak", tests="1", failures=str(int(above)), errors="0", skipped="0"
+    )
+    name = f"at most {_percent(max_rate)} of the test records occur in train"
+    case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
+    listed = "\n".join(
+        f"{row['test']} is in {row['train']} ({row['tier']}, {row['similarity']:.4f}): {_short(row['text'])}"
+        for row in _rows(found, data)
+    )
+    details = ("failure", {"message": _said(found)}) if above else ("system-out", {})
+    part = ElementTree.SubElement(case, *details)
+    part.text = _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", render.plain(listed))
+    tree = ElementTree.ElementTree(suite)
+    ElementTree.indent(tree)
+    try:
+        tree.write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise SemsearchError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,224 @@
+"""`semsearch leak`: what it prints, what it exits with, and the report for a CI server."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from semsearch.cli import main
+from semsearch.embedding import load_embedder
+from semsearch.text import clean
+
+TEST = ["A man is playing a flute.", "The stock market fell today.", "Cats sleep a lot.", "小猫在睡觉。"]
+TRAIN = ["A man is playing the flute.", "Bread is baked in the morning.", "小猫在睡觉。", "小猫在睡觉。"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory with a test set and a training set: of four, one is there exactly and one nearly."""
+    monkeypatch.chdir(tmp_path)
+    write("test.jsonl", *TEST)
+    write("train.jsonl", *TRAIN)
+    yield tmp_path
+
+
+def write(name: str, *texts: str) -> None:
+    lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def run(*args: str, code: int = 0) -> Result:
+    """Run `leak` and check its exit code; a traceback is never an answer."""
+    result = CliRunner().invoke(main, ["leak", *args])
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+AGAINST = ("test.jsonl", "--against", "train.jsonl")
+
+
+def test_leaks_are_listed_for_people(here: Path) -> None:
+    result = run(*AGAINST)
+    heading, exact, near = result.stdout.splitlines()
+    assert heading.split() == ["test", "train", "tier", "similarity", "jaccard", "text"]
+    assert exact.split() == ["test.jsonl#4", "train.jsonl#3", "exact", "1.0000", "1.0000", "小猫在睡觉。"]
+    # Shared triples: a-man-is, man-is-playing; one of each in is-playing-a, playing-a-flute and their likes: 2 of 6.
+    assert near.startswith("test.jsonl#1  train.jsonl#1  semantic") and "0.3333  A man is playing" in near
+    assert (
+        "2 of 4 test records (50%) occur in 4 train records: 1 exactly, 0 lexically, 1 semantically"
+        in result.stderr
+    )
+    assert "threshold 0.85 (a default, not tuned)" in result.stderr
+    assert "(given)" in run(*AGAINST, "--threshold", "0.9").stderr
+
+
+def test_no_leaks_is_an_answer(here: Path) -> None:
+    write("train.jsonl", "Bread is baked in the morning.")
+    assert run(*AGAINST).stdout == "no leaks\n"
+
+
+def test_json_jsonl_and_csv_agree(here: Path) -> None:
+    document = json.loads(run(*AGAINST, "--json").stdout)
+    assert (document["total"], document["against"], document["leaked"], document["rate"]) == (4, 4, 2, 0.5)
+    assert (document["exact"], document["lexical"], document["semantic"]) == (1, 0, 1)
+    assert [leak["text"] for leak in document["leaks"]] == [TEST[3], TEST[0]]
+    assert [json.loads(line) for line in run(*AGAINST, "--jsonl").stdout.splitlines()] == document["leaks"]
+    table = list(csv.DictReader(io.StringIO(run(*AGAINST, "--csv").stdout)))
+    assert [(row["test"], row["train"], row["text"]) for row in table] == [
+        (leak["test"], leak["train"], leak["text"]) for leak in document["leaks"]
+    ]
+
+
+def test_columns_ids_and_several_training_sets(here: Path) -> None:
+    Path("test.csv").write_text('key,question\nQ1,"Cats sleep\na lot."\nQ2,Nobody knows.\n')
+    Path("train.tsv").write_text("key\tquestion\nA\tNobody knows.\n")
+    Path("more.csv").write_text('key,question\nB,"Cats sleep\na lot."\n')
+    at = ("--text-field", "question", "--id-field", "key", "--jsonl")
+    lines = run("test.csv", "--against", "train.tsv", "--against", "more.csv", *at).stdout.splitlines()
+    assert [(leak["test"], leak["train"]) for leak in map(json.loads, lines)] == [
+        ("test.csv#Q1", "more.csv#B"),
+        ("test.csv#Q2", "train.tsv#A"),
+    ]
+    assert (
+        "no column 'title'"
+        in run("test.csv", "--against", "more.csv", "--text-field", "title", code=2).stderr
+    )
+
+
+# -- the check ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "code"), [("50%", 0), ("0.5", 0), ("49.9%", 1), ("0", 1), ("100%", 0), (".5", 0)]
+)
+def test_the_check_fails_above_the_rate_only(here: Path, rate: str, code: int) -> None:
+    assert f"check {'failed' if code else 'passed'}" in run(*AGAINST, "--max-rate", rate, code=code).stderr
+
+
+@pytest.mark.parametrize("rate", ["1", "5", "101%", "-1%", "1e-2", "nan", "%", ""])
+def test_a_rate_that_could_mean_two_things_or_nothing_is_refused(here: Path, rate: str) -> None:
+    assert "not a share such as 1% or 0.01" in run(*AGAINST, "--max-rate", rate, code=2).stderr
+
+
+def test_a_share_is_compared_exactly(here: Path) -> None:
+    write("test.jsonl", *("Bread is baked in the morning.",) * 29, *("Where is the station?",) * 971)
+    run(*AGAINST, "--max-rate", "2.9%", code=0)  # float("2.9") / 100 is below 29 / 1000
+    assert float("2.9") / 100 < 29 / 1000
+
+
+def test_a_check_of_nothing_does_not_pass(here: Path) -> None:
+    write("empty.jsonl")
+    assert (
+        "TRAIN has no records"
+        in run("test.jsonl", "--against", "empty.jsonl", "--max-rate", "1%", code=1).stderr
+    )
+    assert (
+        "TEST has no records"
+        in run("empty.jsonl", "--against", "train.jsonl", "--max-rate", "1%", code=1).stderr
+    )
+    assert run("empty.jsonl", "--against", "train.jsonl").stdout == "no leaks\n"
+
+
+def test_what_cannot_be_read_is_said_after_the_rest_is_done(here: Path) -> None:
+    with Path("test.jsonl").open("a") as file:
+        file.write("{broken\n")
+    result = run(*AGAINST, "--max-rate", "50%", code=3)
+    assert "could not read test.jsonl:5" in result.stderr and "check passed" in result.stderr
+    run(*AGAINST, "--max-rate", "1%", code=1)
+    document = json.loads(run(*AGAINST, "--json", code=3).stdout)
+    assert [skipped["path"] for skipped in document["skipped"]] == ["test.jsonl:5"]
+
+
+def test_usage(here: Path) -> None:
+    assert "--against" in run("test.jsonl", code=2).stderr
+    assert "nothing.jsonl" in run("nothing.jsonl", "--against", "train.jsonl", code=2).stderr
+    assert "--max-rate" in run(*AGAINST, "--junit", "leak.xml", code=2).stderr
+    assert not Path("leak.xml").exists()
+
+
+# -- JUnit XML ----------------------------------------------------------------------------------------------
+
+
+def test_a_failed_check_as_junit(here: Path) -> None:
+    run(*AGAINST, "--max-rate", "1%", "--junit", "leak.xml", code=1)
+    suite = ElementTree.parse("leak.xml").getroot()
+    assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "1", "1")
+    (case,) = suite
+    assert case.get("name") == "at most 1% of the test records occur in train"
+    (failure,) = case
+    assert failure.tag == "failure" and "2 of 4 test records (50%)" in (failure.get("message") or "")
+    assert (failure.text or "").splitlines()[
+        0
+    ] == "test.jsonl#4 is in train.jsonl#3 (exact, 1.0000): 小猫在睡觉。"
+
+
+def test_a_passed_check_as_junit(here: Path) -> None:
+    Path("leak.xml").write_text("an older report")
+    run(*AGAINST, "--max-rate", "50%", "--junit", "leak.xml")
+    suite = ElementTree.parse("leak.xml").getroot()
+    assert suite.get("failures") == "0"
+    assert [part.tag for part in suite[0]] == ["system-out"] and "train.jsonl#3" in (suite[0][0].text or "")
+
+
+def test_junit_overwrites_no_data(here: Path) -> None:
+    Path("data").mkdir()
+    Path("train.jsonl").rename("data/train.jsonl")
+    at = ("test.jsonl", "--against", "data", "--max-rate", "100%")
+    for name in ("test.jsonl", "data/train.jsonl"):
+        before = Path(name).read_bytes()
+        assert "were read" in run(*at, "--junit", name, code=2).stderr
+        assert Path(name).read_bytes() == before
+    assert "cannot write" in run(*at, "--junit", "nowhere/leak.xml", code=1).stderr
+
+
+def test_no_text_breaks_the_terminal_or_the_xml(here: Path) -> None:
+    hostile = 'a \x1b[31m \x07 \u202e \ufffe ]]> <b> & text, with "quotes"'
+    for name in ("test.jsonl", "train.jsonl"):
+        write(name, hostile)
+    for extra in ([], ["--json"], ["--jsonl"], ["--csv"], ["--max-rate", "100%", "--junit", "leak.xml"]):
+        result = run(*AGAINST, *extra)
+        assert not set("\x1b\x07\u202e") & set(result.stdout + result.stderr)
+    listed = ElementTree.parse("leak.xml").getroot()[0][0].text
+    assert listed and "\\u001b[31m" in listed and "\\ufffe ]]> <b> &" in listed
+
+
+# -- the real thing -----------------------------------------------------------------------------------------
+
+
+def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> None:
+    """A part of STS-B's test set against a part of its training and development sets, with the real model."""
+
+    def sentences(stop: int | None, step: int, *names: str) -> list[str]:
+        found: list[str] = []
+        for name in names:
+            with (shared_data / "stsb" / f"stsb-en-{name}.csv").open(encoding="utf-8", newline="") as file:
+                found += [cell for row in islice(csv.reader(file), 0, stop, step) for cell in row[:2]]
+        return found
+
+    test, train = sentences(80, 1, "test"), sentences(None, 12, "train", "dev")
+    write("test.jsonl", *test)
+    write("train.jsonl", *train)
+    leaks = json.loads(run(*AGAINST, "--json").stdout)["leaks"]
+    found = {int(leak["test"].partition("#")[2]) - 1: leak for leak in leaks}
+
+    a, b = ([clean(text).strip() for text in texts] for texts in (test, train))
+    common = set(a) & set(b)
+    assert {at for at, leak in found.items() if leak["tier"] == "exact"} == {
+        at for at, text in enumerate(a) if text in common
+    }
+    assert len(common) > 10
+    embedder = load_embedder()
+    x, y = (embedder.encode(texts).astype(np.float64) for texts in (a, b))
+    best = (x @ y.T).max(axis=1)
+    assert not np.any(np.abs(best - 0.85) < 1e-5)
+    assert set(np.flatnonzero(best >= 0.85).tolist()) == found.keys()
+    for at, leak in found.items():
+        assert leak["similarity"] == pytest.approx(best[at], abs=1e-5)
