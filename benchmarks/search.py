@@ -174,7 +174,7 @@ def copies(report: Report, folder: Path, cache: Path, limit: int | None) -> None
     sets = [{group_of.get(name_of[path]) for path in paths} for paths in equal]
     whole = sum(len(groups) == 1 and None not in groups for groups in sets)
     wrong = sum(
-        member.exact != (text_of[member.name] == text_of[group.keeper])
+        (member.tier == "exact") != (text_of[member.name] == text_of[group.keeper])
         for group in found.groups
         for member in group.members
     )

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Document",
+    "Duplicates",
     "FingerprintMismatch",
     "Group",
     "Hit",
@@ -22,6 +23,7 @@ __all__ = [
     "LabelledPair",
     "Member",
     "ModelError",
+    "Pair",
     "SemsearchError",
     "Skipped",
     "UnreadableSource",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from semsearch.dedup import Duplicates
     from semsearch.errors import (
         FingerprintMismatch,
         IndexDamaged,
@@ -40,14 +43,14 @@ if TYPE_CHECKING:
         UnreadableSource,
     )
     from semsearch.index import Index
-    from semsearch.records import Document, Group, Hit, LabelledPair, Member, Skipped
+    from semsearch.records import Document, Group, Hit, LabelledPair, Member, Pair, Skipped
 else:  # hidden from type checkers, which would take any misspelt name for one that this function gives
 
     def __getattr__(name: str) -> object:
         if name in __all__:
             from importlib import import_module
 
-            for home in ("errors", "records", "index"):  # the heavy one last
+            for home in ("errors", "records", "dedup", "index"):  # the heavy ones last
                 module = import_module(f"semsearch.{home}")
                 if hasattr(module, name):
                     return getattr(module, name)

@@ -1,13 +1,12 @@
 """`Index`: the one facade over the rooms. Create or open it, then ingest, query, find duplicates, tune."""
 
 import contextlib
-import fnmatch
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,14 +14,20 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from semsearch import text
-from semsearch.dedup import DocumentPassages, document_pairs, group, join
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
+from semsearch.comparison import Comparison, compare_documents
+from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
+from semsearch.dedup.quarantine import Outcome, Refusal, apply, undo
+from semsearch.dedup.quarantine import rows as removed_rows
+from semsearch.dedup.runs import FOLDER as QUARANTINE
+from semsearch.dedup.runs import Run as QuarantineRun
+from semsearch.dedup.runs import runs
+from semsearch.duplicates import find_duplicates
+from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
 from semsearch.errors import (
     FingerprintMismatch,
     IndexDamaged,
@@ -41,9 +46,11 @@ from semsearch.ingest import (
     is_below,
     source_key,
 )
-from semsearch.library import Library, StoredPassage
+from semsearch.library import Library
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
-from semsearch.records import Duplicates, Hit, place
+from semsearch.readers.rewrite import copy_rows
+from semsearch.records import Hit, Level, Linkage
+from semsearch.search import Search
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import Tuning
 from semsearch.vectors import VectorIndex, preload
@@ -54,9 +61,6 @@ DEFAULT_WAIT = 10.0
 DEFAULT_THRESHOLD = 0.85
 """Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
 ALL_FIELDS = RowFields()
-_TIES = 16
-_MOST_APPROXIMATE = 1_000
-"""Above this many hits the whole Library is scanned: exact, and no slower than a search that wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +269,7 @@ class Index:
         if not keys:
             raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
         with self._writing():
-            self._library.remove(keys)
-            self._library.sweep()
-            apply_outbox(self._library, self._vectors)
+            self._forget(keys)
         return len(keys)
 
     def sources(self) -> list[str]:
@@ -277,13 +279,20 @@ class Index:
     # -- searching --------------------------------------------------------------------------------------
 
     def query(
-        self, query: str, *, k: int = 10, min_score: float = -1.0, source: str | None = None
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        min_score: float = -1.0,
+        source: str | None = None,
+        fold: bool = False,
     ) -> list[Hit]:
         """The `k` passages most like `query`, best first, with a cosine of at least `min_score`.
 
-        `source` is a glob on the sources' names; it is applied before the best `k` are chosen.
+        `source` is a glob on the sources' names; it is applied before the best `k` are chosen. With `fold` the
+        exact and lexical near-copies of a hit are no hits of their own but its `copies`.
         """
-        return self.query_many([query], k=k, min_score=min_score, source=source)[0]
+        return self.query_many([query], k=k, min_score=min_score, source=source, fold=fold)[0]
 
     def query_many(
         self,
@@ -292,6 +301,7 @@ class Index:
         k: int = 10,
         min_score: float = -1.0,
         source: str | None = None,
+        fold: bool = False,
         highlight: bool = True,
     ) -> list[list[Hit]]:
         """`query` for several queries at once; `highlight` says whether to find the best sentence of each hit."""
@@ -303,72 +313,8 @@ class Index:
         with ThreadPoolExecutor(1) as ahead:
             ahead.submit(preload)
             vectors = self.embedder.encode(cleaned)
-        exact = source is not None or k > _MOST_APPROXIMATE
-        found = self._nearest_exactly(vectors, k, source or "*") if exact else self._nearest(vectors, k)
-        kept = [[(p, score) for p, score in row if score >= min_score] for row in found]
-        spans = self._highlights(kept, vectors) if highlight else {}
-        return [
-            [
-                Hit(
-                    score=score,
-                    source=passage.source,
-                    document=passage.document,
-                    text=passage.text,
-                    unit=passage.unit,
-                    start=passage.first,
-                    end=passage.last,
-                    passage_id=passage.id,
-                    metadata=passage.metadata,
-                    highlight=spans.get((number, passage.id), (0, 0)),
-                )
-                for passage, score in row
-            ]
-            for number, row in enumerate(kept)
-        ]
-
-    def _nearest(self, queries: Vectors, k: int) -> list[list[tuple[StoredPassage, float]]]:
-        # HNSW gives equal scores, as copies have, in any order: ask for more, so that names decide who is cut off.
-        wanted = k + _TIES
-        while True:
-            found = self._vectors.nearest(queries, wanted)
-            stored = self._library.passages(list({id_ for row in found for id_, _ in row}))
-            rows = [[(stored[id_], score) for id_, score in row if id_ in stored] for row in found]
-            # Chroma may still hold what the Library has dropped; then ask for more until k are left or it has no more.
-            if all(len(row) >= k for row in rows) or all(len(row) < wanted for row in found):
-                return [
-                    sorted(row, key=lambda hit: (-hit[1], hit[0].document, hit[0].first))[:k] for row in rows
-                ]
-            wanted *= 2
-
-    def _nearest_exactly(
-        self, queries: Vectors, k: int, glob: str
-    ) -> list[list[tuple[StoredPassage, float]]]:
-        ids, matrix = self._library.passages_where(lambda key: fnmatch.fnmatchcase(key, glob))
-        if not ids:
-            return [[] for _ in queries]
-        scores = np.clip(queries @ matrix.T, -1, 1)  # rounding can take it beyond
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        stored = self._library.passages([ids[at] for at in np.unique(best)])
-        return [
-            [(stored[ids[at]], float(row[at])) for at in top] for row, top in zip(scores, best, strict=True)
-        ]
-
-    def _highlights(
-        self, rows: list[list[tuple[StoredPassage, float]]], queries: Vectors
-    ) -> dict[tuple[int, str], tuple[int, int]]:
-        """The span of the best sentence of each hit, by number of query and passage."""
-        hits = [(number, passage) for number, row in enumerate(rows) for passage, _ in row]
-        spans = [text.sentences(passage.text) for _, passage in hits]
-        texts = [passage.text[a:b] for (_, passage), found in zip(hits, spans, strict=True) for a, b in found]
-        unique = list(dict.fromkeys(texts))
-        row_of = {sentence: row for row, sentence in enumerate(unique)}
-        vectors = self.embedder.encode(unique)[[row_of[sentence] for sentence in texts]]
-        best, start = {}, 0
-        for (number, passage), sentences in zip(hits, spans, strict=True):
-            scores = vectors[start : start + len(sentences)] @ queries[number]
-            best[number, passage.id] = sentences[int(np.argmax(scores))]
-            start += len(sentences)
-        return best
+        search = Search(self._library, lambda: self._vectors, self.embedder)
+        return search.hits(vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight)
 
     # -- near-duplicates --------------------------------------------------------------------------------
 
@@ -376,34 +322,107 @@ class Index:
         self,
         threshold: float | None = None,
         *,
-        level: Literal["document", "passage"] = "document",
+        level: Level = "document",
+        linkage: Linkage = "keeper",
+        keep: Sequence[str] = (),
+        protect: Sequence[str] = (),
+        lexical: float | None = None,
+        from_run: bool = False,
+        memory: int = DEFAULT_MEMORY,
         progress: Callable[[int, int], None] | None = None,
     ) -> Duplicates:
         """Every group of near-duplicates with a similarity of at least `threshold`, found exactly, with no cap.
 
         Without a threshold the saved one is used, and without that `DEFAULT_THRESHOLD`. The similarity of two
         documents is the smaller of the two directions' mean of each passage's best cosine, weighted by length.
-        `progress` is called with the work done and in all.
+        With `lexical` documents of at least that Jaccard similarity (of word triples) count as well.
+
+        Who is the keeper is decided by the rules of `keep` in turn (see `dedup.preference`), then by name; sources
+        that a glob of `protect` matches come first and are marked. `linkage` is what holds a group together (see
+        `dedup.group`).
+
+        What is compared is kept in the index's folder, so that the next run compares only what is new; with `from_run`
+        nothing is compared, and `InvalidInput` raised where that does not do. `memory` bounds the working bytes beside
+        vectors and result; `progress` is called with the work done and in all.
         """
-        if threshold is None:
-            threshold = self.threshold["threshold"] if self.threshold else DEFAULT_THRESHOLD
-        layout, vectors = self._library.layout()
-        if level == "document":
-            names = layout.names
-            number_of: dict[bytes, int] = {}
-            texts = [number_of.setdefault(digest, len(number_of)) for digest in layout.digests]
-            first = np.unique(texts, return_index=True)[1]  # one document a text: copies need no comparison
-            starts = np.flatnonzero(np.diff(layout.document, prepend=-1))
-            rows, lengths = (np.split(column, starts[1:]) for column in (layout.row, layout.length))
-            documents = [DocumentPassages(rows[at], lengths[at].astype(np.float64)) for at in first]
-            pairs = document_pairs(vectors, documents, threshold, progress=progress)
-        else:
-            located = zip(layout.document, layout.places, strict=True)
-            names = [layout.names[document] + place(*location) for document, location in located]
-            texts = layout.row.tolist()
-            pairs = join(vectors, threshold, progress=progress)
-        groups = group(names, texts, pairs)
-        return Duplicates(tuple(groups), threshold, level, len(names))
+        return find_duplicates(
+            self._library,
+            self._threshold() if threshold is None else threshold,
+            base=self.folder.parent,
+            saved=self.folder / "join.npz",
+            level=level,
+            linkage=linkage,
+            keep=keep,
+            protect=protect,
+            lexical=lexical,
+            from_run=from_run,
+            memory=memory,
+            progress=progress,
+        )
+
+    def compare(self, a: str, b: str) -> Comparison:
+        """Compare two documents: of this index by name, or files; see `compare_documents`."""
+        return compare_documents(
+            a, b, lambda: self.embedder, threshold=self._threshold(), library=self._library
+        )
+
+    # -- acting on near-duplicates ----------------------------------------------------------------------
+
+    def plan(self, found: Duplicates, keep: Sequence[str] = ()) -> Plan:
+        """The plan that removes all of `found` but the keepers and what is protected. `keep` is only noted in it."""
+        names = [name for group in found.groups for name in (group.keeper, *(m.name for m in group.members))]
+        places = self._library.places(names)
+        if missing := [name for name in names if name not in places]:
+            raise SemsearchError(f"{missing[0]} is in the index no more", "find the duplicates anew")
+        return Plan.of(
+            found.groups,
+            places.__getitem__,
+            {key: (state.digest, state.size) for key, state in self._library.states().items()},
+            made=datetime.now(UTC),
+            threshold=found.threshold,
+            linkage=found.linkage,
+            keep=keep,
+        )
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        quarantine: Path | None = None,
+        hardlink: bool = False,
+        output: Path | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Move what `plan` removes to a quarantine, by default in the index's folder, and forget it.
+
+        With `hardlink` files that equal their keeper byte for byte become hard links to it instead. `output`, for a
+        plan that removes rows of one file, is that file without them. See `semsearch.dedup.quarantine.apply`.
+        """
+        base = self.folder.parent
+        with contextlib.nullcontext() if dry_run else self._writing():
+            known = self._library.states().keys()
+            written: int | None = None
+            kept_back: tuple[Refusal, ...] = ()
+            if output is not None:  # first: it may be refused
+                source, drop, kept_back = removed_rows(plan, base, known)
+                if not dry_run:
+                    written = copy_rows(source, output, keep=lambda row: row not in drop, force=force)
+            outcome = apply(
+                plan, base, known, quarantine or self.folder / QUARANTINE, hardlink=hardlink, dry_run=dry_run
+            )
+            if not (hardlink or dry_run):
+                self._forget(known & {*outcome.done, *outcome.already})
+        return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))
+
+    def undo(self, run: str = "", *, quarantine: Path | None = None) -> Outcome:
+        """Put back what a run of `apply` took away, by default the latest. See `semsearch.dedup.quarantine.undo`."""
+        with self._writing():
+            return undo(quarantine or self.folder / QUARANTINE, self.folder.parent, run)
+
+    def runs(self, *, quarantine: Path | None = None) -> list[QuarantineRun]:
+        """The runs of `apply` that can be undone, the latest last."""
+        return runs(quarantine or self.folder / QUARANTINE)
 
     # -- thresholds -------------------------------------------------------------------------------------
 
@@ -427,6 +446,9 @@ class Index:
         """The saved threshold: `threshold`, the `pairs` and `rule` it was tuned on, when it was `saved`. Or None."""
         saved: dict[str, Any] | None = self._library.setting("threshold")
         return saved
+
+    def _threshold(self) -> float:
+        return float(self.threshold["threshold"]) if self.threshold else DEFAULT_THRESHOLD
 
     # -- about the index --------------------------------------------------------------------------------
 
@@ -469,6 +491,12 @@ class Index:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+    def _forget(self, keys: Collection[str]) -> None:
+        if keys:
+            self._library.remove(keys)
+            self._library.sweep()
+            apply_outbox(self._library, self._vectors)
 
     def _replay(self) -> None:
         """Finish what a run that was cut off left to be told to Chroma.

@@ -24,7 +24,7 @@ from semsearch.errors import InvalidInput, ModelError, UnreadableSource
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
-from semsearch.text import clean, split
+from semsearch.text import clean, split, text_digest
 from semsearch.vectors import VectorIndex
 
 STANDARD_INPUT = "<stdin>"
@@ -278,7 +278,7 @@ class Run:
                 self._skipped.append(item)
                 failed |= item.failed
                 continue
-            record = _record(item, measure, self._embedder.fingerprint.window)
+            record = document_record(item, measure, self._embedder.fingerprint.window)
             if not record.passages:
                 continue
             found = True
@@ -333,12 +333,9 @@ def apply_outbox(library: Library, vectors: VectorIndex) -> None:
         library.mark_applied(ids)
 
 
-def text_digest(text: str) -> bytes:
-    """The 16 bytes that name a cleaned text, and with it its vector."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-def _record(document: Document, measure: Callable[[Sequence[str]], list[int]], window: int) -> DocumentRecord:
+def document_record(
+    document: Document, measure: Callable[[Sequence[str]], list[int]], window: int
+) -> DocumentRecord:
     """A document as it is stored: cleaned, split, every passage with its place in the file."""
     text = clean(document.text)
     name = document.name.encode("utf-8", "backslashreplace").decode()

@@ -121,13 +121,15 @@ class StoredPassage:
 class Layout:
     """Every published document and passage as arrays, passages grouped by document, both in order of source.
 
-    `names`, `digests`: one a document. `document`, `row` (of the vectors' matrix) and `length` (characters):
-    one a passage. `places`: the unit, first and last number of each passage.
+    `names`, `sources` (keys), `digests`: one a document. `places` (unit, first and last number), `numbers` (see
+    `Library.texts`), `document`, `row` (of the vectors' matrix) and `length` (characters): one a passage.
     """
 
     names: list[str]
+    sources: list[str]
     digests: list[bytes]
     places: list[tuple[Unit, int, int]]
+    numbers: NDArray[np.int64]
     document: NDArray[np.int64]
     row: NDArray[np.int64]
     length: NDArray[np.int64]
@@ -248,6 +250,9 @@ class Library:
         return outcome
 
     def _differing(self, old: int | None, new: int) -> list[str]:
+        if old is None:  # the texts of a new source need not be held
+            query = "SELECT passages.id FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
+            return sorted({id_ for (id_,) in self._db.execute(query, (new,))})
         query = (
             "SELECT passages.id, text, unit, first, last"
             " FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
@@ -368,22 +373,62 @@ class Library:
                 row_of[number] = len(row_of)
                 buffer += vector
             documents: dict[int, int] = {}
-            names, digests, places, rows = [], [], [], []
+            names, sources, digests, places, rows = [], [], [], [], []
             query = (
-                "SELECT documents.id, documents.name, documents.digest, vector_id, length(text), unit, first, last"
+                "SELECT documents.id, documents.name, key, documents.digest, number, vector_id, length(text),"
+                " unit, first, last"
                 " FROM sources JOIN documents ON sources.id = source_id JOIN passages ON documents.id = document_id"
                 " WHERE published = 1 ORDER BY key, documents.id, number"
             )
-            for document, name, digest, vector, length, *location in self._db.execute(query):
+            for document, name, source, digest, number, vector, length, *place in self._db.execute(query):
                 if document not in documents:
                     documents[document] = len(documents)
                     names.append(name)
+                    sources.append(source)
                     digests.append(digest)
-                places.append(tuple(location))
-                rows.append((documents[document], row_of[vector], length))
+                places.append(tuple(place))
+                rows.append((number, documents[document], row_of[vector], length))
         matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
-        columns = np.array(rows, np.int64).reshape(-1, 3).T
-        return Layout(names, digests, places, *columns), matrix
+        columns = np.array(rows, np.int64).reshape(-1, 4).T
+        return Layout(names, sources, digests, places, *columns), matrix
+
+    def texts(self, numbers: Sequence[int]) -> list[str]:
+        """The texts of passages by their numbers in a `Layout`, while `state` is as it was: numbers are used again."""
+        found: dict[int, str] = {}
+        with self._translated():
+            for page in _pages(numbers):
+                query = f"SELECT number, text FROM passages WHERE number IN ({','.join('?' * len(page))})"
+                found.update(self._db.execute(query, page))
+        return [found[number] for number in numbers]
+
+    def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """The source of documents and the row there, or 0 for all of it, by name; one that is not there is left out."""
+        found: dict[str, tuple[str, int]] = {}
+        with self._translated():
+            for page in _pages(names):
+                query = (
+                    "SELECT document, source, min(first) FROM published"
+                    f" WHERE document IN ({','.join('?' * len(page))}) GROUP BY document, source"
+                )
+                for name, source, row in self._db.execute(query, page):
+                    found[name] = source, 0 if name == source else row
+        return found
+
+    def state(self) -> tuple[int, int]:
+        """What changes when anybody writes to the Library."""
+        with self._translated():
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return version, self._db.total_changes
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Show the Library as it is now to everything read within, whatever other processes write meanwhile."""
+        with self._translated():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
 
     # -- plumbing ---------------------------------------------------------------------------------------
 
@@ -403,6 +448,8 @@ class Library:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except sqlite3.ProgrammingError as error:
+            raise SemsearchError(f"{self.path} cannot be used: {error}", "open the index again") from error
         except sqlite3.OperationalError as error:
             raise SemsearchError(
                 f"{self.path}: {error}", "is the disk full, or the folder read-only?"

@@ -4,6 +4,7 @@ Cleaning is light and keeps meaning: no lower-casing, stemming, stop words or NF
 line, so a line number in cleaned text is a line number in the file.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,3 +155,8 @@ def sentences(text: str) -> list[tuple[int, int]]:
         for start, body in bodies
         if body.strip()
     ]
+
+
+def text_digest(text: str) -> bytes:
+    """The 16 bytes that name a cleaned text, and with it its vector."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -20,7 +20,8 @@ PACKAGE = REPOSITORY / "semsearch"
 LAYERS = (
     {"__version__", "errors", "records", "text"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
-    {"evaluation", "ingest"},
+    {"datasets", "duplicates", "evaluation", "ingest", "search"},
+    {"comparison"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},

@@ -229,14 +229,16 @@ def test_dedup_tells_copies_from_near_duplicates(indexed: Path) -> None:
             "faq/closing-checklist-for-volunteers.md",
         )
     )
-    assert all(member["exact"] for member in groups[copies]["members"])
+    assert all(member["tier"] == "exact" for member in groups[copies]["members"])
     windows = frozenset(f"{corpus}/zh/opening-hours{end}.txt" for end in ("", "-windows"))
-    assert groups[windows]["members"][0]["exact"]  # equal but for line ends, blanks and full-width letters
+    assert (
+        groups[windows]["members"][0]["tier"] == "exact"
+    )  # equal but for line ends, blanks and full-width letters
     rewritten = frozenset(
         f"{corpus}/{name}" for name in ("faq/late-returns.md", "notes/late-tools-explained.txt")
     )
     (member,) = groups[rewritten]["members"]
-    assert not member["exact"] and 0.85 <= member["similarity"] < 0.95
+    assert member["tier"] == "semantic" and 0.85 <= member["similarity"] < 0.95
     assert found["exact"] + found["near"] == sum(len(group["members"]) for group in found["groups"])
 
 
@@ -244,7 +246,7 @@ def test_dedup_as_csv_and_jsonl_agree(indexed: Path) -> None:
     at = ("dedup", "--index", indexed / ".semsearch", "--threshold", "0.9")
     rows = run(*at, "--csv").stdout.splitlines()
     groups = [json.loads(line) for line in run(*at, "--jsonl").stdout.splitlines()]
-    assert rows[0] == "group,role,document,similarity"
+    assert rows[0] == "group,role,document,similarity,jaccard"
     assert len(rows) - 1 == sum(len(group["members"]) + 1 for group in groups)
 
 

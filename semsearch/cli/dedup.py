@@ -2,16 +2,26 @@
 
 import csv
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
-    from semsearch.records import Duplicates
+    from rich.text import Text
+
+    from semsearch.datasets import Dataset
+    from semsearch.dedup import Duplicates, Plan
+    from semsearch.index import Index
+    from semsearch.records import Group, Level, Linkage
+
+_READ = 256
+"""Texts read in one go for --explain."""
 
 
 @click.command(
@@ -19,17 +29,19 @@ if TYPE_CHECKING:
     epilog=options.closing(
         (
             "semsearch dedup --threshold 0.85",
-            "semsearch dedup --level passage --jsonl",
-            "semsearch dedup --csv > duplicates.csv",
+            "semsearch dedup --keep newest --protect 'archive/*' --plan plan.json",
+            "semsearch dedup --explain",
+            "semsearch dedup data.jsonl --text-field text --output clean.jsonl",
         ),
-        codes=(0, 1, 2, 10, 12, 13),
+        codes=(0, 1, 2, 3, 10, 12, 13),
     ),
 )
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[PATH]...")
 @options.index
 @click.option(
     "--threshold",
     type=click.FloatRange(-1, 1),
-    help="Least similarity of a duplicate to its keeper. Default: the one that `tune` saved, else 0.85.",
+    help="Least similarity of duplicates. Default: the one that `tune` saved, else 0.85.",
 )
 @click.option(
     "--level",
@@ -38,109 +50,279 @@ if TYPE_CHECKING:
     show_default=True,
     help="Compare whole documents, or their passages.",
 )
+@click.option(
+    "--linkage",
+    type=click.Choice(["keeper", "complete", "connected"]),
+    default="keeper",
+    show_default=True,
+    help="What holds a group together: each member is like the keeper; all are like each other; a chain of pairs.",
+)
+@click.option(
+    "--lexical",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="JACCARD",
+    help="Also pair documents that share this much of their word triples, such as 0.8, whatever their similarity.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="RULE",
+    help="Who stays: first (by name), newest, oldest, longest, shortest or path:GLOB. Repeat it to settle ties.",
+)
+@click.option("--protect", multiple=True, metavar="GLOB", help="Sources that are never to go; repeatable.")
+@click.option("--explain", is_flag=True, help="Show what differs between each member and its keeper.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what would go and what would stay, for `semsearch apply`. Changes nothing else.",
+)
+@click.option(
+    "--from-run",
+    is_flag=True,
+    help="Compare nothing: answer from earlier runs, or fail where these do not cover all that is asked.",
+)
+@click.option(
+    "--memory",
+    type=options.Size(),
+    metavar="SIZE",
+    help="Most to use beside the vectors and the result, such as 2GB. Default: 512MiB.",
+)
+@options.text_field
+@options.id_field
+@options.model
+@options.precision
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With one CSV, TSV or JSONL file as PATH: write it without the duplicates, in the same order.",
+)
+@click.option(
+    "--group-field", metavar="NAME", help="Add a column to --output: the number of each row's group."
+)
+@click.option("--keep-all", is_flag=True, help="Leave no row out of --output.")
+@click.option("--force", is_flag=True, help="Overwrite what is there of --output and --plan.")
 @options.as_json
 @options.as_jsonl
 @click.option(
-    "--csv", "as_csv", is_flag=True, help="Print a table with a row a document: group, role, similarity."
+    "--csv", "as_csv", is_flag=True, help="Print a table with a row a document: group, role, scores."
 )
 def dedup_(
+    paths: tuple[Path, ...],
     folder: Path | None,
     threshold: float | None,
-    level: Literal["document", "passage"],
+    level: "Level",
+    linkage: "Linkage",
+    lexical: float | None,
+    keep: tuple[str, ...],
+    protect: tuple[str, ...],
+    explain: bool,
+    plan: Path | None,
+    from_run: bool,
+    memory: int | None,
+    text_field: tuple[str, ...],
+    id_field: str,
+    model: str | None,
+    precision: str | None,
+    output: Path | None,
+    group_field: str | None,
+    keep_all: bool,
+    force: bool,
     as_json: bool,
     as_jsonl: bool,
     as_csv: bool,
 ) -> None:
-    """Find groups of near-duplicates. It only reports: no file is changed.
+    """Find groups of near-duplicates, in the index or in PATHs. It only reports: no file is changed.
 
-    Each group has a keeper, its first document by name, and every other member is within the threshold of that keeper
-    itself. Every pair is compared, exactly: there is no limit on neighbours. exact means that the texts are equal
-    after cleaning, near that the model finds them alike.
+    Each group has a keeper, and by default every other member is within the threshold of that keeper itself. Every
+    pair is compared, exactly: there is no limit on neighbours. A member is exact if its text equals the keeper's after
+    cleaning, lexical if the two share at least 0.8 of their word triples (Jaccard), and else semantic: the model
+    finds them alike. `weakest` is the least similarity of a member to the keeper, `lowest` that of any two members.
 
     Documents of several passages are compared both ways: each passage of one with its best match in the other,
     weighted by length; the smaller of the two means counts, so a part is no duplicate of the whole.
+
+    With PATHs the index is left alone: files, folders or data sets are read, embedded and compared for this once.
+
+    To act on it: `semsearch dedup --plan plan.json`, read the plan, `semsearch apply plan.json`, and if you were wrong
+    `semsearch undo`.
     """
-    from semsearch.index import Index
+    from semsearch.errors import InvalidInput
+    from semsearch.index import DEFAULT_THRESHOLD, Index
+    from semsearch.readers.rewrite import require_copyable
 
-    with Index.open(folder) as index, render.progress("compare", "rows") as bar:
-
-        def show(done: int, total: int) -> None:
-            if bar is not None:
-                bar.update(bar.task_ids[0], completed=done, total=total)
-
-        saved = index.threshold
-        found = index.duplicates(threshold, level=level, progress=show)
-    if threshold is not None:
-        origin = "given"
-    elif saved:
-        origin = f"tuned on {saved['pairs']}"
-    else:
-        origin = "a default, not tuned: see `semsearch tune`"
-    if as_json:
-        render.emit_json(
-            {
-                "threshold": found.threshold,
-                "threshold_origin": origin,
-                "level": level,
-                "total": found.total,
-                "exact": found.exact,
-                "near": found.near,
-                "fraction": found.fraction,
-                "groups": _groups(found),
-            }
+    for_files = {"--output": output, "--text-field": text_field, "--id-field": id_field}
+    for_files |= {"--model": model, "--precision": precision}
+    for_index = {
+        "--index": folder,
+        "--level passage": level == "passage",
+        "--plan": plan,
+        "--from-run": from_run,
+    }
+    if wrong := [name for name, value in (for_index if paths else for_files).items() if value]:
+        raise InvalidInput(
+            f"{wrong[0]} is for {'the index, not for PATHs' if paths else 'PATHs, not for the index'}"
         )
-    elif as_jsonl:
-        render.emit_jsonl(_groups(found))
-    elif as_csv:
-        click.echo(_table(found), nl=False)
-    else:
-        _show(found)
+    if (group_field or keep_all) and not output:
+        raise InvalidInput("--group-field and --keep-all say what to write", "where to: --output FILE")
+    if plan and level == "passage":
+        raise InvalidInput("passages cannot go by themselves", "leave --level passage out")
+    if plan and plan.exists() and not force:
+        raise InvalidInput(f"{plan} is there already", "choose another name, or overwrite it with --force")
+    if output:
+        if len(paths) > 1:
+            raise InvalidInput("--output writes one file of rows", "name only that file")
+        require_copyable(paths[0], output, force=force)
+    grouping: dict[str, Any] = {"linkage": linkage, "keep": keep, "protect": protect, "lexical": lexical}
+    grouping |= {"memory": memory} if memory else {}
+    said: list[str] = []
+    failed = False
+    with ExitStack() as stack:
+        if paths:
+            dataset = stack.enter_context(_read(paths, text_field, id_field, model, precision))
+            origin = "a default, not tuned" if threshold is None else "given"
+            with render.counting("compare", "pairs") as progress:
+                found = dataset.duplicates(
+                    DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress, **grouping
+                )
+            render.tell_skipped(dataset.skipped)
+            render.tell_unknown(dataset.unknown)
+            failed = bool(dataset.failed)
+            if output:
+                rows = dataset.write(
+                    found, output, group_field=group_field or "", keep_all=keep_all, force=force
+                )
+                said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
+        else:
+            index = stack.enter_context(Index.open(folder))
+            origin = _origin(threshold, index)
+            with render.counting("compare", "pairs") as progress:
+                found = index.duplicates(
+                    threshold, level=level, from_run=from_run, progress=progress, **grouping
+                )
+            if plan:
+                steps = index.plan(found, keep)
+                steps.save(plan)
+                said += _planned(steps, plan)
+        if as_json:
+            render.emit_json(_summary(found, origin) | {"groups": list(_groups(found, explain))})
+        elif as_jsonl:
+            render.emit_jsonl(_groups(found, explain))
+        elif as_csv:
+            _table(found)
+        else:
+            _show(found, explain)
     total = render.plural(found.total, level)
     render.talk(
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
-        f" repeat another, {found.exact:,} exactly and {found.near:,} nearly"
+        f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
     )
     render.talk(f"threshold {found.threshold:g} ({origin})")
+    for line in said:
+        render.talk(line)
+    if failed:
+        raise click.exceptions.Exit(3)
 
 
-def _groups(found: "Duplicates") -> list[dict[str, Any]]:
+@contextmanager
+def _read(
+    paths: Sequence[Path],
+    text_field: tuple[str, ...],
+    id_field: str,
+    model: str | None,
+    precision: str | None,
+) -> "Iterator[Dataset]":
+    """The data set in some files and folders."""
+    from semsearch.datasets import Dataset
+    from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.readers import RowFields
+
+    embedder = load_embedder(model or DEFAULT_MODEL, precision or "fp32")
+    with render.counting("read", "passages") as progress:
+        dataset = Dataset.read(
+            paths, embedder=embedder, fields=RowFields(text_field, id_field), progress=progress
+        )
+    with dataset:
+        yield dataset
+
+
+def _origin(threshold: float | None, index: "Index") -> str:
+    """Where the threshold comes from."""
+    if threshold is not None:
+        return "given"
+    saved = index.threshold
+    return f"tuned on {saved['pairs']}" if saved else "a default, not tuned: see `semsearch tune`"
+
+
+def _planned(steps: "Plan", path: Path) -> Iterator[str]:
+    """What to say of a plan that was written."""
+    yield f"wrote a plan to remove {render.plural(len(steps.steps), 'document')} to {render.relative(path)}"
+    if steps.left_out:
+        yield f"left out {len(steps.left_out):,}, whose source is no file or could be read in part only"
+    yield f"nothing is changed yet: read it, then `semsearch apply {render.relative(path)}`"
+
+
+def _summary(found: "Duplicates", origin: str) -> dict[str, Any]:
+    names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
+    return {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
+
+
+def _groups(found: "Duplicates", explain: bool) -> Iterator[dict[str, Any]]:
     """Groups as JSON has them."""
-    return [
-        {"group": number, **asdict(group), "weakest": group.weakest}
-        for number, group in enumerate(found.groups, 1)
-    ]
+    for number, group in enumerate(found.groups, 1):
+        values = {"group": number, **asdict(group), "weakest": group.weakest}
+        if explain:
+            for member, text in zip(values["members"], _differences(found, group), strict=True):
+                member["difference"] = text.plain
+        yield values
 
 
-def _table(found: "Duplicates") -> str:
+def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
+    """What differs between each member and the keeper, and nothing for an exact copy."""
+    from rich.text import Text
+
+    from semsearch.cli.diff import explain
+
+    (keeper,) = found.texts([group.keeper])
+    for start in range(0, len(group.members), _READ):
+        members = group.members[start : start + _READ]
+        for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
+            yield Text() if member.tier == "exact" else explain(keeper, text, ("the keeper", "this"))
+
+
+def _table(found: "Duplicates") -> None:
     """Groups as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("group", "role", "document", "similarity"))
+    writer.writerow(("group", "role", "document", "similarity", "jaccard"))
     for number, group in enumerate(found.groups, 1):
-        writer.writerow((number, "keeper", render.name(group.keeper), ""))
-        writer.writerows(
-            (
-                number,
-                "exact" if member.exact else "near",
-                render.name(member.name),
-                f"{member.similarity:.6f}",
-            )
-            for member in group.members
-        )
-    return out.getvalue()
+        writer.writerow((number, "keeper", render.name(group.keeper), "", ""))
+        for member in group.members:
+            scores = (f"{member.similarity:.6f}", f"{member.jaccard:.6f}")
+            writer.writerow((number, member.tier, render.name(member.name), *scores))
+    click.echo(out.getvalue(), nl=False)
 
 
-def _show(found: "Duplicates") -> None:
+def _show(found: "Duplicates", explain: bool) -> None:
     """Groups for people."""
+    from rich.text import Text
+
+    console = render.console()
     for number, group in enumerate(found.groups, 1):
-        heading = (
-            f"group {number}: {len(group.members) + 1} {found.level}s, the weakest at {group.weakest:.4f}"
-        )
+        size = render.plural(len(group.members) + 1, found.level)
+        heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
+        if group.lowest < group.weakest:
+            heading += f", the lowest two at {group.lowest:.4f}"
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
-        rows = [("keeper", "", group.keeper)]
-        rows += [("exact" if m.exact else "near", f"{m.similarity:.4f}", m.name) for m in group.members]
-        for role, similarity, document in rows:
-            click.echo(f"  {role:<6}  {similarity:6}  {render.name(document)}")
+        click.echo(f"  {'keeper':<8}  {'':6}  {render.name(group.keeper)}")
+        differences = _differences(found, group) if explain else iter(())
+        for member in group.members:
+            kept = "  (protected)" if member.protected else ""
+            click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {render.name(member.name)}{kept}")
+            if text := next(differences, None):
+                for line in text.split("\n"):
+                    console.print(Text("            ") + line)
         click.echo()
     if not found.groups:
         click.echo("no duplicates")

@@ -1,7 +1,6 @@
 """`semsearch ingest`."""
 
 import sys
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from semsearch.cli import options, render
 if TYPE_CHECKING:
     from semsearch.ingest import IngestReport, Progress
 
-_MOST_LINES = 10
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
 
@@ -30,15 +28,8 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.index
-@click.option(
-    "--text-field",
-    multiple=True,
-    metavar="NAME",
-    help="Column or key of rows that holds the text; repeatable.",
-)
-@click.option(
-    "--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number."
-)
+@options.text_field
+@options.id_field
 @click.option(
     "--max-size",
     type=options.Size(),
@@ -131,18 +122,7 @@ def _summarise(report: "IngestReport", verbose: bool) -> None:
             f"{render.plural(report.documents, 'document')} in {render.plural(report.passages, 'passage')},"
             f" {report.embedded:,} of them new to the model, in {report.seconds:.1f} s"
         )
-    on_purpose = Counter(skipped.reason for skipped in report.skipped if not skipped.failed)
-    for reason, count in on_purpose.most_common():
-        render.talk(f"skipped {count:,}: {reason}")
-    if verbose:
-        for skipped in report.skipped:
-            render.talk(f"  {render.name(skipped.path)}: {skipped.reason}")
-    for skipped in report.failed[: None if verbose else _MOST_LINES]:
-        render.talk(f"could not read {render.name(skipped.path)}: {skipped.reason}")
-    if len(report.failed) > _MOST_LINES and not verbose:
-        render.talk(
-            f"... and {len(report.failed) - _MOST_LINES:,} more that could not be read (--verbose lists them)"
-        )
+    render.tell_skipped(report.skipped, verbose=verbose)
     if report.unknown:
         worst = max(report.unknown, key=lambda source: source[1])
         render.talk(

@@ -26,6 +26,15 @@ precision = click.option(
     type=click.Choice(["fp32", "int8"]),
     help="Arithmetic of the default model: fp32 (default), or int8, faster and a little less exact.",
 )
+text_field = click.option(
+    "--text-field",
+    multiple=True,
+    metavar="NAME",
+    help="Column or key of rows that holds the text; repeatable.",
+)
+id_field = click.option(
+    "--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number."
+)
 wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),

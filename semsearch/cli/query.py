@@ -50,6 +50,9 @@ _SNIPPET = 280
     show_default=True,
     help="What to show of a hit: the best sentence with its surroundings, the whole passage, or only where it is.",
 )
+@click.option(
+    "--expand", is_flag=True, help="Show near-copies of a hit as hits of their own, not folded into it."
+)
 @options.as_json
 @options.as_jsonl
 def query_(
@@ -60,6 +63,7 @@ def query_(
     source: str | None,
     file: Any,
     show: str,
+    expand: bool,
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
@@ -67,6 +71,9 @@ def query_(
 
     The score is the cosine of the two vectors, at most 1. QUERY - reads queries from standard input, one a line.
     Sources are named relative to the folder that holds the index; --source matches those names.
+
+    A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
+    denies what the hit says or has other numbers is not.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
@@ -85,7 +92,9 @@ def query_(
         )
     with Index.open(folder) as index:
         wants_sentence = show == "snippet" or as_json or as_jsonl
-        results = index.query_many(queries, k=k, min_score=min_score, source=source, highlight=wants_sentence)
+        results = index.query_many(
+            queries, k=k, min_score=min_score, source=source, fold=not expand, highlight=wants_sentence
+        )
         if as_jsonl:
             render.emit_jsonl(
                 {"query": query, "rank": rank, **_values(index, hit)}
@@ -108,6 +117,16 @@ def query_(
 def _values(index: "Index", hit: "Hit") -> dict[str, Any]:
     """A hit as JSON has it."""
     start, end = hit.highlight
+    return _found(index, hit) | {
+        "text": hit.text,
+        "best_sentence": hit.text[start:end],
+        "metadata": dict(hit.metadata),
+        "copies": [_found(index, copy) for copy in hit.copies],
+    }
+
+
+def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
+    """Where a hit is, and its score."""
     return {
         "score": round(hit.score, 6),
         "source": hit.source,
@@ -116,9 +135,6 @@ def _values(index: "Index", hit: "Hit") -> dict[str, Any]:
         "unit": hit.unit,
         "start": hit.start,
         "end": hit.end,
-        "text": hit.text,
-        "best_sentence": hit.text[start:end],
-        "metadata": dict(hit.metadata),
         "passage_id": hit.passage_id,
     }
 
@@ -133,6 +149,8 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
         click.echo("no hits")
     for rank, hit in enumerate(hits, 1):
         head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
+        if hit.copies:
+            head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
         if show == "path":
             console.print(head)
             continue

@@ -8,7 +8,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from semsearch.records import Skipped
+
 # C0 but for tab and newline, DEL, C1; then marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_MOST_LINES = 10
+_UNKNOWN_SHARE = 0.05
 
 
 def plain(text: str) -> str:
@@ -83,6 +89,27 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -> None:
+    """Say what was left out on purpose, in counts, and what could not be read; None where there is no --verbose."""
+    failed = [one for one in skipped if one.failed]
+    on_purpose = Counter(one.reason for one in skipped if not one.failed)
+    for reason, count in on_purpose.most_common():
+        talk(f"skipped {count:,}: {reason}")
+    for one in skipped if verbose else ():
+        talk(f"  {name(one.path)}: {one.reason}")
+    for one in failed[: None if verbose else _MOST_LINES]:
+        talk(f"could not read {name(one.path)}: {one.reason}")
+    if len(failed) > _MOST_LINES and not verbose:
+        hint = "" if verbose is None else " (--verbose lists them)"
+        talk(f"... and {len(failed) - _MOST_LINES:,} more that could not be read{hint}")
+
+
+def tell_unknown(share: float) -> None:
+    """Warn where the model does not know much of what it has read."""
+    if share >= _UNKNOWN_SHARE:
+        talk(f"warning: the model does not know {share:.0%} of the tokens, so similarities mean little")
+
+
 @contextmanager
 def progress(description: str, unit: str) -> Iterator["Progress | None"]:
     """A progress bar with rate and time left on a terminal; None where standard error is not one."""
@@ -107,6 +134,20 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
     with Progress(*columns, Rate(), TimeRemainingColumn(), console=console(err=True), transient=True) as bar:
         bar.add_task(description, total=None)
         yield bar
+
+
+@contextmanager
+def counting(description: str, unit: str) -> Iterator[Callable[..., None]]:
+    """A function to call with how much is done, how much there is, and how many units that was, if it counts others."""
+    with progress(description, unit) as bar:
+
+        def show(done: int, total: int, count: int | None = None) -> None:
+            if bar is not None:
+                bar.update(
+                    bar.task_ids[0], completed=done, total=total, count=done if count is None else count
+                )
+
+        yield show
 
 
 def size(count: float) -> str:

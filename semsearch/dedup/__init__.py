@@ -1,7 +1,35 @@
-"""Finding near-duplicates: the exact join of vectors, pairs of documents, and groups with a keeper. Pure arrays."""
+"""Finding near-duplicates: all pairs compared exactly, groups with a keeper, and a removal that can be undone."""
 
-from semsearch.dedup.documents import DocumentPassages, document_pairs
+from semsearch.dedup.compare import compare, passages_of
+from semsearch.dedup.documents import Corpus, DocumentPassages
+from semsearch.dedup.fold import fold
 from semsearch.dedup.groups import group
-from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, join
+from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
+from semsearch.dedup.keep import Traits, matching, preference
+from semsearch.dedup.lexical import LEXICAL, jaccard, shingles
+from semsearch.dedup.matches import saved_join
+from semsearch.dedup.plan import Plan
+from semsearch.dedup.result import Compared, Duplicates
 
-__all__ = ["DEFAULT_MEMORY", "DocumentPassages", "Pairs", "document_pairs", "group", "join"]
+__all__ = [
+    "DEFAULT_MEMORY",
+    "LEXICAL",
+    "Compared",
+    "Corpus",
+    "DocumentPassages",
+    "Duplicates",
+    "Pairs",
+    "Plan",
+    "Traits",
+    "between",
+    "compare",
+    "fold",
+    "group",
+    "jaccard",
+    "join",
+    "matching",
+    "passages_of",
+    "preference",
+    "saved_join",
+    "shingles",
+]
