@@ -53,7 +53,7 @@ from semsearch.records import Hit, Level, Linkage
 from semsearch.search import Search
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import Tuning
-from semsearch.vectors import VectorIndex, preload
+from semsearch.vectors import VectorIndex
 
 FOLDER = ".semsearch"
 ENVIRONMENT = "SEMSEARCH_INDEX"
@@ -217,6 +217,10 @@ class Index:
     def _vectors(self) -> VectorIndex:
         return VectorIndex(self.folder / "chroma")
 
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self._library, lambda: self._vectors, lambda: self.embedder)
+
     # -- sources ----------------------------------------------------------------------------------------
 
     def key_of(self, path: Path) -> str:
@@ -311,10 +315,12 @@ class Index:
         if k < 1:
             raise InvalidInput(f"k is {k}, but must be at least 1")
         with ThreadPoolExecutor(1) as ahead:
-            ahead.submit(preload)
+            if source is None:
+                ahead.submit(self._search.prepare)
             vectors = self.embedder.encode(cleaned)
-        search = Search(self._library, lambda: self._vectors, self.embedder)
-        return search.hits(vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight)
+        return self._search.hits(
+            vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight
+        )
 
     # -- near-duplicates --------------------------------------------------------------------------------
 

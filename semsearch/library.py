@@ -9,6 +9,7 @@ older version and writes to the outbox what the vector index has yet to be told.
 
 import json
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -323,6 +324,11 @@ class Library:
         with self._translated():
             return {name: self._db.execute(query).fetchone()[0] for name, query in queries.items()}
 
+    def distinct_texts(self) -> int:
+        """How many vectors there are."""
+        with self._translated():
+            return int(self._db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+
     def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
         """Published passages by id; an id that is not published is left out."""
         found: dict[str, StoredPassage] = {}
@@ -332,10 +338,7 @@ class Library:
                     "SELECT id, source, document, text, unit, first, last, metadata FROM published"
                     f" WHERE id IN ({','.join('?' * len(page))})"
                 )
-                for id_, source, document, text, unit, first, last, metadata in self._db.execute(query, page):
-                    found[id_] = StoredPassage(
-                        id_, source, document, text, unit, first, last, json.loads(metadata)
-                    )
+                found |= {passage.id: passage for passage in map(_passage, self._db.execute(query, page))}
         return found
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -361,6 +364,27 @@ class Library:
                     ids.append(id_)
                     parts.append(vector)
         return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+
+    def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Every vector [n, dimension], and the numbers by which `passages_with` knows them, rising."""
+        numbers, buffer = array("q"), bytearray()
+        with self._translated():
+            for number, vector in self._db.execute("SELECT id, vector FROM vectors ORDER BY id"):
+                numbers.append(number)
+                buffer += vector
+        matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
+        return np.array(numbers, np.int64), matrix
+
+    def passages_with(self, vectors: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:
+        """Every published passage that has one of some vectors, after the number of that."""
+        with self._translated():
+            for page in _pages(vectors):
+                query = (
+                    "SELECT vector_id, id, source, document, text, unit, first, last, metadata FROM published"
+                    f" WHERE vector_id IN ({','.join('?' * len(page))})"
+                )
+                for vector, *row in self._db.execute(query, page):
+                    yield vector, _passage(row)
 
     def layout(self) -> tuple[Layout, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
@@ -456,6 +480,12 @@ class Library:
             ) from error
         except sqlite3.DatabaseError as error:
             raise IndexDamaged(f"{self.path} is damaged: {error}", "ingest into a new index") from error
+
+
+def _passage(row: Sequence[Any]) -> StoredPassage:
+    """A passage from its columns in the order of the fields."""
+    id_, source, document, text, unit, first, last, metadata = row
+    return StoredPassage(id_, source, document, text, unit, first, last, json.loads(metadata))
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

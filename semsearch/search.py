@@ -2,29 +2,53 @@
 
 import fnmatch
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semsearch import text
 from semsearch.dedup import fold
 from semsearch.embedding import Embedder, Vectors
 from semsearch.library import Library, StoredPassage
 from semsearch.records import Hit
-from semsearch.vectors import VectorIndex
+from semsearch.vectors import VectorIndex, preload
 
 Scored = tuple[StoredPassage, float]
 _TIES = 16
+_SCANNED = 200_000
+"""Up to this many distinct texts, all are compared with a query. That is exact, takes 6 ms for 100,000 once they are in
+memory (150 MB), and 0.2 s in a new process, where importing Chroma and loading its graph take 0.8 s."""
 _MOST_APPROXIMATE = 1_000
-"""Above this many passages the whole Library is scanned: exact, and no slower than a search that wide."""
+"""Above this many passages all are compared in any case: no slower than a search of the graph that wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """All vectors, as they were at a `state` of the Library, with their numbers there."""
+
+    state: tuple[int, int]
+    numbers: NDArray[np.int64]
+    matrix: Vectors
 
 
 class Search:
-    """Searches one index; `vectors` opens Chroma, which a search of some sources only does not need."""
+    """Searches one index. `vectors` opens Chroma, and `embedder` loads the model, where they are needed."""
 
-    def __init__(self, library: Library, vectors: Callable[[], VectorIndex], embedder: Embedder) -> None:
+    def __init__(
+        self, library: Library, vectors: Callable[[], VectorIndex], embedder: Callable[[], Embedder]
+    ) -> None:
         self._library = library
         self._vectors = vectors
         self._embedder = embedder
+        self._scan: _Scan | None = None
+
+    def prepare(self) -> None:
+        """Load, in a thread while the model is loaded, what a search of all sources will need."""
+        if self._scans():
+            self._all()
+        else:
+            preload()
 
     def hits(
         self,
@@ -57,12 +81,12 @@ class Search:
         """For each query up to `k` lists of a passage and its near-copies, each with its score."""
         wanted = k
         while True:
-            exact = source is not None or wanted > _MOST_APPROXIMATE
-            nearest = (
-                self._nearest_exactly(queries, wanted, source or "*")
-                if exact
-                else self._nearest(queries, wanted)
-            )
+            if source:
+                nearest = self._nearest_of(queries, wanted, source)
+            elif wanted > _MOST_APPROXIMATE or self._scans():
+                nearest = self._nearest(queries, wanted)
+            else:
+                nearest = self._nearest_by_graph(queries, wanted)
             enough = True
             found = []
             for row, ended in nearest:
@@ -75,24 +99,51 @@ class Search:
                 return found
             wanted *= 2
 
+    # Each of these gives, for each query, up to k passages, best first, and whether there are no more.
+
     def _nearest(self, queries: Vectors, k: int) -> list[tuple[list[Scored], bool]]:
-        """Up to `k` passages for each query, best first, and whether there are no more."""
+        with self._library.snapshot():
+            scan = self._all()
+            if not len(scan.numbers):
+                return [([], True) for _ in queries]
+            rows = []
+            for query in queries:  # one at a time: sums in a matrix product depend on what else is in it
+                scores = np.clip(scan.matrix @ query, -1, 1)  # rounding can take it beyond
+                # Equal scores are settled by name, so some more are looked at.
+                best = np.argpartition(-scores, min(k + _TIES, len(scores)) - 1)[: k + _TIES]
+                score = dict(zip(scan.numbers[best].tolist(), scores[best].tolist(), strict=True))
+                passages = self._library.passages_with(list(score))
+                hits = _ranked([(passage, score[number]) for number, passage in passages])
+                rows.append((hits[:k], len(best) == len(scores) and len(hits) <= k))
+        return rows
+
+    def _nearest_by_graph(self, queries: Vectors, k: int) -> list[tuple[list[Scored], bool]]:
         # HNSW gives equal scores, as copies have, in any order: ask for more, so that names decide who is cut off.
         found = self._vectors().nearest(queries, k + _TIES)
         stored = self._library.passages(list({id_ for row in found for id_, _ in row}))
         rows = ([(stored[id_], score) for id_, score in row if id_ in stored] for row in found)
-        ranked = [sorted(row, key=lambda hit: (-hit[1], hit[0].document, hit[0].first))[:k] for row in rows]
-        return [(best, len(row) < k + _TIES) for best, row in zip(ranked, found, strict=True)]
+        return [(_ranked(hits)[:k], len(row) < k + _TIES) for hits, row in zip(rows, found, strict=True)]
 
-    def _nearest_exactly(self, queries: Vectors, k: int, glob: str) -> list[tuple[list[Scored], bool]]:
+    def _nearest_of(self, queries: Vectors, k: int, glob: str) -> list[tuple[list[Scored], bool]]:
         ids, matrix = self._library.passages_where(lambda key: fnmatch.fnmatchcase(key, glob))
         if not ids:
             return [([], True) for _ in queries]
-        scores = np.clip(queries @ matrix.T, -1, 1)  # rounding can take it beyond
+        scores = np.clip(queries @ matrix.T, -1, 1)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         stored = self._library.passages([ids[at] for at in np.unique(best)])
         rows = zip(scores, best, strict=True)
         return [([(stored[ids[at]], float(row[at])) for at in top], k >= len(ids)) for row, top in rows]
+
+    def _scans(self) -> bool:
+        return self._library.distinct_texts() <= _SCANNED
+
+    def _all(self) -> _Scan:
+        """All vectors, read anew where anybody has written to the Library since they were."""
+        state = self._library.state()
+        if self._scan is None or self._scan.state != state:
+            self._scan = None  # two of them need not fit
+            self._scan = _Scan(state, *self._library.vectors())
+        return self._scan
 
     def _best_sentences(
         self, found: list[list[list[Scored]]], queries: Vectors
@@ -103,13 +154,17 @@ class Search:
         texts = [passage.text[a:b] for (_, passage), some in zip(hits, spans, strict=True) for a, b in some]
         unique = list(dict.fromkeys(texts))
         row_of = {sentence: row for row, sentence in enumerate(unique)}
-        vectors = self._embedder.encode(unique)[[row_of[sentence] for sentence in texts]]
+        vectors = self._embedder().encode(unique)[[row_of[sentence] for sentence in texts]]
         best, start = {}, 0
         for (number, passage), sentences in zip(hits, spans, strict=True):
             scores = vectors[start : start + len(sentences)] @ queries[number]
             best[number, passage.id] = sentences[int(np.argmax(scores))]
             start += len(sentences)
         return best
+
+
+def _ranked(hits: list[Scored]) -> list[Scored]:
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0].document, hit[0].first))
 
 
 def _folded(row: Sequence[Scored]) -> list[list[Scored]]:
