@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from semsearch import Index
+from semsearch.datasets import Dataset
+from semsearch.embedding import load_embedder
 
 BOILER = (
     "The boiler in the reading room is serviced every October. The engineer checks the pressure, bleeds the"
@@ -192,3 +194,73 @@ def test_a_planted_case(name: str, tmp_path: Path, sample_corpus: Path) -> None:
         found = index.duplicates(0.85)
     groups = {group.keeper: {member.name: member.tier for member in group.members} for group in found.groups}
     assert groups == case.groups, case.reason
+
+
+# Chapters 3 and 4 of the second and of the 2018 edition are pages that say the edition is gone, and where to find this
+# chapter elsewhere. To a reader the two pages on one chapter say the same, and pages on other chapters do not.
+CHAPTERS = {
+    "ch03-00-common-programming-concepts": ("lexical", "the same page of two editions"),
+    "ch03-01-variables-and-mutability": ("lexical", "the same page of two editions"),
+    "ch03-02-data-types": ("lexical", "the same page of two editions"),
+    "ch03-03-how-functions-work": ("lexical", "the same page of two editions"),
+    "ch03-04-comments": ("lexical", "the same page of two editions"),
+    "ch03-05-control-flow": ("lexical", "the same page of two editions"),
+    "ch04-02-references-and-borrowing": ("lexical", "the same page of two editions"),
+    "ch04-03-slices": ("lexical", "the same page of two editions"),
+}
+EIPS = {
+    "moved": (
+        "20 137 165 181 721 1155",
+        "one sentence, 'This file was moved to', and a number: nothing to keep of five",
+    ),
+    "hard forks": ("606 607 608 609 1013 1679 1716 2070 2387", "one form with other content: none is a copy"),
+    "whole": ("140 141 145", "three proposals of the same kind and time, about different things"),
+}
+
+
+def found_in(paths: list[Path], threshold: float) -> dict[str, dict[str, str]]:
+    """Each keeper with its members and their tiers, by the names of the files in their edition."""
+    with Dataset.read(paths, embedder=load_embedder()) as dataset:
+        found = dataset.duplicates(threshold)
+    return {
+        short(group.keeper): {short(member.name): member.tier for member in group.members}
+        for group in found.groups
+    }
+
+
+def short(name: str) -> str:
+    """`2018-edition ch01` for `2018-edition/src/ch01.md`."""
+    path = Path(name)
+    return f"{path.parts[-3]} {path.stem}"
+
+
+def test_pages_of_two_editions(shared_data: Path) -> None:
+    book = shared_data / "folders" / "rust-book"
+    editions = ("2018-edition", "second-edition")
+    paths = [path for edition in editions for path in sorted((book / edition / "src").glob("ch0[34]*.md"))]
+    # The titles of these two pages are as good as the same: "Understanding Ownership", "What Is Ownership?".
+    alike = ("ch04-00-understanding-ownership", "ch04-01-what-is-ownership")
+    groups = found_in([path for path in paths if path.stem not in alike], 0.97)
+    expected = {
+        f"{editions[0]} {name}": {f"{editions[1]} {name}": tier} for name, (tier, _) in CHAPTERS.items()
+    }
+    assert groups == expected
+    (group,) = found_in([path for path in paths if path.stem in alike], 0.97).items()
+    assert {group[0], *group[1]} < {f"{edition} {name}" for edition in editions for name in alike}
+
+
+def test_a_chapter_is_no_duplicate_of_its_manuscript(shared_data: Path) -> None:
+    """The manuscript of chapter 4 has the text of all its parts, so none of them is the whole of it."""
+    book = shared_data / "folders" / "rust-book"
+    parts = sorted((book / "src").glob("ch04*.md"))
+    assert found_in([book / "nostarch" / "chapter04.md", *parts], 0.85) == {}
+
+
+def test_proposals(shared_data: Path) -> None:
+    folder = shared_data / "folders" / "eips"
+    numbers = [number for some, _ in EIPS.values() for number in some.split()]
+    groups = found_in([folder / f"eip-{number}.md" for number in numbers], 0.85)
+    moved, reason = EIPS["moved"]
+    assert [{keeper, *members} for keeper, members in groups.items()] == [
+        {short(str(folder / f"eip-{number}.md")) for number in moved.split()}
+    ], reason
