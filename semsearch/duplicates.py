@@ -44,14 +44,16 @@ def find_duplicates(
         names, sources, digests = layout.names, layout.sources, layout.digests
         document = layout.document
         if level == "passage":
-            names = [
-                names[at] + place(*at_) for at, at_ in zip(document.tolist(), layout.places, strict=True)
-            ]
+            located = zip(document.tolist(), layout.places, strict=True)
+            names = [names[at] + place(*where) for at, where in located]
             sources = [sources[at] for at in document.tolist()]
             digests = [row.to_bytes(8, "big") for row in layout.row.tolist()]
             document = np.arange(len(names))
         documents = passages_of(document, layout.row, layout.length)
         starts = np.searchsorted(document, np.arange(len(names) + 1)).tolist()
+
+        protected = matching(sources, protect)
+        order = preference(keep, _traits(base, sources, documents, keep), protected)
 
         def read(positions: Sequence[int]) -> list[str]:
             if library.state() != state:
@@ -74,8 +76,6 @@ def find_duplicates(
             ),
             memory=memory,
         )
-        protected = matching(sources, protect)
-        order = preference(keep, _traits(base, sources, documents, keep), protected)
         return Duplicates.of(compared, threshold, linkage=linkage, order=order, protected=protected.tolist())
 
 

@@ -306,9 +306,6 @@ def _table(found: "Duplicates") -> None:
 
 def _show(found: "Duplicates", explain: bool) -> None:
     """Groups for people."""
-    from rich.text import Text
-
-    console = render.console()
     for number, group in enumerate(found.groups, 1):
         size = render.plural(len(group.members) + 1, found.level)
         heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
@@ -321,8 +318,8 @@ def _show(found: "Duplicates", explain: bool) -> None:
             kept = "  (protected)" if member.protected else ""
             click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {render.name(member.name)}{kept}")
             if text := next(differences, None):
-                for line in text.split("\n"):
-                    console.print(Text("            ") + line)
+                console = render.console()
+                console.print(render.indented(text, console, 12))
         click.echo()
     if not found.groups:
         click.echo("no duplicates")

@@ -158,7 +158,7 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
             Text(render.plain(hit.text)) if show == "full" else _snippet(hit, marked=not console.color_system)
         )
         console.print(head)
-        console.print(_indented(body, console.width if console.is_terminal else None))
+        console.print(render.indented(body, console))
         console.print()
 
 
@@ -191,12 +191,3 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
     style = "" if marked else "bold yellow"
     parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
     return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
-
-
-def _indented(text: "Text", width: int | None) -> "Text":
-    """Text set in by four columns, wrapped to the terminal's width; left in its own lines when piped."""
-    from rich.console import Console
-    from rich.text import Text
-
-    lines = text.wrap(Console(width=width), width - 4) if width and width > 24 else text.split("\n")
-    return Text("\n").join(Text("    ") + line for line in lines)

@@ -19,6 +19,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
     from semsearch.records import Skipped
 
@@ -66,6 +67,15 @@ def console(*, err: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=err, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def indented(text: "Text", console: "Console", by: int = 4) -> "Text":
+    """Text set in by some columns, wrapped to the terminal's width; left in its own lines when piped."""
+    from rich.text import Text
+
+    width = console.width - by
+    lines = text.wrap(console, width) if console.is_terminal and width > 20 else text.split("\n")
+    return Text("\n").join(Text(" " * by) + line for line in lines)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
