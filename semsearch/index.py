@@ -56,6 +56,7 @@ from semsearch.tuning.threshold import Tuning
 from semsearch.vectors import VectorIndex
 
 FOLDER = ".semsearch"
+_CHROMA, _JOIN = "chroma", "join.npz"
 ENVIRONMENT = "SEMSEARCH_INDEX"
 DEFAULT_WAIT = 10.0
 DEFAULT_THRESHOLD = 0.85
@@ -138,7 +139,7 @@ class Index:
             library.save_setting("fingerprint", asdict(embedder.fingerprint) | _text_settings())
             library.save_setting("created", _now())
             library.close()
-            VectorIndex(staging / "chroma", create=True).close()
+            VectorIndex(staging / _CHROMA, create=True).close()
             with _disk(folder):
                 (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
                 staging.chmod(0o755)
@@ -215,7 +216,7 @@ class Index:
 
     @cached_property
     def _vectors(self) -> VectorIndex:
-        return VectorIndex(self.folder / "chroma")
+        return VectorIndex(self.folder / _CHROMA)
 
     @cached_property
     def _search(self) -> Search:
@@ -355,7 +356,7 @@ class Index:
             self._library,
             self._threshold() if threshold is None else threshold,
             base=self.folder.parent,
-            saved=self.folder / "join.npz",
+            saved=self.folder / _JOIN,
             level=level,
             linkage=linkage,
             keep=keep,
@@ -462,7 +463,9 @@ class Index:
         """Where the index is, its model and settings, what it holds, and its saved threshold."""
         parts = {
             "library": [*self.folder.glob("library.sqlite3*")],
-            "vectors": [path for path in (self.folder / "chroma").rglob("*") if path.is_file()],
+            "vectors": [path for path in (self.folder / _CHROMA).rglob("*") if path.is_file()],
+            "comparisons": [*self.folder.glob(_JOIN)],
+            "quarantine": [path for path in (self.folder / QUARANTINE).rglob("*") if path.is_file()],
         }
         return Status(
             folder=self.folder,
@@ -473,6 +476,32 @@ class Index:
             threshold=self.threshold,
             pending=bool(self._library.outbox(1)),
         )
+
+    def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make Chroma's files anew from the Library, without embedding anything; returns the number of passages.
+
+        Cut off at any point, the index can be repaired again, or is completed when it is opened next. `progress` is
+        called with the passages done and in all.
+        """
+        with self._writing():
+            if "_vectors" in self.__dict__:
+                self.__dict__.pop("_vectors").close()
+            with _disk(self.folder):
+                for left in self.folder.glob(f"{_CHROMA}-*"):
+                    shutil.rmtree(left)
+                fresh = Path(tempfile.mkdtemp(prefix=f"{_CHROMA}-", dir=self.folder))
+            VectorIndex(fresh, create=True).close()
+            self._library.tell_everything()
+            with _disk(self.folder):
+                chroma = self.folder / _CHROMA
+                if chroma.exists():
+                    chroma.rename(Path(tempfile.mkdtemp(prefix=f"{_CHROMA}-", dir=self.folder)) / "old")
+                fresh.rename(chroma)
+            total = self._library.pending()
+            apply_outbox(self._library, self._vectors, progress and (lambda done: progress(done, total)))
+            for left in self.folder.glob(f"{_CHROMA}-*"):
+                shutil.rmtree(left, ignore_errors=True)
+        return total
 
     # -- plumbing ---------------------------------------------------------------------------------------
 
@@ -507,15 +536,11 @@ class Index:
     def _replay(self) -> None:
         """Finish what a run that was cut off left to be told to Chroma.
 
-        Where it cannot be done now, since a run is at it or the disk is full or read-only, the index is used as it is.
+        Where it cannot be done now, since a run is at it, the disk is full or read-only, or Chroma's files are damaged,
+        the index is used as it is: what needs Chroma will say so.
         """
-        try:
-            with self._writing(wait=0):
-                apply_outbox(self._library, self._vectors)
-        except IndexDamaged:
-            raise
-        except SemsearchError:
-            pass
+        with contextlib.suppress(SemsearchError), self._writing(wait=0):
+            apply_outbox(self._library, self._vectors)
 
 
 def ingest_preview(

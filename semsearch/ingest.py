@@ -307,8 +307,14 @@ class Run:
         yield piece
 
 
-def apply_outbox(library: Library, vectors: VectorIndex) -> None:
-    """Tell the vector index what it has yet to be told. Can be cut off at any point and repeated."""
+def apply_outbox(
+    library: Library, vectors: VectorIndex, progress: Callable[[int], None] | None = None
+) -> None:
+    """Tell the vector index what it has yet to be told. Can be cut off at any point and repeated.
+
+    `progress` is called with the passages told so far.
+    """
+    told = 0
     while ids := library.outbox(_APPLY):
         passages = library.passages(ids)
         if gone := [id_ for id_ in ids if id_ not in passages]:
@@ -331,6 +337,9 @@ def apply_outbox(library: Library, vectors: VectorIndex) -> None:
                 ],
             )
         library.mark_applied(ids)
+        told += len(ids)
+        if progress is not None:
+            progress(told)
 
 
 def document_record(

@@ -300,6 +300,16 @@ class Library:
         with self._translated():
             return [id_ for (id_,) in self._db.execute("SELECT passage_id FROM outbox LIMIT ?", (limit,))]
 
+    def tell_everything(self) -> None:
+        """Put every published passage on the outbox, for a vector index that is made anew."""
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published")
+
+    def pending(self) -> int:
+        """How many passages are on the outbox."""
+        with self._translated():
+            return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
     def mark_applied(self, ids: Sequence[str]) -> None:
         """Take ids off the outbox."""
         with self._transaction():

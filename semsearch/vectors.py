@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COLLECTION = "passages"
 _PAGE = 5_000
 """Rows a call. Chroma takes at most 5,461 a write, and more than 32,766 a read fail in its SQLite."""
+_REPAIR = "make it anew from the Library: semsearch repair"
 _EF_SEARCH = 200
 """Candidates HNSW keeps while searching; Chroma's default is 100."""
 
@@ -33,7 +34,7 @@ class VectorIndex:
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         if not create and not (folder / "chroma.sqlite3").exists():
-            raise IndexDamaged(f"{folder} holds no Chroma database", "ingest into a new index")
+            raise IndexDamaged(f"{folder} holds no Chroma database", _REPAIR)
         with _translated(folder):
             self._folder = folder
             self._client = _client(folder)
@@ -169,6 +170,4 @@ def _translated(folder: Path) -> Iterator[None]:
         text = str(error)
         if any(word in text.lower() for word in ("readonly", "read-only", "permission", "full", "space")):
             raise SemsearchError(f"{folder}: {text}", "check its permissions and the disk") from error
-        raise IndexDamaged(
-            f"the vector index in {folder} failed: {text}", "ingest into a new index"
-        ) from error
+        raise IndexDamaged(f"the vector index in {folder} failed: {text}", _REPAIR) from error

@@ -212,6 +212,15 @@ def test_an_empty_query_is_refused(indexed: Path) -> None:
         assert "empty" in run("query", "--index", indexed / ".semsearch", *query, code=2).stderr
 
 
+def test_repair_brings_back_a_vector_index(here: Path, sample_corpus: Path) -> None:
+    run("ingest", sample_corpus / "recipes")
+    shutil.rmtree(here / ".semsearch" / "chroma")
+    assert "12 passages" in run("repair").stderr
+    (here / "new.md").write_text("The bell rings at nine.")
+    run("ingest", "new.md")
+    assert json.loads(run("status", "--json").stdout)["counts"]["passages"] == 13
+
+
 # -- dedup and tune -----------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": "tune",
     "status": "manage",
     "remove": "manage",
+    "repair": "manage",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""
 
