@@ -5,8 +5,6 @@ read or written costs time and nothing else. A digest of all it says guards agai
 writes it on purpose: they could hide pairs, or make some up.
 """
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs, between, check, cosines, join
 from semsearch.errors import InvalidInput
+from semsearch.files import replacing
 
 Digests = NDArray[np.bytes_]
 """16 bytes a row."""
@@ -105,26 +104,18 @@ class _Saved:
 
     def write(self, path: Path) -> None:
         """Write the file so that it is there whole or not at all."""
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                seal = np.frombuffer(self._seal(), np.uint8)
-                digests, left, right, similarity = self._arrays()
-                np.savez(
-                    file,
-                    threshold=self.threshold,
-                    digests=digests,
-                    left=left,
-                    right=right,
-                    similarity=similarity,
-                    seal=seal,
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        digests, left, right, similarity = self._arrays()
+        seal = np.frombuffer(self._seal(), np.uint8)
+        with replacing(path) as file:
+            np.savez(
+                file,
+                threshold=self.threshold,
+                digests=digests,
+                left=left,
+                right=right,
+                similarity=similarity,
+                seal=seal,
+            )
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return self.digests, self.pairs.left, self.pairs.right, self.pairs.similarity

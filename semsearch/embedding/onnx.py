@@ -6,7 +6,6 @@ weights; after that a process needs only `onnxruntime` and `tokenizers`.
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +19,7 @@ from tokenizers import Encoding, Tokenizer
 
 from semsearch.embedding import DEFAULT_MODEL, Fingerprint, Progress, Vectors, windows
 from semsearch.errors import ModelError
+from semsearch.files import replacing
 
 DIMENSION, WINDOW, SPECIAL_TOKENS = 384, 256, 2
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -130,29 +130,17 @@ def _load(precision: str) -> tuple[str | bytes, str]:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / "lock"):  # a second process waits, then finds the files
                 if not tokenizer.exists():
-                    _write(tokenizer, _verified("tokenizer.json", TOKENIZER_SHA256))
+                    with replacing(tokenizer) as file:
+                        file.write(_verified("tokenizer.json", TOKENIZER_SHA256))
                 if not graph.exists():
-                    _write(graph, _export(precision))
+                    with replacing(graph) as file:
+                        file.write(_export(precision))
         content = tokenizer.read_bytes()
         if hashlib.sha256(content).hexdigest() != TOKENIZER_SHA256:
             raise ModelError(f"{tokenizer} is damaged", "delete it; it is made anew")
         return str(graph), content.decode()
     except OSError:  # a read-only or full cache costs a second at every start, but nothing fails
         return _export(precision), _verified("tokenizer.json", TOKENIZER_SHA256).decode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _export(precision: str) -> bytes:

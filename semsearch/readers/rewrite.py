@@ -1,12 +1,9 @@
 """Files of rows written again without some of their rows; what is kept is kept byte for byte."""
 
 import codecs
-import contextlib
 import csv
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
+from semsearch.files import replacing
 from semsearch.readers.encoding import detect_encoding
 
 _WIDE = {
@@ -53,9 +51,9 @@ def copy_rows(
         raise UnreadableSource(f"{source}: {error.strerror or error}") from error
     kept = 0
     try:
-        with _whole(to, source) as write:
+        with replacing(to, like=source) as copy:
             for is_row, raw in rewrite(_lines(source, encoding), _Choice(source, encoding, keep, group)):
-                write(raw)
+                copy.write(raw)
                 kept += is_row
     except OSError as error:
         raise SemsearchError(
@@ -215,22 +213,6 @@ def _lines(path: Path, encoding: str) -> Iterator[_Line]:
         raise UnreadableSource(f"{path}: {error.strerror or error}") from error
     except UnicodeError as error:
         raise UnreadableSource(f"{path}: malformed text: {error}") from error
-
-
-@contextlib.contextmanager
-def _whole(to: Path, like: Path) -> Iterator[Callable[[bytes], object]]:
-    """A writer of what takes the place of `to` in the end, or never does."""
-    handle, name = tempfile.mkstemp(prefix=".semsearch-", dir=to.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file.write
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(like, name)
-        os.replace(name, to)  # noqa: PTH105 - as a pair of names
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 _REWRITES: dict[str, Callable[[Iterator[_Line], _Choice], _Parts]] = {
