@@ -8,7 +8,7 @@ import hashlib
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import DEFAULT_MAX_BYTES, Found, RowFields, read, walk
 from semsearch.readers.rewrite import copy_rows
-from semsearch.records import Document, Linkage, Pair, Skipped, Tier
+from semsearch.records import TIERS, Document, Linkage, Pair, Skipped, Tier
 from semsearch.text import clean, split, text_digest
 
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
@@ -187,10 +187,11 @@ class Dataset:
         *,
         group_field: str = "",
         keep_all: bool = False,
+        tiers: Collection[Tier] = TIERS,
         force: bool = False,
     ) -> int:
-        """Write the file of rows that this data set is without the members of groups, unless protected; their keepers
-        stay, and so do rows that could not be read. Returns how many rows were written.
+        """Write the file of rows that this data set is without the members of groups that are of one of `tiers` and not
+        protected; keepers stay, and so do rows that could not be read. Returns how many rows were written.
 
         `group_field` names a column to add: the number of the row's group, from 1, or nothing. With `keep_all` no row
         is left out. Raises `InvalidInput` where the data set is not exactly one file of rows, `SemsearchError` where
@@ -211,7 +212,7 @@ class Dataset:
             numbers[row[group.keeper]] = str(number)
             for member in group.members:
                 numbers[row[member.name]] = str(number)
-                if not (member.protected or keep_all):
+                if member.tier in tiers and not (member.protected or keep_all):
                     gone.add(row[member.name])
         column = (group_field, lambda row: numbers.get(row, "")) if group_field else None
         return copy_rows(path, to, keep=lambda row: row not in gone, group=column, force=force)

@@ -49,7 +49,7 @@ from semsearch.ingest import (
 from semsearch.library import Library
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
 from semsearch.readers.rewrite import copy_rows
-from semsearch.records import Hit, Level, Linkage
+from semsearch.records import TIERS, Hit, Level, Linkage, Tier
 from semsearch.search import Search
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import Tuning
@@ -375,8 +375,11 @@ class Index:
 
     # -- acting on near-duplicates ----------------------------------------------------------------------
 
-    def plan(self, found: Duplicates, keep: Sequence[str] = ()) -> Plan:
-        """The plan that removes all of `found` but the keepers and what is protected. `keep` is only noted in it."""
+    def plan(self, found: Duplicates, keep: Sequence[str] = (), tiers: Collection[Tier] = TIERS) -> Plan:
+        """The plan that removes all of `found` but the keepers, what is protected, and what is of other `tiers`.
+
+        `keep`, the rules by which `found` was made, is only noted in it.
+        """
         names = [name for group in found.groups for name in (group.keeper, *(m.name for m in group.members))]
         places = self._library.places(names)
         if missing := [name for name in names if name not in places]:
@@ -389,6 +392,7 @@ class Index:
             threshold=found.threshold,
             linkage=found.linkage,
             keep=keep,
+            tiers=tiers,
         )
 
     def apply(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Scalar = str | int | float | bool
 Unit = Literal["line", "page", "row", "paragraph"]
@@ -68,6 +68,7 @@ class Hit:
 
 Tier = Literal["exact", "lexical", "semantic"]
 """How alike two texts are: equal after cleaning; sharing most of their word triples; alike to the model."""
+TIERS: tuple[Tier, ...] = get_args(Tier)
 Level = Literal["document", "passage"]
 """What near-duplicates are looked for among: whole documents, or their passages."""
 Linkage = Literal["keeper", "complete", "connected"]

@@ -120,6 +120,14 @@ def test_a_plan_applied_and_undone(here: Path) -> None:
     assert "2 added" in run("ingest", "notes").stderr
 
 
+def test_only_some_tiers_go(here: Path) -> None:
+    run("dedup", "--threshold", "0.9", "--plan", "plan.json", "--remove", "exact")
+    assert [step["remove"] for step in json.loads((here / "plan.json").read_text())["steps"]] == [
+        "notes/z.md"
+    ]
+    assert "--plan" in run("dedup", "--remove", "exact", code=2).stderr
+
+
 def test_a_plan_is_not_written_over_another_unless_forced(here: Path) -> None:
     (here / "plan.json").write_text("mine")
     assert "--force" in run("dedup", "--plan", "plan.json", code=2).stderr
@@ -146,6 +154,13 @@ def test_a_data_set_without_an_index(data: Path) -> None:
     lines = data.read_text().splitlines(keepends=True)
     assert Path("clean.jsonl").read_text() == lines[0] + lines[1] + lines[3]
     assert not Path(".semsearch").exists()
+
+
+def test_only_exact_copies_leave_a_data_set(data: Path) -> None:
+    at = ("dedup", data, "--text-field", "body", "--threshold", "0.9")
+    run(*at, "--output", "clean.jsonl", "--remove", "exact")
+    lines = data.read_text().splitlines(keepends=True)
+    assert Path("clean.jsonl").read_text() == "".join(lines[:4])
 
 
 def test_a_data_set_marked_with_its_groups(data: Path) -> None:

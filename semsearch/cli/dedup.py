@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from semsearch.datasets import Dataset
     from semsearch.dedup import Duplicates, Plan
     from semsearch.index import Index
-    from semsearch.records import Group, Level, Linkage
+    from semsearch.records import Group, Level, Linkage, Tier
 
 _READ = 256
 """Texts read in one go for --explain."""
@@ -78,6 +78,13 @@ _READ = 256
     help="Write what would go and what would stay, for `semsearch apply`. Changes nothing else.",
 )
 @click.option(
+    "--remove",
+    "tiers",
+    multiple=True,
+    type=click.Choice(["exact", "lexical", "semantic"]),
+    help="Which members go, with --plan or --output; repeatable. Default: all.",
+)
+@click.option(
     "--from-run",
     is_flag=True,
     help="Compare nothing: answer from earlier runs, or fail where these do not cover all that is asked.",
@@ -119,6 +126,7 @@ def dedup_(
     protect: tuple[str, ...],
     explain: bool,
     plan: Path | None,
+    tiers: "tuple[Tier, ...]",
     from_run: bool,
     memory: int | None,
     text_field: tuple[str, ...],
@@ -151,6 +159,7 @@ def dedup_(
     from semsearch.errors import InvalidInput
     from semsearch.index import DEFAULT_THRESHOLD, Index
     from semsearch.readers.rewrite import require_copyable
+    from semsearch.records import TIERS
 
     for_files = {"--output": output, "--text-field": text_field, "--id-field": id_field}
     for_files |= {"--model": model, "--precision": precision}
@@ -166,6 +175,10 @@ def dedup_(
         )
     if (group_field or keep_all) and not output:
         raise InvalidInput("--group-field and --keep-all say what to write", "where to: --output FILE")
+    if tiers and not (plan or output):
+        raise InvalidInput(
+            "--remove says what goes, but nothing is to go", "give --plan FILE or --output FILE"
+        )
     if plan and level == "passage":
         raise InvalidInput("passages cannot go by themselves", "leave --level passage out")
     if plan and plan.exists() and not force:
@@ -191,7 +204,12 @@ def dedup_(
             failed = bool(dataset.failed)
             if output:
                 rows = dataset.write(
-                    found, output, group_field=group_field or "", keep_all=keep_all, force=force
+                    found,
+                    output,
+                    group_field=group_field or "",
+                    keep_all=keep_all,
+                    tiers=tiers or TIERS,
+                    force=force,
                 )
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
         else:
@@ -202,7 +220,7 @@ def dedup_(
                     threshold, level=level, from_run=from_run, progress=progress, **grouping
                 )
             if plan:
-                steps = index.plan(found, keep)
+                steps = index.plan(found, keep, tiers or TIERS)
                 steps.save(plan)
                 said += _planned(steps, plan)
         if as_json:

@@ -6,14 +6,14 @@ A plan is only a proposal. `quarantine` checks each of its steps against the fil
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.records import Group, Linkage, Tier
+from semsearch.records import TIERS, Group, Linkage, Tier
 
 VERSION = 1
 _NOTE = (
@@ -106,8 +106,9 @@ class Plan:
         threshold: float,
         linkage: Linkage,
         keep: Sequence[str],
+        tiers: Collection[Tier] = TIERS,
     ) -> "Plan":
-        """The plan that removes every member of `groups` that is not protected.
+        """The plan that removes every member of `groups` that is of one of `tiers` and not protected.
 
         `where(name)` is the source of a document and its row (0: all of the source); `contents` has the SHA-256
         in hex ("" where there is none) and the size of each source.
@@ -118,7 +119,7 @@ class Plan:
             stays = Place(*where(group.keeper))
             for member in group.members:
                 goes = Place(*where(member.name))
-                if member.protected:
+                if member.protected or member.tier not in tiers:
                     continue
                 if not all(place.source in contents and contents[place.source][0] for place in (goes, stays)):
                     left_out.append(member.name)
