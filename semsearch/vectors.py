@@ -1,13 +1,14 @@
 """The vector index: a plain Chroma collection in a folder, and the only place that imports chromadb.
 
 Chroma speaks of cosine *distance*; here it is turned into similarity, and it never leaves this module. Chroma never
-embeds anything for us, keeps no telemetry, and reads no `.env` file and no `CHROMA_*` variable.
+embeds anything for us, keeps no telemetry, and takes no settings from a `.env` file or the environment.
 """
 
 import contextlib
 import functools
 import importlib.util
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,12 +145,18 @@ def _settings() -> type["Settings"]:
 
 
 def _import() -> None:
-    """Import chromadb. It reads `.env` from the working directory and `CHROMA_*` as it does: show it neither."""
+    """Import chromadb. It takes settings from `.env` in the working directory and from the environment as it does, by
+    names of its own and by such as MIGRATIONS: show it neither."""
     spec = importlib.util.find_spec("chromadb")
     if spec is None or spec.origin is None:
         raise SemsearchError("chromadb is not installed", "pip install chromadb")
-    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("CHROMA_")}
-    aside = contextlib.chdir(Path(spec.origin).parent) if Path(".env").exists() else contextlib.nullcontext()
+    home = Path(spec.origin).parent
+    settings = set(
+        re.findall(r"^    (\w+): ", (home / "config.py").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    taken = [name for name in os.environ if name.upper().startswith("CHROMA_") or name.lower() in settings]
+    hidden = {name: os.environ.pop(name) for name in taken}
+    aside = contextlib.chdir(home) if Path(".env").exists() else contextlib.nullcontext()
     try:
         with aside:
             import chromadb  # noqa: F401
