@@ -10,6 +10,7 @@ from semsearch.cli import options, render
 
 @click.command(
     "status",
+    short_help="Show what made the index and what it holds.",
     epilog=options.closing(
         (
             "semsearch status",
@@ -62,6 +63,7 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
 
 @click.command(
     "remove",
+    short_help="Take a source out of the index.",
     epilog=options.closing(
         (
             "semsearch remove notes/old.md",

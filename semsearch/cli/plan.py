@@ -21,6 +21,7 @@ _quarantine = click.option(
 
 @click.command(
     "apply",
+    short_help="Carry out a plan: move near-duplicates to a quarantine.",
     epilog=options.closing(
         (
             "semsearch apply plan.json --dry-run",
@@ -91,6 +92,7 @@ def apply_(
 
 @click.command(
     "undo",
+    short_help="Put back what `apply` took away.",
     epilog=options.closing(
         (
             "semsearch undo --list",

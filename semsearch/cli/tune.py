@@ -57,6 +57,7 @@ def _warn_unknown(share: float, model: str) -> None:
 
 @click.command(
     "tune",
+    short_help="Choose the threshold of `dedup` on labelled pairs.",
     epilog=options.closing(
         (
             "semsearch tune --pairs sample",
@@ -202,6 +203,7 @@ def _estimate(estimate: "Estimate | None") -> str:
 
 @click.command(
     "eval",
+    short_help="Compare models with people's judgement of pairs.",
     epilog=options.closing(
         (
             "semsearch eval --pairs sts-b",
