@@ -334,10 +334,12 @@ class Library:
         with self._translated():
             return {name: self._db.execute(query).fetchone()[0] for name, query in queries.items()}
 
-    def distinct_texts(self) -> int:
-        """How many vectors there are."""
+    def vector_bytes(self) -> int:
+        """How much memory all vectors take."""
+        query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
         with self._translated():
-            return int(self._db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+            count, size = self._db.execute(query).fetchone()
+        return int(count) * int(size or 0)
 
     def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
         """Published passages by id; an id that is not published is left out."""
