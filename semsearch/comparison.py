@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup import LEXICAL, jaccard, shingles
+from semsearch.dedup import jaccard, shingles, tier_of
 from semsearch.dedup.differ import Difference, difference
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, UnreadableSource
@@ -71,11 +71,8 @@ class Comparison:
     @property
     def tier(self) -> Tier | None:
         """How alike the two are."""
-        if self.a.text == self.b.text:
-            return "exact"
-        if self.jaccard >= LEXICAL:
-            return "lexical"
-        return "semantic" if self.similarity >= self.threshold else None
+        tier = tier_of(self.a.text == self.b.text, self.jaccard)
+        return tier if tier != "semantic" or self.similarity >= self.threshold else None
 
 
 def compare_documents(

@@ -18,7 +18,6 @@ import numpy as np
 
 from semsearch.dedup import (
     DEFAULT_MEMORY,
-    LEXICAL,
     Corpus,
     DocumentPassages,
     Duplicates,
@@ -29,6 +28,7 @@ from semsearch.dedup import (
     passages_of,
     preference,
     shingles,
+    tier_of,
 )
 from semsearch.dedup.join import Integers
 from semsearch.embedding import Embedder, Vectors
@@ -247,8 +247,7 @@ class Dataset:
         columns = (column[best].tolist() for column in (pairs.left, pairs.right, pairs.similarity))
         for x, y, similarity in zip(*columns, strict=True):
             share = jaccard(*map(shingles, self.texts((positions[x], positions[y]))))
-            tier: Tier = "lexical" if share >= LEXICAL else "semantic"
-            found[texts[x]] = (positions[y], similarity, share, tier)
+            found[texts[x]] = (positions[y], similarity, share, tier_of(False, share))
         leaked = [at for at in range(total) if self.digests[at] in found]
         leaked.sort(key=lambda at: -found[self.digests[at]][1])
         return Leaks(

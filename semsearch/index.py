@@ -316,7 +316,7 @@ class Index:
         if k < 1:
             raise InvalidInput(f"k is {k}, but must be at least 1")
         with ThreadPoolExecutor(1) as ahead:
-            if source is None:
+            if not source:  # as `Search` has it
                 ahead.submit(self._search.prepare)
             vectors = self.embedder.encode(cleaned)
         return self._search.hits(

@@ -193,7 +193,11 @@ def dedup_(
     failed = False
     with ExitStack() as stack:
         if paths:
-            dataset = stack.enter_context(_read(paths, text_field, id_field, model, precision))
+            dataset = stack.enter_context(
+                read_dataset(
+                    paths, text_field=text_field, id_field=id_field, model=model, precision=precision
+                )
+            )
             origin = "a default, not tuned" if threshold is None else "given"
             with render.counting("compare", "pairs") as progress:
                 found = dataset.duplicates(
@@ -244,23 +248,22 @@ def dedup_(
 
 
 @contextmanager
-def _read(
-    paths: Sequence[Path],
+def read_dataset(
+    *parts: Sequence[Path],
     text_field: tuple[str, ...],
     id_field: str,
     model: str | None,
     precision: str | None,
 ) -> "Iterator[Dataset]":
-    """The data set in some files and folders."""
+    """The data set that some files and folders are, read with a progress bar; closed in the end."""
     from semsearch.datasets import Dataset
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.readers import RowFields
 
     embedder = load_embedder(model or DEFAULT_MODEL, precision or "fp32")
+    fields = RowFields(text_field, id_field)
     with render.counting("read", "passages") as progress:
-        dataset = Dataset.read(
-            paths, embedder=embedder, fields=RowFields(text_field, id_field), progress=progress
-        )
+        dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress)
     with dataset:
         yield dataset
 

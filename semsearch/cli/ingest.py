@@ -10,7 +10,7 @@ import click
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
-    from semsearch.ingest import IngestReport, Progress
+    from semsearch.ingest import IngestReport
 
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
@@ -90,19 +90,14 @@ def ingest_(
                 where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait
             )
             render.talk(f"made a new index in {render.relative(where)}")
-        with index, render.progress("ingest", "passages") as bar:
-
-            def show(step: "Progress") -> None:
-                if bar is not None:
-                    bar.update(bar.task_ids[0], completed=step.done, total=step.total, count=step.passages)
-
+        with index, render.counting("ingest", "passages") as show:
             report = index.ingest(
                 roots,
                 standard_input=standard_input,
                 fields=fields,
                 max_bytes=max_size,
                 dry_run=dry_run,
-                progress=show,
+                progress=lambda step: show(step.done, step.total, step.passages),
             )
     if as_json:
         render.emit_json(asdict(report))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.dedup import read_dataset
 
 if TYPE_CHECKING:
     from semsearch.datasets import Dataset, Leaks
@@ -108,22 +109,16 @@ def leak_(
 
     With --max-rate it is a check: the exit code is 1 where the rate is above it, or where one side has no records.
     """
-    from semsearch.datasets import Dataset
-    from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.errors import InvalidInput, SemsearchError
     from semsearch.index import DEFAULT_THRESHOLD
-    from semsearch.readers import RowFields
 
     if junit and max_rate is None:
         raise InvalidInput(
             "--junit reports a check, but there is none", "add --max-rate, such as --max-rate 1%"
         )
-    embedder = load_embedder(model or DEFAULT_MODEL, precision or "fp32")
-    with render.counting("read", "passages") as progress:
-        data = Dataset.read(
-            test, against, embedder=embedder, fields=RowFields(text_field, id_field), progress=progress
-        )
-    with data:
+    with read_dataset(
+        test, against, text_field=text_field, id_field=id_field, model=model, precision=precision
+    ) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress)
         if as_json:

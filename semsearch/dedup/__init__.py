@@ -6,7 +6,7 @@ from semsearch.dedup.fold import fold
 from semsearch.dedup.groups import group
 from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
 from semsearch.dedup.keep import Traits, matching, preference
-from semsearch.dedup.lexical import LEXICAL, jaccard, shingles
+from semsearch.dedup.lexical import LEXICAL, jaccard, shingles, tier_of
 from semsearch.dedup.matches import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.result import Compared, Duplicates
@@ -32,4 +32,5 @@ __all__ = [
     "preference",
     "saved_join",
     "shingles",
+    "tier_of",
 ]

@@ -1,6 +1,7 @@
 """Comparing all documents of a collection with each other, once: what every kind of grouping starts from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,8 +10,6 @@ from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs
 from semsearch.dedup.lexical import lexical_join, shingles
 from semsearch.dedup.result import Compared
 from semsearch.records import Level
-
-_READ = 256
 
 
 def compare(
@@ -41,15 +40,11 @@ def compare(
 
     corpus = Corpus(vectors, distinct)
     pairs = corpus.pairs(threshold, matches=matches, progress=progress, memory=memory)
-    near = None
-    if lexical is not None:
-        near = lexical_join([shingles(text) for text in _all(read_texts, len(first))], lexical)
-    return Compared(names, numbers, pairs, threshold, corpus, read_texts, level, near)
-
-
-def _all(read: Callable[[Sequence[int]], Sequence[str]], count: int) -> Iterator[str]:
-    for start in range(0, count, _READ):
-        yield from read(range(start, min(count, start + _READ)))
+    compared = Compared(names, numbers, pairs, threshold, corpus, read_texts, level)
+    if lexical is None:
+        return compared
+    sets = [shingles(text) for text in compared.contents(range(len(first)))]
+    return replace(compared, lexical=lexical_join(sets, lexical))
 
 
 def passages_of(document: Integers, row: Integers, length: Integers) -> list[DocumentPassages]:

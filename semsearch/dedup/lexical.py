@@ -18,6 +18,7 @@ import numpy as np
 
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.errors import InvalidInput
+from semsearch.records import Tier
 
 LEXICAL = 0.8
 """The least Jaccard similarity of lexical near-copies. Of two texts of 20 words that differ in one word it is 0.71 (in
@@ -56,6 +57,13 @@ def jaccard(a: Integers, b: Integers) -> float:
     """The share that two sets have in common of all that either has; 0 if both are empty."""
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / max(1, len(a) + len(b) - shared)
+
+
+def tier_of(exact: bool, share: float) -> Tier:
+    """The tier of two near-duplicates, from whether their texts are equal and their Jaccard similarity."""
+    if exact:
+        return "exact"
+    return "lexical" if share >= LEXICAL else "semantic"
 
 
 def lexical_join(sets: Sequence[Integers], threshold: float) -> Pairs:

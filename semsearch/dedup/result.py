@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from semsearch.dedup.documents import Corpus
 from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
-from semsearch.dedup.lexical import LEXICAL, jaccard, shingles
+from semsearch.dedup.lexical import jaccard, shingles, tier_of
 from semsearch.errors import InvalidInput
 from semsearch.records import Group, Level, Linkage, Member, Pair, Tier
 
@@ -17,7 +18,7 @@ _READ = 256
 """Texts, or pairs of texts, read in one go."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, which have no room for what is cached
 class Compared:
     """What one comparison of everything found, before any grouping.
 
@@ -35,6 +36,16 @@ class Compared:
     read: Callable[[Sequence[int]], Sequence[str]]
     level: Level
     lexical: Pairs | None = None
+
+    @cached_property
+    def number_of(self) -> dict[str, int]:
+        """The number of a document's text by the document's name."""
+        return dict(zip(self.names, self.texts.tolist(), strict=True))
+
+    def contents(self, numbers: Sequence[int]) -> Iterator[str]:
+        """The cleaned texts of any numbers, read some at a time."""
+        for start in range(0, len(numbers), _READ):
+            yield from self.read(numbers[start : start + _READ])
 
     def linked(self, threshold: float) -> Pairs:
         """The pairs that count at `threshold`, which is not below that of the comparison."""
@@ -141,16 +152,16 @@ class Duplicates:
             x, y, similarity = every.left[some], every.right[some], every.similarity[some]
             differ = texts[x] != texts[y]
             numbers = np.unique(texts[np.concatenate([x[differ], y[differ]])]).tolist()
-            sets = {number: shingles(text) for number, text in _texts(self._compared, numbers)}
+            contents = self._compared.contents(numbers)
+            sets = {number: shingles(text) for number, text in zip(numbers, contents, strict=True)}
             for a, b, value, near_copy in zip(*(v.tolist() for v in (x, y, similarity, differ)), strict=True):
                 share = jaccard(sets[texts[a]], sets[texts[b]]) if near_copy else 1.0
                 left, right = self._compared.names[order[a]], self._compared.names[order[b]]
-                yield Pair(left, right, value, share, _tier(not near_copy, share))
+                yield Pair(left, right, value, share, tier_of(not near_copy, share))
 
     def texts(self, names: Sequence[str]) -> list[str]:
         """The cleaned texts of documents by name."""
-        number = dict(zip(self._compared.names, self._compared.texts.tolist(), strict=True))
-        return [text for _, text in _texts(self._compared, [number[name] for name in names])]
+        return list(self._compared.contents([self._compared.number_of[name] for name in names]))
 
     def _members(self, tier: Tier) -> int:
         return sum(member.tier == tier for group in self.groups for member in group.members)
@@ -180,7 +191,7 @@ def _groups(
     ranked = np.lexsort((-similarity[text_of], number))  # stable, so keepers stay first
     document, text_of = document[ranked], text_of[ranked]
     members = [
-        Member(compared.names[position], value, share, _tier(exact, share), position in protected)
+        Member(compared.names[position], value, share, tier_of(exact, share), position in protected)
         for position, value, share, exact in zip(
             document.tolist(),
             similarity[text_of].tolist(),
@@ -194,12 +205,6 @@ def _groups(
         Group(members[start].name, tuple(members[start + 1 : stop]), least)
         for (start, stop), least in zip(pairwise(edges), lowest.tolist(), strict=True)
     )
-
-
-def _tier(exact: bool, share: float) -> Tier:
-    if exact:
-        return "exact"
-    return "lexical" if share >= LEXICAL else "semantic"
 
 
 def _similarity(compared: Compared, linked: Pairs, x: Integers, y: Integers) -> Doubles:
@@ -217,19 +222,13 @@ def _shares(compared: Compared, texts: Integers, owner: Integers) -> Doubles:
     shares = np.ones(len(texts))
     several = np.flatnonzero(np.bincount(owner)[owner] > 1)
     keeper, current = np.empty(0, np.int64), -1
-    for at, (_, text) in zip(several.tolist(), _texts(compared, texts[several].tolist()), strict=True):
+    for at, text in zip(several.tolist(), compared.contents(texts[several].tolist()), strict=True):
         its = shingles(text)
         if owner[at] == current:
             shares[at] = jaccard(keeper, its)
         else:
             keeper, current = its, owner[at]
     return shares
-
-
-def _texts(compared: Compared, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for start in range(0, len(numbers), _READ):
-        some = numbers[start : start + _READ]
-        yield from zip(some, compared.read(some), strict=True)
 
 
 def _find(pairs: Pairs, x: Integers, y: Integers) -> Integers:
