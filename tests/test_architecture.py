@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "files", "records", "text"},
+    {"__version__", "errors", "files", "fusion", "records", "syntax", "terms", "text"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "search"},
     {"comparison"},

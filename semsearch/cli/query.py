@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from semsearch.index import Index
-    from semsearch.records import Hit
+    from semsearch.records import Hit, Mode
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
@@ -25,6 +25,8 @@ _SNIPPET = 280
         (
             'semsearch query "how do I get my deposit back"',
             'semsearch query -k 3 --source "docs/*.md" install on Windows',
+            "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
+            "semsearch query --mode lexical --explain ERR_4012",
             "semsearch query --file questions.txt --jsonl",
         ),
         codes=(0, 1, 2, 10, 12, 13),
@@ -34,8 +36,27 @@ _SNIPPET = 280
 @options.index
 @click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
 @click.option(
-    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits below this cosine."
+    "--mode",
+    type=click.Choice(["hybrid", "dense", "lexical"]),
+    default="hybrid",
+    show_default=True,
+    help="Search by meaning and words, by meaning alone, or by words alone.",
 )
+@click.option(
+    "--min-score",
+    type=click.FloatRange(-1, 1),
+    default=-1.0,
+    help="Leave out hits whose cosine is below this.",
+)
+@click.option(
+    "--per-document",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Most hits of one document: a file, or a row.",
+)
+@click.option("--literal", is_flag=True, help="Take QUERY as text, whatever signs are in it.")
+@click.option("--explain", is_flag=True, help="Show the rank and score of each hit by meaning and by words.")
 @click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
 @click.option(
     "--file",
@@ -59,7 +80,11 @@ def query_(
     words: tuple[str, ...],
     folder: Path | None,
     k: int,
+    mode: "Mode",
     min_score: float,
+    per_document: int,
+    literal: bool,
+    explain: bool,
     source: str | None,
     file: Any,
     show: str,
@@ -67,10 +92,21 @@ def query_(
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
-    """Find the passages that mean most nearly what QUERY says.
+    """Find the passages that answer QUERY best, by what they mean and by the words they have.
 
-    The score is the cosine of the two vectors, at most 1. QUERY - reads queries from standard input, one a line.
-    Sources are named relative to the folder that holds the index; --source matches those names.
+    \b
+    "exact phrase"     only passages with these words, one after the other
+    +word  -word       only passages with the word, or without it, in any form
+    source:notes/*     only sources whose name matches; so does --source
+    year>=2024         only where the metadata say so: also field:value, with *
+                       in it, and = != > < <=, on numbers, dates and text
+
+    A minus before a phrase or a condition turns it round: -source:drafts/*. What is no such thing is text, and with
+    --literal all of QUERY is. Sources are named relative to the folder that holds the index. QUERY - reads queries from
+    standard input, one a line.
+
+    The score is at most 1 and made of the cosine of two vectors and of BM25, which --explain shows. With --mode dense
+    it is the cosine itself, with --mode lexical BM25. A document ranks by its best passage.
 
     A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
     denies what the hit says or has other numbers is not.
@@ -93,17 +129,30 @@ def query_(
     with Index.open(folder) as index:
         wants_sentence = show == "snippet" or as_json or as_jsonl
         results = index.query_many(
-            queries, k=k, min_score=min_score, source=source, fold=not expand, highlight=wants_sentence
+            queries,
+            k=k,
+            mode=mode,
+            min_score=min_score,
+            source=source,
+            fold=not expand,
+            per_document=per_document,
+            explain=explain,
+            literal=literal,
+            highlight=wants_sentence,
         )
+        for unknown in dict.fromkeys(
+            one for query in queries for one in index.parse_query(query, literal=literal).unknown
+        ):
+            render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
         if as_jsonl:
             render.emit_jsonl(
-                {"query": query, "rank": rank, **_values(index, hit)}
+                {"query": query, "rank": rank, **_values(index, hit, explain)}
                 for query, hits in zip(queries, results, strict=True)
                 for rank, hit in enumerate(hits, 1)
             )
         elif as_json:
             answers = [
-                {"query": query, "hits": [_values(index, hit) for hit in hits]}
+                {"query": query, "hits": [_values(index, hit, explain) for hit in hits]}
                 for query, hits in zip(queries, results, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
@@ -111,24 +160,27 @@ def query_(
             for query, hits in zip(queries, results, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(query)}")
-                _show(index, hits, show)
+                _show(index, hits, show, explain)
 
 
-def _values(index: "Index", hit: "Hit") -> dict[str, Any]:
+def _values(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
     """A hit as JSON has it."""
     start, end = hit.highlight
-    return _found(index, hit) | {
+    return _found(index, hit, explain) | {
         "text": hit.text,
         "best_sentence": hit.text[start:end],
         "metadata": dict(hit.metadata),
-        "copies": [_found(index, copy) for copy in hit.copies],
+        "copies": [_found(index, copy, explain) for copy in hit.copies],
     }
 
 
-def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
-    """Where a hit is, and its score."""
+def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
+    """Where a hit is, and its scores."""
     return {
         "score": round(hit.score, 6),
+        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
+        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
+        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
         "source": hit.source,
         "path": str(index.path_of(hit.source)),
         "document": hit.document,
@@ -139,7 +191,7 @@ def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
     }
 
 
-def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
+def _show(index: "Index", hits: Iterable["Hit"], show: str, explain: bool) -> None:
     """Hits for people."""
     from rich.text import Text
 
@@ -151,6 +203,8 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
         head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+        if explain:
+            head.append(f"\n{_explained(hit)}", "dim")
         if show == "path":
             console.print(head)
             continue
@@ -160,6 +214,18 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
         console.print(head)
         console.print(render.indented(body, console))
         console.print()
+
+
+def _explained(hit: "Hit") -> str:
+    """What the score of a hit is made of."""
+    parts = []
+    if hit.cosine is not None:
+        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
+    if hit.lexical_rank is not None:
+        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
+    elif hit.bm25 is not None:
+        parts.append("words: none of them")
+    return f"    {'; '.join(parts)}"
 
 
 def _place(index: "Index", hit: "Hit") -> str:

@@ -1,5 +1,6 @@
 """What is indexed: one SQLite file that is the truth, and the vector index is built from it."""
 
+from semsearch.library.lexicon import Roll
 from semsearch.library.store import (
     DocumentRecord,
     Layout,
@@ -9,4 +10,4 @@ from semsearch.library.store import (
     StoredPassage,
 )
 
-__all__ = ["DocumentRecord", "Layout", "Library", "PassageRecord", "SourceState", "StoredPassage"]
+__all__ = ["DocumentRecord", "Layout", "Library", "PassageRecord", "Roll", "SourceState", "StoredPassage"]
