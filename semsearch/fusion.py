@@ -3,9 +3,26 @@
 import numpy as np
 from numpy.typing import NDArray
 
+WORDS = 0.36
+"""A standard deviation of BM25 over all passages counts for so many of the cosine. Chosen on SciFact's train queries and
+four smaller collections: of 0.3 to 0.43, the one that is never more than 0.002 of nDCG@10 below the better of the two."""
 
-def fused(cosine: NDArray[np.float32], bm25: NDArray[np.float32], most: float) -> NDArray[np.float32]:
-    """A score for each passage from its cosine and its BM25, of which `most` is the highest a passage could have."""
-    top = float(bm25.max(initial=0.0))
-    words = bm25 / top if top else bm25
-    return ((1 + cosine) / 2 * 0.6 + 0.4 * words).astype(np.float32)
+
+def fused(
+    cosine: NDArray[np.float32],
+    bm25: NDArray[np.float32],
+    spread: float,
+    spread_of_words: float,
+    unknown: float,
+) -> NDArray[np.float32]:
+    """A score for each passage: its cosine, and what its words add to that.
+
+    `spread` and `spread_of_words` are the standard deviations of cosine and BM25 over all passages, so that a score does
+    not depend on what else qualifies; a convex combination of standardised scores, less a constant, beats one of ranks
+    (Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023). `unknown` is
+    the share of the query's tokens that the model does not know, as in Chinese: the less it knows, the less meaning counts.
+    Without any match of words a score is the cosine itself.
+    """
+    if not spread_of_words:
+        return cosine
+    return ((1 - unknown) ** 2 * cosine + WORDS * spread / spread_of_words * bm25).astype(np.float32)

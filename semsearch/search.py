@@ -27,6 +27,8 @@ _MOST_APPROXIMATE = 1_000
 _CANDIDATES = 200
 """Passages that the graph, and the words, put forward at least, where not all are compared."""
 
+_SAMPLE = 2_000
+
 Candidates = Callable[[Vectors, int], list[list[str]] | None]
 """Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
 _Row = tuple[StoredPassage, int]
@@ -53,6 +55,12 @@ class _Corpus:
         """All vectors, and which of them that of each row of `roll` is."""
         numbers, matrix = self.library.vectors()
         return matrix, np.searchsorted(numbers, self.roll.vectors)
+
+    @cached_property
+    def sample(self) -> Vectors:
+        """Some vectors, from all over."""
+        numbers = np.unique(self.roll.vectors[self.rows])
+        return self.library.vectors_numbered(numbers[:: max(1, len(numbers) // _SAMPLE)].tolist())
 
     @cached_property
     def fields(self) -> dict[str, list[str]]:
@@ -151,16 +159,17 @@ class Search:
         corpus = self._corpus()
         rows = self._qualifying(query, conditions, corpus)
         ended = True
-        bm25, most = None, 0.0
-        if mode != "dense":
-            bm25, most = self._library.bm25(query.text, corpus.roll)
+        bm25 = None if mode == "dense" else self._library.bm25(query.text, corpus.roll)
         if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not self._scans():
             rows = self._likeliest(vector, bm25, max(wanted + _TIES, _CANDIDATES), corpus)
             ended = rows is None
         if rows is None:
             rows = corpus.rows
-        cosine = None if vector is None else self._cosines(vector, rows, corpus)
+        cosine, spread, spread_of_words = None, 0.0, 0.0
+        if vector is not None:
+            cosine, spread = self._cosines(vector, rows, corpus)
         if bm25 is not None:
+            spread_of_words = float(bm25[corpus.rows].std()) if len(corpus.rows) else 0.0
             bm25 = bm25[rows]
         if mode == "lexical" and bm25 is not None:
             kept = bm25 > 0
@@ -168,7 +177,9 @@ class Search:
         elif cosine is None:
             raise ValueError(f"no vector for a query of mode {mode}")
         else:
-            score = cosine if bm25 is None else fusion.fused(cosine, bm25, most)
+            score = cosine
+            if bm25 is not None:
+                score = fusion.fused(cosine, bm25, spread, spread_of_words, self._unknown(query.text))
             if min_score > -1:
                 kept = cosine.astype(np.float64) >= min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
@@ -212,16 +223,20 @@ class Search:
         best = _highest(bm25, count)
         return np.union1d(near, best[bm25[best] > 0])
 
-    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> _Floats:
-        """The cosine of each row with a query, exactly."""
+    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> tuple[_Floats, float]:
+        """The cosine of each row with a query, exactly, and the standard deviation over all (or of many a sample)."""
         if self._scans() or len(rows) == len(corpus.rows):
             matrix, place = corpus.matrix
+            if not len(matrix):
+                return np.empty(0, np.float32), 0.0
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            scores = (matrix @ vector)[place[rows]] if len(matrix) else np.empty(0, np.float32)
-        else:
-            numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
-            scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
-        return np.clip(scores, -1, 1)  # rounding can take it beyond
+            every = np.clip(matrix @ vector, -1, 1)  # rounding can take it beyond
+            return every[place[rows]], float(every.std())
+        spread = float((corpus.sample @ vector).std())
+        numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
+        if not len(numbers):
+            return np.empty(0, np.float32), spread
+        return np.clip(self._library.vectors_numbered(numbers.tolist()) @ vector, -1, 1)[place], spread
 
     def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
         """The `wanted` best passages of a ranking, equal ones by name; some more are looked at for that."""
@@ -235,6 +250,11 @@ class Search:
         ]
         rows.sort(key=lambda row: (-ranking.score[row[1]], row[0].document, row[0].first))
         return rows[:wanted]
+
+    def _unknown(self, query: str) -> float:
+        """The share of a query's tokens that the model does not know."""
+        tokens, unknown = self._embedder().measure([query])
+        return float(unknown[0] / max(1, tokens[0]))
 
     def _scans(self) -> bool:
         return self._library.vector_bytes() <= _SCANNED

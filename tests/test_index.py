@@ -486,7 +486,10 @@ def test_full_width_words_are_found(table: Index) -> None:
     ],
 )
 def test_scores_stay_within_one(table: Index, rows: list[str], source: str | None) -> None:
-    scores = [row[0].score for row in table.query_many(rows[:500], k=1, source=source, mode="dense", highlight=False)]
+    scores = [
+        row[0].score
+        for row in table.query_many(rows[:500], k=1, source=source, mode="dense", highlight=False)
+    ]
     assert min(scores) == pytest.approx(1, abs=1e-5)
     assert max(scores) <= 1
 

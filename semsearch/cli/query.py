@@ -105,8 +105,8 @@ def query_(
     --literal all of QUERY is. Sources are named relative to the folder that holds the index. QUERY - reads queries from
     standard input, one a line.
 
-    The score is at most 1 and made of the cosine of two vectors and of BM25, which --explain shows. With --mode dense
-    it is the cosine itself, with --mode lexical BM25. A document ranks by its best passage.
+    The score is the cosine of two vectors, at most 1, and what the words add to it, which --explain shows. With --mode
+    dense it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage.
 
     A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
     denies what the hit says or has other numbers is not.

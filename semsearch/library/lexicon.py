@@ -156,6 +156,8 @@ class Lexicon:
         counts: NDArray[np.int64],
     ) -> None:
         """Write a segment. The rows that hold a term, and how often each does, lie between two edges."""
+        if not len(passages):
+            return
         id_ = self._db.execute("INSERT INTO segments (passages) VALUES (?)", (passages.tobytes(),)).lastrowid
         rows, counts = rows.astype("<u4"), counts.astype("u1")
         self._db.executemany(
@@ -199,21 +201,20 @@ class Lexicon:
         live = roll.live[rows] if roll.gone else slice(None)
         return rows[live], counts[live]
 
-    def bm25(self, terms: Mapping[str, int], roll: Roll) -> tuple[NDArray[np.float32], float]:
-        """The score of every row for stemmed terms, each with how often the query has it, and the most a row can have.
+    def bm25(self, terms: Mapping[str, int], roll: Roll) -> NDArray[np.float32]:
+        """The score of every row for stemmed terms, each with how often the query has it.
 
         Okapi BM25 with Lucene's inverse document frequency, never negative: ln(1 + (N - n + 0.5) / (n + 0.5)).
         Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
         """
-        scores, most = np.zeros(len(roll.numbers), np.float32), 0.0
+        scores = np.zeros(len(roll.numbers), np.float32)
         total = len(roll.numbers) - roll.gone
         for term, weight in terms.items():
             rows, counts = self.occurrences(term, roll)
             rarity = weight * (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
             often = counts.astype(np.float32)
             scores[rows] += np.float32(rarity) * often / (often + roll.norms[rows])
-            most += rarity
-        return scores, most
+        return scores
 
     def stems(self, words: Sequence[str]) -> list[str]:
         """The stem of each word, which is of letters and digits: Porter's for ASCII, others as they are."""

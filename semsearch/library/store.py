@@ -488,8 +488,8 @@ class Library:
         with self._translated():
             return self._lexicon.roll()
 
-    def bm25(self, text: str, roll: Roll) -> tuple[NDArray[np.float32], float]:
-        """The score of every passage of `roll` for the words of a text, and the most that any could have."""
+    def bm25(self, text: str, roll: Roll) -> NDArray[np.float32]:
+        """The score of every passage of `roll` for the words of a text."""
         with self._translated():
             return self._lexicon.bm25(Counter(self._lexicon.stems(query_terms(text))), roll)
 
@@ -513,7 +513,7 @@ class Library:
         """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
         names: dict[str, list[str]] = {}
         query = (
-            "SELECT DISTINCT key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
+            "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
             " WHERE published = 1"
         )
         with self._translated():
@@ -524,8 +524,8 @@ class Library:
     def documents_where(self, field: str, accepts: Callable[[Scalar], bool]) -> list[int]:
         """The numbers of the documents with a value in a field of the metadata that is accepted."""
         query = (
-            "SELECT documents.id, value, type FROM documents JOIN sources ON sources.id = source_id,"
-            " json_each(metadata) WHERE published = 1 AND key = ?"
+            "SELECT documents.id, value, json_each.type FROM documents JOIN sources ON sources.id = source_id,"
+            " json_each(metadata) WHERE published = 1 AND json_each.key = ?"
         )
         with self._translated():
             return [
