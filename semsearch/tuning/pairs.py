@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput
 from semsearch.records import LabelledPair, Skipped
+from semsearch.tuning.published import DATA, PUBLISHED
 
 _TEXTS = (
     ("text_a", "text_b"),
@@ -40,17 +40,6 @@ _SICK_COLUMNS = {
     "SemEval_set",
 }
 _SCORE_RULE = re.compile(r"(?:relatedness|score)\s*(>=|>)\s*(-?\d+(?:\.\d+)?)")
-
-_SICK = ("sick", "get SICK.zip (CC BY-NC-SA 3.0) from https://zenodo.org/records/2787612 and unpack it")
-_STSB = ("stsb", "get it from https://github.com/PhilipMay/stsb-multi-mt (folder data)")
-_PUBLISHED = {
-    "sick": ("SICK.txt", *_SICK),
-    "sts-b": ("stsb-en-test.csv", *_STSB),
-    "sts-b:test": ("stsb-en-test.csv", *_STSB),
-    "sts-b:dev": ("stsb-en-dev.csv", *_STSB),
-    "sts-b:train": ("stsb-en-train.csv", *_STSB),
-}
-"""Published sets by name: their file, the folder it may lie in, and where to get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +157,14 @@ def _find(spec: str) -> Path:
     if spec == "sample":  # a wheel carries the pairs in the package; a checkout has them in its sample corpus
         packaged = Path(__file__).with_name("sample_pairs.csv")
         return packaged if packaged.exists() else Path(__file__).parents[2] / "sample_corpus" / "pairs.csv"
-    if spec not in _PUBLISHED:
+    if (published := PUBLISHED.get(spec)) is None:
         return Path(spec)
-    import platformdirs
-
-    file, folder, source = _PUBLISHED[spec]
-    places = [platformdirs.user_cache_path("semsearch", appauthor=False) / "data"]
-    if named := os.environ.get("SEMSEARCH_DATA"):
-        places.insert(0, Path(named).expanduser())
-    for candidate in [place / name for place in places for name in (file, f"{folder}/{file}")]:
-        if candidate.is_file():
-            return candidate
-    raise InvalidInput(
-        f"{spec}: no {file} in {' or '.join(map(str, places))}",
-        hint=f"{source}, then set SEMSEARCH_DATA to the folder that holds {file}",
-    )
+    if (found := published.find()) is None:
+        raise InvalidInput(
+            f"{spec}: no {published.file} in {' or '.join(map(str, published.places()))}",
+            hint=f"--download gets {published.offer}; or set {DATA} to a folder that holds {published.file}",
+        )
+    return found
 
 
 _Row = Mapping[str, object] | str
@@ -196,7 +178,7 @@ def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        names = ", ".join(_PUBLISHED)
+        names = ", ".join(PUBLISHED)
         raise InvalidInput(
             f"cannot read the pairs in {path}: {error.strerror}",
             hint=f"name a CSV, TSV or JSONL file, or one of sample, {names}",
