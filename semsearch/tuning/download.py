@@ -44,14 +44,11 @@ def fetch(
             if error.code == 416:
                 part.unlink()
             reason = f"{error.code} {error.reason}"
-        except (
-            OSError,
-            HTTPException,
-            ValueError,
-        ) as error:  # a ValueError is an answer or a URL that is no HTTP
-            reason = str(
-                getattr(error, "reason", "") or getattr(error, "strerror", "") or error or type(error)
-            )
+        except ValueError as error:  # a URL or an answer that is no HTTP, or too much
+            raise SemsearchError(f"cannot download {url}: {error}", hint) from error
+        except (OSError, HTTPException) as error:
+            said = getattr(error, "reason", None) or getattr(error, "strerror", None)
+            reason = str(said or error or type(error).__name__)
     raise SemsearchError(f"cannot download {url}: {reason}", hint)
 
 
