@@ -1,4 +1,4 @@
-"""Labelled pairs under a model: how far its cosine agrees with people, and which threshold to use."""
+"""Labelled pairs under a model: the cosine of each, and which threshold to use."""
 
 import time
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, Progress
-from semsearch.errors import InvalidInput
 from semsearch.text import clean
-from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import Tuning, tune
 
@@ -25,22 +23,21 @@ class Cosines:
     unknown: float
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A model judged on graded pairs: correlations, distinct texts embedded a second, bytes of weights."""
-
-    model: str
-    precision: str
-    pairs: int
-    pearson: float
-    spearman: float
-    texts_per_second: float
-    size: int
-    unknown: float
+def model_of(name: str, precision: str) -> str:
+    """A model as a labelled pair has it: whose cosine that is."""
+    return f"{name} {precision}"
 
 
-def cosines(pairs: PairSet, embedder: Embedder, progress: Progress | None = None) -> Cosines:
-    """Embed every distinct text once, cleaned as `ingest` cleans, and take the cosine of each pair."""
+def cosines(
+    pairs: PairSet, embedder: Embedder, progress: Progress | None = None, *, anew: bool = False
+) -> Cosines:
+    """Embed every distinct text once, cleaned as `ingest` cleans, and take the cosine of each pair.
+
+    Where all pairs have the cosine that this model makes of them, nothing is embedded, unless `anew`.
+    """
+    name = model_of(embedder.fingerprint.model, embedder.fingerprint.precision)
+    if not anew and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
+        return Cosines(np.array([pair.cosine for pair in pairs.pairs], np.float64), 0, 0.0, 0.0)
     sides = [(clean(pair.text_a).strip(), clean(pair.text_b).strip()) for pair in pairs.pairs]
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for side in sides for text in side))}
     texts = list(rows)
@@ -51,28 +48,6 @@ def cosines(pairs: PairSet, embedder: Embedder, progress: Progress | None = None
     left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T
     scores = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
     return Cosines(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
-
-
-def evaluate(pairs: PairSet, embedder: Embedder, progress: Progress | None = None) -> Evaluation:
-    """Judge a model on pairs with graded scores, or with labels, taken as 0 and 1.
-
-    Raises `InvalidInput` where a pair has neither.
-    """
-    gold = [pair.score if pair.score is not None else pair.duplicate for pair in pairs.pairs]
-    if any(value is None for value in gold):
-        raise InvalidInput(f"{pairs.name}: some pairs have neither a score nor a label")
-    found = cosines(pairs, embedder, progress)
-    agreed = agreement(found.scores, np.array(gold, float))
-    return Evaluation(
-        model=embedder.fingerprint.model,
-        precision=embedder.fingerprint.precision,
-        pairs=agreed.n,
-        pearson=agreed.pearson,
-        spearman=agreed.spearman,
-        texts_per_second=found.texts / found.seconds,
-        size=embedder.size,
-        unknown=found.unknown,
-    )
 
 
 def tune_pairs(

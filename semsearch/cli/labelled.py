@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,7 +32,8 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             score: str | None,
             **rest: Any,
         ) -> None:
-            command(load=lambda: _load(spec, download, text_a, text_b, label, score), **rest)
+            named = _own(rest.get("folder")) if spec == "labels" else spec
+            command(load=lambda: _load(named, download, text_a, text_b, label, score), **rest)
 
         for name, what in reversed(_COLUMNS.items()):
             with_pairs = click.option(
@@ -61,11 +63,25 @@ def _load(
             path = published.download(lambda done, total: tell(done, total or published.size))
         render.talk(f"downloaded {path}: {published.licence}")
     pairs = load_pairs(spec, columns=PairColumns(text_a, text_b, label, score))
-    for skipped in pairs.skipped[:10]:
+    failed = [skipped for skipped in pairs.skipped if skipped.failed]
+    for skipped in failed[:10]:
         render.talk(f"left out {skipped.path}: {skipped.reason}")
-    if len(pairs.skipped) > 10:
-        render.talk(f"... and {len(pairs.skipped) - 10:,} more rows")
+    if len(failed) > 10:
+        render.talk(f"... and {len(failed) - 10:,} more rows")
     return pairs
+
+
+def _own(folder: Path | None) -> str:
+    """The file of the labels that were given in an index."""
+    from semsearch.errors import IndexNotFound, InvalidInput
+    from semsearch.index import locate
+    from semsearch.tuning.labels import FILE
+
+    if (found := locate(folder)) is None:
+        raise IndexNotFound("no index here that has labels", "name the file of the labels, or --index DIR")
+    if not (found / FILE).exists():
+        raise InvalidInput(f"nothing is labelled in {found} yet", "give some labels: semsearch label")
+    return render.relative(found / FILE)
 
 
 def _agrees(published: "Published") -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@labelled.pairs("FILE|sick|sample")
+@labelled.pairs("FILE|labels|sick|sample")
 @options.index
 @click.option(
     "--positive",
@@ -92,7 +92,7 @@ def tune_(
         render.talk(f"wrote {plot}")
     where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
     render.talk(f"threshold {tuning.threshold:g} {where}")
-    if pairs.skipped:
+    if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
 
