@@ -183,7 +183,8 @@ def test_through_tmux(here: Path, columns: int) -> None:
         os.close(pane)
         tmux("send-keys", key)
 
-    program = f"env -u COLUMNS -u LINES PYTHONPATH={REPOSITORY} TERM=xterm {sys.executable} -m semsearch label --above 0.5; cat"
+    environment = f"env -u COLUMNS -u LINES PYTHONPATH={REPOSITORY} TERM=xterm"
+    program = f"{environment} {sys.executable} -m semsearch label --above 0.5; cat"
     tmux("new-session", "-d", "-x", str(columns), "-y", "50", "-c", str(here), program)
     try:
         for number, key in enumerate("yns", 1):
