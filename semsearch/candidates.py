@@ -114,16 +114,34 @@ def find_candidates(
     left, right = position[compared.pairs.left], position[compared.pairs.right]
     left, right = np.minimum(left, right), np.maximum(left, right)
     cosine = compared.pairs.similarity
+    numbers = _numbers(everything.names)
+    order, band, bands = draw(numbers[left] + numbers[right], cosine, lowest, around)
+    return Candidates(
+        lowest, bool(first > asked), bands, left[order], right[order], cosine[order], band[order], everything
+    )
+
+
+def draw(
+    keys: NDArray[np.uint64], cosine: Doubles, lowest: float, around: float
+) -> tuple[Integers, Integers, tuple[tuple[str, int], ...]]:
+    """The order in which pairs are to be labelled, as positions; the band of each pair; each band's name and size.
+
+    `keys` and `cosine` are [pairs]; the order within a band depends on the keys alone.
+    """
     edges = np.round(np.arange(lowest, 1 - 1e-9, _WIDTH), 2)
     band = np.clip(np.searchsorted(edges, cosine, "right") - 1, 0, len(edges) - 1)
     sizes = np.bincount(band, minlength=len(edges))
-    order = _order(_numbers(everything.names), left, right, band, edges, around)
+    # The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): as good as random, and always the same.
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    within = np.lexsort((keys, band))
+    rank = np.empty(len(band), np.int64)
+    rank[within] = np.arange(len(band)) - (np.cumsum(sizes) - sizes)[band[within]]
+    often = np.where(np.abs(edges + _WIDTH / 2 - around) <= _NEAR, _OFTEN, 1)
     named = tuple(
         (f"{edge:.2f}-{edge + _WIDTH:.2f}", int(size)) for edge, size in zip(edges, sizes, strict=True)
     )
-    return Candidates(
-        lowest, bool(first > asked), named, left[order], right[order], cosine[order], band[order], everything
-    )
+    return np.lexsort((keys, (rank + 1) / often[band])), band, named
 
 
 def _affordable(vectors: NDArray[np.float32], memory: int) -> float:
@@ -139,25 +157,3 @@ def _numbers(names: Sequence[str]) -> NDArray[np.uint64]:
     """A random number of each name, always the same one."""
     digests = (blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names)
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
-
-
-def _order(
-    numbers: NDArray[np.uint64],
-    left: Integers,
-    right: Integers,
-    band: Integers,
-    edges: Doubles,
-    around: float,
-) -> Integers:
-    """The positions of the pairs, as they are to be labelled."""
-    # The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014) of the two: as good as random, and the same
-    # whichever way about.
-    key = numbers[left] + numbers[right]
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        key = (key ^ (key >> np.uint64(shift))) * np.uint64(factor)
-    within = np.lexsort((key, band))
-    starts = np.searchsorted(band[within], np.arange(len(edges)))
-    rank = np.empty(len(band), np.int64)
-    rank[within] = np.arange(len(band)) - starts[band[within]]
-    often = np.where(np.abs(edges + _WIDTH / 2 - around) <= _NEAR, _OFTEN, 1)
-    return np.lexsort((key, (rank + 1) / often[band]))
