@@ -139,7 +139,7 @@ def judge(
     grades = _grades(pairs)
     agreed = agreement(found.scores, grades)
     grades = (grades - grades.min()) / np.ptp(grades)
-    expected = _expected(found.scores, grades)
+    expected = expected_grades(found.scores, grades)
     rule, positive = _positive(pairs, rule)
     curve = sweep(found.scores, positive) if positive is not None else None
     wrong = np.argsort(-np.abs(expected - grades), kind="stable")[:worst]
@@ -199,7 +199,7 @@ def _positive(pairs: PairSet, rule: str | None) -> tuple[str | None, Mask | None
     return (rule, positive) if positive.any() else (None, None)
 
 
-def _expected(scores: Floats, grades: Floats) -> Floats:
+def expected_grades(scores: Floats, grades: Floats) -> Floats:
     """The mean grade of pairs of each one's cosine, never falling as that rises; of equal cosines the same."""
     from scipy.optimize import isotonic_regression
 
