@@ -116,6 +116,8 @@ def find_candidates(
     cosine = compared.pairs.similarity
     numbers = _numbers(everything.names)
     order, band, bands = draw(numbers[left] + numbers[right], cosine, lowest, around)
+    if level == "passage":  # so that labels of both kinds can be in one file
+        bands = tuple((f"{name} passages", size) for name, size in bands)
     return Candidates(
         lowest, bool(first > asked), bands, left[order], right[order], cosine[order], band[order], everything
     )

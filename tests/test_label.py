@@ -231,6 +231,14 @@ def test_undo_reaches_back_to_an_earlier_run(here: Path) -> None:
     assert [row["label"] for row in after] == ["1"] and after[0]["left"] == before[0]["left"]
 
 
+def test_labels_of_passages_have_bands_of_their_own(here: Path) -> None:
+    label("--above", "0.5", answers="y")
+    label("--above", "0.5", "--level", "passage", answers="n")
+    first, second = rows(here / ".semsearch" / FILE)
+    assert second["band"].endswith(" passages") and second["band_pairs"] == first["band_pairs"]
+    assert second["left"].endswith(":1"), "named by its place"
+
+
 def test_nothing_to_label(here: Path) -> None:
     assert "no two texts" in label("--above", "0.999").stderr
     every = label("--above", "0.9", "--count", "10000", answers="n" * 500)
@@ -244,6 +252,9 @@ def test_errors_are_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no folder none" in label("--output", "none/labels.csv", code=2).stderr
     with FileLock(here / ".mine.csv.lock"):
         assert "another process" in label("--output", "mine.csv", code=11).stderr
+    with open_labels(here / "foreign.csv") as labels:
+        labels.add(row(1))
+    assert "m fp32 drew" in label("--output", "foreign.csv", code=2).stderr
     monkeypatch.chdir("/")
     assert "no index" in label(code=10).stderr
 

@@ -82,10 +82,16 @@ def label_(
 
     Columns: text_a, text_b, label (1, 0 or skip), cosine, model, band, band_pairs, left, right, labelled (a time).
     """
+    from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.tuning.labels import FILE, SKIP, open_labels
 
     with Index.open(folder) as index, open_labels(output or index.folder / FILE) as labels:
+        if others := {row.model for row in labels.rows} - {index.model}:
+            raise InvalidInput(
+                f"{labels.path} has labels of pairs that {min(others)} drew, not {index.model}",
+                "name another file with --output",
+            )
         with render.counting("compare", "pairs") as tell:
             found = index.candidates(above, around=around, level=level, progress=tell)
         if found.raised:
