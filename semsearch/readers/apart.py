@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from semsearch.errors import UnreadableSource
 from semsearch.readers.parsing import Parsed, parse
 
-SECONDS, SECONDS_A_MEGABYTE = 60, 20
-"""How long a file may take: 80 s for one of a megabyte."""
+SECONDS, SECONDS_A_MEGABYTE = 60, 10
+"""How long a file may take: 70 s for one of a megabyte."""
 MEMORY = 2**30
 """Address space of the child in bytes, where the system keeps to it: Linux does, macOS and Windows do not."""
 MOST_TEXT = 50_000_000
