@@ -30,7 +30,8 @@ _SUPERSETS = {
     "euc_kr": "cp949",
 }
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
-_SAMPLE = 1 << 16
+_SAMPLE = 1 << 15
+"""Bytes to tell an encoding by. Of twice as many charset-normalizer takes French for Polish more often."""
 
 
 def bom_encoding(head: bytes) -> str | None:

@@ -186,7 +186,7 @@ def _table(
         blank, first = 0, file.readline()
         while first and not first.strip():
             blank, first = blank + 1, file.readline()
-        if sum(map(first.count, delimiters)) > len(delimiters) * _MOST_COLUMNS:
+        if max(map(first.count, delimiters)) > _MOST_COLUMNS:
             raise UnreadableSource(f"more than {_MOST_COLUMNS:,} columns")
         delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
         reader = csv.reader(chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
