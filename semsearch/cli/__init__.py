@@ -19,7 +19,7 @@ COMMANDS = {
     "undo": "plan",
     "leak": "leak",
     "tune": "tune",
-    "eval": "tune",
+    "eval": "eval",
     "status": "manage",
     "remove": "manage",
     "repair": "manage",
