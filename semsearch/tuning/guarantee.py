@@ -21,6 +21,7 @@ the numbers than that they are bounded.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -220,13 +221,12 @@ class _Sample:
         if not likeness:
             return total
         # How many other pairs, each counted so far, share a text with the pair that comes next: one more for both.
-        seen = np.zeros(self.texts.max() + 1, np.int64)
+        seen: Counter[int | tuple[int, int]] = Counter()
         shared = np.zeros(len(counted))
         for at in np.flatnonzero(counted).tolist():
-            a, b = self.texts[at]
-            shared[at] = 2 * (seen[a] + seen[b])
-            seen[a] += 1
-            seen[b] += 1
+            a, b = sorted(self.texts[at].tolist())
+            shared[at] = 2 * (seen[a] + seen[b] - seen[a, b])
+            seen.update((a, b, (a, b)))
         others = np.cumsum(shared) / np.maximum(np.cumsum(counted), 1)
         worth: Floats = total / (1 + likeness * others)
         return worth
