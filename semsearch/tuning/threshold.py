@@ -6,7 +6,7 @@ of the labelled pairs and its quality reported on the other, so the figures are 
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from semsearch.text import clean
 from semsearch.tuning.guarantee import CONFIDENCE as PROMISED
 from semsearch.tuning.guarantee import Promise, cut_between, promise
 from semsearch.tuning.pairs import positives
+
+if TYPE_CHECKING:
+    from semsearch.tuning.verifier import Verified
 
 CONFIDENCE = 0.95
 """Of every interval in this module."""
@@ -148,7 +151,8 @@ class Tuning:
     """A chosen threshold, and how it does on the pairs it was chosen on and on those kept back (`reported`).
 
     `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
-    split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for.
+    split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for;
+    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.tuning.verifier`).
     """
 
     name: str
@@ -161,11 +165,14 @@ class Tuning:
     table: tuple[TradeOff, ...]
     curve: Curve
     notes: tuple[str, ...]
+    verified: "Verified | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but `curve`, which has an entry a pair."""
+        """JSON-ready values: everything but `curve`, which has an entry a pair, and the trees of the verifier."""
         values = asdict(self)
         del values["curve"]
+        if values["verified"]:
+            del values["verified"]["verifier"]
         return values
 
 
