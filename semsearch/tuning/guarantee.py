@@ -1,12 +1,12 @@
 """What can be promised of a threshold chosen by looking at the labels: a precision, or a recall, with a confidence.
 
-Precision. Thresholds are tested from strict to loose, and the last before the first failure is taken: fixed-sequence
-testing, started at several places that share the error between them ("Learn then Test", Angelopoulos, Bates, Candès,
-Jordan and Lei, arXiv:2110.01052). So looking at many thresholds costs nothing: the chance that the one taken breaks
-its promise is at most 1 - confidence. The p-value of a threshold is the binomial tail of Clopper and Pearson
-(Biometrika 1934), which is exact: pairs are flagged by their scores alone. What is next in the sequence is said by
-the *number* of pairs flagged, never by their labels. That a sequence starts where enough pairs are flagged presumes
-that below the threshold where the promise fails first, lower scores make no likelier duplicates.
+Precision. Thresholds are tested from strict to loose up to the first failure: fixed-sequence testing, started at
+several places that share the error between them ("Learn then Test", Angelopoulos, Bates, Candès, Jordan and Lei,
+arXiv:2110.01052). So looking at many thresholds costs nothing: the chance that one of those that pass breaks its
+promise is at most 1 - confidence. The p-value of a threshold is the binomial tail of Clopper and Pearson (Biometrika
+1934), which is exact: pairs are flagged by their scores alone. What is next in the sequence is said by the *number* of
+pairs flagged, never by their labels. That a sequence starts where enough pairs are flagged presumes that below the
+threshold where the promise fails first, lower scores make no likelier duplicates.
 
 Recall. It falls as thresholds get stricter, so they are tested from loose to strict, by the same tail of the positives.
 
@@ -132,9 +132,8 @@ class _Sample:
     texts: NDArray[np.int64]
 
     def precision(self, least: float, confidence: float) -> Promise | None:
-        ends = 1 + np.flatnonzero(
-            np.append(self.scores[1:] != self.scores[:-1], True)
-        )  # of each run of equals
+        # Equal scores go together: the numbers of pairs that a threshold can flag.
+        ends = 1 + np.flatnonzero(np.append(self.scores[1:] != self.scores[:-1], True))
         worth = self._worth(np.ones(len(self.scores), np.bool_), self._likeness(self._unexplained()))
         grown = np.maximum.accumulate(worth[ends - 1])
         n = float(grown[-1])
@@ -155,8 +154,9 @@ class _Sample:
                 flagged = np.arange(len(self.scores)) < k
                 if self._tail(flagged, self.positive, least, worth[k - 1]) > level:
                     break
-                if best is None or k > best.pairs:
-                    right = int(np.count_nonzero(self.positive[:k]))
+                # All that pass hold at once. Taken is the strictest of those that find the most.
+                right = int(np.count_nonzero(self.positive[:k]))
+                if best is None or right > best.right:
                     best = Promise(
                         "precision", least, confidence, self._cut(k), k, right, float(worth[k - 1])
                     )
