@@ -14,11 +14,11 @@ PUNCTUATION = (
 )
 _LETTER = rf"[^\s{PUNCTUATION}{UNSPACED}]"
 # A number has its sign, currency and unit with it, and what holds its digits together: 1,000.5, 2024-01-02, 10:30, 5kg.
-TOKEN = re.compile(
-    rf"(?P<number>(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?)"
-    rf"|(?P<word>{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}])"
-    rf"|(?P<mark>(?P<first>\S)(?P=first)*)"
-)
+_NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?"
+_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}]"
+TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
+WORD = re.compile(rf"{_NUMBER}|{_WORD}")
+"""What of `TOKEN` is no mark."""
 DIGIT = re.compile(r"\d")
 THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
 # Not every 不 denies: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and others are left out, as are 非常 (very),

@@ -8,10 +8,11 @@ apart once, then a pair costs some set operations.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
-from semsearch.words import DIGIT, NEGATION, THOUSANDS, TOKEN
+from semsearch.words import DIGIT, NEGATION, THOUSANDS, WORD
 
 _NUMERALS = """
 two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11 twelve=12 twenty=20 thirty=30 hundred=100
@@ -25,6 +26,22 @@ in at on for with by which who whom whose while as his her their he she they him
 """
 _EMPTY = frozenset(_SMALL.split())
 """Words that say little by themselves."""
+_DENYING = frozenset(
+    (
+        "not",
+        "no",
+        "never",
+        "none",
+        "neither",
+        "nor",
+        "cannot",
+        "without",
+        "nobody",
+        "nothing",
+        "nowhere",
+        "non",
+    )
+)
 _PASSIVE = frozenset({"by", "被"})
 _OPPOSITES = """
 up/down in/out on/off onto/off into/out over/under above/below near/far close/far before/after left/right front/behind
@@ -101,23 +118,30 @@ class Words:
 
     def __init__(self, text: str) -> None:
         text = text.lower().replace("’", "'")
-        every = [match[0] for match in TOKEN.finditer(text) if match.lastgroup != "mark"]
+        every = WORD.findall(text)
         self.length = len(every)
-        self.negations = [match[0] for match in NEGATION.finditer(text)]
+        self.negations: list[str] = []
+        if (
+            not text.isascii() or "n't" in text or not _DENYING.isdisjoint(every)
+        ):  # few texts deny: spares the search
+            self.negations = [match[0] for match in NEGATION.finditer(text)]
+        digits = DIGIT.search(text) is not None
         self.numbers = Counter(
-            value.replace(",", "") if THOUSANDS.fullmatch(value) else value
+            value.replace(",", "") if digits and THOUSANDS.fullmatch(value) else value
             for word in every
-            if (value := _NUMBERS.get(word, word)) is not word or DIGIT.search(word)
+            if (value := _NUMBERS.get(word, word)) is not word or (digits and DIGIT.search(word))
         )
         self.passive = not _PASSIVE.isdisjoint(every)
-        plain = [word for word in every if not word.endswith("n't")]
+        plain = [word for word in every if "'" not in word or not word.endswith("n't")]
         self.every = frozenset(map(_stem, plain))
         self.said = frozenset(word for word in plain if word not in _EMPTY or word in _OPPOSITE)
-        self.content = [_stem(word) for word in plain if word not in _EMPTY and not NEGATION.fullmatch(word)]
+        unsaid = _EMPTY.union(self.negations)
+        self.content = [_stem(word) for word in plain if word not in unsaid]
         self.distinct = frozenset(self.content)
         self.triples = frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
 
 
+@lru_cache(2**16)
 def _stem(word: str) -> str:
     """A word without the commonest endings: enough to tell that `slices` and `slicing` are of one verb."""
     for ending in ("ing", "ed", "es", "s", "ly", "er"):
@@ -143,7 +167,9 @@ def evidence(a: Words, b: Words) -> list[float]:
     """The measures of `FEATURES` for two texts, the same for b and a."""
     shared, triples = len(a.distinct & b.distinct), len(a.triples & b.triples)
     sizes, letters = (sorted(map(len, sides)) for sides in ((a.distinct, b.distinct), (a.triples, b.triples)))
-    numbers = bool(a.numbers - b.numbers), bool(b.numbers - a.numbers)
+    numbers = False, False
+    if a.numbers != b.numbers:
+        numbers = bool(a.numbers - b.numbers), bool(b.numbers - a.numbers)
     order, ordered = _disorder(a.content, b.content)
     return [
         shared / max(1, sum(sizes) - shared),
@@ -215,5 +241,7 @@ def _disorder(a: list[str], b: list[str]) -> tuple[float, int]:
     """The share of any two shared words that stand the other way about, and how many words are shared."""
     place = {word: at for at, word in reversed(list(enumerate(b)))}
     order = [place[word] for word in dict.fromkeys(a) if word in place][:_LONG]
-    turned = sum(x > y for x, y in combinations(order, 2))
+    turned = 0
+    if order != sorted(order):
+        turned = sum(x > y for x, y in combinations(order, 2))
     return turned / max(1, len(order) * (len(order) - 1) / 2), len(order)
