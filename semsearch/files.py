@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Writing a file so that it is there whole or not at all, and what the disk says to it."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+from semsearch.errors import SemsearchError
 
 
 @contextmanager
@@ -27,3 +29,17 @@ def replacing(path: Path, *, like: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """What the operating system says of writing in a folder, as one of our errors; a wait in vain is none."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SemsearchError(
+            f"cannot write {folder}: {reason}", "check its permissions and the disk"
+        ) from error

@@ -25,7 +25,6 @@ from semsearch.library import DocumentRecord, Library, PassageRecord, SourceStat
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
 from semsearch.text import clean, split, text_digest
-from semsearch.vectors import VectorIndex
 
 STANDARD_INPUT = "<stdin>"
 """The key of the source that standard input is."""
@@ -33,7 +32,6 @@ UNKNOWN_SHARE = 0.05
 """From this share of unknown tokens on, the model does not know the text of a source."""
 
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
-_APPLY = 2_000
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _FRESH_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
@@ -166,12 +164,14 @@ class Survey:
 
 
 class Run:
-    """One ingest: carries out what a `Survey` found."""
+    """One ingest: carries out what a `Survey` found. `tell` tells the vector index what is on the outbox."""
 
-    def __init__(self, survey: Survey, library: Library, vectors: VectorIndex, embedder: Embedder) -> None:
+    def __init__(
+        self, survey: Survey, library: Library, embedder: Embedder, tell: Callable[[], None]
+    ) -> None:
         self._survey = survey
         self._library = library
-        self._vectors = vectors
+        self._tell = tell
         self._embedder = embedder
         self._skipped = list(survey.skipped)
         self._unknown: list[tuple[str, float]] = []
@@ -224,7 +224,7 @@ class Run:
         self._library.touch(survey.touched)
         self._library.remove(survey.gone)
         self._library.sweep()
-        apply_outbox(self._library, self._vectors)
+        self._tell()
         return IngestReport(
             added=self._outcomes.count(None),
             updated=self._outcomes.count(True),
@@ -247,7 +247,7 @@ class Run:
         self._library.add(documents, new)
         ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in pieces if piece.last]
         self._outcomes += self._library.publish(ready)
-        apply_outbox(self._library, self._vectors)
+        self._tell()
 
     def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
         """Every changed source as pieces of bounded size, read and split."""
@@ -305,41 +305,6 @@ class Run:
         if failed:  # read it again next time, so that what is wrong with it is said again
             piece.state = SourceState(state.size, state.mtime_ns, "", state.reading)
         yield piece
-
-
-def apply_outbox(
-    library: Library, vectors: VectorIndex, progress: Callable[[int], None] | None = None
-) -> None:
-    """Tell the vector index what it has yet to be told. Can be cut off at any point and repeated.
-
-    `progress` is called with the passages told so far.
-    """
-    told = 0
-    while ids := library.outbox(_APPLY):
-        passages = library.passages(ids)
-        if gone := [id_ for id_ in ids if id_ not in passages]:
-            vectors.delete(gone)
-        if passages:
-            rows = library.vectors_of(list(passages))
-            vectors.upsert(
-                list(passages),
-                np.stack([rows[id_] for id_ in passages]),
-                [passage.text for passage in passages.values()],
-                [
-                    {
-                        "source": passage.source,
-                        "document": passage.document,
-                        "unit": passage.unit,
-                        "first": passage.first,
-                        "last": passage.last,
-                    }
-                    for passage in passages.values()
-                ],
-            )
-        library.mark_applied(ids)
-        told += len(ids)
-        if progress is not None:
-            progress(told)
 
 
 def document_record(

@@ -19,7 +19,7 @@ import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch import ingest, search
+from semsearch import replica, search
 from semsearch.embedding import Vectors
 from semsearch.errors import (
     FingerprintMismatch,
@@ -822,7 +822,7 @@ def test_a_repair_that_is_cut_off_is_completed(
     damaged: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     spoil_graph(damaged)
-    monkeypatch.setattr(ingest, "_APPLY", 500)
+    monkeypatch.setattr(replica, "_APPLY", 500)
 
     def cut_off(done: int, total: int) -> None:
         if done == 500 * pages:

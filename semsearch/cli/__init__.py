@@ -20,7 +20,8 @@ COMMANDS = {
     "eval": "tune",
     "status": "manage",
     "remove": "manage",
-    "repair": "manage",
+    "check": "care",
+    "repair": "care",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""
 

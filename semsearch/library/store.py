@@ -117,6 +117,17 @@ class StoredPassage:
     last: int
     metadata: Mapping[str, Scalar]
 
+    @property
+    def traits(self) -> dict[str, str | int]:
+        """What Chroma is told of it, beside its text."""
+        return {
+            "source": self.source,
+            "document": self.document,
+            "unit": self.unit,
+            "first": self.first,
+            "last": self.last,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

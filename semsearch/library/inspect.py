@@ -1,0 +1,83 @@
+"""Looking at SQLite files, the Library's or Chroma's, without trusting them."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from semsearch.text import text_digest
+
+_UNIT = 1e-3
+"""How far the length of a vector may be from 1."""
+
+
+def database_problems(path: Path, *, quick: bool = False) -> list[str]:
+    """What SQLite finds wrong with a database: its pages, and if it need not be quick, indexes and full text."""
+    try:
+        with closing(_opened(path)) as db:
+            found = [
+                str(row[0]) for row in db.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check(20)")
+            ]
+            problems = [line for text in found if text != "ok" for line in text.splitlines()]
+            return problems if quick else [*problems, *_index_problems(db)]
+    except (sqlite3.Error, ValueError) as error:
+        return [str(error)]
+
+
+def _index_problems(db: sqlite3.Connection) -> Iterator[str]:
+    """What is wrong with full-text indexes, which compare themselves with what they index."""
+    tables = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
+    for (name,) in db.execute(tables).fetchall():
+        quoted = '"' + name.replace('"', '""') + '"'
+        try:
+            db.execute(f"INSERT INTO {quoted} ({quoted}, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):  # where nothing can be written it cannot be asked
+                yield f"full-text index {name}: {error}"
+        except sqlite3.DatabaseError as error:
+            yield f"full-text index {name}: {error}"
+        finally:
+            db.rollback()
+
+
+def content_problems(path: Path) -> list[str]:
+    """What is wrong with what a Library says, where SQLite finds no fault with how it says it."""
+    wrong: Counter[str] = Counter()
+    try:
+        with closing(_opened(path)) as db:
+            wrong["rows refer to rows that are not there"] += len(
+                db.execute("PRAGMA foreign_key_check").fetchall()
+            )
+            dimension = None
+            for digest, vector in db.execute("SELECT digest, vector FROM vectors"):
+                numbers = np.frombuffer(vector, "<f4")
+                dimension = dimension or len(numbers)
+                sound = len(numbers) == dimension and abs(float(np.linalg.norm(numbers)) - 1) < _UNIT
+                wrong["vectors are not of unit length"] += not sound
+                wrong["vectors have no name"] += len(digest) != 16
+            texts = "SELECT text, digest FROM passages JOIN vectors ON vectors.id = vector_id"
+            for text, digest in db.execute(texts):
+                wrong["texts are not those that were stored"] += text_digest(text) != digest
+            twice = "SELECT count(*) - count(DISTINCT id) FROM published"
+            wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
+            unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
+            wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
+    except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+        return [f"cannot be read: {error}"]
+    return [f"{count:,} {what}" for what, count in wrong.items() if count]
+
+
+def segments(path: Path) -> set[str]:
+    """The names of the folders that a Chroma database uses; none where it cannot be read."""
+    try:
+        with closing(_opened(path)) as db:
+            return {str(name) for (name,) in db.execute("SELECT id FROM segments")}
+    except sqlite3.Error:
+        return set()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
