@@ -25,6 +25,7 @@ from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.duplicates import find_duplicates
 from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
+from semsearch.erasure import Forgotten, forget
 from semsearch.errors import (
     FingerprintMismatch,
     IndexDamaged,
@@ -258,6 +259,23 @@ class Index:
 
     def remove(self, source: str | Path) -> int:
         """Forget a source, or every source below a folder; returns how many. The files stay where they are."""
+        keys = self._keys_of(source)
+        with self._writing():
+            self._forget(keys)
+        return len(keys)
+
+    def forget(self, source: str | Path, *, verify: bool = False) -> Forgotten:
+        """Forget a source, or every source below a folder, and write every file of the index that held it anew.
+
+        With `verify` all files of the index are searched for its texts and vectors. The files of the source itself
+        stay where they are, and so does the quarantine. Takes as long as `repair`.
+        """
+        keys = self._keys_of(source)
+        with self._writing():
+            return forget(self.folder, self._library, self._replica, keys, [_JOIN], verify=verify)
+
+    def _keys_of(self, source: str | Path) -> list[str]:
+        """The names of a source, or of all below a folder. Raises `InvalidInput` where there is none."""
         base = self.folder.parent
         places = (Path(source), base / source) if str(source) else ()
         keys = [
@@ -267,9 +285,7 @@ class Index:
         ]
         if not keys:
             raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
-        with self._writing():
-            self._forget(keys)
-        return len(keys)
+        return keys
 
     def sources(self) -> list[str]:
         """The names of all sources, sorted."""

@@ -1,11 +1,12 @@
-"""Proving an index sound: all the Library says, and all that Chroma holds."""
+"""Proving an index sound: all the Library says, and all that Chroma holds; and saving what is left of a Library."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from semsearch.errors import SemsearchError
-from semsearch.library import Library, content_problems, database_problems
+from semsearch.library import Library, Salvage, content_problems, database_problems, salvage
+from semsearch.lock import writing
 from semsearch.replica import FOLDER, Replica
 
 
@@ -66,3 +67,12 @@ def _findings(library: Library, replica: Replica) -> Iterator[Finding]:
         yield Finding("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
     strays = tuple(f"{name} belongs to nothing" for name in replica.strays())
     yield Finding("strays", strays, "no folder that belongs to nothing")
+
+
+def mend(folder: Path, *, wait: float) -> Salvage | None:
+    """Save what can be read of the Library of the index in `folder`, which is not open; None where it is sound."""
+    path = folder / "library.sqlite3"
+    with writing(folder, wait):
+        if not (database_problems(path) or content_problems(path)):
+            return None
+        return salvage(path)

@@ -23,7 +23,7 @@ LAYERS = (
     {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "replica", "search"},
-    {"comparison", "integrity"},
+    {"comparison", "erasure", "integrity"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},

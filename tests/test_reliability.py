@@ -13,9 +13,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from semsearch.embedding import Progress, Vectors
 from semsearch.errors import FingerprintMismatch, SemsearchError
 from semsearch.index import FOLDER
 
-KILLS = int(os.environ.get("SEMSEARCH_KILLS", "14"))
+KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
 PLACES = int(os.environ.get("SEMSEARCH_DAMAGE", "1"))
 
 # Children are forked from a process that has imported everything and opened nothing: a start costs milliseconds.
@@ -78,34 +78,45 @@ BY_STATEMENT = (
 
 
 class Marking(TinyEmbedder):
-    """Notes when it is at work, and takes its time."""
+    """Says when it is at work."""
 
-    def __init__(self, marks: Any) -> None:
+    def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
-        self.marks = marks
+        self.note = note
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        self.marks[0] = PHASES.index("embed")
-        time.sleep(0.005)
+        self.note("embed")
         vectors = super().encode(texts, progress)
-        self.marks[0] = PHASES.index("read")
+        self.note("read")
         return vectors
 
 
-def ingest_marked(folder: Path, marks: Any) -> None:
-    """An ingest that notes what it is at: reading or embedding, and writing, which goes on beside that, or nothing."""
+def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) -> None:
+    """An ingest that is killed some time after it has come to a phase for the n-th time.
 
-    def note(statement: str) -> None:
+    `at` says what it was at: reading or embedding, or writing, which goes on beside that.
+    """
+
+    def note(phase: str, writing: bool = False) -> None:
+        nonlocal times
+        at[writing] = PHASES.index(phase) if phase else -1
+        times -= phase == wanted
+        if times == 0 and phase == wanted:
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            time.sleep(0 if delay else 1)
+
+    def statement(text: str) -> None:
+        if text == "COMMIT":
+            note("", writing=True)
         for beginning, phase in BY_STATEMENT:
-            if statement.startswith(beginning):
-                marks[1] = PHASES.index(phase)
-        if statement == "COMMIT":
-            marks[1] = -1
+            if text.startswith(beginning):
+                note(phase, writing=True)
 
     ingest._CHUNK_PASSAGES = 20
     replica._APPLY = 15
-    with open_index(folder / FOLDER, Marking(marks)) as index:
-        index._library._db.set_trace_callback(note)
+    with open_index(folder / FOLDER, Marking(note)) as index:
+        index._library._db.set_trace_callback(statement)
+        note("read")
         index.ingest([folder / "docs"])
 
 
@@ -166,21 +177,12 @@ def test_an_ingest_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
         before = contents(tmp_path)
         rewrite(tmp_path / "docs", draw, kill + 1)
         after = contents(tmp_path)
-        marks = RawArray("b", [0, -1])
-        marks_of = fresh.RawArray("b", [PHASES.index("read"), -1])
-        process = start(ingest_marked, tmp_path, marks_of)
-        wanted = PHASES[kill % len(PHASES)]
-        deadline, times = time.monotonic() + 60, draw.randrange(1, 5)
-        while process.is_alive() and time.monotonic() < deadline and times:
-            if phase(marks_of) == wanted:
-                times -= 1
-                time.sleep(draw.random() / 500)
-        time.sleep(draw.random() / 1_000)
-        at = phase(marks_of)
-        process.kill()
+        at = fresh.RawArray("b", [PHASES.index("read"), -1])
+        delay = draw.choice([0, 1, 10]) * draw.random() / 1_000
+        wanted, times = PHASES[kill % len(PHASES)], draw.randrange(1, 6)
+        process = start(ingest_killed, tmp_path, at, wanted, times, delay)
         process.join()
-        landed[at] += process.exitcode == -signal.SIGKILL
-        del marks
+        landed[PHASES[at[1] if at[1] >= 0 else at[0]]] += process.exitcode == -signal.SIGKILL
 
         # Every file is found as it was or as it is, whole, or not yet, or not any more.
         left = outcome(found, tmp_path)
@@ -199,10 +201,6 @@ def test_an_ingest_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
     create_index(fresh_index / FOLDER).close()
     outcome(ingest_all, fresh_index)
     assert outcome(stored, fresh_index / FOLDER) == outcome(stored, tmp_path / FOLDER)
-
-
-def phase(marks: Any) -> str:
-    return PHASES[marks[1] if marks[1] >= 0 else marks[0]]
 
 
 def checked(folder: Path) -> list[str]:
@@ -439,3 +437,72 @@ def test_the_files_of_a_newer_chroma_are_left_alone(whole: Path, tmp_path: Path)
         assert index.query("row 7", k=1)
         index.repair()
         assert index.check().sound
+
+
+# -- repair of the Library, and forgetting ------------------------------------------------------------------
+
+
+def salvaged(folder: Path) -> tuple[str, ...] | None:
+    saved = mend(folder / FOLDER, wait=0)
+    return saved and saved.lost
+
+
+def test_what_can_be_read_of_a_damaged_library_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for number in range(60):
+        write_table(tmp_path / "docs" / f"file-{number}.jsonl", 0, 40)
+    create_index(tmp_path / FOLDER).close()
+    outcome(ingest_all, tmp_path)
+    assert salvaged(tmp_path) is None
+    library = tmp_path / FOLDER / "library.sqlite3"
+    size = library.stat().st_size
+    with library.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096 * 3)
+    lost = salvaged(tmp_path)
+    assert lost is not None
+    everything = contents(tmp_path)
+    assert repaired(tmp_path)
+    left = proved(tmp_path)
+    assert len(left) > 0
+    assert left.keys().isdisjoint(lost)
+    assert all(texts == everything[source] for source, texts in left.items())
+    assert list((tmp_path / FOLDER).glob("library.sqlite3.damaged-*"))
+    outcome(ingest_all, tmp_path)
+    assert outcome(proved, tmp_path) == everything
+
+
+def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
+    secret = "the passphrase of the vault is heron teapot nineteen, and nobody else may know of that"
+    (tmp_path / "docs").mkdir()
+    write_table(tmp_path / "docs" / "kept.jsonl", 0, 200)
+    (tmp_path / "docs" / "secret.txt").write_text(secret)
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path / "docs"])
+        index.duplicates(0.5)
+        vector = TinyEmbedder().encode([secret])[0].astype("<f4").tobytes()
+
+        def holders() -> set[str]:
+            """Found by another way than the command's own."""
+            files = [path for path in (tmp_path / FOLDER).rglob("*") if path.is_file()]
+            needles = (secret.encode(), vector, vector[:16])
+            return {path.name for path in files if any(needle in path.read_bytes() for needle in needles)}
+
+        assert holders() & {"library.sqlite3", "library.sqlite3-wal"} and "chroma.sqlite3" in holders()
+        found = index.forget("docs/secret.txt", verify=True)
+        assert (found.sources, found.passages, found.left) == (1, 1, ())
+        assert found.pieces > 4 and found.files > 5
+        assert holders() == set()
+        assert index.check().sound
+        assert_sound(index)
+
+
+def test_a_trace_that_is_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "secret.txt").write_text(
+        "a secret that somebody has copied to where it does not belong"
+    )
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path / "docs"])
+    shutil.copy(tmp_path / "docs" / "secret.txt", tmp_path / FOLDER / "copy.txt")
+    assert "copy.txt" in command("forget", "docs/secret.txt", "--verify", code=1, cwd=tmp_path)

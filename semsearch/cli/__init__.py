@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": "eval",
     "status": "manage",
     "remove": "manage",
+    "forget": "care",
     "check": "care",
     "repair": "care",
 }

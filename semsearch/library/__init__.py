@@ -1,6 +1,13 @@
 """What is indexed: one SQLite file that is the truth, and the vector index is built from it."""
 
-from semsearch.library.inspect import content_problems, database_problems, segments
+from semsearch.library.inspect import (
+    content_problems,
+    database_problems,
+    every_text,
+    holdings,
+    segments,
+)
+from semsearch.library.salvage import Salvage, salvage
 from semsearch.library.store import (
     DocumentRecord,
     Layout,
@@ -15,9 +22,13 @@ __all__ = [
     "Layout",
     "Library",
     "PassageRecord",
+    "Salvage",
     "SourceState",
     "StoredPassage",
     "content_problems",
     "database_problems",
+    "every_text",
+    "holdings",
+    "salvage",
     "segments",
 ]

@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semsearch.text import text_digest
 
@@ -55,8 +56,7 @@ def content_problems(path: Path) -> list[str]:
             for digest, vector in db.execute("SELECT digest, vector FROM vectors"):
                 numbers = np.frombuffer(vector, "<f4")
                 dimension = dimension or len(numbers)
-                sound = len(numbers) == dimension and abs(float(np.linalg.norm(numbers)) - 1) < _UNIT
-                wrong["vectors are not of unit length"] += not sound
+                wrong["vectors are not of unit length"] += len(numbers) != dimension or not is_unit(numbers)
                 wrong["vectors have no name"] += len(digest) != 16
             texts = "SELECT text, digest FROM passages JOIN vectors ON vectors.id = vector_id"
             for text, digest in db.execute(texts):
@@ -68,6 +68,30 @@ def content_problems(path: Path) -> list[str]:
     except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
         return [f"cannot be read: {error}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
+
+
+def is_unit(vector: NDArray[np.float32]) -> bool:
+    """Whether a vector is finite and of unit length."""
+    return bool(np.isfinite(vector).all()) and abs(float(np.linalg.norm(vector)) - 1) < _UNIT
+
+
+def holdings(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Of every passage of some sources its text, its document's metadata, and its vector with the name of that."""
+    query = (
+        "SELECT text, documents.metadata, digest_, vector FROM (SELECT id AS id_, digest AS digest_, vector FROM vectors)"
+        " JOIN passages ON vector_id = id_ JOIN documents ON documents.id = document_id"
+        " JOIN sources ON sources.id = source_id WHERE key = ?"
+    )
+    with closing(_opened(path)) as db:
+        for key in keys:
+            yield from db.execute(query, (key,))
+
+
+def every_text(path: Path) -> Iterator[str]:
+    """All texts and metadata that a Library holds."""
+    with closing(_opened(path)) as db:
+        for query in ("SELECT text FROM passages", "SELECT metadata FROM documents"):
+            yield from (text for (text,) in db.execute(query))
 
 
 def segments(path: Path) -> set[str]:

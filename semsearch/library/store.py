@@ -19,11 +19,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
+from semsearch.library.opening import connected
 from semsearch.records import Scalar, Unit
 
 SCHEMA_VERSION = 1
 _T = TypeVar("_T")
+_SALVAGE = "semsearch repair saves what can be read"
+_IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading rows raises where a value is not of its kind."""
 _PAGE = 500
 """Values bound in one statement: below SQLite's oldest limit of 999."""
 
@@ -153,12 +157,7 @@ class Library:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         with self._translated():
-            mode = "rwc" if create else "rw"
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
-            )
-            self._db.isolation_level = None
-            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db = connected(path, create=create)
             if create:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
@@ -303,6 +302,17 @@ class Library:
         self.discard_unpublished()
         with self._transaction():
             self._db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
+
+    def compact(self) -> None:
+        """Write the file anew, so that nothing that was removed is left in it or its log.
+
+        Raises `IndexLocked` while another process reads.
+        """
+        with self._translated():
+            self._db.execute("VACUUM")
+            (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise IndexLocked(f"{self.path} is being read by another process", "try again later")
 
     # -- the outbox -------------------------------------------------------------------------------------
 
@@ -498,11 +508,16 @@ class Library:
         except sqlite3.ProgrammingError as error:
             raise SemsearchError(f"{self.path} cannot be used: {error}", "open the index again") from error
         except sqlite3.OperationalError as error:
+            # A statement that cannot be, or text that cannot be decoded, is no fault of the disk.
+            if getattr(error, "sqlite_errorname", "SQLITE_ERROR") == "SQLITE_ERROR":
+                raise IndexDamaged(f"{self.path} is damaged: {error}", _SALVAGE) from error
             raise SemsearchError(
                 f"{self.path}: {error}", "is the disk full, or the folder read-only?"
             ) from error
         except sqlite3.DatabaseError as error:
-            raise IndexDamaged(f"{self.path} is damaged: {error}", "ingest into a new index") from error
+            raise IndexDamaged(f"{self.path} is damaged: {error}", _SALVAGE) from error
+        except _IMPOSSIBLE as error:
+            raise IndexDamaged(f"{self.path} holds what cannot be: {error}", _SALVAGE) from error
 
 
 def _passage(row: Sequence[Any]) -> StoredPassage:
