@@ -1,4 +1,4 @@
-"""Forgetting sources so that no file of the index holds their texts or vectors any more, and looking whether that is so."""
+"""Forgetting sources so that no file of the index holds their texts or vectors, and looking whether that is so."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass

@@ -27,6 +27,7 @@ from semsearch import ingest, replica, search
 from semsearch.embedding import Progress, Vectors
 from semsearch.errors import FingerprintMismatch, SemsearchError
 from semsearch.index import FOLDER
+from semsearch.integrity import mend
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
 PLACES = int(os.environ.get("SEMSEARCH_DAMAGE", "1"))

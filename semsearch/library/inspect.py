@@ -78,9 +78,8 @@ def is_unit(vector: NDArray[np.float32]) -> bool:
 def holdings(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, bytes, bytes]]:
     """Of every passage of some sources its text, its document's metadata, and its vector with the name of that."""
     query = (
-        "SELECT text, documents.metadata, digest_, vector FROM (SELECT id AS id_, digest AS digest_, vector FROM vectors)"
-        " JOIN passages ON vector_id = id_ JOIN documents ON documents.id = document_id"
-        " JOIN sources ON sources.id = source_id WHERE key = ?"
+        "SELECT text, metadata, vectors.digest, vector FROM passages JOIN vectors ON vectors.id = vector_id"
+        " JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id WHERE key = ?"
     )
     with closing(_opened(path)) as db:
         for key in keys:
