@@ -620,7 +620,7 @@ class Waiting(TinyEmbedder):
         sys.stdin.readline()
         return super().encode(texts, progress)
 
-with open_index(Path(sys.argv[1]), Waiting()) as index:
+with open_index(Path(sys.argv[1]), Waiting(), wait=60) as index:
     index.ingest([], standard_input="from the other process")
 """
 
