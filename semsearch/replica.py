@@ -269,9 +269,14 @@ def _newer(seal: Mapping[str, Any]) -> bool:
 
 
 def _stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
-    """Size, time and digest of each file of the graph; where size and time are `known`, the digest is too."""
+    """Size, time and digest of each file of the graph; where size and time are `known`, the digest is too.
+
+    A graph without its metadata has never been saved: Chroma makes it anew whenever it is opened.
+    """
     stamps = {}
-    for path in sorted(folder.glob("*/*")):
+    for path in sorted(
+        path for saved in folder.glob("*/index_metadata.pickle") for path in saved.parent.iterdir()
+    ):
         stat, name = path.stat(), path.relative_to(folder).as_posix()
         stamp: list[Any] = [stat.st_size, stat.st_mtime_ns]
         if known and known.get(name, ())[:2] == stamp:

@@ -179,7 +179,7 @@ def test_an_ingest_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
         rewrite(tmp_path / "docs", draw, kill + 1)
         after = contents(tmp_path)
         at = fresh.RawArray("b", [PHASES.index("read"), -1])
-        delay = draw.choice([0, 1, 10]) * draw.random() / 1_000
+        delay = draw.choice([0, 1, 10]) * draw.random() / 1_000 if kill >= len(PHASES) else 0
         wanted, times = PHASES[kill % len(PHASES)], draw.randrange(1, 6)
         process = start(ingest_killed, tmp_path, at, wanted, times, delay)
         process.join()
@@ -463,8 +463,12 @@ def test_what_can_be_read_of_a_damaged_library_is_saved(tmp_path: Path) -> None:
     lost = salvaged(tmp_path)
     assert lost is not None
     everything = contents(tmp_path)
-    assert repaired(tmp_path)
-    left = proved(tmp_path)
+    with open_index(tmp_path / FOLDER) as index:
+        index.repair()
+        assert index.check().sound
+        left: dict[str, list[str]] = {}
+        for hit in index.query("word", k=10_000):
+            left[hit.source] = sorted([*left.get(hit.source, []), hit.text])
     assert len(left) > 0
     assert left.keys().isdisjoint(lost)
     assert all(texts == everything[source] for source, texts in left.items())
