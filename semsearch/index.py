@@ -102,12 +102,10 @@ class Index:
         self._wait = wait
         self._library = Library(self.folder / "library.sqlite3")
         self._settings: dict[str, str | int] = self._library.setting("fingerprint") or {}
-        made = {name: self._settings.get(name) for name in _text_settings()}
-        if made != _text_settings():
+        if "model" not in self._settings or "precision" not in self._settings:
             self._library.close()
-            raise FingerprintMismatch(
-                f"{self.folder} was made with text settings {made}; this semsearch has {_text_settings()}",
-                "ingest into a new index with --index",
+            raise IndexDamaged(
+                f"{self.folder} does not say what made it", "remove the folder and ingest again"
             )
         self._replica = Replica(self._library, self.folder)
 
@@ -135,7 +133,7 @@ class Index:
             staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
         try:
             library = Library(staging / "library.sqlite3", create=True)
-            library.save_setting("fingerprint", asdict(embedder.fingerprint) | _text_settings())
+            library.save_setting("fingerprint", asdict(embedder.fingerprint))
             library.save_setting("created", _now())
             sealed_empty(library, staging)
             library.close()
@@ -531,10 +529,6 @@ def ingest_preview(
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
-
-
-def _text_settings() -> dict[str, str | int]:
-    return {"cleaner": text.CLEANER_VERSION, "splitter": text.SPLITTER_VERSION}
 
 
 def _now() -> str:

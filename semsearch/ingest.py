@@ -24,7 +24,7 @@ from semsearch.errors import InvalidInput, ModelError, UnreadableSource
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
-from semsearch.text import clean, split, text_digest
+from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION, clean, split, text_digest
 
 STANDARD_INPUT = "<stdin>"
 """The key of the source that standard input is."""
@@ -108,13 +108,15 @@ class Survey:
         self.unchanged = 0
         self.total = 0
         seen = set()
+        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
         for item in walk(roots, max_bytes=max_bytes) if roots else ():
             if isinstance(item, Skipped):
                 self.skipped.append(item)
             else:
                 key = source_key(item.path, base)
                 seen.add(key)
-                self._look(item, key, json.dumps([fields.text, fields.id]))
+                self._look(item, key, reading)
         # What lies below a folder that could not be read is not gone: nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
