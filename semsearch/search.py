@@ -190,6 +190,7 @@ def _hit(
         unit=passage.unit,
         start=passage.first,
         end=passage.last,
+        heading=passage.heading,
         passage_id=passage.id,
         metadata=passage.metadata,
         highlight=highlight,
