@@ -372,8 +372,8 @@ def test_passages_of_many_words_are_full() -> None:
 RUNS = """
 from semsearch.text import sentences, split
 for run in (
-    "\\n", ".", "\\n\\f", "!? ", ".'", "\\u2003", "`", "```\\n", "```x\\n", "\\n# x", "\\n# ", "#", "# #", "{", "|", "|\\n",
-    "> ", "-", "\\n---", "x\\n---\\n\\n", "===\\nx\\n", "\\n> ```",
+    "\\n", ".", "\\n\\f", "!? ", ".'", "\\u2003", "`", "```\\n", "```x\\n", "\\n# x", "\\n# ", "#", "# #", "{", "|",
+    "|\\n", "> ", "-", "\\n---", "x\\n---\\n\\n", "===\\nx\\n", "\\n> ```",
 ):
     text = "a b c" + run * 50_000 + "d e f"
     spans = split(text, lambda texts: [len(text.split()) for text in texts], 100)
