@@ -96,7 +96,7 @@ def test_vectors_equal_those_of_sentence_transformers(
 
 def test_int8_stays_close(model: Embedder, int8: Embedder, passages: list[str]) -> None:
     texts = SENTENCES + passages
-    assert cosines(model.encode(texts), int8.encode(texts)).min() >= 0.97
+    assert cosines(model.encode(texts), int8.encode(texts)).min() >= 0.975
     assert int8.size < model.size
 
 
@@ -108,11 +108,18 @@ def test_vectors_are_unit_length(model: Embedder, int8: Embedder) -> None:
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_vector_does_not_depend_on_its_neighbours(model: Embedder, passages: list[str]) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_vector_does_not_depend_on_its_neighbours(
+    precision: str, request: pytest.FixtureRequest, passages: list[str]
+) -> None:
+    embedder: Embedder = request.getfixturevalue({"fp32": "model"}.get(precision, precision))
     texts = [text for pair in zip(SENTENCES, passages, strict=False) for text in pair]
-    together = model.encode(texts)
-    np.testing.assert_allclose(model.encode(texts[::-1])[::-1], together, atol=1e-5)
-    np.testing.assert_allclose(np.concatenate([model.encode([text]) for text in texts]), together, atol=1e-5)
+    together = embedder.encode(texts)
+    alone = np.concatenate([embedder.encode([text]) for text in texts])
+    # Rounding to eight bits can fall to the other side where float32 sums differ in their last bit.
+    worst = {"fp32": 1 - 1e-6, "int8": 0.999}[precision]
+    assert cosines(embedder.encode(texts[::-1])[::-1], together).min() >= worst
+    assert cosines(alone, together).min() >= worst
 
 
 def test_no_texts_have_no_vectors(model: Embedder) -> None:

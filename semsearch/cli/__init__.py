@@ -17,7 +17,7 @@ COMMANDS = {
     "undo": "plan",
     "leak": "leak",
     "tune": "tune",
-    "eval": "tune",
+    "eval": "eval",
     "status": "manage",
     "remove": "manage",
     "repair": "manage",

@@ -1,58 +1,17 @@
-"""`semsearch tune` and `semsearch eval`: labelled pairs."""
+"""`semsearch tune`: a threshold, and what it is worth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from semsearch.cli import options, render
+from semsearch.cli import labelled, options, render
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
     from semsearch.tuning.threshold import Estimate, Tuning
-
-_UNKNOWN_SHARE = 0.05
-
-
-def _pairs(names: str, required: bool = True) -> Callable[[Any], Any]:
-    return click.option(
-        "--pairs", "spec", required=required, metavar=names, help="Labelled pairs: a known set or a file."
-    )
-
-
-def _columns(command: Any) -> Any:
-    for name, what in (
-        ("score", "grade"),
-        ("label", "0/1 label"),
-        ("text-b", "second text"),
-        ("text-a", "first text"),
-    ):
-        command = click.option(
-            f"--{name}", metavar="COLUMN", help=f"Column of the {what}, where its name is unusual."
-        )(command)
-    return command
-
-
-def _load(
-    spec: str, text_a: str | None, text_b: str | None, label: str | None, score: str | None
-) -> "PairSet":
-    from semsearch.tuning.pairs import PairColumns, load_pairs
-
-    pairs = load_pairs(spec, columns=PairColumns(text_a, text_b, label, score))
-    for skipped in pairs.skipped[:10]:
-        render.talk(f"left out {skipped.path}: {skipped.reason}")
-    if len(pairs.skipped) > 10:
-        render.talk(f"... and {len(pairs.skipped) - 10:,} more rows")
-    return pairs
-
-
-def _warn_unknown(share: float, model: str) -> None:
-    if share >= _UNKNOWN_SHARE:
-        render.talk(f"warning: {share:.0%} of the tokens are unknown to {model}: its scores here mean little")
-        render.talk("hint: try a multilingual model, such as --model paraphrase-multilingual-MiniLM-L12-v2")
 
 
 @click.command(
@@ -67,7 +26,7 @@ def _warn_unknown(share: float, model: str) -> None:
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@_pairs("FILE|sick|sample")
+@labelled.pairs("FILE|sick|sample")
 @options.index
 @click.option(
     "--positive",
@@ -76,7 +35,6 @@ def _warn_unknown(share: float, model: str) -> None:
     help="What counts as a duplicate: 'paraphrase' (SICK: both directions entail; else the label), or a cut such as"
     " 'relatedness>=4.5' or 'score>=4'. Default: paraphrase where there are labels.",
 )
-@_columns
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Save the picture as a .png or .svg file."
 )
@@ -84,13 +42,9 @@ def _warn_unknown(share: float, model: str) -> None:
 @options.wait
 @options.as_json
 def tune_(
-    spec: str,
+    load: "Callable[[], PairSet]",
     folder: Path | None,
     rule: str | None,
-    text_a: str | None,
-    text_b: str | None,
-    label: str | None,
-    score: str | None,
     plot: Path | None,
     seed: int,
     wait: float,
@@ -113,11 +67,11 @@ def tune_(
 
     if plot is not None and plot.suffix.lower() not in SUFFIXES:  # before minutes of work, not after
         raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
-    pairs = _load(spec, text_a, text_b, label, score)
+    pairs = load()
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait)) if folder or locate() else None
         bar = stack.enter_context(render.progress("embed", "texts"))
-        tell = _teller(bar, 2 * len(pairs.pairs))
+        tell = labelled.teller(bar, 2 * len(pairs.pairs))
         if index is None:
             embedder = load_embedder()
             tuning, found = tune_pairs(pairs, embedder, rule=rule, seed=seed, progress=tell)
@@ -133,26 +87,13 @@ def tune_(
         )
     else:
         _show(tuning)
-    _warn_unknown(found.unknown, model)
+    labelled.warn_unknown(found.unknown, model)
     if plot is not None:
         render.talk(f"wrote {plot}")
     where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
     render.talk(f"threshold {tuning.threshold:g} {where}")
     if pairs.skipped:
         raise click.exceptions.Exit(3)
-
-
-def _teller(bar: Any, total: int) -> Callable[[int], None]:
-    """A callback that moves the bar; `total` is an upper bound, since equal texts are embedded once."""
-    done = 0
-
-    def tell(count: int) -> None:
-        nonlocal done
-        done += count
-        if bar is not None:
-            bar.update(bar.task_ids[0], completed=done, total=total, count=done)
-
-    return tell
 
 
 def _show(tuning: "Tuning") -> None:
@@ -199,68 +140,3 @@ def _estimate(estimate: "Estimate | None") -> str:
     if estimate is None:
         return "none: nothing to divide by"
     return f"{estimate.value:.3f}  (95% confidence {estimate.low:.3f} to {estimate.high:.3f})"
-
-
-@click.command(
-    "eval",
-    short_help="Compare models with people's judgement of pairs.",
-    epilog=options.closing(
-        (
-            "semsearch eval --pairs sts-b",
-            "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model",
-        ),
-        codes=(0, 1, 2, 3),
-    ),
-)
-@_pairs("FILE|sts-b|sick|sample")
-@click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to judge; repeatable.")
-@options.precision
-@_columns
-@options.as_json
-def eval_(
-    spec: str,
-    models: Sequence[str],
-    precision: str | None,
-    text_a: str | None,
-    text_b: str | None,
-    label: str | None,
-    score: str | None,
-    as_json: bool,
-) -> None:
-    """Say how well a model's cosine agrees with people's judgement of pairs: a row a model.
-
-    Pearson and Spearman correlation with the graded scores, distinct texts embedded a second, size of the weights.
-    sts-b is its test part; sts-b:train and sts-b:dev are the others. Data sets are found in SEMSEARCH_DATA.
-    """
-    from semsearch.embedding import DEFAULT_MODEL, load_embedder
-    from semsearch.evaluation import evaluate
-
-    pairs = _load(spec, text_a, text_b, label, score)
-    rows = []
-    for model in models or (DEFAULT_MODEL,):
-        with render.progress(f"embed {model}", "texts") as bar:
-            embedder = load_embedder(model, precision or "fp32")
-            rows.append(evaluate(pairs, embedder, _teller(bar, 2 * len(pairs.pairs))))
-    if as_json:
-        render.emit_json({"pairs": pairs.name, "models": [asdict(row) for row in rows]})
-    else:
-        render.table(
-            ("model", "precision", "pairs", "Pearson", "Spearman", "texts/s", "size"),
-            [
-                (
-                    row.model,
-                    row.precision,
-                    f"{row.pairs:,}",
-                    f"{row.pearson:.3f}",
-                    f"{row.spearman:.3f}",
-                    f"{row.texts_per_second:,.0f}",
-                    render.size(row.size),
-                )
-                for row in rows
-            ],
-            right=range(2, 7),
-        )
-    for row in rows:
-        _warn_unknown(row.unknown, row.model)
-    if pairs.skipped:
-        raise click.exceptions.Exit(3)

