@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
@@ -35,6 +35,11 @@ _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _FRESH_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
+_PROSE = frozenset({
+    "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
+    ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
+})  # fmt: skip
+"""The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
 
 _T = TypeVar("_T")
 
@@ -318,13 +323,14 @@ def document_record(
     breaks = [at for at, character in enumerate(text) if character == "\n"]
     lines = document.numbers or range(1, len(breaks) + 2)
     passages = []
-    for ordinal, span in enumerate(split(text, measure, window)):
+    marked = PurePosixPath(document.source).suffix.lower() in _PROSE
+    for ordinal, span in enumerate(split(text, measure, window, marked=marked)):
         body = text[span.start : span.end]
         digest = text_digest(body)
         identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
         first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
         id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-        passages.append(PassageRecord(id_, body, digest, document.unit, first, last))
+        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
     return DocumentRecord(name, text_digest(text.strip()), document.metadata, passages)
 
 

@@ -199,6 +199,7 @@ def _hit(
         unit=passage.unit,
         start=passage.first,
         end=passage.last,
+        heading=passage.heading,
         passage_id=passage.id,
         metadata=passage.metadata,
         highlight=highlight,

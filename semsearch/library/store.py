@@ -23,7 +23,7 @@ from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
 from semsearch.library.opening import connected
 from semsearch.records import Scalar, Unit
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _T = TypeVar("_T")
 _SALVAGE = "semsearch repair saves what can be read"
 _IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -60,7 +60,8 @@ CREATE TABLE passages (
     text TEXT NOT NULL,
     unit TEXT NOT NULL,
     first INTEGER NOT NULL,
-    last INTEGER NOT NULL
+    last INTEGER NOT NULL,
+    heading TEXT NOT NULL
 ) STRICT;
 CREATE INDEX passage_of_document ON passages (document_id);
 CREATE INDEX passage_of_id ON passages (id);
@@ -88,7 +89,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PassageRecord:
-    """A passage to store; `digest` is that of `text` and names its vector."""
+    """A passage to store; `digest` is that of `text` and names its vector. `heading` is the path it stands under."""
 
     id: str
     text: str
@@ -96,6 +97,7 @@ class PassageRecord:
     unit: Unit
     first: int
     last: int
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class StoredPassage:
     unit: Unit
     first: int
     last: int
+    heading: str
     metadata: Mapping[str, Scalar]
 
     @property
@@ -228,10 +231,10 @@ class Library:
                     (source, document.name, document.digest, metadata),
                 )
                 stored = self._db.executemany(
-                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last)"
-                    " SELECT ?, ?, id, ?, ?, ?, ? FROM vectors WHERE digest = ?",
+                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last, heading)"
+                    " SELECT ?, ?, id, ?, ?, ?, ?, ? FROM vectors WHERE digest = ?",
                     (
-                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.digest)
+                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.heading, p.digest)
                         for p in document.passages
                     ),
                 )
@@ -368,7 +371,7 @@ class Library:
         with self._translated():
             for page in _pages(ids):
                 query = (
-                    "SELECT id, source, document, text, unit, first, last, metadata FROM published"
+                    "SELECT id, source, document, text, unit, first, last, heading, metadata FROM published"
                     f" WHERE id IN ({','.join('?' * len(page))})"
                 )
                 found |= {passage.id: passage for passage in map(_passage, self._db.execute(query, page))}
@@ -413,7 +416,7 @@ class Library:
         with self._translated():
             for page in _pages(vectors):
                 query = (
-                    "SELECT vector_id, id, source, document, text, unit, first, last, metadata FROM published"
+                    "SELECT vector_id, id, source, document, text, unit, first, last, heading, metadata FROM published"
                     f" WHERE vector_id IN ({','.join('?' * len(page))})"
                 )
                 for vector, *row in self._db.execute(query, page):
@@ -522,8 +525,8 @@ class Library:
 
 def _passage(row: Sequence[Any]) -> StoredPassage:
     """A passage from its columns in the order of the fields."""
-    id_, source, document, text, unit, first, last, metadata = row
-    return StoredPassage(id_, source, document, text, unit, first, last, json.loads(metadata))
+    id_, source, document, text, unit, first, last, heading, metadata = row
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, json.loads(metadata))
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

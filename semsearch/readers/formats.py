@@ -1,6 +1,7 @@
 """One file to Documents, by its suffix."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,8 +16,10 @@ from semsearch.records import Document, Skipped, Unit
 
 if TYPE_CHECKING:
     from docx.table import _Row
+    from docx.text.paragraph import Paragraph
 
 _DEFAULT_FIELDS = RowFields()
+_HEADING_STYLE = re.compile(r"Heading ([1-6])")
 
 
 def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterator[Document | Skipped]:
@@ -103,7 +106,10 @@ def _read_pdf(path: Path, source: str, fields: RowFields) -> Iterator[Document |
 
 
 def _read_docx(path: Path, source: str, fields: RowFields) -> Iterator[Document]:
-    """Paragraphs with a blank line between them; a table's row is a line. Both count as paragraphs."""
+    """Paragraphs with a blank line between them; a table's row is a line. Both count as paragraphs.
+
+    A heading begins with `#` marks as in Markdown.
+    """
     import docx
     from docx.table import Table
 
@@ -114,7 +120,9 @@ def _read_docx(path: Path, source: str, fields: RowFields) -> Iterator[Document]
         document = docx.Document(data)
         title = document.core_properties.title
         for block in document.iter_inner_content():
-            rows = [_joined_cells(row) for row in block.rows] if isinstance(block, Table) else [block.text]
+            rows = (
+                [_joined_cells(row) for row in block.rows] if isinstance(block, Table) else [_marked(block)]
+            )
             if any(rows) and lines:
                 lines.append((number + 1, ""))
             for row in rows:
@@ -123,6 +131,14 @@ def _read_docx(path: Path, source: str, fields: RowFields) -> Iterator[Document]
     except Exception as error:  # zipfile, lxml and python-docx each have their own for a broken file
         raise UnreadableSource(f"broken or encrypted DOCX ({_said(error)})") from error
     yield from _document(source, lines, "paragraph", title)
+
+
+def _marked(paragraph: "Paragraph") -> str:
+    """The text of a paragraph, with the marks of a heading if it is one."""
+    heading = _HEADING_STYLE.fullmatch(paragraph.style.name or "") if paragraph.style else None
+    return (
+        f"{'#' * int(heading[1])} {paragraph.text}" if heading and paragraph.text.strip() else paragraph.text
+    )
 
 
 def _joined_cells(row: "_Row") -> str:
