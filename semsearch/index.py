@@ -44,7 +44,7 @@ from semsearch.ingest import (
     source_key,
 )
 from semsearch.integrity import Soundness, check
-from semsearch.library import Library
+from semsearch.library import Library, migrate, outdated
 from semsearch.lock import writing
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
 from semsearch.readers.rewrite import copy_rows
@@ -100,7 +100,11 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
-        self._library = Library(self.folder / "library.sqlite3")
+        library = self.folder / "library.sqlite3"
+        if outdated(library):
+            with writing(self.folder, wait):
+                migrate(library)
+        self._library = Library(library)
         self._settings: dict[str, str | int] = self._library.setting("fingerprint") or {}
         if "model" not in self._settings or "precision" not in self._settings:
             self._library.close()

@@ -216,13 +216,17 @@ class Replica:
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
         except subprocess.TimeoutExpired:
             return Proof((f"Chroma has not opened its files within {limit:.0f} s",))
+        if ended.returncode < 0:
+            return Proof(
+                (f"opening Chroma's files ends a process ({signal.Signals(-ended.returncode).name})",)
+            )
         try:
             answer = json.loads(ended.stdout.splitlines()[-1])
         except (ValueError, IndexError):
-            name = (
-                signal.Signals(-ended.returncode).name if ended.returncode < 0 else f"code {ended.returncode}"
-            )
-            return Proof((f"opening Chroma's files ends a process ({name})",))
+            reason = ended.stderr.decode(errors="replace").splitlines()[-1:] or ["it said nothing"]
+            raise SemsearchError(
+                f"{self._folder} could not be compared with the Library: {reason[0]}"
+            ) from None
         return Proof(**answer | {"problems": tuple(answer["problems"])})
 
     def strays(self) -> list[str]:

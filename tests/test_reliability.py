@@ -183,7 +183,8 @@ def test_an_ingest_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
         wanted, times = PHASES[kill % len(PHASES)], draw.randrange(1, 6)
         process = start(ingest_killed, tmp_path, at, wanted, times, delay)
         process.join()
-        landed[PHASES[at[1] if at[1] >= 0 else at[0]]] += process.exitcode == -signal.SIGKILL
+        for phase in at:  # two things go on at once
+            landed[PHASES[phase]] += phase >= 0 and process.exitcode == -signal.SIGKILL
 
         # Every file is found as it was or as it is, whole, or not yet, or not any more.
         left = outcome(found, tmp_path)

@@ -8,6 +8,7 @@ from semsearch.library.inspect import (
     segments,
 )
 from semsearch.library.salvage import Salvage, salvage
+from semsearch.library.schema import migrate, outdated
 from semsearch.library.store import (
     DocumentRecord,
     Layout,
@@ -29,6 +30,8 @@ __all__ = [
     "database_problems",
     "every_text",
     "holdings",
+    "migrate",
+    "outdated",
     "salvage",
     "segments",
 ]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.text import text_digest
+from semsearch.errors import SemsearchError
+from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 
 _UNIT = 1e-3
 """How far the length of a vector may be from 1."""
@@ -24,7 +25,7 @@ def database_problems(path: Path, *, quick: bool = False) -> list[str]:
             ]
             problems = [line for text in found if text != "ok" for line in text.splitlines()]
             return problems if quick else [*problems, *_index_problems(db)]
-    except (sqlite3.Error, ValueError) as error:
+    except (sqlite3.Error, SemsearchError, ValueError) as error:
         return [str(error)]
 
 
@@ -53,19 +54,25 @@ def content_problems(path: Path) -> list[str]:
                 db.execute("PRAGMA foreign_key_check").fetchall()
             )
             dimension = None
-            for digest, vector in db.execute("SELECT digest, vector FROM vectors"):
+            query = f"SELECT digest, vector, {VECTOR_SUM} FROM vectors"
+            for digest, vector, sound in db.execute(query):
                 numbers = np.frombuffer(vector, "<f4")
                 dimension = dimension or len(numbers)
                 wrong["vectors are not of unit length"] += len(numbers) != dimension or not is_unit(numbers)
-                wrong["vectors have no name"] += len(digest) != 16
-            texts = "SELECT text, digest FROM passages JOIN vectors ON vectors.id = vector_id"
-            for text, digest in db.execute(texts):
-                wrong["texts are not those that were stored"] += text_digest(text) != digest
+                wrong["vectors are not those that were stored"] += not sound or len(digest) != 16
+            query = (
+                f"SELECT {PASSAGE_SUM} AND text_digest(text) ="
+                " (SELECT digest FROM vectors WHERE vectors.id = vector_id) FROM published"
+            )
+            for (sound,) in db.execute(query):
+                wrong["passages are not those that were stored"] += not sound
+            query = "SELECT count(*) FROM settings WHERE sum != checksum(key, value)"
+            wrong["settings are not those that were saved"] += db.execute(query).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT id) FROM published"
             wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
-    except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+    except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
         return [f"cannot be read: {error}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
 
@@ -98,9 +105,11 @@ def segments(path: Path) -> set[str]:
     try:
         with closing(_opened(path)) as db:
             return {str(name) for (name,) in db.execute("SELECT id FROM segments")}
-    except sqlite3.Error:
+    except (sqlite3.Error, SemsearchError):
         return set()
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+    db = connected(path)
+    db.isolation_level = "DEFERRED"
+    return db

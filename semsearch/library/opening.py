@@ -2,9 +2,15 @@
 
 import os
 import sqlite3
+import zlib
 from pathlib import Path
 
 from semsearch.errors import SemsearchError
+from semsearch.text import text_digest
+
+PASSAGE_SUM = "sum = checksum(document, metadata, id, text, unit, first, last, heading)"
+"""Whether a row of `published` is what was stored."""
+VECTOR_SUM = "vectors.sum = checksum(digest, vector)"
 
 
 def connected(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -34,4 +40,13 @@ def connected(path: Path, *, create: bool = False) -> sqlite3.Connection:
 def _connection(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False)
     db.isolation_level = None
+    db.create_function("checksum", -1, _checksum, deterministic=True)
+    db.create_function("text_digest", 1, text_digest, deterministic=True)
     return db
+
+
+def _checksum(*values: str | int | bytes) -> int:
+    """The CRC-32 of a row's values."""
+    return zlib.crc32(
+        b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+    )

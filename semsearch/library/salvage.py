@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.library.inspect import is_unit
-from semsearch.library.opening import connected
+from semsearch.library.opening import VECTOR_SUM, connected
 from semsearch.library.store import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest
 
@@ -74,17 +74,18 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     """Copy what is sound; returns the keys of the sources of which something is not."""
     for key in _SETTINGS:
         with suppress(sqlite3.Error, ValueError):
-            row = old.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+            query = "SELECT value FROM settings WHERE key = ? AND sum = checksum(key, value)"
+            row = old.execute(query, (key,)).fetchone()
             if row:
                 new.save_setting(key, json.loads(row[0]))
     if not isinstance(new.setting("fingerprint"), dict):
         raise IndexDamaged("the name of its model cannot be read")
     vectors: dict[bytes, NDArray[np.float32]] = {}
-    for digest, blob in _rows(old, "vectors", "digest, vector"):
+    for digest, blob, sound in _rows(old, "vectors", f"digest, vector, {VECTOR_SUM}"):
         with suppress(TypeError, ValueError):
             vector = np.frombuffer(blob, "<f4")
-            if is_unit(vector):
-                vectors[bytes(digest)] = vector
+            if sound and is_unit(vector):
+                vectors[digest] = vector
     lengths = [len(vector) for vector in vectors.values()]
     usual = max(set(lengths), key=lengths.count, default=0)
     vectors = {digest: vector for digest, vector in vectors.items() if len(vector) == usual}
@@ -93,11 +94,14 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     lost: set[str] = set()
     passages: dict[int, list[PassageRecord]] = {}
     broken: set[int] = set()
-    columns = "document_id, id, text, unit, first, last"
-    for document, id_, text, unit, first, last in _rows(old, "passages", columns):
-        digest = text_digest(text) if isinstance(text, str) else b""
-        if digest in vectors and isinstance(first, int) and isinstance(last, int):
-            passages.setdefault(document, []).append(PassageRecord(id_, text, digest, unit, first, last))
+    columns = (
+        "document_id, sum = (SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)"
+        " FROM documents WHERE documents.id = document_id), id, text, unit, first, last, heading"
+    )
+    for document, sound, id_, text, *place in _rows(old, "passages", columns):
+        digest = text_digest(text) if sound else b""
+        if digest in vectors:
+            passages.setdefault(document, []).append(PassageRecord(id_, text, digest, *place))
         else:
             broken.add(document)
     documents: dict[int, list[DocumentRecord]] = {}
