@@ -258,12 +258,10 @@ def repaired(folder: Path) -> bool:
         return index.check().sound
 
 
-def spots(size: int, draw: random.Random) -> list[tuple[str, int]]:
-    """Where to damage a file of some size, and how: a truncation, or a bit of a byte."""
-    if not size:
-        return []
-    places = [draw.randrange(size) for _ in range(PLACES)]
-    return [(kind, place) for place in places for kind in ("truncate", "flip")]
+def spots(name: Path, size: int, draw: random.Random) -> list[tuple[Path, str, int]]:
+    """Where to damage a file, and how: a truncation, or a bit of a byte. Few are one or the other."""
+    kinds = ("truncate", "flip") if PLACES > 1 else draw.choice([("truncate",), ("flip",)])
+    return [(name, kind, draw.randrange(size)) for _ in range(PLACES if size else 0) for kind in kinds]
 
 
 def damage(path: Path, kind: str, place: int) -> None:
@@ -286,7 +284,8 @@ def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: P
     right = [outcome(answers, whole, by_graph) for by_graph in (False, True)]
     draw = random.Random(PLACES)
     names = [path.relative_to(whole) for path in sorted((whole / FOLDER).rglob("*")) if path.is_file()]
-    cases = [(name, *spot) for name in names for spot in spots((whole / name).stat().st_size, draw)]
+    names = [name for name in names if name.suffix in {".sqlite3", ".bin", ".pickle", ".npz"}]
+    cases = [case for name in names for case in spots(name, (whole / name).stat().st_size, draw)]
     assert len({name for name, *_ in cases}) >= 6
     for number, (name, kind, place) in enumerate(cases):
         folder = tmp_path / str(number)
@@ -296,8 +295,9 @@ def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: P
         for by_graph in (False, True):
             answer = outcome(answers, folder, by_graph)
             assert is_error(answer) or answer == right[by_graph], case
-        assert outcome(write_more, folder) == "written" or is_error(outcome(write_more, folder)), case
-        if name.name != "library.sqlite3":
+        wrote = outcome(write_more, folder)
+        assert is_error(wrote) or wrote == "written", case
+        if "chroma" in name.parts:
             assert outcome(repaired, folder) is True, case
             assert outcome(answers, folder, False) == right[False], case
         shutil.rmtree(folder)
