@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "records", "text"},
+    {"__version__", "errors", "records", "text", "words"},
     {"files"},
     {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
@@ -39,6 +39,7 @@ OWNERS = {
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding.transformer",
+    "sklearn": "tuning.verifier",
     "sqlite3": "library",
     "tokenizers": "embedding",
     "torch": "embedding.transformer",

@@ -26,7 +26,7 @@ from semsearch.library.opening import VECTOR_SUM, connected
 from semsearch.library.store import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest
 
-_SETTINGS = ("fingerprint", "created", "threshold", "last_ingest")
+_SETTINGS = ("fingerprint", "created", "threshold", "verifier", "last_ingest")
 _ADD = 1_000
 _FURTHEST = 1 << 40
 
