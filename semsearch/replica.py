@@ -109,9 +109,14 @@ class Replica:
         """End a write: let go of Chroma's files and seal them as they are."""
         if self._vectors is not None and self._opened is None:
             self.close()
+            for left in self._index.glob(f"{FOLDER}-*"):  # of a repair, this one or one that was cut off
+                shutil.rmtree(left, ignore_errors=True)
+            before = self._seal()
             with disk(self._folder):
-                files = _stamps(self._folder, self._seal().get("files"))
-            self._library.save_setting(_SEAL, {"chromadb": _version(), "files": files, "sealed": True})
+                files = _stamps(self._folder, before.get("files"))
+            number = before.get("number", 0) + 1  # readers tell by it that something was written
+            seal = {"chromadb": _version(), "number": number, "files": files, "sealed": True}
+            self._library.save_setting(_SEAL, seal)
 
     def renew(self, progress: Callable[[int], None] | None = None) -> None:
         """Make Chroma's files anew from the Library, in a new folder that then takes the old one's place."""
@@ -129,8 +134,6 @@ class Replica:
             fresh.rename(self._folder)
         self._vectors, self._opened = VectorIndex(self._folder), None
         self.tell(progress)
-        for left in self._index.glob(f"{FOLDER}-*"):
-            shutil.rmtree(left, ignore_errors=True)
 
     def _writable(self) -> VectorIndex:
         """Chroma, proved sound, and its seal broken."""

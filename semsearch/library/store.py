@@ -133,6 +133,8 @@ class Library:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
             self.close()
+            if version < VERSION:
+                raise IndexDamaged(f"{path} is no Library", _SALVAGE)
             raise FingerprintMismatch(
                 f"{path} is of version {version}; this semsearch reads version {VERSION}",
                 "use the semsearch that made it, or ingest into a new index",
