@@ -1,0 +1,282 @@
+"""Hits as a person, a program or a language model sees them, and in an editor."""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import render
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from semsearch.index import Index
+    from semsearch.records import Hit
+
+_SNIPPET = 280
+"""Characters of a snippet: about three lines of a terminal."""
+_BEST, _WORD = "bold yellow", "underline"
+
+
+# -- for programs ---------------------------------------------------------------------------------------
+
+
+def values(index: "Index", hit: "Hit", explain: bool = False) -> dict[str, Any]:
+    """A hit as JSON has it."""
+    start, end = hit.highlight
+    return _found(index, hit, explain) | {
+        "text": hit.text,
+        "best_sentence": hit.text[start:end],
+        "metadata": dict(hit.metadata),
+        "copies": [_found(index, copy, explain) for copy in hit.copies],
+    }
+
+
+def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
+    """Where a hit is, and its scores."""
+    return {
+        "score": round(hit.score, 6),
+        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
+        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
+        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
+        "source": hit.source,
+        "path": str(index.path_of(hit.source)),
+        "document": hit.document,
+        "heading": hit.heading,
+        "unit": hit.unit,
+        "start": hit.start,
+        "end": hit.end,
+        "passage_id": hit.passage_id,
+    }
+
+
+# -- for people -----------------------------------------------------------------------------------------
+
+
+def show(
+    index: "Index",
+    hits: Iterable["Hit"],
+    how: str,
+    *,
+    query: str = "",
+    explain: bool = False,
+    context: int | None = None,
+) -> None:
+    """Print hits: `how` is snippet, full or path; with `context` so many lines of the file around the best sentence."""
+    from rich.style import Style
+    from rich.text import Text
+
+    console = render.console()
+    rank = 0
+    for rank, hit in enumerate(hits, 1):
+        path = index.path_of(hit.source)
+        link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if path.exists() else None
+        head = Text.assemble(
+            (f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), Style(color="cyan", link=link))
+        )
+        if hit.copies:
+            head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+        if hit.heading:
+            head.append(f"\n    {render.name(hit.heading)}", "dim")
+        if explain:
+            head.append(f"\n{_explained(hit)}", "dim")
+        console.print(head)
+        if how == "path":
+            continue
+        coloured = bool(console.color_system)
+        if context is not None:
+            console.print(_around(index, hit, context, query))
+        else:
+            body = Text(render.plain(hit.text)) if how == "full" else _snippet(hit, marked=not coloured)
+            console.print(render.indented(_with_words(body, query), console))
+        console.print()
+    if not rank:
+        click.echo("no hits")
+
+
+def _explained(hit: "Hit") -> str:
+    """What the score of a hit is made of."""
+    parts = []
+    if hit.cosine is not None:
+        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
+    if hit.lexical_rank is not None:
+        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
+    elif hit.bm25 is not None:
+        parts.append("words: none of them")
+    return f"    {'; '.join(parts)}"
+
+
+def _place(index: "Index", hit: "Hit") -> str:
+    """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    from semsearch.records import place
+
+    path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
+    row = render.name(hit.document.removeprefix(hit.source))
+    return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
+
+
+def _snippet(hit: "Hit", *, marked: bool) -> "Text":
+    """The best sentence in its surroundings, on one line; where there is no colour it stands in »«."""
+    from rich.text import Text
+
+    start, end = hit.highlight
+    end = min(end, start + _SNIPPET)
+    room = _SNIPPET - (end - start)
+    left = max(0, start - room // 2)
+    right = min(len(hit.text), end + room - (start - left))
+    left = max(0, left - (room - (start - left) - (right - end)))
+    before, best, after = (
+        " ".join(render.plain(hit.text[a:b]).split()) for a, b in ((left, start), (start, end), (end, right))
+    )
+    if left > 0:
+        before = "…" + before.split(" ", 1)[-1]
+    if right < len(hit.text):
+        after = after.rsplit(" ", 1)[0] + "…"
+    style = "" if marked else _BEST
+    parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
+    return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
+
+
+def _with_words(text: "Text", query: str) -> "Text":
+    """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
+    from semsearch.terms import query_terms
+
+    asked = set(query_terms(query))
+    pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
+    if pairs:
+        for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):
+            text.stylize(_WORD, match.start(), match.start() + 2)
+    for match in re.finditer(r"[^\W_]+", text.plain):
+        if any(_same_word(term, one) for term in query_terms(match[0]) for one in asked):
+            text.stylize(_WORD, *match.span())
+    return text
+
+
+def _same_word(a: str, b: str) -> bool:
+    """Whether two words differ in their ending at most, as `refund` and `refunded` do."""
+    short, long = sorted((a, b), key=len)
+    return a == b or (len(short) >= 4 and len(long) - len(short) <= 3 and long.startswith(short))
+
+
+def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
+    """The lines of the best sentence with `count` lines of the file on each side, numbered as grep numbers them.
+
+    Where the file is not as it was indexed, or is not one of lines, they come from the passage.
+    """
+    from rich.text import Text
+
+    lines, first = _lines_of_file(index, hit), 1
+    if lines is None:
+        lines, first = hit.text.split("\n"), hit.start
+    at = hit.start - first + hit.text.count("\n", 0, hit.highlight[0])
+    last = at + hit.text.count("\n", *hit.highlight)
+    shown = range(max(0, at - count), min(len(lines), last + count + 1))
+    width = len(str(first + shown.stop - 1))
+    body = Text()
+    for number in shown:
+        inside = at <= number <= last
+        label = f"{first + number:>{width}}{':' if inside else '-'} " if hit.unit == "line" else ""
+        line = _with_words(Text(render.plain(lines[number]), _BEST if inside else ""), query)
+        body.append(f"    {label}", "dim").append_text(line).append("\n")
+    body.right_crop(1)
+    return body
+
+
+def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
+    """The lines of the hit's file; None where it has no such lines, cannot be read, or has others now."""
+    from semsearch.errors import SemsearchError
+    from semsearch.readers import read
+    from semsearch.records import Document
+    from semsearch.text import clean
+
+    if hit.unit != "line" or hit.document != hit.source:
+        return None
+    try:
+        document = next(read(index.path_of(hit.source), hit.source), None)
+    except SemsearchError:
+        return None
+    if not isinstance(document, Document) or document.numbers is not None:
+        return None
+    lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
+    return lines if hit.text in indexed else None
+
+
+# -- for a language model -------------------------------------------------------------------------------
+
+
+def as_markdown(
+    index: "Index", hits: Sequence["Hit"], budget: int | None, count: Callable[[str], int]
+) -> tuple[str, int, int]:
+    """Hits as Markdown to paste into a prompt: as many, best first, as have at most `budget` tokens by `count`.
+
+    Returns the text, how many hits it has, and its tokens.
+    """
+    parts: list[str] = []
+    tokens = 0
+    for rank, hit in enumerate(hits, 1):
+        place = _place(index, hit) + (f" ({render.name(hit.heading)})" if hit.heading else "")
+        body = render.plain(hit.text)
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
+        part = f"### {rank}. {place}\n\n{fence}\n{body}\n{fence}\n"
+        size = count(part)
+        if budget is not None and tokens + size > budget:
+            break
+        parts.append(part)
+        tokens += size
+    return "\n".join(parts), len(parts), tokens
+
+
+# -- in an editor ---------------------------------------------------------------------------------------
+
+_AT_LINE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("vi vim nvim gvim mvim vimx view ex nano pico emacs emacsclient micro joe jed mg ne ee kak gedit pluma less",
+     ("+{line}", "{file}")),
+    ("code code-insiders codium vscodium code-oss cursor windsurf", ("--goto", "{file}:{line}")),
+    ("subl sublime_text hx helix zed lapce pulsar atom", ("{file}:{line}",)),
+    ("mate kate kwrite idea pycharm webstorm goland clion rubymine", ("--line", "{line}", "{file}")),
+    ("notepad++", ("-n{line}", "{file}")),
+)  # fmt: skip
+"""How editors are told at which line to open a file; any other is given the file alone."""
+_FALLBACKS = ("notepad",) if sys.platform == "win32" else ("sensible-editor", "vim", "nano", "vi")
+
+
+def open_in_editor(index: "Index", hit: "Hit") -> None:
+    """Open the file of a hit at its best sentence in $VISUAL or $EDITOR, or what editor there is; wait for its end."""
+    from semsearch.errors import InvalidInput, SemsearchError
+
+    path = index.path_of(hit.source)
+    if not path.is_file():
+        raise InvalidInput(
+            f"{hit.source} is no file that could be opened", "it is gone, or was standard input"
+        )
+    named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, _FALLBACKS), "")
+    command = shlex.split(named, posix=sys.platform != "win32")
+    if not command:
+        raise SemsearchError("there is no editor", "set VISUAL or EDITOR")
+    line = hit.start + hit.text.count("\n", 0, hit.highlight[0]) if hit.unit == "line" else None
+    try:
+        code = subprocess.run([*command, *_editor_arguments(command[0], path, line)], check=False).returncode
+    except OSError as error:
+        raise SemsearchError(
+            f"cannot start {command[0]}: {error.strerror}", "set VISUAL or EDITOR"
+        ) from error
+    if code:
+        raise SemsearchError(f"{command[0]} ended with exit code {code}")
+
+
+def _editor_arguments(editor: str, path: Path, line: int | None) -> list[str]:
+    name = Path(editor).name.lower().removesuffix(".exe").removesuffix(".cmd")
+    if line is not None:
+        for names, arguments in _AT_LINE:
+            if name in names.split():
+                return [argument.format(line=line, file=path) for argument in arguments]
+    return [str(path)]
