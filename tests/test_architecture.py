@@ -37,7 +37,7 @@ OWNERS = {
     "onnxruntime": "embedding",
     "rich": "cli",
     "safetensors": "embedding",
-    "sentence_transformers": "embedding",
+    "sentence_transformers": "embedding.transformer",
     "sqlite3": "library",
     "tokenizers": "embedding",
     "torch": "embedding.transformer",

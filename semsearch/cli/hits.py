@@ -1,14 +1,7 @@
-"""Hits as a person, a program or a language model sees them, and in an editor."""
+"""Hits as a person or a program sees them."""
 
-import os
-import re
-import shlex
-import shutil
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,30 +16,27 @@ if TYPE_CHECKING:
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
-_BEST, _WORD = "bold yellow", "underline"
+_BEST = "bold yellow"
 
 
 # -- for programs ---------------------------------------------------------------------------------------
 
 
-def values(index: "Index", hit: "Hit", explain: bool = False) -> dict[str, Any]:
+def values(index: "Index", hit: "Hit") -> dict[str, Any]:
     """A hit as JSON has it."""
     start, end = hit.highlight
-    return _found(index, hit, explain) | {
+    return _found(index, hit) | {
         "text": hit.text,
         "best_sentence": hit.text[start:end],
         "metadata": dict(hit.metadata),
-        "copies": [_found(index, copy, explain) for copy in hit.copies],
+        "copies": [_found(index, copy) for copy in hit.copies],
     }
 
 
-def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
+def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
     """Where a hit is, and its scores."""
     return {
         "score": round(hit.score, 6),
-        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
-        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
-        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
         "source": hit.source,
         "path": str(index.path_of(hit.source)),
         "document": hit.document,
@@ -66,8 +56,6 @@ def show(
     hits: Iterable["Hit"],
     how: str,
     *,
-    query: str = "",
-    explain: bool = False,
     context: int | None = None,
 ) -> None:
     """Print hits: `how` is snippet, full or path; with `context` so many lines of the file around the best sentence."""
@@ -86,32 +74,18 @@ def show(
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
         if hit.heading:
             head.append(f"\n    {render.name(hit.heading)}", "dim")
-        if explain:
-            head.append(f"\n{_explained(hit)}", "dim")
         console.print(head)
         if how == "path":
             continue
         coloured = bool(console.color_system)
         if context is not None:
-            console.print(_around(index, hit, context, query))
+            console.print(_around(index, hit, context))
         else:
             body = Text(render.plain(hit.text)) if how == "full" else _snippet(hit, marked=not coloured)
-            console.print(render.indented(_with_words(body, query), console))
+            console.print(render.indented(body, console))
         console.print()
     if not rank:
         click.echo("no hits")
-
-
-def _explained(hit: "Hit") -> str:
-    """What the score of a hit is made of."""
-    parts = []
-    if hit.cosine is not None:
-        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
-    if hit.lexical_rank is not None:
-        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
-    elif hit.bm25 is not None:
-        parts.append("words: none of them")
-    return f"    {'; '.join(parts)}"
 
 
 def _place(index: "Index", hit: "Hit") -> str:
@@ -145,28 +119,7 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
     return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
 
 
-def _with_words(text: "Text", query: str) -> "Text":
-    """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
-    from semsearch.terms import query_terms
-
-    asked = set(query_terms(query))
-    pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
-    if pairs:
-        for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):
-            text.stylize(_WORD, match.start(), match.start() + 2)
-    for match in re.finditer(r"[^\W_]+", text.plain):
-        if any(_same_word(term, one) for term in query_terms(match[0]) for one in asked):
-            text.stylize(_WORD, *match.span())
-    return text
-
-
-def _same_word(a: str, b: str) -> bool:
-    """Whether two words differ in their ending at most, as `refund` and `refunded` do."""
-    short, long = sorted((a, b), key=len)
-    return a == b or (len(short) >= 4 and len(long) - len(short) <= 3 and long.startswith(short))
-
-
-def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
+def _around(index: "Index", hit: "Hit", count: int) -> "Text":
     """The lines of the best sentence with `count` lines of the file on each side, numbered as grep numbers them.
 
     Where the file is not as it was indexed, or is not one of lines, they come from the passage.
@@ -184,7 +137,7 @@ def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
     for number in shown:
         inside = at <= number <= last
         label = f"{first + number:>{width}}{':' if inside else '-'} " if hit.unit == "line" else ""
-        line = _with_words(Text(render.plain(lines[number]), _BEST if inside else ""), query)
+        line = Text(render.plain(lines[number]), _BEST if inside else "")
         body.append(f"    {label}", "dim").append_text(line).append("\n")
     body.right_crop(1)
     return body
@@ -208,75 +161,3 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
     return lines if hit.text in indexed else None
-
-
-# -- for a language model -------------------------------------------------------------------------------
-
-
-def as_markdown(
-    index: "Index", hits: Sequence["Hit"], budget: int | None, count: Callable[[str], int]
-) -> tuple[str, int, int]:
-    """Hits as Markdown to paste into a prompt: as many, best first, as have at most `budget` tokens by `count`.
-
-    Returns the text, how many hits it has, and its tokens.
-    """
-    parts: list[str] = []
-    tokens = 0
-    for rank, hit in enumerate(hits, 1):
-        place = _place(index, hit) + (f" ({render.name(hit.heading)})" if hit.heading else "")
-        body = render.plain(hit.text)
-        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
-        part = f"### {rank}. {place}\n\n{fence}\n{body}\n{fence}\n"
-        size = count(part)
-        if budget is not None and tokens + size > budget:
-            break
-        parts.append(part)
-        tokens += size
-    return "\n".join(parts), len(parts), tokens
-
-
-# -- in an editor ---------------------------------------------------------------------------------------
-
-_AT_LINE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("vi vim nvim gvim mvim vimx view ex nano pico emacs emacsclient micro joe jed mg ne ee kak gedit pluma less",
-     ("+{line}", "{file}")),
-    ("code code-insiders codium vscodium code-oss cursor windsurf", ("--goto", "{file}:{line}")),
-    ("subl sublime_text hx helix zed lapce pulsar atom", ("{file}:{line}",)),
-    ("mate kate kwrite idea pycharm webstorm goland clion rubymine", ("--line", "{line}", "{file}")),
-    ("notepad++", ("-n{line}", "{file}")),
-)  # fmt: skip
-"""How editors are told at which line to open a file; any other is given the file alone."""
-_FALLBACKS = ("notepad",) if sys.platform == "win32" else ("sensible-editor", "vim", "nano", "vi")
-
-
-def open_in_editor(index: "Index", hit: "Hit") -> None:
-    """Open the file of a hit at its best sentence in $VISUAL or $EDITOR, or what editor there is; wait for its end."""
-    from semsearch.errors import InvalidInput, SemsearchError
-
-    path = index.path_of(hit.source)
-    if not path.is_file():
-        raise InvalidInput(
-            f"{hit.source} is no file that could be opened", "it is gone, or was standard input"
-        )
-    named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, _FALLBACKS), "")
-    command = shlex.split(named, posix=sys.platform != "win32")
-    if not command:
-        raise SemsearchError("there is no editor", "set VISUAL or EDITOR")
-    line = hit.start + hit.text.count("\n", 0, hit.highlight[0]) if hit.unit == "line" else None
-    try:
-        code = subprocess.run([*command, *_editor_arguments(command[0], path, line)], check=False).returncode
-    except OSError as error:
-        raise SemsearchError(
-            f"cannot start {command[0]}: {error.strerror}", "set VISUAL or EDITOR"
-        ) from error
-    if code:
-        raise SemsearchError(f"{command[0]} ended with exit code {code}")
-
-
-def _editor_arguments(editor: str, path: Path, line: int | None) -> list[str]:
-    name = Path(editor).name.lower().removesuffix(".exe").removesuffix(".cmd")
-    if line is not None:
-        for names, arguments in _AT_LINE:
-            if name in names.split():
-                return [argument.format(line=line, file=path) for argument in arguments]
-    return [str(path)]
