@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,10 @@ _PROSE = frozenset({
 """The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
 
 _T = TypeVar("_T")
+
+
+Change = Literal["added", "updated", "removed"]
+"""What an ingest does to a source that is not as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +186,16 @@ class Run:
         self._unknown: list[tuple[str, float]] = []
         self._versions: dict[str, int] = {}
         self._outcomes: list[bool | None] = []
+        self._tell: Callable[[Change, str], None] = lambda change, key: None
 
     def ingest(
-        self, standard_input: str | None = None, progress: Callable[[Progress], None] | None = None
+        self,
+        standard_input: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
-        """Embed and publish what changed, chunk by chunk, then remove what is gone."""
+        """Embed and publish what changed, chunk by chunk, then remove what is gone; see `Index.ingest`."""
+        self._tell = tell or self._tell
         survey, total = self._survey, self._survey.total + len(standard_input or "")
         documents = passages = embedded = done = 0
         self._library.discard_unpublished()
@@ -228,6 +237,8 @@ class Run:
                 future.result()
         self._library.touch(survey.touched)
         self._library.remove(survey.gone)
+        for key in survey.gone:
+            self._tell("removed", key)
         self._library.sweep()
         apply_outbox(self._library, self._vectors)
         return IngestReport(
@@ -250,8 +261,13 @@ class Run:
                 self._versions[piece.key] = self._library.begin_source(piece.key, piece.state)
             documents += [(self._versions[piece.key], document) for document in piece.documents]
         self._library.add(documents, new)
-        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in pieces if piece.last]
-        self._outcomes += self._library.publish(ready)
+        finished = [piece for piece in pieces if piece.last]
+        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in finished]
+        outcomes = self._library.publish(ready)
+        for piece, outcome in zip(finished, outcomes, strict=True):
+            if outcome is not False:
+                self._tell("added" if outcome is None else "updated", piece.key)
+        self._outcomes += outcomes
         apply_outbox(self._library, self._vectors)
 
     def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:

@@ -22,6 +22,7 @@ LAYERS = (
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "search"},
     {"comparison"},
+    {"similar"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},

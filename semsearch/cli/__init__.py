@@ -11,6 +11,7 @@ from semsearch.errors import SemsearchError
 COMMANDS = {
     "ingest": "ingest",
     "query": "query",
+    "similar": "similar",
     "dedup": "dedup",
     "diff": "diff",
     "apply": "plan",
@@ -21,6 +22,7 @@ COMMANDS = {
     "status": "manage",
     "remove": "manage",
     "repair": "manage",
+    "completion": "completion",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""
 
