@@ -212,14 +212,14 @@ class Run:
                 order = [digest for digest in texts if digest in missing]
                 size, count, finished = sum(piece.size for piece in chunk), len(order), 0
 
-                def tell(texts_done: int) -> None:
+                def step(texts_done: int) -> None:
                     nonlocal finished
                     finished += texts_done
                     if progress is not None and finished < count:  # noqa: B023 - called within this turn of the loop
                         share = finished / count  # noqa: B023
                         progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
 
-                vectors = self._embedder.encode([texts[digest] for digest in order], tell)
+                vectors = self._embedder.encode([texts[digest] for digest in order], step)
                 lengths = np.linalg.norm(vectors, axis=1)
                 if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
                     raise ModelError(
