@@ -1,17 +1,19 @@
 """Labelled pairs under a model: how far its cosine agrees with people, and which threshold to use."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, Progress
-from semsearch.errors import InvalidInput
+from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.agreement import agreement
-from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.threshold import Tuning, tune
+from semsearch.tuning.guarantee import fewest
+from semsearch.tuning.pairs import PairSet, positives
+from semsearch.tuning.threshold import F1, Aim, Tuning, split_pairs, tune
+from semsearch.tuning.verifier import verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,31 @@ def tune_pairs(
     embedder: Embedder,
     *,
     rule: str | None = None,
+    aim: Aim = F1,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Tuning, Cosines]:
-    """Choose a threshold on one part of the pairs and report on the other; see `semsearch.tuning.threshold.tune`."""
+    """Choose a threshold on one part of the pairs and report on the other; see `semsearch.tuning.threshold.tune`.
+
+    Where there are pairs enough, a verifier is trained beside it. Raises `SemsearchError` where neither can promise
+    what `aim` asks for.
+    """
     rule = rule or pairs.default_rule
     found = cosines(pairs, embedder, progress)
-    return tune(pairs.pairs, found.scores, rule, name=pairs.name, seed=seed), found
+    tuning = tune(pairs.pairs, found.scores, rule, aim=aim, name=pairs.name, seed=seed)
+    positive = positives(pairs.pairs, rule)
+    split = split_pairs(pairs.pairs, positive, seed=seed)
+    tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, split, aim))
+    if aim.measure != "f1" and not (tuning.promise or (tuning.verified and tuning.verified.promise)):
+        least = fewest(aim.least, aim.confidence)
+        what = (
+            "flagged pairs, all of them" if aim.measure == "precision" else "duplicates, all of them flagged"
+        )
+        raise SemsearchError(
+            f"{pairs.name}: no threshold can promise {aim}: not on {tuning.chosen_on.pairs:,} pairs with"
+            f" {tuning.chosen_on.positives:,} duplicates",
+            f"it takes {least:,} {what}"
+            + (" rightly" if aim.measure == "precision" else "")
+            + f", or more: ask for less, such as --{aim.measure} {max(0.5, aim.least - 0.1):.2g}, or label more pairs",
+        )
+    return tuning, found

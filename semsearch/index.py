@@ -26,7 +26,7 @@ from semsearch.dedup.quarantine import rows as removed_rows
 from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
-from semsearch.duplicates import find_duplicates
+from semsearch.duplicates import Judge, find_duplicates
 from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
 from semsearch.errors import (
     FingerprintMismatch,
@@ -54,7 +54,7 @@ from semsearch.records import TIERS, Hit, Level, Linkage, Tier
 from semsearch.search import Search
 from semsearch.similar import similar
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.threshold import Tuning
+from semsearch.tuning.threshold import F1, Aim, Tuning
 from semsearch.vectors import VectorIndex
 
 FOLDER = ".semsearch"
@@ -76,6 +76,7 @@ class Status:
     bytes: dict[str, int]
     last_ingest: str | None
     threshold: dict[str, Any] | None
+    verifier: dict[str, Any] | None
     pending: bool
 
 
@@ -377,6 +378,7 @@ class Index:
         keep: Sequence[str] = (),
         protect: Sequence[str] = (),
         lexical: float | None = None,
+        precision: float | None = None,
         from_run: bool = False,
         memory: int = DEFAULT_MEMORY,
         progress: Callable[[int, int], None] | None = None,
@@ -391,13 +393,25 @@ class Index:
         that a glob of `protect` matches come first and are marked. `linkage` is what holds a group together (see
         `dedup.group`).
 
+        `precision` in place of a threshold takes the pairs that `tune` promised such a precision of: those that the
+        saved verifier accepts, or without one those above the promised threshold. `InvalidInput` where nothing as
+        precise was promised. A group's members were accepted against its keeper.
+
         What is compared is kept in the index's folder, so that the next run compares only what is new; with `from_run`
         nothing is compared, and `InvalidInput` raised where that does not do. `memory` bounds the working bytes beside
         vectors and result; `progress` is called with the work done and in all.
         """
+        judge = self._judge()
+        if precision is not None:
+            if threshold is not None or lexical is not None:
+                raise InvalidInput(
+                    "a precision stands in place of a threshold and of lexical pairs", "give one"
+                )
+            judge = judge.asked(precision)
         return find_duplicates(
             self._library,
             self._threshold() if threshold is None else threshold,
+            judge,
             base=self.folder.parent,
             saved=self.folder / _JOIN,
             level=level,
@@ -485,14 +499,25 @@ class Index:
         pairs: PairSet,
         *,
         rule: str | None = None,
+        aim: Aim = F1,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[Tuning, Cosines]:
-        """Choose a threshold on labelled pairs and save it as the default of `duplicates`."""
-        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, seed=seed, progress=progress)
-        saved = {"threshold": tuning.threshold, "pairs": tuning.name, "rule": tuning.rule, "saved": _now()}
+        """Choose a threshold on labelled pairs and save it as the default of `duplicates`, with what is promised of it.
+
+        A verifier is saved beside it where there are pairs enough to train one, and an older one is forgotten. Raises
+        `SemsearchError`, and saves nothing, where nothing can promise what `aim` asks for.
+        """
+        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, aim=aim, seed=seed, progress=progress)
+        about = {"pairs": tuning.name, "rule": tuning.rule, "saved": _now()}
+        cosine = {"threshold": tuning.threshold, "promise": tuning.promise and asdict(tuning.promise)}
+        verifier = None
+        if made := tuning.verified:
+            decision = {"chance": made.chance, "promise": made.promise and asdict(made.promise)}
+            verifier = {"verifier": made.verifier.to_dict()} | decision | about
         with self._writing():
-            self._library.save_setting("threshold", saved)
+            self._library.save_setting("verifier", verifier)
+            self._library.save_setting("threshold", cosine | about)
         return tuning, found
 
     @property
@@ -500,6 +525,16 @@ class Index:
         """The saved threshold: `threshold`, the `pairs` and `rule` it was tuned on, when it was `saved`. Or None."""
         saved: dict[str, Any] | None = self._library.setting("threshold")
         return saved
+
+    @property
+    def verifier(self) -> dict[str, Any] | None:
+        """The saved verifier: the `chance` from which a pair counts, the `promise` of it, the `pairs` and `rule` it was
+        tuned on, when it was `saved`. Or None."""
+        saved: dict[str, Any] | None = self._library.setting("verifier")
+        return saved and {name: value for name, value in saved.items() if name != "verifier"}
+
+    def _judge(self) -> Judge:
+        return Judge.saved(self.threshold, self._library.setting("verifier"))
 
     def _threshold(self) -> float:
         return float(self.threshold["threshold"]) if self.threshold else DEFAULT_THRESHOLD
@@ -521,6 +556,7 @@ class Index:
             bytes={name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()},
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
+            verifier=self.verifier,
             pending=bool(self._library.outbox(1)),
         )
 

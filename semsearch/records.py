@@ -90,13 +90,26 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed."""
+    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed. `chance` is
+    that of the two being duplicates, where a verifier was asked."""
 
     name: str
     similarity: float
     jaccard: float
     tier: Tier
     protected: bool = False
+    chance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedDown:
+    """Two texts that are alike to the model, but no duplicates to the verifier; `reason` is for people."""
+
+    left: str
+    right: str
+    similarity: float
+    chance: float | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "files", "records", "text"},
+    {"__version__", "errors", "files", "records", "text", "words"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "search"},
     {"comparison"},
@@ -38,6 +38,7 @@ OWNERS = {
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding.transformer",
+    "sklearn": "tuning.verifier",
     "sqlite3": "library",
     "tokenizers": "embedding",
     "torch": "embedding.transformer",

@@ -1,6 +1,6 @@
 """What the commands on labelled pairs share: their options, loading pairs, and saying what to be wary of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -72,3 +72,8 @@ def teller(bar: Any, total: int) -> Callable[[int], None]:
             bar.update(bar.task_ids[0], completed=done, total=total, count=done)
 
     return tell
+
+
+def promised(promise: Mapping[str, Any]) -> str:
+    """A promise in words."""
+    return f"{promise['measure']} at least {promise['least']:g} with {promise['confidence']:.0%} confidence"

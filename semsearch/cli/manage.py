@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.labelled import promised
 
 
 @click.command(
@@ -55,6 +56,12 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         if threshold
         else "none saved; `semsearch tune` chooses one",
     }
+    if threshold and threshold.get("promise"):
+        rows["threshold"] += f"; {promised(threshold['promise'])}"
+    if verifier := status.verifier:
+        rows["verifier"] = f"chance {verifier['chance']:g}, tuned on {verifier['pairs']} ({verifier['rule']})"
+        if verifier["promise"]:
+            rows["verifier"] += f"; {promised(verifier['promise'])}"
     for label, value in rows.items():
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:

@@ -6,7 +6,7 @@ of the labelled pairs and its quality reported on the other, so the figures are 
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.errors import InvalidInput
 from semsearch.records import LabelledPair
 from semsearch.text import clean
+from semsearch.tuning.guarantee import CONFIDENCE as PROMISED
+from semsearch.tuning.guarantee import Promise, cut_between, promise
 from semsearch.tuning.pairs import positives
+
+if TYPE_CHECKING:
+    from semsearch.tuning.verifier import Verified
 
 CONFIDENCE = 0.95
 """Of every interval in this module."""
@@ -60,6 +65,23 @@ class Curve:
         """The entry that flags the same pairs as `threshold`; None if it flags none."""
         flagged = int(np.count_nonzero(self.thresholds >= threshold))
         return flagged - 1 if flagged else None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a threshold is chosen for: the best F1, or at least so much precision or recall with that confidence."""
+
+    measure: Literal["f1", "precision", "recall"] = "f1"
+    least: float = 0.0
+    confidence: float = PROMISED
+
+    def __str__(self) -> str:
+        if self.measure == "f1":
+            return "best F1"
+        return f"{self.measure} at least {self.least:g} with {self.confidence:.0%} confidence"
+
+
+F1 = Aim()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +151,28 @@ class Tuning:
     """A chosen threshold, and how it does on the pairs it was chosen on and on those kept back (`reported`).
 
     `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
-    split, and what to be wary of.
+    split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for;
+    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.tuning.verifier`).
     """
 
     name: str
     rule: str
+    aim: Aim
     threshold: float
+    promise: Promise | None
     chosen_on: Quality
     reported: Quality
     table: tuple[TradeOff, ...]
     curve: Curve
     notes: tuple[str, ...]
+    verified: "Verified | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but `curve`, which has an entry a pair."""
+        """JSON-ready values: everything but `curve`, which has an entry a pair, and the trees of the verifier."""
         values = asdict(self)
         del values["curve"]
+        if values["verified"]:
+            del values["verified"]["verifier"]
         return values
 
 
@@ -166,21 +194,25 @@ def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
 def choose(curve: Curve) -> float:
     """The threshold of the best F1; of equals the highest, which flags the fewest pairs.
 
-    It lies halfway between the lowest score it flags and the next one below. On that score itself, a cosine
-    that comes out one unit in the last place lower (another batch size, another machine) would change
-    sides; in between, no pair that was seen is near the cut. It is rounded to the fewest decimals that keep
-    it in the middle half of the gap, so no decision changes. Where there is no gap to be in, it is the
-    score itself: when every pair is flagged, since nothing was seen below, and when no float lies between.
+    It keeps clear of every score (see `cut_between`), but is the lowest when every pair is flagged, since nothing was
+    seen below.
     """
     best = int(np.argmax(curve.f1))
     upper = float(curve.thresholds[best])
     if best + 1 == len(curve.thresholds):
         return upper
-    lower = float(curve.thresholds[best + 1])
-    middle = lower + (upper - lower) / 2
-    candidates = [*(round(middle, decimals) for decimals in range(2, 17)), middle]
-    quarter = (upper - lower) / 4
-    return next((c for c in candidates if lower < c < upper and abs(c - middle) <= quarter), upper)
+    return cut_between(upper, float(curve.thresholds[best + 1]))
+
+
+def decide(
+    pairs: Sequence[LabelledPair], scores: ArrayLike, positive: ArrayLike, aim: Aim
+) -> tuple[float, Promise | None]:
+    """The threshold that `aim` asks for and what is promised of it; that of the best F1 where nothing can be."""
+    if aim.measure != "f1":
+        ends = _ends(pairs)
+        if made := promise(scores, positive, aim.measure, aim.least, aim.confidence, texts=ends):
+            return made.threshold, made
+    return choose(sweep(scores, positive)), None
 
 
 def evaluate(scores: ArrayLike, positive: ArrayLike, threshold: float) -> Quality:
@@ -189,20 +221,22 @@ def evaluate(scores: ArrayLike, positive: ArrayLike, threshold: float) -> Qualit
     return Quality(threshold, *cells, _wilson(tp, tp + fp), _wilson(tp, tp + fn), _f1(tp, fp, fn))
 
 
-def split_pairs(pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int = 0) -> Split:
+def split_pairs(
+    pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int = 0, ignore_marks: bool = False
+) -> Split:
     """The pairs to choose a threshold on, and those to report on.
 
-    Where the data marks some of its pairs as "test", those report and all others choose. Otherwise the
-    pairs are halved at random (the same way for the same seed), positives and negatives alike. Pairs that
+    Where the data marks some of its pairs as "test" (and marks count), those report and all others choose. Otherwise
+    the pairs are halved at random (the same way for the same seed), positives and negatives alike. Pairs that
     share a text, directly or through others, stay together, unless that leaves a half with under a quarter
     of the positives or of the negatives; then they are halved one by one, and the note says so.
     """
     positive = np.asarray(positive, bool)
     report = np.array([pair.split == "test" for pair in pairs], bool)
-    if 0 < np.count_nonzero(report) < len(pairs):
+    if 0 < np.count_nonzero(report) < len(pairs) and not ignore_marks:
         how = "the data's own test part reports, the rest chooses"
     else:
-        report = _halve(_linked(pairs), positive, seed)
+        report = _halve(linked(pairs), positive, seed)
         how = "split at random into halves that share no text"
         quarter = np.bincount(positive, minlength=2) / 4
         if any((np.bincount(positive[part], minlength=2) < quarter).any() for part in (report, ~report)):
@@ -216,9 +250,17 @@ def split_pairs(pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int
 
 
 def tune(
-    pairs: Sequence[LabelledPair], scores: ArrayLike, rule: str, *, name: str = "", seed: int = 0
+    pairs: Sequence[LabelledPair],
+    scores: ArrayLike,
+    rule: str,
+    *,
+    aim: Aim = F1,
+    name: str = "",
+    seed: int = 0,
 ) -> Tuning:
-    """Choose the threshold of best F1 on one part of the pairs, and report on the other (see `split_pairs`).
+    """Choose the threshold for an aim on one part of the pairs, and report on the other (see `split_pairs`).
+
+    Where no threshold can promise what is asked for, it is that of the best F1, without a promise.
 
     `scores` has a cosine a pair; `rule` says what a duplicate is (see `positives`); `name` is what the set is
     called. Raises InvalidInput unless each part has at least one positive and one negative pair.
@@ -229,13 +271,15 @@ def tune(
     _demand_both(positive[split.choose], "choosing pairs", rule)
     _demand_both(positive[split.report], "reporting pairs", rule)
     fit, kept = ((scores[part], positive[part]) for part in (split.choose, split.report))
-    threshold = choose(sweep(*fit))
+    threshold, promised = decide([pairs[at] for at in split.choose.tolist()], *fit, aim)
     chosen_on = evaluate(*fit, threshold)
     reported = evaluate(*kept, threshold)
     return Tuning(
         name,
         rule,
+        aim,
         threshold,
+        promised,
         chosen_on,
         reported,
         table=tuple(_trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
@@ -314,16 +358,21 @@ def _texts(pair: LabelledPair) -> tuple[str, str]:
     return clean(pair.text_a), clean(pair.text_b)
 
 
-def _linked(pairs: Sequence[LabelledPair]) -> Ints:
+def linked(pairs: Sequence[LabelledPair]) -> Ints:
     """The number of the cluster that each pair is in: pairs that share a text, directly or through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    numbers: dict[str, int] = {}
-    ends = np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
-    links = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(len(numbers),) * 2)
+    ends = _ends(pairs)
+    links = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(ends.max() + 1,) * 2)
     _, cluster = connected_components(links, directed=False)
     return np.asarray(cluster[ends[:, 0]], np.int64)
+
+
+def _ends(pairs: Sequence[LabelledPair]) -> Ints:
+    """The numbers of the two texts of each pair."""
+    numbers: dict[str, int] = {}
+    return np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
 
 
 def _halve(clusters: Ints, positive: Mask, seed: int) -> Mask:
