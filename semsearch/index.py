@@ -36,6 +36,7 @@ from semsearch.errors import (
 from semsearch.evaluation import Cosines, tune_pairs
 from semsearch.files import disk
 from semsearch.ingest import (
+    Change,
     IngestReport,
     Progress,
     Run,
@@ -46,12 +47,13 @@ from semsearch.ingest import (
 from semsearch.integrity import Soundness, check
 from semsearch.library import Library, migrate, outdated
 from semsearch.lock import writing
-from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
+from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.readers.rewrite import copy_rows
 from semsearch.records import TIERS, Hit, Level, Linkage, Tier
 from semsearch.replica import FOLDER as CHROMA
 from semsearch.replica import Replica, sealed_empty
 from semsearch.search import Search
+from semsearch.similar import similar
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
 
@@ -238,11 +240,13 @@ class Index:
         max_bytes: int = DEFAULT_MAX_BYTES,
         dry_run: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to date with files and folders: add new sources, replace changed, remove vanished.
 
-        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. Raises
-        `InvalidInput` for a path that does not exist and `IndexLocked` while another process writes.
+        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. `tell` is
+        called, from another thread, with each source that was changed, once it is. Raises `InvalidInput` for a path
+        that does not exist and `IndexLocked` while another process writes.
         """
         roots = [Path(path) for path in paths]
         if dry_run:
@@ -253,12 +257,19 @@ class Index:
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             if survey.changed or survey.gone or standard_input is not None:
                 run = Run(survey, self._library, self.embedder, self._replica.tell)
-                report = run.ingest(standard_input, progress)
+                report = run.ingest(standard_input, progress, tell)
             else:  # nothing to do: neither the model nor Chroma is loaded for it
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
             self._library.save_setting("last_ingest", _now())
         return report
+
+    def changes(self, paths: Sequence[Path | str]) -> Iterator[None]:
+        """Wait for files at or below `paths` to change: yields when it has begun to, and after each burst of changes.
+
+        What changed is for `ingest` to find out; nothing is locked meanwhile.
+        """
+        return changes([Path(path) for path in paths], self.folder)
 
     def remove(self, source: str | Path) -> int:
         """Forget a source, or every source below a folder; returns how many. The files stay where they are."""
@@ -334,6 +345,38 @@ class Index:
             vectors = self.embedder.encode(cleaned)
         return self._search.hits(
             vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight
+        )
+
+    def similar(
+        self,
+        document: Path | str,
+        line: int | None = None,
+        *,
+        k: int = 10,
+        min_score: float = -1.0,
+        source: str | None = None,
+        highlight: bool = True,
+    ) -> list[Hit]:
+        """The `k` documents most like one, or, with a `line` of it, the passages most like the one there.
+
+        `document` is a file or the name of a document in the index; a file that is not indexed is read, cut and
+        embedded for it. The document itself is left out, copies of it are not. Two documents are as similar as
+        `duplicates` has it; the hit is the passage that is most like any of the document's. `line` is a page in a PDF,
+        a paragraph in a Word document. `min_score` and `source` are those of `query`.
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}, but must be at least 1")
+        name = str(document)
+        return similar(
+            name,
+            [self.key_of(Path(name)), name],
+            line,
+            self._library,
+            lambda: self.embedder,
+            k=k,
+            min_score=min_score,
+            source=source,
+            highlight=highlight,
         )
 
     # -- near-duplicates --------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ LAYERS = (
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "replica", "search"},
     {"comparison", "erasure", "integrity"},
+    {"similar"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},

@@ -211,7 +211,7 @@ def test_another_model_by_its_full_name(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_asked_for_is_found(corpus: Index, query: str, document: str) -> None:
-    hits = corpus.query(query, k=3)
+    hits = corpus.query(query, k=5)
     assert document in {hit.document for hit in hits}
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 

@@ -390,6 +390,18 @@ class Library:
                 for vector, *row in self._db.execute(query, page):
                     yield vector, _passage(row)
 
+    def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
+        """Published passages by number, while `state` is as it was."""
+        found: dict[int, StoredPassage] = {}
+        with self._translated():
+            for page in _pages(numbers):
+                query = (
+                    "SELECT number, id, source, document, text, unit, first, last, heading, metadata FROM published"
+                    f" WHERE number IN ({','.join('?' * len(page))})"
+                )
+                found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
+        return found
+
     def layout(self) -> tuple[Layout, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
         used = "SELECT DISTINCT vector_id FROM published"
