@@ -56,7 +56,7 @@ class VectorIndex:
             else:
                 self._collection = self._client.get_collection(COLLECTION, embedding_function=None)
                 if _names_a_function(self._collection.get_model().serialized_schema):
-                    raise IndexDamaged(f"{folder} names an embedding function, and ours never does", _REPAIR)
+                    raise IndexDamaged(f"{folder} names an embedding function, and ours never does", REPAIR)
 
     def close(self) -> None:
         """Let go of the folder's files."""
