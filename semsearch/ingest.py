@@ -21,6 +21,7 @@ import numpy as np
 
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, ModelError, UnreadableSource
+from semsearch.files import opened
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
@@ -33,6 +34,9 @@ UNKNOWN_SHARE = 0.05
 """From this share of unknown tokens on, the model does not know the text of a source."""
 
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
+_CHUNK_METADATA = 16 * 1024 * 1024
+_ENTRY = 100
+"""What an entry of metadata takes beside its characters."""
 _APPLY = 2_000
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _FRESH_NS = 2_000_000_000
@@ -83,6 +87,7 @@ class _Piece:
     state: SourceState
     documents: list[DocumentRecord] = field(default_factory=list)
     size: int = 0
+    metadata: int = 0
     last: bool = False
 
     @property
@@ -137,7 +142,7 @@ class Survey:
         else:
             known = None
         try:
-            with file.path.open("rb") as stream:
+            with opened(file.path) as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             self.skipped.append(Skipped(str(file.path), error.strerror or str(error), failed=True))
@@ -287,7 +292,14 @@ class Run:
             tokens, unknown = tokens + int(counts[0].sum()), unknown + int(counts[1].sum())
             size = min(left, sum(len(passage.text) for passage in record.passages))
             piece.size, left = piece.size + size, left - size
-            if piece.size > _CHUNK_CHARACTERS or len(piece.documents) >= _CHUNK_PASSAGES:
+            piece.metadata += sum(
+                len(name) + len(str(value)) + _ENTRY for name, value in item.metadata.items()
+            )
+            if (
+                piece.size > _CHUNK_CHARACTERS
+                or piece.metadata > _CHUNK_METADATA
+                or len(piece.documents) >= _CHUNK_PASSAGES
+            ):
                 yield piece
                 piece = _Piece(key, state)
         if not found:
@@ -364,13 +376,13 @@ def document_record(
 def _chunks(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces together, so that the embedder always has enough to sort and batch."""
     chunk: list[_Piece] = []
-    passages = size = 0
+    passages = size = metadata = 0
     for piece in pieces:
         chunk.append(piece)
-        passages, size = passages + piece.passages, size + piece.size
-        if passages >= _CHUNK_PASSAGES or size >= _CHUNK_CHARACTERS:
+        passages, size, metadata = passages + piece.passages, size + piece.size, metadata + piece.metadata
+        if passages >= _CHUNK_PASSAGES or size >= _CHUNK_CHARACTERS or metadata >= _CHUNK_METADATA:
             yield chunk
-            chunk, passages, size = [], 0, 0
+            chunk, passages, size, metadata = [], 0, 0, 0
     if chunk:
         yield chunk
 

@@ -48,6 +48,8 @@ class VectorIndex:
                 )
             else:
                 self._collection = self._client.get_collection(COLLECTION, embedding_function=None)
+                if _names_a_function(self._collection.get_model().serialized_schema):
+                    raise IndexDamaged(f"{folder} names an embedding function, and ours never does", _REPAIR)
 
     def close(self) -> None:
         """Let go of the folder's files."""
@@ -106,6 +108,16 @@ class VectorIndex:
                 return
             yield from page
             offset += len(page)
+
+
+def _names_a_function(schema: Any) -> bool:
+    """Whether a collection's schema names an embedding function. Chroma makes what it names when vectors are written:
+    in a stranger's index that is code with arguments of the stranger's choice."""
+    if isinstance(schema, dict):
+        function = schema.get("embedding_function")
+        named = isinstance(function, dict) and function.keys() != {"type"}
+        return named or any(map(_names_a_function, schema.values()))
+    return isinstance(schema, list) and any(map(_names_a_function, schema))
 
 
 def preload() -> None:

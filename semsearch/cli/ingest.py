@@ -76,7 +76,10 @@ def ingest_(
             raise InvalidInput(f"{root} does not exist", f"relative paths start at {Path.cwd()}")
     standard_input = None
     if "-" in paths:
-        standard_input = sys.stdin.buffer.read().decode("utf-8", "replace")
+        content = sys.stdin.buffer.read(max_size + 1)
+        if len(content) > max_size:
+            raise InvalidInput(f"standard input is larger than {render.size(max_size)}", "raise --max-size")
+        standard_input = content.decode("utf-8", "replace")
     fields = RowFields(text_field, id_field)
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
