@@ -33,6 +33,7 @@ from semsearch.dedup import (
 from semsearch.dedup.join import Integers
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
+from semsearch.files import opened
 from semsearch.readers import DEFAULT_MAX_BYTES, Found, RowFields, read, walk
 from semsearch.readers.rewrite import copy_rows
 from semsearch.records import TIERS, Document, Linkage, Pair, Skipped, Tier
@@ -448,7 +449,7 @@ def _first(digests: Sequence[bytes], positions: range) -> dict[bytes, int]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableSource(f"{path}: {(error.strerror or str(error)).lower()}") from error

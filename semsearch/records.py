@@ -56,7 +56,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found by a query. `highlight` is the [start, end) span of the sentence in `text` most like the query;
-    `copies` are near-copies of it that were found beside it.
+    `copies` are near-copies of it that were found beside it. `heading` is the path of the headings it stands under,
+    such as `Guide > Install`, or empty.
 
     `score` is what hits rank by: of a dense search the `cosine` in [-1, 1], of a lexical one `bm25`, at least 0, and
     of a hybrid one both together, see `semsearch.fusion`. `cosine` or `bm25` is None where the mode has none. The ranks
@@ -71,6 +72,7 @@ class Hit:
     start: int
     end: int
     passage_id: str
+    heading: str = ""
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
     copies: tuple["Hit", ...] = ()
@@ -102,13 +104,26 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed."""
+    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed. `chance` is
+    that of the two being duplicates, where a verifier was asked."""
 
     name: str
     similarity: float
     jaccard: float
     tier: Tier
     protected: bool = False
+    chance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedDown:
+    """Two texts that are alike to the model, but no duplicates to the verifier; `reason` is for people."""
+
+    left: str
+    right: str
+    similarity: float
+    chance: float | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +144,9 @@ class Group:
 class LabelledPair:
     """Two texts with a judgement. `score` is graded (any scale); `duplicate` is yes/no; at least one is set.
 
-    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation".
+    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation". `weight`
+    is how many pairs it stands for, where they were sampled unevenly. `cosine` is what `model` (name and precision)
+    makes of the two where that is known already: of long texts it is that of `dedup`, passage by passage.
     """
 
     text_a: str
@@ -138,3 +155,6 @@ class LabelledPair:
     score: float | None = None
     split: str = ""
     kind: str = ""
+    weight: float = 1.0
+    cosine: float | None = None
+    model: str = ""

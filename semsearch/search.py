@@ -315,6 +315,7 @@ class Search:
             unit=passage.unit,
             start=passage.first,
             end=passage.last,
+            heading=passage.heading,
             passage_id=passage.id,
             metadata=passage.metadata,
             highlight=highlight,

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 # How long an example takes says nothing on a shared machine, and no test here asserts a time.
 settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("semsearch"), max_examples=1_500)
 settings.load_profile("semsearch")
 
 REPOSITORY = Path(__file__).parent.parent

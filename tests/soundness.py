@@ -2,10 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from semsearch.index import Index
+from semsearch.library.lexicon import Lexicon
+from semsearch.vectors import VectorIndex
 
 _PAGE = 5_000
 
@@ -28,11 +31,19 @@ def assert_sound(index: Index) -> None:
             " JOIN sources ON sources.id = source_id"
         )
         stored = library.execute(query).fetchall()
+        held = Lexicon(library).roll()
+        found = dict(zip(held.numbers[held.live].tolist(), held.vectors[held.live].tolist(), strict=True))
+        assert found == dict(library.execute("SELECT number, vector_id FROM published")), "full-text search"
     expected = {id_: rest for id_, *rest in stored}
     assert len(expected) == len(stored), "two passages with one id"
     assert index.status().counts["passages"] == len(stored)
 
-    vectors = index._vectors
+    with closing(VectorIndex(index.folder / "chroma")) as vectors:
+        assert_holds(vectors, expected)
+
+
+def assert_holds(vectors: VectorIndex, expected: dict[str, list[Any]]) -> None:
+    """Chroma holds these passages and nothing else."""
     ids = list(vectors.ids())
     assert len(ids) == vectors.count() == len(set(ids))
     assert set(ids) == expected.keys()

@@ -18,10 +18,13 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "files", "fusion", "records", "syntax", "terms", "text"},
+    {"__version__", "errors", "fusion", "records", "syntax", "terms", "text", "words"},
+    {"files"},
+    {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
-    {"datasets", "duplicates", "evaluation", "ingest", "search"},
-    {"comparison"},
+    {"datasets", "duplicates", "evaluation", "ingest", "replica", "search"},
+    {"candidates", "comparison", "erasure", "integrity", "judgement"},
+    {"report", "similar"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},
@@ -37,6 +40,7 @@ OWNERS = {
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding.transformer",
+    "sklearn": "tuning.verifier",
     "sqlite3": "library",
     "tokenizers": "embedding",
     "torch": "embedding.transformer",

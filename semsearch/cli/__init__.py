@@ -1,6 +1,8 @@
 """The command line. Importing this package stays light: a command loads what it needs when it runs."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -11,16 +13,21 @@ from semsearch.errors import SemsearchError
 COMMANDS = {
     "ingest": "ingest",
     "query": "query",
+    "similar": "similar",
     "dedup": "dedup",
     "diff": "diff",
     "apply": "plan",
     "undo": "plan",
     "leak": "leak",
     "tune": "tune",
+    "label": "label",
     "eval": "eval",
     "status": "manage",
     "remove": "manage",
-    "repair": "manage",
+    "forget": "care",
+    "check": "care",
+    "repair": "care",
+    "completion": "completion",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""
 
@@ -39,6 +46,19 @@ class _Reported(click.ClickException):
         click.echo(f"Error: {plain(self.message)}", file=file, err=True)
         if self.hint:
             click.echo(f"hint: {plain(self.hint)}", file=file, err=True)
+
+
+@contextlib.contextmanager
+def _safe() -> Iterator[None]:
+    """Click repeats what it was given, which may be the name of a file: nothing of that reaches a terminal raw."""
+    try:
+        yield
+    except click.ClickException as error:
+        from semsearch.cli.render import plain
+
+        said = plain(error.format_message())
+        setattr(error, "format_message", lambda: said)  # noqa: B010 - one error's, not the class's
+        raise
 
 
 class _Commands(click.Group):
@@ -65,9 +85,14 @@ class _Commands(click.Group):
                 raise click.UsageError(f"no command {args[0]!r}; did you mean {near[0]!r}?", ctx) from error
             raise
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _safe():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _safe():
+                return super().invoke(ctx)
         except SemsearchError as error:
             raise _Reported(error) from error
 

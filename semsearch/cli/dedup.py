@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.labelled import promised
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,13 +25,24 @@ _READ = 256
 """Texts read in one go for --explain."""
 
 
+class _Precision(click.ParamType):  # type: ignore[type-arg]
+    """How often a pair is right, or the arithmetic of the model."""
+
+    name = "SHARE|fp32|int8"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value in ("fp32", "int8"):
+            return str(value)
+        return float(click.FloatRange(0, 1, min_open=True, max_open=True).convert(value, param, ctx))
+
+
 @click.command(
     "dedup",
     epilog=options.closing(
         (
             "semsearch dedup --threshold 0.85",
             "semsearch dedup --keep newest --protect 'archive/*' --plan plan.json",
-            "semsearch dedup --explain",
+            "semsearch dedup --precision 0.95 --explain",
             "semsearch dedup data.jsonl --text-field text --output clean.jsonl",
         ),
         codes=(0, 1, 2, 3, 10, 12, 13),
@@ -98,7 +110,12 @@ _READ = 256
 @options.text_field
 @options.id_field
 @options.model
-@options.precision
+@click.option(
+    "--precision",
+    type=_Precision(),
+    help="A share such as 0.95, in place of --threshold: what `tune --precision` promised. With PATHs, fp32 or int8:"
+    " the arithmetic of the default model.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -132,7 +149,7 @@ def dedup_(
     text_field: tuple[str, ...],
     id_field: str,
     model: str | None,
-    precision: str | None,
+    precision: float | str | None,
     output: Path | None,
     group_field: str | None,
     keep_all: bool,
@@ -153,6 +170,10 @@ def dedup_(
 
     With PATHs the index is left alone: files, folders or data sets are read, embedded and compared for this once.
 
+    With --precision 0.95 a pair counts if the verifier that `tune --precision` has trained and saved says so, which
+    looks at the words of both: negations, numbers, opposites, who does what. It decides on documents of one passage;
+    longer ones count from the threshold that was promised, or not at all. --explain shows who was turned down, and why.
+
     To act on it: `semsearch dedup --plan plan.json`, read the plan, `semsearch apply plan.json`, and if you were wrong
     `semsearch undo`.
     """
@@ -161,13 +182,14 @@ def dedup_(
     from semsearch.readers.rewrite import require_copyable
     from semsearch.records import TIERS
 
-    for_files = {"--output": output, "--text-field": text_field, "--id-field": id_field}
-    for_files |= {"--model": model, "--precision": precision}
+    for_files: dict[str, Any] = {"--output": output, "--text-field": text_field, "--id-field": id_field}
+    for_files |= {"--model": model, "--precision fp32 or int8": isinstance(precision, str) or None}
     for_index = {
         "--index": folder,
         "--level passage": level == "passage",
         "--plan": plan,
         "--from-run": from_run,
+        "--precision SHARE": isinstance(precision, float),
     }
     if wrong := [name for name, value in (for_index if paths else for_files).items() if value]:
         raise InvalidInput(
@@ -195,7 +217,11 @@ def dedup_(
         if paths:
             dataset = stack.enter_context(
                 read_dataset(
-                    paths, text_field=text_field, id_field=id_field, model=model, precision=precision
+                    paths,
+                    text_field=text_field,
+                    id_field=id_field,
+                    model=model,
+                    precision=precision if isinstance(precision, str) else None,
                 )
             )
             origin = "a default, not tuned" if threshold is None else "given"
@@ -218,11 +244,17 @@ def dedup_(
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
         else:
             index = stack.enter_context(Index.open(folder))
-            origin = _origin(threshold, index)
+            share = precision if isinstance(precision, float) else None
             with render.counting("compare", "pairs") as progress:
                 found = index.duplicates(
-                    threshold, level=level, from_run=from_run, progress=progress, **grouping
+                    threshold,
+                    level=level,
+                    precision=share,
+                    from_run=from_run,
+                    progress=progress,
+                    **grouping,
                 )
+            origin = _origin(threshold, index) if share is None else _promise(share, index)
             if plan:
                 steps = index.plan(found, keep, tiers or TIERS)
                 steps.save(plan)
@@ -235,11 +267,19 @@ def dedup_(
             _table(found)
         else:
             _show(found, explain)
+            if explain:
+                _show_turned_down(found)
     total = render.plural(found.total, level)
     render.talk(
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
         f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
     )
+    if found.turned_down:
+        pairs = render.plural(len(found.turned_down), "pair")
+        render.talk(
+            f"turned down {pairs} that the cosine alone would have taken"
+            + (": see --explain" * (not explain))
+        )
     render.talk(f"threshold {found.threshold:g} ({origin})")
     for line in said:
         render.talk(line)
@@ -276,6 +316,17 @@ def _origin(threshold: float | None, index: "Index") -> str:
     return f"tuned on {saved['pairs']}" if saved else "a default, not tuned: see `semsearch tune`"
 
 
+def _promise(share: float, index: "Index") -> str:
+    """What a precision that was asked for rests on."""
+    saved = index.verifier
+    if saved and saved["promise"] and saved["promise"]["least"] >= share:
+        return (
+            f"and a chance of {saved['chance']:g}: {promised(saved['promise'])}, promised on {saved['pairs']}"
+        )
+    threshold = index.threshold or {}
+    return f"{promised(threshold['promise'])}, promised on {threshold['pairs']}"
+
+
 def _planned(steps: "Plan", path: Path) -> Iterator[str]:
     """What to say of a plan that was written."""
     yield f"wrote a plan to remove {render.plural(len(steps.steps), 'document')} to {render.relative(path)}"
@@ -286,13 +337,17 @@ def _planned(steps: "Plan", path: Path) -> Iterator[str]:
 
 def _summary(found: "Duplicates", origin: str) -> dict[str, Any]:
     names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
-    return {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
+    summary = {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
+    return summary | ({"turned_down": list(map(asdict, found.turned_down))} if found.turned_down else {})
 
 
 def _groups(found: "Duplicates", explain: bool) -> Iterator[dict[str, Any]]:
     """Groups as JSON has them."""
     for number, group in enumerate(found.groups, 1):
         values = {"group": number, **asdict(group), "weakest": group.weakest}
+        for member in values["members"]:
+            if member["chance"] is None:
+                del member["chance"]
         if explain:
             for member, text in zip(values["members"], _differences(found, group), strict=True):
                 member["difference"] = text.plain
@@ -337,10 +392,24 @@ def _show(found: "Duplicates", explain: bool) -> None:
         differences = _differences(found, group) if explain else iter(())
         for member in group.members:
             kept = "  (protected)" if member.protected else ""
-            click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {render.name(member.name)}{kept}")
+            chance = f"P {member.chance:.2f}  " if member.chance is not None else ""
+            click.echo(
+                f"  {member.tier:<8}  {member.similarity:.4f}  {chance}{render.name(member.name)}{kept}"
+            )
             if text := next(differences, None):
                 console = render.console()
                 console.print(render.indented(text, console, 12))
         click.echo()
     if not found.groups:
         click.echo("no duplicates")
+
+
+def _show_turned_down(found: "Duplicates") -> None:
+    """What the verifier has turned down, and why."""
+    for pair in found.turned_down:
+        chance = f"  P {pair.chance:.2f}" if pair.chance is not None else ""
+        click.echo(f"turned down  {pair.similarity:.4f}{chance}  {render.name(pair.left)}")
+        click.echo(f"{'':21}{render.name(pair.right)}")
+        click.echo(f"{'':21}{render.plain(pair.reason)}")
+    if found.turned_down:
+        click.echo()

@@ -187,6 +187,7 @@ def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
         "unit": hit.unit,
         "start": hit.start,
         "end": hit.end,
+        "heading": hit.heading,
         "passage_id": hit.passage_id,
     }
 

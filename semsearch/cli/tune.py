@@ -11,7 +11,9 @@ from semsearch.cli import labelled, options, render
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.threshold import Estimate, Tuning
+    from semsearch.tuning.threshold import Estimate, Quality, Tuning
+
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command(
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     epilog=options.closing(
         (
             "semsearch tune --pairs sample",
+            "semsearch tune --pairs sick --precision 0.95",
             "semsearch tune --pairs sick --positive 'relatedness>=4.5' --plot curve.png",
             "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
         ),
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@labelled.pairs("FILE|sick|sample")
+@labelled.pairs("FILE|labels|sick|sample")
 @options.index
 @click.option(
     "--positive",
@@ -34,6 +37,27 @@ if TYPE_CHECKING:
     metavar="RULE",
     help="What counts as a duplicate: 'paraphrase' (SICK: both directions entail; else the label), or a cut such as"
     " 'relatedness>=4.5' or 'score>=4'. Default: paraphrase where there are labels.",
+)
+@click.option(
+    "--precision",
+    type=_SHARE,
+    metavar="SHARE",
+    help="Find the threshold of most recall that is sure to be right so often, such as 0.95.",
+)
+@click.option(
+    "--recall",
+    type=_SHARE,
+    metavar="SHARE",
+    help="Find the strictest threshold that is sure to find so many.",
+)
+@click.option("--f1", is_flag=True, help="Find the threshold of best F1, as by default.")
+@click.option(
+    "--confidence",
+    type=_SHARE,
+    default=0.9,
+    show_default=True,
+    metavar="SHARE",
+    help="How sure, for --precision and --recall.",
 )
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Save the picture as a .png or .svg file."
@@ -45,6 +69,10 @@ def tune_(
     load: "Callable[[], PairSet]",
     folder: Path | None,
     rule: str | None,
+    precision: float | None,
+    recall: float | None,
+    f1: bool,
+    confidence: float,
     plot: Path | None,
     seed: int,
     wait: float,
@@ -56,6 +84,11 @@ def tune_(
     which the choice has not seen, with 95% confidence intervals. It is saved in the index, where `dedup` finds it.
     Without an index the default model is tuned and nothing is saved.
 
+    With --precision (or --recall) it is the threshold that is sure to have it: for pairs like these, with that
+    confidence, however many thresholds were tried (docs/thresholds.md says how). Where none can be promised, this is
+    said, with exit code 1, and nothing is saved. Where there are some hundreds of pairs, a verifier is trained too,
+    which decides on the words of two texts beside their cosine; `semsearch dedup --precision` uses it.
+
     FILE is CSV, TSV or JSONL with two texts and a label or a score. sick is the SICK data set, from SEMSEARCH_DATA;
     sample is a small set that comes with semsearch, to try it.
     """
@@ -64,9 +97,17 @@ def tune_(
     from semsearch.evaluation import tune_pairs
     from semsearch.index import Index, locate
     from semsearch.tuning.plot import SUFFIXES, save_plot
+    from semsearch.tuning.threshold import F1, Aim
 
     if plot is not None and plot.suffix.lower() not in SUFFIXES:  # before minutes of work, not after
         raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
+    if (precision is not None) + (recall is not None) + f1 > 1:
+        raise InvalidInput("--precision, --recall and --f1 exclude each other", "give one")
+    aim = F1
+    if precision is not None:
+        aim = Aim("precision", precision, confidence)
+    elif recall is not None:
+        aim = Aim("recall", recall, confidence)
     pairs = load()
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait)) if folder or locate() else None
@@ -74,10 +115,10 @@ def tune_(
         tell = labelled.teller(bar, 2 * len(pairs.pairs))
         if index is None:
             embedder = load_embedder()
-            tuning, found = tune_pairs(pairs, embedder, rule=rule, seed=seed, progress=tell)
+            tuning, found = tune_pairs(pairs, embedder, rule=rule, aim=aim, seed=seed, progress=tell)
             model = embedder.fingerprint.model
         else:
-            tuning, found = index.tune(pairs, rule=rule, seed=seed, progress=tell)
+            tuning, found = index.tune(pairs, rule=rule, aim=aim, seed=seed, progress=tell)
             model = index.embedder.fingerprint.model
     if plot is not None:
         save_plot(tuning.curve, tuning.threshold, plot, f"{pairs.name}: {tuning.rule}, {model}")
@@ -92,7 +133,9 @@ def tune_(
         render.talk(f"wrote {plot}")
     where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
     render.talk(f"threshold {tuning.threshold:g} {where}")
-    if pairs.skipped:
+    if index and (made := tuning.verified) and made.promise and made.promise.measure == "precision":
+        render.talk(f"the verifier, too: `semsearch dedup --precision {made.promise.least:g}` goes by it")
+    if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
 
@@ -103,16 +146,17 @@ def _show(tuning: "Tuning") -> None:
     from semsearch.tuning.plot import precision_recall_text
 
     quality = tuning.reported
-    click.echo(
-        f"threshold {tuning.threshold:g}: best F1 on {tuning.chosen_on.pairs:,} pairs of {tuning.name}"
-    )
+    what = tuning.aim if tuning.promise else "best F1"
+    click.echo(f"threshold {tuning.threshold:g}: {what} on {tuning.chosen_on.pairs:,} pairs of {tuning.name}")
+    if tuning.aim.measure != "f1" and not tuning.promise:
+        click.echo(f"no threshold of the cosine alone can promise {tuning.aim}")
     click.echo(f"a duplicate is: {tuning.rule}; {render.plain(tuning.notes[0])}\n")
     click.echo(f"on the other {quality.pairs:,} pairs, {quality.positives:,} of them duplicates:")
-    for label, estimate in (("precision", quality.precision), ("recall", quality.recall), ("F1", quality.f1)):
-        click.echo(f"  {label:<10} {_estimate(estimate)}")
-    click.echo(
-        f"  {quality.flagged:,} flagged: {quality.tp:,} rightly, {quality.fp:,} wrongly; {quality.fn:,} missed\n"
-    )
+    _show_quality(quality)
+    if made := tuning.verified:
+        what = tuning.aim if made.promise else "best F1"
+        click.echo(f"verifier, duplicates from a chance of {made.chance:g}: {what}; on the same pairs:")
+        _show_quality(made.reported)
     render.table(
         ("threshold", "flagged", "precision", "recall", "F1", ""),
         [
@@ -134,6 +178,14 @@ def _show(tuning: "Tuning") -> None:
     click.echo(precision_recall_text(tuning.curve, tuning.threshold, width))
     for note in tuning.notes[1:]:
         render.talk(f"note: {note}")
+
+
+def _show_quality(quality: "Quality") -> None:
+    for label, estimate in (("precision", quality.precision), ("recall", quality.recall), ("F1", quality.f1)):
+        click.echo(f"  {label:<10} {_estimate(estimate)}")
+    click.echo(
+        f"  {quality.flagged:,} flagged: {quality.tp:,} rightly, {quality.fp:,} wrongly; {quality.fn:,} missed\n"
+    )
 
 
 def _estimate(estimate: "Estimate | None") -> str:

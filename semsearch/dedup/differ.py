@@ -12,8 +12,8 @@ from difflib import SequenceMatcher
 from itertools import chain, groupby
 from typing import Literal
 
-from semsearch.dedup.lexical import PUNCTUATION, UNSPACED
 from semsearch.text import sentences
+from semsearch.words import DIGIT, NEGATION, THOUSANDS, TOKEN
 
 Op = Literal["equal", "replace", "delete", "insert"]
 Kind = Literal["", "word", "number", "negation", "moved"]
@@ -86,30 +86,12 @@ def difference(a: str, b: str) -> Difference:
 
 def words(text: str) -> int:
     """How many words a text has, as `Difference` counts them."""
-    return sum(match.lastgroup != "mark" for match in _TOKEN.finditer(text))
+    return sum(match.lastgroup != "mark" for match in TOKEN.finditer(text))
 
 
 # -- tokens -------------------------------------------------------------------------------------------------
 
-_LETTER = rf"[^\s{PUNCTUATION}{UNSPACED}]"
-# A number has its sign, currency and unit with it, and what holds its digits together: 1,000.5, 2024-01-02, 10:30, 5kg.
-_TOKEN = re.compile(
-    rf"(?P<number>(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?)"
-    rf"|(?P<word>{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}])"
-    rf"|(?P<mark>(?P<first>\S)(?P=first)*)"
-)
-_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"(?P<value>.*\d)(?P<unit>.*)")
-_THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
-# Not every 不 denies: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and others are left out, as are 非常 (very),
-# 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
-_NEGATION = re.compile(
-    r"(?<![a-z])(?:not(?!\s+only\b)|no(?!\.\s*\d)|never|none|neither|nor|cannot|without|nobody|nothing|nowhere|non)(?![a-z])"
-    r"|n['’]t(?![a-z])"
-    r"|(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
-    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])",
-    re.IGNORECASE,
-)
 
 _Role = Literal["word", "mark", "number", "negation", "moved"]
 _OWN: tuple[_Role, ...] = ("number", "negation", "moved")
@@ -131,23 +113,23 @@ _Items = Sequence[_Item]
 
 def _sentences(text: str) -> list[_Items]:
     """The tokens of each sentence."""
-    negations = [match.end() - 1 for match in _NEGATION.finditer(text)]
+    negations = [match.end() - 1 for match in NEGATION.finditer(text)]
     edges = [end for _, end in sentences(text)]
     found: list[list[_Item]] = [[] for _ in edges]
     negation = sentence = 0
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         start, end = match.span()
         while edges[sentence] <= start:
             sentence += 1
         role: _Role = "mark" if match.lastgroup == "mark" else "word"
-        if _DIGIT.search(match[0]):
+        if DIGIT.search(match[0]):
             role = "number"
         while negation < len(negations) and negations[negation] < end:
             if negations[negation] >= start:
                 role = "negation"
             negation += 1
         key = match[0].replace("’", "'")
-        if _THOUSANDS.fullmatch(key):
+        if THOUSANDS.fullmatch(key):
             key = key.replace(",", "")
         found[sentence].append(_Item(start, end, key, role, role != "mark"))
     return [items for items in found if items]

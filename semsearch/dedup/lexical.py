@@ -19,20 +19,12 @@ import numpy as np
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.errors import InvalidInput
 from semsearch.records import Tier
+from semsearch.words import PUNCTUATION, UNSPACED
 
 LEXICAL = 0.8
 """The least Jaccard similarity of lexical near-copies. Of two texts of 20 words that differ in one word it is 0.71 (in
 the middle, where it takes three triples with it) to 0.89 (at an end); of 30 words 0.81 to 0.93."""
 
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Myanmar; Khmer
-    "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"  # Chinese and Japanese
-    "\uac00-\ud7af"  # Korean, whose spaces are often left out
-)
-PUNCTUATION = (
-    "!-/:-@[-`{-~¡§«¶·»¿\u2010-\u205e\u3000-\u3004\u3008-\u303f"
-    "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width
-)
 # Not \w, which has no combining marks, and with them the vowels of half of the scripts of India.
 _WORDS = re.compile(rf"[{UNSPACED}]|[^\s{PUNCTUATION}{UNSPACED}]+")
 _PRODUCTS = 2**22

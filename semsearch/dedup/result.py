@@ -12,7 +12,7 @@ from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.lexical import jaccard, shingles, tier_of
 from semsearch.errors import InvalidInput
-from semsearch.records import Group, Level, Linkage, Member, Pair, Tier
+from semsearch.records import Group, Level, Linkage, Member, Pair, Tier, TurnedDown
 
 _READ = 256
 """Texts, or pairs of texts, read in one go."""
@@ -73,6 +73,8 @@ class Duplicates:
     _compared: Compared = field(repr=False, compare=False)
     _order: Integers = field(repr=False, compare=False)
     _protected: frozenset[int] = field(repr=False, compare=False)
+    turned_down: tuple[TurnedDown, ...] = ()
+    """Pairs that a threshold would have taken and the verifier did not, the most alike first."""
 
     @classmethod
     def of(
@@ -162,6 +164,10 @@ class Duplicates:
     def texts(self, names: Sequence[str]) -> list[str]:
         """The cleaned texts of documents by name."""
         return list(self._compared.contents([self._compared.number_of[name] for name in names]))
+
+    def single(self, name: str) -> bool:
+        """Whether a document has one passage only."""
+        return bool(self._compared.corpus.size[self._compared.number_of[name]] == 1)
 
     def _members(self, tier: Tier) -> int:
         return sum(member.tier == tier for group in self.groups for member in group.members)

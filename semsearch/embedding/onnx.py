@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
+# From 1.29 on it looks for its maker's server as soon as a model is loaded, unless told not to before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import numpy as np
 import onnxruntime
 from filelock import FileLock

@@ -1,6 +1,15 @@
 """What is indexed: one SQLite file that is the truth, and the vector index is built from it."""
 
+from semsearch.library.inspect import (
+    content_problems,
+    database_problems,
+    every_text,
+    holdings,
+    segments,
+)
 from semsearch.library.lexicon import Roll
+from semsearch.library.salvage import Salvage, salvage
+from semsearch.library.schema import migrate, outdated
 from semsearch.library.store import (
     DocumentRecord,
     Layout,
@@ -10,4 +19,21 @@ from semsearch.library.store import (
     StoredPassage,
 )
 
-__all__ = ["DocumentRecord", "Layout", "Library", "PassageRecord", "Roll", "SourceState", "StoredPassage"]
+__all__ = [
+    "DocumentRecord",
+    "Layout",
+    "Library",
+    "PassageRecord",
+    "Roll",
+    "Salvage",
+    "SourceState",
+    "StoredPassage",
+    "content_problems",
+    "database_problems",
+    "every_text",
+    "holdings",
+    "migrate",
+    "outdated",
+    "salvage",
+    "segments",
+]

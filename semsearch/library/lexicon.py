@@ -84,10 +84,19 @@ class Lexicon:
             if left < len(passages) / 2:
                 self._merge([id_])
 
-    def clear(self) -> None:
-        """Forget every passage."""
+    def purge(self) -> None:
+        """Leave nothing of the passages that were struck out."""
+        for id_, passages in list(self._segments()):
+            if np.any(passages["vector"] == _GONE):
+                self._merge([id_])
+
+    def refill(self) -> None:
+        """Take in every published passage, and nothing else."""
         self._db.execute("DELETE FROM postings")
         self._db.execute("DELETE FROM segments")
+        self.add(
+            self._db.execute("SELECT number, vector_id, document_id, text FROM published ORDER BY number")
+        )
 
     def _add(self, passages: Sequence[tuple[int, int, int, str]]) -> None:
         words: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
-from semsearch.files import replacing
+from semsearch.files import opened, replacing
 from semsearch.readers.encoding import detect_encoding
 
 _WIDE = {
@@ -187,10 +188,10 @@ def _cell(value: str, delimiter: str, quoting: Literal[0, 3]) -> str:
 
 
 def _codec(path: Path) -> str:
-    encoding = detect_encoding(path)
-    if encoding not in ("utf-16", "utf-32"):
-        return encoding.removesuffix("-sig")
-    with path.open("rb") as file:
+    with opened(path) as file:
+        encoding = detect_encoding(file)
+        if encoding not in ("utf-16", "utf-32"):
+            return encoding.removesuffix("-sig")
         head = file.read(4)
     return next(codec for mark, codec in _WIDE.items() if head.startswith(mark))
 
@@ -200,11 +201,11 @@ def _lines(path: Path, encoding: str) -> Iterator[_Line]:
     to write a character."""
     try:
         if encoding in _WIDE.values():
-            with path.open(encoding=encoding, newline="") as wide:
+            with io.TextIOWrapper(opened(path), encoding, newline="") as wide:
                 for at, text in enumerate(wide):
                     yield text.encode(encoding), text if at else text.removeprefix("\ufeff")
         else:
-            with path.open("rb") as narrow:
+            with opened(path) as narrow:
                 raws = (raw for line in narrow for raw in line.splitlines(keepends=True))
                 for at, raw in enumerate(raws):
                     text = raw.decode(encoding)

@@ -1,6 +1,7 @@
 """Files of rows: each row of a CSV, TSV or JSONL file is a Document. Nothing here holds a whole file."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.files import opened
 from semsearch.readers.encoding import detect_encoding, storable
 from semsearch.records import Document, Scalar, Skipped, Unit
 
@@ -35,6 +37,9 @@ class _Row:
     """As JSON has them; all strings from CSV."""
 
 
+_LONGEST_ROW = 10_000_000
+"""Characters of a row in JSON, which as values takes fifty times the memory."""
+_MOST_COLUMNS = 10_000
 _LINE_END = re.compile(r"\r\n?|\n")
 _Rows = Callable[[], Iterator[_Row | Skipped]]
 
@@ -42,20 +47,25 @@ _Rows = Callable[[], Iterator[_Row | Skipped]]
 def read_csv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     """Each row below the header, which tells the delimiter: the one of comma, semicolon, tab and bar that
     parts it into the most columns."""
-    rows = partial(_table, path, detect_encoding(path), source, ",;\t|", csv.QUOTE_MINIMAL)
+    rows = partial(_table, path, _encoding(path), source, ",;\t|", csv.QUOTE_MINIMAL)
     return _documents(rows, source, fields, "row")
 
 
 def read_tsv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     """Each row below the header. TSV has no quoting (IANA text/tab-separated-values), yet Excel quotes:
     a quote is data, and only a field that is quoted as a whole is taken out of its quotes."""
-    rows = partial(_table, path, detect_encoding(path), source, "\t", csv.QUOTE_NONE)
+    rows = partial(_table, path, _encoding(path), source, "\t", csv.QUOTE_NONE)
     return _documents(rows, source, fields, "row")
 
 
 def read_jsonl(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     """Each line that is not blank, a JSON object."""
-    return _documents(partial(_objects, path, detect_encoding(path), source), source, fields, "line")
+    return _documents(partial(_objects, path, _encoding(path), source), source, fields, "line")
+
+
+def _encoding(path: Path) -> str:
+    with opened(path) as file:
+        return detect_encoding(file)
 
 
 def _documents(rows: _Rows, source: str, fields: RowFields, unit: Unit) -> Iterator[Document | Skipped]:
@@ -138,11 +148,14 @@ def _scalar(value: object) -> Scalar | None:
 
 
 def _objects(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]:
-    with path.open(encoding=encoding) as file:
+    with io.TextIOWrapper(opened(path), encoding) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             place = f"{source}:{number}"
+            if len(line) > _LONGEST_ROW:
+                yield Skipped(place, f"row of more than {_LONGEST_ROW:,} characters", failed=True)
+                continue
             try:
                 # NaN is how some write null; a line end at the error would make its column that of the next line
                 values = json.loads(line.rstrip(), parse_constant=lambda name: None)
@@ -169,10 +182,12 @@ def _table(
     """Rows below the header, which is the first line that is not blank. Parsed strictly: otherwise a stray
     quote swallows all rows up to the next one without a word."""
     csv.field_size_limit(2**31 - 1)  # the most that fits on every platform; 128 KiB as it comes
-    with path.open(encoding=encoding, newline="") as file:
+    with io.TextIOWrapper(opened(path), encoding, newline="") as file:
         blank, first = 0, file.readline()
         while first and not first.strip():
             blank, first = blank + 1, file.readline()
+        if max(map(first.count, delimiters)) > _MOST_COLUMNS:
+            raise UnreadableSource(f"more than {_MOST_COLUMNS:,} columns")
         delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
         reader = csv.reader(chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
         header: list[str] = []
@@ -203,13 +218,13 @@ def _table(
 
 def _names(header: list[str]) -> list[str]:
     """Column names, none blank and none twice."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for position, cell in enumerate(header, 1):
         name = cell.strip() or f"column {position}"
         while name in names:
             name += f" ({position})"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _unquoted(field: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semsearch.errors import InvalidInput
+from semsearch.files import opened
 from semsearch.readers.encoding import bom_encoding
 from semsearch.readers.formats import BINARY_SUFFIXES, problem
 from semsearch.records import Skipped
@@ -181,7 +182,7 @@ def _look(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[_
         return _skip(entry, "empty file")
     if status.st_size > max_bytes:
         return _skip(entry, f"larger than {_amount(max_bytes)} (--max-size)")
-    with entry.path.open("rb") as file:
+    with opened(entry.path) as file:
         head = file.read(_BINARY_PROBE)
     if b"\0" in head and entry.path.suffix.lower() not in BINARY_SUFFIXES and not bom_encoding(head):
         return _skip(entry, "binary file")

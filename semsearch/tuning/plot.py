@@ -75,29 +75,31 @@ def save_plot(curve: Curve, threshold: float, path: Path, title: str) -> None:
     import matplotlib
     from matplotlib.figure import Figure  # no pyplot: it keeps every figure, and may look for a display
 
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), title=title)
-    axes.set_xlabel("recall: share of the duplicates that are found")
-    axes.set_ylabel("precision: share of the found that are duplicates")
-    for f1 in (0.2, 0.4, 0.6, 0.8):
-        recall = np.linspace(f1 / (2 - f1), 1, 100)
-        axes.plot(recall, f1 * recall / (2 * recall - f1), color="0.85", linewidth=1, zorder=1)
-        axes.annotate(f" F1 {f1}", (1, f1 / (2 - f1)), color="0.5", va="center", fontsize=8)
-    recall, precision = np.append(0, curve.recall), np.append(curve.precision[0], curve.precision)
-    axes.step(recall, precision, where="pre", color="tab:blue", linewidth=1.8, clip_on=False)
-    if (index := curve.at(threshold)) is not None:
-        chosen = float(curve.recall[index]), float(curve.precision[index])
-        label = f"threshold {threshold:g}: precision {chosen[1]:.3f}, recall {chosen[0]:.3f}"
-        axes.plot(*chosen, "o", color="tab:red", markersize=8, clip_on=False, label=label)
-        axes.legend(loc="lower left", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
     image = io.BytesIO()
-    # Unless told otherwise, an SVG has ids from a random salt, and the date.
-    with matplotlib.rc_context({"svg.hashsalt": "semsearch"}):
-        figure.savefig(
-            image, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc in the working directory says
+        matplotlib.rcParams["svg.hashsalt"] = (
+            "semsearch"  # otherwise an SVG has ids from a random one, and the date
         )
+        figure = Figure(figsize=(7, 5), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), title=title)
+        axes.set_xlabel("recall: share of the duplicates that are found")
+        axes.set_ylabel("precision: share of the found that are duplicates")
+        for f1 in (0.2, 0.4, 0.6, 0.8):
+            recall = np.linspace(f1 / (2 - f1), 1, 100)
+            axes.plot(recall, f1 * recall / (2 * recall - f1), color="0.85", linewidth=1, zorder=1)
+            axes.annotate(f" F1 {f1}", (1, f1 / (2 - f1)), color="0.5", va="center", fontsize=8)
+        recall, precision = np.append(0, curve.recall), np.append(curve.precision[0], curve.precision)
+        axes.step(recall, precision, where="pre", color="tab:blue", linewidth=1.8, clip_on=False)
+        if (index := curve.at(threshold)) is not None:
+            chosen = float(curve.recall[index]), float(curve.precision[index])
+            label = f"threshold {threshold:g}: precision {chosen[1]:.3f}, recall {chosen[0]:.3f}"
+            axes.plot(*chosen, "o", color="tab:red", markersize=8, clip_on=False, label=label)
+            axes.legend(loc="lower left", frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        date = {"Date": None} if suffix == ".svg" else None
+        figure.savefig(image, format=suffix[1:], dpi=150, metadata=date)
     try:
         path.write_bytes(image.getvalue())
     except OSError as error:

@@ -2,11 +2,15 @@
 
 A pair is flagged when its score, a cosine, is at least the threshold. The threshold is chosen on one part
 of the labelled pairs and its quality reported on the other, so the figures are not those it was fitted to.
+
+Pairs that were sampled unevenly, as by `semsearch label`, have weights: how many pairs each stands for. Shares are then
+weighted (Horvitz and Thompson, JASA 1952), so they are those of what was sampled from; their intervals are Clopper and
+Pearson's at the effective sample size, (sum of w)^2 / sum of w^2 (Korn and Graubard, Survey Methodology 1998).
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,16 +18,24 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.errors import InvalidInput
 from semsearch.records import LabelledPair
 from semsearch.text import clean
+from semsearch.tuning.guarantee import CONFIDENCE as PROMISED
+from semsearch.tuning.guarantee import Promise, cut_between, promise
 from semsearch.tuning.pairs import positives
+
+if TYPE_CHECKING:
+    from semsearch.tuning.verifier import Verified
 
 CONFIDENCE = 0.95
 """Of every interval in this module."""
 FEW = 30
 """With fewer positives (or negatives) than this in a part, a note says so: the intervals are wide."""
+_WEIGHED = "the pairs were sampled unevenly: shares are weighted, so they are those of all pairs sampled from"
 _TABLE = tuple(step / 100 for step in range(50, 100, 5))
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Counts = Ints | Floats
+"""Numbers of pairs, or sums of their weights."""
 Mask = NDArray[np.bool_]
 
 
@@ -37,9 +49,9 @@ class Curve:
     """
 
     thresholds: Floats
-    tp: Ints
-    fp: Ints
-    fn: Ints
+    tp: Counts
+    fp: Counts
+    fn: Counts
 
     @property
     def precision(self) -> Floats:
@@ -63,6 +75,23 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """What a threshold is chosen for: the best F1, or at least so much precision or recall with that confidence."""
+
+    measure: Literal["f1", "precision", "recall"] = "f1"
+    least: float = 0.0
+    confidence: float = PROMISED
+
+    def __str__(self) -> str:
+        if self.measure == "f1":
+            return "best F1"
+        return f"{self.measure} at least {self.least:g} with {self.confidence:.0%} confidence"
+
+
+F1 = Aim()
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A share measured on a sample, with the ends of its 95% confidence interval."""
 
@@ -73,7 +102,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a threshold does to a part of the pairs.
+    """What a threshold does to a part of the pairs: counts of pairs, and shares, which are weighted if the pairs are.
 
     A share with nothing to divide by is None, neither 0 nor 1: `precision` when no pair reached the
     threshold, `recall` when no pair is positive, `f1` when both.
@@ -129,27 +158,35 @@ class Tuning:
     """A chosen threshold, and how it does on the pairs it was chosen on and on those kept back (`reported`).
 
     `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
-    split, and what to be wary of.
+    split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for;
+    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.tuning.verifier`).
     """
 
     name: str
     rule: str
+    aim: Aim
     threshold: float
+    promise: Promise | None
     chosen_on: Quality
     reported: Quality
     table: tuple[TradeOff, ...]
     curve: Curve
     notes: tuple[str, ...]
+    verified: "Verified | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but `curve`, which has an entry a pair."""
+        """JSON-ready values: everything but `curve`, which has an entry a pair, and the trees of the verifier."""
         values = asdict(self)
         del values["curve"]
+        if values["verified"]:
+            del values["verified"]["verifier"]
         return values
 
 
-def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
+def sweep(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> Curve:
     """What each distinct score does as the threshold, exactly; equal scores go together. O(n log n).
+
+    With `weights` (float [n], above 0) it counts these.
 
     Raises InvalidInput if no pair is positive, or if the scores are not one finite number a pair.
     """
@@ -159,50 +196,88 @@ def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
     order = np.argsort(-scores)
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each run of equal scores
-    tp = np.cumsum(positive[order], dtype=np.int64)[last]
-    return Curve(ranked[last], tp, last + 1 - tp, tp[-1] - tp)
+    counts: Counts = (
+        np.ones(len(scores), np.int64) if weights is None else np.asarray(weights, np.float64)[order]
+    )
+    tp: Counts = np.cumsum(np.where(positive[order], counts, 0))[last]
+    fp: Counts = np.cumsum(np.where(positive[order], 0, counts))[last]
+    return Curve(ranked[last], tp, fp, tp[-1] - tp)
 
 
 def choose(curve: Curve) -> float:
     """The threshold of the best F1; of equals the highest, which flags the fewest pairs.
 
-    It lies halfway between the lowest score it flags and the next one below. On that score itself, a cosine
-    that comes out one unit in the last place lower (another batch size, another machine) would change
-    sides; in between, no pair that was seen is near the cut. It is rounded to the fewest decimals that keep
-    it in the middle half of the gap, so no decision changes. Where there is no gap to be in, it is the
-    score itself: when every pair is flagged, since nothing was seen below, and when no float lies between.
+    It keeps clear of every score (see `cut_between`), but is the lowest when every pair is flagged, since nothing was
+    seen below.
     """
     best = int(np.argmax(curve.f1))
     upper = float(curve.thresholds[best])
     if best + 1 == len(curve.thresholds):
         return upper
-    lower = float(curve.thresholds[best + 1])
-    middle = lower + (upper - lower) / 2
-    candidates = [*(round(middle, decimals) for decimals in range(2, 17)), middle]
-    quarter = (upper - lower) / 4
-    return next((c for c in candidates if lower < c < upper and abs(c - middle) <= quarter), upper)
+    return cut_between(upper, float(curve.thresholds[best + 1]))
 
 
-def evaluate(scores: ArrayLike, positive: ArrayLike, threshold: float) -> Quality:
-    """Counts and shares at a threshold, with Wilson's 95% intervals; a share with nothing to divide by is None."""
-    cells = tp, fp, fn, _ = _cells(*_checked(scores, positive), threshold)
-    return Quality(threshold, *cells, _wilson(tp, tp + fp), _wilson(tp, tp + fn), _f1(tp, fp, fn))
+def decide(
+    pairs: Sequence[LabelledPair], scores: ArrayLike, positive: ArrayLike, aim: Aim
+) -> tuple[float, Promise | None]:
+    """The threshold that `aim` asks for and what is promised of it; that of the best F1 where nothing can be."""
+    weights = weights_of(pairs)
+    if aim.measure != "f1":
+        ends = _ends(pairs)
+        made = promise(scores, positive, aim.measure, aim.least, aim.confidence, texts=ends, weights=weights)
+        if made is not None:
+            return made.threshold, made
+    return choose(sweep(scores, positive, weights)), None
 
 
-def split_pairs(pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int = 0) -> Split:
+def weights_of(pairs: Sequence[LabelledPair]) -> Floats | None:
+    """How many pairs each stands for, float64 [n]; None where that is the same for all."""
+    weights = np.array([pair.weight for pair in pairs], np.float64)
+    return None if np.all(weights == weights[:1]) else weights
+
+
+def evaluate(
+    scores: ArrayLike, positive: ArrayLike, threshold: float, weights: ArrayLike | None = None
+) -> Quality:
+    """Counts and shares at a threshold, with 95% intervals: Wilson's, or those of pairs with `weights` (see above).
+
+    A share with nothing to divide by is None.
+    """
+    scores, positive = _checked(scores, positive)
+    flagged = scores >= threshold
+    cells = flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive
+    tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
+    w = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    interval = _wilson if weights is None else _weighted
+    shares = [interval(w[whole], w[cells[0]]) for whole in (flagged, positive, flagged | positive)]
+    return Quality(
+        threshold,
+        tp,
+        fp,
+        fn,
+        tn,
+        shares[0],
+        shares[1],
+        _f1(shares[2], *(w[cell].sum() for cell in cells[:3])),
+    )
+
+
+def split_pairs(
+    pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int = 0, ignore_marks: bool = False
+) -> Split:
     """The pairs to choose a threshold on, and those to report on.
 
-    Where the data marks some of its pairs as "test", those report and all others choose. Otherwise the
-    pairs are halved at random (the same way for the same seed), positives and negatives alike. Pairs that
+    Where the data marks some of its pairs as "test" (and marks count), those report and all others choose. Otherwise
+    the pairs are halved at random (the same way for the same seed), positives and negatives alike. Pairs that
     share a text, directly or through others, stay together, unless that leaves a half with under a quarter
     of the positives or of the negatives; then they are halved one by one, and the note says so.
     """
     positive = np.asarray(positive, bool)
     report = np.array([pair.split == "test" for pair in pairs], bool)
-    if 0 < np.count_nonzero(report) < len(pairs):
+    if 0 < np.count_nonzero(report) < len(pairs) and not ignore_marks:
         how = "the data's own test part reports, the rest chooses"
     else:
-        report = _halve(_linked(pairs), positive, seed)
+        report = _halve(linked(pairs), positive, seed)
         how = "split at random into halves that share no text"
         quarter = np.bincount(positive, minlength=2) / 4
         if any((np.bincount(positive[part], minlength=2) < quarter).any() for part in (report, ~report)):
@@ -216,9 +291,17 @@ def split_pairs(pairs: Sequence[LabelledPair], positive: ArrayLike, *, seed: int
 
 
 def tune(
-    pairs: Sequence[LabelledPair], scores: ArrayLike, rule: str, *, name: str = "", seed: int = 0
+    pairs: Sequence[LabelledPair],
+    scores: ArrayLike,
+    rule: str,
+    *,
+    aim: Aim = F1,
+    name: str = "",
+    seed: int = 0,
 ) -> Tuning:
-    """Choose the threshold of best F1 on one part of the pairs, and report on the other (see `split_pairs`).
+    """Choose the threshold for an aim on one part of the pairs, and report on the other (see `split_pairs`).
+
+    Where no threshold can promise what is asked for, it is that of the best F1, without a promise.
 
     `scores` has a cosine a pair; `rule` says what a duplicate is (see `positives`); `name` is what the set is
     called. Raises InvalidInput unless each part has at least one positive and one negative pair.
@@ -228,19 +311,30 @@ def tune(
     split = split_pairs(pairs, positive, seed=seed)
     _demand_both(positive[split.choose], "choosing pairs", rule)
     _demand_both(positive[split.report], "reporting pairs", rule)
-    fit, kept = ((scores[part], positive[part]) for part in (split.choose, split.report))
-    threshold = choose(sweep(*fit))
-    chosen_on = evaluate(*fit, threshold)
-    reported = evaluate(*kept, threshold)
+    weights = weights_of(pairs)
+    fit, kept = (
+        (scores[part], positive[part], None if weights is None else weights[part])
+        for part in (split.choose, split.report)
+    )
+    threshold, promised = decide([pairs[at] for at in split.choose.tolist()], *fit[:2], aim)
+    chosen_on = evaluate(*fit[:2], threshold, fit[2])
+    reported = evaluate(*kept[:2], threshold, kept[2])
     return Tuning(
         name,
         rule,
+        aim,
         threshold,
+        promised,
         chosen_on,
         reported,
-        table=tuple(_trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
+        table=tuple(_trade_off(evaluate(*kept[:2], cut, kept[2])) for cut in sorted({*_TABLE, threshold})),
         curve=sweep(*kept),
-        notes=(split.note, *_cautions(chosen_on, "choosing"), *_cautions(reported, "reporting")),
+        notes=(
+            split.note,
+            *(() if weights is None else (_WEIGHED,)),
+            *_cautions(chosen_on, "choosing"),
+            *_cautions(reported, "reporting"),
+        ),
     )
 
 
@@ -270,60 +364,68 @@ def _cautions(quality: Quality, part: str) -> list[str]:
     return few + every
 
 
-def _cells(scores: Floats, positive: Mask, threshold: float) -> tuple[int, int, int, int]:
-    """True positives, false positives, false negatives, true negatives."""
-    flagged = scores >= threshold
-    cells = (flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive)
-    tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
-    return tp, fp, fn, tn
+def _trade_off(quality: Quality) -> TradeOff:
+    precision, recall, f1 = (
+        share.value if share else None for share in (quality.precision, quality.recall, quality.f1)
+    )
+    return TradeOff(quality.threshold, quality.flagged / quality.pairs, precision, recall, f1)
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _trade_off(scores: Floats, positive: Mask, threshold: float) -> TradeOff:
-    tp, fp, fn, tn = _cells(scores, positive, threshold)
-    flagged = (tp + fp) / (tp + fp + fn + tn)
-    f1 = _share(2 * tp, 2 * tp + fp + fn)
-    return TradeOff(threshold, flagged, _share(tp, tp + fp), _share(tp, tp + fn), f1)
-
-
-def _wilson(part: int, whole: int) -> Estimate | None:
-    if not whole:
+def _wilson(whole: Floats, part: Floats) -> Estimate | None:
+    """The share of some pairs that a part of them is."""
+    if not len(whole):
         return None
     from scipy.stats import binomtest
 
-    interval = binomtest(part, whole).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(part / whole, float(interval.low), float(interval.high))
+    interval = binomtest(len(part), len(whole)).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(len(part) / len(whole), float(interval.low), float(interval.high))
 
 
-def _f1(tp: int, fp: int, fn: int) -> Estimate | None:
+def _weighted(whole: Floats, part: Floats) -> Estimate | None:
+    """The share of the weight of some pairs that a part of them has."""
+    if not len(whole):
+        return None
+    from scipy.special import betaincinv
+
+    value = float(part.sum() / whole.sum())
+    n = float(whole.sum() ** 2 / np.square(whole).sum())
+    x, tail = value * n, (1 - CONFIDENCE) / 2
+    low = float(betaincinv(x, n - x + 1, tail)) if len(part) else 0.0
+    high = float(betaincinv(x + 1, n - x, 1 - tail)) if len(part) < len(whole) else 1.0
+    return Estimate(value, low, high)
+
+
+def _f1(share: Estimate | None, tp: float, fp: float, fn: float) -> Estimate | None:
     """F1 is 2j / (1 + j) of the share j = tp / (tp + fp + fn): the ends of that share's interval are mapped.
 
     Covers its 95% on small samples and near 1, where a bootstrap over the pairs is too narrow (simulated: 63% at an
     F1 of 0.95 on 50 pairs).
     """
-    if (share := _wilson(tp, tp + fp + fn)) is None:
+    if share is None:
         return None
     low, high = (2 * end / (1 + end) for end in (share.low, share.high))
-    return Estimate(2 * tp / (2 * tp + fp + fn), low, high)
+    return Estimate(float(2 * tp / (2 * tp + fp + fn)), low, high)
 
 
 def _texts(pair: LabelledPair) -> tuple[str, str]:
     return clean(pair.text_a), clean(pair.text_b)
 
 
-def _linked(pairs: Sequence[LabelledPair]) -> Ints:
+def linked(pairs: Sequence[LabelledPair]) -> Ints:
     """The number of the cluster that each pair is in: pairs that share a text, directly or through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    numbers: dict[str, int] = {}
-    ends = np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
-    links = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(len(numbers),) * 2)
+    ends = _ends(pairs)
+    links = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(ends.max() + 1,) * 2)
     _, cluster = connected_components(links, directed=False)
     return np.asarray(cluster[ends[:, 0]], np.int64)
+
+
+def _ends(pairs: Sequence[LabelledPair]) -> Ints:
+    """The numbers of the two texts of each pair."""
+    numbers: dict[str, int] = {}
+    return np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
 
 
 def _halve(clusters: Ints, positive: Mask, seed: int) -> Mask:

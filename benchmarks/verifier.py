@@ -1,0 +1,127 @@
+"""The pair verifier on SICK: trained on TRAIN and TRIAL, judged on TEST, cosine beside it; the rules alone; the time.
+
+Average precision and recall at 95% precision, for paraphrases (both directions entail) and for a relatedness of 4.5 and
+more. The rules alone: how many contradictions of a cosine of at least 0.85 they turn down, and how many paraphrases
+they lose. The time: pairs of real sentences, those above the verifier's floor and then the next most alike up to
+--candidates, against the time in which their texts were embedded.
+"""
+
+import gzip
+import time
+
+import numpy as np
+from common import Report, arguments, need, talk
+
+from semsearch.dedup import join
+from semsearch.embedding import load_embedder
+from semsearch.evaluation import cosines
+from semsearch.tuning.evidence import Words, reasons
+from semsearch.tuning.pairs import load_pairs, positives
+from semsearch.tuning.threshold import sweep
+from semsearch.tuning.verifier import train, words_of
+
+RULES = {"paraphrase": (0.85, 0.5), "relatedness>=4.5": (0.83, None)}
+
+
+def ranked(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Average precision (a step for each distinct score), and the most recall with a precision of 0.95 or more."""
+    curve = sweep(scores, truth)
+    average = float(np.sum(np.diff(curve.recall, prepend=0) * curve.precision))
+    return average, float(curve.recall[curve.precision >= 0.95].max(initial=0))
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--sentences", type=int, default=60_000, metavar="N", help="real sentences to embed")
+    parser.add_argument(
+        "--candidates", type=int, default=100_000, metavar="N", help="pairs of them to verify"
+    )
+    options = parser.parse_args()
+    sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
+    report = Report("verifier", options)
+    embedder = load_embedder()
+    talk("embed SICK")
+    scores = cosines(sick, embedder).scores
+    test = np.array([pair.split == "test" for pair in sick.pairs])
+    known, unseen = (np.flatnonzero(part).tolist() for part in (~test, test))
+    words = words_of([sick.pairs[at] for at in unseen])
+
+    rows, verifier = [], None
+    for rule, (least_average, least_recall) in RULES.items():
+        talk(f"train: {rule}")
+        truth = positives(sick.pairs, rule)
+        made = train([sick.pairs[at] for at in known], scores[known], truth[known])
+        assert made is not None
+        verifier = verifier or made
+        chances = made.chances(scores[unseen], *words)
+        plain, ours = ranked(scores[unseen], truth[unseen]), ranked(chances, truth[unseen])
+        brier = float(np.mean((chances - truth[unseen]) ** 2))
+        rows += [(rule, "cosine", *(f"{value:.3f}" for value in plain), "")]
+        rows += [("", "verifier", *(f"{value:.3f}" for value in ours), f"{brier:.3f}")]
+        report.figures[rule] = {"cosine": plain, "verifier": ours, "brier": brier}
+        report.bar(f"{rule}: average precision", ours[0], ">=", least_average)
+        if least_recall:
+            report.bar(f"{rule}: recall at 95% precision", ours[1], ">=", least_recall)
+    head = ("SICK TEST, a duplicate is", "by", "average precision", "recall at 95% precision", "Brier score")
+    report.table("trained on TRAIN and TRIAL", head, rows)
+    assert verifier is not None
+
+    said = [bool(list(reasons(a, b))) for a, b in zip(*words, strict=True)]
+    kind = np.array([sick.pairs[at].kind for at in unseen])
+    contradict = (kind == "CONTRADICTION") & (scores[unseen] >= 0.85)
+    paraphrase = positives(sick.pairs, "paraphrase")[unseen]
+    down, lost = np.count_nonzero(contradict & said), np.count_nonzero(paraphrase & said)
+    report.table(
+        "the rules alone, on SICK TEST",
+        ("pairs", "turned down", "of"),
+        [("contradictions, cosine >= 0.85", down, contradict.sum()), ("paraphrases", lost, paraphrase.sum())],
+    )
+    report.figures["rules"] = {
+        "turned down": [int(down), int(contradict.sum())],
+        "lost": [int(lost), int(paraphrase.sum())],
+    }
+    report.bar("contradictions turned down by rules", down / contradict.sum(), ">=", 0.85)
+    report.bar("paraphrases lost to rules", lost / paraphrase.sum(), "<=", 0.02)
+
+    with gzip.open(
+        need(options.data / "sentences" / "sentences-400k.txt.gz"), "rt", encoding="utf-8"
+    ) as lines:
+        texts = list(
+            dict.fromkeys(line.strip() for _, line in zip(range(options.sentences), lines, strict=False))
+        )
+    talk(f"embed {len(texts):,} sentences")
+    started = time.perf_counter()
+    vectors = embedder.encode(texts)
+    embedding = time.perf_counter() - started
+    found = join(vectors, verifier.floor)
+    if len(found) < options.candidates:  # below the floor it costs less, so these are judged as if above it
+        found = join(vectors, verifier.floor - 0.15)
+    found = found[np.argsort(-found.similarity, kind="stable")[: options.candidates]]
+    started = time.perf_counter()
+    used = np.unique(np.concatenate([found.left, found.right]))
+    apart = {at: Words(texts[at]) for at in used.tolist()}
+    sides = ([apart[at] for at in side.tolist()] for side in (found.left, found.right))
+    verifier.chances(np.maximum(found.similarity, verifier.floor), *sides)
+    verifying = time.perf_counter() - started
+    share = embedding * len(used) / len(texts)
+    report.table(
+        "real sentences",
+        ("candidate pairs", "their texts", "embedded in", "verified in", "share"),
+        [
+            (
+                f"{len(found):,}",
+                f"{len(used):,}",
+                f"{share:.1f} s",
+                f"{verifying:.1f} s",
+                f"{verifying / share:.1%}",
+            )
+        ],
+    )
+    report.figures["time"] = {"pairs": len(found), "texts": len(used), "embed": share, "verify": verifying}
+    report.figures["time"] |= {"embed all": embedding, "all": len(texts)}
+    report.bar("verifying, share of embedding", verifying / share, "<=", 0.1)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

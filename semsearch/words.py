@@ -1,0 +1,32 @@
+"""What a text says in words: its words, numbers and denials, in English and Chinese. Pure string work."""
+
+import re
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Myanmar; Khmer
+    "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"  # Chinese and Japanese
+    "\uac00-\ud7af"  # Korean, whose spaces are often left out
+)
+"""Scripts that are written without spaces: a character is a word of its own. For a character class, as is the next."""
+PUNCTUATION = (
+    "!-/:-@[-`{-~¡§«¶·»¿\u2010-\u205e\u3000-\u3004\u3008-\u303f"
+    "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width
+)
+_LETTER = rf"[^\s{PUNCTUATION}{UNSPACED}]"
+# A number has its sign, currency and unit with it, and what holds its digits together: 1,000.5, 2024-01-02, 10:30, 5kg.
+_NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?"
+_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}]"
+TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
+WORD = re.compile(rf"{_NUMBER}|{_WORD}")
+"""What of `TOKEN` is no mark."""
+DIGIT = re.compile(r"\d")
+THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
+# Not every 不 denies: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and others are left out, as are 非常 (very),
+# 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
+NEGATION = re.compile(
+    r"(?<![a-z])(?:not(?!\s+only\b)|no(?!\.\s*\d)|never|none|neither|nor|cannot|without|nobody|nothing|nowhere|non)(?![a-z])"
+    r"|n['’]t(?![a-z])"
+    r"|(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
+    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])",
+    re.IGNORECASE,
+)

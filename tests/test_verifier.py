@@ -1,0 +1,283 @@
+"""The rules, the evidence, the trees as arrays, and what `tune` and `dedup` make of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from soundness import assert_sound
+from tiny_embedder import create_index, open_index
+
+from semsearch.cli import main
+from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
+from semsearch.index import Index
+from semsearch.records import LabelledPair
+from semsearch.tuning.evidence import FEATURES, Words, evidence, reasons
+from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.threshold import Aim, split_pairs
+from semsearch.tuning.verifier import Verifier, _flat, _forest, train, verify
+
+
+def said(a: str, b: str) -> list[str]:
+    return [str(reason) for reason in reasons(Words(a), Words(b))]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("Always rebase.", "Never rebase.", ["negations differ: – / never", "opposites: always / never"]),
+        ("He isn't here", "He is here", ["negations differ: n't / –"]),
+        ("The port is 8080", "The port is 8081", ["a number differs: 8080 / 8081"]),
+        ("two dogs run", "three dogs run", ["a number differs: 2 / 3"]),
+        ("Turn the light on", "Turn the light off", ["opposites: on / off"]),
+        ("Mira lent the saw to Tomas", "Tomas lent the saw to Mira", ["two parts have changed places: mira / toma"]),
+        ("他可以参加", "他不可以参加", ["negations differ: – / 不"]),
+        ("会议三点开始", "会议四点开始", ["a number differs: 3 / 4"]),
+        ("门开着", "门关着", ["opposites: 开 / 关"]),
+        ("小张借书给小李", "小李借书给小张", ["two parts have changed places: 张 / 李"]),
+    ],
+)  # fmt: skip
+def test_rules_say_what_turns_the_meaning(a: str, b: str, expected: list[str]) -> None:
+    assert said(a, b) == expected
+    assert len(said(b, a)) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("A man is slicing a potato", "A potato is being sliced by a man"),
+        ("A dog, which is brown, jumps", "A brown dog jumps"),
+        ("It isn't open", "It is not open"),
+        ("1,000 chairs", "1000 chairs"),
+        ("two kids", "2 kids"),
+        ("狗咬了人", "人被狗咬了"),
+        ("这不但便宜", "这便宜"),
+        ("", ""),
+    ],
+)
+def test_rules_let_pass_what_says_the_same(a: str, b: str) -> None:
+    assert said(a, b) == []
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_evidence_is_finite_and_the_same_both_ways(a: str, b: str) -> None:
+    found = evidence(Words(a), Words(b))
+    assert len(found) == len(FEATURES)
+    assert np.isfinite(found).all()
+    assert found == evidence(Words(b), Words(a))
+    assert list(reasons(Words(a), Words(a))) == []
+
+
+def test_a_long_text_takes_no_more_than_its_length() -> None:
+    a, b = (
+        " ".join("w" + "ab"[at * step % 7 // 4] * (1 + at * step % 503) for at in range(2000))
+        for step in (1, 2)
+    )
+    assert len(evidence(Words(a), Words(b))) == len(FEATURES)
+    assert said(a, b) == []
+
+
+def examples(count: int, seed: int = 0) -> tuple[list[LabelledPair], np.ndarray]:
+    """Pairs that differ in an article (duplicates), or in a negation, a number or who does it, and their cosines,
+    which know nothing of that."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for at in range(count):
+        who, whom = ("".join(rng.choice(list("bdfgklmnprtvz"), 6)) for _ in range(2))
+        text = f"the {who} calls {whom} at the house with 2 bells"
+        others = [
+            text.replace("the house", "a house"), text.replace("the ", "one ", 1), text.replace("with", "and"),
+            text.replace(" calls", " never calls"), text.replace(" 2 ", " 4 "),
+            f"the {whom} calls {who} at the house with 2 bells",
+        ]  # fmt: skip
+        kind = at % len(others)
+        pairs.append(LabelledPair(text, others[kind], duplicate=kind < 3))
+    return pairs, rng.uniform(0.8, 1, count)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Verifier:
+    pairs, cosines = examples(600)
+    verifier = train(pairs, cosines, [bool(pair.duplicate) for pair in pairs])
+    assert verifier is not None
+    return verifier
+
+
+def test_the_trees_as_arrays_say_what_scikit_learn_says() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(400, len(FEATURES) + 1)).astype(np.float32)
+    truth = rows[:, 0] + rows[:, 3] * rows[:, 5] > 0
+    forest = _forest(rows, truth, 0)
+    expected = forest.decision_function(rows)
+    ours = _flat([forest], 0.0)._sum(rows)
+    differences = expected - ours  # the log-odds of all, which calibration replaces
+    np.testing.assert_allclose(differences, differences[0], atol=1e-9)
+    assert np.ptp(ours) > 1
+
+
+def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: Verifier) -> None:
+    pairs, cosines = examples(200, seed=5)
+    words = [
+        [Words(text) for text in side] for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
+    ]
+    chances = trained.chances(cosines, *words)
+    assert ((chances > 0.5) == [pair.duplicate for pair in pairs]).mean() > 0.95
+    assert trained.chances([0.5], words[0][:1], words[1][:1]) == [0]  # below the floor
+    again = Verifier.from_dict(json.loads(json.dumps(trained.to_dict())))
+    assert again.chances(cosines, *words).tolist() == chances.tolist()
+    assert len(trained.chances([], [], [])) == 0
+
+
+def test_too_few_pairs_train_nothing() -> None:
+    pairs, cosines = examples(150)
+    assert train(pairs, cosines, [bool(pair.duplicate) for pair in pairs]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("left", "self"), ("left", "beyond"), ("right", -1), ("feature", 10**6), ("feature", -7), ("feature", 2**70),
+        ("most", float("nan")), ("value", float("inf")), ("value", "drop"), ("roots", 10**9), ("roots", "nested"),
+        ("features", 3), ("floor", None), ("slope", "steep"), ("most", {"a": 1}), ("value", "missing"),
+    ],
+)  # fmt: skip
+def test_a_hostile_verifier_is_refused(trained: Verifier, name: str, value: object) -> None:
+    saved = trained.to_dict()
+    inner = next(at for at, feature in enumerate(saved["feature"]) if feature != -1)
+    if value == "missing":
+        del saved[name]
+    elif value == "drop":
+        saved[name].pop()
+    elif value == "nested":
+        saved[name] = [saved[name]]
+    elif isinstance(saved[name], list):
+        saved[name][inner if name != "roots" else 0] = {"self": inner, "beyond": len(saved["left"])}.get(
+            str(value), value
+        )
+    else:
+        saved[name] = value
+    with pytest.raises(IndexDamaged, match="verifier"):
+        Verifier.from_dict(saved)
+
+
+@pytest.mark.parametrize("saved", [{}, [], {"features": []}, {"roots": [[[]]]}])
+def test_anything_else_is_no_verifier(saved: object) -> None:
+    with pytest.raises(IndexDamaged, match="verifier"):
+        Verifier.from_dict(saved)  # type: ignore[arg-type]
+
+
+def test_what_is_promised_of_a_verifier_holds_on_pairs_it_has_not_seen() -> None:
+    pairs, cosines = examples(900, seed=3)
+    truth = np.array([pair.duplicate for pair in pairs])
+    found = verify(pairs, cosines, truth, split_pairs(pairs, truth), Aim("precision", 0.9))
+    assert found is not None
+    assert found.promise is not None
+    assert found.promise.threshold == found.chance
+    assert found.reported.precision.value >= 0.9
+    assert found.reported.recall.value >= 0.9
+
+
+DOCUMENTS = {
+    "a": "the baker calls miller at the house with 2 bells",
+    "b": "the baker calls miller at a house with 2 bells",
+    "c": "the baker never calls miller at the house with 2 bells",
+    "d": "the miller calls baker at the house with 2 bells",
+    "e": "the baker calls miller at the house with 4 bells",
+    "f": "the baker calls miller at the house with 2 bells",
+}
+
+
+def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_path: Path) -> None:
+    for name, text in DOCUMENTS.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    long = " ".join(f"word{at}" for at in range(90))  # of several passages: the window is 64 words
+    (tmp_path / "long1.txt").write_text(long, encoding="utf-8")
+    (tmp_path / "long2.txt").write_text(f"{long} more", encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        before = index.duplicates(0.8)
+        assert {m.chance for group in before.groups for m in group.members} == {None}
+        with pytest.raises(InvalidInput, match="no threshold is known that promises"):
+            index.duplicates(precision=0.9)
+        pairs, _ = examples(900, seed=4)
+        index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.9))
+        assert index.status().verifier["promise"]["least"] == 0.9
+        with pytest.raises(InvalidInput, match="no threshold is known"):
+            index.duplicates(precision=0.95)
+        plain = index.duplicates(0.8)
+        assert [(g.keeper, [m.name for m in g.members]) for g in plain.groups] == [
+            (g.keeper, [m.name for m in g.members]) for g in before.groups
+        ]
+    with open_index(tmp_path / ".semsearch") as index:
+        found = index.duplicates(precision=0.9)
+        assert [member.name for member in found.groups[0].members] == ["f.txt", "b.txt"]
+        least = index.verifier["chance"]
+        assert all(m.chance >= least for g in found.groups for m in g.members if m.tier != "exact")
+        why = {frozenset((pair.left, pair.right)): pair.reason for pair in found.turned_down}
+        assert why[frozenset(("a.txt", "c.txt"))].startswith("negations differ: ")
+        assert why[frozenset(("a.txt", "d.txt"))].startswith("two parts have changed places: ")
+        assert why[frozenset(("a.txt", "e.txt"))].startswith("a number differs: ")
+        assert why[frozenset(("long1.txt", "long2.txt"))].startswith("of several passages")
+        assert_sound(index)
+
+
+def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [LabelledPair(f"w{i} x", f"w{i} y", duplicate=bool(rng.integers(2))) for i in range(400)]
+    with create_index(tmp_path / ".semsearch") as index:
+        with pytest.raises(SemsearchError, match="no threshold can promise precision") as refused:
+            index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.95))
+        assert "45 flagged pairs" in refused.value.hint
+        assert index.threshold is None
+        assert index.verifier is None
+        assert_sound(index)
+
+
+def test_a_recall_is_promised_too(tmp_path: Path) -> None:
+    pairs, _ = examples(300, seed=6)
+    with create_index(tmp_path / ".semsearch") as index:
+        tuning, _ = index.tune(PairSet("mine", tuple(pairs)), aim=Aim("recall", 0.9))
+        assert tuning.promise.measure == "recall"
+        assert index.threshold["promise"]["least"] == 0.9
+        assert_sound(index)
+
+
+_SOLD = "bread milk paint glue soap salt rope tape wool nails cups forks lamps bolts pots rugs"
+
+
+def test_the_commands_promise_or_say_that_they_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
+
+    def run(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == code, result.output
+        return result
+
+    (tmp_path / "note.txt").write_text("The deposit is paid back.", encoding="utf-8")
+    run("ingest", "note.txt")
+    subjects = _SOLD.split()
+    rows = [f"We sell {word} here,We sell {word} in here,1\n" for word in subjects]
+    rows += [f"We sell {word} today,Nobody has ever been to {word} town,0\n" for word in subjects]
+    (tmp_path / "labels.csv").write_text(f"text_a,text_b,label\n{''.join(rows)}", encoding="utf-8")
+    refused = run("tune", "--pairs", "labels.csv", "--precision", "0.95", code=1).stderr
+    assert "no threshold can promise precision at least 0.95 with 90% confidence" in refused
+    assert "hint: it takes 45 flagged pairs, all of them rightly" in refused
+    assert json.loads(run("status", "--json").stdout)["threshold"] is None
+    run("tune", "--pairs", "labels.csv", "--precision", "0.95", "--f1", code=2)
+    run("tune", "--pairs", "labels.csv", "--precision", "1.5", code=2)
+    tuned = json.loads(run("tune", "--pairs", "labels.csv", "--precision", "0.7", "--json").stdout)
+    assert (tuned["promise"]["least"], tuned["promise"]["right"], tuned["promise"]["pairs"]) == (0.7, 8, 8)
+    assert tuned["verified"] is None
+    assert "precision at least 0.7 with 90% confidence" in run("status").stdout
+    assert "precision at least 0.7 with 90% confidence" in run("dedup", "--precision", "0.6").stderr
+    assert "no threshold is known" in run("dedup", "--precision", "0.8", code=2).stderr
+    assert "for the index" in run("dedup", "labels.csv", "--precision", "0.6", code=2).stderr
+    assert "give one" in run("dedup", "--precision", "0.6", "--threshold", "0.9", code=2).stderr
+    with Index.open(tmp_path / ".semsearch") as index:
+        assert_sound(index)
