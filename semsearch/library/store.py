@@ -435,10 +435,7 @@ class Library:
         found: dict[int, StoredPassage] = {}
         with self._translated():
             for page in _pages(numbers):
-                query = (
-                    "SELECT number, id, source, document, text, unit, first, last, heading, metadata FROM published"
-                    f" WHERE number IN ({','.join('?' * len(page))})"
-                )
+                query = f"SELECT number, {_COLUMNS} FROM published WHERE number IN ({','.join('?' * len(page))})"
                 found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
         return found
 
