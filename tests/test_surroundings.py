@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semsearch.errors import IndexDamaged
+from semsearch.index import Index
 from tests.soundness import assert_sound
 from tests.tiny_embedder import create_index, open_index
 
@@ -293,6 +295,38 @@ with open_index(base / ".semsearch") as index:
     else:
         assert "IndexDamaged" in ran.stderr
     assert not (tmp_path / "made").exists()
+
+
+def test_nothing_is_written_through_what_an_index_holds(tmp_path: Path, notes: Path) -> None:
+    create_index(tmp_path / "sound").close()
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("holder", "lock", "join.npz", "library.sqlite3-wal", "chroma", "chroma/link", "fifo"):
+        strange = tmp_path / name.replace("/", "-")
+        shutil.copytree(tmp_path / "sound", strange)
+        if name == "chroma":
+            (strange / name).rename(tmp_path / "moved")
+        (strange / name).unlink(missing_ok=True)
+        if name == "fifo":
+            os.mkfifo(strange / name)
+        else:
+            (strange / name).symlink_to(tmp_path / "moved" if name == "chroma" else victim)
+        with pytest.raises(IndexDamaged, match="neither a file nor a folder"):
+            Index.open(strange)
+        shutil.rmtree(strange)
+    assert victim.read_text() == "mine"
+
+
+def test_a_model_that_an_index_names_is_not_fetched(tmp_path: Path, notes: Path) -> None:
+    create_index(tmp_path / ".semsearch").close()
+    with closing(sqlite3.connect(tmp_path / ".semsearch" / "library.sqlite3")) as library, library:
+        (fingerprint,) = library.execute("SELECT value FROM settings WHERE key = 'fingerprint'").fetchone()
+        changed = json.dumps(json.loads(fingerprint) | {"model": "somebody/a-model"})
+        library.execute("UPDATE settings SET value = ? WHERE key = 'fingerprint'", (changed,))
+    ran = run_all([["query", "--index", str(tmp_path / ".semsearch"), "deposit"]], notes, before=FENCE)
+    assert exits(ran.stdout) == [1], ran.stderr.decode()
+    assert b"cannot load model 'somebody/a-model'" in ran.stderr
+    assert b"hint: if it is not on this machine any more" in ran.stderr
 
 
 # What reaches the terminal
