@@ -51,7 +51,8 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found by a query. `score` is the cosine in [-1, 1]; `highlight` is the [start, end) span of
-    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it."""
+    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it. `heading` is
+    the path of the headings it stands under, such as `Guide > Install`, or empty."""
 
     score: float
     source: str
@@ -61,6 +62,7 @@ class Hit:
     start: int
     end: int
     passage_id: str
+    heading: str = ""
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
     copies: tuple["Hit", ...] = ()
