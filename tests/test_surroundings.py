@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -216,12 +217,14 @@ def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path) -> None:
     code = """
 import sys
 from semsearch.errors import SemsearchError
+from semsearch.vectors import VectorIndex
 from tests.tiny_embedder import open_index
 
 index = open_index(sys.argv[1])
+graph = VectorIndex(index.folder / "chroma")
 for act in (
     lambda: index.query("same words"),
-    lambda: index._vectors.nearest(index.embedder.encode(["same words"]), 1),
+    lambda: graph.nearest(index.embedder.encode(["same words"]), 1),
     lambda: index.duplicates(0.9),
     lambda: index.duplicates(0.9, from_run=True),
     index.status,
@@ -281,7 +284,7 @@ base = Path(sys.argv[1])
 (base / "notes" / "new.md").write_text("Something new.")
 with open_index(base / ".semsearch") as index:
     index.ingest([base / "notes"])
-    print(index._vectors.count(), len(index._vectors.nearest(index.embedder.encode(["new"]), 3)[0]))
+    print(index.status().counts["passages"])
 """
     ran = subprocess.run(
         [sys.executable, "-c", code, tmp_path],
@@ -291,7 +294,7 @@ with open_index(base / ".semsearch") as index:
         cwd=Path(__file__).parents[1],
     )
     if ran.returncode == 0:  # else Chroma refuses what it does not know, which is as well
-        assert ran.stdout.split() == ["7", "3"]
+        assert ran.stdout.split() == ["7"]
     else:
         assert "IndexDamaged" in ran.stderr
     assert not (tmp_path / "made").exists()
@@ -317,12 +320,30 @@ def test_nothing_is_written_through_what_an_index_holds(tmp_path: Path, notes: P
     assert victim.read_text() == "mine"
 
 
+def test_views_and_triggers_of_a_stranger_are_not_run(tmp_path: Path) -> None:
+    create_index(tmp_path / "sound").close()
+    for number, statement in enumerate((
+        "CREATE TRIGGER t AFTER INSERT ON settings BEGIN DELETE FROM vectors; END",
+        "CREATE VIEW v AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
+        "DROP VIEW published",
+    )):  # fmt: skip
+        strange = tmp_path / str(number)
+        shutil.copytree(tmp_path / "sound", strange)
+        with closing(sqlite3.connect(strange / "library.sqlite3")) as library, library:
+            library.execute(statement)
+        with pytest.raises(IndexDamaged, match="views or triggers"):
+            Index.open(strange)
+
+
 def test_a_model_that_an_index_names_is_not_fetched(tmp_path: Path, notes: Path) -> None:
     create_index(tmp_path / ".semsearch").close()
     with closing(sqlite3.connect(tmp_path / ".semsearch" / "library.sqlite3")) as library, library:
         (fingerprint,) = library.execute("SELECT value FROM settings WHERE key = 'fingerprint'").fetchone()
         changed = json.dumps(json.loads(fingerprint) | {"model": "somebody/a-model"})
-        library.execute("UPDATE settings SET value = ? WHERE key = 'fingerprint'", (changed,))
+        checksum = zlib.crc32(f"fingerprint\0{changed}".encode())
+        library.execute(
+            "UPDATE settings SET value = ?, sum = ? WHERE key = 'fingerprint'", (changed, checksum)
+        )
     ran = run_all([["query", "--index", str(tmp_path / ".semsearch"), "deposit"]], notes, before=FENCE)
     assert exits(ran.stdout) == [1], ran.stderr.decode()
     assert b"cannot load model 'somebody/a-model'" in ran.stderr
