@@ -217,6 +217,7 @@ class Replica:
         """Compare all that Chroma holds with the Library, in a process of its own, for Chroma may end that."""
         if not (self._folder / "chroma.sqlite3").exists():
             return Proof((f"{self._folder} holds no Chroma database",))
+        self._refuse_newer()
         self.close()
         command = [sys.executable, "-P", "-m", "semsearch.replica", str(self._index)]
         limit = 120 + self._library.counts()["passages"] / 100
