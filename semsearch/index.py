@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from semsearch import text
+from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, undo
@@ -33,7 +35,7 @@ from semsearch.errors import (
     InvalidInput,
     SemsearchError,
 )
-from semsearch.evaluation import Cosines, tune_pairs
+from semsearch.evaluation import Cosines, model_of, tune_pairs
 from semsearch.files import disk
 from semsearch.ingest import (
     Change,
@@ -103,6 +105,8 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
+        self._fetch = False  # a stranger's index may name any model
+        _refuse_strange(self.folder)
         library = self.folder / "library.sqlite3"
         if outdated(library):
             with writing(self.folder, wait):
@@ -185,6 +189,7 @@ class Index:
                     f"{found} holds vectors of {name} {index._settings[name]}, not {value}",
                     f"leave --{name} out, or ingest into a new index with --index",
                 )
+        index._fetch = model is not None
         return index
 
     def close(self) -> None:
@@ -200,10 +205,16 @@ class Index:
     ) -> None:
         self.close()
 
+    @property
+    def model(self) -> str:
+        """The name of this index's model and its precision, as labels have it."""
+        return model_of(str(self._settings["model"]), str(self._settings["precision"]))
+
     @cached_property
     def embedder(self) -> Embedder:
         """The model of this index, loaded when first needed; `FingerprintMismatch` if it is not the same any more."""
-        embedder = load_embedder(str(self._settings["model"]), str(self._settings["precision"]))
+        name, precision = str(self._settings["model"]), str(self._settings["precision"])
+        embedder = load_embedder(name, precision, fetch=self._fetch)
         made = {name: self._settings.get(name) for name in asdict(embedder.fingerprint)}
         if made != asdict(embedder.fingerprint):
             differing = [name for name, value in asdict(embedder.fingerprint).items() if made[name] != value]
@@ -436,6 +447,21 @@ class Index:
             progress=progress,
         )
 
+    def candidates(
+        self,
+        lowest: float,
+        *,
+        around: float | None = None,
+        level: Level = "document",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Candidates:
+        """The pairs of this index that a person should label, in order: see `semsearch.candidates`.
+
+        `around` is the threshold that most should be near; by default that of `duplicates`.
+        """
+        around = self._threshold() if around is None else around
+        return find_candidates(self._library, lowest, around, level=level, progress=progress)
+
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents: of this index by name, or files; see `compare_documents`."""
         return compare_documents(
@@ -616,6 +642,22 @@ def ingest_preview(
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
+
+
+def _refuse_strange(folder: Path) -> None:
+    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
+    for at, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            try:
+                mode = (Path(at) / name).lstat().st_mode
+            except FileNotFoundError:  # somebody else is at work
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise IndexDamaged(
+                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
+                    "remove it, or ingest into a new index with --index",
+                )
+        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had
 
 
 def _now() -> str:
