@@ -235,7 +235,11 @@ class Library:
                 self._db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((id_,) for id_ in changed))
                 same_documents = self._documents(old) == self._documents(new)
                 self._db.execute("DELETE FROM sources WHERE id = ?", (old,))
-                self._db.execute("UPDATE sources SET published = 1, digest = ? WHERE id = ?", (digest, new))
+                self._db.execute(
+                    "UPDATE sources SET published = 1, digest = ?1, passages = (SELECT count(*) FROM documents"
+                    " JOIN passages ON document_id = documents.id WHERE source_id = ?2) WHERE id = ?2",
+                    (digest, new),
+                )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
         return outcome
 
