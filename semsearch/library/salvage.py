@@ -1,8 +1,8 @@
 """What can still be read of a damaged Library, as a new one.
 
 Every row is looked at by itself: texts must be those of their digests, vectors of unit length. A source that does not
-have all its passages is left out. Those whose own row is lost have no name any more, so all are marked to be read again:
-the next ingest does, and embeds only texts whose vectors were lost.
+have all its passages is left out. One whose own row is lost has no name any more, so all are marked to be read again,
+as the next ingest does; it embeds only texts whose vectors were lost.
 """
 
 import json
@@ -116,7 +116,7 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
             lost.add(key)
             continue
         version = new.begin_source(key, SourceState(size, mtime, "", reading))
-        some = documents[source]
+        some = documents.get(source, [])
         for start in range(0, len(some), _ADD):
             new.add([(version, document) for document in some[start : start + _ADD]], {})
         new.publish([(version, "")])
