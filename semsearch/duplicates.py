@@ -76,7 +76,7 @@ class Judge:
     @property
     def verifies(self) -> bool:
         """Whether the verifier decides, which it does on documents of one passage each."""
-        return self.precision is not None and self.chance_precision >= self.precision
+        return bool(self.verifier) and self.precision is not None and self.chance_precision >= self.precision
 
     @property
     def long(self) -> float:
@@ -111,7 +111,9 @@ def find_duplicates(
     `base` is the folder that sources are named from, `saved` the file of earlier joins."""
     alike = threshold  # what the verifier turns down from there on is worth telling
     if judge.precision is not None:
-        threshold = judge.verifier.floor if judge.verifies and judge.verifier else judge.long
+        threshold = judge.long
+        if judge.verifier and judge.verifies:
+            threshold = min(threshold, judge.verifier.floor)
     with library.snapshot():
         layout, vectors = library.layout()
         state = library.state()
@@ -159,24 +161,28 @@ def find_duplicates(
 
 def _judged(compared: Compared, judge: Judge, alike: float) -> tuple[Compared, tuple[TurnedDown, ...]]:
     """The pairs that are accepted, and those of the others that are `alike`, the most alike first."""
+    assert judge.verifier
     pairs = compared.pairs
     single = (compared.corpus.size[pairs.left] == 1) & (compared.corpus.size[pairs.right] == 1)
     accepted = ~single & (pairs.similarity >= judge.long)
     names = dict(zip(compared.texts[::-1].tolist(), compared.names[::-1], strict=True))
-    taken_apart = _TakenApart(compared.contents)
     down = []
-    for start in range(0, len(pairs), _BLOCK):
-        at = np.arange(start, min(start + _BLOCK, len(pairs)))
-        at = at[single[at] | (pairs.similarity[at] >= alike)]
-        a, b = taken_apart(pairs.left[at], pairs.right[at])
-        chances = judge.verifier.chances(pairs.similarity[at], a, b) if judge.verifier else np.zeros(len(at))
-        accepted[at[single[at]]] = (chances >= judge.chance)[single[at]]
-        for k in np.flatnonzero(~accepted[at] & (pairs.similarity[at] >= alike)).tolist():
-            i = at[k]
-            why = "; ".join(map(str, reasons(a[k], b[k]))) if single[i] else _LONG
-            sides = names[int(pairs.left[i])], names[int(pairs.right[i])]
-            chance = float(chances[k]) if single[i] else None
-            down.append(TurnedDown(*sides, float(pairs.similarity[i]), chance, why or _LIKE))
+
+    def turn_down(at: int, chance: float | None, reason: str) -> None:
+        left, right = names[int(pairs.left[at])], names[int(pairs.right[at])]
+        down.append(TurnedDown(left, right, float(pairs.similarity[at]), chance, reason))
+
+    for at in np.flatnonzero(~single & ~accepted & (pairs.similarity >= alike)).tolist():
+        turn_down(at, None, _LONG)
+    taken_apart = _TakenApart(compared.contents)
+    decided = np.flatnonzero(single)
+    for start in range(0, len(decided), _BLOCK):
+        block = decided[start : start + _BLOCK]
+        a, b = taken_apart(pairs.left[block], pairs.right[block])
+        chances = judge.verifier.chances(pairs.similarity[block], a, b)
+        accepted[block] = chances >= judge.chance
+        for k in np.flatnonzero(~accepted[block] & (pairs.similarity[block] >= alike)).tolist():
+            turn_down(block[k], float(chances[k]), "; ".join(map(str, reasons(a[k], b[k]))) or _LIKE)
     down.sort(key=lambda pair: -pair.similarity)
     return replace(compared, pairs=pairs[accepted]), tuple(down)
 

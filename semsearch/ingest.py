@@ -25,8 +25,7 @@ from semsearch.files import opened
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
-from semsearch.text import clean, split, text_digest
-from semsearch.vectors import VectorIndex
+from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION, clean, split, text_digest
 
 STANDARD_INPUT = "<stdin>"
 """The key of the source that standard input is."""
@@ -37,7 +36,6 @@ _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
 _CHUNK_METADATA = 16 * 1024 * 1024
 _ENTRY = 100
 """What an entry of metadata takes beside its characters."""
-_APPLY = 2_000
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _FRESH_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
@@ -124,13 +122,15 @@ class Survey:
         self.unchanged = 0
         self.total = 0
         seen = set()
+        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
         for item in walk(roots, max_bytes=max_bytes) if roots else ():
             if isinstance(item, Skipped):
                 self.skipped.append(item)
             else:
                 key = source_key(item.path, base)
                 seen.add(key)
-                self._look(item, key, json.dumps([fields.text, fields.id]))
+                self._look(item, key, reading)
         # What lies below a folder that could not be read is not gone: nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
@@ -180,12 +180,14 @@ class Survey:
 
 
 class Run:
-    """One ingest: carries out what a `Survey` found."""
+    """One ingest: carries out what a `Survey` found. `deliver` tells the vector index what is on the outbox."""
 
-    def __init__(self, survey: Survey, library: Library, vectors: VectorIndex, embedder: Embedder) -> None:
+    def __init__(
+        self, survey: Survey, library: Library, embedder: Embedder, deliver: Callable[[], None]
+    ) -> None:
         self._survey = survey
         self._library = library
-        self._vectors = vectors
+        self._deliver = deliver
         self._embedder = embedder
         self._skipped = list(survey.skipped)
         self._unknown: list[tuple[str, float]] = []
@@ -245,7 +247,7 @@ class Run:
         for key in survey.gone:
             self._tell("removed", key)
         self._library.sweep()
-        apply_outbox(self._library, self._vectors)
+        self._deliver()
         return IngestReport(
             added=self._outcomes.count(None),
             updated=self._outcomes.count(True),
@@ -273,7 +275,7 @@ class Run:
             if outcome is not False:
                 self._tell("added" if outcome is None else "updated", piece.key)
         self._outcomes += outcomes
-        apply_outbox(self._library, self._vectors)
+        self._deliver()
 
     def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
         """Every changed source as pieces of bounded size, read and split."""
@@ -338,41 +340,6 @@ class Run:
         if failed:  # read it again next time, so that what is wrong with it is said again
             piece.state = SourceState(state.size, state.mtime_ns, "", state.reading)
         yield piece
-
-
-def apply_outbox(
-    library: Library, vectors: VectorIndex, progress: Callable[[int], None] | None = None
-) -> None:
-    """Tell the vector index what it has yet to be told. Can be cut off at any point and repeated.
-
-    `progress` is called with the passages told so far.
-    """
-    told = 0
-    while ids := library.outbox(_APPLY):
-        passages = library.passages(ids)
-        if gone := [id_ for id_ in ids if id_ not in passages]:
-            vectors.delete(gone)
-        if passages:
-            rows = library.vectors_of(list(passages))
-            vectors.upsert(
-                list(passages),
-                np.stack([rows[id_] for id_ in passages]),
-                [passage.text for passage in passages.values()],
-                [
-                    {
-                        "source": passage.source,
-                        "document": passage.document,
-                        "unit": passage.unit,
-                        "first": passage.first,
-                        "last": passage.last,
-                    }
-                    for passage in passages.values()
-                ],
-            )
-        library.mark_applied(ids)
-        told += len(ids)
-        if progress is not None:
-            progress(told)
 
 
 def document_record(

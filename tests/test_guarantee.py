@@ -45,13 +45,13 @@ def test_recall_equals_brute_force(rows: list, least: float, confidence: float) 
 
 @given(scored, st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([0.7, 0.9]))
 def test_precision_equals_brute_force_over_the_sequence(rows: list, least: float, confidence: float) -> None:
-    """Few pairs have one start: sets of at least n pairs, n = fewest * 1.15 ** i, ties together, until one fails."""
+    """Few pairs have one start: n = fewest * 1.15 ** i pairs, rounded down, ties together, until one fails."""
     rows = sorted(rows, reverse=True)
     scores, labels = [score for score, _ in rows], [label for _, label in rows]
     found = promise(scores, labels, "precision", least, confidence)
     passing, size = [], float(fewest(least, confidence))
     while size <= len(rows):
-        at = math.ceil(size - 1e-9)
+        at = math.floor(size + 1e-9)
         k = sum(score >= scores[at - 1] for score in scores)
         if tail(sum(labels[:k]), k, least) > 1 - confidence:
             break

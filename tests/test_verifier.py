@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from soundness import assert_sound
 from tiny_embedder import create_index, open_index
 
+from semsearch.cli import main
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
+from semsearch.index import Index
 from semsearch.records import LabelledPair
 from semsearch.tuning.evidence import FEATURES, Words, evidence, reasons
 from semsearch.tuning.pairs import PairSet
@@ -239,4 +242,42 @@ def test_a_recall_is_promised_too(tmp_path: Path) -> None:
         tuning, _ = index.tune(PairSet("mine", tuple(pairs)), aim=Aim("recall", 0.9))
         assert tuning.promise.measure == "recall"
         assert index.threshold["promise"]["least"] == 0.9
+        assert_sound(index)
+
+
+_SOLD = "bread milk paint glue soap salt rope tape wool nails cups forks lamps bolts pots rugs"
+
+
+def test_the_commands_promise_or_say_that_they_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
+
+    def run(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == code, result.output
+        return result
+
+    (tmp_path / "note.txt").write_text("The deposit is paid back.", encoding="utf-8")
+    run("ingest", "note.txt")
+    subjects = _SOLD.split()
+    rows = [f"We sell {word} here,We sell {word} in here,1\n" for word in subjects]
+    rows += [f"We sell {word} today,Nobody has ever been to {word} town,0\n" for word in subjects]
+    (tmp_path / "labels.csv").write_text(f"text_a,text_b,label\n{''.join(rows)}", encoding="utf-8")
+    refused = run("tune", "--pairs", "labels.csv", "--precision", "0.95", code=1).stderr
+    assert "no threshold can promise precision at least 0.95 with 90% confidence" in refused
+    assert "hint: it takes 45 flagged pairs, all of them rightly" in refused
+    assert json.loads(run("status", "--json").stdout)["threshold"] is None
+    run("tune", "--pairs", "labels.csv", "--precision", "0.95", "--f1", code=2)
+    run("tune", "--pairs", "labels.csv", "--precision", "1.5", code=2)
+    tuned = json.loads(run("tune", "--pairs", "labels.csv", "--precision", "0.7", "--json").stdout)
+    assert (tuned["promise"]["least"], tuned["promise"]["right"], tuned["promise"]["pairs"]) == (0.7, 8, 8)
+    assert tuned["verified"] is None
+    assert "precision at least 0.7 with 90% confidence" in run("status").stdout
+    assert "precision at least 0.7 with 90% confidence" in run("dedup", "--precision", "0.6").stderr
+    assert "no threshold is known" in run("dedup", "--precision", "0.8", code=2).stderr
+    assert "for the index" in run("dedup", "labels.csv", "--precision", "0.6", code=2).stderr
+    assert "give one" in run("dedup", "--precision", "0.6", "--threshold", "0.9", code=2).stderr
+    with Index.open(tmp_path / ".semsearch") as index:
         assert_sound(index)

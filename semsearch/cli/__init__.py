@@ -23,7 +23,9 @@ COMMANDS = {
     "eval": "eval",
     "status": "manage",
     "remove": "manage",
-    "repair": "manage",
+    "forget": "care",
+    "check": "care",
+    "repair": "care",
     "completion": "completion",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""

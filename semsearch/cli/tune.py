@@ -133,6 +133,8 @@ def tune_(
         render.talk(f"wrote {plot}")
     where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
     render.talk(f"threshold {tuning.threshold:g} {where}")
+    if index and (made := tuning.verified) and made.promise and made.promise.measure == "precision":
+        render.talk(f"the verifier, too: `semsearch dedup --precision {made.promise.least:g}` goes by it")
     if pairs.skipped:
         raise click.exceptions.Exit(3)
 

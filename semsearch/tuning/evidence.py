@@ -71,8 +71,10 @@ peacefully/violently calm/angry
 男/女 早/晚 胜/负 输/赢 真/假 好/坏 黑/白 有/无 东/西 南/北 远/近 深/浅 轻/重 软/硬 干/湿 明/暗 推/拉 来/去 始/终 生/死
 老/少 贵/贱 强/弱 富/贫 哭/笑 爱/恨 攻/守 昼/夜 日/夜 宽/窄 厚/薄 粗/细 涨/跌 加/减 正/反 阴/晴 起/落 收/发 允/禁
 """
-_PAIRS = {tuple(sides) for pair in _OPPOSITES.split() for sides in (pair.split("/"), pair.split("/")[::-1])}
-_OPPOSITE = {word: frozenset(y for x, y in _PAIRS if x == word) for word in {x for x, _ in _PAIRS}}
+_OPPOSITE: dict[str, set[str]] = {}
+for _one, _other in (_pair.split("/") for _pair in _OPPOSITES.split()):
+    _OPPOSITE.setdefault(_one, set()).add(_other)
+    _OPPOSITE.setdefault(_other, set()).add(_one)
 _FEW = 3
 """Words that may differ, on each side, where opposites are looked for."""
 _LONG = 60
@@ -210,7 +212,7 @@ def _opposites(a: Words, b: Words) -> tuple[str, str] | None:
     x, y = a.said - b.said, b.said - a.said
     if len(x) <= _FEW and len(y) <= _FEW:
         for word in sorted(x):
-            for other in sorted(_OPPOSITE.get(word, frozenset()) & y):
+            for other in sorted(_OPPOSITE.get(word, set()) & y):
                 return word, other
     return None
 

@@ -150,7 +150,7 @@ class _Sample:
         best: Promise | None = None
         for start in (first * _APART**j for j in range(starts)):
             for size in _growing(start, n):
-                k = int(ends[np.searchsorted(grown, size * (1 - 1e-12))])
+                k = int(ends[np.searchsorted(grown, math.floor(size + 1e-9) * (1 - 1e-12))])
                 flagged = np.arange(len(self.scores)) < k
                 if self._tail(flagged, self.positive, least, worth[k - 1]) > level:
                     break
