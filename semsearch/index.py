@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from semsearch import text
+from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, undo
@@ -35,7 +36,7 @@ from semsearch.errors import (
     InvalidInput,
     SemsearchError,
 )
-from semsearch.evaluation import Cosines, tune_pairs
+from semsearch.evaluation import Cosines, model_of, tune_pairs
 from semsearch.files import disk
 from semsearch.ingest import (
     Change,
@@ -202,6 +203,11 @@ class Index:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def model(self) -> str:
+        """The name of this index's model and its precision, as labels have it."""
+        return model_of(str(self._settings["model"]), str(self._settings["precision"]))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -461,6 +467,21 @@ class Index:
             memory=memory,
             progress=progress,
         )
+
+    def candidates(
+        self,
+        lowest: float,
+        *,
+        around: float | None = None,
+        level: Level = "document",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Candidates:
+        """The pairs of this index that a person should label, in order: see `semsearch.candidates`.
+
+        `around` is the threshold that most should be near; by default that of `duplicates`.
+        """
+        around = self._threshold() if around is None else around
+        return find_candidates(self._library, lowest, around, level=level, progress=progress)
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents: of this index by name, or files; see `compare_documents`."""

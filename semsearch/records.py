@@ -130,7 +130,9 @@ class Group:
 class LabelledPair:
     """Two texts with a judgement. `score` is graded (any scale); `duplicate` is yes/no; at least one is set.
 
-    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation".
+    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation". `weight`
+    is how many pairs it stands for, where they were sampled unevenly. `cosine` is what `model` (name and precision)
+    makes of the two where that is known already: of long texts it is that of `dedup`, passage by passage.
     """
 
     text_a: str
@@ -139,3 +141,6 @@ class LabelledPair:
     score: float | None = None
     split: str = ""
     kind: str = ""
+    weight: float = 1.0
+    cosine: float | None = None
+    model: str = ""

@@ -20,6 +20,7 @@ COMMANDS = {
     "undo": "plan",
     "leak": "leak",
     "tune": "tune",
+    "label": "label",
     "eval": "eval",
     "status": "manage",
     "remove": "manage",
