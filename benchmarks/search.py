@@ -212,9 +212,10 @@ def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) 
     vectors = index.embedder.encode([clean(query).strip() for query in queries])
     scores = vectors @ matrix.T
     cut = np.partition(scores, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS] - 1e-6
-    results = index._vectors.nearest(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph
+    results = index._replica.candidates(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph
+    assert results is not None, "the graph is not as it was sealed: semsearch repair"
     right = sum(
-        int(np.sum(scores[at, [row[id_] for id_, _ in hits]] >= cut[at])) for at, hits in enumerate(results)
+        int(np.sum(scores[at, [row[id_] for id_ in ids]] >= cut[at])) for at, ids in enumerate(results)
     )
     figures = {
         "passages": len(ids),

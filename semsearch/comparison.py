@@ -119,11 +119,11 @@ def _best(a: Vectors, b: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64
 
 
 def _document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> Passages:
-    return (library and _stored(name, library)) or _from_file(name, embedder, library)
+    return (library and stored_document(name, library)) or file_document(name, embedder, library)
 
 
-def _stored(name: str, library: Library) -> Passages | None:
-    """A document of the Library, or None."""
+def stored_document(name: str, library: Library) -> Passages | None:
+    """A document of the Library by its name, or None."""
     sources = library.states().keys() & {name, *_rows_of(name)}
     ids, vectors = library.passages_where(sources.__contains__)
     stored = library.passages(ids)
@@ -140,7 +140,11 @@ def _rows_of(name: str) -> Iterator[str]:
     return (name[:at] for at, character in enumerate(name) if character == "#")
 
 
-def _from_file(name: str, embedder: Callable[[], Embedder], library: Library | None) -> Passages:
+def file_document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> Passages:
+    """A file that is none of the Library's documents, read, cut and embedded as `ingest` does it.
+
+    Raises what `compare_documents` does.
+    """
     document = _read(name, library)
     model = embedder()
     passages = document_record(

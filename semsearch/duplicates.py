@@ -91,6 +91,47 @@ def _promised(saved: Mapping[str, Any] | None) -> float:
     return float(promise["least"]) if promise and promise["measure"] == "precision" else 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """What is compared, by document or by passage: its `names`, their `sources`, and the rows of `vectors` of each.
+
+    `digests` tell equal texts. `read` gives the texts of some positions; it raises `SemsearchError` once the index has
+    changed.
+    """
+
+    names: Sequence[str]
+    sources: Sequence[str]
+    digests: Sequence[bytes]
+    documents: Sequence[DocumentPassages]
+    vectors: NDArray[np.float32]
+    read: Callable[[Sequence[int]], Sequence[str]]
+
+
+def listing(library: Library, level: Level) -> Listing:
+    """Everything that the Library holds; asked for within a snapshot of it."""
+    layout, vectors = library.layout()
+    state = library.state()
+    names, sources, digests = layout.names, layout.sources, layout.digests
+    document = layout.document
+    if level == "passage":
+        located = zip(document.tolist(), layout.places, strict=True)
+        names = [names[at] + place(*where) for at, where in located]
+        sources = [sources[at] for at in document.tolist()]
+        digests = [row.to_bytes(8, "big") for row in layout.row.tolist()]
+        document = np.arange(len(names))
+    starts = np.searchsorted(document, np.arange(len(names) + 1)).tolist()
+
+    def read(positions: Sequence[int]) -> list[str]:
+        if library.state() != state:
+            raise SemsearchError("the index has changed since it was compared", "compare it again")
+        spans = [range(starts[at], starts[at + 1]) for at in positions]
+        texts = iter(library.texts(layout.numbers[[at for span in spans for at in span]].tolist()))
+        return ["\n".join(islice(texts, len(span))) for span in spans]
+
+    documents = passages_of(document, layout.row, layout.length)
+    return Listing(names, sources, digests, documents, vectors, read)
+
+
 def find_duplicates(
     library: Library,
     threshold: float,
@@ -115,40 +156,20 @@ def find_duplicates(
         if judge.verifier and judge.verifies:
             threshold = min(threshold, judge.verifier.floor)
     with library.snapshot():
-        layout, vectors = library.layout()
-        state = library.state()
-        names, sources, digests = layout.names, layout.sources, layout.digests
-        document = layout.document
-        if level == "passage":
-            located = zip(document.tolist(), layout.places, strict=True)
-            names = [names[at] + place(*where) for at, where in located]
-            sources = [sources[at] for at in document.tolist()]
-            digests = [row.to_bytes(8, "big") for row in layout.row.tolist()]
-            document = np.arange(len(names))
-        documents = passages_of(document, layout.row, layout.length)
-        starts = np.searchsorted(document, np.arange(len(names) + 1)).tolist()
-
-        protected = matching(sources, protect)
-        order = preference(keep, _traits(base, sources, documents, keep), protected)
-
-        def read(positions: Sequence[int]) -> list[str]:
-            if library.state() != state:
-                raise SemsearchError("the index has changed since it was compared", "compare it again")
-            spans = [range(starts[at], starts[at + 1]) for at in positions]
-            texts = iter(library.texts(layout.numbers[[at for span in spans for at in span]].tolist()))
-            return ["\n".join(islice(texts, len(span))) for span in spans]
-
+        all_ = listing(library, level)
+        protected = matching(all_.sources, protect)
+        order = preference(keep, _traits(base, all_.sources, all_.documents, keep), protected)
         compared = compare(
-            names,
-            digests,
-            documents,
-            vectors,
+            all_.names,
+            all_.digests,
+            all_.documents,
+            all_.vectors,
             threshold,
-            read=read,
+            read=all_.read,
             level=level,
             lexical=lexical,
             matches=partial(
-                saved_join, vectors, path=saved, only_saved=from_run, progress=progress, memory=memory
+                saved_join, all_.vectors, path=saved, only_saved=from_run, progress=progress, memory=memory
             ),
             memory=memory,
         )

@@ -1,4 +1,4 @@
-"""Reading a plain file and nothing else; writing one so that it is there whole or not at all."""
+"""Reading a plain file and nothing else; writing one so that it is there whole or not at all; what the disk says."""
 
 import errno
 import io
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
+
+from semsearch.errors import SemsearchError
 
 
 def opened(path: Path) -> io.BufferedReader:
@@ -62,3 +64,17 @@ def replacing(path: Path, *, like: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """What the operating system says of writing in a folder, as one of our errors; a wait in vain is none."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SemsearchError(
+            f"cannot write {folder}: {reason}", "check its permissions and the disk"
+        ) from error

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,9 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from semsearch import text
+from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, undo
@@ -28,35 +26,40 @@ from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.duplicates import Judge, find_duplicates
 from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
+from semsearch.erasure import Forgotten, forget
 from semsearch.errors import (
     FingerprintMismatch,
     IndexDamaged,
-    IndexLocked,
     IndexNotFound,
     InvalidInput,
     SemsearchError,
 )
-from semsearch.evaluation import Cosines, tune_pairs
+from semsearch.evaluation import Cosines, model_of, tune_pairs
+from semsearch.files import disk
 from semsearch.ingest import (
+    Change,
     IngestReport,
     Progress,
     Run,
     Survey,
-    apply_outbox,
     is_below,
     source_key,
 )
-from semsearch.library import Library
-from semsearch.readers import DEFAULT_MAX_BYTES, RowFields
+from semsearch.integrity import Soundness, check
+from semsearch.library import Library, migrate, outdated
+from semsearch.lock import writing
+from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.readers.rewrite import copy_rows
 from semsearch.records import TIERS, Hit, Level, Linkage, Tier
+from semsearch.replica import FOLDER as CHROMA
+from semsearch.replica import Replica, sealed_empty
 from semsearch.search import Search
+from semsearch.similar import similar
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
-from semsearch.vectors import VectorIndex
 
 FOLDER = ".semsearch"
-_CHROMA, _JOIN = "chroma", "join.npz"
+_JOIN = "join.npz"
 ENVIRONMENT = "SEMSEARCH_INDEX"
 DEFAULT_WAIT = 10.0
 DEFAULT_THRESHOLD = 0.85
@@ -101,17 +104,18 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
-        self._library = Library(self.folder / "library.sqlite3")
+        library = self.folder / "library.sqlite3"
+        if outdated(library):
+            with writing(self.folder, wait):
+                migrate(library)
+        self._library = Library(library)
         self._settings: dict[str, str | int] = self._library.setting("fingerprint") or {}
-        made = {name: self._settings.get(name) for name in _text_settings()}
-        if made != _text_settings():
+        if "model" not in self._settings or "precision" not in self._settings:
             self._library.close()
-            raise FingerprintMismatch(
-                f"{self.folder} was made with text settings {made}; this semsearch has {_text_settings()}",
-                "ingest into a new index with --index",
+            raise IndexDamaged(
+                f"{self.folder} does not say what made it", "remove the folder and ingest again"
             )
-        if self._library.outbox(1):
-            self._replay()
+        self._replica = Replica(self._library, self.folder)
 
     @classmethod
     def create(
@@ -132,16 +136,16 @@ class Index:
                 f"{folder} is there already and not empty", "choose another folder with --index"
             )
         embedder = load_embedder(model, precision)
-        with _disk(folder):
+        with disk(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
         try:
             library = Library(staging / "library.sqlite3", create=True)
-            library.save_setting("fingerprint", asdict(embedder.fingerprint) | _text_settings())
+            library.save_setting("fingerprint", asdict(embedder.fingerprint))
             library.save_setting("created", _now())
+            sealed_empty(library, staging)
             library.close()
-            VectorIndex(staging / _CHROMA, create=True).close()
-            with _disk(folder):
+            with disk(folder):
                 (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
                 staging.chmod(0o755)
                 staging.replace(folder)
@@ -186,9 +190,8 @@ class Index:
 
     def close(self) -> None:
         """Let go of the index's files."""
+        self._replica.close()
         self._library.close()
-        if "_vectors" in self.__dict__:
-            self._vectors.close()
 
     def __enter__(self) -> "Index":
         return self
@@ -197,6 +200,11 @@ class Index:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def model(self) -> str:
+        """The name of this index's model and its precision, as labels have it."""
+        return model_of(str(self._settings["model"]), str(self._settings["precision"]))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -216,12 +224,8 @@ class Index:
         return embedder
 
     @cached_property
-    def _vectors(self) -> VectorIndex:
-        return VectorIndex(self.folder / _CHROMA)
-
-    @cached_property
     def _search(self) -> Search:
-        return Search(self._library, lambda: self._vectors, lambda: self.embedder)
+        return Search(self._library, self._replica.candidates, lambda: self.embedder)
 
     # -- sources ----------------------------------------------------------------------------------------
 
@@ -242,29 +246,56 @@ class Index:
         max_bytes: int = DEFAULT_MAX_BYTES,
         dry_run: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to date with files and folders: add new sources, replace changed, remove vanished.
 
-        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. Raises
-        `InvalidInput` for a path that does not exist and `IndexLocked` while another process writes.
+        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. `tell` is
+        called, from another thread, with each source that was changed, once it is. Raises `InvalidInput` for a path
+        that does not exist and `IndexLocked` while another process writes.
         """
         roots = [Path(path) for path in paths]
         if dry_run:
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             return survey.report(standard_input is not None)
         with self._writing():
+            self._replica.complete()
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             if survey.changed or survey.gone or standard_input is not None:
-                run = Run(survey, self._library, self._vectors, self.embedder)
-                report = run.ingest(standard_input, progress)
+                run = Run(survey, self._library, self.embedder, self._replica.tell)
+                report = run.ingest(standard_input, progress, tell)
             else:  # nothing to do: neither the model nor Chroma is loaded for it
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
             self._library.save_setting("last_ingest", _now())
         return report
 
+    def changes(self, paths: Sequence[Path | str]) -> Iterator[None]:
+        """Wait for files at or below `paths` to change: yields when it has begun to, and after each burst of changes.
+
+        What changed is for `ingest` to find out; nothing is locked meanwhile.
+        """
+        return changes([Path(path) for path in paths], self.folder)
+
     def remove(self, source: str | Path) -> int:
         """Forget a source, or every source below a folder; returns how many. The files stay where they are."""
+        keys = self._keys_of(source)
+        with self._writing():
+            self._forget(keys)
+        return len(keys)
+
+    def forget(self, source: str | Path, *, verify: bool = False) -> Forgotten:
+        """Forget a source, or every source below a folder, and write every file of the index that held it anew.
+
+        With `verify` all files of the index are searched for its texts and vectors. The files of the source itself
+        stay where they are, and so does the quarantine. Takes as long as `repair`.
+        """
+        keys = self._keys_of(source)
+        with self._writing():
+            return forget(self.folder, self._library, self._replica, keys, [_JOIN], verify=verify)
+
+    def _keys_of(self, source: str | Path) -> list[str]:
+        """The names of a source, or of all below a folder. Raises `InvalidInput` where there is none."""
         base = self.folder.parent
         places = (Path(source), base / source) if str(source) else ()
         keys = [
@@ -274,9 +305,7 @@ class Index:
         ]
         if not keys:
             raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
-        with self._writing():
-            self._forget(keys)
-        return len(keys)
+        return keys
 
     def sources(self) -> list[str]:
         """The names of all sources, sorted."""
@@ -322,6 +351,38 @@ class Index:
             vectors = self.embedder.encode(cleaned)
         return self._search.hits(
             vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight
+        )
+
+    def similar(
+        self,
+        document: Path | str,
+        line: int | None = None,
+        *,
+        k: int = 10,
+        min_score: float = -1.0,
+        source: str | None = None,
+        highlight: bool = True,
+    ) -> list[Hit]:
+        """The `k` documents most like one, or, with a `line` of it, the passages most like the one there.
+
+        `document` is a file or the name of a document in the index; a file that is not indexed is read, cut and
+        embedded for it. The document itself is left out, copies of it are not. Two documents are as similar as
+        `duplicates` has it; the hit is the passage that is most like any of the document's. `line` is a page in a PDF,
+        a paragraph in a Word document. `min_score` and `source` are those of `query`.
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}, but must be at least 1")
+        name = str(document)
+        return similar(
+            name,
+            [self.key_of(Path(name)), name],
+            line,
+            self._library,
+            lambda: self.embedder,
+            k=k,
+            min_score=min_score,
+            source=source,
+            highlight=highlight,
         )
 
     # -- near-duplicates --------------------------------------------------------------------------------
@@ -380,6 +441,21 @@ class Index:
             memory=memory,
             progress=progress,
         )
+
+    def candidates(
+        self,
+        lowest: float,
+        *,
+        around: float | None = None,
+        level: Level = "document",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Candidates:
+        """The pairs of this index that a person should label, in order: see `semsearch.candidates`.
+
+        `around` is the threshold that most should be near; by default that of `duplicates`.
+        """
+        around = self._threshold() if around is None else around
+        return find_candidates(self._library, lowest, around, level=level, progress=progress)
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents: of this index by name, or files; see `compare_documents`."""
@@ -502,7 +578,7 @@ class Index:
         """Where the index is, its model and settings, what it holds, and its saved threshold."""
         parts = {
             "library": [*self.folder.glob("library.sqlite3*")],
-            "vectors": [path for path in (self.folder / _CHROMA).rglob("*") if path.is_file()],
+            "vectors": [path for path in (self.folder / CHROMA).rglob("*") if path.is_file()],
             "comparisons": [*self.folder.glob(_JOIN)],
             "quarantine": [path for path in (self.folder / QUARANTINE).rglob("*") if path.is_file()],
         }
@@ -514,8 +590,16 @@ class Index:
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
             verifier=self.verifier,
-            pending=bool(self._library.outbox(1)),
+            pending=self._replica.unfinished,
         )
+
+    def check(self) -> Soundness:
+        """Prove the index sound: the Library's database and all it says, and that Chroma holds that and nothing else.
+
+        What a run that was cut off has left is completed first. Reads all there is.
+        """
+        with self._writing():
+            return check(self.folder, self._library, self._replica)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Make Chroma's files anew from the Library, without embedding anything; returns the number of passages.
@@ -524,63 +608,24 @@ class Index:
         called with the passages done and in all.
         """
         with self._writing():
-            if "_vectors" in self.__dict__:
-                self.__dict__.pop("_vectors").close()
-            with _disk(self.folder):
-                for left in self.folder.glob(f"{_CHROMA}-*"):
-                    shutil.rmtree(left)
-                fresh = Path(tempfile.mkdtemp(prefix=f"{_CHROMA}-", dir=self.folder))
-            VectorIndex(fresh, create=True).close()
-            self._library.tell_everything()
-            with _disk(self.folder):
-                chroma = self.folder / _CHROMA
-                if chroma.exists():
-                    chroma.rename(Path(tempfile.mkdtemp(prefix=f"{_CHROMA}-", dir=self.folder)) / "old")
-                fresh.rename(chroma)
-            total = self._library.pending()
-            apply_outbox(self._library, self._vectors, progress and (lambda done: progress(done, total)))
-            for left in self.folder.glob(f"{_CHROMA}-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            total = self._library.counts()["passages"]
+            self._replica.renew(progress and (lambda done: progress(done, total)))
         return total
 
     # -- plumbing ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def _writing(self, wait: float | None = None) -> Iterator[None]:
-        """Hold the write lock; it goes with the process. Raises `IndexLocked` after waiting in vain."""
-        holder = self.folder / "holder"
-        lock = FileLock(self.folder / "lock", timeout=self._wait if wait is None else wait)
-        try:
-            with _disk(self.folder):
-                lock.acquire()
-        except Timeout:
-            who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
-            raise IndexLocked(
-                f"{self.folder} is being written by {who}", "wait, or try again later"
-            ) from None
-        try:
-            command = " ".join(Path(word).name for word in sys.argv[:2])
-            with contextlib.suppress(OSError):  # it only helps whoever waits
-                holder.write_text(f"process {os.getpid()} ({command})\n", encoding="utf-8")
+    def _writing(self) -> Iterator[None]:
+        """Hold the write lock; at the end Chroma's files are sealed."""
+        with writing(self.folder, self._wait):
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
+            self._replica.settle()
 
     def _forget(self, keys: Collection[str]) -> None:
         if keys:
             self._library.remove(keys)
             self._library.sweep()
-            apply_outbox(self._library, self._vectors)
-
-    def _replay(self) -> None:
-        """Finish what a run that was cut off left to be told to Chroma.
-
-        Where it cannot be done now, since a run is at it, the disk is full or read-only, or Chroma's files are damaged,
-        the index is used as it is: what needs Chroma will say so.
-        """
-        with contextlib.suppress(SemsearchError), self._writing(wait=0):
-            apply_outbox(self._library, self._vectors)
+            self._replica.tell()
 
 
 def ingest_preview(
@@ -588,24 +633,6 @@ def ingest_preview(
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
-
-
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """What the operating system says of the index's folder, as one of our errors; a lock that is taken is none."""
-    try:
-        yield
-    except Timeout:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SemsearchError(
-            f"cannot write {folder}: {reason}", "check its permissions and the disk"
-        ) from error
-
-
-def _text_settings() -> dict[str, str | int]:
-    return {"cleaner": text.CLEANER_VERSION, "splitter": text.SPLITTER_VERSION}
 
 
 def _now() -> str:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -25,8 +25,7 @@ from semsearch.files import opened
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.readers import Found, RowFields, read, read_text, walk
 from semsearch.records import Document, Skipped
-from semsearch.text import clean, split, text_digest
-from semsearch.vectors import VectorIndex
+from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION, clean, split, text_digest
 
 STANDARD_INPUT = "<stdin>"
 """The key of the source that standard input is."""
@@ -37,12 +36,20 @@ _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
 _CHUNK_METADATA = 16 * 1024 * 1024
 _ENTRY = 100
 """What an entry of metadata takes beside its characters."""
-_APPLY = 2_000
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _FRESH_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
+_PROSE = frozenset({
+    "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
+    ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
+})  # fmt: skip
+"""The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
 
 _T = TypeVar("_T")
+
+
+Change = Literal["added", "updated", "removed"]
+"""What an ingest does to a source that is not as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +122,15 @@ class Survey:
         self.unchanged = 0
         self.total = 0
         seen = set()
+        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
         for item in walk(roots, max_bytes=max_bytes) if roots else ():
             if isinstance(item, Skipped):
                 self.skipped.append(item)
             else:
                 key = source_key(item.path, base)
                 seen.add(key)
-                self._look(item, key, json.dumps([fields.text, fields.id]))
+                self._look(item, key, reading)
         # What lies below a folder that could not be read is not gone: nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
@@ -171,22 +180,29 @@ class Survey:
 
 
 class Run:
-    """One ingest: carries out what a `Survey` found."""
+    """One ingest: carries out what a `Survey` found. `deliver` tells the vector index what is on the outbox."""
 
-    def __init__(self, survey: Survey, library: Library, vectors: VectorIndex, embedder: Embedder) -> None:
+    def __init__(
+        self, survey: Survey, library: Library, embedder: Embedder, deliver: Callable[[], None]
+    ) -> None:
         self._survey = survey
         self._library = library
-        self._vectors = vectors
+        self._deliver = deliver
         self._embedder = embedder
         self._skipped = list(survey.skipped)
         self._unknown: list[tuple[str, float]] = []
         self._versions: dict[str, int] = {}
         self._outcomes: list[bool | None] = []
+        self._tell: Callable[[Change, str], None] = lambda change, key: None
 
     def ingest(
-        self, standard_input: str | None = None, progress: Callable[[Progress], None] | None = None
+        self,
+        standard_input: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
-        """Embed and publish what changed, chunk by chunk, then remove what is gone."""
+        """Embed and publish what changed, chunk by chunk, then remove what is gone; see `Index.ingest`."""
+        self._tell = tell or self._tell
         survey, total = self._survey, self._survey.total + len(standard_input or "")
         documents = passages = embedded = done = 0
         self._library.discard_unpublished()
@@ -203,14 +219,14 @@ class Run:
                 order = [digest for digest in texts if digest in missing]
                 size, count, finished = sum(piece.size for piece in chunk), len(order), 0
 
-                def tell(texts_done: int) -> None:
+                def step(texts_done: int) -> None:
                     nonlocal finished
                     finished += texts_done
                     if progress is not None and finished < count:  # noqa: B023 - called within this turn of the loop
                         share = finished / count  # noqa: B023
                         progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
 
-                vectors = self._embedder.encode([texts[digest] for digest in order], tell)
+                vectors = self._embedder.encode([texts[digest] for digest in order], step)
                 lengths = np.linalg.norm(vectors, axis=1)
                 if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
                     raise ModelError(
@@ -228,8 +244,10 @@ class Run:
                 future.result()
         self._library.touch(survey.touched)
         self._library.remove(survey.gone)
+        for key in survey.gone:
+            self._tell("removed", key)
         self._library.sweep()
-        apply_outbox(self._library, self._vectors)
+        self._deliver()
         return IngestReport(
             added=self._outcomes.count(None),
             updated=self._outcomes.count(True),
@@ -250,9 +268,14 @@ class Run:
                 self._versions[piece.key] = self._library.begin_source(piece.key, piece.state)
             documents += [(self._versions[piece.key], document) for document in piece.documents]
         self._library.add(documents, new)
-        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in pieces if piece.last]
-        self._outcomes += self._library.publish(ready)
-        apply_outbox(self._library, self._vectors)
+        finished = [piece for piece in pieces if piece.last]
+        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in finished]
+        outcomes = self._library.publish(ready)
+        for piece, outcome in zip(finished, outcomes, strict=True):
+            if outcome is not False:
+                self._tell("added" if outcome is None else "updated", piece.key)
+        self._outcomes += outcomes
+        self._deliver()
 
     def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
         """Every changed source as pieces of bounded size, read and split."""
@@ -319,41 +342,6 @@ class Run:
         yield piece
 
 
-def apply_outbox(
-    library: Library, vectors: VectorIndex, progress: Callable[[int], None] | None = None
-) -> None:
-    """Tell the vector index what it has yet to be told. Can be cut off at any point and repeated.
-
-    `progress` is called with the passages told so far.
-    """
-    told = 0
-    while ids := library.outbox(_APPLY):
-        passages = library.passages(ids)
-        if gone := [id_ for id_ in ids if id_ not in passages]:
-            vectors.delete(gone)
-        if passages:
-            rows = library.vectors_of(list(passages))
-            vectors.upsert(
-                list(passages),
-                np.stack([rows[id_] for id_ in passages]),
-                [passage.text for passage in passages.values()],
-                [
-                    {
-                        "source": passage.source,
-                        "document": passage.document,
-                        "unit": passage.unit,
-                        "first": passage.first,
-                        "last": passage.last,
-                    }
-                    for passage in passages.values()
-                ],
-            )
-        library.mark_applied(ids)
-        told += len(ids)
-        if progress is not None:
-            progress(told)
-
-
 def document_record(
     document: Document, measure: Callable[[Sequence[str]], list[int]], window: int
 ) -> DocumentRecord:
@@ -363,13 +351,14 @@ def document_record(
     breaks = [at for at, character in enumerate(text) if character == "\n"]
     lines = document.numbers or range(1, len(breaks) + 2)
     passages = []
-    for ordinal, span in enumerate(split(text, measure, window)):
+    marked = PurePosixPath(document.source).suffix.lower() in _PROSE
+    for ordinal, span in enumerate(split(text, measure, window, marked=marked)):
         body = text[span.start : span.end]
         digest = text_digest(body)
         identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
         first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
         id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-        passages.append(PassageRecord(id_, body, digest, document.unit, first, last))
+        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
     return DocumentRecord(name, text_digest(text.strip()), document.metadata, passages)
 
 

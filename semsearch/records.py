@@ -51,7 +51,8 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found by a query. `score` is the cosine in [-1, 1]; `highlight` is the [start, end) span of
-    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it."""
+    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it. `heading` is
+    the path of the headings it stands under, such as `Guide > Install`, or empty."""
 
     score: float
     source: str
@@ -61,6 +62,7 @@ class Hit:
     start: int
     end: int
     passage_id: str
+    heading: str = ""
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
     copies: tuple["Hit", ...] = ()
@@ -128,7 +130,9 @@ class Group:
 class LabelledPair:
     """Two texts with a judgement. `score` is graded (any scale); `duplicate` is yes/no; at least one is set.
 
-    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation".
+    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation". `weight`
+    is how many pairs it stands for, where they were sampled unevenly. `cosine` is what `model` (name and precision)
+    makes of the two where that is known already: of long texts it is that of `dedup`, passage by passage.
     """
 
     text_a: str
@@ -137,3 +141,6 @@ class LabelledPair:
     score: float | None = None
     split: str = ""
     kind: str = ""
+    weight: float = 1.0
+    cosine: float | None = None
+    model: str = ""

@@ -12,7 +12,7 @@ from semsearch.dedup import fold
 from semsearch.embedding import Embedder, Vectors
 from semsearch.library import Library, StoredPassage
 from semsearch.records import Hit
-from semsearch.vectors import VectorIndex, preload
+from semsearch.vectors import preload
 
 Scored = tuple[StoredPassage, float]
 _TIES = 16
@@ -32,14 +32,16 @@ class _Scan:
     matrix: Vectors
 
 
-class Search:
-    """Searches one index. `vectors` opens Chroma, and `embedder` loads the model, where they are needed."""
+Candidates = Callable[[Vectors, int], list[list[str]] | None]
+"""Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
 
-    def __init__(
-        self, library: Library, vectors: Callable[[], VectorIndex], embedder: Callable[[], Embedder]
-    ) -> None:
+
+class Search:
+    """Searches one index. `embedder` loads the model where it is needed."""
+
+    def __init__(self, library: Library, candidates: Candidates, embedder: Callable[[], Embedder]) -> None:
         self._library = library
-        self._vectors = vectors
+        self._candidates = candidates
         self._embedder = embedder
         self._scan: _Scan | None = None
 
@@ -119,9 +121,16 @@ class Search:
 
     def _nearest_by_graph(self, queries: Vectors, k: int) -> list[tuple[list[Scored], bool]]:
         # HNSW gives equal scores, as copies have, in any order: ask for more, so that names decide who is cut off.
-        found = self._vectors().nearest(queries, k + _TIES)
-        stored = self._library.passages(list({id_ for row in found for id_, _ in row}))
-        rows = ([(stored[id_], score) for id_, score in row if id_ in stored] for row in found)
+        found = self._candidates(queries, k + _TIES)
+        if found is None:
+            return self._nearest(queries, k)
+        with self._library.snapshot():
+            ids = list({id_ for row in found for id_ in row})
+            stored, vectors = self._library.passages(ids), self._library.vectors_of(ids)
+        rows = (
+            [(stored[id_], float(np.clip(vectors[id_] @ query, -1, 1))) for id_ in row if id_ in stored]
+            for query, row in zip(queries, found, strict=True)
+        )
         return [(_ranked(hits)[:k], len(row) < k + _TIES) for hits, row in zip(rows, found, strict=True)]
 
     def _nearest_of(self, queries: Vectors, k: int, glob: str) -> list[tuple[list[Scored], bool]]:
@@ -190,6 +199,7 @@ def _hit(
         unit=passage.unit,
         start=passage.first,
         end=passage.last,
+        heading=passage.heading,
         passage_id=passage.id,
         metadata=passage.metadata,
         highlight=highlight,

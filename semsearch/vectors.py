@@ -1,12 +1,13 @@
 """The vector index: a plain Chroma collection in a folder, and the only place that imports chromadb.
 
-Chroma speaks of cosine *distance*; here it is turned into similarity, and it never leaves this module. Chroma never
-embeds anything for us, keeps no telemetry, and takes no settings from a `.env` file or the environment.
+Chroma's cosine *distances* never leave this module. Chroma never embeds anything for us, keeps no telemetry, and takes
+no settings from a `.env` file or the environment.
 """
 
 import contextlib
 import functools
 import importlib.util
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 COLLECTION = "passages"
 _PAGE = 5_000
 """Rows a call. Chroma takes at most 5,461 a write, and more than 32,766 a read fail in its SQLite."""
-_REPAIR = "make it anew from the Library: semsearch repair"
+REPAIR = "make it anew from the Library: semsearch repair"
+_in_use: set[str] = set()
+"""Paths of the clients of this process."""
 _EF_SEARCH = 200
 """Candidates HNSW keeps while searching; Chroma's default is 100."""
 
@@ -35,10 +38,14 @@ class VectorIndex:
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         if not create and not (folder / "chroma.sqlite3").exists():
-            raise IndexDamaged(f"{folder} holds no Chroma database", _REPAIR)
+            raise IndexDamaged(f"{folder} holds no Chroma database", REPAIR)
         with _translated(folder):
             self._folder = folder
-            self._client = _client(folder)
+            # Clients of one path share what any of them has loaded, however old that is.
+            names = (f"{folder}{'/.' * times}" for times in itertools.count())
+            self._path = next(name for name in names if name not in _in_use)
+            self._client = _client(folder, self._path)
+            _in_use.add(self._path)
             if create:
                 # A collection keeps the space it was made with, and Chroma's default is l2.
                 self._collection = self._client.create_collection(
@@ -49,12 +56,13 @@ class VectorIndex:
             else:
                 self._collection = self._client.get_collection(COLLECTION, embedding_function=None)
                 if _names_a_function(self._collection.get_model().serialized_schema):
-                    raise IndexDamaged(f"{folder} names an embedding function, and ours never does", _REPAIR)
+                    raise IndexDamaged(f"{folder} names an embedding function, and ours never does", REPAIR)
 
     def close(self) -> None:
         """Let go of the folder's files."""
         with contextlib.suppress(Exception):
             self._client.close()  # type: ignore[attr-defined]
+        _in_use.discard(self._path)
 
     def count(self) -> int:
         """How many vectors there are."""
@@ -85,18 +93,24 @@ class VectorIndex:
             for start in range(0, len(ids), _PAGE):
                 self._collection.delete(ids=list(ids[start : start + _PAGE]))
 
-    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[tuple[str, float]]]:
-        """For each query the ids of the `k` nearest vectors and their cosine similarity, nearest first."""
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
+        """For each query the ids of about the `k` nearest vectors, nearest first.
+
+        How near they are is for the Library's vectors to say: Chroma's are a copy that nobody checks as it is read.
+        """
         with _translated(self._folder):
-            found = self._collection.query(query_embeddings=queries, n_results=k, include=["distances"])
-        distances = found["distances"] or []
-        return [
-            [
-                (id_, max(-1.0, min(1.0, 1.0 - distance)))
-                for id_, distance in zip(row, row_distances, strict=True)
-            ]
-            for row, row_distances in zip(found["ids"], distances, strict=True)
-        ]
+            found = self._collection.query(query_embeddings=queries, n_results=k, include=[])
+        return [list(row) for row in found["ids"]]
+
+    def held(self, ids: Sequence[str]) -> tuple[list[Any], list[str | None], list[dict[str, Any]]]:
+        """Vectors, texts and metadata as they are stored, in the order of `ids`, which must be there."""
+        with _translated(self._folder):
+            page = self._collection.get(ids=list(ids), include=["embeddings", "documents", "metadatas"])
+            row_of = {id_: row for row, id_ in enumerate(page["ids"])}
+            rows = [row_of[id_] for id_ in ids]
+            held: Any = page["embeddings"], page["documents"], page["metadatas"]
+            vectors, documents, metadata = ([column[row] for row in rows] for column in held)
+        return vectors, documents, metadata
 
     def ids(self) -> Iterator[str]:
         """Every id there is, page by page."""
@@ -129,12 +143,12 @@ def preload() -> None:
         _import()
 
 
-def _client(folder: Path) -> "ClientAPI":
+def _client(folder: Path, path: str) -> "ClientAPI":
     _import()
     import chromadb
 
     folder.mkdir(parents=True, exist_ok=True)
-    return chromadb.PersistentClient(path=str(folder), settings=_settings()(anonymized_telemetry=False))
+    return chromadb.PersistentClient(path=path, settings=_settings()(anonymized_telemetry=False))
 
 
 @functools.cache
@@ -185,8 +199,11 @@ def _translated(folder: Path) -> Iterator[None]:
         yield
     except SemsearchError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        # A panic of its Rust core is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         text = str(error)
         if any(word in text.lower() for word in ("readonly", "read-only", "permission", "full", "space")):
             raise SemsearchError(f"{folder}: {text}", "check its permissions and the disk") from error
-        raise IndexDamaged(f"the vector index in {folder} failed: {text}", _REPAIR) from error
+        raise IndexDamaged(f"the vector index in {folder} failed: {text}", REPAIR) from error

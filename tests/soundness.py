@@ -2,10 +2,12 @@
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from semsearch.index import Index
+from semsearch.vectors import VectorIndex
 
 _PAGE = 5_000
 
@@ -32,7 +34,12 @@ def assert_sound(index: Index) -> None:
     assert len(expected) == len(stored), "two passages with one id"
     assert index.status().counts["passages"] == len(stored)
 
-    vectors = index._vectors
+    with closing(VectorIndex(index.folder / "chroma")) as vectors:
+        assert_holds(vectors, expected)
+
+
+def assert_holds(vectors: VectorIndex, expected: dict[str, list[Any]]) -> None:
+    """Chroma holds these passages and nothing else."""
     ids = list(vectors.ids())
     assert len(ids) == vectors.count() == len(set(ids))
     assert set(ids) == expected.keys()

@@ -18,10 +18,13 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "files", "records", "text", "words"},
+    {"__version__", "errors", "records", "text", "words"},
+    {"files"},
+    {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
-    {"datasets", "duplicates", "evaluation", "ingest", "search"},
-    {"comparison"},
+    {"datasets", "duplicates", "evaluation", "ingest", "replica", "search"},
+    {"candidates", "comparison", "erasure", "integrity", "judgement"},
+    {"report", "similar"},
     {"index"},
     {"cli"},
     {"__init__", "__main__"},

@@ -298,14 +298,6 @@ def test_a_data_set_that_is_not_here_says_where_to_get_it(
     assert "SEMSEARCH_DATA" in result.stderr and "zenodo" in result.stderr
 
 
-def test_eval_prints_a_row_a_model(here: Path) -> None:
-    Path("pairs.csv").write_text(
-        "text_a,text_b,score\na cat,a kitten,4\na cat,a lorry,0.5\na dog,a puppy,4.5\na,b,1\n"
-    )
-    lines = run("eval", "--pairs", "pairs.csv").stdout.splitlines()
-    assert lines[0].split()[:3] == ["model", "precision", "pairs"] and lines[1].startswith("all-MiniLM-L6-v2")
-
-
 # -- the index ----------------------------------------------------------------------------------------------
 
 

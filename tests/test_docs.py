@@ -55,3 +55,12 @@ def test_the_sessions_of_the_readme_run_as_shown(tmp_path: Path) -> None:
         flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         same = doctest.OutputChecker().check_output(expected, done.stdout, flags)
         assert same, f"$ {command}\n{done.stdout}\n--- but the README says ---\n{expected}"
+
+
+def test_every_promise_of_reliability_names_a_test_that_exists() -> None:
+    page = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    tests = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").glob("test_*.py")]
+    defined = {name for text in tests for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    assert len(named) > 10
+    assert named <= defined

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tiny_embedder import word_vector
 
 from semsearch.embedding import Vectors
-from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
 
 STATE = SourceState(1, 2, "digest", "")
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
 def test_a_library_of_another_version_is_refused(library: Library) -> None:
     with closing(sqlite3.connect(library.path)) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(IndexDamaged, match="99"):
+    with pytest.raises(FingerprintMismatch, match="99"):
         Library(library.path)
 
 

@@ -173,8 +173,7 @@ def test_a_page_is_its_text_at_the_lines_of_the_file(reading: Read) -> None:
     assert result.lines == [
         (3, "Repair"),
         (4, "evenings"),
-        (8, "What we"),
-        (9, "mend"),
+        (8, "## What we mend"),
         (10, "Lamps & bicycles,"),
         (11, "zips."),
         (11, "Bring the"),
@@ -297,7 +296,7 @@ def test_a_docx_is_its_paragraphs_and_tables_in_order(reading: Read) -> None:
     result = reading("a.docx", content.getvalue())
     assert (result.document.unit, result.document.metadata) == ("paragraph", {"title": "Volunteer handbook"})
     assert result.lines == [
-        (1, "Handbook"),
+        (1, "# Handbook"),
         (3, "Be on time."),
         (3, "Ring if late."),
         (4, "Name | Day | Phone"),

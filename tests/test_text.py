@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from semsearch.text import Measure, Span, clean, sentences, split
+from semsearch.text import Measure, Span, clean, outline, sentences, split
 
 # Everything that cleaning or splitting treats in a way of its own, among ordinary characters.
 SPECIAL = "abz .!?\"')]\n\n\r\t#=-~\u3000\u00a0\ufeff\0\ud800\udfff。！？；…”）Ａｂ１～，中文é\u2003\x0c😀"
@@ -173,6 +173,97 @@ def test_a_heading_is_not_parted_from_its_text() -> None:
     assert passages(text, 10) == ["One two three.\n\n# Next\n\nalpha beta.", "g h i j k"]
 
 
+# -- split: headings, code and tables -----------------------------------------------------------------------
+
+
+def paths(text: str) -> list[str]:
+    return [heading.path for heading in outline(clean(text))[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# Guide\n\n## Install\n\ntext\n\n### Windows\n\n## Use", [
+            "Guide", "Guide > Install", "Guide > Install > Windows", "Guide > Use",
+        ]),
+        ("### Deep\n\n# Then up\n\n### One level left out", ["Deep", "Then up", "Then up > One level left out"]),
+        ("# Closed ##\n\n## With an anchor {#anchor}", ["Closed", "Closed > With an anchor"]),
+        # Underlined: in Markdown = is above -, whatever comes first; alone they rank as they come.
+        ("# Top\n\nSecond\n---\n\nFirst\n===", ["Top", "Top > Second", "First"]),
+        ("One\n---\n\nTwo\n===\n\nThree\n---", ["One", "One > Two", "Three"]),
+        # reStructuredText: a style with an overline is another one than without; ~ and ` are no fences there.
+        ("=====\nTitle\n=====\n\nPart\n====\n\nDetail\n~~~~~~\n\nMore\n````\n\nPart 2\n======", [
+            "Title", "Title > Part", "Title > Part > Detail", "Title > Part > Detail > More", "Title > Part 2",
+        ]),
+        ("第一章\n======\n\n安装\n----", ["第一章", "第一章 > 安装"]),
+        ("#hash\n\n#!/bin/sh\n\n####### seven\n\ntext # not at the start", []),
+        ("- item\n---\n\ntwo lines\nof text\n---\n\n> quote\n---\n\n| a |\n---\n\n---", []),
+        ("too long for its line\n~~~~", []),
+        ("---\ntitle: Notes\ntags: a\n---\n\n# Real", ["Real"]),
+        ("---\n\nNo metadata\n---", ["No metadata"]),
+        ("```sh\n# a comment\n```\n\n# Real", ["Real"]),
+        ("````\n```\n# still code\n```\n````\n# Real", ["Real"]),
+        ("1. list\n   ```py\n# code\n   ```\n\n# Real", ["Real"]),
+        ("```\n# never closed, so no code", ["never closed, so no code"]),
+        ("~~~\n```\n# code\n~~~\n# Real", ["Real"]),
+        ("# " + "x" * 500, ["x" * 119 + "…"]),
+    ],
+)  # fmt: skip
+def test_headings_by_hand(text: str, expected: list[str]) -> None:
+    assert paths(text) == expected
+
+
+def test_blocks_by_hand() -> None:
+    text = "a | b\n\nx\n```\ncode\n\ncode\n```\ny\n| a | b |\n|---|---|\n| 1 | 2 |\nz\n+--+\n| c|\n+--+"
+    assert [text[start:end] for start, end in outline(text)[1]] == [
+        "```\ncode\n\ncode\n```",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "+--+\n| c|\n+--+",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "expected"),
+    [
+        # 4 + 5 of code: neither its blank line nor the sentence in it is a place to cut.
+        (8, "a b c d\n\n```\ne f. g\n\nh\n```", ["a b c d", "```\ne f. g\n\nh\n```"]),
+        # Code that does not fit (4 + 3 + 3 + 2 in 8) is cut between lines, at a blank one rather than another.
+        (8, "```\na b\n\nc d. e\nf g h\n```", ["```\na b", "c d. e\nf g h\n```"]),
+        # A table is cut between its rows: 3 + 1 + 5 + 5 + 5 words, 9 fit.
+        (9, "| a\n|-\n| b. c |\n| d. e |\n| f. g |", ["| a\n|-\n| b. c |", "| d. e |\n| f. g |"]),
+        # A heading stays with the block it heads, though that means to cut the block.
+        (
+            7,
+            "a b c d e.\n\n# H\n\n```\nf g\nh i\nj k\n```",
+            ["a b c d e.", "# H\n\n```\nf g\nh i", "j k\n```"],
+        ),
+    ],
+)
+def test_where_blocks_are_cut_by_hand(limit: int, text: str, expected: list[str]) -> None:
+    assert passages(text, limit) == expected
+
+
+def test_passages_know_what_they_stand_under() -> None:
+    text = "a b c\n\n# One\n\nd e f g\n\n## Two\n\nh i j k\n\nl m n o\n\n# Three\n\n## Four"
+    spans = split(text, words, 6)
+    assert [(text[s.start : s.end], s.heading) for s in spans] == [
+        ("a b c", ""),
+        ("# One\n\nd e f g", "One"),
+        ("## Two\n\nh i j k", "One > Two"),
+        ("l m n o", "One > Two"),
+        ("# Three\n\n## Four", "Three > Four"),
+    ]
+    assert {span.heading for span in split(text, words, 6, marked=False)} == {""}
+    assert split("x\n\n# One", words, 10)[0].heading == ""
+
+
+def test_a_word_among_chinese_is_not_cut() -> None:
+    text = "我们使用Elasticsearch来搜索" * 20  # neither a blank nor the end of a sentence
+    assert all(
+        p.count("Elasticsearch") * 13 == sum(c.isascii() for c in p) for p in passages(text, 30, characters)
+    )
+
+
 # -- split: what must hold ----------------------------------------------------------------------------------
 
 
@@ -197,7 +288,21 @@ def test_every_character_is_in_exactly_one_passage(text: str, limit: int) -> Non
 
 
 SHORT_WORDS = st.lists(
-    st.sampled_from(["a", "bc.", "def\n", "g\n\n", "\n# h", "i!\r\n", "j\n---\n", "(k.)"])
+    st.sampled_from(
+        [
+            "a",
+            "bc.",
+            "def\n",
+            "g\n\n",
+            "\n# h",
+            "i!\r\n",
+            "j\n---\n",
+            "(k.)",
+            "\n```\n",
+            "\n|l|\n",
+            "\n====\nm\n====\n",
+        ]
+    )
 ).map(" ".join)
 
 
@@ -266,8 +371,11 @@ def test_passages_of_many_words_are_full() -> None:
 
 RUNS = """
 from semsearch.text import sentences, split
-for run in ("\\n", ".", "\\n\\f", "!? ", ".'", "\\u2003"):
-    text = "a b c" + run * 200_000 + "d e f"
+for run in (
+    "\\n", ".", "\\n\\f", "!? ", ".'", "\\u2003", "`", "```\\n", "```x\\n", "\\n# x", "\\n# ", "#", "# #", "{", "|",
+    "|\\n", "> ", "-", "\\n---", "x\\n---\\n\\n", "===\\nx\\n", "\\n> ```",
+):
+    text = "a b c" + run * 50_000 + "d e f"
     spans = split(text, lambda texts: [len(text.split()) for text in texts], 100)
     assert sum(map(len, sentences(text))) and text[spans[0].start] == "a" and text[spans[-1].end - 1] == "f"
 """

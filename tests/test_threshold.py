@@ -295,3 +295,48 @@ def test_a_plot_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No such file"):
         save_plot(PERFECT, 0.55, tmp_path / "none" / "curve.svg", "a title")
     assert not list(tmp_path.iterdir())
+
+
+# -- weights ------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(1, 4)), min_size=1, max_size=25).filter(
+        lambda rows: any(positive for _, positive, _ in rows)
+    ),
+    st.integers(0, 6),
+)
+def test_a_weight_counts_as_that_many_pairs(rows: list[tuple[int, bool, int]], threshold: int) -> None:
+    """The shares are those of a sample that has each pair as many times as it weighs; counts are of pairs."""
+    scores, positive, weights = (np.array(column) for column in zip(*rows, strict=True))
+    repeated = np.repeat(scores, weights), np.repeat(positive, weights)
+    ours, theirs = evaluate(scores, positive, threshold, weights), evaluate(*repeated, threshold)
+    for mine, its in zip(
+        (ours.precision, ours.recall, ours.f1), (theirs.precision, theirs.recall, theirs.f1), strict=True
+    ):
+        assert (mine is None) == (its is None)
+        if mine is not None:
+            assert mine.value == pytest.approx(its.value) and mine.low <= mine.value <= mine.high
+    assert ours.pairs == len(rows)
+    curve, long = sweep(scores, positive, weights), sweep(*repeated)
+    np.testing.assert_allclose(curve.f1, long.f1)
+    assert choose(curve) == choose(long)
+
+
+def test_weighted_intervals_cover_the_truth() -> None:
+    """Stratified samples of 10,000 pairs, 100 at a time, as `label` draws them: intervals that hold 95% of the time."""
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.beta(2, 5, 10_000))
+    positive = rng.random(10_000) < scores**1.5
+    truth = positive[scores >= 0.3].mean(), (scores[positive] >= 0.3).mean()
+    bands = np.minimum((scores * 10).astype(int), 6)
+    take = [5, 10, 25, 25, 15, 10, 10]
+    covered = np.zeros(2)
+    for _ in range(400):
+        drawn = [rng.choice(np.flatnonzero(bands == band), n, replace=False) for band, n in enumerate(take)]
+        weights = np.repeat([np.count_nonzero(bands == band) / n for band, n in enumerate(take)], take)
+        at = np.concatenate(drawn)
+        quality = evaluate(scores[at], positive[at], 0.3, weights)
+        shares = quality.precision, quality.recall
+        covered += [share.low <= true <= share.high for share, true in zip(shares, truth, strict=True)]
+    assert (covered / 400 >= 0.93).all(), covered / 400

@@ -13,16 +13,21 @@ from semsearch.errors import SemsearchError
 COMMANDS = {
     "ingest": "ingest",
     "query": "query",
+    "similar": "similar",
     "dedup": "dedup",
     "diff": "diff",
     "apply": "plan",
     "undo": "plan",
     "leak": "leak",
     "tune": "tune",
+    "label": "label",
     "eval": "eval",
     "status": "manage",
     "remove": "manage",
-    "repair": "manage",
+    "forget": "care",
+    "check": "care",
+    "repair": "care",
+    "completion": "completion",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""
 

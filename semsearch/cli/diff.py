@@ -89,7 +89,7 @@ def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 
     from semsearch.dedup.differ import difference
 
     found = difference(a, b)
-    lines = [_warning(text) for text in _warnings(found)]
+    lines = [_warning(text) for text in warnings(found)]
     lines.append(Text(_containment(found, names)))
     groups = _changes(found.segments)
     lines += [_inline(_in_context(found.segments, *span)) for span in groups[:changes]]
@@ -113,7 +113,7 @@ def _percent(share: float) -> str:
     return f"{min(99, max(1, round(share * 100))) if 0 < share < 1 else share * 100:.0f}%"
 
 
-def _warnings(found: "Difference") -> list[str]:
+def warnings(found: "Difference") -> list[str]:
     """Negations and numbers that differ, and sentences in another place: a line for each that there is."""
     said = []
     for noun, segments in (("negation", found.negations), ("number", found.numbers)):
@@ -213,10 +213,10 @@ def _show(found: "Comparison", full: bool) -> None:
     click.echo(f"word triples {found.jaccard:.4f} of all are in both (Jaccard)")
     click.echo(f"tier         {_TIERS[found.tier].format(found.threshold)}")
     click.echo(f"containment  {_containment(found.difference)}")
-    for text in _warnings(found.difference):
+    for text in warnings(found.difference):
         console.print(_warning(text))
     click.echo()
-    _show_text(found.difference, console.width if render.coloured() else 0, full)
+    show_text(found.difference, console.width if render.coloured() else 0, full)
     if several:
         _show_coverage("A", found.a, "B", found.b, found.coverage_a, full)
         _show_coverage("B", found.b, "A", found.a, found.coverage_b, full)
@@ -247,7 +247,7 @@ def _show_coverage(
         click.echo(f"… and {len(rows) - len(shown):,} more (--full)")
 
 
-def _show_text(found: "Difference", width: int, full: bool) -> None:
+def show_text(found: "Difference", width: int, full: bool) -> None:
     """The two texts aligned: side by side, or a line each where `width` is small, or in one line where it is 0."""
     from rich.table import Table
     from rich.text import Text

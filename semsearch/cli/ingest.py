@@ -1,6 +1,8 @@
 """`semsearch ingest`."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,10 @@ import click
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
+    from semsearch.index import Index
     from semsearch.ingest import IngestReport
+    from semsearch.readers import RowFields
+    from semsearch.records import Skipped
 
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
@@ -22,11 +27,12 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
             "semsearch ingest docs/ notes.md",
             "semsearch ingest tickets.jsonl --text-field body --id-field key",
             "git log --format=%B | semsearch ingest -",
+            "semsearch ingest --watch notes",
         ),
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index
 @options.text_field
 @options.id_field
@@ -41,6 +47,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 @options.model
 @options.precision
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("--watch", is_flag=True, help="Go on: bring the index up to date whenever files change.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
 @options.wait
 @options.as_json
@@ -53,6 +60,7 @@ def ingest_(
     model: str | None,
     precision: str | None,
     dry_run: bool,
+    watch: bool,
     verbose: bool,
     wait: float,
     as_json: bool,
@@ -65,11 +73,18 @@ def ingest_(
 
     Run it again at any time: unchanged files cost nothing, changed ones are replaced, vanished ones removed.
     The index is made as ./.semsearch when there is none yet.
+
+    With --watch it goes on until Ctrl-C or SIGTERM, which is exit code 0, and says on standard error what it adds,
+    updates and removes. The index is locked only while something is written to it.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, ingest_preview, locate
     from semsearch.readers import RowFields
 
+    if watch and (as_json or dry_run or "-" in paths):
+        raise click.UsageError(
+            "--watch goes with neither --json nor --dry-run, and cannot watch standard input"
+        )
     roots = [Path(path) for path in paths if path != "-"]
     for root in roots:
         if not root.exists() and not root.is_symlink():
@@ -93,20 +108,63 @@ def ingest_(
                 where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait
             )
             render.talk(f"made a new index in {render.relative(where)}")
-        with index, render.counting("ingest", "passages") as show:
-            report = index.ingest(
-                roots,
-                standard_input=standard_input,
-                fields=fields,
-                max_bytes=max_size,
-                dry_run=dry_run,
-                progress=lambda step: show(step.done, step.total, step.passages),
-            )
+        with index:
+            with render.counting("ingest", "passages") as show:
+                report = index.ingest(
+                    roots,
+                    standard_input=standard_input,
+                    fields=fields,
+                    max_bytes=max_size,
+                    dry_run=dry_run,
+                    progress=lambda step: show(step.done, step.total, step.passages),
+                )
+            if watch:
+                _summarise(report, verbose)
+                _watch(index, roots, fields, max_size)
+                return
     if as_json:
         render.emit_json(asdict(report))
     _summarise(report, verbose)
     if report.failed:
         raise click.exceptions.Exit(3)
+
+
+def _watch(index: "Index", roots: list[Path], fields: "RowFields", max_size: int) -> None:
+    """Bring the index up to date after each burst of changes, until the process is told to end."""
+    from semsearch.errors import IndexLocked
+
+    failed: set[Skipped] = set()
+    with _ended_by_signals():
+        for burst, _ in enumerate(index.changes(roots)):
+            while True:
+                try:
+                    report = index.ingest(
+                        roots,
+                        fields=fields,
+                        max_bytes=max_size,
+                        tell=lambda change, source: render.talk(f"{change} {render.name(source)}"),
+                    )
+                    break
+                except IndexLocked as error:
+                    render.talk(f"waiting: {error}")
+            render.tell_skipped([skipped for skipped in report.failed if skipped not in failed])
+            failed = set(report.failed)
+            if not burst:  # what changed between the first ingest and now has been seen too
+                render.talk(f"watching {', '.join(render.name(str(root)) for root in roots)}; Ctrl-C ends it")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block, and say so. What is being written then is there whole or not at all."""
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        render.talk("ended")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _summarise(report: "IngestReport", verbose: bool) -> None:

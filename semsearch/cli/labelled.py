@@ -1,7 +1,9 @@
 """What the commands on labelled pairs share: their options, loading pairs, and saying what to be wary of."""
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +12,7 @@ from semsearch.cli import render
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
+    from semsearch.tuning.published import Published
 
 _UNKNOWN_SHARE = 0.05
 _COLUMNS = {"text-a": "first text", "text-b": "second text", "label": "0/1 label", "score": "grade"}
@@ -22,18 +25,25 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         @wraps(command)
         def with_pairs(
             spec: str,
+            download: bool,
             text_a: str | None,
             text_b: str | None,
             label: str | None,
             score: str | None,
             **rest: Any,
         ) -> None:
-            command(load=lambda: _load(spec, text_a, text_b, label, score), **rest)
+            named = _own(rest.get("folder")) if spec == "labels" else spec
+            command(load=lambda: _load(named, download, text_a, text_b, label, score), **rest)
 
         for name, what in reversed(_COLUMNS.items()):
             with_pairs = click.option(
                 f"--{name}", metavar="COLUMN", help=f"Column of the {what}, where its name is unusual."
             )(with_pairs)
+        with_pairs = click.option(
+            "--download",
+            is_flag=True,
+            help="Get a published set from its home without asking, where it is absent.",
+        )(with_pairs)
         return click.option(
             "--pairs", "spec", required=True, metavar=names, help="Labelled pairs: a known set or a file."
         )(with_pairs)
@@ -42,16 +52,43 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def _load(
-    spec: str, text_a: str | None, text_b: str | None, label: str | None, score: str | None
+    spec: str, download: bool, text_a: str | None, text_b: str | None, label: str | None, score: str | None
 ) -> "PairSet":
     from semsearch.tuning.pairs import PairColumns, load_pairs
+    from semsearch.tuning.published import PUBLISHED
 
+    published = PUBLISHED.get(spec)
+    if published is not None and published.find() is None and (download or _agrees(published)):
+        with render.counting(f"download {published.url.rpartition('/')[2]}", "bytes") as tell:
+            path = published.download(lambda done, total: tell(done, total or published.size))
+        render.talk(f"downloaded {path}: {published.licence}")
     pairs = load_pairs(spec, columns=PairColumns(text_a, text_b, label, score))
-    for skipped in pairs.skipped[:10]:
+    failed = [skipped for skipped in pairs.skipped if skipped.failed]
+    for skipped in failed[:10]:
         render.talk(f"left out {skipped.path}: {skipped.reason}")
-    if len(pairs.skipped) > 10:
-        render.talk(f"... and {len(pairs.skipped) - 10:,} more rows")
+    if len(failed) > 10:
+        render.talk(f"... and {len(failed) - 10:,} more rows")
     return pairs
+
+
+def _own(folder: Path | None) -> str:
+    """The file of the labels that were given in an index."""
+    from semsearch.errors import IndexNotFound, InvalidInput
+    from semsearch.index import locate
+    from semsearch.tuning.labels import FILE
+
+    if (found := locate(folder)) is None:
+        raise IndexNotFound("no index here that has labels", "name the file of the labels, or --index DIR")
+    if not (found / FILE).exists():
+        raise InvalidInput(f"nothing is labelled in {found} yet", "give some labels: semsearch label")
+    return render.relative(found / FILE)
+
+
+def _agrees(published: "Published") -> bool:
+    """Whether a person at a terminal wants the download; where there is nobody to ask, the answer is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm(f"{published.name} is not on this machine. Download {published.offer}?", err=True)
 
 
 def warn_unknown(share: float, model: str) -> None:

@@ -1,4 +1,4 @@
-"""`semsearch status`, `semsearch remove` and `semsearch repair`."""
+"""`semsearch status` and `semsearch remove`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -95,28 +95,3 @@ def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> Non
     if as_json:
         render.emit_json({"removed": count})
     render.talk(f"removed {render.plural(count, 'source')} from the index")
-
-
-@click.command(
-    "repair",
-    epilog=options.closing(
-        ("semsearch repair",),
-        codes=(0, 1, 2, 10, 11, 12, 13),
-    ),
-)
-@options.index
-@options.wait
-@options.as_json
-def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
-    """Make the vector index anew from what the Library holds. Nothing is read or embedded again.
-
-    For an index whose Chroma files are damaged, as a power cut can leave them. Documents, texts and vectors are in the
-    Library, which is a SQLite database of its own; if that is damaged, ingest into a new index.
-    """
-    from semsearch.index import Index
-
-    with Index.open(folder, wait=wait) as index, render.counting("repair", "passages") as progress:
-        count = index.repair(progress)
-    if as_json:
-        render.emit_json({"passages": count})
-    render.talk(f"made the vector index anew: {render.plural(count, 'passage')}")

@@ -43,6 +43,19 @@ wait = click.option(
     metavar="SECONDS",
     help="How long to wait while another process writes to the index.",
 )
+show = click.option(
+    "--show",
+    type=click.Choice(["snippet", "full", "path"]),
+    default="snippet",
+    show_default=True,
+    help="What to show of a hit: the best sentence with its surroundings, the whole passage, or only where it is.",
+)
+context = click.option(
+    "--context",
+    type=click.IntRange(0, 1000),
+    metavar="N",
+    help="Show the best sentence in its file, with N lines on each side.",
+)
 
 _EXIT_CODES = {
     0: "done",

@@ -135,6 +135,7 @@ def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
         "unit": hit.unit,
         "start": hit.start,
         "end": hit.end,
+        "heading": hit.heading,
         "passage_id": hit.passage_id,
     }
 

@@ -29,7 +29,7 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@labelled.pairs("FILE|sick|sample")
+@labelled.pairs("FILE|labels|sick|sample")
 @options.index
 @click.option(
     "--positive",
@@ -135,7 +135,7 @@ def tune_(
     render.talk(f"threshold {tuning.threshold:g} {where}")
     if index and (made := tuning.verified) and made.promise and made.promise.measure == "precision":
         render.talk(f"the verifier, too: `semsearch dedup --precision {made.promise.least:g}` goes by it")
-    if pairs.skipped:
+    if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
 

@@ -1,5 +1,14 @@
 """What is indexed: one SQLite file that is the truth, and the vector index is built from it."""
 
+from semsearch.library.inspect import (
+    content_problems,
+    database_problems,
+    every_text,
+    holdings,
+    segments,
+)
+from semsearch.library.salvage import Salvage, salvage
+from semsearch.library.schema import migrate, outdated
 from semsearch.library.store import (
     DocumentRecord,
     Layout,
@@ -9,4 +18,20 @@ from semsearch.library.store import (
     StoredPassage,
 )
 
-__all__ = ["DocumentRecord", "Layout", "Library", "PassageRecord", "SourceState", "StoredPassage"]
+__all__ = [
+    "DocumentRecord",
+    "Layout",
+    "Library",
+    "PassageRecord",
+    "Salvage",
+    "SourceState",
+    "StoredPassage",
+    "content_problems",
+    "database_problems",
+    "every_text",
+    "holdings",
+    "migrate",
+    "outdated",
+    "salvage",
+    "segments",
+]

@@ -19,54 +19,24 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
+from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
+from semsearch.library.schema import VERSION, make
 from semsearch.records import Scalar, Unit
 
-SCHEMA_VERSION = 1
 _T = TypeVar("_T")
+_SALVAGE = "semsearch repair saves what can be read"
+_IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading rows raises where a value is not of its kind."""
 _PAGE = 500
 """Values bound in one statement: below SQLite's oldest limit of 999."""
 
-_SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE sources (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL,
-    published INTEGER NOT NULL DEFAULT 0,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    digest TEXT NOT NULL,
-    reading TEXT NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
-CREATE TABLE documents (
-    id INTEGER PRIMARY KEY,
-    source_id INTEGER NOT NULL REFERENCES sources ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    metadata TEXT NOT NULL
-) STRICT;
-CREATE INDEX document_of_source ON documents (source_id);
-CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, vector BLOB NOT NULL) STRICT;
-CREATE TABLE passages (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    vector_id INTEGER NOT NULL REFERENCES vectors,
-    text TEXT NOT NULL,
-    unit TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL
-) STRICT;
-CREATE INDEX passage_of_document ON passages (document_id);
-CREATE INDEX passage_of_id ON passages (id);
-CREATE INDEX passage_of_vector ON passages (vector_id);
-CREATE TABLE outbox (passage_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-CREATE VIEW published AS
-    SELECT passages.*, documents.name AS document, documents.metadata, sources.key AS source
-    FROM passages JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id
-    WHERE published = 1;
-"""
+_COLUMNS = (
+    "id, source, document, text, unit, first, last, heading, metadata,"
+    f" {PASSAGE_SUM} AND substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
+    " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
+)
+"""Of `published`: what `_passage` takes, and whether it is what was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +54,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PassageRecord:
-    """A passage to store; `digest` is that of `text` and names its vector."""
+    """A passage to store; `digest` is that of `text` and names its vector. `heading` is the path it stands under."""
 
     id: str
     text: str
@@ -92,6 +62,7 @@ class PassageRecord:
     unit: Unit
     first: int
     last: int
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +86,19 @@ class StoredPassage:
     unit: Unit
     first: int
     last: int
+    heading: str
     metadata: Mapping[str, Scalar]
+
+    @property
+    def traits(self) -> dict[str, str | int]:
+        """What Chroma is told of it, beside its text."""
+        return {
+            "source": self.source,
+            "document": self.document,
+            "unit": self.unit,
+            "first": self.first,
+            "last": self.last,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +125,18 @@ class Library:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         with self._translated():
-            mode = "rwc" if create else "rw"
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
-            )
-            self._db.isolation_level = None
-            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db = connected(path, create=create)
             if create:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
-                    for statement in _SCHEMA.split(";\n"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    make(self._db)
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
+        if version != VERSION:
             self.close()
-            raise IndexDamaged(
-                f"{path} has schema version {version}; this semsearch reads version {SCHEMA_VERSION}",
+            if version < VERSION:
+                raise IndexDamaged(f"{path} is no Library", _SALVAGE)
+            raise FingerprintMismatch(
+                f"{path} is of version {version}; this semsearch reads version {VERSION}",
                 "use the semsearch that made it, or ingest into a new index",
             )
 
@@ -171,13 +149,18 @@ class Library:
     def setting(self, key: str) -> Any:
         """A value saved under `key`, or None."""
         with self._translated():
-            row = self._db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
-        return json.loads(row[0]) if row else None
+            query = "SELECT value, sum = checksum(key, value) FROM settings WHERE key = ?"
+            value, sound = self._db.execute(query, (key,)).fetchone() or ("null", True)
+            if not sound:
+                raise IndexDamaged(f"{self.path}: the setting {key!r} is not what was saved", _SALVAGE)
+            return json.loads(value)
 
     def save_setting(self, key: str, value: Any) -> None:
         """Save a JSON value under `key`."""
         with self._translated():
-            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO settings VALUES (?1, ?2, checksum(?1, ?2))", (key, json.dumps(value))
+            )
 
     # -- writing ----------------------------------------------------------------------------------------
 
@@ -208,20 +191,21 @@ class Library:
         """Store documents, each under the number of its source, and the vectors they need that are new."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR IGNORE INTO vectors (digest, vector) VALUES (?, ?)",
+                "INSERT OR IGNORE INTO vectors (digest, vector, sum) VALUES (?1, ?2, checksum(?1, ?2))",
                 ((digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()),
             )
             for source, document in documents:
-                metadata = json.dumps(dict(document.metadata))
+                of = document.name, json.dumps(dict(document.metadata))
                 cursor = self._db.execute(
                     "INSERT INTO documents (source_id, name, digest, metadata) VALUES (?, ?, ?, ?)",
-                    (source, document.name, document.digest, metadata),
+                    (source, document.name, document.digest, of[1]),
                 )
                 stored = self._db.executemany(
-                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last)"
-                    " SELECT ?, ?, id, ?, ?, ?, ? FROM vectors WHERE digest = ?",
+                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last, heading, sum)"
+                    " SELECT ?1, ?2, id, ?3, ?4, ?5, ?6, ?7, checksum(?9, ?10, ?1, ?3, ?4, ?5, ?6, ?7)"
+                    " FROM vectors WHERE digest = ?8",
                     (
-                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.digest)
+                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.heading, p.digest, *of)
                         for p in document.passages
                     ),
                 )
@@ -293,6 +277,17 @@ class Library:
         with self._transaction():
             self._db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
 
+    def compact(self) -> None:
+        """Write the file anew, so that nothing that was removed is left in it or its log.
+
+        Raises `IndexLocked` while another process reads.
+        """
+        with self._translated():
+            self._db.execute("VACUUM")
+            (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise IndexLocked(f"{self.path} is being read by another process", "try again later")
+
     # -- the outbox -------------------------------------------------------------------------------------
 
     def outbox(self, limit: int) -> list[str]:
@@ -346,10 +341,7 @@ class Library:
         found: dict[str, StoredPassage] = {}
         with self._translated():
             for page in _pages(ids):
-                query = (
-                    "SELECT id, source, document, text, unit, first, last, metadata FROM published"
-                    f" WHERE id IN ({','.join('?' * len(page))})"
-                )
+                query = f"SELECT {_COLUMNS} FROM published WHERE id IN ({','.join('?' * len(page))})"
                 found |= {passage.id: passage for passage in map(_passage, self._db.execute(query, page))}
         return found
 
@@ -392,11 +384,23 @@ class Library:
         with self._translated():
             for page in _pages(vectors):
                 query = (
-                    "SELECT vector_id, id, source, document, text, unit, first, last, metadata FROM published"
+                    f"SELECT vector_id, {_COLUMNS} FROM published"
                     f" WHERE vector_id IN ({','.join('?' * len(page))})"
                 )
                 for vector, *row in self._db.execute(query, page):
                     yield vector, _passage(row)
+
+    def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
+        """Published passages by number, while `state` is as it was."""
+        found: dict[int, StoredPassage] = {}
+        with self._translated():
+            for page in _pages(numbers):
+                query = (
+                    "SELECT number, id, source, document, text, unit, first, last, heading, metadata FROM published"
+                    f" WHERE number IN ({','.join('?' * len(page))})"
+                )
+                found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
+        return found
 
     def layout(self) -> tuple[Layout, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
@@ -487,17 +491,24 @@ class Library:
         except sqlite3.ProgrammingError as error:
             raise SemsearchError(f"{self.path} cannot be used: {error}", "open the index again") from error
         except sqlite3.OperationalError as error:
+            # A statement that cannot be, or text that cannot be decoded, is no fault of the disk.
+            if getattr(error, "sqlite_errorname", "SQLITE_ERROR") == "SQLITE_ERROR":
+                raise IndexDamaged(f"{self.path} is damaged: {error}", _SALVAGE) from error
             raise SemsearchError(
                 f"{self.path}: {error}", "is the disk full, or the folder read-only?"
             ) from error
         except sqlite3.DatabaseError as error:
-            raise IndexDamaged(f"{self.path} is damaged: {error}", "ingest into a new index") from error
+            raise IndexDamaged(f"{self.path} is damaged: {error}", _SALVAGE) from error
+        except _IMPOSSIBLE as error:
+            raise IndexDamaged(f"{self.path} holds what cannot be: {error}", _SALVAGE) from error
 
 
 def _passage(row: Sequence[Any]) -> StoredPassage:
-    """A passage from its columns in the order of the fields."""
-    id_, source, document, text, unit, first, last, metadata = row
-    return StoredPassage(id_, source, document, text, unit, first, last, json.loads(metadata))
+    """A passage from `_COLUMNS`. Raises `IndexDamaged` where it is not what was stored."""
+    id_, source, document, text, unit, first, last, heading, metadata, sound = row
+    if not sound:
+        raise IndexDamaged(f"passage {id_} of {source} is not what was stored", _SALVAGE)
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, json.loads(metadata))
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

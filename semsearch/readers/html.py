@@ -23,6 +23,8 @@ _BREAKS = {
         "pre", "section", "table", "title", "ul",
     ], _BLOCK),
 }  # fmt: skip
+_HEADINGS = {f"h{level}": f"{'#' * level} " for level in range(1, 7)}
+"""What a heading's line begins with, as in Markdown."""
 _NEWLINE_REFERENCE = re.compile(r"&(?:#0*10(?!\d);?|#x0*a(?![\da-f]);?|NewLine;)", re.IGNORECASE)
 
 
@@ -30,7 +32,7 @@ def parse_html(markup: str) -> tuple[str, list[tuple[int, str]]]:
     """The title, and the lines of text as (line in the file, text), without scripts, menus and banners.
 
     Lines end where the file's do and where block elements do; a blank line parts paragraphs; the cells of a
-    table's row are joined with " | ".
+    table's row are joined with " | ". A heading is one line, and begins with `#` marks as in Markdown.
     """
     page = _Page()
     page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # no line of the file ends there
@@ -47,9 +49,13 @@ class _Page(HTMLParser):
         self._open: list[tuple[str, bool]] = []  # elements, and whether each is one to drop
         self._counts: Counter[str] = Counter()
         self._dropped = 0
+        self._heading = ""  # the marks of the heading that is open
+        self._mark = ""  # the same until they are written
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self._part(_BREAKS.get(tag, 0))
+        if tag in _HEADINGS:
+            self._heading = self._mark = _HEADINGS[tag]
         banner = tag in _BANNERS and not any(self._counts[section] for section in _SECTIONS)
         dropped = banner or tag in _DROPPED
         self._open.append((tag, dropped))  # one never closed, such as <br>, ends with the one around it
@@ -58,6 +64,8 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._part(_BREAKS.get(tag, 0))
+        if tag in _HEADINGS:
+            self._heading = self._mark = ""
         if not self._counts[tag]:
             return  # it ends nothing that is open
         closed = ""
@@ -71,8 +79,9 @@ class _Page(HTMLParser):
             return
         if self._counts["title"]:
             self.title.append(data)
+        wrap = _SPACE if self._heading else _WRAP
         for offset, line in enumerate(data.split("\n")):
-            self._part(_WRAP if offset else _SPACE if line[:1].isspace() else 0)
+            self._part(wrap if offset else _SPACE if line[:1].isspace() else 0)
             if words := line.split():
                 self._write(self.getpos()[0] + offset, " ".join(words))
                 self._part(_SPACE if line[-1].isspace() else 0)
@@ -92,5 +101,5 @@ class _Page(HTMLParser):
             self.lines += ((number, []) for _ in separator)
         else:
             self.lines[-1][1].append(separator)
-        self.lines[-1][1].append(text)
-        self._break = 0
+        self.lines[-1][1].append(self._mark + text)
+        self._break, self._mark = 0, ""

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from semsearch.records import Unit
 
 if TYPE_CHECKING:
     from docx.table import _Row
+    from docx.text.paragraph import Paragraph
+
+_HEADING_STYLE = re.compile(r"Heading ([1-6])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ def _parse_docx(content: bytes) -> Parsed:
         document = docx.Document(io.BytesIO(content))
         title = document.core_properties.title
         for block in document.iter_inner_content():
-            rows = [_joined_cells(row) for row in block.rows] if isinstance(block, Table) else [block.text]
+            rows = (
+                [_joined_cells(row) for row in block.rows] if isinstance(block, Table) else [_marked(block)]
+            )
             if any(rows) and lines:
                 lines.append((number + 1, ""))
             for row in rows:
@@ -100,6 +106,14 @@ def _parse_docx(content: bytes) -> Parsed:
     except Exception as error:  # zipfile, lxml and python-docx each have their own for a broken file
         raise UnreadableSource(f"broken or encrypted DOCX ({_said(error)})") from error
     return _parsed(lines, "paragraph", title)
+
+
+def _marked(paragraph: "Paragraph") -> str:
+    """The text of a paragraph, with the marks of a heading if it is one."""
+    heading = _HEADING_STYLE.fullmatch(paragraph.style.name or "") if paragraph.style else None
+    return (
+        f"{'#' * int(heading[1])} {paragraph.text}" if heading and paragraph.text.strip() else paragraph.text
+    )
 
 
 def _joined_cells(row: "_Row") -> str:

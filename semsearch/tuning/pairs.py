@@ -4,10 +4,10 @@ import csv
 import io
 import json
 import math
-import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput
 from semsearch.records import LabelledPair, Skipped
+from semsearch.tuning.labels import SKIP
+from semsearch.tuning.published import DATA, PUBLISHED
 
 _TEXTS = (
     ("text_a", "text_b"),
@@ -30,6 +32,8 @@ _LABELS = ("label", "duplicate", "is_duplicate")
 _SCORES = ("score", "similarity", "relatedness_score")
 _SPLITS = ("split", "semeval_set")
 _KINDS = ("kind", "entailment_label")
+_LABELS_FILE = ("band", "band_pairs", "cosine", "model")
+"""Columns of a file that `semsearch label` has written."""
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _SICK_COLUMNS = {
     "sentence_A",
@@ -40,17 +44,6 @@ _SICK_COLUMNS = {
     "SemEval_set",
 }
 _SCORE_RULE = re.compile(r"(?:relatedness|score)\s*(>=|>)\s*(-?\d+(?:\.\d+)?)")
-
-_SICK = ("sick", "get SICK.zip (CC BY-NC-SA 3.0) from https://zenodo.org/records/2787612 and unpack it")
-_STSB = ("stsb", "get it from https://github.com/PhilipMay/stsb-multi-mt (folder data)")
-_PUBLISHED = {
-    "sick": ("SICK.txt", *_SICK),
-    "sts-b": ("stsb-en-test.csv", *_STSB),
-    "sts-b:test": ("stsb-en-test.csv", *_STSB),
-    "sts-b:dev": ("stsb-en-dev.csv", *_STSB),
-    "sts-b:train": ("stsb-en-train.csv", *_STSB),
-}
-"""Published sets by name: their file, the folder it may lie in, and where to get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +96,8 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
 
     A file is JSON lines (.jsonl, .ndjson) or a table with a header: tab-separated if its name ends in .tsv,
     or if its first line has a tab and its name does not end in .csv; comma-separated otherwise. SICK is
-    known by its columns; three columns without a header, the third a number, are read as STS-B's. A row
+    known by its columns, and so are the labels of `semsearch label`, whose pairs get the weights of their bands; three
+    columns without a header, the third a number, are read as STS-B's. A column `weight` is read as such. A row
     with a column missing, an empty text, a label other than 0/1, true/false, yes/no, or a score that is no
     number is skipped and reported; the rest goes on.
 
@@ -113,12 +107,21 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
     path = _find(spec)
     header, rows = _read(path, recognise=columns == RECOGNISE)
     layout = _layout(spec, header, columns)
-    pairs, skipped = [], []
+    pairs, skipped, bands = [], [], []
     for line, row in rows:
         try:
+            if isinstance(row, Mapping) and layout.label and row.get(layout.label) == SKIP:
+                skipped.append(Skipped(f"{path}:{line}", "skipped by whoever labelled"))
+                continue
             pairs.append(layout.pair(row))
+            bands.append(row.get("band") if isinstance(row, Mapping) else None)
         except ValueError as error:
             skipped.append(Skipped(f"{path}:{line}", str(error), failed=True))
+    if layout.banded:  # `weight` is the number of pairs in the band: see `labels`
+        drawn = Counter(bands)
+        pairs = [
+            replace(pair, weight=pair.weight / drawn[band]) for pair, band in zip(pairs, bands, strict=True)
+        ]
     if not pairs:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InvalidInput(f"{spec}: no usable pairs in {len(rows):,} rows{first}", hint=_columns(header))
@@ -168,21 +171,14 @@ def _find(spec: str) -> Path:
     if spec == "sample":  # a wheel carries the pairs in the package; a checkout has them in its sample corpus
         packaged = Path(__file__).with_name("sample_pairs.csv")
         return packaged if packaged.exists() else Path(__file__).parents[2] / "sample_corpus" / "pairs.csv"
-    if spec not in _PUBLISHED:
+    if (published := PUBLISHED.get(spec)) is None:
         return Path(spec)
-    import platformdirs
-
-    file, folder, source = _PUBLISHED[spec]
-    places = [platformdirs.user_cache_path("semsearch", appauthor=False) / "data"]
-    if named := os.environ.get("SEMSEARCH_DATA"):
-        places.insert(0, Path(named).expanduser())
-    for candidate in [place / name for place in places for name in (file, f"{folder}/{file}")]:
-        if candidate.is_file():
-            return candidate
-    raise InvalidInput(
-        f"{spec}: no {file} in {' or '.join(map(str, places))}",
-        hint=f"{source}, then set SEMSEARCH_DATA to the folder that holds {file}",
-    )
+    if (found := published.find()) is None:
+        raise InvalidInput(
+            f"{spec}: no {published.file} in {' or '.join(map(str, published.places()))}",
+            hint=f"--download gets {published.offer}; or set {DATA} to a folder that holds {published.file}",
+        )
+    return found
 
 
 _Row = Mapping[str, object] | str
@@ -196,7 +192,7 @@ def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        names = ", ".join(_PUBLISHED)
+        names = ", ".join(PUBLISHED)
         raise InvalidInput(
             f"cannot read the pairs in {path}: {error.strerror}",
             hint=f"name a CSV, TSV or JSONL file, or one of sample, {names}",
@@ -280,6 +276,8 @@ class _Layout:
     score: str | None
     split: str | None
     kind: str | None
+    weight: str | None
+    banded: bool
 
     def pair(self, row: _Row) -> LabelledPair:
         """The pair that a row holds; ValueError says what is wrong with it."""
@@ -292,6 +290,9 @@ class _Layout:
             score=_number(row, self.score) if self.score else None,
             split=str(row.get(self.split) or "").strip().lower() if self.split else "",
             kind=str(row.get(self.kind) or "").strip() if self.kind else "",
+            weight=_positive(row, self.weight) if self.weight else 1.0,
+            cosine=_number(row, "cosine") if self.banded else None,
+            model=str(row.get("model")) if self.banded else "",
         )
 
 
@@ -315,7 +316,9 @@ def _layout(spec: str, header: Sequence[str], columns: PairColumns) -> _Layout:
         raise InvalidInput(
             f"{spec}: cannot tell which column holds a label or a score", hint=_columns(header)
         )
-    return _Layout(text_a, text_b, label, score, recognised(*_SPLITS), recognised(*_KINDS))
+    banded = set(_LABELS_FILE) <= set(header)
+    weight = "band_pairs" if banded else recognised("weight")
+    return _Layout(text_a, text_b, label, score, recognised(*_SPLITS), recognised(*_KINDS), weight, banded)
 
 
 def _text(row: Mapping[str, object], column: str) -> str:
@@ -339,6 +342,13 @@ def _number(row: Mapping[str, object], column: str) -> float:
     if not _is_number(score):
         raise ValueError(f"{column} {score!r:.40} is not a number")
     return float(str(score))
+
+
+def _positive(row: Mapping[str, object], column: str) -> float:
+    number = _number(row, column)
+    if number <= 0:
+        raise ValueError(f"{column} {number:g} is not above 0")
+    return number
 
 
 def _is_number(value: object) -> bool:

@@ -2,6 +2,10 @@
 
 A pair is flagged when its score, a cosine, is at least the threshold. The threshold is chosen on one part
 of the labelled pairs and its quality reported on the other, so the figures are not those it was fitted to.
+
+Pairs that were sampled unevenly, as by `semsearch label`, have weights: how many pairs each stands for. Shares are then
+weighted (Horvitz and Thompson, JASA 1952), so they are those of what was sampled from; their intervals are Clopper and
+Pearson's at the effective sample size, (sum of w)^2 / sum of w^2 (Korn and Graubard, Survey Methodology 1998).
 """
 
 from collections.abc import Sequence
@@ -25,10 +29,13 @@ CONFIDENCE = 0.95
 """Of every interval in this module."""
 FEW = 30
 """With fewer positives (or negatives) than this in a part, a note says so: the intervals are wide."""
+_WEIGHED = "the pairs were sampled unevenly: shares are weighted, so they are those of all pairs sampled from"
 _TABLE = tuple(step / 100 for step in range(50, 100, 5))
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Counts = Ints | Floats
+"""Numbers of pairs, or sums of their weights."""
 Mask = NDArray[np.bool_]
 
 
@@ -42,9 +49,9 @@ class Curve:
     """
 
     thresholds: Floats
-    tp: Ints
-    fp: Ints
-    fn: Ints
+    tp: Counts
+    fp: Counts
+    fn: Counts
 
     @property
     def precision(self) -> Floats:
@@ -95,7 +102,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a threshold does to a part of the pairs.
+    """What a threshold does to a part of the pairs: counts of pairs, and shares, which are weighted if the pairs are.
 
     A share with nothing to divide by is None, neither 0 nor 1: `precision` when no pair reached the
     threshold, `recall` when no pair is positive, `f1` when both.
@@ -176,8 +183,10 @@ class Tuning:
         return values
 
 
-def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
+def sweep(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> Curve:
     """What each distinct score does as the threshold, exactly; equal scores go together. O(n log n).
+
+    With `weights` (float [n], above 0) it counts these.
 
     Raises InvalidInput if no pair is positive, or if the scores are not one finite number a pair.
     """
@@ -187,8 +196,12 @@ def sweep(scores: ArrayLike, positive: ArrayLike) -> Curve:
     order = np.argsort(-scores)
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each run of equal scores
-    tp = np.cumsum(positive[order], dtype=np.int64)[last]
-    return Curve(ranked[last], tp, last + 1 - tp, tp[-1] - tp)
+    counts: Counts = (
+        np.ones(len(scores), np.int64) if weights is None else np.asarray(weights, np.float64)[order]
+    )
+    tp: Counts = np.cumsum(np.where(positive[order], counts, 0))[last]
+    fp: Counts = np.cumsum(np.where(positive[order], 0, counts))[last]
+    return Curve(ranked[last], tp, fp, tp[-1] - tp)
 
 
 def choose(curve: Curve) -> float:
@@ -208,17 +221,45 @@ def decide(
     pairs: Sequence[LabelledPair], scores: ArrayLike, positive: ArrayLike, aim: Aim
 ) -> tuple[float, Promise | None]:
     """The threshold that `aim` asks for and what is promised of it; that of the best F1 where nothing can be."""
+    weights = weights_of(pairs)
     if aim.measure != "f1":
         ends = _ends(pairs)
-        if made := promise(scores, positive, aim.measure, aim.least, aim.confidence, texts=ends):
+        made = promise(scores, positive, aim.measure, aim.least, aim.confidence, texts=ends, weights=weights)
+        if made is not None:
             return made.threshold, made
-    return choose(sweep(scores, positive)), None
+    return choose(sweep(scores, positive, weights)), None
 
 
-def evaluate(scores: ArrayLike, positive: ArrayLike, threshold: float) -> Quality:
-    """Counts and shares at a threshold, with Wilson's 95% intervals; a share with nothing to divide by is None."""
-    cells = tp, fp, fn, _ = _cells(*_checked(scores, positive), threshold)
-    return Quality(threshold, *cells, _wilson(tp, tp + fp), _wilson(tp, tp + fn), _f1(tp, fp, fn))
+def weights_of(pairs: Sequence[LabelledPair]) -> Floats | None:
+    """How many pairs each stands for, float64 [n]; None where that is the same for all."""
+    weights = np.array([pair.weight for pair in pairs], np.float64)
+    return None if np.all(weights == weights[:1]) else weights
+
+
+def evaluate(
+    scores: ArrayLike, positive: ArrayLike, threshold: float, weights: ArrayLike | None = None
+) -> Quality:
+    """Counts and shares at a threshold, with 95% intervals: Wilson's, or those of pairs with `weights` (see above).
+
+    A share with nothing to divide by is None.
+    """
+    scores, positive = _checked(scores, positive)
+    flagged = scores >= threshold
+    cells = flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive
+    tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
+    w = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    interval = _wilson if weights is None else _weighted
+    shares = [interval(w[whole], w[cells[0]]) for whole in (flagged, positive, flagged | positive)]
+    return Quality(
+        threshold,
+        tp,
+        fp,
+        fn,
+        tn,
+        shares[0],
+        shares[1],
+        _f1(shares[2], *(w[cell].sum() for cell in cells[:3])),
+    )
 
 
 def split_pairs(
@@ -270,10 +311,14 @@ def tune(
     split = split_pairs(pairs, positive, seed=seed)
     _demand_both(positive[split.choose], "choosing pairs", rule)
     _demand_both(positive[split.report], "reporting pairs", rule)
-    fit, kept = ((scores[part], positive[part]) for part in (split.choose, split.report))
-    threshold, promised = decide([pairs[at] for at in split.choose.tolist()], *fit, aim)
-    chosen_on = evaluate(*fit, threshold)
-    reported = evaluate(*kept, threshold)
+    weights = weights_of(pairs)
+    fit, kept = (
+        (scores[part], positive[part], None if weights is None else weights[part])
+        for part in (split.choose, split.report)
+    )
+    threshold, promised = decide([pairs[at] for at in split.choose.tolist()], *fit[:2], aim)
+    chosen_on = evaluate(*fit[:2], threshold, fit[2])
+    reported = evaluate(*kept[:2], threshold, kept[2])
     return Tuning(
         name,
         rule,
@@ -282,9 +327,14 @@ def tune(
         promised,
         chosen_on,
         reported,
-        table=tuple(_trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
+        table=tuple(_trade_off(evaluate(*kept[:2], cut, kept[2])) for cut in sorted({*_TABLE, threshold})),
         curve=sweep(*kept),
-        notes=(split.note, *_cautions(chosen_on, "choosing"), *_cautions(reported, "reporting")),
+        notes=(
+            split.note,
+            *(() if weights is None else (_WEIGHED,)),
+            *_cautions(chosen_on, "choosing"),
+            *_cautions(reported, "reporting"),
+        ),
     )
 
 
@@ -314,44 +364,47 @@ def _cautions(quality: Quality, part: str) -> list[str]:
     return few + every
 
 
-def _cells(scores: Floats, positive: Mask, threshold: float) -> tuple[int, int, int, int]:
-    """True positives, false positives, false negatives, true negatives."""
-    flagged = scores >= threshold
-    cells = (flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive)
-    tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
-    return tp, fp, fn, tn
+def _trade_off(quality: Quality) -> TradeOff:
+    precision, recall, f1 = (
+        share.value if share else None for share in (quality.precision, quality.recall, quality.f1)
+    )
+    return TradeOff(quality.threshold, quality.flagged / quality.pairs, precision, recall, f1)
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _trade_off(scores: Floats, positive: Mask, threshold: float) -> TradeOff:
-    tp, fp, fn, tn = _cells(scores, positive, threshold)
-    flagged = (tp + fp) / (tp + fp + fn + tn)
-    f1 = _share(2 * tp, 2 * tp + fp + fn)
-    return TradeOff(threshold, flagged, _share(tp, tp + fp), _share(tp, tp + fn), f1)
-
-
-def _wilson(part: int, whole: int) -> Estimate | None:
-    if not whole:
+def _wilson(whole: Floats, part: Floats) -> Estimate | None:
+    """The share of some pairs that a part of them is."""
+    if not len(whole):
         return None
     from scipy.stats import binomtest
 
-    interval = binomtest(part, whole).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(part / whole, float(interval.low), float(interval.high))
+    interval = binomtest(len(part), len(whole)).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(len(part) / len(whole), float(interval.low), float(interval.high))
 
 
-def _f1(tp: int, fp: int, fn: int) -> Estimate | None:
+def _weighted(whole: Floats, part: Floats) -> Estimate | None:
+    """The share of the weight of some pairs that a part of them has."""
+    if not len(whole):
+        return None
+    from scipy.special import betaincinv
+
+    value = float(part.sum() / whole.sum())
+    n = float(whole.sum() ** 2 / np.square(whole).sum())
+    x, tail = value * n, (1 - CONFIDENCE) / 2
+    low = float(betaincinv(x, n - x + 1, tail)) if len(part) else 0.0
+    high = float(betaincinv(x + 1, n - x, 1 - tail)) if len(part) < len(whole) else 1.0
+    return Estimate(value, low, high)
+
+
+def _f1(share: Estimate | None, tp: float, fp: float, fn: float) -> Estimate | None:
     """F1 is 2j / (1 + j) of the share j = tp / (tp + fp + fn): the ends of that share's interval are mapped.
 
     Covers its 95% on small samples and near 1, where a bootstrap over the pairs is too narrow (simulated: 63% at an
     F1 of 0.95 on 50 pairs).
     """
-    if (share := _wilson(tp, tp + fp + fn)) is None:
+    if share is None:
         return None
     low, high = (2 * end / (1 + end) for end in (share.low, share.high))
-    return Estimate(2 * tp / (2 * tp + fp + fn), low, high)
+    return Estimate(float(2 * tp / (2 * tp + fp + fn)), low, high)
 
 
 def _texts(pair: LabelledPair) -> tuple[str, str]:

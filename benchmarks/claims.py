@@ -1,0 +1,259 @@
+"""What a popular article says of all-MiniLM-L6-v2, measured again: docs/claims.md holds the figures of one run.
+
+The article gives correlations on STS-B and SICK, the gain of batches, what cleaning and stemming do to scores, where
+scores go wrong by length, logic and negation, and the similarities of four Chinese pairs.
+
+Stemming is SQLite's: Porter's algorithm, as its full-text index has it.
+"""
+
+import re
+import sqlite3
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from common import Report, arguments, interleave, need, talk, weights_folder
+from numpy.typing import NDArray
+
+from semsearch.dedup.differ import difference, words
+from semsearch.embedding import load_embedder
+from semsearch.judgement import expected_grades
+from semsearch.text import clean
+from semsearch.tuning.agreement import agreement
+from semsearch.tuning.pairs import PairSet, load_pairs
+
+FILES = {
+    "sts-b": "stsb/stsb-en-test.csv",
+    "sts-b:dev": "stsb/stsb-en-dev.csv",
+    "sts-b:train": "stsb/stsb-en-train.csv",
+    "sick": "sick/SICK.txt",
+    "sts-b:zh": "stsb/stsb-zh-test.csv",
+}
+CLAIMED = {"sts-b": 0.792, "sick": 0.731}
+CHINESE = (
+    ("今天天气真好，适合出门散步", "阳光明媚，很适合外出走走", 0.862),
+    ("苹果公司发布了新款iPhone", "Apple推出新一代智能手机", 0.831),
+    ("北京是中国首都", "东京是日本首都", 0.302),
+    ("咖啡因能提神", "绿茶含有丰富的抗氧化剂", 0.218),
+)
+BANDS = ((10, "at most 10"), (20, "11 to 20"), (35, "21 to 35"), (10**9, "more than 35"))
+LEAST = 10
+"""Pairs that a part must have to be reported on."""
+_WORD = re.compile(r"[a-z0-9']+")
+
+Floats = NDArray[np.float64]
+
+
+class Vectors:
+    """Unit vectors of texts, each embedded once; kept in a file if there is one for them."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.embedder = load_embedder()
+        self.path = path
+        self.known: dict[bytes, NDArray[np.float32]] = {}
+        if path and path.exists():
+            with np.load(path) as file:
+                self.known = dict(zip(file["keys"].tolist(), file["vectors"], strict=True))
+
+    def cosines(self, sides: Sequence[tuple[str, str]]) -> Floats:
+        names = [
+            [blake2b(text.encode(), digest_size=15).hexdigest().encode() for text in pair] for pair in sides
+        ]
+        texts = {
+            key: text
+            for row, pair in zip(names, sides, strict=True)
+            for key, text in zip(row, pair, strict=True)
+        }
+        new = [key for key in texts if key not in self.known]
+        for start in range(0, len(new), 2000):
+            talk(f"embedding texts: {start:,} of {len(new):,}")
+            part = new[start : start + 2000]
+            self.known |= dict(zip(part, self.embedder.encode([texts[key] for key in part]), strict=True))
+            if self.path:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(
+                    self.path, keys=np.array(list(self.known)), vectors=np.stack(list(self.known.values()))
+                )
+        left, right = (np.stack([self.known[row[side]] for row in names]) for side in (0, 1))
+        return np.einsum("ij,ij->i", left, right, dtype=np.float64)
+
+
+def porter(texts: Sequence[str]) -> dict[str, str]:
+    """The stem of each word of some texts, lower case."""
+    every = sorted({word for text in texts for word in _WORD.findall(text.lower())})
+    database = sqlite3.connect(":memory:")
+    database.execute(
+        "CREATE VIRTUAL TABLE stems USING fts5(word, tokenize = \"porter unicode61 tokenchars ''''\")"
+    )
+    database.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(stems, instance)")
+    database.executemany("INSERT INTO stems (rowid, word) VALUES (?, ?)", enumerate(every, 1))
+    found = {every[row - 1]: term for term, row in database.execute("SELECT term, doc FROM terms")}
+    database.close()
+    return found
+
+
+def grades(pairs: PairSet) -> Floats:
+    """People's grades as 0 to 1: SICK's scale is 1 to 5, that of STS-B 0 to 5."""
+    low = 1.0 if pairs.name == "sick" else 0.0
+    return (np.array([pair.score for pair in pairs.pairs], float) - low) / (5 - low)
+
+
+def sides(pairs: PairSet, change: Callable[[str], str]) -> list[tuple[str, str]]:
+    return [(change(pair.text_a), change(pair.text_b)) for pair in pairs.pairs]
+
+
+def light(text: str) -> str:
+    return clean(text).strip()
+
+
+def correlations(report: Report, sets: dict[str, PairSet], cosines: dict[str, Floats]) -> None:
+    found = {name: agreement(cosines[name], grades(sets[name])) for name in ("sts-b", "sick", "sts-b:zh")}
+    report.figures["pearson"] = {name: one.pearson for name, one in found.items()}
+    rows = [
+        (name, f"{one.n:,}", CLAIMED.get(name, "-"), f"{one.pearson:.3f}", f"{one.spearman:.3f}")
+        for name, one in found.items()
+    ]
+    report.table("correlation with people", ("set", "pairs", "claimed", "Pearson", "Spearman"), rows)
+
+
+def cleaning(report: Report, test: PairSet, vectors: Vectors) -> None:
+    stems = porter([text for pair in test.pairs for text in (pair.text_a, pair.text_b)])
+    variants: dict[str, Callable[[str], str]] = {
+        "as it is": lambda text: text,
+        "semsearch's light cleaning": light,
+        "lower case": str.lower,
+        "without punctuation": lambda text: " ".join(re.sub(r"[^\w\s]", " ", text).split()) or text,
+        "lower case, without punctuation": lambda text: " ".join(_WORD.findall(text.lower())) or text,
+        "Porter's stems": lambda text: " ".join(stems[word] for word in _WORD.findall(text.lower())) or text,
+    }
+    gold = grades(test)
+    found = {
+        name: agreement(vectors.cosines(sides(test, change)), gold).pearson
+        for name, change in variants.items()
+    }
+    report.figures["cleaning"] = found
+    plain = found["as it is"]
+    rows = [(name, f"{value:.4f}", f"{value - plain:+.4f}") for name, value in found.items()]
+    report.table("STS-B test, Pearson by what is done to the text first", ("", "Pearson", "change"), rows)
+
+
+def lengths(report: Report, name: str, parts: Sequence[PairSet], score: Floats) -> None:
+    gold = np.concatenate([grades(part) for part in parts])
+    count = np.array(
+        [max(words(clean(p.text_a)), words(clean(p.text_b))) for part in parts for p in part.pairs]
+    )
+    short, all_short = float(np.mean(count[score >= 0.85] <= 20)), float(np.mean(count <= 20))
+    off = np.abs(expected_grades(score, gold) - gold)
+    rows, low, bands = [], 0, {}
+    for high, band in BANDS:
+        inside = (count > low) & (count <= high)
+        low = high
+        if (n := int(np.count_nonzero(inside))) >= LEAST:
+            pearson, error = agreement(score[inside], gold[inside]).pearson, float(off[inside].mean())
+            bands[band] = {"pairs": n, "pearson": pearson, "off": error}
+            rows.append((band, f"{n:,}", f"{pearson:.3f}", f"{error:.3f}"))
+    report.figures[f"length: {name}"] = {
+        "at most 20, from 0.85": short,
+        "at most 20, all": all_short,
+        "bands": bands,
+    }
+    title = f"{name}: at most 20 words have {short:.1%} of the pairs from 0.85 up, and {all_short:.1%} of all"
+    report.table(title, ("words of the longer text", "pairs", "Pearson", "off by"), rows)
+
+
+def logic(report: Report, sets: dict[str, PairSet], cosines: dict[str, Floats]) -> None:
+    rows = []
+    for name in ("sts-b", "sick"):
+        pairs, score, gold = sets[name].pairs, cosines[name], grades(sets[name])
+        differing = [difference(clean(pair.text_a), clean(pair.text_b)) for pair in pairs]
+        parts = {
+            "all": np.ones(len(pairs), bool),
+            "a negation differs": np.array([bool(found.negations) for found in differing]),
+            "a number differs": np.array([bool(found.numbers) for found in differing]),
+        }
+        for kind in sorted({pair.kind for pair in pairs if pair.kind}):
+            parts[kind.lower()] = np.array([pair.kind == kind for pair in pairs])
+        than_others = expected_grades(score, gold) - gold
+        for part, inside in parts.items():
+            if (n := int(np.count_nonzero(inside))) >= LEAST:
+                plain, fair = float((score - gold)[inside].mean()), float(than_others[inside].mean())
+                report.figures[f"too high: {name}: {part}"] = {
+                    "cosine less grade": plain,
+                    "than others": fair,
+                }
+                rows.append((f"{name}: {part}", f"{n:,}", f"{plain:+.3f}", f"{fair:+.3f}"))
+    report.table(
+        "scored too high by, grades as 0 to 1", ("", "pairs", "cosine less grade", "than its like"), rows
+    )
+
+
+def chinese(report: Report, vectors: Vectors) -> None:
+    score = vectors.cosines([(a, b) for a, b, _ in CHINESE])
+    tokens, unknown = vectors.embedder.measure([text for a, b, _ in CHINESE for text in (a, b)])
+    share = float(unknown.sum() / tokens.sum())
+    report.figures["chinese"] = {"cosines": score.tolist(), "unknown": share}
+    rows = [
+        (f"{a} / {b}", f"{claim:.3f}", f"{s:.3f}") for (a, b, claim), s in zip(CHINESE, score, strict=True)
+    ]
+    report.table(f"{share:.0%} of the tokens of these are unknown", ("pair", "claimed", "cosine"), rows)
+
+
+def batches(report: Report, texts: list[str], vectors: Vectors, options: Namespace) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(weights_folder()), device="cpu")
+    ours = vectors.embedder
+    timings = interleave(
+        {
+            ("sentence-transformers", "one by one"): lambda: [model.encode(text) for text in texts],
+            ("sentence-transformers", "100 at a time"): lambda: model.encode(texts, batch_size=100),
+            ("semsearch", "one by one"): lambda: [ours.encode([text]) for text in texts],
+            ("semsearch", "100 at a time"): lambda: [
+                ours.encode(texts[at : at + 100]) for at in range(0, len(texts), 100)
+            ],
+        },
+        options.repeats,
+    )
+    rates = {name: len(texts) / timing.median for name, timing in timings.items()}
+    gains = {(who, how): rate / rates[who, "one by one"] for (who, how), rate in rates.items()}
+    report.figures["batch"] = {
+        who: {"texts a second": rates[who, "100 at a time"], "times one by one": gains[who, "100 at a time"]}
+        for who in ("sentence-transformers", "semsearch")
+    }
+    rows = [(", ".join(name), f"{rate:,.0f}", f"{gains[name]:.1f}") for name, rate in rates.items()]
+    report.table(f"{len(texts):,} SICK sentences", ("", "texts/s", "times one by one"), rows)
+
+
+def main() -> None:
+    parser = arguments(__doc__, repeats=3)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors here for another run")
+    parser.add_argument("--sentences", type=int, default=300, metavar="N", help="for the speed (default 300)")
+    parser.add_argument("--limit", type=int, metavar="N", help="use the first N pairs of each set only")
+    options = parser.parse_args()
+    sets = {
+        name: PairSet(name, load_pairs(str(need(options.data / file))).pairs[: options.limit])
+        for name, file in FILES.items()
+    }
+    report = Report("claims", options)
+    vectors = Vectors(options.cache and options.cache / "claims.npz")
+    chinese(report, vectors)
+    cosines = {name: vectors.cosines(sides(sets[name], light)) for name in ("sts-b", "sick", "sts-b:zh")}
+    correlations(report, sets, cosines)
+    lengths(report, "sick", [sets["sick"]], cosines["sick"])
+    logic(report, sets, cosines)
+    cleaning(report, sets["sts-b"], vectors)
+    parts = ("sts-b", "sts-b:dev", "sts-b:train")
+    lengths(
+        report,
+        "sts-b, all parts",
+        [sets[name] for name in parts],
+        np.concatenate([vectors.cosines(sides(sets[name], light)) for name in parts]),
+    )
+    batches(report, [pair.text_a for pair in sets["sick"].pairs[: options.sentences]], vectors, options)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

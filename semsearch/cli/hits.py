@@ -1,0 +1,163 @@
+"""Hits as a person or a program sees them."""
+
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import render
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from semsearch.index import Index
+    from semsearch.records import Hit
+
+_SNIPPET = 280
+"""Characters of a snippet: about three lines of a terminal."""
+_BEST = "bold yellow"
+
+
+# -- for programs ---------------------------------------------------------------------------------------
+
+
+def values(index: "Index", hit: "Hit") -> dict[str, Any]:
+    """A hit as JSON has it."""
+    start, end = hit.highlight
+    return _found(index, hit) | {
+        "text": hit.text,
+        "best_sentence": hit.text[start:end],
+        "metadata": dict(hit.metadata),
+        "copies": [_found(index, copy) for copy in hit.copies],
+    }
+
+
+def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
+    """Where a hit is, and its scores."""
+    return {
+        "score": round(hit.score, 6),
+        "source": hit.source,
+        "path": str(index.path_of(hit.source)),
+        "document": hit.document,
+        "heading": hit.heading,
+        "unit": hit.unit,
+        "start": hit.start,
+        "end": hit.end,
+        "passage_id": hit.passage_id,
+    }
+
+
+# -- for people -----------------------------------------------------------------------------------------
+
+
+def show(
+    index: "Index",
+    hits: Iterable["Hit"],
+    how: str,
+    *,
+    context: int | None = None,
+) -> None:
+    """Print hits: `how` is snippet, full or path; with `context` so many lines of the file around the best sentence."""
+    from rich.style import Style
+    from rich.text import Text
+
+    console = render.console()
+    rank = 0
+    for rank, hit in enumerate(hits, 1):
+        path = index.path_of(hit.source)
+        link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if path.exists() else None
+        head = Text.assemble(
+            (f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), Style(color="cyan", link=link))
+        )
+        if hit.copies:
+            head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+        if hit.heading:
+            head.append(f"\n    {render.name(hit.heading)}", "dim")
+        console.print(head)
+        if how == "path":
+            continue
+        coloured = bool(console.color_system)
+        if context is not None:
+            console.print(_around(index, hit, context))
+        else:
+            body = Text(render.plain(hit.text)) if how == "full" else _snippet(hit, marked=not coloured)
+            console.print(render.indented(body, console))
+        console.print()
+    if not rank:
+        click.echo("no hits")
+
+
+def _place(index: "Index", hit: "Hit") -> str:
+    """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    from semsearch.records import place
+
+    path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
+    row = render.name(hit.document.removeprefix(hit.source))
+    return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
+
+
+def _snippet(hit: "Hit", *, marked: bool) -> "Text":
+    """The best sentence in its surroundings, on one line; where there is no colour it stands in »«."""
+    from rich.text import Text
+
+    start, end = hit.highlight
+    end = min(end, start + _SNIPPET)
+    room = _SNIPPET - (end - start)
+    left = max(0, start - room // 2)
+    right = min(len(hit.text), end + room - (start - left))
+    left = max(0, left - (room - (start - left) - (right - end)))
+    before, best, after = (
+        " ".join(render.plain(hit.text[a:b]).split()) for a, b in ((left, start), (start, end), (end, right))
+    )
+    if left > 0:
+        before = "…" + before.split(" ", 1)[-1]
+    if right < len(hit.text):
+        after = after.rsplit(" ", 1)[0] + "…"
+    style = "" if marked else _BEST
+    parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
+    return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
+
+
+def _around(index: "Index", hit: "Hit", count: int) -> "Text":
+    """The lines of the best sentence with `count` lines of the file on each side, numbered as grep numbers them.
+
+    Where the file is not as it was indexed, or is not one of lines, they come from the passage.
+    """
+    from rich.text import Text
+
+    lines, first = _lines_of_file(index, hit), 1
+    if lines is None:
+        lines, first = hit.text.split("\n"), hit.start
+    at = hit.start - first + hit.text.count("\n", 0, hit.highlight[0])
+    last = at + hit.text.count("\n", *hit.highlight)
+    shown = range(max(0, at - count), min(len(lines), last + count + 1))
+    width = len(str(first + shown.stop - 1))
+    body = Text()
+    for number in shown:
+        inside = at <= number <= last
+        label = f"{first + number:>{width}}{':' if inside else '-'} " if hit.unit == "line" else ""
+        line = Text(render.plain(lines[number]), _BEST if inside else "")
+        body.append(f"    {label}", "dim").append_text(line).append("\n")
+    body.right_crop(1)
+    return body
+
+
+def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
+    """The lines of the hit's file; None where it has no such lines, cannot be read, or has others now."""
+    from semsearch.errors import SemsearchError
+    from semsearch.readers import read
+    from semsearch.records import Document
+    from semsearch.text import clean
+
+    if hit.unit != "line" or hit.document != hit.source:
+        return None
+    try:
+        document = next(read(index.path_of(hit.source), hit.source), None)
+    except SemsearchError:
+        return None
+    if not isinstance(document, Document) or document.numbers is not None:
+        return None
+    lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
+    return lines if hit.text in indexed else None

@@ -1,0 +1,18 @@
+"""Pure string work: cleaning text, its outline, and cutting it into passages."""
+
+from semsearch.text.cleaning import CLEANER_VERSION, clean, text_digest
+from semsearch.text.outline import Heading, outline
+from semsearch.text.passages import SPLITTER_VERSION, Measure, Span, sentences, split
+
+__all__ = [
+    "CLEANER_VERSION",
+    "SPLITTER_VERSION",
+    "Heading",
+    "Measure",
+    "Span",
+    "clean",
+    "outline",
+    "sentences",
+    "split",
+    "text_digest",
+]

@@ -1,0 +1,135 @@
+"""What marks structure in a text: its headings, and the blocks that belong together."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+Edges = tuple[int, int]
+"""Where something starts and ends: characters [start, end), or its first and last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading in cleaned text: characters [start, end) with its marks, and its path, such as `Guide > Install`."""
+
+    start: int
+    end: int
+    path: str
+
+
+_SEPARATOR = " > "
+_FENCE = re.compile(r" ?(?:> ?)*+(?P<mark>`{3,}+|~{3,}+)(?P<info>[^\n]*+)")
+_ATX = re.compile(r"(#{1,6}+) ([^\n]*+)")
+_UNDERLINES = frozenset("=-~^*\"'`+#:._")
+_SETEXT = "=-"
+"""The underlines of Markdown, for levels 1 and 2; those of reStructuredText rank as they appear."""
+_NO_TITLE = ("#", ">", "|", "- ", "* ", "+ ")
+"""What a line that is underlined, and yet is no heading, begins with: a rule may follow a list."""
+_ATTRIBUTES = re.compile(r" ?(?:\{[^{}]*+\}|#++)$")
+_LONGEST_TITLE = 120
+
+
+def outline(text: str) -> tuple[list[Heading], list[Edges]]:
+    """The headings of a cleaned text, and its blocks [start, end): fenced code, tables, a head of metadata.
+
+    Headings are those of Markdown (`#`, or underlined) and of reStructuredText (underlined, and overlined or not;
+    their level is the order in which their styles appear). A line in a block is no heading. A fence that is never
+    closed opens nothing.
+    """
+    lines = text.split("\n")
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    blocks = _blocks(lines)
+    inside = {at for first, last in blocks for at in range(first, last + 1)}
+    found = list(_headings(lines, inside))
+    markdown = any(first == last for (first, last), _, _ in found)
+    ranks: dict[str, int] = {}
+    headings: list[Heading] = []
+    parents: list[tuple[int, str]] = []
+    for (first, last), style, title in found:
+        if first == last:
+            level = len(style)
+        elif markdown and style in _SETEXT:
+            level = 1 + _SETEXT.index(style)
+        else:
+            level = ranks.setdefault(style, len(ranks) + 1)
+        while parents and parents[-1][0] >= level:
+            parents.pop()
+        parents.append((level, _title(title)))
+        path = _SEPARATOR.join(title for _, title in parents if title)
+        headings.append(Heading(starts[first], starts[last] + len(lines[last]), path))
+    return headings, [(starts[a] + lines[a].startswith(" "), starts[b] + len(lines[b])) for a, b in blocks]
+
+
+def _headings(lines: Sequence[str], inside: set[int]) -> Iterator[tuple[Edges, str, str]]:
+    """The first and last line of each heading, its marks, and its title."""
+    free = 0
+    """The first line behind the heading before."""
+    for at, line in enumerate(lines):
+        if at in inside:
+            free = at + 1
+        elif line.startswith("#") and (match := _ATX.fullmatch(line)):
+            yield (at, at), match[1], match[2]
+            free = at + 1
+        elif at > free and len(line) >= 3 and line[0] in _UNDERLINES and line.count(line[0]) == len(line):
+            title, above = lines[at - 1], lines[at - 2] if at - 2 >= free else ""
+            fits = len(title.strip()) <= len(line)
+            if not title or title.startswith(_NO_TITLE):
+                continue
+            if fits and above == line:
+                yield (at - 2, at), line[0] * 2, title
+            elif not above and title[0] != " " and (fits or line[0] in _SETEXT):
+                yield (at - 1, at), line[0], title
+            else:
+                continue
+            free = at + 1
+
+
+def _title(title: str) -> str:
+    """A title without closing marks, of bounded length."""
+    title = _ATTRIBUTES.sub("", title.strip()[: 2 * _LONGEST_TITLE])
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+
+
+def _blocks(lines: Sequence[str]) -> list[Edges]:
+    """The first and last line of each block, in order."""
+    head = _head(lines)
+    fences = list(_fences(lines, head))
+    inside = {at for first, last in fences for at in range(first, last + 1)}
+    tables: list[Edges] = []
+    first = head
+    for at in range(head, len(lines) + 1):
+        line = lines[at] if at < len(lines) and at not in inside else ""
+        if not ("|" in line or line.startswith(("+-", "+="))):
+            if at - first > 1:
+                tables.append((first, at - 1))
+            first = at + 1
+    return sorted([(0, head - 1)] * bool(head) + fences + tables)
+
+
+def _head(lines: Sequence[str]) -> int:
+    """How many lines of metadata, in YAML between two rules, the text begins with."""
+    if lines[0] == "---":
+        for at, line in enumerate(lines[1:], 1):
+            if line in ("", "---", "..."):
+                return at + 1 if line else 0
+    return 0
+
+
+def _fences(lines: Sequence[str], start: int) -> Iterator[Edges]:
+    opened, mark = -1, ""
+    for at in range(start, len(lines)):
+        line = lines[at]
+        if not (("```" in line or "~~~" in line) and (match := _FENCE.fullmatch(line))):
+            continue
+        if opened >= 0:
+            if match["mark"].startswith(mark) and not match["info"].strip():
+                yield opened, at
+                opened = -1
+        elif not ("`" in match["info"] or _is_underline(line, lines[at - 1] if at else "")):
+            opened, mark = at, match["mark"]
+
+
+def _is_underline(line: str, above: str) -> bool:
+    """Whether a line that could open a fence stands under a title, as in reStructuredText."""
+    return bool(above) and 4 <= len(line) >= len(above) and line.count(line[0]) == len(line)
