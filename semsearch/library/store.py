@@ -405,8 +405,7 @@ class Library:
         with self._translated():
             for page in _pages(numbers):
                 query = (
-                    "SELECT number, id, source, document, text, unit, first, last, heading, metadata FROM published"
-                    f" WHERE number IN ({','.join('?' * len(page))})"
+                    f"SELECT number, {_COLUMNS} FROM published WHERE number IN ({','.join('?' * len(page))})"
                 )
                 found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
         return found
