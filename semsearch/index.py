@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -104,6 +105,8 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
+        self._fetch = False  # a stranger's index may name any model
+        _refuse_strange(self.folder)
         library = self.folder / "library.sqlite3"
         if outdated(library):
             with writing(self.folder, wait):
@@ -186,6 +189,7 @@ class Index:
                     f"{found} holds vectors of {name} {index._settings[name]}, not {value}",
                     f"leave --{name} out, or ingest into a new index with --index",
                 )
+        index._fetch = model is not None
         return index
 
     def close(self) -> None:
@@ -209,7 +213,8 @@ class Index:
     @cached_property
     def embedder(self) -> Embedder:
         """The model of this index, loaded when first needed; `FingerprintMismatch` if it is not the same any more."""
-        embedder = load_embedder(str(self._settings["model"]), str(self._settings["precision"]))
+        name, precision = str(self._settings["model"]), str(self._settings["precision"])
+        embedder = load_embedder(name, precision, fetch=self._fetch)
         made = {name: self._settings.get(name) for name in asdict(embedder.fingerprint)}
         if made != asdict(embedder.fingerprint):
             differing = [name for name, value in asdict(embedder.fingerprint).items() if made[name] != value]
@@ -633,6 +638,22 @@ def ingest_preview(
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
+
+
+def _refuse_strange(folder: Path) -> None:
+    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
+    for at, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            try:
+                mode = (Path(at) / name).lstat().st_mode
+            except FileNotFoundError:  # somebody else is at work
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise IndexDamaged(
+                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
+                    "remove it, or ingest into a new index with --index",
+                )
+        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had
 
 
 def _now() -> str:

@@ -66,10 +66,11 @@ def model_name(model: str) -> str:
     return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
 
 
-def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedder:
+def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32", *, fetch: bool = True) -> Embedder:
     """The embedder for a model name or folder; `precision` other than fp32 exists for the default model only.
 
-    Raises `ModelError` when the model cannot be found, verified or loaded.
+    With `fetch` a model that is not on this machine is fetched from the Hugging Face hub. Raises `ModelError` when the
+    model cannot be found, verified or loaded.
     """
     if precision not in PRECISIONS:
         raise InvalidInput(f"unknown precision {precision!r}", f"choose one of {', '.join(PRECISIONS)}")
@@ -82,7 +83,7 @@ def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedd
         raise InvalidInput(f"precision {precision} is for {DEFAULT_MODEL} only", "leave --precision out")
     from semsearch.embedding.transformer import TransformerEmbedder
 
-    return TransformerEmbedder(model)
+    return TransformerEmbedder(model, fetch=fetch)
 
 
 def windows(lengths: Sequence[int], window: int) -> list[tuple[int, int, int]]:

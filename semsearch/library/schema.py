@@ -96,6 +96,12 @@ _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second}
 """By the version they start from."""
 
 
+def made_here(db: sqlite3.Connection) -> bool:
+    """Whether a Library's views and triggers are those that `make` makes: others could answer and do what they like."""
+    found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
+    return found == [("view", _VIEW.strip().removesuffix(";"))]
+
+
 def outdated(path: Path) -> bool:
     """Whether an older release has made the Library at `path`, and this one can read it after `migrate`."""
     with suppress(sqlite3.Error, SemsearchError), closing(connected(path)) as db:

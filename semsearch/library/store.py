@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
-from semsearch.library.schema import VERSION, make
+from semsearch.library.schema import VERSION, made_here, make
 from semsearch.records import Scalar, Unit
 
 _T = TypeVar("_T")
@@ -139,6 +139,11 @@ class Library:
                 f"{path} is of version {version}; this semsearch reads version {VERSION}",
                 "use the semsearch that made it, or ingest into a new index",
             )
+        with self._translated():
+            ours = made_here(self._db)
+        if not ours:
+            self.close()
+            raise IndexDamaged(f"{path} has views or triggers that no semsearch makes", _SALVAGE)
 
     def close(self) -> None:
         """Close the file; the Library cannot be used afterwards."""
