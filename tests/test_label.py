@@ -144,7 +144,7 @@ def test_single_keys_at_a_terminal(here: Path) -> None:
     assert len(rows(here / ".semsearch" / FILE)) == 3, "the third was undone, and answered anew"
     terminal.press("q")
     assert terminal.end() == 0
-    assert "3 labelled: 1 duplicates, 2 not; 0 skipped" in terminal.said
+    assert "3 labelled: 1 duplicate, 2 not; 0 skipped" in terminal.said
     assert "\x1b[31m" in terminal.said and "\x1b[32m" in terminal.said, "what differs is coloured"
     assert [row["label"] for row in rows(here / ".semsearch" / FILE)] == ["1", "0", "0"]
 
@@ -203,7 +203,7 @@ def test_through_tmux(here: Path, columns: int) -> None:
         press("q")
         wait_for(
             lambda: (
-                "2 labelled: 1 duplicates, 1 not; 1 skipped" in " ".join(tmux("capture-pane", "-p").split())
+                "2 labelled: 1 duplicate, 1 not; 1 skipped" in " ".join(tmux("capture-pane", "-p").split())
             )
         )
     finally:
@@ -217,7 +217,7 @@ def test_through_tmux(here: Path, columns: int) -> None:
 
 def test_lines_where_there_is_no_terminal(here: Path) -> None:
     done = label("--above", "0.5", "--output", "mine.csv", "--count", "2", answers="ynnn")
-    assert "2 labelled: 1 duplicates, 1 not" in done.stderr and "tune --pairs mine.csv" in done.stderr
+    assert "2 labelled: 1 duplicate, 1 not" in done.stderr and "tune --pairs mine.csv" in done.stderr
     assert "{+" in done.stdout and "\x1b" not in done.stdout
     assert not (here / ".semsearch" / FILE).exists()
     row = rows(here / "mine.csv")[0]
