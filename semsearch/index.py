@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from semsearch import text
 from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
@@ -26,7 +28,7 @@ from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.duplicates import Judge, find_duplicates
-from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_embedder, load_reranker, model_name
 from semsearch.erasure import Forgotten, forget
 from semsearch.errors import (
     FingerprintMismatch,
@@ -55,7 +57,7 @@ from semsearch.records import TIERS, Hit, Level, Linkage, Tier
 from semsearch.replica import FOLDER as CHROMA
 from semsearch.replica import Replica, sealed_empty
 from semsearch.search import Search
-from semsearch.similar import similar
+from semsearch.similar import highlighted, similar
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
 
@@ -105,6 +107,7 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
+        self._reranking: Reranker | None = None
         self._fetch = False  # a stranger's index may name any model
         _refuse_strange(self.folder)
         library = self.folder / "library.sqlite3"
@@ -390,6 +393,29 @@ class Index:
             highlight=highlight,
         )
 
+    def rerank(
+        self, query: str, hits: Sequence[Hit], model: str, *, k: int = 10, highlight: bool = True
+    ) -> list[Hit]:
+        """The best `k` of some hits by a cross-encoder, which reads query and passage together: slow, and often better.
+
+        `model` is the name or folder of one for sentence-transformers; a hit's `score` is then what that says. Raises
+        `ModelError` where it cannot be loaded or gives no such scores.
+        """
+        if not hits:
+            return []
+        scores = self._reranker(model).scores(query, [hit.text for hit in hits])
+        order = np.argsort(-scores, kind="stable")[:k]
+        best = [replace(hits[at], score=float(scores[at])) for at in order]
+        if not highlight:
+            return best
+        vector = self.embedder.encode([text.clean(query).strip()])
+        return highlighted(best, np.repeat(vector, len(best), axis=0), self.embedder)
+
+    def _reranker(self, model: str) -> Reranker:
+        if self._reranking is None or self._reranking.name != model:
+            self._reranking = load_reranker(model)
+        return self._reranking
+
     # -- near-duplicates --------------------------------------------------------------------------------
 
     def duplicates(
@@ -621,9 +647,13 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the write lock; at the end Chroma's files are sealed."""
+        """Hold the write lock; at the end Chroma's files are sealed, unless something failed: then they are proved."""
         with writing(self.folder, self._wait):
-            yield
+            try:
+                yield
+            except BaseException:
+                self._replica.close()
+                raise
             self._replica.settle()
 
     def _forget(self, keys: Collection[str]) -> None:

@@ -1,13 +1,15 @@
 """`semsearch query`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.hits import as_markdown, open_in_editor
+from semsearch.cli.hits import show as show_hits
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,6 +28,9 @@ _SNIPPET = 280
             'semsearch query "how do I get my deposit back"',
             'semsearch query -k 3 --source "docs/*.md" install on Windows',
             "semsearch query --file questions.txt --jsonl",
+            "semsearch query refunds --context 3 --open",
+            "semsearch query -k 20 --format markdown --budget 2000 how are refunds booked",
+            "semsearch query --rerank cross-encoder/ms-marco-MiniLM-L6-v2 how do refunds work",
         ),
         codes=(0, 1, 2, 10, 12, 13),
     ),
@@ -53,6 +58,43 @@ _SNIPPET = 280
 @click.option(
     "--expand", is_flag=True, help="Show near-copies of a hit as hits of their own, not folded into it."
 )
+@options.context
+@click.option(
+    "--rerank",
+    metavar="NAME|DIR",
+    help="Order the first hits anew by a cross-encoder, which reads query and passage together; safetensors only.",
+)
+@click.option(
+    "--rerank-top",
+    default=50,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many hits --rerank reads.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="For people, or as Markdown with whole passages, to paste into a prompt.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="With --format markdown: only as many hits as fit, in tokens of the index's model.",
+)
+@click.option(
+    "--open",
+    "opened",
+    type=options.Rank(),
+    is_flag=False,
+    flag_value=1,
+    metavar="[N]",
+    help="Open the file of the first hit, or of hit N, at its line in $VISUAL or $EDITOR; put it last.",
+)
 @options.as_json
 @options.as_jsonl
 def query_(
@@ -64,6 +106,12 @@ def query_(
     file: Any,
     show: str,
     expand: bool,
+    context: int | None,
+    rerank: str | None,
+    rerank_top: int,
+    form: str,
+    budget: int | None,
+    opened: int | None,
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
@@ -78,6 +126,8 @@ def query_(
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
 
+    if budget is not None and form != "markdown":
+        raise InvalidInput("--budget is for --format markdown")
     many = file is not None or words == ("-",)
     if words and file is not None:
         raise InvalidInput("a query and --file are both given", "give one of them")
@@ -91,10 +141,20 @@ def query_(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
     with Index.open(folder) as index:
-        wants_sentence = show == "snippet" or as_json or as_jsonl
+        wants_sentence = show == "snippet" or as_json or as_jsonl or context is not None or opened is not None
         results = index.query_many(
-            queries, k=k, min_score=min_score, source=source, fold=not expand, highlight=wants_sentence
+            queries,
+            k=k if rerank is None else max(k, rerank_top),
+            min_score=min_score,
+            source=source,
+            fold=not expand,
+            highlight=wants_sentence and rerank is None,
         )
+        if rerank is not None:
+            results = [
+                index.rerank(query, found, rerank, k=k, highlight=wants_sentence)
+                for query, found in zip(queries, results, strict=True)
+            ]
         if as_jsonl:
             render.emit_jsonl(
                 {"query": query, "rank": rank, **_values(index, hit)}
@@ -111,7 +171,33 @@ def query_(
             for query, hits in zip(queries, results, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(query)}")
-                _show(index, hits, show)
+                if form == "markdown":
+                    _as_prompt(index, hits, budget)
+                elif context is not None:
+                    show_hits(index, hits, show, context=context)
+                else:
+                    _show(index, hits, show)
+        if opened is not None:
+            if many or opened > len(results[0]):
+                raise InvalidInput(
+                    f"there is no hit {opened} to open", "--open is for one query, and for a hit that it has"
+                )
+            open_in_editor(index, results[0][opened - 1])
+
+
+def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
+    """Hits as Markdown, and on standard error what there is of them and how it was counted."""
+
+    def tokens(text: str) -> int:
+        return int(index.embedder.measure([text])[0][0])
+
+    text, shown, used = as_markdown(index, found, budget, tokens)
+    click.echo(text, nl=False)
+    limit = f" of at most {budget:,}" if budget is not None else ""
+    render.talk(
+        f"{shown:,} of {render.plural(len(found), 'hit')}, {used:,}{limit} tokens as the index's model counts them;"
+        " yours may count more"
+    )
 
 
 def _values(index: "Index", hit: "Hit") -> dict[str, Any]:
@@ -152,6 +238,8 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str) -> None:
         head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+        if hit.heading:
+            head.append(f"\n    {render.name(hit.heading)}", "dim")
         if show == "path":
             console.print(head)
             continue

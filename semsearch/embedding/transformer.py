@@ -21,7 +21,7 @@ class TransformerEmbedder:
 
     def __init__(self, model: str, *, fetch: bool = True) -> None:
         try:
-            with _quiet():
+            with quiet():
                 from sentence_transformers import SentenceTransformer
 
                 self._model = SentenceTransformer(
@@ -76,13 +76,13 @@ class TransformerEmbedder:
         return vectors
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        with _quiet():
+        with quiet():
             ids: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return ids
 
     def _pieces(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
         """The texts, with those beyond the window cut into pieces that the model reads whole."""
-        with _quiet():
+        with quiet():
             encoded = self._tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
         places = encoded["offset_mapping"]
         pieces, owners, weights = [], [], []
@@ -125,7 +125,7 @@ def _digest(model: object) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' progress bars and advice off the user's terminal."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
