@@ -33,6 +33,9 @@ def main() -> None:
         "--labels", type=int, default=100, metavar="N", help="labels of each draw (default 100)"
     )
     parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="use every Nth pair of the training part only"
+    )
+    parser.add_argument(
         "--lowest", type=float, default=0.6, metavar="T", help="the frame's lowest cosine (default 0.6)"
     )
     options = parser.parse_args()
@@ -40,7 +43,8 @@ def main() -> None:
     vectors = Vectors(options.cache and options.cache / "claims.npz")
     sets, cosines = {}, {}
     for name in ("sts-b:train", "sts-b", "sick"):
-        sets[name] = PairSet(name, load_pairs(str(need(options.data / FILES[name]))).pairs)
+        step = options.every if name == "sts-b:train" else 1
+        sets[name] = PairSet(name, load_pairs(str(need(options.data / FILES[name]))).pairs[::step])
         cosines[name] = vectors.cosines(sides(sets[name], light))
 
     sick = tune(sets["sick"].pairs, cosines["sick"], "paraphrase").threshold

@@ -647,9 +647,13 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the write lock; at the end Chroma's files are sealed."""
+        """Hold the write lock; at the end Chroma's files are sealed, unless something failed: then they are proved."""
         with writing(self.folder, self._wait):
-            yield
+            try:
+                yield
+            except BaseException:
+                self._replica.close()
+                raise
             self._replica.settle()
 
     def _forget(self, keys: Collection[str]) -> None:

@@ -23,7 +23,8 @@ CREATE TABLE sources (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     digest TEXT NOT NULL,
-    reading TEXT NOT NULL
+    reading TEXT NOT NULL,
+    passages INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
 CREATE TABLE documents (
@@ -72,15 +73,19 @@ def make(db: sqlite3.Connection) -> None:
 
 
 def _second(db: sqlite3.Connection) -> None:
-    """Headings of passages, and checksums."""
+    """Headings of passages, checksums, and how many passages a source has."""
     _run(
         db,
         """
 DROP VIEW published;
+ALTER TABLE sources ADD COLUMN passages INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE passages ADD COLUMN heading TEXT NOT NULL DEFAULT '';
 ALTER TABLE passages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE vectors ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE settings ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+UPDATE sources SET passages = (
+    SELECT count(*) FROM documents JOIN passages ON document_id = documents.id WHERE source_id = sources.id
+);
 UPDATE settings SET sum = checksum(key, value);
 UPDATE vectors SET sum = checksum(digest, vector);
 UPDATE passages SET sum = (

@@ -235,7 +235,11 @@ class Library:
                 self._db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((id_,) for id_ in changed))
                 same_documents = self._documents(old) == self._documents(new)
                 self._db.execute("DELETE FROM sources WHERE id = ?", (old,))
-                self._db.execute("UPDATE sources SET published = 1, digest = ? WHERE id = ?", (digest, new))
+                self._db.execute(
+                    "UPDATE sources SET published = 1, digest = ?1, passages = (SELECT count(*) FROM documents"
+                    " JOIN passages ON document_id = documents.id WHERE source_id = ?2) WHERE id = ?2",
+                    (digest, new),
+                )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
         return outcome
 
@@ -372,7 +376,7 @@ class Library:
                 for id_, vector in self._db.execute(query, (key,)):
                     ids.append(id_)
                     parts.append(vector)
-        return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+            return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Every vector [n, dimension], and the numbers by which `passages_with` knows them, rising."""
@@ -381,8 +385,8 @@ class Library:
             for number, vector in self._db.execute("SELECT id, vector FROM vectors ORDER BY id"):
                 numbers.append(number)
                 buffer += vector
-        matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
-        return np.array(numbers, np.int64), matrix
+            matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
+            return np.array(numbers, np.int64), matrix
 
     def passages_with(self, vectors: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:
         """Every published passage that has one of some vectors, after the number of that."""
@@ -432,9 +436,9 @@ class Library:
                     digests.append(digest)
                 places.append(tuple(place))
                 rows.append((number, documents[document], row_of[vector], length))
-        matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
-        columns = np.array(rows, np.int64).reshape(-1, 4).T
-        return Layout(names, sources, digests, places, *columns), matrix
+            matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
+            columns = np.array(rows, np.int64).reshape(-1, 4).T
+            return Layout(names, sources, digests, places, *columns), matrix
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
         """The texts of passages by their numbers in a `Layout`, while `state` is as it was: numbers are used again."""
@@ -443,7 +447,7 @@ class Library:
             for page in _pages(numbers):
                 query = f"SELECT number, text FROM passages WHERE number IN ({','.join('?' * len(page))})"
                 found.update(self._db.execute(query, page))
-        return [found[number] for number in numbers]
+            return [found[number] for number in numbers]
 
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
         """The source of documents and the row there, or 0 for all of it, by name; one that is not there is left out."""
