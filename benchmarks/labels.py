@@ -3,8 +3,8 @@
 The frame is the pairs of the training part from a cosine of 0.6 up. Labels are drawn from it as `semsearch label` draws
 them, many times over; `tune` makes of each what it makes, and the test part judges. Beside it, the threshold that SICK
 gives. A threshold is compared by its F1 on the test part. What is reported (precision, with its 95% interval) is held
-against the precision on all of the frame, which is known here, and so is what can be promised of all labels. (`tune` keeps
-half of them to report on, and promises on the other.)
+against the precision on all of the frame, which is known here, and so is what can be promised of all labels. (`tune`
+keeps half of them to report on, and promises on the other.)
 """
 
 from dataclasses import replace
