@@ -61,7 +61,7 @@ class Judge:
                 float(verifier["chance"]) if verifier else 1.0,
                 _promised(verifier),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
 
     def asked(self, precision: float) -> "Judge":

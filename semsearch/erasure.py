@@ -54,7 +54,7 @@ def forget(
                 path.unlink()
     if not verify:
         return Forgotten(len(keys), len(held))
-    texts = {text for row in held for text in row[:2]}
+    texts = {text for row in held for text in row[:2]} - {"{}"}  # a document without metadata
     gone = library.missing(digest for *_, digest, _ in held)
     vectors = {vector for *_, digest, vector in held if digest in gone}
     pieces = {piece for text in texts for piece in _pieces(text.encode())}

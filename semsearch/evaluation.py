@@ -74,18 +74,17 @@ def tune_pairs(
     split = split_pairs(pairs.pairs, positive, seed=seed)
     if (
         weights_of(pairs.pairs) is None
-    ):  # what a verifier says is not what unevenly sampled pairs were sampled by
+    ):  # pairs are sampled by their cosine, and a verifier scores them otherwise
         tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, split, aim))
     if aim.measure != "f1" and not (tuning.promise or (tuning.verified and tuning.verified.promise)):
-        least = fewest(aim.least, aim.confidence)
-        what = (
-            "flagged pairs, all of them" if aim.measure == "precision" else "duplicates, all of them flagged"
-        )
+        few = {
+            "precision": "flagged pairs, all of them duplicates",
+            "recall": "duplicates, all of them flagged",
+        }
         raise SemsearchError(
             f"{pairs.name}: no threshold can promise {aim}: not on {tuning.chosen_on.pairs:,} pairs with"
             f" {tuning.chosen_on.positives:,} duplicates",
-            f"it takes {least:,} {what}"
-            + (" rightly" if aim.measure == "precision" else "")
-            + f", or more: ask for less, such as --{aim.measure} {max(0.5, aim.least - 0.1):.2g}, or label more pairs",
+            f"it takes {fewest(aim.least, aim.confidence):,} {few[aim.measure]}, or more: ask for less, such as"
+            f" --{aim.measure} {max(0.5, aim.least - 0.1):.2g}, or label more pairs",
         )
     return tuning, found

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from semsearch import text
 from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
@@ -25,7 +28,7 @@ from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.duplicates import Judge, find_duplicates
-from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder, model_name
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_embedder, load_reranker, model_name
 from semsearch.erasure import Forgotten, forget
 from semsearch.errors import (
     FingerprintMismatch,
@@ -54,7 +57,7 @@ from semsearch.records import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
 from semsearch.replica import FOLDER as CHROMA
 from semsearch.replica import Replica, sealed_empty
 from semsearch.search import Search
-from semsearch.similar import similar
+from semsearch.similar import highlighted, similar
 from semsearch.syntax import Query, parse
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
@@ -107,6 +110,9 @@ class Index:
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
         self.folder = folder.absolute()
         self._wait = wait
+        self._reranking: Reranker | None = None
+        self._fetch = False  # a stranger's index may name any model
+        _refuse_strange(self.folder)
         library = self.folder / "library.sqlite3"
         if outdated(library):
             with writing(self.folder, wait):
@@ -189,6 +195,7 @@ class Index:
                     f"{found} holds vectors of {name} {index._settings[name]}, not {value}",
                     f"leave --{name} out, or ingest into a new index with --index",
                 )
+        index._fetch = model is not None
         return index
 
     def close(self) -> None:
@@ -212,7 +219,8 @@ class Index:
     @cached_property
     def embedder(self) -> Embedder:
         """The model of this index, loaded when first needed; `FingerprintMismatch` if it is not the same any more."""
-        embedder = load_embedder(str(self._settings["model"]), str(self._settings["precision"]))
+        name, precision = str(self._settings["model"]), str(self._settings["precision"])
+        embedder = load_embedder(name, precision, fetch=self._fetch)
         made = {name: self._settings.get(name) for name in asdict(embedder.fingerprint)}
         if made != asdict(embedder.fingerprint):
             differing = [name for name, value in asdict(embedder.fingerprint).items() if made[name] != value]
@@ -443,6 +451,29 @@ class Index:
             source=source,
             highlight=highlight,
         )
+
+    def rerank(
+        self, query: str, hits: Sequence[Hit], model: str, *, k: int = 10, highlight: bool = True
+    ) -> list[Hit]:
+        """The best `k` of some hits by a cross-encoder, which reads query and passage together: slow, and often better.
+
+        `model` is the name or folder of one for sentence-transformers; a hit's `score` is then what that says. Raises
+        `ModelError` where it cannot be loaded or gives no such scores.
+        """
+        if not hits:
+            return []
+        scores = self._reranker(model).scores(query, [hit.text for hit in hits])
+        order = np.argsort(-scores, kind="stable")[:k]
+        best = [replace(hits[at], score=float(scores[at])) for at in order]
+        if not highlight:
+            return best
+        vector = self.embedder.encode([text.clean(query).strip()])
+        return highlighted(best, np.repeat(vector, len(best), axis=0), self.embedder)
+
+    def _reranker(self, model: str) -> Reranker:
+        if self._reranking is None or self._reranking.name != model:
+            self._reranking = load_reranker(model)
+        return self._reranking
 
     # -- near-duplicates --------------------------------------------------------------------------------
 
@@ -676,9 +707,13 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the write lock; at the end Chroma's files are sealed."""
+        """Hold the write lock; at the end Chroma's files are sealed, unless something failed: then they are proved."""
         with writing(self.folder, self._wait):
-            yield
+            try:
+                yield
+            except BaseException:
+                self._replica.close()
+                raise
             self._replica.settle()
 
     def _forget(self, keys: Collection[str]) -> None:
@@ -693,6 +728,22 @@ def ingest_preview(
 ) -> IngestReport:
     """What `Index.ingest` would do with a new, empty index."""
     return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
+
+
+def _refuse_strange(folder: Path) -> None:
+    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
+    for at, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            try:
+                mode = (Path(at) / name).lstat().st_mode
+            except FileNotFoundError:  # somebody else is at work
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise IndexDamaged(
+                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
+                    "remove it, or ingest into a new index with --index",
+                )
+        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had
 
 
 def _now() -> str:

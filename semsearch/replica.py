@@ -109,8 +109,7 @@ class Replica:
         """End a write: let go of Chroma's files and seal them as they are."""
         if self._vectors is not None and self._opened is None:
             self.close()
-            for left in self._index.glob(f"{FOLDER}-*"):  # of a repair, this one or one that was cut off
-                shutil.rmtree(left, ignore_errors=True)
+            self._sweep()
             before = self._seal()
             with disk(self._folder):
                 files = _stamps(self._folder, before.get("files"))
@@ -121,10 +120,10 @@ class Replica:
     def renew(self, progress: Callable[[int], None] | None = None) -> None:
         """Make Chroma's files anew from the Library, in a new folder that then takes the old one's place."""
         self.close()
+        self._sweep()
         with disk(self._index):
-            for left in self._index.glob(f"{FOLDER}-*"):
-                shutil.rmtree(left)
             fresh = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index))
+            fresh.chmod(0o755)
         VectorIndex(fresh, create=True).close()
         self._break_seal()
         self._library.tell_everything()
@@ -132,8 +131,14 @@ class Replica:
             if self._folder.exists():
                 self._folder.rename(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index)) / "old")
             fresh.rename(self._folder)
+        self._sweep()
         self._vectors, self._opened = VectorIndex(self._folder), None
         self.tell(progress)
+
+    def _sweep(self) -> None:
+        """Clear away what a repair has put aside, this one or one that was cut off."""
+        for left in self._index.glob(f"{FOLDER}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _writable(self) -> VectorIndex:
         """Chroma, proved sound, and its seal broken."""
@@ -212,6 +217,7 @@ class Replica:
         """Compare all that Chroma holds with the Library, in a process of its own, for Chroma may end that."""
         if not (self._folder / "chroma.sqlite3").exists():
             return Proof((f"{self._folder} holds no Chroma database",))
+        self._refuse_newer()
         self.close()
         command = [sys.executable, "-P", "-m", "semsearch.replica", str(self._index)]
         limit = 120 + self._library.counts()["passages"] / 100

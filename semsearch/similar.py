@@ -58,7 +58,7 @@ def similar(
     hits = [
         _hit(stored[number], min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)
     ]
-    return _highlighted(hits, document.vectors[own[best]], embedder()) if highlight and hits else hits
+    return highlighted(hits, document.vectors[own[best]], embedder()) if highlight and hits else hits
 
 
 def _of_documents(
@@ -97,7 +97,7 @@ def _passage_at(document: Passages, line: int) -> int:
     return begun[-1] if begun else 0
 
 
-def _highlighted(hits: Sequence[Hit], vectors: Vectors, embedder: Embedder) -> list[Hit]:
+def highlighted(hits: Sequence[Hit], vectors: Vectors, embedder: Embedder) -> list[Hit]:
     """The hits with the sentence of each that is most like the vector beside it."""
     spans = [sentences(hit.text) for hit in hits]
     encoded = embedder.encode([hit.text[a:b] for hit, some in zip(hits, spans, strict=True) for a, b in some])

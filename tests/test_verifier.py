@@ -267,7 +267,7 @@ def test_the_commands_promise_or_say_that_they_cannot(
     (tmp_path / "labels.csv").write_text(f"text_a,text_b,label\n{''.join(rows)}", encoding="utf-8")
     refused = run("tune", "--pairs", "labels.csv", "--precision", "0.95", code=1).stderr
     assert "no threshold can promise precision at least 0.95 with 90% confidence" in refused
-    assert "hint: it takes 45 flagged pairs, all of them rightly" in refused
+    assert "hint: it takes 45 flagged pairs, all of them duplicates" in refused
     assert json.loads(run("status", "--json").stdout)["threshold"] is None
     run("tune", "--pairs", "labels.csv", "--precision", "0.95", "--f1", code=2)
     run("tune", "--pairs", "labels.csv", "--precision", "1.5", code=2)

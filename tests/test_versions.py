@@ -55,8 +55,8 @@ PRAGMA journal_mode = WAL;
 """
 TABLES = {
     "settings": "key, value",
-    "sources": "*",
-    "documents": "*",
+    "sources": "id, key, published, size, mtime_ns, digest, reading",
+    "documents": "id, source_id, name, digest, metadata",
     "vectors": "id, digest, vector",
     "passages": "number, id, document_id, vector_id, text, unit, first, last",
 }

@@ -1,7 +1,14 @@
-"""Hits as a person or a program sees them."""
+"""Hits as a person, a program or a language model sees them, and in an editor."""
 
+import os
+import re
+import shlex
+import shutil
 import socket
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -161,3 +168,75 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
     return lines if hit.text in indexed else None
+
+
+# -- for a language model -------------------------------------------------------------------------------
+
+
+def as_markdown(
+    index: "Index", hits: Sequence["Hit"], budget: int | None, count: Callable[[str], int]
+) -> tuple[str, int, int]:
+    """Hits as Markdown to paste into a prompt: as many, best first, as have at most `budget` tokens by `count`.
+
+    Returns the text, how many hits it has, and its tokens.
+    """
+    parts: list[str] = []
+    tokens = 0
+    for rank, hit in enumerate(hits, 1):
+        place = _place(index, hit) + (f" ({render.name(hit.heading)})" if hit.heading else "")
+        body = render.plain(hit.text)
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
+        part = f"### {rank}. {place}\n\n{fence}\n{body}\n{fence}\n"
+        size = count(part)
+        if budget is not None and tokens + size > budget:
+            break
+        parts.append(part)
+        tokens += size
+    return "\n".join(parts), len(parts), tokens
+
+
+# -- in an editor ---------------------------------------------------------------------------------------
+
+_AT_LINE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("vi vim nvim gvim mvim vimx view ex nano pico emacs emacsclient micro joe jed mg ne ee kak gedit pluma less",
+     ("+{line}", "{file}")),
+    ("code code-insiders codium vscodium code-oss cursor windsurf", ("--goto", "{file}:{line}")),
+    ("subl sublime_text hx helix zed lapce pulsar atom", ("{file}:{line}",)),
+    ("mate kate kwrite idea pycharm webstorm goland clion rubymine", ("--line", "{line}", "{file}")),
+    ("notepad++", ("-n{line}", "{file}")),
+)  # fmt: skip
+"""How editors are told at which line to open a file; any other is given the file alone."""
+_FALLBACKS = ("notepad",) if sys.platform == "win32" else ("sensible-editor", "vim", "nano", "vi")
+
+
+def open_in_editor(index: "Index", hit: "Hit") -> None:
+    """Open the file of a hit at its best sentence in $VISUAL or $EDITOR, or what editor there is; wait for its end."""
+    from semsearch.errors import InvalidInput, SemsearchError
+
+    path = index.path_of(hit.source)
+    if not path.is_file():
+        raise InvalidInput(
+            f"{hit.source} is no file that could be opened", "it is gone, or was standard input"
+        )
+    named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, _FALLBACKS), "")
+    command = shlex.split(named, posix=sys.platform != "win32")
+    if not command:
+        raise SemsearchError("there is no editor", "set VISUAL or EDITOR")
+    line = hit.start + hit.text.count("\n", 0, hit.highlight[0]) if hit.unit == "line" else None
+    try:
+        code = subprocess.run([*command, *_editor_arguments(command[0], path, line)], check=False).returncode
+    except OSError as error:
+        raise SemsearchError(
+            f"cannot start {command[0]}: {error.strerror}", "set VISUAL or EDITOR"
+        ) from error
+    if code:
+        raise SemsearchError(f"{command[0]} ended with exit code {code}")
+
+
+def _editor_arguments(editor: str, path: Path, line: int | None) -> list[str]:
+    name = Path(editor).name.lower().removesuffix(".exe").removesuffix(".cmd")
+    if line is not None:
+        for names, arguments in _AT_LINE:
+            if name in names.split():
+                return [argument.format(line=line, file=path) for argument in arguments]
+    return [str(path)]

@@ -65,7 +65,7 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
     for label, value in rows.items():
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:
-        render.talk("an ingest was cut off or is at work: some passages cannot be found yet")
+        render.talk("a run was cut off, or is at work; the next one that writes completes it")
 
 
 @click.command(

@@ -76,6 +76,20 @@ def closing(examples: Sequence[str], codes: Sequence[int]) -> str:
     return f"\b\nExamples:\n{lines}\n\nExit codes: {meanings}."
 
 
+class Rank(click.IntRange):
+    """The number of a hit, from 1, as an option that need not have it."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not the number of a hit: put --open last, or write --open=1", param, ctx)
+
+
 class Size(click.ParamType[int]):
     """A number of bytes: 2000000, 500kB, 50MB, 1GiB."""
 

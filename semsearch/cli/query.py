@@ -1,13 +1,15 @@
 """`semsearch query`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.hits import as_markdown, open_in_editor
+from semsearch.cli.hits import show as show_hits
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,6 +30,9 @@ _SNIPPET = 280
             "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
             "semsearch query --mode lexical --explain ERR_4012",
             "semsearch query --file questions.txt --jsonl",
+            "semsearch query refunds --context 3 --open",
+            "semsearch query -k 20 --format markdown --budget 2000 how are refunds booked",
+            "semsearch query --rerank cross-encoder/ms-marco-MiniLM-L6-v2 how do refunds work",
         ),
         codes=(0, 1, 2, 10, 12, 13),
     ),
@@ -74,6 +79,43 @@ _SNIPPET = 280
 @click.option(
     "--expand", is_flag=True, help="Show near-copies of a hit as hits of their own, not folded into it."
 )
+@options.context
+@click.option(
+    "--rerank",
+    metavar="NAME|DIR",
+    help="Order the first hits anew by a cross-encoder, which reads query and passage together; safetensors only.",
+)
+@click.option(
+    "--rerank-top",
+    default=50,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many hits --rerank reads.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="For people, or as Markdown with whole passages, to paste into a prompt.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="With --format markdown: only as many hits as fit, in tokens of the index's model.",
+)
+@click.option(
+    "--open",
+    "opened",
+    type=options.Rank(),
+    is_flag=False,
+    flag_value=1,
+    metavar="[N]",
+    help="Open the file of the first hit, or of hit N, at its line in $VISUAL or $EDITOR; put it last.",
+)
 @options.as_json
 @options.as_jsonl
 def query_(
@@ -89,6 +131,12 @@ def query_(
     file: Any,
     show: str,
     expand: bool,
+    context: int | None,
+    rerank: str | None,
+    rerank_top: int,
+    form: str,
+    budget: int | None,
+    opened: int | None,
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
@@ -114,6 +162,8 @@ def query_(
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
 
+    if budget is not None and form != "markdown":
+        raise InvalidInput("--budget is for --format markdown")
     many = file is not None or words == ("-",)
     if words and file is not None:
         raise InvalidInput("a query and --file are both given", "give one of them")
@@ -127,10 +177,10 @@ def query_(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
     with Index.open(folder) as index:
-        wants_sentence = show == "snippet" or as_json or as_jsonl
+        wants_sentence = show == "snippet" or as_json or as_jsonl or context is not None or opened is not None
         results = index.query_many(
             queries,
-            k=k,
+            k=k if rerank is None else max(k, rerank_top),
             mode=mode,
             min_score=min_score,
             source=source,
@@ -138,12 +188,16 @@ def query_(
             per_document=per_document,
             explain=explain,
             literal=literal,
-            highlight=wants_sentence,
+            highlight=wants_sentence and rerank is None,
         )
-        for unknown in dict.fromkeys(
-            one for query in queries for one in index.parse_query(query, literal=literal).unknown
-        ):
+        parsed = [index.parse_query(query, literal=literal) for query in queries]
+        for unknown in dict.fromkeys(word for one in parsed for word in one.unknown):
             render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
+        if rerank is not None:
+            results = [
+                index.rerank(query.text, found, rerank, k=k, highlight=wants_sentence)
+                for query, found in zip(parsed, results, strict=True)
+            ]
         if as_jsonl:
             render.emit_jsonl(
                 {"query": query, "rank": rank, **_values(index, hit, explain)}
@@ -160,7 +214,33 @@ def query_(
             for query, hits in zip(queries, results, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(query)}")
-                _show(index, hits, show, explain)
+                if form == "markdown":
+                    _as_prompt(index, hits, budget)
+                elif context is not None:
+                    show_hits(index, hits, show, context=context)
+                else:
+                    _show(index, hits, show, explain)
+        if opened is not None:
+            if many or opened > len(results[0]):
+                raise InvalidInput(
+                    f"there is no hit {opened} to open", "--open is for one query, and for a hit that it has"
+                )
+            open_in_editor(index, results[0][opened - 1])
+
+
+def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
+    """Hits as Markdown, and on standard error what there is of them and how it was counted."""
+
+    def tokens(text: str) -> int:
+        return int(index.embedder.measure([text])[0][0])
+
+    text, shown, used = as_markdown(index, found, budget, tokens)
+    click.echo(text, nl=False)
+    limit = f" of at most {budget:,}" if budget is not None else ""
+    render.talk(
+        f"{shown:,} of {render.plural(len(found), 'hit')}, {used:,}{limit} tokens as the index's model counts them;"
+        " yours may count more"
+    )
 
 
 def _values(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
@@ -204,6 +284,8 @@ def _show(index: "Index", hits: Iterable["Hit"], show: str, explain: bool) -> No
         head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+        if hit.heading:
+            head.append(f"\n    {render.name(hit.heading)}", "dim")
         if explain:
             head.append(f"\n{_explained(hit)}", "dim")
         if show == "path":

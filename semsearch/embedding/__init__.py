@@ -59,6 +59,17 @@ class Embedder(Protocol):
         """
 
 
+class Reranker(Protocol):
+    """A model that reads a query and a text together."""
+
+    @property
+    def name(self) -> str:
+        """What it was loaded by."""
+
+    def scores(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
+        """How well each text answers the query, float64 [len(texts)]: higher is better, in the model's own units."""
+
+
 def model_name(model: str) -> str:
     """The one name of a model: a folder by its whole path, the default model without its owner."""
     if Path(model).is_dir():
@@ -66,10 +77,11 @@ def model_name(model: str) -> str:
     return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
 
 
-def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedder:
+def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32", *, fetch: bool = True) -> Embedder:
     """The embedder for a model name or folder; `precision` other than fp32 exists for the default model only.
 
-    Raises `ModelError` when the model cannot be found, verified or loaded.
+    With `fetch` a model that is not on this machine is fetched from the Hugging Face hub. Raises `ModelError` when the
+    model cannot be found, verified or loaded.
     """
     if precision not in PRECISIONS:
         raise InvalidInput(f"unknown precision {precision!r}", f"choose one of {', '.join(PRECISIONS)}")
@@ -82,7 +94,14 @@ def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32") -> Embedd
         raise InvalidInput(f"precision {precision} is for {DEFAULT_MODEL} only", "leave --precision out")
     from semsearch.embedding.transformer import TransformerEmbedder
 
-    return TransformerEmbedder(model)
+    return TransformerEmbedder(model, fetch=fetch)
+
+
+def load_reranker(model: str) -> Reranker:
+    """The cross-encoder by that name or in that folder. Raises `ModelError` when it cannot be found or loaded."""
+    from semsearch.embedding.rerank import CrossEncoderReranker
+
+    return CrossEncoderReranker(model)
 
 
 def windows(lengths: Sequence[int], window: int) -> list[tuple[int, int, int]]:

@@ -5,6 +5,7 @@ import copy
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +19,27 @@ _TEXTS_PER_CALL = 2048
 class TransformerEmbedder:
     """A sentence-transformers model by name (Hugging Face cache or hub) or folder."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, fetch: bool = True) -> None:
         try:
-            with _quiet():
+            with quiet():
                 from sentence_transformers import SentenceTransformer
 
                 self._model = SentenceTransformer(
-                    model, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+                    model if fetch else _folder(model),
+                    trust_remote_code=False,
+                    local_files_only=not fetch,
+                    model_kwargs={"use_safetensors": True},
                 )
         except ImportError as error:
             raise ModelError(f"cannot run {model}: {error}", "pip install sentence-transformers") from error
         except Exception as error:  # the library raises anything from OSError to KeyError on a bad model
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(
-                f"cannot load model {model!r}: {reason}",
-                "name a sentence-transformers model or a folder that holds one with safetensors weights",
-            ) from error
+            hint = "name a sentence-transformers model or a folder that holds one with safetensors weights"
+            if not fetch:
+                hint = (
+                    f"if it is not on this machine any more, fetch it: semsearch ingest --model {model} PATH"
+                )
+            raise ModelError(f"cannot load model {model!r}: {reason}", hint) from error
         # A copy of our own: the model pads with its one, and an ingest measures texts while others are embedded.
         self._tokenizer = copy.deepcopy(self._model.tokenizer)
         window = self._model.get_max_seq_length() or 512
@@ -70,13 +76,13 @@ class TransformerEmbedder:
         return vectors
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        with _quiet():
+        with quiet():
             ids: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return ids
 
     def _pieces(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
         """The texts, with those beyond the window cut into pieces that the model reads whole."""
-        with _quiet():
+        with quiet():
             encoded = self._tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
         places = encoded["offset_mapping"]
         pieces, owners, weights = [], [], []
@@ -88,6 +94,20 @@ class TransformerEmbedder:
             owners.append(text)
             weights.append(max(1, end - start))
         return pieces, np.array(owners, np.int64), np.array(weights, np.float32)
+
+
+def _folder(model: str) -> str:
+    """Where a model lies on this machine: given its name, the library looks for its home even with `local_files_only`.
+
+    Raises what the hub's library raises where it is not here.
+    """
+    if Path(model).is_dir():
+        return model
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(
+        model if "/" in model else f"sentence-transformers/{model}", local_files_only=True
+    )
 
 
 def _digest(model: object) -> tuple[str, int]:
@@ -105,7 +125,7 @@ def _digest(model: object) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' progress bars and advice off the user's terminal."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -69,6 +69,11 @@ def content_problems(path: Path) -> list[str]:
                 wrong["passages are not those that were stored"] += not sound
             query = "SELECT count(*) FROM settings WHERE sum != checksum(key, value)"
             wrong["settings are not those that were saved"] += db.execute(query).fetchone()[0]
+            query = (
+                "SELECT count(*) FROM sources WHERE published = 1 AND passages != (SELECT count(*) FROM documents"
+                " JOIN passages ON document_id = documents.id WHERE source_id = sources.id)"
+            )
+            wrong["sources do not have all their passages"] += db.execute(query).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT id) FROM published"
             wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
             roll = Lexicon(db).roll()

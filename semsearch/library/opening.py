@@ -40,6 +40,7 @@ def connected(path: Path, *, create: bool = False) -> sqlite3.Connection:
 def _connection(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False)
     db.isolation_level = None
+    db.execute("PRAGMA trusted_schema = OFF")  # it may be a stranger's
     db.create_function("checksum", -1, _checksum, deterministic=True)
     db.create_function("text_digest", 1, text_digest, deterministic=True)
     return db

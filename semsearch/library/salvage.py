@@ -1,8 +1,8 @@
 """What can still be read of a damaged Library, as a new one.
 
-Every row is looked at by itself: texts must be those of their digests, vectors of unit length. A source of which
-something is known to be lost is left out. Whether the others have lost a document nobody can say, so all are marked to
-be read again: the next ingest does, and embeds only texts whose vectors were lost.
+Every row is looked at by itself: texts must be those of their digests, vectors of unit length. A source that does not
+have all its passages is left out. One whose own row is lost has no name any more, so all are marked to be read again,
+as the next ingest does; it embeds only texts whose vectors were lost.
 """
 
 import json
@@ -93,7 +93,6 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
 
     lost: set[str] = set()
     passages: dict[int, list[PassageRecord]] = {}
-    broken: set[int] = set()
     columns = (
         "document_id, sum = (SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)"
         " FROM documents WHERE documents.id = document_id), id, text, unit, first, last, heading"
@@ -102,29 +101,22 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
         digest = text_digest(text) if sound else b""
         if digest in vectors:
             passages.setdefault(document, []).append(PassageRecord(id_, text, digest, *place))
-        else:
-            broken.add(document)
     documents: dict[int, list[DocumentRecord]] = {}
-    incomplete: set[int] = set()
     for document, source, name, digest, metadata in _rows(
         old, "documents", "id, source_id, name, digest, metadata"
     ):
-        try:
-            if document in broken or document not in passages:
-                raise ValueError
-            record = DocumentRecord(name, digest, json.loads(metadata), passages[document])
+        with suppress(TypeError, ValueError):
+            record = DocumentRecord(name, digest, json.loads(metadata), passages.get(document, []))
             documents.setdefault(source, []).append(record)
-        except (TypeError, ValueError):
-            incomplete.add(source)
-    columns = "id, key, published, size, mtime_ns, reading"
-    for source, key, published, size, mtime, reading in _rows(old, "sources", columns):
+    columns = "id, key, published, size, mtime_ns, reading, passages"
+    for source, key, published, size, mtime, reading, count in _rows(old, "sources", columns):
         if not published or not isinstance(key, str):
             continue
-        if source in incomplete or source not in documents:
+        if sum(len(document.passages) for document in documents.get(source, ())) != count:
             lost.add(key)
             continue
         version = new.begin_source(key, SourceState(size, mtime, "", reading))
-        some = documents[source]
+        some = documents.get(source, [])
         for start in range(0, len(some), _ADD):
             new.add([(version, document) for document in some[start : start + _ADD]], {})
         new.publish([(version, "")])

@@ -25,7 +25,8 @@ CREATE TABLE sources (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     digest TEXT NOT NULL,
-    reading TEXT NOT NULL
+    reading TEXT NOT NULL,
+    passages INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
 CREATE TABLE documents (
@@ -74,15 +75,19 @@ def make(db: sqlite3.Connection) -> None:
 
 
 def _second(db: sqlite3.Connection) -> None:
-    """Headings of passages, and checksums."""
+    """Headings of passages, checksums, and how many passages a source has."""
     _run(
         db,
         """
 DROP VIEW published;
+ALTER TABLE sources ADD COLUMN passages INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE passages ADD COLUMN heading TEXT NOT NULL DEFAULT '';
 ALTER TABLE passages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE vectors ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE settings ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+UPDATE sources SET passages = (
+    SELECT count(*) FROM documents JOIN passages ON document_id = documents.id WHERE source_id = sources.id
+);
 UPDATE settings SET sum = checksum(key, value);
 UPDATE vectors SET sum = checksum(digest, vector);
 UPDATE passages SET sum = (
@@ -102,6 +107,12 @@ def _third(db: sqlite3.Connection) -> None:
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third}
 """By the version they start from."""
+
+
+def made_here(db: sqlite3.Connection) -> bool:
+    """Whether a Library's views and triggers are those that `make` makes: others could answer and do what they like."""
+    found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
+    return found == [("view", _VIEW.strip().removesuffix(";"))]
 
 
 def outdated(path: Path) -> bool:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
 from semsearch.library.lexicon import Lexicon, Roll
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
-from semsearch.library.schema import VERSION, make
+from semsearch.library.schema import VERSION, made_here, make
 from semsearch.records import Scalar, Unit
 from semsearch.syntax import field_name
 from semsearch.terms import fold, phrase, query_terms
@@ -145,6 +145,11 @@ class Library:
                 f"{path} is of version {version}; this semsearch reads version {VERSION}",
                 "use the semsearch that made it, or ingest into a new index",
             )
+        with self._translated():
+            ours = made_here(self._db)
+        if not ours:
+            self.close()
+            raise IndexDamaged(f"{path} has views or triggers that no semsearch makes", _SALVAGE)
 
     def close(self) -> None:
         """Close the file; the Library cannot be used afterwards."""
@@ -237,7 +242,11 @@ class Library:
                 same_documents = self._documents(old) == self._documents(new)
                 self._strike(old)
                 self._db.execute("DELETE FROM sources WHERE id = ?", (old,))
-                self._db.execute("UPDATE sources SET published = 1, digest = ? WHERE id = ?", (digest, new))
+                self._db.execute(
+                    "UPDATE sources SET published = 1, digest = ?1, passages = (SELECT count(*) FROM documents"
+                    " JOIN passages ON document_id = documents.id WHERE source_id = ?2) WHERE id = ?2",
+                    (digest, new),
+                )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
             self._lexicon.add(self._texts_of(new for new, _ in sources))
         return outcome
@@ -399,7 +408,7 @@ class Library:
                 for id_, vector in self._db.execute(query, (key,)):
                     ids.append(id_)
                     parts.append(vector)
-        return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+            return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Every vector [n, dimension], and the numbers rising."""
@@ -408,8 +417,8 @@ class Library:
             for number, vector in self._db.execute("SELECT id, vector FROM vectors ORDER BY id"):
                 numbers.append(number)
                 buffer += vector
-        matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
-        return np.array(numbers, np.int64), matrix
+            matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
+            return np.array(numbers, np.int64), matrix
 
     def numbers_of(self, ids: Sequence[str]) -> list[int]:
         """The numbers of those of some passages that are published."""
@@ -435,7 +444,9 @@ class Library:
         found: dict[int, StoredPassage] = {}
         with self._translated():
             for page in _pages(numbers):
-                query = f"SELECT number, {_COLUMNS} FROM published WHERE number IN ({','.join('?' * len(page))})"
+                query = (
+                    f"SELECT number, {_COLUMNS} FROM published WHERE number IN ({','.join('?' * len(page))})"
+                )
                 found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
         return found
 
@@ -465,9 +476,9 @@ class Library:
                     digests.append(digest)
                 places.append(tuple(place))
                 rows.append((number, documents[document], row_of[vector], length))
-        matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
-        columns = np.array(rows, np.int64).reshape(-1, 4).T
-        return Layout(names, sources, digests, places, *columns), matrix
+            matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
+            columns = np.array(rows, np.int64).reshape(-1, 4).T
+            return Layout(names, sources, digests, places, *columns), matrix
 
     # -- full-text search -------------------------------------------------------------------------------
 
@@ -541,7 +552,7 @@ class Library:
             for page in _pages(numbers):
                 query = f"SELECT number, text FROM passages WHERE number IN ({','.join('?' * len(page))})"
                 found.update(self._db.execute(query, page))
-        return [found[number] for number in numbers]
+            return [found[number] for number in numbers]
 
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
         """The source of documents and the row there, or 0 for all of it, by name; one that is not there is left out."""

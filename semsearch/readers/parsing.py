@@ -83,7 +83,10 @@ def _parse_pdf(content: bytes) -> Parsed:
 
 
 def _parse_docx(content: bytes) -> Parsed:
-    """Paragraphs with a blank line between them; a table's row is a line. Both count as paragraphs."""
+    """Paragraphs with a blank line between them, headings with `#` marks; a table's row is a line.
+
+    Both count as paragraphs.
+    """
     import docx
     from docx.table import Table
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
-from semsearch.words import DIGIT, NEGATION, THOUSANDS, WORD
+from semsearch.words import DIGIT, NEGATION, THOUSANDS, word_pattern
 
 _NUMERALS = """
 two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11 twelve=12 twenty=20 thirty=30 hundred=100
@@ -120,7 +120,7 @@ class Words:
 
     def __init__(self, text: str) -> None:
         text = text.lower().replace("’", "'")
-        every = WORD.findall(text)
+        every = word_pattern().findall(text)
         self.length = len(every)
         self.negations: list[str] = []
         if (
