@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from semsearch.dedup.differ import difference, words
 from semsearch.embedding import load_embedder
 from semsearch.judgement import expected_grades
+from semsearch.records import LabelledPair
 from semsearch.text import clean
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet, load_pairs
@@ -139,11 +140,13 @@ def cleaning(report: Report, test: PairSet, vectors: Vectors) -> None:
     report.table("STS-B test, Pearson by what is done to the text first", ("", "Pearson", "change"), rows)
 
 
-def lengths(report: Report, name: str, parts: Sequence[PairSet], score: Floats) -> None:
-    gold = np.concatenate([grades(part) for part in parts])
-    count = np.array(
-        [max(words(clean(p.text_a)), words(clean(p.text_b))) for part in parts for p in part.pairs]
-    )
+def longer(pair: LabelledPair) -> int:
+    """Words of the longer text of a pair."""
+    return max(words(clean(pair.text_a)), words(clean(pair.text_b)))
+
+
+def lengths(report: Report, pairs: PairSet, score: Floats) -> None:
+    gold, count = grades(pairs), np.array([longer(pair) for pair in pairs.pairs])
     short, all_short = float(np.mean(count[score >= 0.85] <= 20)), float(np.mean(count <= 20))
     off = np.abs(expected_grades(score, gold) - gold)
     rows, low, bands = [], 0, {}
@@ -154,13 +157,23 @@ def lengths(report: Report, name: str, parts: Sequence[PairSet], score: Floats) 
             pearson, error = agreement(score[inside], gold[inside]).pearson, float(off[inside].mean())
             bands[band] = {"pairs": n, "pearson": pearson, "off": error}
             rows.append((band, f"{n:,}", f"{pearson:.3f}", f"{error:.3f}"))
-    report.figures[f"length: {name}"] = {
-        "at most 20, from 0.85": short,
-        "at most 20, all": all_short,
-        "bands": bands,
-    }
-    title = f"{name}: at most 20 words have {short:.1%} of the pairs from 0.85 up, and {all_short:.1%} of all"
+    report.figures[f"length: {pairs.name}"] = {"from 0.85": short, "all": all_short, "bands": bands}
+    title = f"{pairs.name}: at most 20 words have {short:.1%} of the pairs from 0.85 up, and {all_short:.1%} of all"
     report.table(title, ("words of the longer text", "pairs", "Pearson", "off by"), rows)
+
+
+def long_ones(report: Report, parts: Sequence[PairSet], vectors: Vectors) -> None:
+    """The long pairs of all parts together: one part has too few."""
+    rows = []
+    for low, high, name in ((20, 35, "21 to 35"), (35, 10**9, "more than 35")):
+        of = PairSet(
+            "long", tuple(pair for part in parts for pair in part.pairs if low < longer(pair) <= high)
+        )
+        if len(of.pairs) >= LEAST:
+            pearson = agreement(vectors.cosines(sides(of, light)), grades(of)).pearson
+            report.figures[f"long pairs of STS-B: {name}"] = {"pairs": len(of.pairs), "pearson": pearson}
+            rows.append((name, f"{len(of.pairs):,}", f"{pearson:.3f}"))
+    report.table("STS-B, all parts", ("words of the longer text", "pairs", "Pearson"), rows)
 
 
 def logic(report: Report, sets: dict[str, PairSet], cosines: dict[str, Floats]) -> None:
@@ -241,16 +254,11 @@ def main() -> None:
     chinese(report, vectors)
     cosines = {name: vectors.cosines(sides(sets[name], light)) for name in ("sts-b", "sick", "sts-b:zh")}
     correlations(report, sets, cosines)
-    lengths(report, "sick", [sets["sick"]], cosines["sick"])
+    for name in ("sts-b", "sick"):
+        lengths(report, sets[name], cosines[name])
     logic(report, sets, cosines)
     cleaning(report, sets["sts-b"], vectors)
-    parts = ("sts-b", "sts-b:dev", "sts-b:train")
-    lengths(
-        report,
-        "sts-b, all parts",
-        [sets[name] for name in parts],
-        np.concatenate([vectors.cosines(sides(sets[name], light)) for name in parts]),
-    )
+    long_ones(report, [sets[name] for name in ("sts-b", "sts-b:dev", "sts-b:train")], vectors)
     batches(report, [pair.text_a for pair in sets["sick"].pairs[: options.sentences]], vectors, options)
     report.close()
 

@@ -93,6 +93,9 @@ def variants(measure: Callable[[Sequence[str]], list[int]]) -> dict[str, Cut]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--limit", type=int, metavar="N", help="files beside those that hold an answer")
+    parser.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32", help="arithmetic of the model"
+    )
     options = parser.parse_args()
     folders = need(options.data / "folders")
     book = sorted((folders / "rust-book" / "src").glob("ch*.md"))
@@ -100,7 +103,7 @@ def main() -> None:
     answers = {f"{number:04}": question for question, number in QUESTIONS.items()}
     others = [file for file in peps if file.stem.removeprefix("pep-") not in answers]
     peps = [file for file in peps if file not in others] + others[:: max(1, len(others) // 30)]
-    embedder = load_embedder()
+    embedder = load_embedder(precision=options.precision)
     report = Report("passages", options)
     for name, files, questions in (
         ("Rust book", book, BOOK),

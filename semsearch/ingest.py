@@ -244,10 +244,10 @@ class Run:
                 future.result()
         self._library.touch(survey.touched)
         self._library.remove(survey.gone)
-        for key in survey.gone:
-            self._tell("removed", key)
         self._library.sweep()
         self._deliver()
+        for key in survey.gone:
+            self._tell("removed", key)
         return IngestReport(
             added=self._outcomes.count(None),
             updated=self._outcomes.count(True),
@@ -271,11 +271,11 @@ class Run:
         finished = [piece for piece in pieces if piece.last]
         ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in finished]
         outcomes = self._library.publish(ready)
+        self._outcomes += outcomes
+        self._deliver()
         for piece, outcome in zip(finished, outcomes, strict=True):
             if outcome is not False:
                 self._tell("added" if outcome is None else "updated", piece.key)
-        self._outcomes += outcomes
-        self._deliver()
 
     def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
         """Every changed source as pieces of bounded size, read and split."""

@@ -86,9 +86,12 @@ def eval_(
     user's cache, where --download puts them.
     """
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.errors import InvalidInput
     from semsearch.judgement import judge
     from semsearch.report import write_report
 
+    if report is not None and not report.parent.is_dir():  # before minutes of work, not after
+        raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "make it first")
     pairs = load()
     wanted = [
         (model, precision)

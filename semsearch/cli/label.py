@@ -102,7 +102,8 @@ def label_(
         left = _ask(found, labels, count, index.model)
         yes, no, skipped = labels.count("1"), labels.count("0"), labels.count(SKIP)
     where = render.relative(labels.path)
-    render.talk(f"{yes + no:,} labelled: {yes:,} duplicates, {no:,} not; {skipped:,} skipped; in {where}")
+    counts = f"{render.plural(yes, 'duplicate')}, {no:,} not; {skipped:,} skipped"
+    render.talk(f"{yes + no:,} labelled: {counts}; in {where}")
     if not left:
         render.talk("no pair is left to label")
     render.talk(f"next: semsearch tune --pairs {'labels' if output is None else where}")

@@ -327,7 +327,7 @@ def tune(
         promised,
         chosen_on,
         reported,
-        table=tuple(_trade_off(evaluate(*kept[:2], cut, kept[2])) for cut in sorted({*_TABLE, threshold})),
+        table=tuple(_trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
         curve=sweep(*kept),
         notes=(
             split.note,
@@ -364,11 +364,13 @@ def _cautions(quality: Quality, part: str) -> list[str]:
     return few + every
 
 
-def _trade_off(quality: Quality) -> TradeOff:
+def _trade_off(scores: Floats, positive: Mask, weights: Floats | None, threshold: float) -> TradeOff:
+    quality = evaluate(scores, positive, threshold, weights)
     precision, recall, f1 = (
         share.value if share else None for share in (quality.precision, quality.recall, quality.f1)
     )
-    return TradeOff(quality.threshold, quality.flagged / quality.pairs, precision, recall, f1)
+    flagged = float(np.average(scores >= threshold, weights=weights))
+    return TradeOff(threshold, flagged, precision, recall, f1)
 
 
 def _wilson(whole: Floats, part: Floats) -> Estimate | None:
