@@ -10,7 +10,6 @@ import click
 from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
-
     from semsearch.index import Index
     from semsearch.records import Hit, Mode
 
