@@ -53,11 +53,12 @@ from semsearch.library import Library, migrate, outdated
 from semsearch.lock import writing
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.readers.rewrite import copy_rows
-from semsearch.records import TIERS, Hit, Level, Linkage, Tier
+from semsearch.records import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
 from semsearch.replica import FOLDER as CHROMA
 from semsearch.replica import Replica, sealed_empty
 from semsearch.search import Search
 from semsearch.similar import highlighted, similar
+from semsearch.syntax import Query, parse
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
 
@@ -68,6 +69,8 @@ DEFAULT_WAIT = 10.0
 DEFAULT_THRESHOLD = 0.85
 """Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
 ALL_FIELDS = RowFields()
+LONGEST_QUERY = 10_000
+"""Characters of a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,40 +329,96 @@ class Index:
         query: str,
         *,
         k: int = 10,
+        mode: Mode = "hybrid",
         min_score: float = -1.0,
         source: str | None = None,
         fold: bool = False,
+        per_document: int | None = None,
+        explain: bool = False,
+        literal: bool = False,
     ) -> list[Hit]:
-        """The `k` passages most like `query`, best first, with a cosine of at least `min_score`.
+        """The `k` passages that answer `query` best, by meaning and by words, or by one of these (`mode`).
 
-        `source` is a glob on the sources' names; it is applied before the best `k` are chosen. With `fold` the
-        exact and lexical near-copies of a hit are no hits of their own but its `copies`.
+        A query may hold "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
+        `year>=2020` on the metadata (see `semsearch.syntax`), unless it is `literal`: then all of it is text.
+        Conditions, and `source`, a glob on the sources' names, are applied before the best `k` are chosen.
+
+        `min_score` is the least cosine, whatever the hits rank by. With `fold` the exact and lexical near-copies of a
+        hit are no hits of their own but its `copies`. A document ranks by its best passage, and has at most
+        `per_document` hits. With `explain` hits have their ranks by meaning and by words.
         """
-        return self.query_many([query], k=k, min_score=min_score, source=source, fold=fold)[0]
+        return self.query_many(
+            [query],
+            k=k,
+            mode=mode,
+            min_score=min_score,
+            source=source,
+            fold=fold,
+            per_document=per_document,
+            explain=explain,
+            literal=literal,
+        )[0]
 
     def query_many(
         self,
         queries: Sequence[str],
         *,
         k: int = 10,
+        mode: Mode = "hybrid",
         min_score: float = -1.0,
         source: str | None = None,
         fold: bool = False,
+        per_document: int | None = None,
+        explain: bool = False,
+        literal: bool = False,
         highlight: bool = True,
     ) -> list[list[Hit]]:
         """`query` for several queries at once; `highlight` says whether to find the best sentence of each hit."""
-        cleaned = [text.clean(query).strip() for query in queries]
-        if not all(cleaned):
-            raise InvalidInput("the query is empty", "give some words to look for")
         if k < 1:
             raise InvalidInput(f"k is {k}, but must be at least 1")
+        if per_document is not None and per_document < 1:
+            raise InvalidInput(f"per_document is {per_document}, but must be at least 1")
+        if mode not in MODES:
+            raise InvalidInput(f"unknown mode {mode!r}", f"choose one of {', '.join(MODES)}")
+        if mode == "lexical" and min_score > -1:
+            raise InvalidInput("a lexical search has no cosine that min_score could be the least of")
+        parsed = [self.parse_query(query, literal=literal) for query in queries]
         with ThreadPoolExecutor(1) as ahead:
-            if not source:  # as `Search` has it
-                ahead.submit(self._search.prepare)
-            vectors = self.embedder.encode(cleaned)
+            vectors = None
+            if mode != "lexical":
+                if not source and any(not query.conditions for query in parsed):  # as `Search` has it
+                    ahead.submit(self._search.prepare)
+                vectors = self.embedder.encode([query.text for query in parsed])
         return self._search.hits(
-            vectors, k, min_score=min_score, source=source, folding=fold, highlight=highlight
+            parsed,
+            vectors,
+            k,
+            mode=mode,
+            min_score=min_score,
+            source=source,
+            folding=fold,
+            per_document=per_document,
+            highlight=highlight,
+            explain=explain,
         )
+
+    def parse_query(self, query: str, *, literal: bool = False) -> Query:
+        """A query taken apart as `query_many` does it. Raises `InvalidInput` where there is nothing to search for."""
+        cleaned = text.clean(query).strip()
+        if len(cleaned) > LONGEST_QUERY:
+            raise InvalidInput(
+                f"the query has {len(cleaned):,} characters, and {LONGEST_QUERY:,} is the most",
+                "search for the part of it that matters",
+            )
+        parsed = Query(cleaned) if literal else parse(cleaned, self._search.fields)
+        if not parsed.text:
+            what = (
+                "the query is empty"
+                if not cleaned
+                else "the query says only what is not wanted, or where to look"
+            )
+            raise InvalidInput(what, "give some words to look for")
+        return parsed
 
     def similar(
         self,
@@ -633,12 +692,13 @@ class Index:
             return check(self.folder, self._library, self._replica)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Make Chroma's files anew from the Library, without embedding anything; returns the number of passages.
+        """Make full-text search and Chroma's files anew from the Library; returns the number of passages.
 
-        Cut off at any point, the index can be repaired again, or is completed when it is opened next. `progress` is
-        called with the passages done and in all.
+        Nothing is embedded. Cut off at any point, the index can be repaired again, or is completed when it is opened
+        next. `progress` is called with the passages done and in all.
         """
         with self._writing():
+            self._library.refill()
             total = self._library.counts()["passages"]
             self._replica.renew(progress and (lambda done: progress(done, total)))
         return total

@@ -48,11 +48,21 @@ class Skipped:
     failed: bool = False
 
 
+Mode = Literal["hybrid", "dense", "lexical"]
+"""What a search goes by: meaning and words together, meaning alone, words alone."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found by a query. `score` is the cosine in [-1, 1]; `highlight` is the [start, end) span of
-    the sentence in `text` most like the query; `copies` are near-copies of it that were found beside it. `heading` is
-    the path of the headings it stands under, such as `Guide > Install`, or empty."""
+    """A passage found by a query. `highlight` is the [start, end) span of the sentence in `text` most like the query;
+    `copies` are near-copies of it that were found beside it. `heading` is the path of the headings it stands under,
+    such as `Guide > Install`, or empty.
+
+    `score` is what hits rank by: of a dense search the `cosine` in [-1, 1], of a lexical one `bm25`, at least 0, and
+    of a hybrid one both together, see `semsearch.fusion`. `cosine` or `bm25` is None where the mode has none. The ranks
+    by either alone are given on request; a passage with none of the words has no `lexical_rank`.
+    """
 
     score: float
     source: str
@@ -66,6 +76,10 @@ class Hit:
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
     copies: tuple["Hit", ...] = ()
+    cosine: float | None = None
+    bm25: float | None = None
+    dense_rank: int | None = None
+    lexical_rank: int | None = None
 
 
 Tier = Literal["exact", "lexical", "semantic"]

@@ -1,39 +1,82 @@
-"""Answering queries: the nearest passages, near-copies folded into one hit, the best sentence of each."""
+"""Answering queries: passages by meaning and by words, near-copies folded into one hit, the best sentence of each."""
 
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch import text
+from semsearch import fusion, text
 from semsearch.dedup import fold
 from semsearch.embedding import Embedder, Vectors
-from semsearch.library import Library, StoredPassage
-from semsearch.records import Hit
+from semsearch.library import Library, Roll, StoredPassage
+from semsearch.records import Hit, Mode
+from semsearch.syntax import SOURCE, Condition, Query
+from semsearch.terms import query_terms
 from semsearch.vectors import preload
 
-Scored = tuple[StoredPassage, float]
 _TIES = 16
 _SCANNED = 320_000_000
 """Up to this many bytes of vectors, 208,333 of 384 numbers, all are compared with a query. That is exact, takes 6 ms
 for 100,000 that are in memory, and 0.2 s in a new process, where importing Chroma and loading its graph take 0.8 s."""
 _MOST_APPROXIMATE = 1_000
 """Above this many passages all are compared in any case: no slower than a search of the graph that wide."""
+_CANDIDATES = 200
+"""Passages that the graph, and the words, put forward at least, where not all are compared."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """All vectors, as they were at a `state` of the Library, with their numbers there."""
-
-    state: tuple[int, int]
-    numbers: NDArray[np.int64]
-    matrix: Vectors
-
+_SAMPLE = 2_000
 
 Candidates = Callable[[Vectors, int], list[list[str]] | None]
 """Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
+_Row = tuple[StoredPassage, int]
+"""A passage, and its place in a `_Ranking`."""
+_Floats = NDArray[np.float32]
+_Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """All passages as they were at a `state` of the Library."""
+
+    library: Library
+    state: tuple[int, int]
+    roll: Roll
+
+    @cached_property
+    def rows(self) -> _Rows:
+        """The rows of `roll` that are passages."""
+        return np.flatnonzero(self.roll.live)
+
+    @cached_property
+    def matrix(self) -> tuple[Vectors, _Rows]:
+        """All vectors, and which of them that of each row of `roll` is."""
+        numbers, matrix = self.library.vectors()
+        return matrix, np.searchsorted(numbers, self.roll.vectors)
+
+    @cached_property
+    def sample(self) -> Vectors:
+        """Some vectors, from all over."""
+        numbers = np.unique(self.roll.vectors[self.rows])
+        return self.library.vectors_numbered(numbers[:: max(1, len(numbers) // _SAMPLE)].tolist())
+
+    @cached_property
+    def fields(self) -> dict[str, list[str]]:
+        """See `Library.fields`."""
+        return self.library.fields()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """Some rows of a corpus, by what `score` they rank, and what that is made of. `ended`: there are no others."""
+
+    rows: _Rows
+    score: _Floats
+    cosine: _Floats | None
+    bm25: _Floats | None
+    ended: bool
 
 
 class Search:
@@ -43,165 +86,270 @@ class Search:
         self._library = library
         self._candidates = candidates
         self._embedder = embedder
-        self._scan: _Scan | None = None
+        self._held: _Corpus | None = None
 
     def prepare(self) -> None:
         """Load, in a thread while the model is loaded, what a search of all sources will need."""
         if self._scans():
-            self._all()
+            with self._library.snapshot():
+                _ = self._corpus().matrix
         else:
             preload()
 
+    def fields(self) -> dict[str, list[str]]:
+        """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
+        with self._library.snapshot():
+            return self._corpus().fields
+
     def hits(
         self,
-        queries: Vectors,
+        queries: Sequence[Query],
+        vectors: Vectors | None,
         k: int,
         *,
+        mode: Mode,
         min_score: float,
         source: str | None,
         folding: bool,
+        per_document: int | None,
         highlight: bool,
+        explain: bool,
     ) -> list[list[Hit]]:
-        """Up to `k` hits for each query vector, best first; see `Index.query_many`."""
-        found = self._found(queries, k, min_score, source, folding)
-        spans = self._best_sentences(found, queries) if highlight else {}
+        """Up to `k` hits for each query, best first; see `Index.query_many`. `vectors` has one for each, if any."""
+        found: list[tuple[_Ranking, list[list[_Row]]]] = []
+        for number, query in enumerate(queries):
+            conditions = (*query.conditions, *([Condition(SOURCE, ":", source)] if source else []))
+            vector = None if vectors is None else vectors[number]
+            wanted, ranking = k, None
+            while True:
+                with self._library.snapshot():
+                    if ranking is None or not ranking.ended:
+                        ranking = self._ranking(query, conditions, vector, mode, wanted, min_score)
+                    rows = self._best(ranking, wanted)
+                groups = _grouped(rows, folding, per_document)
+                if (
+                    len(groups) >= k
+                    or len(rows) < wanted
+                    or (ranking.ended and len(rows) == len(ranking.rows))
+                ):
+                    break
+                wanted *= 2
+            found.append((ranking, groups[:k]))
+        spans = self._best_sentences([groups for _, groups in found], queries, vectors) if highlight else {}
         return [
             [
-                _hit(
-                    *first,
-                    highlight=spans.get((number, first[0].id), (0, 0)),
-                    copies=tuple(_hit(*copy) for copy in copies),
-                )
-                for first, *copies in row
+                self._hit(ranking, *first, spans.get((number, first[0].id), (0, 0)), copies, explain)
+                for first, *copies in groups
             ]
-            for number, row in enumerate(found)
+            for number, (ranking, groups) in enumerate(found)
         ]
 
-    def _found(
-        self, queries: Vectors, k: int, min_score: float, source: str | None, folding: bool
-    ) -> list[list[list[Scored]]]:
-        """For each query up to `k` lists of a passage and its near-copies, each with its score."""
-        wanted = k
-        while True:
-            if source:
-                nearest = self._nearest_of(queries, wanted, source)
-            elif wanted > _MOST_APPROXIMATE or self._scans():
-                nearest = self._nearest(queries, wanted)
-            else:
-                nearest = self._nearest_by_graph(queries, wanted)
-            enough = True
-            found = []
-            for row, ended in nearest:
-                kept = [hit for hit in row if hit[1] >= min_score]
-                groups = _folded(kept) if folding else [[hit] for hit in kept]
-                found.append(groups[:k])
-                # Folding leaves fewer, and so do passages that the Library has dropped and Chroma still holds.
-                enough &= len(groups) >= k or ended or len(kept) < len(row)
-            if enough:
-                return found
-            wanted *= 2
+    # -- ranking ----------------------------------------------------------------------------------------
 
-    # Each of these gives, for each query, up to k passages, best first, and whether there are no more.
+    def _ranking(
+        self,
+        query: Query,
+        conditions: Sequence[Condition],
+        vector: Vectors | None,
+        mode: Mode,
+        wanted: int,
+        min_score: float,
+    ) -> _Ranking:
+        """Every passage that qualifies, or of a large index where all do the likeliest, with its scores."""
+        corpus = self._corpus()
+        rows = self._qualifying(query, conditions, corpus)
+        ended = True
+        bm25 = None if mode == "dense" else self._library.bm25(query.text, corpus.roll)
+        if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not self._scans():
+            rows = self._likeliest(vector, bm25, max(wanted + _TIES, _CANDIDATES), corpus)
+            ended = rows is None
+        if rows is None:
+            rows = corpus.rows
+        cosine, spread, spread_of_words = None, 0.0, 0.0
+        if vector is not None:
+            cosine, spread = self._cosines(vector, rows, corpus)
+        if bm25 is not None:
+            spread_of_words = float(bm25[corpus.rows].std()) if len(corpus.rows) else 0.0
+            bm25 = bm25[rows]
+        if mode == "lexical" and bm25 is not None:
+            kept = bm25 > 0
+            rows, score, bm25 = rows[kept], bm25[kept], bm25[kept]
+        elif cosine is None:
+            raise ValueError(f"no vector for a query of mode {mode}")
+        else:
+            score = cosine
+            if bm25 is not None:
+                score = fusion.fused(cosine, bm25, spread, spread_of_words, self._unknown(query.text))
+            if min_score > -1:
+                kept = cosine.astype(np.float64) >= min_score
+                rows, score, cosine = rows[kept], score[kept], cosine[kept]
+                bm25 = None if bm25 is None else bm25[kept]
+        return _Ranking(rows, score, cosine, bm25, ended)
 
-    def _nearest(self, queries: Vectors, k: int) -> list[tuple[list[Scored], bool]]:
-        with self._library.snapshot():
-            scan = self._all()
-            if not len(scan.numbers):
-                return [([], True) for _ in queries]
-            rows = []
-            for query in queries:  # one at a time: sums in a matrix product depend on what else is in it
-                scores = np.clip(scan.matrix @ query, -1, 1)  # rounding can take it beyond
-                # Equal scores are settled by name, so some more are looked at.
-                best = np.argpartition(-scores, min(k + _TIES, len(scores)) - 1)[: k + _TIES]
-                score = dict(zip(scan.numbers[best].tolist(), scores[best].tolist(), strict=True))
-                passages = self._library.passages_with(list(score))
-                hits = _ranked([(passage, score[number]) for number, passage in passages])
-                rows.append((hits[:k], len(best) == len(scores) and len(hits) <= k))
+    def _qualifying(self, query: Query, conditions: Sequence[Condition], corpus: _Corpus) -> _Rows | None:
+        """The rows that fulfil every condition and have the words they must have, rising; None where all do."""
+        if not (conditions or query.required or query.excluded):
+            return None
+        rows = corpus.rows
+        roll = corpus.roll
+        for condition in conditions:
+            held = np.isin(roll.documents[rows], np.array(self._fulfilling(condition, corpus), np.int64))
+            rows = rows[held != condition.excluded]
+        for word in query.required:
+            rows = np.intersect1d(rows, self._library.having(word.text, roll, exact=word.exact))
+        for word in query.excluded:
+            rows = np.setdiff1d(rows, self._library.having(word.text, roll, exact=word.exact))
         return rows
 
-    def _nearest_by_graph(self, queries: Vectors, k: int) -> list[tuple[list[Scored], bool]]:
-        # HNSW gives equal scores, as copies have, in any order: ask for more, so that names decide who is cut off.
-        found = self._candidates(queries, k + _TIES)
-        if found is None:
-            return self._nearest(queries, k)
-        with self._library.snapshot():
-            ids = list({id_ for row in found for id_ in row})
-            stored, vectors = self._library.passages(ids), self._library.vectors_of(ids)
-        rows = (
-            [(stored[id_], float(np.clip(vectors[id_] @ query, -1, 1))) for id_ in row if id_ in stored]
-            for query, row in zip(queries, found, strict=True)
-        )
-        return [(_ranked(hits)[:k], len(row) < k + _TIES) for hits, row in zip(rows, found, strict=True)]
+    def _fulfilling(self, condition: Condition, corpus: _Corpus) -> list[int]:
+        """The documents that have a value which the condition takes."""
+        if condition.field == SOURCE:
+            return self._library.documents_of(
+                lambda key: fnmatch.fnmatchcase(key, condition.value) != (condition.operator == "!=")
+            )
+        names = corpus.fields.get(condition.field, [])
+        return [number for name in names for number in self._library.documents_where(name, condition.holds)]
 
-    def _nearest_of(self, queries: Vectors, k: int, glob: str) -> list[tuple[list[Scored], bool]]:
-        ids, matrix = self._library.passages_where(lambda key: fnmatch.fnmatchcase(key, glob))
-        if not ids:
-            return [([], True) for _ in queries]
-        scores = np.clip(queries @ matrix.T, -1, 1)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        stored = self._library.passages([ids[at] for at in np.unique(best)])
-        rows = zip(scores, best, strict=True)
-        return [([(stored[ids[at]], float(row[at])) for at in top], k >= len(ids)) for row, top in rows]
+    def _likeliest(self, vector: Vectors, bm25: _Floats | None, count: int, corpus: _Corpus) -> _Rows | None:
+        """The rows that the graph finds, and those with the best words; None where there is no graph."""
+        found = self._candidates(vector[None], count)
+        if found is None:
+            return None
+        order = np.argsort(corpus.roll.numbers[corpus.rows], kind="stable")
+        numbers = corpus.roll.numbers[corpus.rows][order]
+        near = corpus.rows[order[np.searchsorted(numbers, self._library.numbers_of(found[0]))]]
+        if bm25 is None:
+            return np.unique(near)
+        best = _highest(bm25, count)
+        return np.union1d(near, best[bm25[best] > 0])
+
+    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> tuple[_Floats, float]:
+        """The cosine of each row with a query, exactly, and the standard deviation over all (or of many a sample)."""
+        if self._scans() or len(rows) == len(corpus.rows):
+            matrix, place = corpus.matrix
+            if not len(matrix):
+                return np.empty(0, np.float32), 0.0
+            # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
+            every = np.clip(matrix @ vector, -1, 1)  # rounding can take it beyond
+            return every[place[rows]], float(every.std())
+        spread = float((corpus.sample @ vector).std())
+        numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
+        if not len(numbers):
+            return np.empty(0, np.float32), spread
+        return np.clip(self._library.vectors_numbered(numbers.tolist()) @ vector, -1, 1)[place], spread
+
+    def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
+        """The `wanted` best passages of a ranking, equal ones by name; some more are looked at for that."""
+        best = _highest(ranking.score, wanted + _TIES)
+        numbers = self._corpus().roll.numbers[ranking.rows[best]].tolist()
+        stored = self._library.passages_numbered(numbers)
+        rows = [
+            (stored[number], at)
+            for number, at in zip(numbers, best.tolist(), strict=True)
+            if number in stored
+        ]
+        rows.sort(key=lambda row: (-ranking.score[row[1]], row[0].document, row[0].first))
+        return rows[:wanted]
+
+    def _unknown(self, query: str) -> float:
+        """The share of a query's tokens that the model does not know."""
+        tokens, unknown = self._embedder().measure([query])
+        return float(unknown[0] / max(1, tokens[0]))
 
     def _scans(self) -> bool:
         return self._library.vector_bytes() <= _SCANNED
 
-    def _all(self) -> _Scan:
-        """All vectors, read anew where anybody has written to the Library since they were."""
+    def _corpus(self) -> _Corpus:
+        """All passages, read anew where anybody has written to the Library since they were."""
         state = self._library.state()
-        if self._scan is None or self._scan.state != state:
-            self._scan = None  # two of them need not fit
-            self._scan = _Scan(state, *self._library.vectors())
-        return self._scan
+        if self._held is None or self._held.state != state:
+            self._held = None  # two of them need not fit
+            self._held = _Corpus(self._library, state, self._library.roll())
+        return self._held
+
+    # -- showing ----------------------------------------------------------------------------------------
 
     def _best_sentences(
-        self, found: list[list[list[Scored]]], queries: Vectors
+        self, found: list[list[list[_Row]]], queries: Sequence[Query], asked: Vectors | None
     ) -> dict[tuple[int, str], tuple[int, int]]:
-        """The span of the best sentence of each hit, by number of query and passage."""
-        hits = [(number, group[0][0]) for number, row in enumerate(found) for group in row]
+        """The span of each hit's best sentence, likest or with most words, by number of query and passage."""
+        hits = [(number, group[0][0]) for number, groups in enumerate(found) for group in groups]
         spans = [text.sentences(passage.text) for _, passage in hits]
         texts = [passage.text[a:b] for (_, passage), some in zip(hits, spans, strict=True) for a, b in some]
-        unique = list(dict.fromkeys(texts))
-        row_of = {sentence: row for row, sentence in enumerate(unique)}
-        vectors = self._embedder().encode(unique)[[row_of[sentence] for sentence in texts]]
+        if asked is None:
+            words = [set(query_terms(query.text)) for query in queries]
+            of = [number for (number, _), some in zip(hits, spans, strict=True) for _ in some]
+            scores = np.array(
+                [
+                    len(words[number].intersection(query_terms(one)))
+                    for number, one in zip(of, texts, strict=True)
+                ]
+            )
+        else:
+            unique = list(dict.fromkeys(texts))
+            row_of = {sentence: row for row, sentence in enumerate(unique)}
+            vectors = self._embedder().encode(unique)[[row_of[sentence] for sentence in texts]]
+            of = [number for (number, _), some in zip(hits, spans, strict=True) for _ in some]
+            scores = np.sum(vectors * asked[of], axis=1)
         best, start = {}, 0
         for (number, passage), sentences in zip(hits, spans, strict=True):
-            scores = vectors[start : start + len(sentences)] @ queries[number]
-            best[number, passage.id] = sentences[int(np.argmax(scores))]
+            best[number, passage.id] = sentences[int(np.argmax(scores[start : start + len(sentences)]))]
             start += len(sentences)
         return best
 
+    def _hit(
+        self,
+        ranking: _Ranking,
+        passage: StoredPassage,
+        at: int,
+        highlight: tuple[int, int],
+        copies: Sequence[_Row],
+        explain: bool,
+    ) -> Hit:
+        cosine, bm25 = ranking.cosine, ranking.bm25
+        return Hit(
+            score=float(ranking.score[at]),
+            source=passage.source,
+            document=passage.document,
+            text=passage.text,
+            unit=passage.unit,
+            start=passage.first,
+            end=passage.last,
+            heading=passage.heading,
+            passage_id=passage.id,
+            metadata=passage.metadata,
+            highlight=highlight,
+            copies=tuple(self._hit(ranking, *copy, (0, 0), (), explain) for copy in copies),
+            cosine=None if cosine is None else float(cosine[at]),
+            bm25=None if bm25 is None else float(bm25[at]),
+            dense_rank=_rank(cosine, at) if explain else None,
+            lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
+        )
 
-def _ranked(hits: list[Scored]) -> list[Scored]:
-    return sorted(hits, key=lambda hit: (-hit[1], hit[0].document, hit[0].first))
+
+def _highest(scores: _Floats, count: int) -> _Rows:
+    """Where the `count` highest scores are, in no order."""
+    if count >= len(scores):
+        return np.arange(len(scores))
+    return np.argpartition(-scores, count - 1)[:count]
 
 
-def _folded(row: Sequence[Scored]) -> list[list[Scored]]:
-    """Each passage with the near-copies of it that rank below it."""
-    groups: dict[int, list[Scored]] = {}
-    for hit, leader in zip(row, fold([passage.text for passage, _ in row]), strict=True):
-        groups.setdefault(leader, []).append(hit)
-    return list(groups.values())
+def _rank(scores: _Floats | None, at: int) -> int | None:
+    return None if scores is None else 1 + int(np.count_nonzero(scores > scores[at]))
 
 
-def _hit(
-    passage: StoredPassage,
-    score: float,
-    *,
-    highlight: tuple[int, int] = (0, 0),
-    copies: tuple[Hit, ...] = (),
-) -> Hit:
-    return Hit(
-        score=score,
-        source=passage.source,
-        document=passage.document,
-        text=passage.text,
-        unit=passage.unit,
-        start=passage.first,
-        end=passage.last,
-        heading=passage.heading,
-        passage_id=passage.id,
-        metadata=passage.metadata,
-        highlight=highlight,
-        copies=copies,
-    )
+def _grouped(rows: Sequence[_Row], folding: bool, per_document: int | None) -> list[list[_Row]]:
+    """Each passage, if they are folded with its near-copies that rank below it; so many of a document at most."""
+    groups: dict[int, list[_Row]] = {}
+    leaders = fold([passage.text for passage, _ in rows]) if folding else range(len(rows))
+    for row, leader in zip(rows, leaders, strict=True):
+        groups.setdefault(leader, []).append(row)
+    if per_document is None:
+        return list(groups.values())
+    shown: Counter[str] = Counter()
+    kept = []
+    for group in groups.values():
+        shown[group[0][0].document] += 1
+        if shown[group[0][0].document] <= per_document:
+            kept.append(group)
+    return kept

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from semsearch.index import Index
+from semsearch.library.lexicon import Lexicon
 from semsearch.vectors import VectorIndex
 
 _PAGE = 5_000
@@ -30,6 +31,9 @@ def assert_sound(index: Index) -> None:
             " JOIN sources ON sources.id = source_id"
         )
         stored = library.execute(query).fetchall()
+        held = Lexicon(library).roll()
+        found = dict(zip(held.numbers[held.live].tolist(), held.vectors[held.live].tolist(), strict=True))
+        assert found == dict(library.execute("SELECT number, vector_id FROM published")), "full-text search"
     expected = {id_: rest for id_, *rest in stored}
     assert len(expected) == len(stored), "two passages with one id"
     assert index.status().counts["passages"] == len(stored)

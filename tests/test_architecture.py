@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "records", "text", "words"},
+    {"__version__", "errors", "fusion", "records", "syntax", "terms", "text", "words"},
     {"files"},
     {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},

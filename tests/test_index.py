@@ -381,7 +381,7 @@ def brute_force(query: str, texts: Sequence[str]) -> Vectors:
 @pytest.mark.parametrize("k", [1, 10, 100])
 @pytest.mark.parametrize("query", ["amber oak", "reed reed moss", "unheard of words"])
 def test_the_nearest_are_found(table: Index, rows: list[str], query: str, k: int) -> None:
-    hits = table.query(query, k=k)
+    hits = table.query(query, k=k, mode="dense")
     assert len({hit.passage_id for hit in hits}) == k
     np.testing.assert_allclose([hit.score for hit in hits], brute_force(query, rows)[:k], atol=1e-5)
     vectors = TinyEmbedder().encode([hit.text for hit in hits])
@@ -392,7 +392,7 @@ def test_the_nearest_are_found(table: Index, rows: list[str], query: str, k: int
 
 @pytest.mark.parametrize("k", [1_001, 5_000])
 def test_many_hits_equal_brute_force(table: Index, rows: list[str], k: int) -> None:
-    hits = table.query("amber oak", k=k)
+    hits = table.query("amber oak", k=k, mode="dense")
     assert len(hits) == min(k, len(rows))
     np.testing.assert_allclose([hit.score for hit in hits], brute_force("amber oak", rows)[:k], atol=1e-5)
 
@@ -416,7 +416,7 @@ def test_a_source_glob_is_applied_before_the_best_are_chosen(
     names = {"one.jsonl": rows[0::3], "deep/two.jsonl": rows[1::3], "deep/[3].jsonl": rows[2::3]}
     accepted = [text for name, texts in names.items() if fnmatchcase(name, glob or "*") for text in texts]
     for k in (5, 5_000):
-        hits = table.query("amber oak", k=k, source=glob)
+        hits = table.query("amber oak", k=k, source=glob, mode="dense")
         assert len(hits) == min(k, len(accepted))
         if hits:
             np.testing.assert_allclose(
@@ -490,7 +490,10 @@ def test_full_width_words_are_found(table: Index) -> None:
     ],
 )
 def test_scores_stay_within_one(table: Index, rows: list[str], source: str | None) -> None:
-    scores = [row[0].score for row in table.query_many(rows[:500], k=1, source=source, highlight=False)]
+    scores = [
+        row[0].score
+        for row in table.query_many(rows[:500], k=1, source=source, mode="dense", highlight=False)
+    ]
     assert min(scores) == pytest.approx(1, abs=1e-5)
     assert max(scores) <= 1
 

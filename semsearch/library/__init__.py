@@ -7,6 +7,7 @@ from semsearch.library.inspect import (
     holdings,
     segments,
 )
+from semsearch.library.lexicon import Roll
 from semsearch.library.salvage import Salvage, salvage
 from semsearch.library.schema import migrate, outdated
 from semsearch.library.store import (
@@ -23,6 +24,7 @@ __all__ = [
     "Layout",
     "Library",
     "PassageRecord",
+    "Roll",
     "Salvage",
     "SourceState",
     "StoredPassage",

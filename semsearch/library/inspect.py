@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import SemsearchError
+from semsearch.library.lexicon import Lexicon
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 
 _UNIT = 1e-3
@@ -75,6 +76,11 @@ def content_problems(path: Path) -> list[str]:
             wrong["sources do not have all their passages"] += db.execute(query).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT id) FROM published"
             wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
+            roll = Lexicon(db).roll()
+            published = {number for (number,) in db.execute("SELECT number FROM published")}
+            wrong["passages are known to full-text search and not published, or not known to it"] += len(
+                published.symmetric_difference(roll.numbers[roll.live].tolist())
+            )
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
     except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from semsearch.errors import SemsearchError
 from semsearch.files import disk
+from semsearch.library import lexicon
+from semsearch.library.lexicon import Lexicon
 from semsearch.library.opening import connected
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -68,7 +70,7 @@ CREATE VIEW published AS
 
 def make(db: sqlite3.Connection) -> None:
     """Make all tables of a new Library, within a transaction."""
-    _run(db, _TABLES + _VIEW)
+    _run(db, _TABLES + lexicon.SCHEMA + _VIEW)
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -97,7 +99,13 @@ UPDATE passages SET sum = (
     )
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second}
+def _third(db: sqlite3.Connection) -> None:
+    """Full-text search."""
+    _run(db, lexicon.SCHEMA)
+    Lexicon(db).refill()
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third}
 """By the version they start from."""
 
 

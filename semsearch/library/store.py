@@ -10,9 +10,11 @@ older version and writes to the outbox what the vector index has yet to be told.
 import json
 import sqlite3
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
+from semsearch.library.lexicon import Lexicon, Roll
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 from semsearch.library.schema import VERSION, made_here, make
 from semsearch.records import Scalar, Unit
+from semsearch.syntax import field_name
+from semsearch.terms import fold, phrase, query_terms
 
 _T = TypeVar("_T")
 _SALVAGE = "semsearch repair saves what can be read"
@@ -126,6 +131,7 @@ class Library:
         self.path = path
         with self._translated():
             self._db = connected(path, create=create)
+            self._lexicon = Lexicon(self._db)
             if create:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
@@ -217,7 +223,7 @@ class Library:
                 if stored.rowcount != len(document.passages):
                     raise IndexDamaged(f"a passage of {document.name} has no vector", "run the ingest again")
 
-    def publish(self, sources: Iterable[tuple[int, str]]) -> list[bool | None]:
+    def publish(self, sources: Sequence[tuple[int, str]]) -> list[bool | None]:
         """Make new versions of sources, given with their digest, visible; older versions go; one transaction.
 
         Returns for each: None when it had no older version, else whether any passage or document changed.
@@ -234,6 +240,7 @@ class Library:
                 changed = self._differing(old, new)
                 self._db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((id_,) for id_ in changed))
                 same_documents = self._documents(old) == self._documents(new)
+                self._strike(old)
                 self._db.execute("DELETE FROM sources WHERE id = ?", (old,))
                 self._db.execute(
                     "UPDATE sources SET published = 1, digest = ?1, passages = (SELECT count(*) FROM documents"
@@ -241,7 +248,21 @@ class Library:
                     (digest, new),
                 )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
+            self._lexicon.add(self._texts_of(new for new, _ in sources))
         return outcome
+
+    def _texts_of(self, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str]]:
+        for source in sources:
+            yield from self._db.execute(
+                "SELECT number, vector_id, document_id, text FROM passages JOIN documents ON documents.id = document_id"
+                " WHERE source_id = ? ORDER BY number",
+                (source,),
+            )
+
+    def _strike(self, source: int | None) -> None:
+        """Take the passages of a source out of full-text search."""
+        query = "SELECT number FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
+        self._lexicon.strike([number for (number,) in self._db.execute(query, (source,))])
 
     def _differing(self, old: int | None, new: int) -> list[str]:
         if old is None:  # the texts of a new source need not be held
@@ -273,6 +294,10 @@ class Library:
                 self._db.execute(
                     "INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,)
                 )
+                row = self._db.execute(
+                    "SELECT id FROM sources WHERE key = ? AND published = 1", (key,)
+                ).fetchone()
+                self._strike(row and row[0])
                 self._db.execute("DELETE FROM sources WHERE key = ? AND published = 1", (key,))
 
     def discard_unpublished(self) -> None:
@@ -286,11 +311,18 @@ class Library:
         with self._transaction():
             self._db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
 
+    def refill(self) -> None:
+        """Make the full-text part anew from the passages."""
+        with self._transaction():
+            self._lexicon.refill()
+
     def compact(self) -> None:
         """Write the file anew, so that nothing that was removed is left in it or its log.
 
         Raises `IndexLocked` while another process reads.
         """
+        with self._transaction():
+            self._lexicon.purge()
         with self._translated():
             self._db.execute("VACUUM")
             (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -379,7 +411,7 @@ class Library:
             return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Every vector [n, dimension], and the numbers by which `passages_with` knows them, rising."""
+        """Every vector [n, dimension], and the numbers rising."""
         numbers, buffer = array("q"), bytearray()
         with self._translated():
             for number, vector in self._db.execute("SELECT id, vector FROM vectors ORDER BY id"):
@@ -388,16 +420,24 @@ class Library:
             matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
             return np.array(numbers, np.int64), matrix
 
-    def passages_with(self, vectors: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:
-        """Every published passage that has one of some vectors, after the number of that."""
+    def numbers_of(self, ids: Sequence[str]) -> list[int]:
+        """The numbers of those of some passages that are published."""
+        found: list[int] = []
         with self._translated():
-            for page in _pages(vectors):
-                query = (
-                    f"SELECT vector_id, {_COLUMNS} FROM published"
-                    f" WHERE vector_id IN ({','.join('?' * len(page))})"
-                )
-                for vector, *row in self._db.execute(query, page):
-                    yield vector, _passage(row)
+            for page in _pages(ids):
+                query = f"SELECT number FROM published WHERE id IN ({','.join('?' * len(page))})"
+                found += [number for (number,) in self._db.execute(query, page)]
+        return found
+
+    def vectors_numbered(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Vectors [n, dimension] by their numbers."""
+        found: dict[int, bytes] = {}
+        with self._translated():
+            for page in _pages(numbers):
+                query = f"SELECT id, vector FROM vectors WHERE id IN ({','.join('?' * len(page))})"
+                found.update(self._db.execute(query, page))
+        joined = b"".join(found[number] for number in numbers)
+        return np.frombuffer(joined, "<f4").reshape(len(numbers), -1 if len(numbers) else 0)
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
         """Published passages by number, while `state` is as it was."""
@@ -439,6 +479,71 @@ class Library:
             matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
             columns = np.array(rows, np.int64).reshape(-1, 4).T
             return Layout(names, sources, digests, places, *columns), matrix
+
+    # -- full-text search -------------------------------------------------------------------------------
+
+    def roll(self) -> Roll:
+        """Every published passage as full-text search knows it, while `state` is as it was."""
+        with self._translated():
+            return self._lexicon.roll()
+
+    def bm25(self, text: str, roll: Roll) -> NDArray[np.float32]:
+        """The score of every passage of `roll` for the words of a text."""
+        with self._translated():
+            return self._lexicon.bm25(Counter(self._lexicon.stems(query_terms(text))), roll)
+
+    def having(self, text: str, roll: Roll, *, exact: bool) -> NDArray[np.int64]:
+        """The rows of `roll` whose passages have the words of a text, one after the other where these are several.
+
+        One word is looked for in any form, unless it must be `exact`. No row has no words.
+        """
+        pattern, terms = phrase(text), query_terms(text)
+        if pattern is None:
+            return np.empty(0, np.int64)
+        with self._translated():
+            stems = self._lexicon.stems(list(dict.fromkeys(terms)))
+            rows = reduce(np.intersect1d, (self._lexicon.occurrences(stem, roll)[0] for stem in stems))
+        if len(terms) == 1 and not exact:
+            return rows
+        texts = self.texts(roll.numbers[rows].tolist())
+        return rows[[bool(pattern.search(fold(text))) for text in texts]]
+
+    def fields(self) -> dict[str, list[str]]:
+        """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
+        names: dict[str, list[str]] = {}
+        query = (
+            "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
+            " WHERE published = 1"
+        )
+        with self._translated():
+            for (name,) in self._db.execute(query):
+                names.setdefault(field_name(name), []).append(name)
+        return names
+
+    def documents_where(self, field: str, accepts: Callable[[Scalar], bool]) -> list[int]:
+        """The numbers of the documents with a value in a field of the metadata that is accepted."""
+        query = (
+            "SELECT documents.id, value, json_each.type FROM documents JOIN sources ON sources.id = source_id,"
+            " json_each(metadata) WHERE published = 1 AND json_each.key = ?"
+        )
+        with self._translated():
+            return [
+                number
+                for number, value, kind in self._db.execute(query, (field,))
+                if value is not None and accepts(bool(value) if kind in ("true", "false") else value)
+            ]
+
+    def documents_of(self, accepts: Callable[[str], bool]) -> list[int]:
+        """The numbers of the documents whose source's key is accepted."""
+        numbers: list[int] = []
+        with self._translated():
+            for id_, key in self._db.execute("SELECT id, key FROM sources WHERE published = 1").fetchall():
+                if accepts(key):
+                    query = "SELECT id FROM documents WHERE source_id = ?"
+                    numbers += [number for (number,) in self._db.execute(query, (id_,))]
+        return numbers
+
+    # -- reading for near-duplicates --------------------------------------------------------------------
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
         """The texts of passages by their numbers in a `Layout`, while `state` is as it was: numbers are used again."""

@@ -1,0 +1,220 @@
+"""Search by words, and by words and meaning, through an index with a tiny model."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from soundness import assert_sound
+from tiny_embedder import create_index
+
+from semsearch import search
+from semsearch.errors import InvalidInput
+from semsearch.index import FOLDER, LONGEST_QUERY, Index
+from semsearch.records import Hit
+
+ROWS = 400
+COLOURS = ["red", "green", "blue", "grey"]
+
+
+def row(number: int) -> dict[str, str | int | bool]:
+    colour = COLOURS[number % 4]
+    return {
+        "text": f"item {number:04} is {colour} and {'rarely' if number % 100 == 7 else 'always'} painted twice",
+        "number": number,
+        "price": f"{number / 2}",
+        "day": f"2024-{1 + number % 12:02}-{1 + number % 28:02}",
+        "colour": colour.title(),
+        "sold": number % 3 == 0,
+        "Shelf mark": f"S{number % 5}",
+    }
+
+
+@pytest.fixture(params=["all", "graph"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether all vectors are compared, as in small indexes, or Chroma's graph is searched, as in large ones."""
+    if request.param == "graph":
+        monkeypatch.setattr(search, "_SCANNED", -1)
+    return str(request.param)
+
+
+both_ways = pytest.mark.usefixtures("way")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """400 rows in two files; tests must not write to it."""
+    folder = tmp_path_factory.mktemp("shop")
+    for name, start in (("one.jsonl", 0), ("two.jsonl", 1)):
+        lines = [json.dumps(row(number)) for number in range(start, ROWS, 2)]
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+    with create_index(folder / FOLDER) as index:
+        index.ingest([folder])
+        yield index
+        assert_sound(index)
+
+
+def numbers(hits: list[Hit]) -> list[int]:
+    return [int(hit.metadata["number"]) for hit in hits]
+
+
+@both_ways
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("number>=390", lambda n: n >= 390),
+        ("price<2", lambda n: n / 2 < 2),
+        ("price:7", lambda n: n == 14),
+        ("day:2024-03 day>2024-03-20", lambda n: n % 12 == 2 and n % 28 >= 20),
+        ("colour:red number<20", lambda n: n % 4 == 0 and n < 20),
+        ("colour:gr* number<20", lambda n: n % 4 in (1, 3) and n < 20),
+        ("colour!=red -colour:blue number<20", lambda n: n % 4 in (1, 3) and n < 20),
+        ("sold:yes number<20", lambda n: n % 3 == 0 and n < 20),
+        ("shelf_mark:s3 number<20", lambda n: n % 5 == 3 and n < 20),
+        ("source:one* number<20", lambda n: n % 2 == 0 and n < 20),
+        ("-source:one* number<20", lambda n: n % 2 == 1 and n < 20),
+        ("+rarely", lambda n: n % 100 == 7),
+        ("-always", lambda n: n % 100 == 7),
+        ('"rarely painted"', lambda n: n % 100 == 7),
+        ('-"always painted"', lambda n: n % 100 == 7),
+        ("number>=390 number<390", lambda n: False),
+    ],
+)
+def test_conditions_are_applied_before_the_best_are_chosen(shop: Index, mode, condition, holds) -> None:  # type: ignore[no-untyped-def]
+    for k in (5, 1_500):
+        hits = shop.query(f"item painted {condition}", mode=mode, k=k)
+        wanted = [n for n in range(ROWS) if holds(n)]
+        assert set(numbers(hits)) <= set(wanted)
+        assert len(hits) == min(k, len(wanted))
+    every = shop.query(f"item painted {condition}", mode=mode, k=ROWS)
+    assert numbers(every[:5]) == numbers(shop.query(f"item painted {condition}", mode=mode, k=5))
+
+
+@both_ways
+def test_a_rare_word_wins_over_meaning(shop: Index) -> None:
+    (hit,) = shop.query("where is 0217", k=1, explain=True)
+    assert numbers([hit]) == [217]
+    assert hit.lexical_rank == 1
+    assert numbers(shop.query("0217", k=3, mode="lexical")) == [217], "no other passage has the word"
+
+
+@both_ways
+def test_words_that_are_nowhere_leave_meaning_alone(shop: Index) -> None:
+    def found(mode: str) -> list[str]:
+        return [hit.passage_id for hit in shop.query("zzz unheard qqq", k=20, mode=mode)]  # type: ignore[arg-type]
+
+    assert found("hybrid") == found("dense")
+    assert found("lexical") == []
+
+
+@both_ways
+def test_scores_say_what_they_are_made_of(shop: Index) -> None:
+    for hit in shop.query("item 0217 is painted green", k=30, explain=True):
+        assert hit.cosine is not None
+        assert hit.bm25 is not None
+        assert hit.score >= hit.cosine
+    dense = {hit.passage_id: hit for hit in shop.query("item 0217", k=ROWS, mode="dense", explain=True)}
+    lexical = {hit.passage_id: hit for hit in shop.query("item 0217", k=ROWS, mode="lexical", explain=True)}
+    for hit in shop.query("item 0217", k=ROWS, explain=True):
+        assert hit.cosine == pytest.approx(dense[hit.passage_id].score, abs=1e-5)
+        assert hit.bm25 == pytest.approx(lexical[hit.passage_id].score)
+        assert (hit.dense_rank, hit.lexical_rank) == (
+            dense[hit.passage_id].dense_rank,
+            lexical[hit.passage_id].lexical_rank,
+        )
+    assert next(iter(lexical.values())).cosine is None
+    assert next(iter(dense.values())).bm25 is None
+
+
+def test_at_most_so_many_passages_of_a_document(tmp_path: Path) -> None:
+    for name in ("long", "other"):
+        (tmp_path / f"{name}.md").write_text(
+            "\n\n".join(f"paragraph {number} of {name} " + "word " * 40 for number in range(30)),
+            encoding="utf-8",
+        )
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path])
+        for most in (1, 3):
+            documents = [hit.document for hit in index.query("paragraph of long", k=100, per_document=most)]
+            assert sorted(documents) == ["long.md"] * most + ["other.md"] * most
+        with pytest.raises(InvalidInput, match="per_document"):
+            index.query("x", per_document=0)
+        assert_sound(index)
+
+
+def test_what_is_searched_by_words_is_what_is_published(tmp_path: Path) -> None:
+    def found(word: str) -> list[str]:
+        return sorted(hit.source for hit in index.query(word, mode="lexical"))
+
+    with create_index(tmp_path / "index") as index:
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.txt").write_text("alpaca 组件 café")
+        index.ingest([tmp_path / "a.txt", tmp_path / "b.txt"])
+        assert found("ALPACAS") == found("组件") == found("组") == found("cafe") == ["a.txt", "b.txt"]
+        (tmp_path / "a.txt").write_text("buffalo")
+        index.ingest([tmp_path / "a.txt"])
+        assert (found("alpaca"), found("buffalo")) == (["b.txt"], ["a.txt"])
+        assert_sound(index)
+        index.remove(tmp_path / "b.txt")
+        assert found("alpaca") == []
+        index._library.refill()
+        assert found("buffalo") == ["a.txt"]
+        assert_sound(index)
+
+
+HOSTILE = [
+    "'; DROP TABLE passages; --", '" OR 1=1 --', "NEAR(a b, 5)", "a AND NOT b*", "^col:term", "{a b}: c", "((((", '"""',
+    "\0", "\x1b[31m", "🎉", "👩‍👩‍👧‍👦 family", "a" * 9_999, "year>=", ">=2020",
+    "source:", "source:[", "number>=abc", "number:1e999",
+    "day>=2024-99-99", "number>=" + "9" * 400, '+"" x', "- x", "+-+- x", "\u202e evil", "%s %d {0}", "..\\..\\x",
+    "ﬀ ＡＢＣ", "\ud800 x",
+    "NULL", "number:NaN x", "x source:*[!a]*", "a\u0301\u0302", "ß" * 50,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_nothing_that_is_typed_is_an_error_of_ours(shop: Index, mode) -> None:  # type: ignore[no-untyped-def]
+    draw = random.Random(0)
+    pieces = [
+        *HOSTILE,
+        "item",
+        "painted",
+        "red",
+        '"',
+        "-",
+        "+",
+        ":",
+        "number",
+        ">=",
+        "price<3",
+        "组件",
+        " ",
+        "\n",
+    ]
+    joined = ["".join(draw.choices(pieces, k=draw.randint(1, 5))) for _ in range(150)]
+    for query in [*HOSTILE, *joined]:
+        try:
+            hits = shop.query(query, k=3, mode=mode)
+        except InvalidInput as error:
+            assert "query" in str(error)
+        else:
+            assert all(np.isfinite(hit.score) for hit in hits)
+
+
+def test_a_query_has_a_limit(shop: Index) -> None:
+    with pytest.raises(InvalidInput, match="10,000,001 characters"):
+        shop.query("x" * 10_000_001)
+    assert shop.query("x " * (LONGEST_QUERY // 2), k=1)
+
+
+@pytest.mark.parametrize("query", ["-x", "source:one*", "number>=3 -red", "-source:one.jsonl"])
+def test_a_query_must_say_what_it_looks_for(shop: Index, query: str) -> None:
+    with pytest.raises(InvalidInput, match="only what is not wanted, or where to look"):
+        shop.query(query)
+
+
+def test_a_literal_query_is_text(shop: Index) -> None:
+    assert len(shop.query('-red +"blue" number>=3', k=ROWS, literal=True)) == ROWS

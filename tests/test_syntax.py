@@ -1,0 +1,80 @@
+"""What a query is taken to mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsearch.syntax import Condition, Query, Word, parse
+
+FIELDS = {"year", "day", "author", "publication_year"}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("how do refunds work", Query("how do refunds work")),
+        ('the "rate limit" is', Query("the rate limit is", required=(Word("rate limit", exact=True),))),
+        ("a +must -not", Query("a must", required=(Word("must"),), excluded=(Word("not"),))),
+        ('x -"two words"', Query("x", excluded=(Word("two words", exact=True),))),
+        ("查询 “确切 短语”", Query("查询 确切 短语", required=(Word("确切 短语", exact=True),))),
+        ("x source:notes/*", Query("x", conditions=(Condition("source", ":", "notes/*"),))),
+        ('x -source:"my notes/*"', Query("x", conditions=(Condition("source", ":", "my notes/*", True),))),
+        ("x Year>=2020", Query("x", conditions=(Condition("year", ">=", "2020"),))),
+        ("x year!=2020", Query("x", conditions=(Condition("year", "!=", "2020"),))),
+        ('x author:"A. Lee"', Query("x", conditions=(Condition("author", ":", "A. Lee"),))),
+        ("x publication_year<1999", Query("x", conditions=(Condition("publication_year", "<", "1999"),))),
+        ("note: buy milk", Query("note: buy milk")),
+        ("https://example.org/a?b=c", Query("https://example.org/a?b=c")),
+        ("std::vector a-b co-op", Query("std::vector a-b co-op")),
+        ("yeer>=2020", Query("yeer>=2020", unknown=("yeer>=2020",))),
+        ("grep --color - + -- x", Query("grep --color - + -- x")),
+        ('an "open quote', Query('an "open quote')),
+        ("-only -exclusions", Query("", excluded=(Word("only"), Word("exclusions")))),
+        ('"" " "', Query("")),
+    ],
+)
+def test_parts(query: str, expected: Query) -> None:
+    assert parse(query, lambda: FIELDS) == expected
+
+
+@given(
+    st.text(alphabet=st.sampled_from(list("ab1年 \"'+-:=<>!*.“”\n\0\\%;()🎉")), max_size=60)
+    | st.text(max_size=60)
+)
+def test_anything_can_be_typed_and_no_word_is_lost(query: str) -> None:
+    parsed = parse(query, lambda: FIELDS)
+    kept = [
+        parsed.text,
+        *(word.text for word in parsed.excluded),
+        *(c.field + c.value for c in parsed.conditions),
+    ]
+    letters = {character for character in query.casefold() if character.isalnum()}
+    assert letters <= set("".join(kept).casefold())
+
+
+@given(st.lists(st.sampled_from(["apple", "a-b", "naïve", "苹果", "3.14", "e.g.", "(x)"]), min_size=1))
+def test_plain_words_are_plain_text(words: list[str]) -> None:
+    assert parse(" ".join(words), lambda: FIELDS) == Query(" ".join(words))
+
+
+@pytest.mark.parametrize(
+    ("condition", "true", "false"),
+    [
+        (":2020", [2020, "2020", 2020.0, "2020-07-01"], [2021, "x2020", "12020", True]),
+        (">=2020", [2020, "2021", 2020.5, "2020-01-01"], [2019, "2019-12-31", "new", ""]),
+        ("<9", [8, "8", "-10", 8.9], [9, "10", "many"]),
+        (":2024-05", ["2024-05-01", "2024-05-31T23:59", "2024-05"], ["2024-06-01", "2024", "May"]),
+        (">2024-05", ["2024-06-01"], ["2024-05-31", "2024-04", "2024"]),
+        ("<=2024-05-03", ["2024-05-03T10:00:00", "2024-05-02"], ["2024-05-04"]),
+        ("<=2024-05-03T22:30:00Z", ["2024-05-04T00:00:00+02:00"], ["2024-05-04T00:45:00+02:00"]),
+        (":lee", ["Lee", " LEE "], ["Leeds", "bruce lee"]),
+        (":*lee*", ["Bruce Lee", "Leeds"], ["Li"]),
+        ("!=lee", ["li", 3], ["Lee"]),
+        (":true", [True, "true"], [False, 1, "yes"]),
+        (">m", ["zeta", "N"], ["alpha"]),
+    ],
+)
+def test_conditions(condition: str, true: list[str | int], false: list[str | int]) -> None:
+    parsed = parse(f"author{condition}", lambda: FIELDS).conditions[0]
+    assert [value for value in true if not parsed.holds(value)] == []
+    assert [value for value in false if parsed.holds(value)] == []
