@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.text import Text
 from soundness import assert_sound
 
 from semsearch import Index
 from semsearch.cli import main
-from semsearch.cli.hits import _editor_arguments
+from semsearch.cli.hits import _editor_arguments, _with_words
 
 BREAD = """# Bread
 
@@ -85,6 +86,11 @@ def test_markdown_holds_as_many_whole_hits_as_the_budget_has_room_for(query) -> 
     none = query(*asked, "--budget", "1")
     assert none.stdout == "" and "0 of 3 hits, 0 of at most 1 tokens" in none.stderr
     query("knead", "--budget", "5", code=2)
+
+
+def test_words_of_the_query_are_marked_whatever_their_ending() -> None:
+    text = _with_words(Text("Refunds were refunded; funds. 在线退款规则 v2"), "refund 退款 V2")
+    assert [text.plain[span.start : span.end] for span in text.spans] == ["退款", "Refunds", "refunded", "v2"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script as editor")

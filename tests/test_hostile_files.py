@@ -19,7 +19,7 @@ import pytest
 
 from semsearch.errors import UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import apart, read
+from semsearch.readers import Found, apart, read, walk
 from semsearch.records import Document, Skipped
 from tests.soundness import assert_sound
 from tests.test_readers import pdf
@@ -264,6 +264,19 @@ def test_what_became_a_fifo_is_not_waited_for(tmp_path: Path, name: str) -> None
     os.mkfifo(tmp_path / name)
     with pytest.raises(UnreadableSource, match="not a regular file"):
         list(read(tmp_path / name, name))
+
+
+def test_an_ignore_file_without_end_closes_its_folder(tmp_path: Path) -> None:
+    for folder in ("open", "closed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text("text")
+    with (tmp_path / "closed" / ".gitignore").open("wb") as file:
+        file.truncate(2_000_000_000)
+    found = list(walk([tmp_path]))
+    assert [item.path.parent.name for item in found if isinstance(item, Found)] == ["open"]
+    (closed,) = (item for item in found if isinstance(item, Skipped))
+    assert (Path(closed.path).name, closed.failed) == ("closed", True)
+    assert closed.reason == ".gitignore has more than 1,000,000 bytes"
 
 
 # A folder of it all

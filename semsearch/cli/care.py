@@ -119,6 +119,9 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
         return
     if done.short:
         render.talk(f"{render.plural(done.short, 'text')} of less than 8 bytes cannot be looked for")
+    if not done.pieces:
+        render.talk("there is nothing to look for: other sources say all of it as well, or it is too short")
+        return
     looked = f"{render.plural(done.pieces, 'piece')} of its texts and vectors"
     if not done.left:
         render.talk(

@@ -23,27 +23,32 @@ if TYPE_CHECKING:
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
-_BEST = "bold yellow"
+_BEST, _WORD = "bold yellow", "underline"
+_WITHOUT_BLANKS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u9fff\uac00-\ud7af"
+"""Scripts of which pairs of characters are searched for, as in `semsearch.terms`."""
 
 
 # -- for programs ---------------------------------------------------------------------------------------
 
 
-def values(index: "Index", hit: "Hit") -> dict[str, Any]:
+def values(index: "Index", hit: "Hit", explain: bool = False) -> dict[str, Any]:
     """A hit as JSON has it."""
     start, end = hit.highlight
-    return _found(index, hit) | {
+    return _found(index, hit, explain) | {
         "text": hit.text,
         "best_sentence": hit.text[start:end],
         "metadata": dict(hit.metadata),
-        "copies": [_found(index, copy) for copy in hit.copies],
+        "copies": [_found(index, copy, explain) for copy in hit.copies],
     }
 
 
-def _found(index: "Index", hit: "Hit") -> dict[str, Any]:
+def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
     """Where a hit is, and its scores."""
     return {
         "score": round(hit.score, 6),
+        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
+        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
+        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
         "source": hit.source,
         "path": str(index.path_of(hit.source)),
         "document": hit.document,
@@ -63,6 +68,8 @@ def show(
     hits: Iterable["Hit"],
     how: str,
     *,
+    query: str = "",
+    explain: bool = False,
     context: int | None = None,
 ) -> None:
     """Print hits: `how` is snippet, full or path; with `context` so many lines of the file around the best sentence."""
@@ -81,18 +88,32 @@ def show(
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
         if hit.heading:
             head.append(f"\n    {render.name(hit.heading)}", "dim")
+        if explain:
+            head.append(f"\n{_explained(hit)}", "dim")
         console.print(head)
         if how == "path":
             continue
         coloured = bool(console.color_system)
         if context is not None:
-            console.print(_around(index, hit, context))
+            console.print(_around(index, hit, context, query))
         else:
             body = Text(render.plain(hit.text)) if how == "full" else _snippet(hit, marked=not coloured)
-            console.print(render.indented(body, console))
+            console.print(render.indented(_with_words(body, query), console))
         console.print()
     if not rank:
         click.echo("no hits")
+
+
+def _explained(hit: "Hit") -> str:
+    """What the score of a hit is made of."""
+    parts = []
+    if hit.cosine is not None:
+        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
+    if hit.lexical_rank is not None:
+        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
+    elif hit.bm25 is not None:
+        parts.append("words: none of them")
+    return f"    {'; '.join(parts)}"
 
 
 def _place(index: "Index", hit: "Hit") -> str:
@@ -126,7 +147,28 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
     return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
 
 
-def _around(index: "Index", hit: "Hit", count: int) -> "Text":
+def _with_words(text: "Text", query: str) -> "Text":
+    """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
+    from semsearch.terms import query_terms
+
+    asked = set(query_terms(query))
+    pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
+    if pairs:
+        for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):
+            text.stylize(_WORD, match.start(), match.start() + 2)
+    for match in re.finditer(rf"[^\W_{_WITHOUT_BLANKS}]+", text.plain):
+        if any(_same_word(term, one) for term in query_terms(match[0]) for one in asked):
+            text.stylize(_WORD, *match.span())
+    return text
+
+
+def _same_word(a: str, b: str) -> bool:
+    """Whether two words differ in their ending at most, as `refund` and `refunded` do."""
+    short, long = sorted((a, b), key=len)
+    return a == b or (len(short) >= 4 and len(long) - len(short) <= 3 and long.startswith(short))
+
+
+def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
     """The lines of the best sentence with `count` lines of the file on each side, numbered as grep numbers them.
 
     Where the file is not as it was indexed, or is not one of lines, they come from the passage.
@@ -144,7 +186,7 @@ def _around(index: "Index", hit: "Hit", count: int) -> "Text":
     for number in shown:
         inside = at <= number <= last
         label = f"{first + number:>{width}}{':' if inside else '-'} " if hit.unit == "line" else ""
-        line = Text(render.plain(lines[number]), _BEST if inside else "")
+        line = _with_words(Text(render.plain(lines[number]), _BEST if inside else ""), query)
         body.append(f"    {label}", "dim").append_text(line).append("\n")
     body.right_crop(1)
     return body

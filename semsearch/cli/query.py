@@ -1,24 +1,17 @@
 """`semsearch query`."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from semsearch.cli import options, render
-from semsearch.cli.hits import as_markdown, open_in_editor
-from semsearch.cli.hits import show as show_hits
+from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from semsearch.index import Index
     from semsearch.records import Hit, Mode
-
-_SNIPPET = 280
-"""Characters of a snippet: about three lines of a terminal."""
 
 
 @click.command(
@@ -158,6 +151,8 @@ def query_(
 
     A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
     denies what the hit says or has other numbers is not.
+
+    On a terminal a hit's file is a link, its best sentence is bold, and words of the query are underlined.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
@@ -191,41 +186,39 @@ def query_(
             highlight=wants_sentence and rerank is None,
         )
         parsed = [index.parse_query(query, literal=literal) for query in queries]
-        for unknown in dict.fromkeys(word for one in parsed for word in one.unknown):
-            render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
         if rerank is not None:
             results = [
                 index.rerank(query.text, found, rerank, k=k, highlight=wants_sentence)
                 for query, found in zip(parsed, results, strict=True)
             ]
+        for unknown in dict.fromkeys(one for query in parsed for one in query.unknown):
+            render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
         if as_jsonl:
             render.emit_jsonl(
-                {"query": query, "rank": rank, **_values(index, hit, explain)}
-                for query, hits in zip(queries, results, strict=True)
-                for rank, hit in enumerate(hits, 1)
+                {"query": query, "rank": rank, **hits.values(index, hit, explain)}
+                for query, found in zip(queries, results, strict=True)
+                for rank, hit in enumerate(found, 1)
             )
         elif as_json:
             answers = [
-                {"query": query, "hits": [_values(index, hit, explain) for hit in hits]}
-                for query, hits in zip(queries, results, strict=True)
+                {"query": query, "hits": [hits.values(index, hit, explain) for hit in found]}
+                for query, found in zip(queries, results, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
         else:
-            for query, hits in zip(queries, results, strict=True):
+            for query, found in zip(queries, results, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(query)}")
                 if form == "markdown":
-                    _as_prompt(index, hits, budget)
-                elif context is not None:
-                    show_hits(index, hits, show, context=context)
+                    _as_prompt(index, found, budget)
                 else:
-                    _show(index, hits, show, explain)
+                    hits.show(index, found, show, query=query, explain=explain, context=context)
         if opened is not None:
             if many or opened > len(results[0]):
                 raise InvalidInput(
                     f"there is no hit {opened} to open", "--open is for one query, and for a hit that it has"
                 )
-            open_in_editor(index, results[0][opened - 1])
+            hits.open_in_editor(index, results[0][opened - 1])
 
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
@@ -234,109 +227,10 @@ def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> No
     def tokens(text: str) -> int:
         return int(index.embedder.measure([text])[0][0])
 
-    text, shown, used = as_markdown(index, found, budget, tokens)
+    text, shown, used = hits.as_markdown(index, found, budget, tokens)
     click.echo(text, nl=False)
     limit = f" of at most {budget:,}" if budget is not None else ""
     render.talk(
         f"{shown:,} of {render.plural(len(found), 'hit')}, {used:,}{limit} tokens as the index's model counts them;"
         " yours may count more"
     )
-
-
-def _values(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
-    """A hit as JSON has it."""
-    start, end = hit.highlight
-    return _found(index, hit, explain) | {
-        "text": hit.text,
-        "best_sentence": hit.text[start:end],
-        "metadata": dict(hit.metadata),
-        "copies": [_found(index, copy, explain) for copy in hit.copies],
-    }
-
-
-def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
-    """Where a hit is, and its scores."""
-    return {
-        "score": round(hit.score, 6),
-        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
-        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
-        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
-        "source": hit.source,
-        "path": str(index.path_of(hit.source)),
-        "document": hit.document,
-        "unit": hit.unit,
-        "start": hit.start,
-        "end": hit.end,
-        "heading": hit.heading,
-        "passage_id": hit.passage_id,
-    }
-
-
-def _show(index: "Index", hits: Iterable["Hit"], show: str, explain: bool) -> None:
-    """Hits for people."""
-    from rich.text import Text
-
-    console = render.console()
-    hits = list(hits)
-    if not hits:
-        click.echo("no hits")
-    for rank, hit in enumerate(hits, 1):
-        head = Text.assemble((f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), "cyan"))
-        if hit.copies:
-            head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
-        if hit.heading:
-            head.append(f"\n    {render.name(hit.heading)}", "dim")
-        if explain:
-            head.append(f"\n{_explained(hit)}", "dim")
-        if show == "path":
-            console.print(head)
-            continue
-        body = (
-            Text(render.plain(hit.text)) if show == "full" else _snippet(hit, marked=not console.color_system)
-        )
-        console.print(head)
-        console.print(render.indented(body, console))
-        console.print()
-
-
-def _explained(hit: "Hit") -> str:
-    """What the score of a hit is made of."""
-    parts = []
-    if hit.cosine is not None:
-        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
-    if hit.lexical_rank is not None:
-        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
-    elif hit.bm25 is not None:
-        parts.append("words: none of them")
-    return f"    {'; '.join(parts)}"
-
-
-def _place(index: "Index", hit: "Hit") -> str:
-    """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
-    from semsearch.records import place
-
-    path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
-    row = render.name(hit.document.removeprefix(hit.source))
-    return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
-
-
-def _snippet(hit: "Hit", *, marked: bool) -> "Text":
-    """The best sentence in its surroundings, on one line; where there is no colour it stands in »«."""
-    from rich.text import Text
-
-    start, end = hit.highlight
-    end = min(end, start + _SNIPPET)
-    room = _SNIPPET - (end - start)
-    left = max(0, start - room // 2)
-    right = min(len(hit.text), end + room - (start - left))
-    left = max(0, left - (room - (start - left) - (right - end)))
-    before, best, after = (
-        " ".join(render.plain(hit.text[a:b]).split()) for a, b in ((left, start), (start, end), (end, right))
-    )
-    if left > 0:
-        before = "…" + before.split(" ", 1)[-1]
-    if right < len(hit.text):
-        after = after.rsplit(" ", 1)[0] + "…"
-    style = "" if marked else "bold yellow"
-    parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
-    return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))

@@ -24,6 +24,8 @@ IGNORE_FILES = (".semsearchignore", ".gitignore")
 """By precedence: what the first says of a file, at any depth, wins over the second."""
 
 _BINARY_PROBE = 8192
+_MOST_PATTERNS = 1_000_000
+"""Bytes of an ignore file."""
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "bytes"))
 
 
@@ -75,7 +77,7 @@ class _Rules:
         """These rules and those that `folder` adds; a repository is not under the `.gitignore` around it."""
         outer = self._without_git() if _is_repository(folder) else self
         files = ((name, folder / name) for name in IGNORE_FILES)
-        own = ((folder, name, _spec(file.read_bytes())) for name, file in files if file.is_file())
+        own = ((folder, name, _spec(_content(file))) for name, file in files if file.is_file())
         return _Rules((*own, *outer.layers))
 
     def ignoring(self, path: Path, is_folder: bool) -> str | None:
@@ -91,6 +93,15 @@ class _Rules:
 
     def _without_git(self) -> "_Rules":
         return _Rules(tuple(layer for layer in self.layers if layer[1] != ".gitignore"))
+
+
+def _content(file: Path) -> bytes:
+    """An ignore file's bytes; `OSError` where they are too many to be patterns."""
+    with opened(file) as stream:
+        content = stream.read(_MOST_PATTERNS + 1)
+    if len(content) > _MOST_PATTERNS:
+        raise OSError(errno.EFBIG, f"{file.name} has more than {_MOST_PATTERNS:,} bytes", str(file))
+    return content
 
 
 def _is_repository(folder: Path) -> bool:
