@@ -86,8 +86,8 @@ def show(
         )
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
-        if hit.heading:
-            head.append(f"\n    {render.name(hit.heading)}", "dim")
+        if above := _above(hit):
+            head.append(f"\n    {render.name(above)}", "dim")
         if explain:
             head.append(f"\n{_explained(hit)}", "dim")
         console.print(head)
@@ -102,6 +102,12 @@ def show(
         console.print()
     if not rank:
         click.echo("no hits")
+
+
+def _above(hit: "Hit") -> str:
+    """The headings that a hit stands under, without one that it begins with itself."""
+    above, _, last = hit.heading.rpartition(" > ")
+    return above if hit.text.lstrip("#=-~^* \n").startswith(last) else hit.heading
 
 
 def _explained(hit: "Hit") -> str:
@@ -225,7 +231,7 @@ def as_markdown(
     parts: list[str] = []
     tokens = 0
     for rank, hit in enumerate(hits, 1):
-        place = _place(index, hit) + (f" ({render.name(hit.heading)})" if hit.heading else "")
+        place = _place(index, hit) + (f" ({render.name(above)})" if (above := _above(hit)) else "")
         body = render.plain(hit.text)
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
         part = f"### {rank}. {place}\n\n{fence}\n{body}\n{fence}\n"
