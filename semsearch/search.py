@@ -27,8 +27,6 @@ _MOST_APPROXIMATE = 1_000
 _CANDIDATES = 200
 """Passages that the graph, and the words, put forward at least, where not all are compared."""
 
-_SAMPLE = 2_000
-
 Candidates = Callable[[Vectors, int], list[list[str]] | None]
 """Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
 _Row = tuple[StoredPassage, int]
@@ -55,12 +53,6 @@ class _Corpus:
         """All vectors, and which of them that of each row of `roll` is."""
         numbers, matrix = self.library.vectors()
         return matrix, np.searchsorted(numbers, self.roll.vectors)
-
-    @cached_property
-    def sample(self) -> Vectors:
-        """Some vectors, from all over."""
-        numbers = np.unique(self.roll.vectors[self.rows])
-        return self.library.vectors_numbered(numbers[:: max(1, len(numbers) // _SAMPLE)].tolist())
 
     @cached_property
     def fields(self) -> dict[str, list[str]]:
@@ -159,18 +151,14 @@ class Search:
         corpus = self._corpus()
         rows = self._qualifying(query, conditions, corpus)
         ended = True
-        bm25 = None if mode == "dense" else self._library.bm25(query.text, corpus.roll)
+        bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.roll)
         if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not self._scans():
             rows = self._likeliest(vector, bm25, max(wanted + _TIES, _CANDIDATES), corpus)
             ended = rows is None
         if rows is None:
             rows = corpus.rows
-        cosine, spread, spread_of_words = None, 0.0, 0.0
-        if vector is not None:
-            cosine, spread = self._cosines(vector, rows, corpus)
-        if bm25 is not None:
-            spread_of_words = float(bm25[corpus.rows].std()) if len(corpus.rows) else 0.0
-            bm25 = bm25[rows]
+        cosine = None if vector is None else self._cosines(vector, rows, corpus)
+        bm25 = None if bm25 is None else bm25[rows]
         if mode == "lexical" and bm25 is not None:
             kept = bm25 > 0
             rows, score, bm25 = rows[kept], bm25[kept], bm25[kept]
@@ -179,7 +167,7 @@ class Search:
         else:
             score = cosine
             if bm25 is not None:
-                score = fusion.fused(cosine, bm25, spread, spread_of_words, self._unknown(query.text))
+                score = fusion.fused(cosine, bm25, most, self._unknown(query.text))
             if min_score > -1:
                 kept = cosine.astype(np.float64) >= min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
@@ -223,20 +211,19 @@ class Search:
         best = _highest(bm25, count)
         return np.union1d(near, best[bm25[best] > 0])
 
-    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> tuple[_Floats, float]:
-        """The cosine of each row with a query, exactly, and the standard deviation over all (or of many a sample)."""
+    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> _Floats:
+        """The cosine of each row with a query, exactly."""
+        if not len(rows):
+            return np.empty(0, np.float32)
         if self._scans() or len(rows) == len(corpus.rows):
             matrix, place = corpus.matrix
-            if not len(matrix):
-                return np.empty(0, np.float32), 0.0
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            every = np.clip(matrix @ vector, -1, 1)  # rounding can take it beyond
-            return every[place[rows]], float(every.std())
-        spread = float((corpus.sample @ vector).std())
-        numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
-        if not len(numbers):
-            return np.empty(0, np.float32), spread
-        return np.clip(self._library.vectors_numbered(numbers.tolist()) @ vector, -1, 1)[place], spread
+            scores = (matrix @ vector)[place[rows]]
+        else:
+            numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
+            scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
+        clipped: _Floats = np.clip(scores, -1, 1)  # rounding can take it beyond
+        return clipped
 
     def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
         """The `wanted` best passages of a ranking, equal ones by name; some more are looked at for that."""

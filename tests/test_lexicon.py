@@ -117,10 +117,11 @@ def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: Le
         }
         if texts:
             terms = draw.choices([*WORDS, "absent"], k=4)
-            scores = shelf.bm25(Counter(shelf.stems(terms)), roll)
+            scores, most = shelf.bm25(Counter(shelf.stems(terms)), roll)
             found = dict(zip(roll.numbers[roll.live].tolist(), scores[roll.live].tolist(), strict=True))
             assert found == pytest.approx(reference(texts, terms), abs=1e-4)
             assert not scores[~roll.live].any()
+            assert scores.max() <= most
     for number in range(200, 300):
         shelf.add([(number, 1, 1, "amber")])
     sizes = [end - start for start, end in shelf.roll().segments.values()]

@@ -210,20 +210,21 @@ class Lexicon:
         live = roll.live[rows] if roll.gone else slice(None)
         return rows[live], counts[live]
 
-    def bm25(self, terms: Mapping[str, int], roll: Roll) -> NDArray[np.float32]:
-        """The score of every row for stemmed terms, each with how often the query has it.
+    def bm25(self, terms: Mapping[str, int], roll: Roll) -> tuple[NDArray[np.float32], float]:
+        """The score of every row for stemmed terms, each with how often the query has it, and more than any can have.
 
         Okapi BM25 with Lucene's inverse document frequency, never negative: ln(1 + (N - n + 0.5) / (n + 0.5)).
         Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
         """
-        scores = np.zeros(len(roll.numbers), np.float32)
+        scores, most = np.zeros(len(roll.numbers), np.float32), 0.0
         total = len(roll.numbers) - roll.gone
         for term, weight in terms.items():
             rows, counts = self.occurrences(term, roll)
             rarity = weight * (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
             often = counts.astype(np.float32)
             scores[rows] += np.float32(rarity) * often / (often + roll.norms[rows])
-        return scores
+            most += rarity
+        return scores, most
 
     def stems(self, words: Sequence[str]) -> list[str]:
         """The stem of each word, which is of letters and digits: Porter's for ASCII, others as they are."""

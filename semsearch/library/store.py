@@ -487,8 +487,8 @@ class Library:
         with self._translated():
             return self._lexicon.roll()
 
-    def bm25(self, text: str, roll: Roll) -> NDArray[np.float32]:
-        """The score of every passage of `roll` for the words of a text."""
+    def bm25(self, text: str, roll: Roll) -> tuple[NDArray[np.float32], float]:
+        """The score of every passage of `roll` for the words of a text, and more than any can have."""
         with self._translated():
             return self._lexicon.bm25(Counter(self._lexicon.stems(query_terms(text))), roll)
 
