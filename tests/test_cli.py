@@ -163,7 +163,7 @@ def test_query_finds_the_right_document(indexed: Path) -> None:
     lines = run(
         "query", "--index", indexed / ".semsearch", "how do I get my deposit back"
     ).stdout.splitlines()
-    assert lines[0].startswith(" 1  0.") and lines[0].endswith("sample_corpus/faq/deposit-refund.md:1-11")
+    assert lines[0].startswith(" 1  ") and lines[0].endswith("sample_corpus/faq/deposit-refund.md:1-11")
     assert "»" in lines[1]  # the best sentence, marked without colour
 
 
@@ -174,7 +174,8 @@ def test_query_as_json_holds_all_of_a_hit(indexed: Path) -> None:
     assert answer["query"] == "belt sander" and len(answer["hits"]) == 2
     hit = answer["hits"][0]
     assert hit["best_sentence"] and hit["best_sentence"] in hit["text"]
-    assert Path(hit["path"]).exists() and -1 <= hit["score"] <= 1
+    assert Path(hit["path"]).exists() and -1 <= hit["cosine"] <= 1
+    assert hit["bm25"] > 0 and hit["score"] > hit["cosine"]  # both words stand there
 
 
 def test_many_queries_from_a_file_and_from_standard_input(indexed: Path, tmp_path: Path) -> None:
