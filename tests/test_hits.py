@@ -76,7 +76,7 @@ def test_markdown_holds_as_many_whole_hits_as_the_budget_has_room_for(query) -> 
     asked = ("knead the dough", "--format", "markdown")
     everything = query(*asked)
     parts = re.split(r"^(?=### )", everything.stdout, flags=re.M)[1:]
-    assert parts[0].startswith("### 1. bread.md:1-12 (Bread)\n\n```\n# Bread\n")
+    assert parts[0].startswith("### 1. bread.md:1-12\n\n```\n# Bread\n")
     code = next(part for part in parts if "code.md" in part)
     assert code.count("`````") == 2 and "\x1b" not in everything.stdout
     total = int(re.search(r"(\d+) tokens", everything.stderr)[1])  # type: ignore[index]

@@ -103,10 +103,12 @@ def test_a_bomb_in_a_document_meets_the_limit_on_memory(
     bomb = tmp_path / "bomb.docx"
     bomb.write_bytes(word(paragraph(b"A" * 1_000_000), times=150))
     assert bomb.stat().st_size < 1_000_000
+    most_before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of any child of any test so far
     monkeypatch.setattr(apart, "MEMORY", 192 << 20)
     assert reasons(bomb) == ["it takes more than 192 MB to parse"]
     monkeypatch.undo()
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < apart.MEMORY >> 10
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most < apart.MEMORY >> 10 or most == most_before
 
 
 def test_a_document_with_too_much_text_is_refused(

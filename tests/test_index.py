@@ -514,7 +514,7 @@ def test_many_copies_do_not_hide_other_texts(tmp_path: Path, rows: list[str]) ->
     write_rows(tmp_path / "rows.jsonl", ["the same boilerplate"] * 3_000 + rows)
     with create_index(tmp_path / FOLDER) as index:
         index.ingest([tmp_path / "rows.jsonl"])
-        found = index.query_many(rows[::10], k=1, highlight=False)
+        found = index.query_many(rows[::10], k=1, mode="dense", highlight=False)
         missed = [query for query, hits in zip(rows[::10], found, strict=True) if hits[0].score < 0.999]
         assert not missed
         assert_sound(index)

@@ -86,7 +86,7 @@ def show(
         )
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
-        if above := _above(hit):
+        if above := hit.heading if context is not None else _above(hit):
             head.append(f"\n    {render.name(above)}", "dim")
         if explain:
             head.append(f"\n{_explained(hit)}", "dim")
