@@ -294,17 +294,8 @@ class Search:
         explain: bool,
     ) -> Hit:
         cosine, bm25 = ranking.cosine, ranking.bm25
-        return Hit(
-            score=float(ranking.score[at]),
-            source=passage.source,
-            document=passage.document,
-            text=passage.text,
-            unit=passage.unit,
-            start=passage.first,
-            end=passage.last,
-            heading=passage.heading,
-            passage_id=passage.id,
-            metadata=passage.metadata,
+        return passage.hit(
+            float(ranking.score[at]),
             highlight=highlight,
             copies=tuple(self._hit(ranking, *copy, (0, 0), (), explain) for copy in copies),
             cosine=None if cosine is None else float(cosine[at]),

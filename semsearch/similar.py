@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from semsearch.comparison import Passages, file_document, stored_document
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput
-from semsearch.library import Layout, Library, StoredPassage
+from semsearch.library import Layout, Library
 from semsearch.records import Hit
 from semsearch.text import sentences
 
@@ -55,9 +55,7 @@ def similar(
         best = best[scores[best] >= min_score]
         numbers = layout.numbers[passage[best]].tolist()
         stored = library.passages_numbered(numbers)
-    hits = [
-        _hit(stored[number], min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)
-    ]
+    hits = [stored[number].hit(min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)]
     return highlighted(hits, document.vectors[own[best]], embedder()) if highlight and hits else hits
 
 
@@ -107,18 +105,3 @@ def highlighted(hits: Sequence[Hit], vectors: Vectors, embedder: Embedder) -> li
         for start, end, vector in zip(edges, edges[1:], vectors, strict=False)
     )
     return [replace(hit, highlight=some[at]) for hit, some, at in zip(hits, spans, best, strict=True)]
-
-
-def _hit(passage: StoredPassage, score: float) -> Hit:
-    return Hit(
-        score=score,
-        source=passage.source,
-        document=passage.document,
-        text=passage.text,
-        unit=passage.unit,
-        start=passage.first,
-        end=passage.last,
-        passage_id=passage.id,
-        heading=passage.heading,
-        metadata=passage.metadata,
-    )

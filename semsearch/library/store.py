@@ -25,7 +25,7 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, Sem
 from semsearch.library.lexicon import Lexicon, Roll
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 from semsearch.library.schema import VERSION, made_here, make
-from semsearch.records import Scalar, Unit
+from semsearch.records import Hit, Scalar, Unit
 from semsearch.syntax import field_name
 from semsearch.terms import fold, phrase, query_terms
 
@@ -104,6 +104,22 @@ class StoredPassage:
             "first": self.first,
             "last": self.last,
         }
+
+    def hit(self, score: float, **found: Any) -> Hit:
+        """The passage as a hit; `found` are the fields that only who found it knows."""
+        return Hit(
+            score=score,
+            source=self.source,
+            document=self.document,
+            text=self.text,
+            unit=self.unit,
+            start=self.first,
+            end=self.last,
+            heading=self.heading,
+            passage_id=self.id,
+            metadata=self.metadata,
+            **found,
+        )
 
 
 @dataclass(frozen=True, slots=True)
