@@ -26,6 +26,7 @@ from semsearch.ingest import STANDARD_INPUT, IngestReport, Progress
 from semsearch.library import DocumentRecord, Library, PassageRecord
 from semsearch.readers import RowFields
 from semsearch.records import Hit
+from semsearch.text import text_digest
 
 HOUR = 3_600
 
@@ -639,19 +640,18 @@ def test_what_chroma_was_not_told_it_is_told_by_the_next_that_writes(docs: Path,
     with closing(Library(folder / "library.sqlite3")) as library:
         library.remove(["docs/apple.txt"])
         (key, state), *_ = library.states().items()
-        vector = TinyEmbedder().encode(["words of another file"])[0]
-        passage = PassageRecord("0" * 24, "words of another file", b"digest", "line", 3, 4)
+        text = "words of another file"
+        digest, vector = text_digest(text), TinyEmbedder().encode([text])[0]
+        passage = PassageRecord("0" * 24, text, digest, "line", 3, 4)
         version = library.begin_source("docs/other.txt", state)
-        library.add(
-            [(version, DocumentRecord("docs/other.txt", b"digest", {}, [passage]))], {b"digest": vector}
-        )
+        library.add([(version, DocumentRecord("docs/other.txt", digest, {}, [passage]))], {digest: vector})
         library.publish([(version, "digest")])
         assert library.outbox(10)
     with open_index(folder) as index:
         assert index.status().pending
         assert key in index.sources()
-        best, *others = index.query("words of another file")
-        assert (best.source, best.start, best.end, best.score) == ("docs/other.txt", 3, 4, pytest.approx(1))
+        best, *others = index.query(text)
+        assert (best.source, best.start, best.end, best.cosine) == ("docs/other.txt", 3, 4, pytest.approx(1))
         assert "docs/apple.txt" not in {hit.source for hit in others}
         index.remove("docs/other.txt")
         assert not index.status().pending
@@ -664,5 +664,5 @@ def test_vectors_survive_a_round_trip(index: Index, docs: Path) -> None:
     for hit in everything(index):
         (best, *_) = index.query(hit.text, k=1)
         assert best.text == hit.text
-        assert best.score == pytest.approx(1, abs=1e-5)
+        assert best.cosine == pytest.approx(1, abs=1e-5)
     assert np.isfinite([hit.score for hit in everything(index)]).all()
