@@ -26,7 +26,7 @@ DEPTH = 100
 """Documents that are looked for with each query."""
 _SHOWN = 10
 """The first documents, which nDCG and MRR look at."""
-_BATCH = 32
+_BATCH = 128
 _QRELS = ("query-id", "corpus-id", "score")
 _SCORE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
