@@ -26,6 +26,7 @@ LAYERS = (
     {"candidates", "comparison", "erasure", "integrity", "judgement"},
     {"report", "similar"},
     {"index"},
+    {"relevance"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -22,6 +22,7 @@ COMMANDS = {
     "tune": "tune",
     "label": "label",
     "eval": "eval",
+    "bench-search": "bench",
     "status": "manage",
     "remove": "manage",
     "forget": "care",
@@ -71,7 +72,7 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(
-            importlib.import_module(f"semsearch.cli.{COMMANDS[name]}"), f"{name}_"
+            importlib.import_module(f"semsearch.cli.{COMMANDS[name]}"), f"{name.replace('-', '_')}_"
         )
         return command
 
