@@ -1,6 +1,5 @@
 """The Library by itself: versions, the outbox, and that nothing half-done is ever seen."""
 
-import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from tiny_embedder import word_vector
 from semsearch.embedding import Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
+from semsearch.text import text_digest as digest
 
 STATE = SourceState(1, 2, "digest", "")
 Texts = list[list[str]]
@@ -27,10 +27,6 @@ Texts = list[list[str]]
 def library(tmp_path: Path) -> Iterator[Library]:
     with closing(Library(tmp_path / "library.sqlite3", create=True)) as library:
         yield library
-
-
-def digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def document(key: str, number: int, texts: list[str], first: int = 1) -> DocumentRecord:
