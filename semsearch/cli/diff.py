@@ -40,6 +40,7 @@ _TIERS: "dict[Tier | None, str]" = {
 
 @click.command(
     "diff",
+    short_help="Show how alike two documents are, and how they differ.",
     epilog=options.closing(
         (
             "semsearch diff faq/refunds.md notes/refunds.md",

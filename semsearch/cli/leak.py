@@ -44,6 +44,7 @@ class _Rate(click.ParamType[Fraction]):
 
 @click.command(
     "leak",
+    short_help="List test records that occur in training data.",
     epilog=options.closing(
         (
             "semsearch leak test.jsonl --against train.jsonl",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "query",
+    short_help="Find passages by what they mean and say.",
     epilog=options.closing(
         (
             'semsearch query "how do I get my deposit back"',
