@@ -244,9 +244,15 @@ def answers(folder: Path, by_graph: bool) -> Any:
         return [[(hit.document, hit.start, hit.text, round(hit.score, 5)) for hit in row] for row in rows]
 
 
-def write_more(folder: Path) -> str:
+def add_text(folder: Path) -> str:
     with open_index(folder / FOLDER) as index:
         index.ingest([], standard_input="a text that was not there")
+    return "written"
+
+
+def write_more(folder: Path) -> str:
+    add_text(folder)
+    with open_index(folder / FOLDER) as index:
         index.remove("<stdin>")
     return "written"
 
@@ -282,6 +288,9 @@ def is_error(answer: Any) -> bool:
 def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: Path) -> None:
     """Each file of the index, truncated and with a bit changed: no death of a process, no wrong answer."""
     right = [outcome(answers, whole, by_graph) for by_graph in (False, True)]
+    shutil.copytree(whole, tmp_path / "more")
+    assert outcome(add_text, tmp_path / "more") == "written"
+    halfway = outcome(answers, tmp_path / "more", False)  # how much a word counts depends on all texts
     draw = random.Random(PLACES)
     names = [path.relative_to(whole) for path in sorted((whole / FOLDER).rglob("*")) if path.is_file()]
     names = [name for name in names if name.suffix in {".sqlite3", ".bin", ".pickle", ".npz"}]
@@ -294,12 +303,13 @@ def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: P
         case = f"{kind} {name} at {place}"
         for by_graph in (False, True):
             answer = outcome(answers, folder, by_graph)
-            assert is_error(answer) or answer == right[by_graph], case
+            # Without its graph an index compares everything: what the graph is allowed to miss is found then.
+            assert is_error(answer) or answer in (right[by_graph], right[False]), case
         wrote = outcome(write_more, folder)
         assert is_error(wrote) or wrote == "written", case
         if "chroma" in name.parts:
             assert outcome(repaired, folder) is True, case
-            assert outcome(answers, folder, False) == right[False], case
+            assert outcome(answers, folder, False) in (right[False], halfway), case
         shutil.rmtree(folder)
 
 
