@@ -203,7 +203,7 @@ def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> Non
                 found += [cell for row in islice(csv.reader(file), 0, stop, step) for cell in row[:2]]
         return found
 
-    test, train = sentences(80, 1, "test"), sentences(None, 20, "train", "dev")
+    test, train = sentences(80, 1, "test"), sentences(None, 12, "train", "dev")
     write("test.jsonl", *test)
     write("train.jsonl", *train)
     leaks = json.loads(run(*AGAINST, "--json").stdout)["leaks"]
@@ -214,7 +214,7 @@ def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> Non
     assert {at for at, leak in found.items() if leak["tier"] == "exact"} == {
         at for at, text in enumerate(a) if text in common
     }
-    assert len(common) > 5
+    assert len(common) > 10
     embedder = load_embedder()
     x, y = (embedder.encode(texts).astype(np.float64) for texts in (a, b))
     best = (x @ y.T).max(axis=1)
