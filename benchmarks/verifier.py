@@ -15,6 +15,7 @@ from common import Report, arguments, need, talk
 from semsearch.dedup import join
 from semsearch.embedding import load_embedder
 from semsearch.evaluation import cosines
+from semsearch.judgement import average_precision, recall_at
 from semsearch.tuning.evidence import Words, reasons
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.threshold import sweep
@@ -26,8 +27,7 @@ RULES = {"paraphrase": (0.85, 0.5), "relatedness>=4.5": (0.83, None)}
 def ranked(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """Average precision (a step for each distinct score), and the most recall with a precision of 0.95 or more."""
     curve = sweep(scores, truth)
-    average = float(np.sum(np.diff(curve.recall, prepend=0) * curve.precision))
-    return average, float(curve.recall[curve.precision >= 0.95].max(initial=0))
+    return average_precision(curve), recall_at(curve, 0.95)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from semsearch.errors import SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import fewest
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.threshold import F1, Aim, Tuning, split_pairs, tune, weights_of
+from semsearch.tuning.threshold import F1, Aim, Tuning, tune, weights_of
 from semsearch.tuning.verifier import verify
 
 
@@ -70,12 +70,11 @@ def tune_pairs(
     rule = rule or pairs.default_rule
     found = cosines(pairs, embedder, progress)
     tuning = tune(pairs.pairs, found.scores, rule, aim=aim, name=pairs.name, seed=seed)
-    positive = positives(pairs.pairs, rule)
-    split = split_pairs(pairs.pairs, positive, seed=seed)
     if (
         weights_of(pairs.pairs) is None
-    ):  # pairs are sampled by their cosine, and a verifier scores them otherwise
-        tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, split, aim))
+    ):  # such are sampled by their cosine, and a verifier scores them otherwise
+        positive = positives(pairs.pairs, rule)
+        tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, tuning.split, aim))
     if aim.measure != "f1" and not (tuning.promise or (tuning.verified and tuning.verified.promise)):
         few = {
             "precision": "flagged pairs, all of them duplicates",

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,28 +262,18 @@ class Search:
     ) -> dict[tuple[int, str], tuple[int, int]]:
         """The span of each hit's best sentence, likest or with most words, by number of query and passage."""
         hits = [(number, group[0][0]) for number, groups in enumerate(found) for group in groups]
-        spans = [text.sentences(passage.text) for _, passage in hits]
-        texts = [passage.text[a:b] for (_, passage), some in zip(hits, spans, strict=True) for a, b in some]
-        if asked is None:
-            words = [set(query_terms(query.text)) for query in queries]
-            of = [number for (number, _), some in zip(hits, spans, strict=True) for _ in some]
-            scores = np.array(
-                [
-                    len(words[number].intersection(query_terms(one)))
-                    for number, one in zip(of, texts, strict=True)
-                ]
-            )
+        query_of = np.array([number for number, _ in hits], np.int64)
+        if asked is not None:
+            likeness = meaning(self._embedder(), asked[query_of])
         else:
-            unique = list(dict.fromkeys(texts))
-            row_of = {sentence: row for row, sentence in enumerate(unique)}
-            vectors = self._embedder().encode(unique)[[row_of[sentence] for sentence in texts]]
-            of = [number for (number, _), some in zip(hits, spans, strict=True) for _ in some]
-            scores = np.sum(vectors * asked[of], axis=1)
-        best, start = {}, 0
-        for (number, passage), sentences in zip(hits, spans, strict=True):
-            best[number, passage.id] = sentences[int(np.argmax(scores[start : start + len(sentences)]))]
-            start += len(sentences)
-        return best
+            words = [set(query_terms(query.text)) for query in queries]
+
+            def likeness(texts: Sequence[str], of: NDArray[np.int64]) -> NDArray[Any]:
+                pairs = zip(query_of[of].tolist(), texts, strict=True)
+                return np.array([len(words[number].intersection(query_terms(one))) for number, one in pairs])
+
+        spans = best_sentences([passage.text for _, passage in hits], likeness)
+        return {(number, passage.id): span for (number, passage), span in zip(hits, spans, strict=True)}
 
     def _hit(
         self,
@@ -303,6 +294,34 @@ class Search:
             dense_rank=_rank(cosine, at) if explain else None,
             lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
         )
+
+
+Likeness = Callable[[Sequence[str], NDArray[np.int64]], NDArray[Any]]
+"""A score for each of some sentences, given with the number of the text that each is of."""
+
+
+def meaning(embedder: Embedder, vectors: Vectors) -> Likeness:
+    """The cosine of each sentence with the vector beside its text."""
+
+    def likeness(texts: Sequence[str], of: NDArray[np.int64]) -> NDArray[Any]:
+        rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(texts))}
+        encoded = embedder.encode(list(rows))[[rows[sentence] for sentence in texts]]
+        scores: NDArray[Any] = np.sum(encoded * vectors[of], axis=1)
+        return scores
+
+    return likeness
+
+
+def best_sentences(texts: Sequence[str], likeness: Likeness) -> list[tuple[int, int]]:
+    """The span of the sentence of each text that scores best."""
+    spans = [text.sentences(one) for one in texts]
+    counts = np.array([len(some) for some in spans], np.int64)
+    of = np.repeat(np.arange(len(texts)), counts)
+    scores = likeness([one[a:b] for one, some in zip(texts, spans, strict=True) for a, b in some], of)
+    ends = np.cumsum(counts).tolist()
+    return [
+        some[int(np.argmax(scores[end - len(some) : end]))] for some, end in zip(spans, ends, strict=True)
+    ]
 
 
 def _highest(scores: _Floats, count: int) -> _Rows:

@@ -12,7 +12,7 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput
 from semsearch.library import Layout, Library
 from semsearch.records import Hit
-from semsearch.text import sentences
+from semsearch.search import best_sentences, meaning
 
 _BLOCK = 2**23
 """Cosines of passages of the document with all passages that are held at a time."""
@@ -97,11 +97,5 @@ def _passage_at(document: Passages, line: int) -> int:
 
 def highlighted(hits: Sequence[Hit], vectors: Vectors, embedder: Embedder) -> list[Hit]:
     """The hits with the sentence of each that is most like the vector beside it."""
-    spans = [sentences(hit.text) for hit in hits]
-    encoded = embedder.encode([hit.text[a:b] for hit, some in zip(hits, spans, strict=True) for a, b in some])
-    edges = np.cumsum([0, *map(len, spans)])
-    best = (
-        int(np.argmax(encoded[start:end] @ vector))
-        for start, end, vector in zip(edges, edges[1:], vectors, strict=False)
-    )
-    return [replace(hit, highlight=some[at]) for hit, some, at in zip(hits, spans, best, strict=True)]
+    spans = best_sentences([hit.text for hit in hits], meaning(embedder, vectors))
+    return [replace(hit, highlight=span) for hit, span in zip(hits, spans, strict=True)]

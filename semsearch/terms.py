@@ -10,8 +10,6 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-ANALYSIS_VERSION = 1
-"""Goes up with any change here that makes other terms of the same text."""
 LONGEST_TERM = 64
 """Characters of a word that count: the rest of a longer one, as Base64 has them, is left out."""
 

@@ -195,11 +195,8 @@ class Library:
         """Those of `digests` that have no vector yet."""
         wanted = set(digests)
         with self._translated():
-            for page in _pages(list(wanted)):
-                marks = ",".join("?" * len(page))
-                query = f"SELECT digest FROM vectors WHERE digest IN ({marks})"
-                wanted.difference_update(digest for (digest,) in self._db.execute(query, page))
-        return wanted
+            known = self._each("SELECT digest FROM vectors WHERE digest", list(wanted))
+            return wanted.difference(digest for (digest,) in known)
 
     def begin_source(self, key: str, state: SourceState) -> int:
         """Start a new version of a source, unseen until it is published; returns its number."""
@@ -397,22 +394,15 @@ class Library:
         """Published passages by id; an id that is not published is left out."""
         found: dict[str, StoredPassage] = {}
         with self._translated():
-            for page in _pages(ids):
-                query = f"SELECT {_COLUMNS} FROM published WHERE id IN ({','.join('?' * len(page))})"
-                found |= {passage.id: passage for passage in map(_passage, self._db.execute(query, page))}
+            for passage in map(_passage, self._each(f"SELECT {_COLUMNS} FROM published WHERE id", ids)):
+                found[passage.id] = passage
         return found
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """The vectors of published passages by passage id."""
-        found: dict[str, NDArray[np.float32]] = {}
+        query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE published.id"
         with self._translated():
-            for page in _pages(ids):
-                query = (
-                    "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id"
-                    f" WHERE published.id IN ({','.join('?' * len(page))})"
-                )
-                found |= {id_: np.frombuffer(vector, "<f4") for id_, vector in self._db.execute(query, page)}
-        return found
+            return {id_: np.frombuffer(vector, "<f4") for id_, vector in self._each(query, ids)}
 
     def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
         """Ids and vectors [n, dimension] of the passages whose source's key is accepted."""
@@ -438,33 +428,21 @@ class Library:
 
     def numbers_of(self, ids: Sequence[str]) -> list[int]:
         """The numbers of those of some passages that are published."""
-        found: list[int] = []
         with self._translated():
-            for page in _pages(ids):
-                query = f"SELECT number FROM published WHERE id IN ({','.join('?' * len(page))})"
-                found += [number for (number,) in self._db.execute(query, page)]
-        return found
+            return [number for (number,) in self._each("SELECT number FROM published WHERE id", ids)]
 
     def vectors_numbered(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         """Vectors [n, dimension] by their numbers."""
-        found: dict[int, bytes] = {}
         with self._translated():
-            for page in _pages(numbers):
-                query = f"SELECT id, vector FROM vectors WHERE id IN ({','.join('?' * len(page))})"
-                found.update(self._db.execute(query, page))
+            found: dict[int, bytes] = dict(self._each("SELECT id, vector FROM vectors WHERE id", numbers))
         joined = b"".join(found[number] for number in numbers)
         return np.frombuffer(joined, "<f4").reshape(len(numbers), -1 if len(numbers) else 0)
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
         """Published passages by number, while `state` is as it was."""
-        found: dict[int, StoredPassage] = {}
+        query = f"SELECT number, {_COLUMNS} FROM published WHERE number"
         with self._translated():
-            for page in _pages(numbers):
-                query = (
-                    f"SELECT number, {_COLUMNS} FROM published WHERE number IN ({','.join('?' * len(page))})"
-                )
-                found.update((number, _passage(row)) for number, *row in self._db.execute(query, page))
-        return found
+            return {number: _passage(row) for number, *row in self._each(query, numbers)}
 
     def layout(self) -> tuple[Layout, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
@@ -563,11 +541,10 @@ class Library:
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
         """The texts of passages by their numbers in a `Layout`, while `state` is as it was: numbers are used again."""
-        found: dict[int, str] = {}
         with self._translated():
-            for page in _pages(numbers):
-                query = f"SELECT number, text FROM passages WHERE number IN ({','.join('?' * len(page))})"
-                found.update(self._db.execute(query, page))
+            found: dict[int, str] = dict(
+                self._each("SELECT number, text FROM passages WHERE number", numbers)
+            )
             return [found[number] for number in numbers]
 
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -612,6 +589,11 @@ class Library:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _each(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        """The rows of a query whose end is to be `IN` some values, more than one statement can bind."""
+        for page in _pages(values):
+            yield from self._db.execute(f"{query} IN ({','.join('?' * len(page))})", page)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -172,12 +172,13 @@ class Tuning:
     table: tuple[TradeOff, ...]
     curve: Curve
     notes: tuple[str, ...]
+    split: Split
     verified: "Verified | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but `curve`, which has an entry a pair, and the trees of the verifier."""
+        """JSON-ready values: everything but what has an entry a pair, and the trees of the verifier."""
         values = asdict(self)
-        del values["curve"]
+        del values["curve"], values["split"]
         if values["verified"]:
             del values["verified"]["verifier"]
         return values
@@ -335,6 +336,7 @@ def tune(
             *_cautions(chosen_on, "choosing"),
             *_cautions(reported, "reporting"),
         ),
+        split=split,
     )
 
 
