@@ -6,12 +6,14 @@ times and digests are saved in the Library, and the seal is broken before the ne
 seal says are opened in a process of their own first, which compares all they hold with the Library.
 
 Nothing is lost with Chroma's files. A writer that finds them unsealed, since the last one was cut off, makes them anew
-where they do not prove sound; one that finds a seal that does not fit says so, since then something else is wrong.
+unless the graph is still as it was last sealed and proves sound: links between passages that were written halfway show
+in no comparison. One that finds a seal that does not fit says so, since then something else is wrong.
 """
 
 import functools
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -113,6 +115,9 @@ class Replica:
             before = self._seal()
             with disk(self._folder):
                 files = _stamps(self._folder, before.get("files"))
+                for name in files:
+                    with (self._folder / name).open("rb") as file:
+                        os.fsync(file.fileno())  # the seal must not outlive what it is of
             number = before.get("number", 0) + 1  # readers tell by it that something was written
             seal = {"chromadb": _version(), "number": number, "files": files, "sealed": True}
             self._library.save_setting(_SEAL, seal)
@@ -146,14 +151,14 @@ class Replica:
             return self._vectors
         self.close()
         self._refuse_newer()
-        sealed = self.sealed
-        if not self.intact(thoroughly=True) and (problems := self.prove().problems):
-            if sealed:
-                raise IndexDamaged(f"the vector index in {self._folder}: {problems[0]}", REPAIR)
-            self.renew()
-        else:
+        sound = self._as_sealed(thoroughly=True)
+        if self.sealed and not sound:
+            raise IndexDamaged(f"the files in {self._folder} are not as the last writer left them", REPAIR)
+        if self.sealed or (sound and not self.prove().problems):
             self._break_seal()
             self._vectors, self._opened = VectorIndex(self._folder), None
+        else:
+            self.renew()
         assert self._vectors is not None
         return self._vectors
 
@@ -202,11 +207,13 @@ class Replica:
 
         Thoroughly, all by their digests, and Chroma's database as SQLite finds it: opening that changes it.
         """
-        seal = self._seal()
-        if not seal.get("sealed"):
-            return False
+        return self.sealed and self._as_sealed(thoroughly)
+
+    def _as_sealed(self, thoroughly: bool) -> bool:
+        """`intact`, of the last seal there was even if it is broken since."""
+        files = self._seal().get("files", {})
         try:
-            same = _same(seal["files"], _stamps(self._folder, None if thoroughly else seal["files"]))
+            same = _same(files, _stamps(self._folder, None if thoroughly else files))
         except OSError:
             return False
         return same and not (thoroughly and database_problems(self._folder / "chroma.sqlite3", quick=True))
