@@ -3,7 +3,7 @@
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from semsearch import fusion, text
 from semsearch.dedup import fold
 from semsearch.embedding import Embedder, Vectors
-from semsearch.library import Library, Roll, StoredPassage
+from semsearch.library import Column, Library, Roll, StoredPassage
 from semsearch.records import Hit, Mode
 from semsearch.syntax import SOURCE, Condition, Query
 from semsearch.terms import query_terms
@@ -43,6 +43,7 @@ class _Corpus:
     library: Library
     state: tuple[int, int]
     roll: Roll
+    _columns: dict[str, Column] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> _Rows:
@@ -59,6 +60,12 @@ class _Corpus:
     def fields(self) -> dict[str, list[str]]:
         """See `Library.fields`."""
         return self.library.fields()
+
+    def column(self, name: str) -> Column:
+        """What documents have in a field of the metadata, or whose they are."""
+        if name not in self._columns:
+            self._columns[name] = self.library.sources() if name == SOURCE else self.library.column(name)
+        return self._columns[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ class Search:
         rows = corpus.rows
         roll = corpus.roll
         for condition in conditions:
-            held = np.isin(roll.documents[rows], np.array(self._fulfilling(condition, corpus), np.int64))
+            held = np.isin(roll.documents[rows], self._fulfilling(condition, corpus))
             rows = rows[held != condition.excluded]
         for word in query.required:
             rows = np.intersect1d(rows, self._library.having(word.text, roll, exact=word.exact))
@@ -190,14 +197,15 @@ class Search:
             rows = np.setdiff1d(rows, self._library.having(word.text, roll, exact=word.exact))
         return rows
 
-    def _fulfilling(self, condition: Condition, corpus: _Corpus) -> list[int]:
+    def _fulfilling(self, condition: Condition, corpus: _Corpus) -> _Rows:
         """The documents that have a value which the condition takes."""
         if condition.field == SOURCE:
-            return self._library.documents_of(
-                lambda key: fnmatch.fnmatchcase(key, condition.value) != (condition.operator == "!=")
+            wanted = condition.operator != "!="
+            return corpus.column(SOURCE).where(
+                lambda key: fnmatch.fnmatchcase(str(key), condition.value) == wanted
             )
-        names = corpus.fields.get(condition.field, [])
-        return [number for name in names for number in self._library.documents_where(name, condition.holds)]
+        columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
+        return np.concatenate([np.empty(0, np.int64), *(some.where(condition.holds) for some in columns)])
 
     def _likeliest(self, vector: Vectors, bm25: _Floats | None, count: int, corpus: _Corpus) -> _Rows | None:
         """The rows that the graph finds, and those with the best words; None where there is no graph."""

@@ -11,6 +11,7 @@ from semsearch.library.lexicon import Roll
 from semsearch.library.salvage import Salvage, salvage
 from semsearch.library.schema import migrate, outdated
 from semsearch.library.store import (
+    Column,
     DocumentRecord,
     Layout,
     Library,
@@ -20,6 +21,7 @@ from semsearch.library.store import (
 )
 
 __all__ = [
+    "Column",
     "DocumentRecord",
     "Layout",
     "Library",

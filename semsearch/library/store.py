@@ -140,6 +140,21 @@ class Layout:
     length: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of the metadata: its distinct `values`, and which of them (`codes`) each of some `documents` has."""
+
+    values: list[Scalar]
+    codes: NDArray[np.int64]
+    documents: NDArray[np.int64]
+
+    def where(self, accepts: Callable[[Scalar], bool]) -> NDArray[np.int64]:
+        """The documents with a value that is accepted."""
+        accepted = [code for code, value in enumerate(self.values) if accepts(value)]
+        held: NDArray[np.int64] = self.documents[np.isin(self.codes, accepted)]
+        return held
+
+
 class Library:
     """An open Library. Not safe to use from several threads at once; open one a thread."""
 
@@ -514,28 +529,32 @@ class Library:
                 names.setdefault(field_name(name), []).append(name)
         return names
 
-    def documents_where(self, field: str, accepts: Callable[[Scalar], bool]) -> list[int]:
-        """The numbers of the documents with a value in a field of the metadata that is accepted."""
+    def column(self, field: str) -> Column:
+        """What the published documents have in a field of the metadata."""
         query = (
             "SELECT documents.id, value, json_each.type FROM documents JOIN sources ON sources.id = source_id,"
             " json_each(metadata) WHERE published = 1 AND json_each.key = ?"
         )
+        documents, codes = array("q"), array("q")
+        known: dict[tuple[Any, str], int] = {}  # by type too: 1, 1.0 and true are one key
         with self._translated():
-            return [
-                number
-                for number, value, kind in self._db.execute(query, (field,))
-                if value is not None and accepts(bool(value) if kind in ("true", "false") else value)
-            ]
+            for document, value, kind in self._db.execute(query, (field,)):
+                if value is not None:
+                    documents.append(document)
+                    codes.append(known.setdefault((value, kind), len(known)))
+        values = [bool(value) if kind in ("true", "false") else value for value, kind in known]
+        return Column(values, np.array(codes, np.int64), np.array(documents, np.int64))
 
-    def documents_of(self, accepts: Callable[[str], bool]) -> list[int]:
-        """The numbers of the documents whose source's key is accepted."""
-        numbers: list[int] = []
+    def sources(self) -> Column:
+        """The keys of the sources of the published documents."""
+        query = "SELECT key, documents.id FROM sources JOIN documents ON sources.id = source_id WHERE published = 1"
+        documents, codes = array("q"), array("q")
+        known: dict[str, int] = {}
         with self._translated():
-            for id_, key in self._db.execute("SELECT id, key FROM sources WHERE published = 1").fetchall():
-                if accepts(key):
-                    query = "SELECT id FROM documents WHERE source_id = ?"
-                    numbers += [number for (number,) in self._db.execute(query, (id_,))]
-        return numbers
+            for key, document in self._db.execute(query):
+                documents.append(document)
+                codes.append(known.setdefault(key, len(known)))
+        return Column([*known], np.array(codes, np.int64), np.array(documents, np.int64))
 
     # -- reading for near-duplicates --------------------------------------------------------------------
 
