@@ -102,7 +102,8 @@ class Replica:
                 progress(told)
 
     def complete(self) -> None:
-        """Finish what a writer that was cut off has left: the outbox, and files without a seal."""
+        """Finish what a writer that was cut off has left: folders, the outbox, and files without a seal."""
+        self._sweep()
         if self.unfinished:
             self._writable()
             self.tell()

@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _PAGE = 5_000
 REPAIR = "make it anew from the Library: semsearch repair"
 _in_use: set[str] = set()
 """Paths of the clients of this process."""
+_OF_THE_DISK = ("readonly", "read-only", "permission", "full", "space", "i/o error", "unable to open")
+"""In what Chroma says where nothing is wrong with its files."""
+_LITTLE = 1_000_000
 _EF_SEARCH = 200
 """Candidates HNSW keeps while searching; Chroma's default is 100."""
 
@@ -192,6 +196,13 @@ def _import() -> None:
         os.environ.update(hidden)
 
 
+def _full(folder: Path) -> bool:
+    """Whether the disk has so little room that this must be why Chroma, which does not always say it, has failed."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < _LITTLE
+    return False
+
+
 @contextlib.contextmanager
 def _translated(folder: Path) -> Iterator[None]:
     """Chroma raises its own errors, and bare ones from its Rust core; to a user all mean the same."""
@@ -204,6 +215,6 @@ def _translated(folder: Path) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         text = str(error)
-        if any(word in text.lower() for word in ("readonly", "read-only", "permission", "full", "space")):
+        if any(word in text.lower() for word in _OF_THE_DISK) or _full(folder):
             raise SemsearchError(f"{folder}: {text}", "check its permissions and the disk") from error
         raise IndexDamaged(f"the vector index in {folder} failed: {text}", REPAIR) from error

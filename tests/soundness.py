@@ -37,6 +37,7 @@ def assert_sound(index: Index) -> None:
     expected = {id_: rest for id_, *rest in stored}
     assert len(expected) == len(stored), "two passages with one id"
     assert index.status().counts["passages"] == len(stored)
+    assert index._replica.strays() == [], "folders that belong to nothing"
 
     with closing(VectorIndex(index.folder / "chroma")) as vectors:
         assert_holds(vectors, expected)

@@ -13,6 +13,8 @@ from semsearch.errors import SemsearchError
 from semsearch.library.lexicon import Lexicon
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 
+_NO_DAMAGE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM")
+"""The beginnings of what SQLite calls errors that are not in the file, but for those of reading it."""
 _UNIT = 1e-3
 """How far the length of a vector may be from 1."""
 
@@ -27,7 +29,15 @@ def database_problems(path: Path, *, quick: bool = False) -> list[str]:
             problems = [line for text in found if text != "ok" for line in text.splitlines()]
             return problems if quick else [*problems, *_index_problems(db)]
     except (sqlite3.Error, SemsearchError, ValueError) as error:
-        return [str(error)]
+        return [_problem(path, error)]
+
+
+def _problem(path: Path, error: Exception) -> str:
+    """What an error says of a database. Raises `SemsearchError` where that is only that it cannot be read now."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_NO_DAMAGE) and not name.startswith("SQLITE_IOERR_READ"):
+        raise SemsearchError(f"{path}: {error}", "is the disk full, or the folder read-only?") from error
+    return str(error)
 
 
 def _index_problems(db: sqlite3.Connection) -> Iterator[str]:
@@ -84,7 +94,7 @@ def content_problems(path: Path) -> list[str]:
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
     except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
-        return [f"cannot be read: {error}"]
+        return [f"cannot be read: {_problem(path, error)}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
 
 

@@ -170,6 +170,11 @@ class Library:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
             self.close()
+            if 0 < version < VERSION:
+                raise SemsearchError(
+                    f"{path} is of an older release and could not be brought up to date",
+                    "is the disk full, or the folder read-only?",
+                )
             if version < VERSION:
                 raise IndexDamaged(f"{path} is no Library", _SALVAGE)
             raise FingerprintMismatch(
