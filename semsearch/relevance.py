@@ -5,7 +5,6 @@ judgements ("qrels") as TSV. The measures are those of https://github.com/usnist
 """
 
 import codecs
-import json
 import math
 import re
 import sys
@@ -19,7 +18,7 @@ from statistics import fmean
 from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.index import Index
-from semsearch.readers import RowFields
+from semsearch.readers import RowFields, json_object
 from semsearch.records import Mode
 
 DEPTH = 100
@@ -165,14 +164,9 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object], str]]:
     seen: dict[str, str] = {}
     for place, line in _lines(path):
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = (
-                f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else error
-            )
-            raise InvalidInput(f"{place}: malformed JSON: {reason}", "every line is a JSON object") from error
-        if not isinstance(row, dict):
-            raise InvalidInput(f"{place}: not a JSON object", "every line is a JSON object")
+            row = json_object(line)
+        except ValueError as error:
+            raise InvalidInput(f"{place}: {error}", "every line is a JSON object") from error
         value = row.get("_id")
         id_ = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
         if not id_:

@@ -10,16 +10,13 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
+from semsearch.words import UNSPACED
+
 LONGEST_TERM = 64
 """Characters of a word that count: the rest of a longer one, as Base64 has them, is left out."""
 
-_RUN = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""Thai, Lao, Burmese, Khmer, kana, Han and Hangul."""
 # Indic vowel signs are no letters to `\w`, but part of a word.
-_PIECES = re.compile(rf"([{_RUN}]+)|(?:(?![{_RUN}])[^\W_]|[\u0900-\u0dff])+")
+_PIECES = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[^\W_]|[\u0900-\u0dff])+")
 _ASCII = re.compile(r"[a-z0-9]+")
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]")
 """Accents, and the points of Hebrew and Arabic, which people leave out."""
@@ -73,8 +70,8 @@ def phrase(text: str) -> re.Pattern[str] | None:
         between = "" if not pattern else r"[\W_]*" if is_run != run_before else r"[\W_]+"
         pattern += between + re.escape(piece)
     # Only a word has ends, and a run is no part of it.
-    before = "" if pieces[0][1] else rf"(?<![^\W_{_RUN}])"
-    after = "" if pieces[-1][1] else rf"(?![^\W_{_RUN}])"
+    before = "" if pieces[0][1] else rf"(?<![^\W_{UNSPACED}])"
+    after = "" if pieces[-1][1] else rf"(?![^\W_{UNSPACED}])"
     return re.compile(before + pattern + after)
 
 

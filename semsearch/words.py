@@ -4,19 +4,21 @@ import re
 from functools import cache
 
 UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Myanmar; Khmer
-    "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"  # Chinese and Japanese
-    "\uac00-\ud7af"  # Korean, whose spaces are often left out
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Burmese; Khmer
+    "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
+    "\uac00-\ud7af"  # Hangul, whose blanks are often left out
 )
-"""Scripts that are written without spaces: a character is a word of its own. For a character class, as is the next."""
+"""Scripts that are written without blanks. For a character class, as are the next two."""
+SINGLE = UNSPACED + "\u30fb\u4dc0-\u4dff\uff66-\uff9f"
+"""Characters that are words of their own: those, the dot between kana, hexagrams, and kana of half width."""
 PUNCTUATION = (
     "!-/:-@[-`{-~¡§«¶·»¿\u2010-\u205e\u3000-\u3004\u3008-\u303f"
     "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width
 )
-_LETTER = rf"[^\s{PUNCTUATION}{UNSPACED}]"
+_LETTER = rf"[^\s{PUNCTUATION}{SINGLE}]"
 # A number has its sign, currency and unit with it, and what holds its digits together: 1,000.5, 2024-01-02, 10:30, 5kg.
 _NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?"
-_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{UNSPACED}]"
+_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{SINGLE}]"
 TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
 DIGIT = re.compile(r"\d")
 THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")

@@ -18,8 +18,8 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
-    {"__version__", "errors", "fusion", "records", "syntax", "terms", "text", "words"},
-    {"files"},
+    {"__version__", "errors", "fusion", "records", "syntax", "text", "words"},
+    {"files", "terms"},
     {"lock"},
     {"dedup", "embedding", "library", "readers", "tuning", "vectors"},
     {"datasets", "duplicates", "evaluation", "ingest", "replica", "search"},

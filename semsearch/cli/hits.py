@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
 _BEST, _WORD = "bold yellow", "underline"
-_WITHOUT_BLANKS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u9fff\uac00-\ud7af"
-"""Scripts of which pairs of characters are searched for, as in `semsearch.terms`."""
 
 
 # -- for programs ---------------------------------------------------------------------------------------
@@ -156,13 +154,14 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
 def _with_words(text: "Text", query: str) -> "Text":
     """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
     from semsearch.terms import query_terms
+    from semsearch.words import UNSPACED
 
     asked = set(query_terms(query))
     pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
     if pairs:
         for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):
             text.stylize(_WORD, match.start(), match.start() + 2)
-    for match in re.finditer(rf"[^\W_{_WITHOUT_BLANKS}]+", text.plain):
+    for match in re.finditer(rf"[^\W_{UNSPACED}]+", text.plain):
         if any(_same_word(term, one) for term in query_terms(match[0]) for one in asked):
             text.stylize(_WORD, *match.span())
     return text

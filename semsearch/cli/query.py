@@ -63,13 +63,7 @@ if TYPE_CHECKING:
     type=click.File(encoding="utf-8"),
     help="Read queries from a file, one a line; - is stdin.",
 )
-@click.option(
-    "--show",
-    type=click.Choice(["snippet", "full", "path"]),
-    default="snippet",
-    show_default=True,
-    help="What to show of a hit: the best sentence with its surroundings, the whole passage, or only where it is.",
-)
+@options.show
 @click.option(
     "--expand", is_flag=True, help="Show near-copies of a hit as hits of their own, not folded into it."
 )

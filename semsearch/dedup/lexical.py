@@ -19,14 +19,14 @@ import numpy as np
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.errors import InvalidInput
 from semsearch.records import Tier
-from semsearch.words import PUNCTUATION, UNSPACED
+from semsearch.words import PUNCTUATION, SINGLE
 
 LEXICAL = 0.8
 """The least Jaccard similarity of lexical near-copies. Of two texts of 20 words that differ in one word it is 0.71 (in
 the middle, where it takes three triples with it) to 0.89 (at an end); of 30 words 0.81 to 0.93."""
 
 # Not \w, which has no combining marks, and with them the vowels of half of the scripts of India.
-_WORDS = re.compile(rf"[{UNSPACED}]|[^\s{PUNCTUATION}{UNSPACED}]+")
+_WORDS = re.compile(rf"[{SINGLE}]|[^\s{PUNCTUATION}{SINGLE}]+")
 _PRODUCTS = 2**22
 """Elements looked at in one go: some 100 MB."""
 _ROUNDING = 1e-9

@@ -9,7 +9,7 @@ from semsearch.errors import SemsearchError
 from semsearch.text import text_digest
 
 PASSAGE_SUM = "sum = checksum(document, metadata, id, text, unit, first, last, heading)"
-"""Whether a row of `published` is what was stored."""
+"""Whether a row of `published`, or what stands for one, is what was stored."""
 VECTOR_SUM = "vectors.sum = checksum(digest, vector)"
 
 

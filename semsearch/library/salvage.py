@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.library.inspect import is_unit
-from semsearch.library.opening import VECTOR_SUM, connected
+from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 from semsearch.library.store import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest
 
@@ -94,8 +94,8 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     lost: set[str] = set()
     passages: dict[int, list[PassageRecord]] = {}
     columns = (
-        "document_id, sum = (SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)"
-        " FROM documents WHERE documents.id = document_id), id, text, unit, first, last, heading"
+        f"document_id, (SELECT {PASSAGE_SUM} FROM (SELECT name AS document, metadata FROM documents"
+        " WHERE documents.id = document_id)), id, text, unit, first, last, heading"
     )
     for document, sound, id_, text, *place in _rows(old, "passages", columns):
         digest = text_digest(text) if sound else b""

@@ -15,6 +15,7 @@ from typing import Literal
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import opened, replacing
 from semsearch.readers.encoding import detect_encoding
+from semsearch.readers.rows import json_object
 
 _WIDE = {
     codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
@@ -113,15 +114,15 @@ def _jsonl(lines: Iterator[_Line], choice: _Choice) -> _Parts:
         if not text.strip():
             yield False, raw
         elif choice.keep(number):
-            yield True, raw if choice.group is None else _with_member(raw, text, number, choice)
+            yield True, _with_member(raw, text, number, choice)
 
 
 def _with_member(raw: bytes, text: str, number: int, choice: _Choice) -> bytes:
-    try:
-        members = json.loads(text.rstrip())
-    except (ValueError, RecursionError):
+    if choice.group is None:
         return raw
-    if choice.group is None or not isinstance(members, dict):
+    try:
+        members = json_object(text)
+    except ValueError:
         return raw
     choice.require_new(iter(members))
     name, value = choice.group

@@ -40,6 +40,7 @@ class _Row:
 _LONGEST_ROW = 10_000_000
 """Characters of a row in JSON, which as values takes fifty times the memory."""
 _MOST_COLUMNS = 10_000
+_TOO_DEEP = "malformed JSON: nested too deeply"
 _LINE_END = re.compile(r"\r\n?|\n")
 _Rows = Callable[[], Iterator[_Row | Skipped]]
 
@@ -78,7 +79,7 @@ def _documents(rows: _Rows, source: str, fields: RowFields, unit: Unit) -> Itera
         try:
             yield _document(row, source, fields, unit, taken)
         except RecursionError:  # parsed at the last level the stack had room for, not written again
-            yield _nested_too_deeply(f"{source}:{row.line}")
+            yield Skipped(f"{source}:{row.line}", _TOO_DEEP, failed=True)
 
 
 def _document(row: _Row, source: str, fields: RowFields, unit: Unit, taken: set[str]) -> Document | Skipped:
@@ -157,23 +158,25 @@ def _objects(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]
                 yield Skipped(place, f"row of more than {_LONGEST_ROW:,} characters", failed=True)
                 continue
             try:
-                # NaN is how some write null; a line end at the error would make its column that of the next line
-                values = json.loads(line.rstrip(), parse_constant=lambda name: None)
-            except json.JSONDecodeError as error:
-                yield Skipped(place, f"malformed JSON: {error.msg} (column {error.colno})", failed=True)
-            except RecursionError:
-                yield _nested_too_deeply(place)
-            except ValueError as error:  # a number of thousands of digits
-                yield Skipped(place, f"malformed JSON: {error}", failed=True)
-            else:
-                if isinstance(values, dict):
-                    yield _Row(number, number, values)
-                else:
-                    yield Skipped(place, "not a JSON object", failed=True)
+                yield _Row(number, number, json_object(line))
+            except ValueError as error:
+                yield Skipped(place, str(error), failed=True)
 
 
-def _nested_too_deeply(place: str) -> Skipped:
-    return Skipped(place, "malformed JSON: nested too deeply", failed=True)
+def json_object(line: str) -> dict[str, object]:
+    """The object on a line of JSON Lines; a NaN in it is null, as some mean it. `ValueError` says what is wrong."""
+    try:
+        # a line end at the error would make its column that of the next line
+        value = json.loads(line.rstrip(), parse_constant=lambda name: None)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"malformed JSON: {error.msg} (column {error.colno})") from error
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ValueError(f"malformed JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
 
 
 def _table(

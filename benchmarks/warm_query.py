@@ -1,0 +1,114 @@
+"""What a query costs inside a process that has asked before: each mode of search, and a filter that few passages pass.
+
+The time to embed the query, and the sentences among which the best of a hit is found, is measured and taken away: it
+depends on their length and on the model, not on the search. The index is that of cold_query.py.
+"""
+
+import gzip
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from cold_query import PART, build
+from common import Report, arguments, need, talk
+
+from semsearch import Index
+from semsearch.records import Mode
+
+HITS = 10
+WARM = 20
+"""Queries that go unmeasured."""
+
+
+class Beyond:
+    """Times calls less what embedding takes in them."""
+
+    def __init__(self, index: Index) -> None:
+        self._embedding = 0.0
+        embedder: Any = index.embedder
+        encode = embedder.encode
+
+        def timed(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return encode(*arguments)
+            finally:
+                self._embedding += time.perf_counter() - started
+
+        embedder.encode = timed
+
+    def __call__(self, task: Callable[[], Any]) -> tuple[float, Any]:
+        """The milliseconds of a task, and what it returns."""
+        self._embedding, started = 0.0, time.perf_counter()
+        result = task()
+        return 1_000 * (time.perf_counter() - started - self._embedding), result
+
+
+def right(index: Index, rows: Path, query: str, part: int, hits: Iterable[Any]) -> bool:
+    """Whether hits are the nearest of the rows of a part, by a product of all of these; equal ones count the same."""
+    with rows.open(encoding="utf-8") as file:
+        texts = [row["text"] for row in map(json.loads, file) if row["part"] == part]
+    cosines = np.sort(index.embedder.encode(texts) @ index.embedder.encode([query])[0])[::-1]
+    return np.allclose([hit.score for hit in hits], cosines[:HITS], atol=1e-5)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "--count", type=int, default=100_000, metavar="N", help="passages in the index (default 100,000)"
+    )
+    parser.add_argument(
+        "--queries", type=int, default=500, metavar="N", help="queries of each kind (default 500)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep the index here (default: make it anew)"
+    )
+    options = parser.parse_args()
+    sentences = need(options.data / "sentences" / "sentences-400k.txt.gz")
+    report = Report("warm_query", options)
+    with gzip.open(sentences, "rt", encoding="utf-8") as file:
+        lines = filter(None, (" ".join(re.split(r"[\s\"\u201c+-]+", line)).strip() for line in file))
+        queries = list(islice(lines, 2 * options.count, 2 * options.count + options.queries + WARM))
+    keep = nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory()
+    with keep as cache:
+        folder = Path(cache).absolute() / f"sentences-{options.count}"
+        with Index.open(build(sentences, options.count, folder)) as index:
+            beyond = Beyond(index)
+            times: dict[str, list[float]] = {}
+            exact = 0
+            talk(f"{len(queries)} queries of each kind, in turn")
+            for number, query in enumerate(queries):
+                part = number % (options.count // PART)
+                tasks: dict[str, tuple[str, Mode]] = {mode: (query, mode) for mode in get_args(Mode)}
+                tasks["hybrid, of few"] = f"{query} part:{part}", "hybrid"
+                tasks["dense, of few"] = f"{query} part:{part}", "dense"
+                for name, (text, mode) in tasks.items():
+                    spent, hits = beyond(lambda text=text, mode=mode: index.query(text, k=HITS, mode=mode))
+                    times.setdefault(name, []).append(spent)
+                if number < WARM:
+                    exact += right(index, folder / "sentences.jsonl", query, part, hits)
+    figures = {
+        name: {f"p{share}": float(np.percentile(some[WARM:], share)) for share in (50, 90, 99)}
+        for name, some in times.items()
+    }
+    report.figures = {"passages": options.count, "ms": figures, "exact": exact, "of": WARM}
+    report.table(
+        f"a warm query of {options.count:,} passages beyond embedding, the best {HITS} with their best sentences, ms",
+        ("", "p50", "p90", "p99"),
+        [(name, *(f"{value:.1f}" for value in row.values())) for name, row in figures.items()],
+    )
+    report.bar("hybrid, p50 in ms", figures["hybrid"]["p50"], "<", 15)
+    report.bar("hybrid, p99 in ms", figures["hybrid"]["p99"], "<", 40)
+    report.bar(f"filters that let {PART} through with the exact best {HITS}, of {WARM}", exact, "==", WARM)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
