@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semsearch.errors import SemsearchError
-from semsearch.library import Library, Salvage, content_problems, database_problems, salvage
+from semsearch.library import (
+    Library,
+    Salvage,
+    content_problems,
+    database_problems,
+    full_text_problems,
+    migrate,
+    outdated,
+    salvage,
+)
 from semsearch.lock import writing
 from semsearch.replica import FOLDER, Replica
 
@@ -47,6 +56,8 @@ def _findings(library: Library, replica: Replica) -> Iterator[Finding]:
         yield Finding("content", tuple(problems), "" if problems else note)
     if problems:  # neither is Chroma completed from a Library that is damaged, nor compared with it
         return
+    problems = full_text_problems(library.path)
+    yield Finding("words", tuple(problems), "" if problems else "full-text search is what was stored")
     left = library.pending() or not replica.sealed
     try:
         replica.complete()
@@ -73,6 +84,8 @@ def mend(folder: Path, *, wait: float) -> Salvage | None:
     """Save what can be read of the Library of the index in `folder`, which is not open; None where it is sound."""
     path = folder / "library.sqlite3"
     with writing(folder, wait):
+        if outdated(path) and not database_problems(path):
+            migrate(path)
         if not (database_problems(path) or content_problems(path)):
             return None
         return salvage(path)

@@ -1,13 +1,14 @@
 """What must hold for every index after every write. The one test file that looks behind the public names."""
 
-import sqlite3
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from semsearch.index import Index
+from semsearch.library import full_text_problems
 from semsearch.library.lexicon import Lexicon
+from semsearch.library.opening import connected
 from semsearch.vectors import VectorIndex
 
 _PAGE = 5_000
@@ -15,8 +16,7 @@ _PAGE = 5_000
 
 def assert_sound(index: Index) -> None:
     """The Library is whole and has no leftovers, and Chroma holds exactly what it publishes."""
-    uri = f"{(index.folder / 'library.sqlite3').as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as library:
+    with closing(connected(index.folder / "library.sqlite3")) as library:
         assert library.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert library.execute("PRAGMA foreign_key_check").fetchall() == []
         assert library.execute("SELECT * FROM outbox").fetchall() == [], "Chroma has yet to be told something"
@@ -31,6 +31,7 @@ def assert_sound(index: Index) -> None:
             " JOIN sources ON sources.id = source_id"
         )
         stored = library.execute(query).fetchall()
+        assert full_text_problems(index.folder / "library.sqlite3") == []
         held = Lexicon(library).roll()
         found = dict(zip(held.numbers[held.live].tolist(), held.vectors[held.live].tolist(), strict=True))
         assert found == dict(library.execute("SELECT number, vector_id FROM published")), "full-text search"

@@ -71,7 +71,7 @@ class Server:
         assert self._process.wait(60) == 0
 
     def run(self, folder: Path, *words: str, fault: tuple[int, int, int, int] | None = None) -> Ended:
-        """`semsearch` with some words in a folder. `fault`: kinds of calls, from which and until which of them, errno."""
+        """`semsearch` with some words in a folder. `fault`: kinds of calls, the first and the last, errno."""
         assert self._process.stdin and self._process.stdout
         request = {"folder": str(folder), "words": words, "fault": fault}
         self._process.stdin.write(json.dumps(request) + "\n")

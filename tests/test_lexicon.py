@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from semsearch.library import lexicon
 from semsearch.library.lexicon import Lexicon
+from semsearch.library.opening import connected
 from semsearch.terms import LONGEST_TERM, fold, index_terms, phrase, query_terms
 
 
@@ -74,10 +76,11 @@ WORDS = ["amber", "birch", "cedar", "dune", "fern", "the", "组件", "数", "iri
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lexicon]:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lexicon]:
     monkeypatch.setattr(lexicon, "_SEGMENT", 5)
     monkeypatch.setattr(lexicon, "_LARGEST", 40)
-    with closing(sqlite3.connect(":memory:")) as db:
+    with closing(connected(tmp_path / "shelf", create=True)) as db:
+        db.execute("BEGIN")
         for statement in lexicon.SCHEMA.split(";\n"):
             db.execute(statement)
         yield Lexicon(db)

@@ -11,6 +11,7 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch import ingest, replica, search
 from semsearch.embedding import Progress, Vectors
-from semsearch.errors import FingerprintMismatch, SemsearchError
+from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
 from semsearch.integrity import mend
 
@@ -348,6 +349,55 @@ def test_check_names_what_is_wrong_and_ends_with_13(whole: Path, tmp_path: Path)
     assert "semsearch repair" in said
     command("repair", "--index", tmp_path / "copy" / FOLDER, code=0)
     command("check", "--index", tmp_path / "copy" / FOLDER, code=0)
+
+
+@pytest.mark.parametrize(
+    "rot",
+    [
+        "UPDATE postings SET passages = flipped(passages) WHERE term = 'heron'",
+        "UPDATE postings SET term = 'horen' WHERE term = 'heron'",
+        "UPDATE segments SET passages = flipped(passages)",
+        "DELETE FROM segments",
+    ],
+)
+def test_full_text_search_that_is_not_what_was_stored_is_made_anew(tmp_path: Path, rot: str) -> None:
+    (tmp_path / "docs").mkdir()
+    for name, text in (("a", "a heron, a heron and a teapot"), ("b", "one heron"), ("c", "the teapot")):
+        (tmp_path / "docs" / f"{name}.txt").write_text(text)
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path / "docs"])
+        right = index.query("heron", mode="lexical")
+        assert len(right) == 2
+    with contextlib.closing(sqlite3.connect(tmp_path / FOLDER / "library.sqlite3")) as library:
+        library.create_function("flipped", 1, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+        assert library.execute(rot).rowcount > 0
+        library.commit()
+    with open_index(tmp_path / FOLDER) as index:
+        with contextlib.suppress(IndexDamaged):  # but for words that are not where they are looked for
+            assert index.query("heron", mode="lexical") == [] and "flipped" not in rot
+        assert [finding.subject for finding in index.check().findings if finding.problems] == ["words"]
+    assert "semsearch repair" in command("check", code=13, cwd=tmp_path)
+    assert "was damaged" not in command("repair", code=0, cwd=tmp_path)  # the Library need not be salvaged
+    with open_index(tmp_path / FOLDER) as index:
+        assert index.query("heron", mode="lexical") == right
+        assert index.check().sound
+        assert_sound(index)
+
+
+def test_what_has_rotted_is_not_merged_into_what_is_sound(tmp_path: Path) -> None:
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([], standard_input="a heron")
+    with contextlib.closing(sqlite3.connect(tmp_path / FOLDER / "library.sqlite3")) as library:
+        library.execute("UPDATE postings SET passages = CAST(x'0000000009' AS BLOB) WHERE term = 'heron'")
+        library.commit()
+    (tmp_path / "more.txt").write_text("one more")
+    with open_index(tmp_path / FOLDER) as index:
+        with pytest.raises(IndexDamaged):
+            index.ingest([tmp_path / "more.txt"])
+        index.repair()
+        index.ingest([tmp_path / "more.txt"])
+        assert index.check().sound
+        assert_sound(index)
 
 
 # -- several processes --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.errors import FingerprintMismatch
 from semsearch.index import FOLDER
+from semsearch.integrity import mend
 
 FIRST = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -78,6 +79,17 @@ def age(folder: Path) -> None:
     old.rename(library)
 
 
+THIRD = """
+DROP TABLE postings;
+DROP TABLE segments;
+CREATE TABLE segments (id INTEGER PRIMARY KEY, passages BLOB NOT NULL) STRICT;
+CREATE TABLE postings (
+    segment_id INTEGER NOT NULL, term TEXT NOT NULL, passages BLOB NOT NULL, PRIMARY KEY (segment_id, term)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 3;
+"""
+
+
 @pytest.fixture
 def aged(tmp_path: Path) -> Path:
     for name in ("a.md", "b.md"):
@@ -100,6 +112,26 @@ def test_an_index_of_the_first_version_is_brought_up_to_date(aged: Path) -> None
         assert backup.execute("PRAGMA user_version").fetchone() == (1,)
         assert backup.execute("SELECT count(*) FROM passages").fetchone() == (2,)
         assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_full_text_search_of_the_third_version_is_made_anew(aged: Path) -> None:
+    """That had no checksums: what is there is not taken over, whatever it is."""
+    open_index(aged / FOLDER).close()
+    with closing(sqlite3.connect(aged / FOLDER / "library.sqlite3")) as library:
+        library.executescript(THIRD)
+    with open_index(aged / FOLDER) as index:
+        assert {hit.source for hit in index.query("words", mode="lexical")} == {"a.md", "b.md"}
+        assert index.check().sound
+        assert_sound(index)
+    assert (aged / FOLDER / "library.sqlite3.v3").exists()
+
+
+def test_a_repair_of_an_older_version_saves_nothing_that_is_sound(aged: Path) -> None:
+    assert mend(aged / FOLDER, wait=0) is None
+    with open_index(aged / FOLDER) as index:
+        assert index.sources() == ["a.md", "b.md"]
+        assert index.check().sound
+        assert_sound(index)
 
 
 def test_an_index_of_a_later_version_is_refused(aged: Path) -> None:

@@ -4,6 +4,7 @@ from semsearch.library.inspect import (
     content_problems,
     database_problems,
     every_text,
+    full_text_problems,
     holdings,
     segments,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "content_problems",
     "database_problems",
     "every_text",
+    "full_text_problems",
     "holdings",
     "migrate",
     "outdated",

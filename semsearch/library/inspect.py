@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import SemsearchError
-from semsearch.library.lexicon import Lexicon
+from semsearch.library.lexicon import POSTINGS_SUM, Lexicon
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 
 _NO_DAMAGE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM")
@@ -86,16 +86,27 @@ def content_problems(path: Path) -> list[str]:
             wrong["sources do not have all their passages"] += db.execute(query).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT id) FROM published"
             wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
-            roll = Lexicon(db).roll()
-            published = {number for (number,) in db.execute("SELECT number FROM published")}
-            wrong["passages are known to full-text search and not published, or not known to it"] += len(
-                published.symmetric_difference(roll.numbers[roll.live].tolist())
-            )
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
     except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
         return [f"cannot be read: {_problem(path, error)}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
+
+
+def full_text_problems(path: Path) -> list[str]:
+    """What is wrong with the full-text part of a Library, which can be made anew from the rest."""
+    try:
+        with closing(_opened(path)) as db:
+            query = f"SELECT count(*) FROM postings WHERE NOT ({POSTINGS_SUM})"
+            if count := db.execute(query).fetchone()[0]:
+                return [f"{count:,} lists of a word's passages are not those that were stored"]
+            roll = Lexicon(db).roll()
+            published = {number for (number,) in db.execute("SELECT number FROM published")}
+            if count := len(published.symmetric_difference(roll.numbers[roll.live].tolist())):
+                return [f"{count:,} passages are known to it and not published, or not known to it"]
+    except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
+        return [f"cannot be read: {_problem(path, error)}"]
+    return []
 
 
 def is_unit(vector: NDArray[np.float32]) -> bool:

@@ -21,11 +21,15 @@ from semsearch.errors import IndexDamaged
 from semsearch.terms import index_terms
 
 SCHEMA = """
-CREATE TABLE segments (id INTEGER PRIMARY KEY, passages BLOB NOT NULL) STRICT;
+CREATE TABLE segments (id INTEGER PRIMARY KEY, passages BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE postings (
-    segment_id INTEGER NOT NULL, term TEXT NOT NULL, passages BLOB NOT NULL, PRIMARY KEY (segment_id, term)
+    segment_id INTEGER NOT NULL, term TEXT NOT NULL, passages BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (segment_id, term)
 ) STRICT, WITHOUT ROWID;
 """
+SEGMENT_SUM = "sum = checksum(passages)"
+POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
+"""Whether a row of `segments` or `postings` is what was stored."""
 _K1, _B = 1.2, 0.75
 """BM25's parameters, as Lucene and FTS5 have them: how soon a repeated word stops to count, how much length does."""
 _SEGMENT, _LARGEST = 8_192, 65_536
@@ -80,7 +84,8 @@ class Lexicon:
             passages = passages.copy()
             passages["vector"][struck] = _GONE
             left = np.count_nonzero(passages["vector"] != _GONE)
-            self._db.execute("UPDATE segments SET passages = ? WHERE id = ?", (passages.tobytes(), id_))
+            query = "UPDATE segments SET passages = ?1, sum = checksum(?1) WHERE id = ?2"
+            self._db.execute(query, (passages.tobytes(), id_))
             if left < len(passages) / 2:
                 self._merge([id_])
 
@@ -138,11 +143,13 @@ class Lexicon:
         live = passages["vector"] != _GONE
         marks = ",".join("?" * len(segments))
         query = (
-            f"SELECT term, segment_id, passages FROM postings WHERE segment_id IN ({marks})"
+            f"SELECT term, segment_id, passages, {POSTINGS_SUM} FROM postings WHERE segment_id IN ({marks})"
             " ORDER BY term, segment_id"
         )
         found = self._db.execute(query, segments).fetchall()
-        terms, owners, parts = zip(*found, strict=True) if found else ((), (), ())
+        terms, owners, parts, sound = zip(*found, strict=True) if found else ((),) * 4
+        if not all(sound):
+            raise _damaged()
         lists = [_postings(part, len(held[owner])) for owner, part in zip(owners, parts, strict=True)]
         sizes = np.array([len(rows) for rows, _ in lists], np.int64)
         rows = np.concatenate([np.empty(0, "<u4"), *(rows for rows, _ in lists)])
@@ -167,10 +174,11 @@ class Lexicon:
         """Write a segment. The rows that hold a term, and how often each does, lie between two edges."""
         if not len(passages):
             return
-        id_ = self._db.execute("INSERT INTO segments (passages) VALUES (?)", (passages.tobytes(),)).lastrowid
+        query = "INSERT INTO segments (passages, sum) VALUES (?1, checksum(?1))"
+        id_ = self._db.execute(query, (passages.tobytes(),)).lastrowid
         rows, counts = rows.astype("<u4"), counts.astype("u1")
         self._db.executemany(
-            "INSERT INTO postings VALUES (?, ?, ?)",
+            "INSERT INTO postings VALUES (?1, ?2, ?3, checksum(?1, ?2, ?3))",
             (
                 (id_, term, rows[a:b].tobytes() + counts[a:b].tobytes())
                 for term, (a, b) in zip(terms, pairwise(edges.tolist()), strict=True)
@@ -202,8 +210,10 @@ class Lexicon:
             (np.empty(0, np.int64), np.empty(0, np.uint8))
         ]
         for segment, (start, end) in roll.segments.items():
-            query = "SELECT passages FROM postings WHERE segment_id = ? AND term = ?"
+            query = f"SELECT passages, {POSTINGS_SUM} FROM postings WHERE segment_id = ? AND term = ?"
             if found := self._db.execute(query, (segment, term)).fetchone():
+                if not found[1]:
+                    raise _damaged()
                 places, often = _postings(found[0], end - start)
                 parts.append((places.astype(np.int64) + start, often))
         rows, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -237,8 +247,9 @@ class Lexicon:
         return [known.get(word, word) for word in words]
 
     def _segments(self) -> Iterator[tuple[int, NDArray[np.void]]]:
-        for id_, data in self._db.execute("SELECT id, passages FROM segments ORDER BY id").fetchall():
-            if len(data) % _PASSAGE.itemsize:
+        query = f"SELECT id, passages, {SEGMENT_SUM} FROM segments ORDER BY id"
+        for id_, data, sound in self._db.execute(query).fetchall():
+            if not sound or len(data) % _PASSAGE.itemsize:
                 raise _damaged()
             yield id_, np.frombuffer(data, _PASSAGE)
 

@@ -14,7 +14,7 @@ from semsearch.library import lexicon
 from semsearch.library.lexicon import Lexicon
 from semsearch.library.opening import connected
 
-VERSION = 3
+VERSION = 4
 
 _TABLES = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -100,12 +100,16 @@ UPDATE passages SET sum = (
 
 
 def _third(db: sqlite3.Connection) -> None:
-    """Full-text search."""
-    _run(db, lexicon.SCHEMA)
+    """Full-text search, which the next step makes."""
+
+
+def _fourth(db: sqlite3.Connection) -> None:
+    """Checksums in full-text search. It is made anew: nothing says whether what is there is right."""
+    _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + lexicon.SCHEMA)
     Lexicon(db).refill()
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}
 """By the version they start from."""
 
 
