@@ -11,8 +11,8 @@ from semsearch.errors import SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import fewest
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.threshold import F1, Aim, Tuning, tune, weights_of
-from semsearch.tuning.verifier import verify
+from semsearch.tuning.quality import weights_of
+from semsearch.tuning.threshold import F1, Aim, Tuning, tune, verify
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from semsearch.records import LabelledPair
 from semsearch.text import clean
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.threshold import Curve, sweep
+from semsearch.tuning.quality import Curve, sweep
 
 WORST = 10
 """Pairs that are listed as those a model gets most wrong, unless the user says otherwise."""

@@ -205,7 +205,7 @@ class Search:
                 lambda key: fnmatch.fnmatchcase(str(key), condition.value) == wanted
             )
         columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
-        return np.concatenate([np.empty(0, np.int64), *(some.where(condition.holds) for some in columns)])
+        return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
 
     def _likeliest(self, vector: Vectors, bm25: _Floats | None, count: int, corpus: _Corpus) -> _Rows | None:
         """The rows that the graph finds, and those with the best words; None where there is no graph."""

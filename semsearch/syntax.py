@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -38,40 +38,38 @@ class Condition:
     value: str
     excluded: bool = False
 
-    def holds(self, found: Value) -> bool:
-        """Whether a value of the field fulfils the condition, `excluded` apart.
+    def test(self) -> Callable[[Value], bool]:
+        """What says of a value of the field whether it fulfils the condition, `excluded` apart.
 
         Values are compared as numbers where both are, else as dates where both are, else as text without regard to
         case. A date counts as far as the condition gives it: `day:2024-05` is any day of May. For `:` and `!=`
         text may be a glob.
         """
-        if self.operator in (":", "=", "!="):
-            return self._equals(found) != (self.operator == "!=")
-        compare = _COMPARE[self.operator]
-        for read in (_number, _date):
-            if (wanted := read(self.value)) is not None:
-                value = read(found)
-                if value is not None and isinstance(value, str) and isinstance(wanted, str):
-                    return len(value) >= len(wanted) and compare(value[: len(wanted)], wanted)
-                if value is not None:
-                    return compare(value, wanted)
-        if _number(self.value) is not None or _date(self.value) is not None:
-            return False
-        return compare(str(found).strip().casefold(), self.value.casefold())
+        number, date, text = _number(self.value), _date(self.value), self.value.casefold()
+        compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
 
-    def _equals(self, found: Value) -> bool:
-        if isinstance(found, bool):
-            return self.value.casefold() in (("true", "yes", "1") if found else ("false", "no", "0"))
-        text = str(found).strip().casefold()
-        if text == self.value.casefold():
-            return True
-        wanted, value = _number(self.value), _number(found)
-        if wanted is not None and value is not None:
-            return value == wanted
-        start, date = _date(self.value), _date(found)
-        if start is not None and date is not None:
-            return date.startswith(start)
-        return fnmatch.fnmatchcase(text, self.value.casefold())
+        def equals(found: Value) -> bool:
+            if isinstance(found, bool):
+                return text in (("true", "yes", "1") if found else ("false", "no", "0"))
+            folded = str(found).strip().casefold()
+            if folded == text:
+                return True
+            if number is not None and (value := _number(found)) is not None:
+                return value == number
+            if date is not None and (day := _date(found)) is not None:
+                return day.startswith(date)
+            return fnmatch.fnmatchcase(folded, text)
+
+        def compares(found: Value) -> bool:
+            if number is not None and (value := _number(found)) is not None:
+                return compare(value, number)
+            if date is not None and (day := _date(found)) is not None:
+                return len(day) >= len(date) and compare(day[: len(date)], date)
+            return number is None and date is None and compare(str(found).strip().casefold(), text)
+
+        if self.operator in _COMPARE:
+            return compares
+        return equals if self.operator != "!=" else lambda found: not equals(found)
 
 
 @dataclass(frozen=True, slots=True)

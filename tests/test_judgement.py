@@ -19,7 +19,7 @@ from semsearch.judgement import Judgement, average_precision, judge, recall_at
 from semsearch.records import LabelledPair
 from semsearch.report import write_report
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.threshold import sweep
+from semsearch.tuning.quality import sweep
 
 GRADED = PairSet(
     "some <b>pairs</b>",

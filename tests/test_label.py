@@ -31,7 +31,8 @@ from semsearch.errors import IndexLocked, InvalidInput
 from semsearch.evaluation import cosines
 from semsearch.tuning.labels import FILE, Label, open_labels
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.threshold import evaluate, tune
+from semsearch.tuning.quality import evaluate
+from semsearch.tuning.threshold import tune
 
 REPOSITORY = Path(__file__).parent.parent
 WORDS = [

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tiny_embedder import create_index
 from semsearch import search
 from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, LONGEST_QUERY, Index
-from semsearch.records import Hit
+from semsearch.records import Hit, Mode
 
 ROWS = 400
 COLOURS = ["red", "green", "blue", "grey"]
@@ -169,39 +170,38 @@ HOSTILE = [
     "'; DROP TABLE passages; --", '" OR 1=1 --', "NEAR(a b, 5)", "a AND NOT b*", "^col:term", "{a b}: c", "((((", '"""',
     "\0", "\x1b[31m", "🎉", "👩‍👩‍👧‍👦 family", "a" * 9_999, "year>=", ">=2020",
     "source:", "source:[", "number>=abc", "number:1e999",
-    "day>=2024-99-99", "number>=" + "9" * 400, '+"" x', "- x", "+-+- x", "\u202e evil", "%s %d {0}", "..\\..\\x",
+    "day>=2024-99-99", "number>=" + "9" * 400, "number>=" + "9" * 99_999 + "x",
+    '+"" x', "- x", "+-+- x", "\u202e evil", "%s %d {0}", "..\\..\\x",
     "ﬀ ＡＢＣ", "\ud800 x",
     "NULL", "number:NaN x", "x source:*[!a]*", "a\u0301\u0302", "ß" * 50,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
-def test_nothing_that_is_typed_is_an_error_of_ours(shop: Index, mode) -> None:  # type: ignore[no-untyped-def]
+PIECES = [
+    *HOSTILE, "item", "painted", "red", '"', "-", "+", ":", "number", ">=", "price<3", "组件", " ", "\n",
+    *map(chr, (0x7f, 0x85, 0xad, 0x200b, 0x202e, 0xfeff, 0xffff, 0x1f468, 0x10ffff)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_nothing_that_is_typed_is_an_error_of_ours(shop: Index, mode: Mode) -> None:
     draw = random.Random(0)
-    pieces = [
-        *HOSTILE,
-        "item",
-        "painted",
-        "red",
-        '"',
-        "-",
-        "+",
-        ":",
-        "number",
-        ">=",
-        "price<3",
-        "组件",
-        " ",
-        "\n",
+    joined = ["".join(draw.choices(PIECES, k=draw.randint(1, 5))) for _ in range(800)]
+    random_ones = [
+        "".join(map(chr, draw.choices(range(1, 0x3000), k=draw.randint(1, 40)))) for _ in range(170)
     ]
-    joined = ["".join(draw.choices(pieces, k=draw.randint(1, 5))) for _ in range(150)]
-    for query in [*HOSTILE, *joined]:
+    queries = [*HOSTILE, *joined, *random_ones]
+    assert len(queries) > 1_000
+    answered = 0
+    for query in queries:
         try:
             hits = shop.query(query, k=3, mode=mode)
         except InvalidInput as error:
             assert "query" in str(error)
         else:
+            answered += bool(hits)
             assert all(np.isfinite(hit.score) for hit in hits)
+    assert answered > 50
 
 
 def test_a_query_has_a_limit(shop: Index) -> None:

@@ -76,5 +76,5 @@ def test_plain_words_are_plain_text(words: list[str]) -> None:
 )
 def test_conditions(condition: str, true: list[str | int], false: list[str | int]) -> None:
     parsed = parse(f"author{condition}", lambda: FIELDS).conditions[0]
-    assert [value for value in true if not parsed.holds(value)] == []
-    assert [value for value in false if parsed.holds(value)] == []
+    assert [value for value in true if not parsed.test()(value)] == []
+    assert [value for value in false if parsed.test()(value)] == []

@@ -16,7 +16,9 @@ from semsearch.records import LabelledPair
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.plot import precision_recall_text, save_plot
-from semsearch.tuning.threshold import choose, evaluate, split_pairs, sweep, tune
+from semsearch.tuning.quality import evaluate, sweep
+from semsearch.tuning.split import split_pairs
+from semsearch.tuning.threshold import choose, tune
 
 coarse = st.integers(-3, 3).map(lambda n: n / 3)
 fine = st.floats(-1, 1, width=32)

@@ -17,8 +17,9 @@ from semsearch.index import Index
 from semsearch.records import LabelledPair
 from semsearch.tuning.evidence import FEATURES, Words, evidence, reasons
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.threshold import Aim, split_pairs
-from semsearch.tuning.verifier import Verifier, _flat, _forest, train, verify
+from semsearch.tuning.split import split_pairs
+from semsearch.tuning.threshold import Aim, verify
+from semsearch.tuning.verifier import Verifier, _flat, _forest, train
 
 
 def said(a: str, b: str) -> list[str]:

@@ -1,28 +1,20 @@
 """`semsearch dedup`."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from semsearch.cli import options, render
+from semsearch.cli import groups, options, render
 from semsearch.cli.labelled import promised
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from semsearch.datasets import Dataset
     from semsearch.dedup import Duplicates, Plan
     from semsearch.index import Index
-    from semsearch.records import Group, Level, Linkage, Tier
-
-_READ = 256
-"""Texts read in one go for --explain."""
+    from semsearch.records import Level, Linkage, Tier
 
 
 class _Precision(click.ParamType):  # type: ignore[type-arg]
@@ -178,7 +170,7 @@ def dedup_(
     `semsearch undo`.
     """
     from semsearch.errors import InvalidInput
-    from semsearch.index import DEFAULT_THRESHOLD, Index
+    from semsearch.index import Index
     from semsearch.readers.rewrite import require_copyable
     from semsearch.records import TIERS
 
@@ -209,78 +201,45 @@ def dedup_(
         if len(paths) > 1:
             raise InvalidInput("--output writes one file of rows", "name only that file")
         require_copyable(paths[0], output, force=force)
+    tiers = tiers or TIERS
     grouping: dict[str, Any] = {"linkage": linkage, "keep": keep, "protect": protect, "lexical": lexical}
     grouping |= {"memory": memory} if memory else {}
     said: list[str] = []
     failed = False
     with ExitStack() as stack:
         if paths:
+            arithmetic = precision if isinstance(precision, str) else None
             dataset = stack.enter_context(
                 read_dataset(
-                    paths,
-                    text_field=text_field,
-                    id_field=id_field,
-                    model=model,
-                    precision=precision if isinstance(precision, str) else None,
+                    paths, text_field=text_field, id_field=id_field, model=model, precision=arithmetic
                 )
             )
-            origin = "a default, not tuned" if threshold is None else "given"
-            with render.counting("compare", "pairs") as progress:
-                found = dataset.duplicates(
-                    DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress, **grouping
-                )
-            render.tell_skipped(dataset.skipped)
-            render.tell_unknown(dataset.unknown)
+            found, origin = _in_files(dataset, threshold, grouping)
             failed = bool(dataset.failed)
             if output:
+                column = group_field or ""
                 rows = dataset.write(
-                    found,
-                    output,
-                    group_field=group_field or "",
-                    keep_all=keep_all,
-                    tiers=tiers or TIERS,
-                    force=force,
+                    found, output, group_field=column, keep_all=keep_all, tiers=tiers, force=force
                 )
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
         else:
             index = stack.enter_context(Index.open(folder))
             share = precision if isinstance(precision, float) else None
-            with render.counting("compare", "pairs") as progress:
-                found = index.duplicates(
-                    threshold,
-                    level=level,
-                    precision=share,
-                    from_run=from_run,
-                    progress=progress,
-                    **grouping,
-                )
-            origin = _origin(threshold, index) if share is None else _promise(share, index)
+            grouping |= {"level": level, "from_run": from_run, "precision": share}
+            found, origin = _in_index(index, threshold, grouping)
             if plan:
-                steps = index.plan(found, keep, tiers or TIERS)
+                steps = index.plan(found, keep, tiers)
                 steps.save(plan)
                 said += _planned(steps, plan)
         if as_json:
-            render.emit_json(_summary(found, origin) | {"groups": list(_groups(found, explain))})
+            render.emit_json(groups.summary(found, origin) | {"groups": list(groups.values(found, explain))})
         elif as_jsonl:
-            render.emit_jsonl(_groups(found, explain))
+            render.emit_jsonl(groups.values(found, explain))
         elif as_csv:
-            _table(found)
+            groups.table(found)
         else:
-            _show(found, explain)
-            if explain:
-                _show_turned_down(found)
-    total = render.plural(found.total, level)
-    render.talk(
-        f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
-        f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
-    )
-    if found.turned_down:
-        pairs = render.plural(len(found.turned_down), "pair")
-        render.talk(
-            f"turned down {pairs} that the cosine alone would have taken"
-            + (": see --explain" * (not explain))
-        )
-    render.talk(f"threshold {found.threshold:g} ({origin})")
+            groups.show(found, explain)
+    groups.tell(found, origin, explain)
     for line in said:
         render.talk(line)
     if failed:
@@ -308,12 +267,33 @@ def read_dataset(
         yield dataset
 
 
-def _origin(threshold: float | None, index: "Index") -> str:
-    """Where the threshold comes from."""
+def _in_files(
+    dataset: "Dataset", threshold: float | None, grouping: Mapping[str, Any]
+) -> "tuple[Duplicates, str]":
+    """The groups in a data set, and where the threshold comes from; what could not be read is told."""
+    from semsearch.index import DEFAULT_THRESHOLD
+
+    origin = "a default, not tuned" if threshold is None else "given"
+    threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+    with render.counting("compare", "pairs") as progress:
+        found = dataset.duplicates(threshold, progress=progress, **grouping)
+    render.tell_skipped(dataset.skipped)
+    render.tell_unknown(dataset.unknown)
+    return found, origin
+
+
+def _in_index(
+    index: "Index", threshold: float | None, grouping: Mapping[str, Any]
+) -> "tuple[Duplicates, str]":
+    """The groups in the index, and where the threshold comes from."""
+    with render.counting("compare", "pairs") as progress:
+        found = index.duplicates(threshold, progress=progress, **grouping)
+    if grouping["precision"] is not None:
+        return found, _promise(grouping["precision"], index)
     if threshold is not None:
-        return "given"
+        return found, "given"
     saved = index.threshold
-    return f"tuned on {saved['pairs']}" if saved else "a default, not tuned: see `semsearch tune`"
+    return found, f"tuned on {saved['pairs']}" if saved else "a default, not tuned: see `semsearch tune`"
 
 
 def _promise(share: float, index: "Index") -> str:
@@ -333,83 +313,3 @@ def _planned(steps: "Plan", path: Path) -> Iterator[str]:
     if steps.left_out:
         yield f"left out {len(steps.left_out):,}, whose source is no file or could be read in part only"
     yield f"nothing is changed yet: read it, then `semsearch apply {render.relative(path)}`"
-
-
-def _summary(found: "Duplicates", origin: str) -> dict[str, Any]:
-    names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
-    summary = {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
-    return summary | ({"turned_down": list(map(asdict, found.turned_down))} if found.turned_down else {})
-
-
-def _groups(found: "Duplicates", explain: bool) -> Iterator[dict[str, Any]]:
-    """Groups as JSON has them."""
-    for number, group in enumerate(found.groups, 1):
-        values = {"group": number, **asdict(group), "weakest": group.weakest}
-        for member in values["members"]:
-            if member["chance"] is None:
-                del member["chance"]
-        if explain:
-            for member, text in zip(values["members"], _differences(found, group), strict=True):
-                member["difference"] = text.plain
-        yield values
-
-
-def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
-    """What differs between each member and the keeper, and nothing for an exact copy."""
-    from rich.text import Text
-
-    from semsearch.cli.diff import explain
-
-    (keeper,) = found.texts([group.keeper])
-    for start in range(0, len(group.members), _READ):
-        members = group.members[start : start + _READ]
-        for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
-            yield Text() if member.tier == "exact" else explain(keeper, text, ("the keeper", "this"))
-
-
-def _table(found: "Duplicates") -> None:
-    """Groups as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("group", "role", "document", "similarity", "jaccard"))
-    for number, group in enumerate(found.groups, 1):
-        writer.writerow((number, "keeper", render.name(group.keeper), "", ""))
-        for member in group.members:
-            scores = (f"{member.similarity:.6f}", f"{member.jaccard:.6f}")
-            writer.writerow((number, member.tier, render.name(member.name), *scores))
-    click.echo(out.getvalue(), nl=False)
-
-
-def _show(found: "Duplicates", explain: bool) -> None:
-    """Groups for people."""
-    for number, group in enumerate(found.groups, 1):
-        size = render.plural(len(group.members) + 1, found.level)
-        heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
-        if group.lowest < group.weakest:
-            heading += f", the lowest two at {group.lowest:.4f}"
-        click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
-        click.echo(f"  {'keeper':<8}  {'':6}  {render.name(group.keeper)}")
-        differences = _differences(found, group) if explain else iter(())
-        for member in group.members:
-            kept = "  (protected)" if member.protected else ""
-            chance = f"P {member.chance:.2f}  " if member.chance is not None else ""
-            click.echo(
-                f"  {member.tier:<8}  {member.similarity:.4f}  {chance}{render.name(member.name)}{kept}"
-            )
-            if text := next(differences, None):
-                console = render.console()
-                console.print(render.indented(text, console, 12))
-        click.echo()
-    if not found.groups:
-        click.echo("no duplicates")
-
-
-def _show_turned_down(found: "Duplicates") -> None:
-    """What the verifier has turned down, and why."""
-    for pair in found.turned_down:
-        chance = f"  P {pair.chance:.2f}" if pair.chance is not None else ""
-        click.echo(f"turned down  {pair.similarity:.4f}{chance}  {render.name(pair.left)}")
-        click.echo(f"{'':21}{render.name(pair.right)}")
-        click.echo(f"{'':21}{render.plain(pair.reason)}")
-    if found.turned_down:
-        click.echo()

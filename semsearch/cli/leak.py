@@ -1,9 +1,7 @@
 """`semsearch leak`."""
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -127,7 +125,7 @@ def leak_(
         elif as_jsonl:
             render.emit_jsonl(_rows(found, data))
         elif as_csv:
-            click.echo(_table(_rows(found, data)), nl=False)
+            render.emit_csv(_COLUMNS, map(_cells, _rows(found, data)))
         else:
             _show(found, data)
         render.tell_skipped(data.skipped)
@@ -172,15 +170,11 @@ def _document(found: "Leaks", data: "Dataset", max_rate: Fraction | None) -> dic
     }
 
 
-def _table(rows: Iterable[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        scores = (f"{row[name]:.6f}" for name in ("similarity", "jaccard"))
-        names = (render.name(row[name]) for name in ("test", "train"))
-        writer.writerow((*names, row["tier"], *scores, render.plain(row["text"])))
-    return out.getvalue()
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row as CSV has it."""
+    scores = (f"{row[name]:.6f}" for name in ("similarity", "jaccard"))
+    names = (render.name(row[name]) for name in ("test", "train"))
+    return (*names, row["tier"], *scores, render.plain(row["text"]))
 
 
 def _show(found: "Leaks", data: "Dataset") -> None:

@@ -3,6 +3,8 @@
 Text from files and their names never reaches a terminal raw: control and bidirectional characters are escaped.
 """
 
+import csv
+import io
 import json
 import math
 import os
@@ -60,6 +62,15 @@ def emit_jsonl(values: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object a line."""
     for value in values:
         emit_json(value, indent=None)
+
+
+def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    click.echo(out.getvalue(), nl=False)
 
 
 def console(*, err: bool = False) -> "Console":

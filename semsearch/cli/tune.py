@@ -11,7 +11,8 @@ from semsearch.cli import labelled, options, render
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.threshold import Estimate, Quality, Tuning
+    from semsearch.tuning.quality import Estimate, Quality
+    from semsearch.tuning.threshold import Tuning
 
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from semsearch.errors import InvalidInput
-from semsearch.tuning.threshold import Curve
+from semsearch.tuning.quality import Curve
 
 SUFFIXES = (".png", ".svg")
 """The endings of a file that `save_plot` can write."""

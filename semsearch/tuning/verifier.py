@@ -16,8 +16,7 @@ from semsearch.errors import IndexDamaged
 from semsearch.records import LabelledPair
 from semsearch.text import clean
 from semsearch.tuning.evidence import FEATURES, Words, evidence
-from semsearch.tuning.guarantee import Promise
-from semsearch.tuning.threshold import F1, Aim, Quality, Split, decide, evaluate, linked, split_pairs
+from semsearch.tuning.split import linked
 
 LEAST = 100
 """Pairs of each kind, duplicates and others, that it takes to train on."""
@@ -127,17 +126,6 @@ class Verifier:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verified:
-    """A verifier, the least `chance` at which a pair counts, what is promised of it, and how it does on pairs that
-    neither it nor that choice has seen."""
-
-    verifier: Verifier
-    chance: float
-    promise: Promise | None
-    reported: Quality
-
-
 def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike) -> Verifier | None:
     """A verifier for pairs like these, or None where fewer than `LEAST` are duplicates, or are none.
 
@@ -160,27 +148,6 @@ def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike
     forests = [_forest(rows, truth, seed) for seed in range(_SEEDS)]
     slope, intercept = _platt(unseen, truth)
     return _flat(forests, floor, slope, intercept)
-
-
-def verify(
-    pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike, split: Split, aim: Aim = F1
-) -> Verified | None:
-    """Train a verifier on one half of the choosing part, choose its cut on the other, and report as `tune` does.
-
-    The halves share no text where that can be, as in `split_pairs`. None where there are too few pairs to train on.
-    """
-    cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
-    chosen = [pairs[at] for at in split.choose.tolist()]
-    halves = split_pairs(chosen, positive[split.choose], ignore_marks=True)
-    fit, cut = split.choose[halves.choose], split.choose[halves.report]
-    verifier = train([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit])
-    if verifier is None:
-        return None
-    judged = np.concatenate([cut, split.report])
-    chances = verifier.chances(cosines[judged], *words_of([pairs[at] for at in judged.tolist()]))
-    ours, kept = chances[: len(cut)], chances[len(cut) :]
-    chance, promised = decide([pairs[at] for at in cut.tolist()], ours, positive[cut], aim)
-    return Verified(verifier, chance, promised, evaluate(kept, positive[split.report], chance))
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
