@@ -137,6 +137,12 @@ def test_too_few_pairs_train_nothing() -> None:
     assert train(pairs, cosines, [bool(pair.duplicate) for pair in pairs]) is None
 
 
+def test_pairs_that_the_cosine_tells_apart_train_nothing() -> None:
+    pairs = [LabelledPair(f"text {n}", f"text {n} too", bool(n % 2)) for n in range(400)]
+    positive = np.arange(400) % 2 == 1
+    assert train(pairs, np.where(positive, 0.9, 0.1), positive) is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -127,7 +127,8 @@ class Verifier:
 
 
 def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike) -> Verifier | None:
-    """A verifier for pairs like these, or None where fewer than `LEAST` are duplicates, or are none.
+    """A verifier for pairs like these, or None where fewer than `LEAST` are duplicates, or are none, or where the
+    cosine tells them apart.
 
     `cosines` are float [n], `positive` bool [n]. The same pairs give the same verifier.
     """
@@ -136,6 +137,8 @@ def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike
         return None
     floor = float(np.floor(100 * np.quantile(cosines[positive], _MISSED)) / 100)
     able = np.flatnonzero(cosines >= floor)
+    if positive[able].all():
+        return None
     a, b = words_of([pairs[at] for at in able.tolist()])
     rows, truth, cosines = _features(cosines[able], a, b), positive[able], cosines[able]
     cluster = linked([pairs[at] for at in able.tolist()])
