@@ -38,7 +38,6 @@ class Commands:
 
     def __call__(self, *words: str, code: int = 0, given: str = "") -> str:
         """What `semsearch` with some words prints; `given` is its standard input."""
-        talk(f"semsearch {' '.join(words)}")
         with tempfile.TemporaryFile("w+") as typed, tempfile.TemporaryFile("w+") as out:
             typed.write(given)
             typed.seek(0)
@@ -56,6 +55,7 @@ class Commands:
                     sys.exit(f"semsearch {' '.join(words)} ended with {process.returncode}:\n{said.read()}")
             peak = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
             self.rows.append((" ".join(words), code, f"{seconds:.1f}", f"{peak:,.0f}"))
+            talk(f"semsearch {' '.join(words)}: exit {code}, {seconds:.1f} s, {peak:,.0f} MB")
             out.seek(0)
             return out.read()
 
@@ -88,7 +88,7 @@ def records(report: Report, folder: Path, count: int) -> None:
     with (folder / "pairs.csv").open("w", newline="") as file:
         pairs = csv.writer(file)
         pairs.writerow(("a", "b", "label"))
-        for n in range(0, count - 1, 4):
+        for n in range(0, count - 1, 8):
             pairs.writerow((texts[n], f"{texts[n]} today", 1))
             pairs.writerow((texts[n + 1], texts[(n * 7 + 2) % count], 0))
     asked = range(0, count, max(1, count // 50))
@@ -137,14 +137,9 @@ def records(report: Report, folder: Path, count: int) -> None:
     run("check")
     run("undo")
     run("ingest", "notes")
-    run("dedup", "rows.jsonl", "--threshold", "0.99", "--output", "clean.jsonl", "--json")
-    run("leak", "one.jsonl", "--against", "other.jsonl", "--threshold", "0.99", "--csv")
     run("label", "--count", "5", "--around", "0.9", given="y\nn\ns\nu\ny\nn\ny\nq\n")
-    run("tune", "--pairs", "pairs.csv")
     run("tune", "--pairs", "pairs.csv", "--precision", "0.9")
     run("dedup", "--precision", "0.9", "--explain", "--jsonl")
-    run("eval", "--pairs", "pairs.csv", "--report", "report.html")
-    run("bench-search", "--corpus", "corpus.jsonl", "--queries", "queries.jsonl", "--qrels", "qrels.tsv")
     run("check", "--json")
     run("repair")
     run("check")
@@ -153,6 +148,10 @@ def records(report: Report, folder: Path, count: int) -> None:
     run("remove", "notes")
     run("check")
     left = json.loads(run("status", "--json"))["counts"]["passages"]
+    run("dedup", "rows.jsonl", "--threshold", "0.99", "--output", "clean.jsonl", "--json")
+    run("leak", "one.jsonl", "--against", "other.jsonl", "--threshold", "0.99", "--csv")
+    run("eval", "--pairs", "pairs.csv", "--report", "report.html")
+    run("bench-search", "--corpus", "corpus.jsonl", "--queries", "queries.jsonl", "--qrels", "qrels.tsv")
     report.table(f"{count:,} records", ("command", "exit", "seconds", "peak MB"), run.rows)
     report.figures["records"] = {
         "count": count,
