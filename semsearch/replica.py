@@ -130,14 +130,16 @@ class Replica:
         with disk(self._index):
             fresh = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index))
             fresh.chmod(0o755)
-        VectorIndex(fresh, create=True).close()
-        self._break_seal()
-        self._library.tell_everything()
-        with disk(self._index):
-            if self._folder.exists():
-                self._folder.rename(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index)) / "old")
-            fresh.rename(self._folder)
-        self._sweep()
+        try:
+            VectorIndex(fresh, create=True).close()
+            self._break_seal()
+            self._library.tell_everything()
+            with disk(self._index):
+                if self._folder.exists():
+                    self._folder.rename(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index)) / "old")
+                fresh.rename(self._folder)
+        finally:
+            self._sweep()  # where the disk is full it must not stay so
         self._vectors, self._opened = VectorIndex(self._folder), None
         self.tell(progress)
 

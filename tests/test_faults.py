@@ -2,7 +2,7 @@
 
 Two layers: a library in C that is preloaded and makes the n-th call fail, once or from then on, in SQLite and in
 Chroma's Rust as much as in Python; and a small tmpfs. Every command that writes is run on it, then the fault goes
-away. SEMSEARCH_FAULTS=200 is how often each command meets one; by default few of them do, once.
+away. SEMSEARCH_FAULTS=200 is how often each command meets one; by default some of them do, once.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ WRITES, READS = 1, 2
 FOREVER = 1 << 40
 SECONDS = 300
 """A command that takes longer hangs."""
-CODES = {0, 1, 3, 12, 13}
-"""What a command may end with that meets a fault; 3 where a file of the user's could not be read."""
+CODES = {0, 1, 2, 3, 12, 13}
+"""What a command may end with that meets a fault; 2 or 3 where it could not read a file that it was given."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Callable[[Path], None] | None]] = {
     "migrate": (("status",), age_index),
 }
 """Each command that writes, and what happens to the folder before it runs."""
+FEW = ("ingest", "repair", "dedup", "tune", "undo", "migrate")
+"""Those that a short run tries."""
 ANYTHING = ("query", "--mode", "lexical", "-k", "5000", "--expand", "--jsonl", "word text")
 """A query that finds every passage."""
 
@@ -295,7 +297,7 @@ def assert_kept(server: Server, folder: Path, before: dict[str, list[str]], case
         assert (ended.signal, ended.code) == (0, 0), (case, ended)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS if FAULTS > 1 else FEW)
 def test_a_disk_that_fails_is_an_error_and_nothing_is_lost(
     name: str, library: Path | None, whole: Path, server: Server, tmp_path: Path
 ) -> None:
@@ -356,7 +358,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", ROOMS if FAULTS > 1 else ("ingest", "repair", "migrate"))
 def test_a_disk_without_room_is_an_error_and_nothing_is_lost(
     name: str, whole: Path, server: Server, small_disk: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from semsearch.dedup.plan import Plan, digest_of, load_json, one_of, source_of, sync, take, write_whole
-from semsearch.errors import InvalidInput
+from semsearch.errors import InvalidInput, SemsearchError
 
 FOLDER = "quarantine"
 """The quarantine's name within the folder of an index."""
@@ -116,8 +116,13 @@ _REMOVAL = {"source": str, "keeper": str, "sha256": str, "size": int, "permissio
 
 def _read(path: Path) -> Run:
     try:
+        text = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SemsearchError(f"cannot read {path}: {reason}", "check its permissions and the disk") from error
+    try:
         top = take(
-            load_json(path.read_bytes()),
+            load_json(text),
             "the manifest",
             {"note": str, "version": int, "mode": str, "removals": list},
         )
@@ -130,7 +135,7 @@ def _read(path: Path) -> Run:
             source_of(removal.keeper, "keeper")
             digest_of(removal.sha256, removal.source)
         return Run(path.parent, one_of(get_args(Mode), top["mode"], "mode"), tuple(removals))
-    except (OSError, InvalidInput) as error:
+    except InvalidInput as error:
         hint = f"the files are below {path.parent / _FILES}, with their names"
         raise InvalidInput(f"{path} is damaged: {error}", hint) from error
 

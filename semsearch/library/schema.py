@@ -139,7 +139,12 @@ def migrate(path: Path) -> None:
             backup = path.with_name(f"{path.name}.v{version}")
             with disk(path.parent):
                 backup.unlink(missing_ok=True)
-            db.execute("VACUUM INTO ?", (str(backup),))
+            try:
+                db.execute("VACUUM INTO ?", (str(backup),))
+            except sqlite3.Error:
+                with suppress(OSError):  # where the disk is full it must not stay so
+                    backup.unlink(missing_ok=True)
+                raise
             db.execute("BEGIN IMMEDIATE")
             while version in _STEPS:
                 _STEPS[version](db)
