@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 from common import Report, arguments, need, talk
-from search import QUESTIONS
+from search import PEPS
 
 from semsearch.embedding import load_embedder
 from semsearch.text import clean, outline, sentences, split
@@ -100,14 +100,13 @@ def main() -> None:
     folders = need(options.data / "folders")
     book = sorted((folders / "rust-book" / "src").glob("ch*.md"))
     peps = sorted((folders / "peps").rglob("pep-[0-9]*.rst"))
-    answers = {f"{number:04}": question for question, number in QUESTIONS.items()}
-    others = [file for file in peps if file.stem.removeprefix("pep-") not in answers]
+    others = [file for file in peps if file.name not in PEPS.values()]
     peps = [file for file in peps if file not in others] + others[:: max(1, len(others) // 30)]
     embedder = load_embedder(precision=options.precision)
     report = Report("passages", options)
     for name, files, questions in (
         ("Rust book", book, BOOK),
-        ("PEPs", peps, {question: f"pep-{number:04}" for question, number in QUESTIONS.items()}),
+        ("PEPs", peps, {question: Path(file).stem for question, file in PEPS.items()}),
     ):
         if options.limit is not None:
             held = tuple(questions.values())

@@ -1,11 +1,11 @@
-"""Near-duplicates in an index: what the Library holds, compared, ranked by who is to stay, and grouped."""
+"""Near-duplicates in an index: what the Library holds, compared, ranked by who is to stay, grouped; and removed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from semsearch.dedup import (
     Compared,
     DocumentPassages,
     Duplicates,
+    Plan,
     Traits,
     compare,
     matching,
@@ -21,9 +22,13 @@ from semsearch.dedup import (
     preference,
     saved_join,
 )
-from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
+from semsearch.dedup.quarantine import Outcome, Refusal, apply
+from semsearch.dedup.quarantine import rows as removed_rows
+from semsearch.errors import SemsearchError
 from semsearch.library import Library
-from semsearch.records import Level, Linkage, TurnedDown, place
+from semsearch.readers.rewrite import copy_rows
+from semsearch.records import Level, Linkage, Tier, TurnedDown, place
+from semsearch.tuned import Judge
 from semsearch.tuning.evidence import Words, reasons
 from semsearch.tuning.verifier import Verifier
 
@@ -33,62 +38,6 @@ _KEPT = 20_000
 """Texts taken apart that are kept for the next pairs: some 100 MB."""
 _LIKE = "less alike in its words than duplicates are"
 _LONG = "of several passages, which nothing is promised of"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judge:
-    """What `tune` has left: the `threshold` from which the cosine counts and the `chance` from which the verifier does,
-    each with the precision that is promised of it, or 0.
-
-    With a `precision` asked for, `duplicates` takes what was promised.
-    """
-
-    threshold: float | None
-    threshold_precision: float
-    verifier: Verifier | None
-    chance: float
-    chance_precision: float
-    precision: float | None = None
-
-    @classmethod
-    def saved(cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None) -> "Judge":
-        """From the settings of an index. Raises `IndexDamaged` for a verifier that is none."""
-        try:
-            return cls(
-                float(threshold["threshold"]) if threshold else None,
-                _promised(threshold),
-                Verifier.from_dict(verifier["verifier"]) if verifier else None,
-                float(verifier["chance"]) if verifier else 1.0,
-                _promised(verifier),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
-
-    def asked(self, precision: float) -> "Judge":
-        """The same for a precision. Raises `InvalidInput` where nothing as precise was promised."""
-        if not 0 < precision <= max(self.threshold_precision, self.chance_precision):
-            raise InvalidInput(
-                f"no threshold is known that promises a precision of {precision:g}",
-                f"find one: semsearch tune --pairs FILE --precision {precision:g}",
-            )
-        return replace(self, precision=precision)
-
-    @property
-    def verifies(self) -> bool:
-        """Whether the verifier decides, which it does on documents of one passage each."""
-        return bool(self.verifier) and self.precision is not None and self.chance_precision >= self.precision
-
-    @property
-    def long(self) -> float:
-        """The threshold for documents that it does not decide on; above any where nothing is promised of one."""
-        if self.threshold is None or self.precision is None or self.threshold_precision < self.precision:
-            return 2.0
-        return self.threshold
-
-
-def _promised(saved: Mapping[str, Any] | None) -> float:
-    promise = saved and saved.get("promise")
-    return float(promise["least"]) if promise and promise["measure"] == "precision" else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,3 +205,43 @@ def _traits(
     return Traits(
         sources, np.array([times[source] for source in sources], np.int64), np.array(lengths, np.int64)
     )
+
+
+def plan_of(library: Library, found: Duplicates, keep: Sequence[str], tiers: Collection[Tier]) -> Plan:
+    """See `Index.plan`. Raises `SemsearchError` where the index has changed since."""
+    names = [name for group in found.groups for name in (group.keeper, *(m.name for m in group.members))]
+    places = library.places(names)
+    if missing := [name for name in names if name not in places]:
+        raise SemsearchError(f"{missing[0]} is in the index no more", "find the duplicates anew")
+    return Plan.of(
+        found.groups,
+        places.__getitem__,
+        {key: (state.digest, state.size) for key, state in library.states().items()},
+        made=datetime.now(UTC),
+        threshold=found.threshold,
+        linkage=found.linkage,
+        keep=keep,
+        tiers=tiers,
+    )
+
+
+def carry_out(
+    plan: Plan,
+    base: Path,
+    known: Collection[str],
+    quarantine: Path,
+    *,
+    hardlink: bool,
+    output: Path | None,
+    force: bool,
+    dry_run: bool,
+) -> Outcome:
+    """See `Index.apply`: files as `quarantine.apply` does it, rows by writing their file anew to `output`."""
+    written: int | None = None
+    kept_back: tuple[Refusal, ...] = ()
+    if output is not None:  # first: it may be refused
+        source, drop, kept_back = removed_rows(plan, base, known)
+        if not dry_run:
+            written = copy_rows(source, output, keep=lambda row: row not in drop, force=force)
+    outcome = apply(plan, base, known, quarantine, hardlink=hardlink, dry_run=dry_run)
+    return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))

@@ -1,15 +1,10 @@
 """`Index`: the one facade over the rooms. Create or open it, then ingest, query, find duplicates, tune."""
 
 import contextlib
-import os
-import shutil
-import stat
-import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,83 +17,34 @@ from semsearch import text
 from semsearch.candidates import Candidates, find_candidates
 from semsearch.comparison import Comparison, compare_documents
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
-from semsearch.dedup.quarantine import Outcome, Refusal, apply, undo
-from semsearch.dedup.quarantine import rows as removed_rows
+from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
-from semsearch.duplicates import Judge, find_duplicates
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_embedder, load_reranker, model_name
+from semsearch.duplicates import carry_out, find_duplicates, plan_of
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_reranker, model_name
 from semsearch.erasure import Forgotten, forget
-from semsearch.errors import (
-    FingerprintMismatch,
-    IndexDamaged,
-    IndexNotFound,
-    InvalidInput,
-    SemsearchError,
-)
+from semsearch.errors import FingerprintMismatch, InvalidInput
 from semsearch.evaluation import Cosines, model_of, tune_pairs
-from semsearch.files import disk
-from semsearch.ingest import (
-    Change,
-    IngestReport,
-    Progress,
-    Run,
-    Survey,
-    is_below,
-    source_key,
-)
+from semsearch.home import FOLDER, JOIN, Status, existing, its_model, locate, make, open_library, sizes
+from semsearch.ingest import Change, IngestReport, Progress, Run, Survey, keys_of, source_key
 from semsearch.integrity import Soundness, check
-from semsearch.library import Library, migrate, outdated
 from semsearch.lock import writing
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
-from semsearch.readers.rewrite import copy_rows
 from semsearch.records import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
-from semsearch.replica import FOLDER as CHROMA
-from semsearch.replica import Replica, sealed_empty
+from semsearch.replica import Replica
 from semsearch.search import Search
 from semsearch.similar import highlighted, similar
 from semsearch.syntax import Query, parse
+from semsearch.tuned import DEFAULT_THRESHOLD, Judge, save
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.threshold import F1, Aim, Tuning
 
-FOLDER = ".semsearch"
-_JOIN = "join.npz"
-ENVIRONMENT = "SEMSEARCH_INDEX"
+__all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
+
 DEFAULT_WAIT = 10.0
-DEFAULT_THRESHOLD = 0.85
-"""Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
-ALL_FIELDS = RowFields()
 LONGEST_QUERY = 10_000
 """Characters of a query."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What an index is and holds. `bytes` is its size on disk by part."""
-
-    folder: Path
-    settings: dict[str, str | int]
-    counts: dict[str, int]
-    bytes: dict[str, int]
-    last_ingest: str | None
-    threshold: dict[str, Any] | None
-    verifier: dict[str, Any] | None
-    pending: bool
-
-
-def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Path | None:
-    """The folder of the index to use, as git finds `.git`, or None where there is none.
-
-    `folder` if given, then the variable SEMSEARCH_INDEX, then the nearest `.semsearch` upwards from `start` (the
-    working directory). The first two are returned whether they exist or not.
-    """
-    if named := folder or os.environ.get(ENVIRONMENT):
-        return Path(named).absolute()
-    start = (start or Path.cwd()).absolute()
-    return next(
-        (at / FOLDER for at in (start, *start.parents) if (at / FOLDER / "library.sqlite3").exists()), None
-    )
 
 
 class Index:
@@ -112,18 +58,7 @@ class Index:
         self._wait = wait
         self._reranking: Reranker | None = None
         self._fetch = False  # a stranger's index may name any model
-        _refuse_strange(self.folder)
-        library = self.folder / "library.sqlite3"
-        if outdated(library):
-            with writing(self.folder, wait):
-                migrate(library)
-        self._library = Library(library)
-        self._settings: dict[str, str | int] = self._library.setting("fingerprint") or {}
-        if "model" not in self._settings or "precision" not in self._settings:
-            self._library.close()
-            raise IndexDamaged(
-                f"{self.folder} does not say what made it", "remove the folder and ingest again"
-            )
+        self._library, self._settings = open_library(self.folder, wait)
         self._replica = Replica(self._library, self.folder)
 
     @classmethod
@@ -140,27 +75,7 @@ class Index:
         The folder appears whole or not at all. Raises `InvalidInput` when it exists and is not empty.
         """
         folder = Path(folder).absolute()
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidInput(
-                f"{folder} is there already and not empty", "choose another folder with --index"
-            )
-        embedder = load_embedder(model, precision)
-        with disk(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-        try:
-            library = Library(staging / "library.sqlite3", create=True)
-            library.save_setting("fingerprint", asdict(embedder.fingerprint))
-            library.save_setting("created", _now())
-            sealed_empty(library, staging)
-            library.close()
-            with disk(folder):
-                (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
-                staging.chmod(0o755)
-                staging.replace(folder)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+        embedder = make(folder, model, precision)
         index = cls(folder, wait=wait)
         index.__dict__["embedder"] = embedder
         return index
@@ -178,14 +93,7 @@ class Index:
 
         Raises `IndexNotFound`, or `FingerprintMismatch` when `model` or `precision` is given and is not the index's.
         """
-        found = locate(folder)
-        if found is None or not found.is_dir() or not any(found.iterdir()):
-            where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
-            raise IndexNotFound(f"no index {where}", "make one: semsearch ingest FOLDER")
-        if not (found / "library.sqlite3").exists():
-            raise IndexDamaged(
-                f"{found} is not an index: it has no library.sqlite3", "name another with --index"
-            )
+        found = existing(folder)
         index = cls(found, wait=wait)
         asked = {"model": model and model_name(model), "precision": precision}
         for name, value in asked.items():
@@ -219,20 +127,7 @@ class Index:
     @cached_property
     def embedder(self) -> Embedder:
         """The model of this index, loaded when first needed; `FingerprintMismatch` if it is not the same any more."""
-        name, precision = str(self._settings["model"]), str(self._settings["precision"])
-        embedder = load_embedder(name, precision, fetch=self._fetch)
-        made = {name: self._settings.get(name) for name in asdict(embedder.fingerprint)}
-        if made != asdict(embedder.fingerprint):
-            differing = [name for name, value in asdict(embedder.fingerprint).items() if made[name] != value]
-            sides = "; ".join(
-                f"{name}: index {made[name]}, model {asdict(embedder.fingerprint)[name]}"
-                for name in differing
-            )
-            raise FingerprintMismatch(
-                f"the model {self._settings['model']} is not the one {self.folder} was made with ({sides})",
-                "bring the model back, or ingest into a new index with --index",
-            )
-        return embedder
+        return its_model(self.folder, self._settings, fetch=self._fetch)
 
     @cached_property
     def _search(self) -> Search:
@@ -253,7 +148,7 @@ class Index:
         paths: Sequence[Path | str],
         *,
         standard_input: str | None = None,
-        fields: RowFields = ALL_FIELDS,
+        fields: RowFields = RowFields(),
         max_bytes: int = DEFAULT_MAX_BYTES,
         dry_run: bool = False,
         progress: Callable[[Progress], None] | None = None,
@@ -278,7 +173,7 @@ class Index:
             else:  # nothing to do: neither the model nor Chroma is loaded for it
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
-            self._library.save_setting("last_ingest", _now())
+            self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
     def changes(self, paths: Sequence[Path | str]) -> Iterator[None]:
@@ -303,20 +198,10 @@ class Index:
         """
         keys = self._keys_of(source)
         with self._writing():
-            return forget(self.folder, self._library, self._replica, keys, [_JOIN], verify=verify)
+            return forget(self.folder, self._library, self._replica, keys, [JOIN], verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
-        """The names of a source, or of all below a folder. Raises `InvalidInput` where there is none."""
-        base = self.folder.parent
-        places = (Path(source), base / source) if str(source) else ()
-        keys = [
-            key
-            for key in self._library.states()
-            if key == str(source) or any(is_below(key, path, base) for path in places)
-        ]
-        if not keys:
-            raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
-        return keys
+        return keys_of(source, self._library.states(), self.folder.parent)
 
     def sources(self) -> list[str]:
         """The names of all sources, sorted."""
@@ -509,7 +394,7 @@ class Index:
         nothing is compared, and `InvalidInput` raised where that does not do. `memory` bounds the working bytes beside
         vectors and result; `progress` is called with the work done and in all.
         """
-        judge = self._judge()
+        judge = Judge.saved(self.threshold, self._library.setting("verifier"))
         if precision is not None:
             if threshold is not None or lexical is not None:
                 raise InvalidInput(
@@ -521,7 +406,7 @@ class Index:
             self._threshold() if threshold is None else threshold,
             judge,
             base=self.folder.parent,
-            saved=self.folder / _JOIN,
+            saved=self.folder / JOIN,
             level=level,
             linkage=linkage,
             keep=keep,
@@ -560,20 +445,7 @@ class Index:
 
         `keep`, the rules by which `found` was made, is only noted in it.
         """
-        names = [name for group in found.groups for name in (group.keeper, *(m.name for m in group.members))]
-        places = self._library.places(names)
-        if missing := [name for name in names if name not in places]:
-            raise SemsearchError(f"{missing[0]} is in the index no more", "find the duplicates anew")
-        return Plan.of(
-            found.groups,
-            places.__getitem__,
-            {key: (state.digest, state.size) for key, state in self._library.states().items()},
-            made=datetime.now(UTC),
-            threshold=found.threshold,
-            linkage=found.linkage,
-            keep=keep,
-            tiers=tiers,
-        )
+        return plan_of(self._library, found, keep, tiers)
 
     def apply(
         self,
@@ -593,18 +465,19 @@ class Index:
         base = self.folder.parent
         with contextlib.nullcontext() if dry_run else self._writing():
             known = self._library.states().keys()
-            written: int | None = None
-            kept_back: tuple[Refusal, ...] = ()
-            if output is not None:  # first: it may be refused
-                source, drop, kept_back = removed_rows(plan, base, known)
-                if not dry_run:
-                    written = copy_rows(source, output, keep=lambda row: row not in drop, force=force)
-            outcome = apply(
-                plan, base, known, quarantine or self.folder / QUARANTINE, hardlink=hardlink, dry_run=dry_run
+            outcome = carry_out(
+                plan,
+                base,
+                known,
+                quarantine or self.folder / QUARANTINE,
+                hardlink=hardlink,
+                output=output,
+                force=force,
+                dry_run=dry_run,
             )
             if not (hardlink or dry_run):
                 self._forget(known & {*outcome.done, *outcome.already})
-        return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))
+        return outcome
 
     def undo(self, run: str = "", *, quarantine: Path | None = None) -> Outcome:
         """Put back what a run of `apply` took away, by default the latest. See `semsearch.dedup.quarantine.undo`."""
@@ -632,15 +505,8 @@ class Index:
         `SemsearchError`, and saves nothing, where nothing can promise what `aim` asks for.
         """
         tuning, found = tune_pairs(pairs, self.embedder, rule=rule, aim=aim, seed=seed, progress=progress)
-        about = {"pairs": tuning.name, "rule": tuning.rule, "saved": _now()}
-        cosine = {"threshold": tuning.threshold, "promise": tuning.promise and asdict(tuning.promise)}
-        verifier = None
-        if made := tuning.verified:
-            decision = {"chance": made.chance, "promise": made.promise and asdict(made.promise)}
-            verifier = {"verifier": made.verifier.to_dict()} | decision | about
         with self._writing():
-            self._library.save_setting("verifier", verifier)
-            self._library.save_setting("threshold", cosine | about)
+            save(self._library, tuning)
         return tuning, found
 
     @property
@@ -656,9 +522,6 @@ class Index:
         saved: dict[str, Any] | None = self._library.setting("verifier")
         return saved and {name: value for name, value in saved.items() if name != "verifier"}
 
-    def _judge(self) -> Judge:
-        return Judge.saved(self.threshold, self._library.setting("verifier"))
-
     def _threshold(self) -> float:
         return float(self.threshold["threshold"]) if self.threshold else DEFAULT_THRESHOLD
 
@@ -666,17 +529,11 @@ class Index:
 
     def status(self) -> Status:
         """Where the index is, its model and settings, what it holds, and its saved threshold."""
-        parts = {
-            "library": [*self.folder.glob("library.sqlite3*")],
-            "vectors": [path for path in (self.folder / CHROMA).rglob("*") if path.is_file()],
-            "comparisons": [*self.folder.glob(_JOIN)],
-            "quarantine": [path for path in (self.folder / QUARANTINE).rglob("*") if path.is_file()],
-        }
         return Status(
             folder=self.folder,
             settings=dict(self._settings),
             counts=self._library.counts(),
-            bytes={name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()},
+            bytes=sizes(self.folder),
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
             verifier=self.verifier,
@@ -721,30 +578,3 @@ class Index:
             self._library.remove(keys)
             self._library.sweep()
             self._replica.tell()
-
-
-def ingest_preview(
-    roots: Sequence[Path], standard_input: str | None, *, fields: RowFields = ALL_FIELDS, max_bytes: int
-) -> IngestReport:
-    """What `Index.ingest` would do with a new, empty index."""
-    return Survey({}, Path.cwd(), roots, fields, max_bytes).report(standard_input is not None)
-
-
-def _refuse_strange(folder: Path) -> None:
-    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
-    for at, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            try:
-                mode = (Path(at) / name).lstat().st_mode
-            except FileNotFoundError:  # somebody else is at work
-                continue
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise IndexDamaged(
-                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
-                    "remove it, or ingest into a new index with --index",
-                )
-        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had
-
-
-def _now() -> str:
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")

@@ -10,7 +10,7 @@ import os
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -395,6 +395,15 @@ def source_key(path: Path, base: Path) -> str:
 def is_below(key: str, path: Path, base: Path) -> bool:
     """Whether a source is the file `path`, or lies below that folder."""
     return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
+
+
+def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
+    """Which of the `known` sources one is, or lie below a folder. Raises `InvalidInput` where there is none."""
+    places = (Path(source), base / source) if str(source) else ()
+    keys = [key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)]
+    if not keys:
+        raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
+    return keys
 
 
 def _absolute(path: Path) -> Path:

@@ -271,7 +271,7 @@ def _in_files(
     dataset: "Dataset", threshold: float | None, grouping: Mapping[str, Any]
 ) -> "tuple[Duplicates, str]":
     """The groups in a data set, and where the threshold comes from; what could not be read is told."""
-    from semsearch.index import DEFAULT_THRESHOLD
+    from semsearch.tuned import DEFAULT_THRESHOLD
 
     origin = "a default, not tuned" if threshold is None else "given"
     threshold = DEFAULT_THRESHOLD if threshold is None else threshold

@@ -64,7 +64,8 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
     A number or a negation that differs is pointed out. Where there is no colour [-this-] is only in A and {+that+}
     only in B.
     """
-    from semsearch.index import DEFAULT_THRESHOLD, Index, locate
+    from semsearch.index import Index, locate
+    from semsearch.tuned import DEFAULT_THRESHOLD
 
     if locate(folder):
         with Index.open(folder) as index:

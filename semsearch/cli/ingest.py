@@ -78,7 +78,8 @@ def ingest_(
     updates and removes. The index is locked only while something is written to it.
     """
     from semsearch.errors import InvalidInput
-    from semsearch.index import FOLDER, Index, ingest_preview, locate
+    from semsearch.index import FOLDER, Index, locate
+    from semsearch.ingest import Survey
     from semsearch.readers import RowFields
 
     if watch and (as_json or dry_run or "-" in paths):
@@ -99,7 +100,7 @@ def ingest_(
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
     if dry_run and not exists:
-        report = ingest_preview(roots, standard_input, fields=fields, max_bytes=max_size)
+        report = Survey({}, Path.cwd(), roots, fields, max_size).report(standard_input is not None)
     else:
         if exists:
             index = Index.open(where, model=model, precision=precision, wait=wait)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
     from semsearch.tuning.published import Published
 
-_UNKNOWN_SHARE = 0.05
 _COLUMNS = {"text-a": "first text", "text-b": "second text", "label": "0/1 label", "score": "grade"}
 
 
@@ -93,7 +92,7 @@ def _agrees(published: "Published") -> bool:
 
 def warn_unknown(share: float, model: str) -> None:
     """Warn where a model does not know much of what it has compared."""
-    if share >= _UNKNOWN_SHARE:
+    if share >= render.UNKNOWN_SHARE:
         render.talk(f"warning: {share:.0%} of the tokens are unknown to {model}: its scores here mean little")
         render.talk("hint: try a multilingual model, such as --model paraphrase-multilingual-MiniLM-L12-v2")
 

@@ -109,7 +109,7 @@ def leak_(
     With --max-rate it is a check: the exit code is 1 where the rate is above it, or where one side has no records.
     """
     from semsearch.errors import InvalidInput, SemsearchError
-    from semsearch.index import DEFAULT_THRESHOLD
+    from semsearch.tuned import DEFAULT_THRESHOLD
 
     if junit and max_rate is None:
         raise InvalidInput(

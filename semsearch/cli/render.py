@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _MOST_LINES = 10
-_UNKNOWN_SHARE = 0.05
+UNKNOWN_SHARE = 0.05
+"""Of the tokens, from which on it is worth a warning that the model does not know them."""
 
 
 def plain(text: str) -> str:
@@ -127,7 +128,7 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
 
 def tell_unknown(share: float) -> None:
     """Warn where the model does not know much of what it has read."""
-    if share >= _UNKNOWN_SHARE:
+    if share >= UNKNOWN_SHARE:
         talk(f"warning: the model does not know {share:.0%} of the tokens, so similarities mean little")
 
 

@@ -27,6 +27,9 @@ CREATE TABLE postings (
     PRIMARY KEY (segment_id, term)
 ) STRICT, WITHOUT ROWID;
 """
+TEXT = "heading || char(10) || text"
+"""What a row of `passages` is found by: its words, and those of the headings above it, since authors leave out of a
+section what its title has said (benchmarks/search.py --only vue-chosen-by)."""
 SEGMENT_SUM = "sum = checksum(passages)"
 POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
 """Whether a row of `segments` or `postings` is what was stored."""
@@ -67,7 +70,7 @@ class Lexicon:
     # -- writing ----------------------------------------------------------------------------------------
 
     def add(self, passages: Iterable[tuple[int, int, int, str]]) -> None:
-        """Take in passages: their number, those of their vector and document, and their text."""
+        """Take in passages: their number, those of their vector and document, and their `TEXT`."""
         waiting = iter(passages)
         while some := list(islice(waiting, _SEGMENT)):
             self._add(some)
@@ -100,7 +103,7 @@ class Lexicon:
         self._db.execute("DELETE FROM postings")
         self._db.execute("DELETE FROM segments")
         self.add(
-            self._db.execute("SELECT number, vector_id, document_id, text FROM published ORDER BY number")
+            self._db.execute(f"SELECT number, vector_id, document_id, {TEXT} FROM published ORDER BY number")
         )
 
     def _add(self, passages: Sequence[tuple[int, int, int, str]]) -> None:

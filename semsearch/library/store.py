@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
-from semsearch.library.lexicon import Lexicon, Roll
+from semsearch.library.lexicon import TEXT, Lexicon, Roll
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 from semsearch.library.schema import VERSION, made_here, make
 from semsearch.records import Hit, Scalar, Unit
@@ -287,8 +287,8 @@ class Library:
     def _texts_of(self, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str]]:
         for source in sources:
             yield from self._db.execute(
-                "SELECT number, vector_id, document_id, text FROM passages JOIN documents ON documents.id = document_id"
-                " WHERE source_id = ? ORDER BY number",
+                f"SELECT number, vector_id, document_id, {TEXT} FROM passages"
+                " JOIN documents ON documents.id = document_id WHERE source_id = ? ORDER BY number",
                 (source,),
             )
 
@@ -517,10 +517,12 @@ class Library:
         with self._translated():
             stems = self._lexicon.stems(list(dict.fromkeys(terms)))
             rows = reduce(np.intersect1d, (self._lexicon.occurrences(stem, roll)[0] for stem in stems))
-        if len(terms) == 1 and not exact:
-            return rows
-        texts = self.texts(roll.numbers[rows].tolist())
-        return rows[[bool(pattern.search(fold(text))) for text in texts]]
+            if len(terms) == 1 and not exact:
+                return rows
+            numbers = roll.numbers[rows].tolist()
+            query = f"SELECT number, {TEXT} FROM passages WHERE number"
+            texts: dict[int, str] = dict(self._each(query, numbers))
+        return rows[[bool(pattern.search(fold(texts[number]))) for number in numbers]]
 
     def fields(self) -> dict[str, list[str]]:
         """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""

@@ -27,6 +27,8 @@ _SETEXT = "=-"
 _NO_TITLE = ("#", ">", "|", "- ", "* ", "+ ")
 """What a line that is underlined, and yet is no heading, begins with: a rule may follow a list."""
 _ATTRIBUTES = re.compile(r" ?(?:\{[^{}]*+\}|#++)$")
+_TAG = re.compile(r"</?(?:a|abbr|b|br|code|em|i|img|kbd|small|span|strong|sub|sup)(?: [^<>]*+)?+/?+>")
+"""HTML within a line: not everything in angle brackets is, as `Vec<T>` shows."""
 _LONGEST_TITLE = 120
 
 
@@ -86,8 +88,8 @@ def _headings(lines: Sequence[str], inside: set[int]) -> Iterator[tuple[Edges, s
 
 
 def _title(title: str) -> str:
-    """A title without closing marks, of bounded length."""
-    title = _ATTRIBUTES.sub("", title.strip()[: 2 * _LONGEST_TITLE])
+    """A title without HTML and closing marks, of bounded length."""
+    title = _ATTRIBUTES.sub("", _TAG.sub("", title[: 4 * _LONGEST_TITLE]).strip())
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 

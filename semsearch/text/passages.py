@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from semsearch.text.outline import Edges, Heading, outline
 
-SPLITTER_VERSION = 2
+SPLITTER_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
