@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexDamaged
 from semsearch.library import (
     Library,
     Salvage,
@@ -62,7 +62,7 @@ def _findings(library: Library, replica: Replica) -> Iterator[Finding]:
     try:
         replica.complete()
         replica.settle()
-    except SemsearchError as error:
+    except IndexDamaged as error:
         yield Finding("unfinished", (str(error),))
         return
     yield Finding("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")

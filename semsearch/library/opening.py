@@ -16,20 +16,23 @@ VECTOR_SUM = "vectors.sum = checksum(digest, vector)"
 def connected(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """A connection whose commits are on the disk when they return. Raises `sqlite3.Error` and `SemsearchError`.
 
-    In a folder that cannot be written SQLite cannot coordinate with others: the file is read as if nobody wrote to it.
+    In a folder that cannot be written, or has no room, SQLite cannot coordinate with others: the file is read as if
+    nobody wrote to it.
     """
     db = _connection(path, "mode=rwc" if create else "mode=rw")
     try:
         db.execute("PRAGMA schema_version")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         db.close()
-        if create or not path.exists() or os.access(path.parent, os.W_OK):
+        # As long as anybody else has the file open, what takes that room is there already.
+        no_room = error.sqlite_errorname == "SQLITE_IOERR_SHMSIZE"
+        if create or not path.exists() or (os.access(path.parent, os.W_OK) and not no_room):
             raise
         log = path.with_name(f"{path.name}-wal")
         if log.exists() and log.stat().st_size:
             raise SemsearchError(
                 f"{path} was being written when that was cut off, and its folder cannot be written",
-                "copy the index to where it can be",
+                "copy the index to where it can be, or make room",
             ) from None
         db = _connection(path, "immutable=1")
     db.execute("PRAGMA foreign_keys = ON")
