@@ -32,9 +32,9 @@ WHO, DOES, WHAT, WHERE = (line.split() for line in WORDS.splitlines())
 TINY = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1] / "tests")!r})
+from semsearch import embedding
+embedding.load_embedder = lambda *_, **__: TinyEmbedder()  # first: others take it by its name
 from tiny_embedder import TinyEmbedder
-from semsearch import embedding, index
-embedding.load_embedder = index.load_embedder = lambda *_, **__: TinyEmbedder()
 from semsearch.cli import main
 main(prog_name="semsearch")
 """
