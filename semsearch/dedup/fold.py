@@ -1,5 +1,6 @@
 """Near-copies among a few texts, as a list of hits has them: each goes with the first that it is a copy of."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -13,24 +14,30 @@ def fold(texts: Sequence[str]) -> list[int]:
     A text that denies what another says, or has other numbers, is no copy of it however many words they share.
     Whatever is named so leads itself: nothing chains.
     """
+    every = [frozenset(shingles(text).tolist()) for text in texts]
+    often = Counter(shingle for own in every for shingle in own)
     leaders: list[int] = []
-    size: dict[int, int] = {}
     having: dict[int, list[int]] = defaultdict(list)
-    for position, text in enumerate(texts):
-        own = shingles(text).tolist()
-        shared = Counter(leader for shingle in own for leader in having[shingle])
+    for position, own in enumerate(every):
+        # Two that share enough share one of these of each: Chaudhuri et al., A Primitive Operator for Similarity Joins
+        # in Data Cleaning, 2006. What many texts have is not looked at, or this would take the square of their number.
+        rarest = sorted(own, key=lambda shingle: (often[shingle], shingle))
+        rarest = rarest[: len(own) - math.ceil(LEXICAL * len(own) - 1e-9) + 1]
         alike = (
             leader
-            for leader in sorted(shared)
-            if shared[leader] / (len(own) + size[leader] - shared[leader]) >= LEXICAL
-            and _says_the_same(texts[leader], text)
+            for leader in sorted({leader for shingle in rarest for leader in having[shingle]})
+            if _jaccard(own, every[leader]) >= LEXICAL and _says_the_same(texts[leader], texts[position])
         )
         leaders.append(next(alike, position))
         if leaders[-1] == position:
-            size[position] = len(own)
-            for shingle in own:
+            for shingle in rarest:
                 having[shingle].append(position)
     return leaders
+
+
+def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
 
 
 def _says_the_same(a: str, b: str) -> bool:
