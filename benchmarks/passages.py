@@ -1,20 +1,24 @@
-"""How text is best cut for search: the size of a passage, overlap, a passage a section, headings embedded with it.
+"""How text is best cut for search: the size of a passage, overlap, a passage a section, headings embedded with it; and
+how often the words of headings are best counted among those of a passage.
 
-Questions of which one file holds the answer are asked of the chapters of the Rust book and of some PEPs. A file ranks
-by its best passage, by cosine alone; all variants are measured in the same run.
+Questions of which one file holds the answer are asked of the chapters of the Rust book and of some PEPs, by meaning
+alone; and of the book and of Vue's pages in Chinese, by words alone. A file ranks by its best passage.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from common import Report, arguments, need, talk
-from search import PEPS
+from search import PEPS, VUE_OTHERS
 
 from semsearch.embedding import load_embedder
+from semsearch.library import Library
 from semsearch.text import clean, outline, sentences, split
 
 WINDOW = 254
@@ -53,6 +57,7 @@ BOOK = {
     "a fixed number of workers that serve requests": "ch21-02",
 }
 """Each with the chapter that answers it, written before any of this was run."""
+HEADS = ("first", "first three", "MRR@10", "log2 rank")
 Cut = Callable[[str], Iterator[str]]
 
 
@@ -96,6 +101,7 @@ def main() -> None:
     parser.add_argument(
         "--precision", choices=("fp32", "int8"), default="fp32", help="arithmetic of the model"
     )
+    parser.add_argument("--only", choices=("meaning", "words"), help="one part (default: both)")
     options = parser.parse_args()
     folders = need(options.data / "folders")
     book = sorted((folders / "rust-book" / "src").glob("ch*.md"))
@@ -104,6 +110,16 @@ def main() -> None:
     peps = [file for file in peps if file not in others] + others[:: max(1, len(others) // 30)]
     embedder = load_embedder(precision=options.precision)
     report = Report("passages", options)
+    if options.only != "meaning":
+        pages = sorted((folders / "vue-docs-zh").rglob("*.md"))
+        for name, files, questions in (
+            ("Rust book", book, BOOK),
+            ("Vue's pages", pages, {question: Path(file).stem for question, file in VUE_OTHERS.items()}),
+        ):
+            report.figures[f"{name}, by words"] = by_words(report, name, files, questions, embedder)
+    if options.only == "words":
+        report.close()
+        return
     for name, files, questions in (
         ("Rust book", book, BOOK),
         ("PEPs", peps, {question: Path(file).stem for question, file in PEPS.items()}),
@@ -114,6 +130,49 @@ def main() -> None:
             files = answering + [file for file in files if file not in answering][: options.limit]
         report.figures[name] = measured(report, name, files, questions, embedder)
     report.close()
+
+
+def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[str, str], embedder) -> dict:  # type: ignore[no-untyped-def,type-arg]
+    """The same by BM25, with the words of headings counted so many times."""
+    passages = [
+        (owner, span.heading, text[span.start : span.end])
+        for owner, text in enumerate(clean(file.read_text(encoding="utf-8")) for file in files)
+        for span in split(text, lambda some: embedder.measure(some)[0].tolist(), WINDOW)
+    ]
+    owners = np.array([owner for owner, _, _ in passages])
+    figures, rows = {}, []
+    with TemporaryDirectory() as folder:
+        for times in range(5):
+            with closing(Library(Path(folder) / f"{times}.sqlite3", create=True)) as library:
+                words = library._lexicon  # private, but nothing else counts words
+                words.add(
+                    (at, at, at, "", f"{head}\n" * times + text)
+                    for at, (_, head, text) in enumerate(passages, 1)
+                )
+                roll = library.roll()
+                scores = np.stack([library.bm25(question, roll)[0] for question in questions])
+            best = np.full((len(questions), len(files)), -np.inf)
+            np.maximum.at(best, (slice(None), owners), scores)
+            figures[f"headings {times} times"] = quality(best, files, questions)
+            rows.append((f"headings {times} times", *cells(figures[f"headings {times} times"])))
+    report.table(f"{name}, by words: {len(questions)} questions, {len(files)} files", ("", *HEADS), rows)
+    return figures
+
+
+def quality(best, files: Sequence[Path], questions: dict[str, str]) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """How high the right file is among all by its best passage."""
+    right = np.array([[file.stem.startswith(stem) for file in files] for stem in questions.values()])
+    rank = 1 + (best > np.where(right, best, -np.inf).max(axis=1, keepdims=True)).sum(axis=1)
+    return {
+        "first": fmean(rank == 1),
+        "first_three": fmean(rank <= 3),
+        "mrr_at_10": fmean(1 / at if at <= 10 else 0.0 for at in rank),
+        "mean_log2_rank": fmean(map(math.log2, rank)),
+    }
+
+
+def cells(figures: dict[str, float]) -> list[str]:
+    return [f"{value:.3f}" for value in figures.values()]
 
 
 def measured(report: Report, name: str, files: Sequence[Path], questions: dict[str, str], embedder) -> dict:  # type: ignore[no-untyped-def,type-arg]
@@ -128,24 +187,11 @@ def measured(report: Report, name: str, files: Sequence[Path], questions: dict[s
         scores = asked @ embedder.encode([passage for some in passages for passage in some]).T
         best = np.full((len(asked), len(files)), -np.inf)
         np.maximum.at(best, (slice(None), owner), scores)
-        right = np.array([[file.stem.startswith(stem) for file in files] for stem in questions.values()])
-        rank = 1 + (best > np.where(right, best, -np.inf).max(axis=1, keepdims=True)).sum(axis=1)
-        figures[variant] = {
-            "passages": len(owner),
-            "first": fmean(rank == 1),
-            "first_three": fmean(rank <= 3),
-            "mrr_at_10": fmean(1 / at if at <= 10 else 0.0 for at in rank),
-            "mean_log2_rank": fmean(map(math.log2, rank)),
-        }
-        rows.append(
-            (
-                variant,
-                f"{len(owner):,}",
-                *(f"{figures[variant][key]:.3f}" for key in list(figures[variant])[1:]),
-            )
-        )
-    heads = ("embedded", "passages", "first", "first three", "MRR@10", "log2 rank")
-    report.table(f"{name}: {len(questions)} questions, {len(files)} files", heads, rows)
+        found = quality(best, files, questions)
+        figures[variant] = {"passages": len(owner), **found}
+        rows.append((variant, f"{len(owner):,}", *cells(found)))
+    heads = ("embedded", "passages", *HEADS)
+    report.table(f"{name}, by meaning: {len(questions)} questions, {len(files)} files", heads, rows)
     return figures
 
 

@@ -112,7 +112,7 @@ def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: Le
         else:
             new = {next_number + at: " ".join(draw.choices(WORDS, k=draw.randint(1, 9))) for at in range(12)}
             next_number = max([0, *texts, *new]) + 1
-            shelf.add((number, number + 7, number % 3, text) for number, text in new.items())
+            shelf.add((number, number + 7, number % 3, "", text) for number, text in new.items())
             texts |= new
         roll = shelf.roll()
         assert dict(zip(roll.numbers[roll.live].tolist(), roll.vectors[roll.live].tolist(), strict=True)) == {
@@ -126,6 +126,6 @@ def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: Le
             assert not scores[~roll.live].any()
             assert scores.max() <= most
     for number in range(200, 300):
-        shelf.add([(number, 1, 1, "amber")])
+        shelf.add([(number, 1, 1, "", "amber")])
     sizes = [end - start for start, end in shelf.roll().segments.values()]
     assert len(sizes) <= math.log2(40) + sum(sizes) / 20, "segments do not pile up"

@@ -11,7 +11,7 @@ in their segment. Segments of like size become one, as the digits of a binary co
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 import numpy as np
@@ -27,9 +27,8 @@ CREATE TABLE postings (
     PRIMARY KEY (segment_id, term)
 ) STRICT, WITHOUT ROWID;
 """
-TEXT = "heading || char(10) || text"
-"""What a row of `passages` is found by: its words, and those of the headings above it, since authors leave out of a
-section what its title has said (benchmarks/search.py --only vue-chosen-by)."""
+ENTRY = "number, vector_id, document_id, heading, text"
+"""What of a row of `passages` is taken in."""
 SEGMENT_SUM = "sum = checksum(passages)"
 POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
 """Whether a row of `segments` or `postings` is what was stored."""
@@ -37,7 +36,12 @@ _K1, _B = 1.2, 0.75
 """BM25's parameters, as Lucene and FTS5 have them: how soon a repeated word stops to count, how much length does."""
 _SEGMENT, _LARGEST = 8_192, 65_536
 """Passages of a new segment at most, and of one that is merged: what is taken into memory at once."""
+_HEADING = 3
+"""How often the words of the headings above a passage count: its author leaves out what they have said. Chosen on
+questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
 _KNOWN_WORDS = 200_000
+_COMMON, _KEPT = 1_000, 5_000_000
+"""Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each."""
 _GONE = 0
 _PASSAGE = np.dtype([("number", "<i8"), ("vector", "<i8"), ("document", "<i8"), ("length", "<u4")])
 _POSTING = 4 + 1
@@ -58,6 +62,12 @@ class Roll:
     live: NDArray[np.bool_]
     gone: int
     segments: Mapping[int, tuple[int, int]]
+    kept: dict[str, "_Impact"] = field(default_factory=dict)
+    """Of the words of earlier queries: most of the work of a query is in words that all have, such as `the`."""
+
+
+_Impact = tuple[NDArray[np.int64], NDArray[np.float32], float]
+"""The rows that hold a term, what that adds to the score of each, and more than it can add to any."""
 
 
 class Lexicon:
@@ -69,8 +79,8 @@ class Lexicon:
 
     # -- writing ----------------------------------------------------------------------------------------
 
-    def add(self, passages: Iterable[tuple[int, int, int, str]]) -> None:
-        """Take in passages: their number, those of their vector and document, and their `TEXT`."""
+    def add(self, passages: Iterable[tuple[int, int, int, str, str]]) -> None:
+        """Take in passages, each an `ENTRY`."""
         waiting = iter(passages)
         while some := list(islice(waiting, _SEGMENT)):
             self._add(some)
@@ -102,17 +112,15 @@ class Lexicon:
         """Take in every published passage, and nothing else."""
         self._db.execute("DELETE FROM postings")
         self._db.execute("DELETE FROM segments")
-        self.add(
-            self._db.execute(f"SELECT number, vector_id, document_id, {TEXT} FROM published ORDER BY number")
-        )
+        self.add(self._db.execute(f"SELECT {ENTRY} FROM published ORDER BY number"))
 
-    def _add(self, passages: Sequence[tuple[int, int, int, str]]) -> None:
+    def _add(self, passages: Sequence[tuple[int, int, int, str, str]]) -> None:
         words: dict[str, int] = {}
         found: list[int] = []
         rows = np.empty(len(passages), _PASSAGE)
         occurrences = np.empty(len(passages), np.int64)
-        for row, (number, vector, document, text) in enumerate(passages):
-            terms, length = index_terms(text)
+        for row, (number, vector, document, heading, text) in enumerate(passages):
+            terms, length = index_terms(f"{heading}\n" * _HEADING + text)
             rows[row] = number, vector, document, length
             occurrences[row] = len(terms)
             found += [words.setdefault(term, len(words)) for term in terms]
@@ -230,14 +238,25 @@ class Lexicon:
         Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
         """
         scores, most = np.zeros(len(roll.numbers), np.float32), 0.0
-        total = len(roll.numbers) - roll.gone
         for term, weight in terms.items():
-            rows, counts = self.occurrences(term, roll)
-            rarity = weight * (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
-            often = counts.astype(np.float32)
-            scores[rows] += np.float32(rarity) * often / (often + roll.norms[rows])
-            most += rarity
+            rows, impact, highest = self._impact(term, roll)
+            scores[rows] += weight * impact
+            most += weight * highest
         return scores, most
+
+    def _impact(self, term: str, roll: Roll) -> _Impact:
+        if (known := roll.kept.get(term)) is not None:
+            return known
+        rows, counts = self.occurrences(term, roll)
+        total = len(roll.numbers) - roll.gone
+        highest = (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
+        often = counts.astype(np.float32)
+        found = rows, np.float32(highest) * often / (often + roll.norms[rows]), highest
+        if len(rows) >= _COMMON:
+            if sum(len(some) for some, _, _ in roll.kept.values()) + len(rows) > _KEPT:
+                roll.kept.clear()
+            roll.kept[term] = found
+        return found
 
     def stems(self, words: Sequence[str]) -> list[str]:
         """The stem of each word, which is of letters and digits: Porter's for ASCII, others as they are."""

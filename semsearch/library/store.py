@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
-from semsearch.library.lexicon import TEXT, Lexicon, Roll
+from semsearch.library.lexicon import ENTRY, Lexicon, Roll
 from semsearch.library.opening import PASSAGE_SUM, VECTOR_SUM, connected
 from semsearch.library.schema import VERSION, made_here, make
 from semsearch.records import Hit, Scalar, Unit
@@ -284,10 +284,10 @@ class Library:
             self._lexicon.add(self._texts_of(new for new, _ in sources))
         return outcome
 
-    def _texts_of(self, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str]]:
+    def _texts_of(self, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str, str]]:
         for source in sources:
             yield from self._db.execute(
-                f"SELECT number, vector_id, document_id, {TEXT} FROM passages"
+                f"SELECT {ENTRY} FROM passages"
                 " JOIN documents ON documents.id = document_id WHERE source_id = ? ORDER BY number",
                 (source,),
             )
@@ -520,7 +520,7 @@ class Library:
             if len(terms) == 1 and not exact:
                 return rows
             numbers = roll.numbers[rows].tolist()
-            query = f"SELECT number, {TEXT} FROM passages WHERE number"
+            query = "SELECT number, heading || char(10) || text FROM passages WHERE number"
             texts: dict[int, str] = dict(self._each(query, numbers))
         return rows[[bool(pattern.search(fold(texts[number]))) for number in numbers]]
 
