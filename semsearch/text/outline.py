@@ -29,25 +29,29 @@ _NO_TITLE = ("#", ">", "|", "- ", "* ", "+ ")
 _ATTRIBUTES = re.compile(r" ?(?:\{[^{}]*+\}|#++)$")
 _TAG = re.compile(r"</?(?:a|abbr|b|br|code|em|i|img|kbd|small|span|strong|sub|sup)(?: [^<>]*+)?+/?+>")
 """HTML within a line: not everything in angle brackets is, as `Vec<T>` shows."""
+_FIELD = re.compile(r"[A-Za-z][\w-]*+:(?: |$)")
+"""As in the heads of mails (RFC 5322) and of Python's PEPs."""
+_NAMED = re.compile(r"title: [\"']?+([^\n]*?)[\"']?", re.IGNORECASE)
 _LONGEST_TITLE = 120
 
 
 def outline(text: str) -> tuple[list[Heading], list[Edges]]:
     """The headings of a cleaned text, and its blocks [start, end): fenced code, tables, a head of metadata.
 
-    Headings are those of Markdown (`#`, or underlined) and of reStructuredText (underlined, and overlined or not;
-    their level is the order in which their styles appear). A line in a block is no heading. A fence that is never
-    closed opens nothing.
+    Everything stands under the `title` that such a head gives. Headings are those of Markdown (`#`, or underlined) and
+    of reStructuredText (underlined, and overlined or not; their level is the order in which their styles appear). A
+    line in a block is no heading. A fence that is never closed opens nothing.
     """
     lines = text.split("\n")
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    blocks = _blocks(lines)
+    head = _head(lines)
+    blocks = _blocks(lines, head)
     inside = {at for first, last in blocks for at in range(first, last + 1)}
     found = list(_headings(lines, inside))
     markdown = any(first == last for (first, last), _, _ in found)
     ranks: dict[str, int] = {}
-    headings: list[Heading] = []
-    parents: list[tuple[int, str]] = []
+    parents = [(0, _title(match[1])) for line in lines[:head] if (match := _NAMED.fullmatch(line))][:1]
+    headings = [Heading(0, 0, title) for _, title in parents]
     for (first, last), style, title in found:
         if first == last:
             level = len(style)
@@ -55,9 +59,10 @@ def outline(text: str) -> tuple[list[Heading], list[Edges]]:
             level = 1 + _SETEXT.index(style)
         else:
             level = ranks.setdefault(style, len(ranks) + 1)
-        while parents and parents[-1][0] >= level:
+        title = _title(title)
+        while parents and (parents[-1][0] >= level or parents[-1][1].casefold() == title.casefold()):
             parents.pop()
-        parents.append((level, _title(title)))
+        parents.append((level, title))
         path = _SEPARATOR.join(title for _, title in parents if title)
         headings.append(Heading(starts[first], starts[last] + len(lines[last]), path))
     return headings, [(starts[a] + lines[a].startswith(" "), starts[b] + len(lines[b])) for a, b in blocks]
@@ -93,9 +98,8 @@ def _title(title: str) -> str:
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
-def _blocks(lines: Sequence[str]) -> list[Edges]:
-    """The first and last line of each block, in order."""
-    head = _head(lines)
+def _blocks(lines: Sequence[str], head: int) -> list[Edges]:
+    """The first and last line of each block, in order, behind a head of so many lines and with it."""
     fences = list(_fences(lines, head))
     inside = {at for first, last in fences for at in range(first, last + 1)}
     tables: list[Edges] = []
@@ -110,11 +114,19 @@ def _blocks(lines: Sequence[str]) -> list[Edges]:
 
 
 def _head(lines: Sequence[str]) -> int:
-    """How many lines of metadata, in YAML between two rules, the text begins with."""
+    """How many lines of metadata the text begins with: YAML between two rules, or fields with a title among them."""
     if lines[0] == "---":
         for at, line in enumerate(lines[1:], 1):
             if line in ("", "---", "..."):
                 return at + 1 if line else 0
+    if _FIELD.match(lines[0]):
+        named = 0
+        for at, line in enumerate(lines):
+            if not line:
+                return at if named and at > 1 else 0
+            if not (_FIELD.match(line) or line[0] == " "):
+                return 0
+            named += _NAMED.fullmatch(line) is not None
     return 0
 
 
