@@ -391,7 +391,7 @@ for run in (
 
 
 def test_a_long_run_of_one_mark_does_not_hang() -> None:
-    """What takes a second in a linear search takes an hour in a quadratic one; the processor is not ours for that long."""
+    """What takes a second in a linear search takes an hour in a quadratic one, which a limit ends."""
     subprocess.run([sys.executable, "-c", RUNS], check=True)
 
 
