@@ -37,7 +37,7 @@ demo: setup  ## search and de-duplicate sample_corpus/, and tune the threshold
 		'  semsearch --help'
 
 test: lint  ## lint, type-check and run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup  ## check format, lint and types
 	@$(BIN)/ruff format --check .
