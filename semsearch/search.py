@@ -51,6 +51,11 @@ class _Corpus:
         return np.flatnonzero(self.roll.live)
 
     @cached_property
+    def scanned(self) -> bool:
+        """Whether there are so few vectors that all of them are compared with a query."""
+        return self.library.vector_bytes() <= _SCANNED
+
+    @cached_property
     def matrix(self) -> tuple[Vectors, _Rows]:
         """All vectors, and which of them that of each row of `roll` is."""
         numbers, matrix = self.library.vectors()
@@ -90,10 +95,11 @@ class Search:
 
     def prepare(self) -> None:
         """Load, in a thread while the model is loaded, what a search of all sources will need."""
-        if self._scans():
-            with self._library.snapshot():
-                _ = self._corpus().matrix
-        else:
+        with self._library.snapshot():
+            corpus = self._corpus()
+            if corpus.scanned:
+                _ = corpus.matrix
+        if not corpus.scanned:
             preload()
 
     def fields(self) -> dict[str, list[str]]:
@@ -160,7 +166,7 @@ class Search:
         rows = self._qualifying(query, conditions, corpus)
         ended = True
         bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.roll)
-        if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not self._scans():
+        if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not corpus.scanned:
             rows = self._likeliest(vector, bm25, max(wanted + _TIES, _CANDIDATES), corpus)
             ended = rows is None
         if rows is None:
@@ -224,7 +230,7 @@ class Search:
         """The cosine of each row with a query, exactly."""
         if not len(rows):
             return np.empty(0, np.float32)
-        if self._scans() or len(rows) == len(corpus.rows):
+        if corpus.scanned or len(rows) == len(corpus.rows):
             matrix, place = corpus.matrix
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
             scores = (matrix @ vector)[place[rows]]
@@ -251,9 +257,6 @@ class Search:
         """The share of a query's tokens that the model does not know."""
         tokens, unknown = self._embedder().measure([query])
         return float(unknown[0] / max(1, tokens[0]))
-
-    def _scans(self) -> bool:
-        return self._library.vector_bytes() <= _SCANNED
 
     def _corpus(self) -> _Corpus:
         """All passages, read anew where anybody has written to the Library since they were."""

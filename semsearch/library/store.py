@@ -437,14 +437,20 @@ class Library:
             return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Every vector [n, dimension], and the numbers rising."""
-        numbers, buffer = array("q"), bytearray()
+        """Every vector [n, dimension], and the numbers rising; within a snapshot."""
+        numbers, start = array("q"), 0
+        # Memory of NumPy's own lies in large pages, where a product with it takes three quarters of the time.
+        matrix = np.empty(self.vector_bytes(), np.uint8)
+        room = matrix.data
         with self._translated():
             for number, vector in self._db.execute("SELECT id, vector FROM vectors ORDER BY id"):
                 numbers.append(number)
-                buffer += vector
-            matrix = np.frombuffer(buffer, "<f4").reshape(len(numbers), -1 if numbers else 0)
-            return np.array(numbers, np.int64), matrix
+                room[start : start + len(vector)] = vector
+                start += len(vector)
+            if start != len(matrix):
+                raise ValueError("vectors of several lengths")
+            shaped = matrix.view("<f4").reshape(len(numbers), -1 if numbers else 0)
+            return np.array(numbers, np.int64), shaped
 
     def numbers_of(self, ids: Sequence[str]) -> list[int]:
         """The numbers of those of some passages that are published."""
