@@ -166,6 +166,22 @@ def test_what_is_searched_by_words_is_what_is_published(tmp_path: Path) -> None:
         assert_sound(index)
 
 
+def test_a_passage_is_found_by_the_headings_above_it(tmp_path: Path) -> None:
+    """By a word that is not in its text, and by several that stand there one after the other."""
+    body = "\n\n".join(f"sentence {number} says that wool is warm and soft." for number in range(60))
+    (tmp_path / "farm.md").write_text(f"---\ntitle: Grazing animals\n---\n\n# Alpacas\n\n{body}")
+    with create_index(tmp_path / "index") as index:
+        index.ingest([tmp_path / "farm.md"])
+        every = index.query("wool", k=100, mode="lexical")
+        bare = [hit for hit in every if "Alpacas" not in hit.text]
+        assert bare and {hit.heading for hit in bare} == {"Grazing animals > Alpacas"}
+        for query in ("alpaca", "grazing", '"grazing animals"', "+alpacas wool"):
+            assert len(index.query(query, k=100, mode="lexical")) == len(every), query
+        assert index.query("wool -alpacas", k=100, mode="lexical") == []
+        assert index.query('"animals grazing"', mode="lexical") == []
+        assert_sound(index)
+
+
 HOSTILE = [
     "'; DROP TABLE passages; --", '" OR 1=1 --', "NEAR(a b, 5)", "a AND NOT b*", "^col:term", "{a b}: c", "((((", '"""',
     "\0", "\x1b[31m", "🎉", "👩‍👩‍👧‍👦 family", "a" * 9_999, "year>=", ">=2020",
