@@ -84,11 +84,11 @@ def show(
         )
         if hit.copies:
             head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
-        if above := hit.heading if context is not None else _above(hit):
-            head.append(f"\n    {render.name(above)}", "dim")
-        if explain:
-            head.append(f"\n{_explained(hit)}", "dim")
         console.print(head)
+        if above := hit.heading if context is not None else _above(hit):
+            console.print(render.indented(Text(render.name(above), "dim"), console))
+        if explain:
+            console.print(Text(_explained(hit), "dim"))
         if how == "path":
             continue
         coloured = bool(console.color_system)
