@@ -40,6 +40,8 @@ FOLDER = "chroma"
 _SEAL = "chroma"
 _APPLY = 2_000
 _PAGE = 5_000
+_DELETED = 2_000
+"""So many passages may be deleted from a graph in any case before it is made anew."""
 _SELF_QUERIES = 256
 _LOADING = 60.0
 """Seconds to wait for another process that loads the graph; for a million passages that takes two."""
@@ -66,6 +68,8 @@ class Replica:
         self._index = index
         self._folder = index / FOLDER
         self._vectors: VectorIndex | None = None
+        self._deleted = 0
+        """Passages that this writer has deleted from Chroma."""
         self._opened: Any = None
         """The seal that `_vectors` was opened under; None for a writer."""
 
@@ -88,6 +92,7 @@ class Replica:
             passages = self._library.passages(ids)
             if gone := [id_ for id_ in ids if id_ not in passages]:
                 chroma.delete(gone)
+                self._deleted += len(gone)
             if passages:
                 rows = self._library.vectors_of(list(passages))
                 chroma.upsert(
@@ -109,8 +114,16 @@ class Replica:
             self.tell()
 
     def settle(self) -> None:
-        """End a write: let go of Chroma's files and seal them as they are."""
+        """End a write: let go of Chroma's files and seal them as they are.
+
+        The graph keeps the place of every passage that was deleted. It is made anew when these outnumber the others.
+        """
         if self._vectors is not None and self._opened is None:
+            deleted = self._seal().get("deleted", 0) + self._deleted
+            if deleted > max(_DELETED, self._library.counts()["passages"]):
+                self.renew()
+                deleted = 0
+            self._deleted = 0
             self.close()
             self._sweep()
             before = self._seal()
@@ -120,7 +133,13 @@ class Replica:
                     with (self._folder / name).open("rb") as file:
                         os.fsync(file.fileno())  # the seal must not outlive what it is of
             number = before.get("number", 0) + 1  # readers tell by it that something was written
-            seal = {"chromadb": _version(), "number": number, "files": files, "sealed": True}
+            seal = {
+                "chromadb": _version(),
+                "number": number,
+                "files": files,
+                "deleted": deleted,
+                "sealed": True,
+            }
             self._library.save_setting(_SEAL, seal)
 
     def renew(self, progress: Callable[[int], None] | None = None) -> None:
@@ -132,7 +151,8 @@ class Replica:
             fresh.chmod(0o755)
         try:
             VectorIndex(fresh, create=True).close()
-            self._break_seal()
+            self._break_seal(deleted=0)
+            self._deleted = 0
             self._library.tell_everything()
             with disk(self._index):
                 if self._folder.exists():
@@ -165,11 +185,11 @@ class Replica:
         assert self._vectors is not None
         return self._vectors
 
-    def _break_seal(self) -> None:
+    def _break_seal(self, **changes: Any) -> None:
         with alone(self._index, _LOADING) as nobody_loads:
             if not nobody_loads:
                 raise IndexLocked(f"{self._folder} is being read by another process", "try again later")
-            seal = self._seal() | {"chromadb": _version(), "sealed": False}
+            seal = self._seal() | {"chromadb": _version(), "sealed": False, **changes}
             self._library.save_setting(_SEAL, seal)
 
     # -- reading ----------------------------------------------------------------------------------------

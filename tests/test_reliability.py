@@ -331,6 +331,25 @@ def test_a_graph_that_a_writer_may_have_left_halfway_is_made_anew(whole: Path, t
         assert outcome(checked, folder) == []
 
 
+def churned(folder: Path, rounds: int) -> int:
+    """The size of the graph of 1,200 passages that were all replaced in each of some rounds."""
+    replica._DELETED = 0
+    for number in range(rounds):
+        write_table(folder / "docs" / "rows.jsonl", number, 1_200)
+        ingest_all(folder)
+    with open_index(folder / FOLDER) as index:
+        assert_sound(index)
+    return sum(path.stat().st_size for path in (folder / FOLDER / "chroma").glob("*/*.bin"))
+
+
+def test_a_graph_does_not_grow_with_what_is_replaced(whole: Path, tmp_path: Path) -> None:
+    sizes = []
+    for rounds in (1, 5):
+        shutil.copytree(whole, tmp_path / str(rounds))
+        sizes.append(outcome(churned, tmp_path / str(rounds), rounds))
+    assert sizes[1] < 2 * sizes[0]
+
+
 def command(*arguments: str | Path, code: int, **options: Any) -> str:
     """Run the command line; returns what it says on standard error, which is no traceback."""
     done = subprocess.run(
