@@ -120,7 +120,7 @@ class Replica:
         """
         if self._vectors is not None and self._opened is None:
             deleted = self._seal().get("deleted", 0) + self._deleted
-            if deleted > max(_DELETED, self._library.counts()["passages"]):
+            if deleted > _DELETED and deleted > self._library.counts()["passages"]:  # counting takes a while
                 self.renew()
                 deleted = 0
             self._deleted = 0

@@ -3,6 +3,7 @@
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, astuple
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from semsearch.index import Index
 
 _COLUMNS = ("mode", "nDCG@10", "recall@100", "MRR@10")
+
+_file = partial(click.option, required=True, type=click.Path(path_type=Path), metavar="FILE")
+"""An option for one of the files of a collection."""
 
 
 @click.command(
@@ -27,27 +31,9 @@ _COLUMNS = ("mode", "nDCG@10", "recall@100", "MRR@10")
         codes=(0, 1, 2, 11, 12, 13),
     ),
 )
-@click.option(
-    "--corpus",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The documents: JSON Lines with _id, text, and perhaps title.",
-)
-@click.option(
-    "--queries",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The queries: JSON Lines with _id and text.",
-)
-@click.option(
-    "--qrels",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The judgements: TSV with the columns query-id, corpus-id and score.",
-)
+@_file("--corpus", help="The documents: JSON Lines with _id, text, and perhaps title.")
+@_file("--queries", help="The queries: JSON Lines with _id and text.")
+@_file("--qrels", help="The judgements: TSV with the columns query-id, corpus-id and score.")
 @click.option(
     "--index",
     "folder",
