@@ -3,7 +3,7 @@
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -126,11 +126,12 @@ class Search:
         for number, query in enumerate(queries):
             conditions = (*query.conditions, *([Condition(SOURCE, ":", source)] if source else []))
             vector = None if vectors is None else vectors[number]
-            wanted, ranking = k, None
+            wanted, passages = k, None
             while True:
                 with self._library.snapshot():
-                    if ranking is None or not ranking.ended:
-                        ranking = self._ranking(query, conditions, vector, mode, wanted, min_score)
+                    if passages is None or not passages.ended:
+                        passages = self._ranking(query, conditions, vector, mode, wanted, min_score)
+                    ranking = self._by_document(passages, wanted) if mode == "hybrid" else passages
                     rows = self._best(ranking, wanted)
                 groups = _grouped(rows, folding, per_document)
                 if (
@@ -239,6 +240,11 @@ class Search:
             scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
         clipped: _Floats = np.clip(scores, -1, 1)  # rounding can take it beyond
         return clipped
+
+    def _by_document(self, ranking: _Ranking, wanted: int) -> _Ranking:
+        """The ranking with what documents add, right for so many."""
+        documents = self._corpus().roll.documents[ranking.rows]
+        return replace(ranking, score=fusion.by_document(ranking.score, documents, wanted + _TIES))
 
     def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
         """The `wanted` best passages of a ranking, equal ones by name; some more are looked at for that."""

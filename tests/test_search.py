@@ -8,10 +8,12 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from soundness import assert_sound
 from tiny_embedder import create_index
 
-from semsearch import search
+from semsearch import fusion, search
 from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, LONGEST_QUERY, Index
 from semsearch.records import Hit, Mode
@@ -234,3 +236,48 @@ def test_a_query_must_say_what_it_looks_for(shop: Index, query: str) -> None:
 
 def test_a_literal_query_is_text(shop: Index) -> None:
     assert len(shop.query('-red +"blue" number>=3', k=ROWS, literal=True)) == ROWS
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.floats(-1, 2.5, width=32, allow_subnormal=False)), max_size=40),
+    st.integers(1, 60),
+)
+def test_what_documents_add_is_right_for_the_best(rows: list[tuple[int, float]], wanted: int) -> None:
+    documents = np.array([document for document, _ in rows], np.int64)
+    score = np.array([value for _, value in rows], np.float32)
+    expected = []
+    for document, value in zip(documents.tolist(), score.tolist(), strict=True):
+        best, *others = sorted(score[documents == document].tolist(), reverse=True)
+        if best <= 0:
+            expected.append(value)
+            continue
+        ratios = [max(other / best, 0.0) for other in others[: fusion.NEXT]]
+        ratios += [fusion.TYPICAL] * (fusion.NEXT - len(ratios))
+        expected.append(value * (1 + fusion.DOCUMENT * (sum(ratios) / fusion.NEXT - fusion.TYPICAL)))
+    found = fusion.by_document(score, documents, wanted)
+    assert len(found) == len(rows)
+    best_found = sorted(found.tolist(), reverse=True)[:wanted]
+    assert best_found == pytest.approx(sorted(expected, reverse=True)[:wanted], rel=1e-5, abs=1e-6)
+    for value, right, own in zip(found.tolist(), expected, score.tolist(), strict=True):
+        assert value == pytest.approx(right, rel=1e-5, abs=1e-6) or value == own
+
+
+def test_a_document_that_answers_in_several_places_goes_before_one_that_does_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filler = "nothing of that kind is said here " * 12
+    once = ["heron nests nests", *["" for _ in range(4)]]
+    often = [f"the heron nests {number}" for number in range(3)]
+    for name, parts in (("once", once), ("often", often)):
+        text = "\n\n".join(f"# Part {number}\n\n{part} {filler}" for number, part in enumerate(parts))
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path])
+        hits = index.query("where a heron nests", k=20)
+        assert hits[0].document == "often.md"
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        (alone,) = index.query("where a heron nests", k=1, source="once.md")
+        assert alone.score == next(hit.score for hit in hits if hit.document == "once.md")
+        monkeypatch.setattr(fusion, "DOCUMENT", 0)
+        assert index.query("where a heron nests", k=1)[0].document == "once.md"
+        assert_sound(index)
