@@ -60,8 +60,9 @@ class Hit:
     such as `Guide > Install`, or empty.
 
     `score` is what hits rank by: of a dense search the `cosine` in [-1, 1], of a lexical one `bm25`, at least 0, and
-    of a hybrid one both together, see `semsearch.fusion`. `cosine` or `bm25` is None where the mode has none. The ranks
-    by either alone are given on request; a passage with none of the words has no `lexical_rank`.
+    of a hybrid one both together and what its document adds, see `semsearch.fusion`. `cosine` or `bm25` is None where
+    the mode has none. The ranks by either alone are given on request; a passage with none of the words has no
+    `lexical_rank`.
     """
 
     score: float

@@ -142,7 +142,8 @@ def query_(
     standard input, one a line.
 
     The score is the cosine of two vectors, at most 1, and what the words add to it, which --explain shows. With --mode
-    dense it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage.
+    dense it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage; a document of which
+    several passages answer goes before another of which one does.
 
     A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
     denies what the hit says or has other numbers is not.
