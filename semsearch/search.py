@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ _Row = tuple[StoredPassage, int]
 """A passage, and its place in a `_Ranking`."""
 _Floats = NDArray[np.float32]
 _Rows = NDArray[np.int64]
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class _Corpus:
         """All vectors, and which of them that of each row of `roll` is."""
         numbers, matrix = self.library.vectors()
         return matrix, np.searchsorted(numbers, self.roll.vectors)
+
+    @cached_property
+    def parted(self) -> bool:
+        """Whether any document has several passages."""
+        return len(np.unique(self.roll.documents[self.rows])) < len(self.rows)
 
     @cached_property
     def fields(self) -> dict[str, list[str]]:
@@ -173,7 +179,7 @@ class Search:
         if rows is None:
             rows = corpus.rows
         cosine = None if vector is None else self._cosines(vector, rows, corpus)
-        bm25 = None if bm25 is None else bm25[rows]
+        bm25 = None if bm25 is None else _at(bm25, rows)
         if mode == "lexical" and bm25 is not None:
             kept = bm25 > 0
             rows, score, bm25 = rows[kept], bm25[kept], bm25[kept]
@@ -234,7 +240,7 @@ class Search:
         if corpus.scanned or len(rows) == len(corpus.rows):
             matrix, place = corpus.matrix
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            scores = (matrix @ vector)[place[rows]]
+            scores = (matrix @ vector)[_at(place, rows)]
         else:
             numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
             scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
@@ -243,7 +249,10 @@ class Search:
 
     def _by_document(self, ranking: _Ranking, wanted: int) -> _Ranking:
         """The ranking with what documents add, right for so many."""
-        documents = self._corpus().roll.documents[ranking.rows]
+        corpus = self._corpus()
+        if not corpus.parted:
+            return ranking
+        documents = _at(corpus.roll.documents, ranking.rows)
         return replace(ranking, score=fusion.by_document(ranking.score, documents, wanted + _TIES))
 
     def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
@@ -345,7 +354,12 @@ def _highest(scores: _Floats, count: int) -> _Rows:
     """Where the `count` highest scores are, in no order."""
     if count >= len(scores):
         return np.arange(len(scores))
-    return np.argpartition(-scores, count - 1)[:count]
+    return np.argpartition(scores, -count)[-count:]
+
+
+def _at(values: NDArray[_Value], rows: _Rows) -> NDArray[_Value]:
+    """`values[rows]`, for rising rows: all of them need no copy."""
+    return values if len(rows) == len(values) else values[rows]
 
 
 def _rank(scores: _Floats | None, at: int) -> int | None:

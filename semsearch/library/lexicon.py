@@ -41,7 +41,7 @@ _HEADING = 3
 questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
 _KNOWN_WORDS = 200_000
 _COMMON, _KEPT = 1_000, 5_000_000
-"""Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each."""
+"""Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each at most."""
 _GONE = 0
 _PASSAGE = np.dtype([("number", "<i8"), ("vector", "<i8"), ("document", "<i8"), ("length", "<u4")])
 _POSTING = 4 + 1
@@ -66,8 +66,9 @@ class Roll:
     """Of the words of earlier queries: most of the work of a query is in words that all have, such as `the`."""
 
 
-_Impact = tuple[NDArray[np.int64], NDArray[np.float32], float]
-"""The rows that hold a term, what that adds to the score of each, and more than it can add to any."""
+_Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
+"""The rows that hold a term, what that adds to the score of each, and more than it can add to any. Where a third and
+more hold it, as they do `the`, the rows are all: adding nothing to some is less work than saying which."""
 
 
 class Lexicon:
@@ -251,9 +252,14 @@ class Lexicon:
         total = len(roll.numbers) - roll.gone
         highest = (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
         often = counts.astype(np.float32)
-        found = rows, np.float32(highest) * often / (often + roll.norms[rows]), highest
+        impact = np.float32(highest) * often / (often + roll.norms[rows])
+        found: _Impact = rows, impact, highest
+        if len(rows) > len(roll.numbers) // 3:
+            everywhere = np.zeros(len(roll.numbers), np.float32)
+            everywhere[rows] = impact
+            found = slice(None), everywhere, highest
         if len(rows) >= _COMMON:
-            if sum(len(some) for some, _, _ in roll.kept.values()) + len(rows) > _KEPT:
+            if sum(len(some) for _, some, _ in roll.kept.values()) + len(rows) > _KEPT:
                 roll.kept.clear()
             roll.kept[term] = found
         return found
