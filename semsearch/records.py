@@ -61,8 +61,8 @@ class Hit:
 
     `score` is what hits rank by: of a dense search the `cosine` in [-1, 1], of a lexical one `bm25`, at least 0, and
     of a hybrid one both together and what its document adds, see `semsearch.fusion`. `cosine` or `bm25` is None where
-    the mode has none. The ranks by either alone are given on request; a passage with none of the words has no
-    `lexical_rank`.
+    the mode has none. The ranks by either alone are given on request, and the factor by which its document has changed
+    the score; a passage with none of the words has no `lexical_rank`.
     """
 
     score: float
@@ -81,6 +81,7 @@ class Hit:
     bm25: float | None = None
     dense_rank: int | None = None
     lexical_rank: int | None = None
+    document_factor: float | None = None
 
 
 Tier = Literal["exact", "lexical", "semantic"]

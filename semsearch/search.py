@@ -81,10 +81,12 @@ class _Corpus:
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """Some rows of a corpus, by what `score` they rank, and what that is made of. `ended`: there are no others."""
+    """Some rows of a corpus, by what `score` they rank, and what that is made of. `alone` is the score before documents
+    add to it. `ended`: there are no others."""
 
     rows: _Rows
     score: _Floats
+    alone: _Floats
     cosine: _Floats | None
     bm25: _Floats | None
     ended: bool
@@ -193,7 +195,7 @@ class Search:
                 kept = cosine.astype(np.float64) >= min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
                 bm25 = None if bm25 is None else bm25[kept]
-        return _Ranking(rows, score, cosine, bm25, ended)
+        return _Ranking(rows, score, score, cosine, bm25, ended)
 
     def _qualifying(self, query: Query, conditions: Sequence[Condition], corpus: _Corpus) -> _Rows | None:
         """The rows that fulfil every condition and have the words they must have, rising; None where all do."""
@@ -310,7 +312,7 @@ class Search:
         copies: Sequence[_Row],
         explain: bool,
     ) -> Hit:
-        cosine, bm25 = ranking.cosine, ranking.bm25
+        cosine, bm25, alone = ranking.cosine, ranking.bm25, ranking.alone[at]
         return passage.hit(
             float(ranking.score[at]),
             highlight=highlight,
@@ -319,6 +321,7 @@ class Search:
             bm25=None if bm25 is None else float(bm25[at]),
             dense_rank=_rank(cosine, at) if explain else None,
             lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
+            document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,
         )
 
 

@@ -276,8 +276,13 @@ def test_a_document_that_answers_in_several_places_goes_before_one_that_does_in_
         hits = index.query("where a heron nests", k=20)
         assert hits[0].document == "often.md"
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        own = {hit.passage_id: hit for hit in index.query("where a heron nests", k=20, explain=True)}
+        factors = {hit.document: hit.document_factor for hit in own.values()}
+        assert factors["once.md"] < 1 < factors["often.md"] <= 1.05
         (alone,) = index.query("where a heron nests", k=1, source="once.md")
         assert alone.score == next(hit.score for hit in hits if hit.document == "once.md")
         monkeypatch.setattr(fusion, "DOCUMENT", 0)
         assert index.query("where a heron nests", k=1)[0].document == "once.md"
+        for hit in index.query("where a heron nests", k=20):
+            assert own[hit.passage_id].score == pytest.approx(hit.score * own[hit.passage_id].document_factor)
         assert_sound(index)

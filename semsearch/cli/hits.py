@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
+_EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 _BEST, _WORD = "bold yellow", "underline"
 
 
@@ -46,7 +47,7 @@ def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "cosine": None if hit.cosine is None else round(hit.cosine, 6),
         "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
-        **({"dense_rank": hit.dense_rank, "lexical_rank": hit.lexical_rank} if explain else {}),
+        **({name: getattr(hit, name) for name in _EXPLAINED} if explain else {}),
         "source": hit.source,
         "path": str(index.path_of(hit.source)),
         "document": hit.document,
@@ -117,6 +118,8 @@ def _explained(hit: "Hit") -> str:
         parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
     elif hit.bm25 is not None:
         parts.append("words: none of them")
+    if hit.document_factor is not None and round(hit.document_factor, 2) != 1:
+        parts.append(f"its document: x {hit.document_factor:.2f}")
     return f"    {'; '.join(parts)}"
 
 

@@ -55,7 +55,11 @@ if TYPE_CHECKING:
     help="Most hits of one document: a file, or a row.",
 )
 @click.option("--literal", is_flag=True, help="Take QUERY as text, whatever signs are in it.")
-@click.option("--explain", is_flag=True, help="Show the rank and score of each hit by meaning and by words.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show the rank and score of each hit by meaning and by words, and what its document adds.",
+)
 @click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
 @click.option(
     "--file",
