@@ -17,13 +17,13 @@ import numpy as np
 from common import Report, arguments, interleave, need, talk, weights_folder
 from numpy.typing import NDArray
 
-from semsearch.dedup.differ import difference, words
 from semsearch.embedding import load_embedder
-from semsearch.judgement import expected_grades
-from semsearch.records import LabelledPair
+from semsearch.evaluation.pairs import expected_grades
 from semsearch.text import clean
+from semsearch.text.diff import difference, words
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet, load_pairs
+from semsearch.types import LabelledPair
 
 FILES = {
     "sts-b": "stsb/stsb-en-test.csv",

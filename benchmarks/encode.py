@@ -20,9 +20,9 @@ from common import BATCH, Report, Timing, arguments, interleave, need, talk, wei
 from numpy.typing import NDArray
 
 from semsearch.embedding import load_embedder
-from semsearch.records import LabelledPair
 from semsearch.tuning.agreement import Agreement, agreement
 from semsearch.tuning.pairs import load_pairs
+from semsearch.types import LabelledPair
 
 PASSAGE_TOKENS = 200
 PRODUCT = 4096

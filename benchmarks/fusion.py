@@ -16,8 +16,9 @@ from common import Report, arguments, need, talk
 from passages import BOOK
 from search import VUE_OTHERS, opened
 
-from semsearch import Index, fusion
-from semsearch.relevance import ndcg, read_collection
+from semsearch import Index
+from semsearch.evaluation.retrieval import ndcg, read_collection
+from semsearch.search import fusion
 
 GRID = {
     "WORDS": (0.75, 1.0, 1.5, 2.0, 3.0),
@@ -25,7 +26,7 @@ GRID = {
     "NEXT": (1, 2, 3, 4),
     "TYPICAL": (0.7, 0.8, 0.9),
 }
-"""The constants of `semsearch.fusion`, and what else they could be."""
+"""The constants of `semsearch.search.fusion`, and what else they could be."""
 Judged = Mapping[str, Mapping[str, int]]
 """Below each query the documents that answer it, with how well."""
 

@@ -15,7 +15,7 @@ import common
 from common import Process, Report, arguments, need, portion, run, talk
 
 from semsearch.embedding import load_embedder
-from semsearch.library import Library
+from semsearch.storage.library import Library
 
 
 def write_passages(index: Path, to: Path) -> list[str]:

@@ -15,10 +15,10 @@ from claims import FILES, Vectors, light, sides
 from common import Report, arguments, need, talk
 from numpy.typing import NDArray
 
-from semsearch.candidates import draw
 from semsearch.errors import InvalidInput
 from semsearch.tuning.guarantee import promise
 from semsearch.tuning.pairs import PairSet, load_pairs, positives
+from semsearch.tuning.sampling import draw
 from semsearch.tuning.threshold import evaluate, tune
 
 RULE = "score>=4"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from common import Report, arguments, need, talk
 
-from semsearch.datasets import Dataset
+from semsearch.dedup.in_files import Dataset
 from semsearch.embedding import load_embedder
 from semsearch.text import clean
 

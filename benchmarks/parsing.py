@@ -6,8 +6,8 @@ import common
 from common import Report, interleave
 from fpdf import FPDF
 
-from semsearch.readers.apart import parse_apart
 from semsearch.readers.parsing import Parsed, parse
+from semsearch.readers.sandbox import parse_apart
 
 TEXT = "The belt sander is lent for a week. Wear a mask, and bring it back clean, with its bag emptied. " * 12
 BAR = 1.15

@@ -18,8 +18,9 @@ from common import Report, arguments, need, talk
 from search import PEPS, VUE_OTHERS
 
 from semsearch.embedding import load_embedder
-from semsearch.library import Library
-from semsearch.text import clean, outline, sentences, split
+from semsearch.storage.library import Library
+from semsearch.text import clean, sentences, split
+from semsearch.text import structure as outline
 
 WINDOW = 254
 BOOK = {

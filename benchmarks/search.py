@@ -22,11 +22,11 @@ from common import Report, arguments, files_below, need, portion, talk
 
 from semsearch import Index
 from semsearch.errors import IndexNotFound
-from semsearch.library import Library
+from semsearch.evaluation.retrieval import measure, read_collection, read_judgements
 from semsearch.readers import RowFields
-from semsearch.records import Mode
-from semsearch.relevance import measure, read_collection, read_judgements
+from semsearch.storage.library import Library
 from semsearch.text import clean
+from semsearch.types import Mode
 
 PEPS = {
     # PEP 484 has the section on hints for generators and coroutines; PEP 525, on asynchronous generators, has none.

@@ -20,7 +20,7 @@ from cold_query import PART, build
 from common import Report, arguments, need, talk
 
 from semsearch import Index
-from semsearch.records import Mode
+from semsearch.types import Mode
 
 HITS = 10
 WARM = 20

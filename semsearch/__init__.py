@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         UnreadableSource,
     )
     from semsearch.index import Index
-    from semsearch.records import Document, Group, Hit, LabelledPair, Member, Pair, Skipped
+    from semsearch.types import Document, Group, Hit, LabelledPair, Member, Pair, Skipped
 else:  # hidden from type checkers, which would take any misspelt name for one that this function gives
 
     def __getattr__(name: str) -> object:

@@ -14,31 +14,41 @@ from typing import Any
 import numpy as np
 
 from semsearch import text
-from semsearch.candidates import Candidates, find_candidates
-from semsearch.comparison import Comparison, compare_documents
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
+from semsearch.dedup.comparison import Comparison, compare_documents
+from semsearch.dedup.decision import DEFAULT_THRESHOLD, Judge, save
+from semsearch.dedup.in_index import carry_out, find_duplicates, plan_of
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
-from semsearch.duplicates import carry_out, find_duplicates, plan_of
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_reranker, model_name
-from semsearch.erasure import Forgotten, forget
 from semsearch.errors import FingerprintMismatch, InvalidInput
-from semsearch.evaluation import Cosines, model_of, tune_pairs
-from semsearch.home import FOLDER, JOIN, Status, existing, its_model, locate, make, open_library, sizes
-from semsearch.ingest import Change, IngestReport, Progress, Run, Survey, keys_of, source_key
-from semsearch.integrity import Soundness, check
-from semsearch.lock import writing
+from semsearch.ingest.run import Change, IngestReport, Progress, Run, Survey, keys_of, source_key
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
-from semsearch.records import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
-from semsearch.replica import Replica
-from semsearch.search import Search
-from semsearch.similar import highlighted, similar
-from semsearch.syntax import Query, parse
-from semsearch.tuned import DEFAULT_THRESHOLD, Judge, save
+from semsearch.search.engine import Search
+from semsearch.search.query import Query, parse
+from semsearch.search.similar import highlighted, similar
+from semsearch.storage.check import Soundness, check
+from semsearch.storage.forget import Forgotten, forget
+from semsearch.storage.index_dir import (
+    FOLDER,
+    JOIN,
+    Status,
+    existing,
+    its_model,
+    locate,
+    make,
+    open_library,
+    sizes,
+)
+from semsearch.storage.lock import writing
+from semsearch.storage.vectors.sync import Replica
 from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.sampling import Candidates, find_candidates
+from semsearch.tuning.scoring import Cosines, model_of, tune_pairs
 from semsearch.tuning.threshold import F1, Aim, Tuning
+from semsearch.types import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
@@ -225,7 +235,7 @@ class Index:
         """The `k` passages that answer `query` best, by meaning and by words, or by one of these (`mode`).
 
         A query may hold "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
-        `year>=2020` on the metadata (see `semsearch.syntax`), unless it is `literal`: then all of it is text.
+        `year>=2020` on the metadata (see `semsearch.search.query`), unless it is `literal`: then all of it is text.
         Conditions, and `source`, a glob on the sources' names, are applied before the best `k` are chosen.
 
         `min_score` is the least cosine, whatever the hits rank by. With `fold` the exact and lexical near-copies of a
@@ -425,7 +435,7 @@ class Index:
         level: Level = "document",
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidates:
-        """The pairs of this index that a person should label, in order: see `semsearch.candidates`.
+        """The pairs of this index that a person should label, in order: see `semsearch.tuning.sampling`.
 
         `around` is the threshold that most should be near; by default that of `duplicates`.
         """

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from semsearch.index import Index
-from semsearch.library import full_text_problems
-from semsearch.library.lexicon import Lexicon
-from semsearch.library.opening import connected
-from semsearch.vectors import VectorIndex
+from semsearch.storage.library import full_text_problems
+from semsearch.storage.library.connection import connected
+from semsearch.storage.library.fulltext import Lexicon
+from semsearch.storage.vectors.chroma import VectorIndex
 
 _PAGE = 5_000
 

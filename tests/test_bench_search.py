@@ -16,8 +16,8 @@ from soundness import assert_sound
 
 from semsearch.cli import main
 from semsearch.embedding import load_embedder
+from semsearch.evaluation.retrieval import ndcg, recall, reciprocal_rank
 from semsearch.index import Index
-from semsearch.relevance import ndcg, recall, reciprocal_rank
 
 FILES = ("--corpus", "corpus.jsonl", "--queries", "queries.jsonl", "--qrels", "test.tsv")
 DOCUMENTS = {

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_embedder import WINDOW, TinyEmbedder
 
-from semsearch import datasets
-from semsearch.datasets import Dataset, Leaks
+from semsearch.dedup import in_files as datasets
+from semsearch.dedup.in_files import Dataset, Leaks
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.readers import RowFields
 from semsearch.text import clean

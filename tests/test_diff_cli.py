@@ -14,7 +14,7 @@ from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch.cli import main
 from semsearch.cli.diff import explain
-from semsearch.comparison import Passages, compare_documents, coverage
+from semsearch.dedup.comparison import Passages, compare_documents, coverage
 from semsearch.errors import InvalidInput
 
 LIVE = """The live copy listens on port 8080 of the small computer.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.dedup.differ import Difference, Segment, difference, words
+from semsearch.text.diff import Difference, Segment, difference, words
 
 
 def changed(a: str, b: str) -> list[tuple[str, str, str]]:

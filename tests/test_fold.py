@@ -1,6 +1,6 @@
 """Near-copies among hits go with the first of them."""
 
-from semsearch.dedup import fold
+from semsearch.search import collapse as fold
 
 LINE = "The boiler in the reading room is serviced every October, and the engineer bleeds the radiators"
 LONG = f"{LINE}, checks the pressure twice and leaves a signed sheet by the door of the hall."

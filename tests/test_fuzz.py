@@ -22,8 +22,8 @@ from semsearch.dedup.runs import runs
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import Found, read, walk
 from semsearch.readers.rewrite import copy_rows
-from semsearch.records import Document, Skipped
 from semsearch.tuning.pairs import load_pairs
+from semsearch.types import Document, Skipped
 from tests.test_readers import PAGE, TEXTS, pdf
 
 DICTIONARY = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from semsearch.dedup.groups import group
 from semsearch.dedup.join import Pairs
 from semsearch.errors import InvalidInput
-from semsearch.records import Linkage
+from semsearch.types import Linkage
 
 Similarities = dict[tuple[int, int], float]
 LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")

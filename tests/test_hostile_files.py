@@ -19,8 +19,9 @@ import pytest
 
 from semsearch.errors import UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import Found, apart, read, walk
-from semsearch.records import Document, Skipped
+from semsearch.readers import Found, read, walk
+from semsearch.readers import sandbox as apart
+from semsearch.types import Document, Skipped
 from tests.soundness import assert_sound
 from tests.test_readers import pdf
 from tests.tiny_embedder import create_index, open_index
@@ -214,7 +215,7 @@ def test_enormous_files_take_bounded_memory(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(content)
     code = (
         "import json, resource, sys; from pathlib import Path; from semsearch.readers import read;"
-        "from semsearch.records import Document;"
+        "from semsearch.types import Document;"
         "resource.setrlimit(resource.RLIMIT_AS, (1_000_000_000,) * 2);"
         "items = list(read(Path(sys.argv[1]), 'a'));"
         "show = lambda text: text if len(text) < 99 else f'{len(text)} characters';"

@@ -20,7 +20,6 @@ import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch import replica, search
 from semsearch.embedding import Vectors
 from semsearch.errors import (
     FingerprintMismatch,
@@ -31,8 +30,10 @@ from semsearch.errors import (
     SemsearchError,
 )
 from semsearch.index import FOLDER, Index, locate
-from semsearch.library import Library
-from semsearch.records import Hit
+from semsearch.search import engine as search
+from semsearch.storage.library import Library
+from semsearch.storage.vectors import sync as replica
+from semsearch.types import Hit
 
 
 @pytest.fixture(autouse=True)
@@ -275,8 +276,8 @@ print(json.dumps({"hits": hits, "modules": sorted(sys.modules)}))
 """
 
 BY_GRAPH = """
-import semsearch.search
-semsearch.search._SCANNED = -1
+import semsearch.search.engine
+semsearch.search.engine._SCANNED = -1
 """
 
 

@@ -22,11 +22,11 @@ from semsearch.embedding import Progress as Told
 from semsearch.embedding import Vectors
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.index import Index
-from semsearch.ingest import STANDARD_INPUT, IngestReport, Progress
-from semsearch.library import DocumentRecord, Library, PassageRecord
+from semsearch.ingest.run import STANDARD_INPUT, IngestReport, Progress
 from semsearch.readers import RowFields
-from semsearch.records import Hit
+from semsearch.storage.library import DocumentRecord, Library, PassageRecord
 from semsearch.text import text_digest
+from semsearch.types import Hit
 
 HOUR = 3_600
 
@@ -567,7 +567,7 @@ def test_a_vector_that_is_no_direction_is_refused(docs: Path, tmp_path: Path, va
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from semsearch.library import DocumentRecord, Library, PassageRecord
+from semsearch.storage.library import DocumentRecord, Library, PassageRecord
 from tiny_embedder import TinyEmbedder, open_index
 
 folder, calls, stored = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

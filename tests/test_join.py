@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from semsearch.dedup.documents import Corpus, DocumentPassages
+from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
 from semsearch.errors import InvalidInput
 

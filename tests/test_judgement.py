@@ -15,11 +15,11 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.cli import main
 from semsearch.errors import InvalidInput
-from semsearch.judgement import Judgement, average_precision, judge, recall_at
-from semsearch.records import LabelledPair
-from semsearch.report import write_report
+from semsearch.evaluation.pairs import Judgement, average_precision, judge, recall_at
+from semsearch.evaluation.report import write_report
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.quality import sweep
+from semsearch.types import LabelledPair
 
 GRADED = PairSet(
     "some <b>pairs</b>",

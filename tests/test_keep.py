@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.dedup.keep import Traits, matching, preference
+from semsearch.dedup.keeper import Traits, matching, preference
 from semsearch.errors import InvalidInput
 
 

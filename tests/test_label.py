@@ -24,14 +24,14 @@ from soundness import assert_sound
 from tiny_embedder import create_index, open_index
 
 from semsearch import Index
-from semsearch.candidates import draw
 from semsearch.cli import main
 from semsearch.embedding import load_embedder
 from semsearch.errors import IndexLocked, InvalidInput
-from semsearch.evaluation import cosines
 from semsearch.tuning.labels import FILE, Label, open_labels
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.quality import evaluate
+from semsearch.tuning.sampling import draw
+from semsearch.tuning.scoring import cosines
 from semsearch.tuning.threshold import tune
 
 REPOSITORY = Path(__file__).parent.parent

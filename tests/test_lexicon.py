@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.library import lexicon
-from semsearch.library.lexicon import Lexicon
-from semsearch.library.opening import connected
-from semsearch.terms import LONGEST_TERM, fold, index_terms, phrase, query_terms
+from semsearch.storage.library import lexicon
+from semsearch.storage.library.connection import connected
+from semsearch.storage.library.fulltext import Lexicon
+from semsearch.text.analyzer import LONGEST_TERM, fold, index_terms, phrase, query_terms
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tiny_embedder import word_vector
 
 from semsearch.embedding import Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
-from semsearch.library import DocumentRecord, Library, PassageRecord, SourceState
+from semsearch.storage.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest as digest
 
 STATE = SourceState(1, 2, "digest", "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Pairs, join
-from semsearch.dedup.matches import _Saved, saved_join
+from semsearch.dedup.join_cache import _Saved, saved_join
 from semsearch.errors import InvalidInput
 
 Floats = NDArray[np.float32]

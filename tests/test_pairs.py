@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from semsearch.errors import InvalidInput
-from semsearch.records import LabelledPair
 from semsearch.tuning.pairs import PairColumns, load_pairs, positives
+from semsearch.types import LabelledPair
 
 
 @pytest.fixture

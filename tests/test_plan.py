@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from semsearch.dedup.plan import Content, Place, Plan, Step
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.records import Group, Member
+from semsearch.types import Group, Member
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 MADE = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tiny_embedder import create_index
 from semsearch import Index
 from semsearch.cli import main
 from semsearch.dedup.plan import Plan
-from semsearch.records import Group, Member
+from semsearch.types import Group, Member
 
 FILES = {"a.md": "one text", "b.md": "one text", "d/好\n.md": "one text", "near.md": "one text more"}
 ROWS = '{"text": "first"}\n{"text": "second"}\n\n{"text": "first"}\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from semsearch import Index
-from semsearch.datasets import Dataset
+from semsearch.dedup.in_files import Dataset
 from semsearch.embedding import load_embedder
 
 BOILER = (

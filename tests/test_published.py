@@ -21,7 +21,7 @@ from semsearch.cli import main
 from semsearch.errors import SemsearchError
 from semsearch.tuning.download import fetch
 from semsearch.tuning.pairs import load_pairs
-from semsearch.tuning.published import PUBLISHED, Published
+from semsearch.tuning.public_datasets import PUBLISHED, Published
 
 CONTENT = b"".join(b"a %d,b %d,%d\n" % (n, n, n % 6) for n in range(20_000))
 

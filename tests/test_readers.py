@@ -17,8 +17,8 @@ from pypdf import PdfReader, PdfWriter
 
 from semsearch.errors import UnreadableSource
 from semsearch.readers import Found, read, read_text, walk
-from semsearch.records import Document, Skipped
 from semsearch.text import clean
+from semsearch.types import Document, Skipped
 
 
 class Reading:

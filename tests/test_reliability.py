@@ -24,11 +24,13 @@ import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch import ingest, replica, search
 from semsearch.embedding import Progress, Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
-from semsearch.integrity import mend
+from semsearch.ingest import run as ingest
+from semsearch.search import engine as search
+from semsearch.storage.check import mend
+from semsearch.storage.vectors import sync as replica
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
 PLACES = int(os.environ.get("SEMSEARCH_DAMAGE", "1"))

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from semsearch.dedup.documents import Corpus, DocumentPassages
+from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import join
 from semsearch.dedup.lexical import lexical_join, shingles
 from semsearch.dedup.result import Compared, Duplicates
 from semsearch.errors import InvalidInput
-from semsearch.records import Group, Linkage, Member, Pair
+from semsearch.types import Group, Linkage, Member, Pair
 
 LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")
 thresholds = st.sampled_from([-1.0, 0.0, 0.5, 0.625, 0.75, 0.875, 1.0])

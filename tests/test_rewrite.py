@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import read
 from semsearch.readers.rewrite import copy_rows
-from semsearch.records import Document
+from semsearch.types import Document
 
 
 def copied(

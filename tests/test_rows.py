@@ -9,7 +9,7 @@ import pytest
 
 from semsearch.errors import InvalidInput
 from semsearch.readers import RowFields, read
-from semsearch.records import Document, Skipped
+from semsearch.types import Document, Skipped
 
 
 def read_rows(path: Path, content: str, **fields: Any) -> tuple[list[Document], list[Skipped]]:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from soundness import assert_sound
 from tiny_embedder import create_index
 
-from semsearch import fusion, search
 from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, LONGEST_QUERY, Index
-from semsearch.records import Hit, Mode
+from semsearch.search import engine as search
+from semsearch.search import fusion
+from semsearch.types import Hit, Mode
 
 ROWS = 400
 COLOURS = ["red", "green", "blue", "grey"]

@@ -223,7 +223,7 @@ def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path) -> None:
     code = """
 import sys
 from semsearch.errors import SemsearchError
-from semsearch.vectors import VectorIndex
+from semsearch.storage.vectors.chroma import VectorIndex
 from tests.tiny_embedder import open_index
 
 index = open_index(sys.argv[1])

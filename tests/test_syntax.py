@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.syntax import Condition, Query, Word, parse
+from semsearch.search.query import Condition, Query, Word, parse
 
 FIELDS = {"year", "day", "author", "publication_year"}
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from semsearch.text import Measure, Span, clean, outline, sentences, split
+from semsearch.text import Measure, Span, clean, sentences, split
+from semsearch.text import structure as outline
 
 # Everything that cleaning or splitting treats in a way of its own, among ordinary characters.
 SPECIAL = "abz .!?\"')]\n\n\r\t#=-~\u3000\u00a0\ufeff\0\ud800\udfff。！？；…”）Ａｂ１～，中文é\u2003\x0c😀"

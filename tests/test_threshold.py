@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput
-from semsearch.records import LabelledPair
+from semsearch.evaluation.plot import precision_recall_text, save_plot
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.plot import precision_recall_text, save_plot
 from semsearch.tuning.quality import evaluate, sweep
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import choose, tune
+from semsearch.types import LabelledPair
 
 coarse = st.integers(-3, 3).map(lambda n: n / 3)
 fine = st.floats(-1, 1, width=32)

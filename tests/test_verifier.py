@@ -12,14 +12,14 @@ from soundness import assert_sound
 from tiny_embedder import create_index, open_index
 
 from semsearch.cli import main
+from semsearch.dedup.classifier import Verifier, _flat, _forest, train
+from semsearch.dedup.features import FEATURES, Words, evidence, reasons
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
-from semsearch.records import LabelledPair
-from semsearch.tuning.evidence import FEATURES, Words, evidence, reasons
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import Aim, verify
-from semsearch.tuning.verifier import Verifier, _flat, _forest, train
+from semsearch.types import LabelledPair
 
 
 def said(a: str, b: str) -> list[str]:

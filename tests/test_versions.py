@@ -10,7 +10,7 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.errors import FingerprintMismatch
 from semsearch.index import FOLDER
-from semsearch.integrity import mend
+from semsearch.storage.check import mend
 
 FIRST = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

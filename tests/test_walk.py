@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput
 from semsearch.readers import Found, walk
-from semsearch.records import Skipped
+from semsearch.types import Skipped
 
 
 def plant(top: Path, files: Iterable[str] | dict[str, str]) -> Path:

@@ -61,7 +61,7 @@ def bench_search_(
     recall@100, the share of the relevant documents that are among the first hundred; MRR@10, 1 over the rank of the
     first relevant one among ten. nDCG and recall are those of trec_eval.
     """
-    from semsearch.relevance import ingest, measure, read_collection
+    from semsearch.evaluation.retrieval import ingest, measure, read_collection
 
     collection = read_collection(corpus, queries, qrels)
     with ExitStack() as stack:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch.cli import groups, options, render
-from semsearch.cli.labelled import promised
+from semsearch.cli.pair_options import promised
 
 if TYPE_CHECKING:
-    from semsearch.datasets import Dataset
     from semsearch.dedup import Duplicates, Plan
+    from semsearch.dedup.in_files import Dataset
     from semsearch.index import Index
-    from semsearch.records import Level, Linkage, Tier
+    from semsearch.types import Level, Linkage, Tier
 
 
 class _Precision(click.ParamType):  # type: ignore[type-arg]
@@ -172,7 +172,7 @@ def dedup_(
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.readers.rewrite import require_copyable
-    from semsearch.records import TIERS
+    from semsearch.types import TIERS
 
     for_files: dict[str, Any] = {"--output": output, "--text-field": text_field, "--id-field": id_field}
     for_files |= {"--model": model, "--precision fp32 or int8": isinstance(precision, str) or None}
@@ -255,7 +255,7 @@ def read_dataset(
     precision: str | None,
 ) -> "Iterator[Dataset]":
     """The data set that some files and folders are, read with a progress bar; closed in the end."""
-    from semsearch.datasets import Dataset
+    from semsearch.dedup.in_files import Dataset
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.readers import RowFields
 
@@ -271,7 +271,7 @@ def _in_files(
     dataset: "Dataset", threshold: float | None, grouping: Mapping[str, Any]
 ) -> "tuple[Duplicates, str]":
     """The groups in a data set, and where the threshold comes from; what could not be read is told."""
-    from semsearch.tuned import DEFAULT_THRESHOLD
+    from semsearch.dedup.decision import DEFAULT_THRESHOLD
 
     origin = "a default, not tuned" if threshold is None else "given"
     threshold = DEFAULT_THRESHOLD if threshold is None else threshold

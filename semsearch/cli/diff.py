@@ -13,9 +13,9 @@ from semsearch.cli import options, render
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from semsearch.comparison import Comparison, Coverage, Passages
-    from semsearch.dedup.differ import Difference, Segment
-    from semsearch.records import Tier
+    from semsearch.dedup.comparison import Comparison, Coverage, Passages
+    from semsearch.text.diff import Difference, Segment
+    from semsearch.types import Tier
 
 _SIDE_BY_SIDE = 100
 """Columns from which on a terminal has room for two texts."""
@@ -64,14 +64,14 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
     A number or a negation that differs is pointed out. Where there is no colour [-this-] is only in A and {+that+}
     only in B.
     """
+    from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.index import Index, locate
-    from semsearch.tuned import DEFAULT_THRESHOLD
 
     if locate(folder):
         with Index.open(folder) as index:
             comparison = index.compare(a, b)
     else:
-        from semsearch.comparison import compare_documents
+        from semsearch.dedup.comparison import compare_documents
         from semsearch.embedding import load_embedder
 
         comparison = compare_documents(a, b, load_embedder, threshold=DEFAULT_THRESHOLD)
@@ -88,7 +88,7 @@ def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 
     """
     from rich.text import Text
 
-    from semsearch.dedup.differ import difference
+    from semsearch.text.diff import difference
 
     found = difference(a, b)
     lines = [_warning(text) for text in warnings(found)]
@@ -144,7 +144,7 @@ def _changes(segments: "Sequence[Segment]") -> list[tuple[int, int]]:
 
 def _in_context(segments: "Sequence[Segment]", start: int, end: int) -> "list[Segment]":
     """A run of changes with a few words on either side, cut short where it is long."""
-    from semsearch.dedup.differ import Segment
+    from semsearch.text.diff import Segment
 
     def equal(text: str) -> Segment:
         return Segment("equal", text, text)
@@ -233,7 +233,7 @@ def _warning(text: str) -> "Text":
 def _show_coverage(
     letter: str, own: "Passages", other_letter: str, other: "Passages", coverage: "Coverage", full: bool
 ) -> None:
-    from semsearch.records import place
+    from semsearch.types import place
 
     def where(passages: "Passages", row: int) -> str:
         return place(*passages.places[row]).lstrip(":, ")
@@ -275,7 +275,7 @@ def show_text(found: "Difference", width: int, full: bool) -> None:
 
 def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] | str]":
     """Aligned text by sentences; in place of a long equal stretch how many words it has, unless `full`."""
-    from semsearch.dedup.differ import words
+    from semsearch.text.diff import words
 
     for equal, rows in groupby(_sentences(segments), lambda row: all(s.op == "equal" for s in row)):
         if full:
@@ -293,8 +293,8 @@ def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] 
 
 def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
     """Segments, the equal ones cut at the ends of sentences, as the lines that they make."""
-    from semsearch.dedup.differ import Segment
     from semsearch.text import sentences
+    from semsearch.text.diff import Segment
 
     def cut(text: str) -> list[str]:
         starts = [start for start, _ in sentences(text)]
@@ -321,7 +321,7 @@ def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
 
 def _shortened(row: "list[Segment]") -> "list[Segment]":
     """A changed line without the middle of long equal stretches."""
-    from semsearch.dedup.differ import Segment, words
+    from semsearch.text.diff import Segment, words
 
     def short(text: str) -> str:
         if len(text) <= 3 * _CONTEXT:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from semsearch.cli import labelled, options, render
+from semsearch.cli import options, render
+from semsearch.cli import pair_options as labelled
 
 if TYPE_CHECKING:
-    from semsearch.judgement import Judgement, Slice
+    from semsearch.evaluation.pairs import Judgement, Slice
     from semsearch.tuning.pairs import PairSet
 
 _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
@@ -87,8 +88,8 @@ def eval_(
     """
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.errors import InvalidInput
-    from semsearch.judgement import judge
-    from semsearch.report import write_report
+    from semsearch.evaluation.pairs import judge
+    from semsearch.evaluation.report import write_report
 
     if report is not None and not report.parent.is_dir():  # before minutes of work, not after
         raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "make it first")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from semsearch.dedup import Duplicates
-    from semsearch.records import Group
+    from semsearch.types import Group
 
 _READ = 256
 """Texts read in one go for --explain."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from semsearch.index import Index
-    from semsearch.records import Hit
+    from semsearch.types import Hit
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
@@ -125,7 +125,7 @@ def _explained(hit: "Hit") -> str:
 
 def _place(index: "Index", hit: "Hit") -> str:
     """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
-    from semsearch.records import place
+    from semsearch.types import place
 
     path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
     row = render.name(hit.document.removeprefix(hit.source))
@@ -156,8 +156,8 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
 
 def _with_words(text: "Text", query: str) -> "Text":
     """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
-    from semsearch.terms import query_terms
-    from semsearch.words import UNSPACED
+    from semsearch.text.analyzer import query_terms
+    from semsearch.text.words import UNSPACED
 
     asked = set(query_terms(query))
     pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
@@ -204,8 +204,8 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     """The lines of the hit's file; None where it has no such lines, cannot be read, or has others now."""
     from semsearch.errors import SemsearchError
     from semsearch.readers import read
-    from semsearch.records import Document
     from semsearch.text import clean
+    from semsearch.types import Document
 
     if hit.unit != "line" or hit.document != hit.source:
         return None

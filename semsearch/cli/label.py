@@ -11,9 +11,9 @@ import click
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
-    from semsearch.candidates import Candidate, Candidates
-    from semsearch.records import Level
     from semsearch.tuning.labels import Labels
+    from semsearch.tuning.sampling import Candidate, Candidates
+    from semsearch.types import Level
 
 _ANSWERS = {"y": "1", "n": "0", "s": "skip"}
 _PROMPT = "duplicates? y, n, s skip, u undo, q quit: "
@@ -111,8 +111,8 @@ def label_(
 
 def _ask(found: "Candidates", labels: "Labels", count: int, model: str) -> bool:
     """Show pairs until there are `count` labels or the person quits; False where no pair is left."""
-    from semsearch.candidates import Candidate
     from semsearch.tuning.labels import Label
+    from semsearch.tuning.sampling import Candidate
 
     seen = {frozenset((row.text_a, row.text_b)) for row in labels.rows}
     fresh = (pair for pair in found if frozenset((pair.text_a, pair.text_b)) not in seen)
@@ -159,7 +159,7 @@ def _answer() -> str:
 def _show(pair: "Candidate", place: str) -> None:
     """Two texts, what differs marked; of long ones the beginning."""
     from semsearch.cli.diff import show_text, warnings
-    from semsearch.dedup.differ import difference
+    from semsearch.text.diff import difference
 
     console = render.console()
     click.echo(f"\n{f' {place} '.center(min(console.width, 80), '-')}")

@@ -13,8 +13,8 @@ from semsearch.cli import options, render
 from semsearch.cli.dedup import read_dataset
 
 if TYPE_CHECKING:
-    from semsearch.datasets import Dataset, Leaks
-    from semsearch.records import Tier
+    from semsearch.dedup.in_files import Dataset, Leaks
+    from semsearch.types import Tier
 
 _SHOWN = 60
 """Characters of a text shown to people."""
@@ -108,8 +108,8 @@ def leak_(
 
     With --max-rate it is a check: the exit code is 1 where the rate is above it, or where one side has no records.
     """
+    from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.errors import InvalidInput, SemsearchError
-    from semsearch.tuned import DEFAULT_THRESHOLD
 
     if junit and max_rate is None:
         raise InvalidInput(

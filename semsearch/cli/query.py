@@ -11,7 +11,7 @@ from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.records import Hit, Mode
+    from semsearch.types import Hit, Mode
 
 
 @click.command(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
-    from semsearch.records import Skipped
+    from semsearch.types import Skipped
 
 # C0 but for tab and newline, DEL, C1; then marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from semsearch.cli import labelled, options, render
+from semsearch.cli import options, render
+from semsearch.cli import pair_options as labelled
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
@@ -95,9 +96,9 @@ def tune_(
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput
-    from semsearch.evaluation import tune_pairs
+    from semsearch.evaluation.plot import SUFFIXES, save_plot
     from semsearch.index import Index, locate
-    from semsearch.tuning.plot import SUFFIXES, save_plot
+    from semsearch.tuning.scoring import tune_pairs
     from semsearch.tuning.threshold import F1, Aim
 
     if plot is not None and plot.suffix.lower() not in SUFFIXES:  # before minutes of work, not after
@@ -144,7 +145,7 @@ def _show(tuning: "Tuning") -> None:
     """A tuning for people: the choice, what it is worth, the trade-off, the curve."""
     import shutil
 
-    from semsearch.tuning.plot import precision_recall_text
+    from semsearch.evaluation.plot import precision_recall_text
 
     quality = tuning.reported
     what = tuning.aim if tuning.promise else "best F1"

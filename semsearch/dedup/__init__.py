@@ -1,13 +1,12 @@
 """Finding near-duplicates: all pairs compared exactly, groups with a keeper, and a removal that can be undone."""
 
 from semsearch.dedup.compare import compare, passages_of
-from semsearch.dedup.documents import Corpus, DocumentPassages
-from semsearch.dedup.fold import fold
+from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.groups import group
 from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
-from semsearch.dedup.keep import Traits, matching, preference
+from semsearch.dedup.join_cache import saved_join
+from semsearch.dedup.keeper import Traits, matching, preference
 from semsearch.dedup.lexical import LEXICAL, jaccard, shingles, tier_of
-from semsearch.dedup.matches import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.result import Compared, Duplicates
 
@@ -23,7 +22,6 @@ __all__ = [
     "Traits",
     "between",
     "compare",
-    "fold",
     "group",
     "jaccard",
     "join",

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from semsearch.dedup.documents import Corpus, DocumentPassages
+from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs
 from semsearch.dedup.lexical import lexical_join, shingles
 from semsearch.dedup.result import Compared
-from semsearch.records import Level
+from semsearch.types import Level
 
 
 def compare(

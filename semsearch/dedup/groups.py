@@ -8,7 +8,7 @@ import numpy as np
 
 from semsearch.dedup.join import Integers, Pairs
 from semsearch.errors import InvalidInput
-from semsearch.records import Linkage
+from semsearch.types import Linkage
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -18,8 +18,8 @@ import numpy as np
 
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.errors import InvalidInput
-from semsearch.records import Tier
-from semsearch.words import PUNCTUATION, SINGLE
+from semsearch.text.words import PUNCTUATION, SINGLE
+from semsearch.types import Tier
 
 LEXICAL = 0.8
 """The least Jaccard similarity of lexical near-copies. Of two texts of 20 words that differ in one word it is 0.71 (in

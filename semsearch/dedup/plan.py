@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.records import TIERS, Group, Linkage, Tier
+from semsearch.types import TIERS, Group, Linkage, Tier
 
 VERSION = 1
 _NOTE = (

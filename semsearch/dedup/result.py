@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from semsearch.dedup.documents import Corpus
+from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.lexical import jaccard, shingles, tier_of
 from semsearch.errors import InvalidInput
-from semsearch.records import Group, Level, Linkage, Member, Pair, Tier, TurnedDown
+from semsearch.types import Group, Level, Linkage, Member, Pair, Tier, TurnedDown
 
 _READ = 256
 """Texts, or pairs of texts, read in one go."""

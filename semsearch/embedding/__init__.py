@@ -92,7 +92,7 @@ def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32", *, fetch:
         return OnnxEmbedder(precision)
     if precision != "fp32":
         raise InvalidInput(f"precision {precision} is for {DEFAULT_MODEL} only", "leave --precision out")
-    from semsearch.embedding.transformer import TransformerEmbedder
+    from semsearch.embedding.sentence_transformers import TransformerEmbedder
 
     return TransformerEmbedder(model, fetch=fetch)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding.transformer import quiet
+from semsearch.embedding.sentence_transformers import quiet
 from semsearch.errors import ModelError
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from semsearch.errors import UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import parsing
-from semsearch.readers.apart import parse_apart
 from semsearch.readers.encoding import detect_encoding, storable
 from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv
-from semsearch.records import Document, Skipped
+from semsearch.readers.sandbox import parse_apart
+from semsearch.types import Document, Skipped
 
 _DEFAULT_FIELDS = RowFields()
 

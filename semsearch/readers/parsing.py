@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from semsearch.errors import UnreadableSource
 from semsearch.readers.encoding import detect_encoding, storable
 from semsearch.readers.html import parse_html
-from semsearch.records import Unit
+from semsearch.types import Unit
 
 if TYPE_CHECKING:
     from docx.table import _Row

@@ -15,7 +15,7 @@ from typing import Literal
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers.encoding import detect_encoding, storable
-from semsearch.records import Document, Scalar, Skipped, Unit
+from semsearch.types import Document, Scalar, Skipped, Unit
 
 TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
 """Columns taken for the text where none is named: the first that is there, in any case of letters."""

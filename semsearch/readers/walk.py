@@ -14,7 +14,7 @@ from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.readers.encoding import bom_encoding
 from semsearch.readers.formats import BINARY_SUFFIXES, problem
-from semsearch.records import Skipped
+from semsearch.types import Skipped
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

@@ -1,8 +1,8 @@
 """Pure string work: cleaning text, its outline, and cutting it into passages."""
 
+from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
 from semsearch.text.cleaning import CLEANER_VERSION, clean, text_digest
-from semsearch.text.outline import Heading, outline
-from semsearch.text.passages import SPLITTER_VERSION, Measure, Span, sentences, split
+from semsearch.text.structure import Heading, outline
 
 __all__ = [
     "CLEANER_VERSION",

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput
-from semsearch.records import LabelledPair, Skipped
 from semsearch.tuning.labels import SKIP
-from semsearch.tuning.published import DATA, PUBLISHED
+from semsearch.tuning.public_datasets import DATA, PUBLISHED
+from semsearch.types import LabelledPair, Skipped
 
 _TEXTS = (
     ("text_a", "text_b"),

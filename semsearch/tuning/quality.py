@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semsearch.errors import InvalidInput
-from semsearch.records import LabelledPair
+from semsearch.types import LabelledPair
 
 CONFIDENCE = 0.95
 """Of every interval in this module."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semsearch.records import LabelledPair
 from semsearch.text import clean
+from semsearch.types import LabelledPair
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from semsearch.dedup.classifier import Verifier, train, words_of
 from semsearch.errors import InvalidInput
-from semsearch.records import LabelledPair
 from semsearch.tuning.guarantee import CONFIDENCE, Promise, cut_between, promise
 from semsearch.tuning.pairs import positives
 from semsearch.tuning.quality import (
@@ -28,7 +28,7 @@ from semsearch.tuning.quality import (
     weights_of,
 )
 from semsearch.tuning.split import Split, ends_of, split_pairs
-from semsearch.tuning.verifier import Verifier, train, words_of
+from semsearch.types import LabelledPair
 
 FEW = 30
 """With fewer positives (or negatives) than this in a part, a note says so: the intervals are wide."""
@@ -70,7 +70,7 @@ class Tuning:
 
     `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
     split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for;
-    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.tuning.verifier`).
+    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.dedup.classifier`).
     """
 
     name: str

@@ -1,0 +1,97 @@
+"""`semsearch status` and `semsearch remove`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from semsearch.cli import options, render
+from semsearch.cli.pair_options import promised
+
+
+@click.command(
+    "status",
+    short_help="Show what made the index and what it holds.",
+    epilog=options.closing(
+        (
+            "semsearch status",
+            "semsearch status --sources",
+        ),
+        codes=(0, 1, 2, 10, 12, 13),
+    ),
+)
+@options.index
+@click.option("--sources", is_flag=True, help="List the names of all sources instead, one a line.")
+@options.as_json
+def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
+    """Show where the index is, what made it and what it holds."""
+    from semsearch.index import Index
+
+    with Index.open(folder) as index:
+        if sources:
+            names = index.sources()
+            if as_json:
+                render.emit_json(names)
+            else:
+                for source in names:
+                    click.echo(render.name(source))
+            return
+        status = index.status()
+    if as_json:
+        render.emit_json(asdict(status))
+        return
+    settings, counts = status.settings, status.counts
+    threshold = status.threshold
+    rows = {
+        "index": render.relative(status.folder),
+        "model": f"{settings['model']} ({settings['precision']}, {settings['dimension']} dimensions,"
+        f" passages of at most {settings['window']} tokens)",
+        "weights": f"SHA-256 {str(settings['weights'])[:12]}",
+        "holds": ", ".join(
+            render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")
+        ),
+        "size": ", ".join(f"{part} {render.size(count)}" for part, count in status.bytes.items() if count),
+        "last ingest": status.last_ingest or "never",
+        "threshold": f"{threshold['threshold']:g}, tuned on {threshold['pairs']} ({threshold['rule']})"
+        if threshold
+        else "none saved; `semsearch tune` chooses one",
+    }
+    if threshold and threshold.get("promise"):
+        rows["threshold"] += f"; {promised(threshold['promise'])}"
+    if verifier := status.verifier:
+        rows["verifier"] = f"chance {verifier['chance']:g}, tuned on {verifier['pairs']} ({verifier['rule']})"
+        if verifier["promise"]:
+            rows["verifier"] += f"; {promised(verifier['promise'])}"
+    for label, value in rows.items():
+        click.echo(f"{label:<12} {render.name(str(value))}")
+    if status.pending:
+        render.talk("a run was cut off, or is at work; the next one that writes completes it")
+
+
+@click.command(
+    "remove",
+    short_help="Take a source out of the index.",
+    epilog=options.closing(
+        (
+            "semsearch remove notes/old.md",
+            "semsearch remove notes",
+        ),
+        codes=(0, 1, 2, 10, 11, 12, 13),
+    ),
+)
+@click.argument("source")
+@options.index
+@options.wait
+@options.as_json
+def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> None:
+    """Take SOURCE out of the index: a file, or all that lies below a folder. The files themselves are left alone.
+
+    The next ingest of the same folder adds them again, unless .semsearchignore names them.
+    """
+    from semsearch.index import Index
+
+    with Index.open(folder, wait=wait) as index:
+        count = index.remove(source)
+    if as_json:
+        render.emit_json({"removed": count})
+    render.talk(f"removed {render.plural(count, 'source')} from the index")

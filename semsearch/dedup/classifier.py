@@ -1,0 +1,215 @@
+"""The pair verifier: from the cosine of two texts and what their words say, the chance that they are duplicates.
+
+Gradient-boosted trees (Friedman 2001), three forests with different random halves of the pairs, trained with
+scikit-learn and kept as plain arrays: deciding loads nothing but NumPy. The sum of the trees becomes a chance by
+Platt scaling, fitted to what forests said of pairs that share no text with those that they were trained on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semsearch.dedup.features import FEATURES, Words, evidence
+from semsearch.errors import IndexDamaged
+from semsearch.text import clean
+from semsearch.tuning.split import linked
+from semsearch.types import LabelledPair
+
+LEAST = 100
+"""Pairs of each kind, duplicates and others, that it takes to train on."""
+_SEEDS, _FOLDS = 3, 5
+_MISSED = 0.01
+"""The share of the duplicates trained on that may lie below the floor."""
+_LEAF = -1
+_ROWS = 256
+"""Rows judged in one go: what they need stays in the processor's cache."""
+_NUMBERS = ("floor", "slope", "intercept")
+_ARRAYS: dict[str, type] = {
+    "roots": np.int64,
+    "feature": np.int64,
+    "most": np.float64,
+    "left": np.int64,
+    "right": np.int64,
+    "value": np.float64,
+}
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verifier:
+    """Decides on pairs whose cosine is at least `floor`; all others are no duplicates.
+
+    The trees stand one after another. Of each node: the number of the `feature` (-1 in a leaf), what it must not pass
+    (`most`) for going `left` and else `right`, and the `value` of a leaf. `roots` are the first nodes of the trees.
+    """
+
+    floor: float
+    slope: float
+    intercept: float
+    roots: Ints
+    feature: Ints
+    most: Floats
+    left: Ints
+    right: Ints
+    value: Floats
+
+    def chances(self, cosines: ArrayLike, a: Sequence[Words], b: Sequence[Words]) -> Floats:
+        """The chance of each pair to be one of duplicates, in [0, 1]: 0 below the floor."""
+        cosines = np.asarray(cosines, np.float64)
+        found = np.zeros(len(cosines))
+        able = np.flatnonzero(cosines >= self.floor)
+        if len(able):
+            rows = _features(cosines[able], [a[at] for at in able.tolist()], [b[at] for at in able.tolist()])
+            found[able] = _chance(self.slope * self._sum(rows) + self.intercept)
+        return found
+
+    def _sum(self, rows: NDArray[np.float32]) -> Floats:
+        # All trees at once for some rows. A leaf leads to itself, so it is of no matter who arrives first.
+        leaf, every = self.feature == _LEAF, np.arange(len(self.feature))
+        feature, most = np.where(leaf, 0, self.feature), np.where(leaf, np.inf, self.most)
+        left, right = np.where(leaf, every, self.left), np.where(leaf, every, self.right)
+        total = np.zeros(len(rows))
+        for start in range(0, len(rows), _ROWS):
+            values = rows[start : start + _ROWS]
+            begin = (np.arange(len(values)) * values.shape[1])[:, None]
+            node = np.tile(self.roots, (len(values), 1))
+            while not leaf.take(node).all():
+                turned = values.take(begin + feature.take(node)) <= most.take(node)
+                node = np.where(turned, left.take(node), right.take(node))
+            total[start : start + _ROWS] = self.value.take(node).sum(axis=1)
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return {"features": len(FEATURES), **numbers, **arrays}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Verifier":
+        """The verifier that `to_dict` gave. Raises `IndexDamaged` for what it cannot have given: it never loops, and
+        reads no number that is not there."""
+        try:
+            arrays: dict[str, Any] = {name: np.array(values[name], kind) for name, kind in _ARRAYS.items()}
+            numbers: dict[str, Any] = {name: float(values[name]) for name in _NUMBERS}
+            verifier = cls(**numbers, **arrays)
+            possible = values["features"] == len(FEATURES) and verifier._possible()
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            possible = False
+        if not possible:
+            raise IndexDamaged(
+                "the saved verifier is damaged, or of another semsearch", "run `semsearch tune` again"
+            )
+        return verifier
+
+    def _possible(self) -> bool:
+        n = len(self.feature)
+        shapes = {array.shape for array in (self.feature, self.most, self.left, self.right, self.value)}
+        if shapes != {(n,)} or self.roots.ndim != 1 or not n:
+            return False
+        numbers = np.concatenate([[self.floor, self.slope, self.intercept], self.most, self.value])
+        inner = np.flatnonzero(self.feature != _LEAF)
+        children = np.stack([self.left[inner], self.right[inner]])
+        return bool(
+            np.isfinite(numbers).all()
+            and (self.feature >= _LEAF).all()
+            and (self.feature <= len(FEATURES)).all()
+            and (children > inner).all()
+            and (children < n).all()
+            and (self.roots >= 0).all()
+            and (self.roots < n).all()
+        )
+
+
+def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike) -> Verifier | None:
+    """A verifier for pairs like these, or None where fewer than `LEAST` are duplicates, or are none, or where the
+    cosine tells them apart.
+
+    `cosines` are float [n], `positive` bool [n]. The same pairs give the same verifier.
+    """
+    cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
+    if min(np.count_nonzero(positive), np.count_nonzero(~positive)) < LEAST:
+        return None
+    floor = float(np.floor(100 * np.quantile(cosines[positive], _MISSED)) / 100)
+    able = np.flatnonzero(cosines >= floor)
+    if positive[able].all():
+        return None
+    a, b = words_of([pairs[at] for at in able.tolist()])
+    rows, truth, cosines = _features(cosines[able], a, b), positive[able], cosines[able]
+    cluster = linked([pairs[at] for at in able.tolist()])
+    fold = np.random.default_rng(0).integers(0, _FOLDS, cluster.max() + 1)[cluster]
+    unseen = np.zeros(len(rows))
+    for held in range(_FOLDS):
+        rest, part = fold != held, fold == held
+        if part.any() and 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
+            unseen[part] = _flat([_forest(rows[rest], truth[rest], held)], floor)._sum(rows[part])
+    forests = [_forest(rows, truth, seed) for seed in range(_SEEDS)]
+    slope, intercept = _platt(unseen, truth)
+    return _flat(forests, floor, slope, intercept)
+
+
+def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
+    """Both sides of some pairs taken apart, each text once."""
+    known = {text: Words(text) for pair in pairs for text in (clean(pair.text_a), clean(pair.text_b))}
+    a, b = (
+        [known[clean(text)] for text in side]
+        for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
+    )
+    return a, b
+
+
+def _features(cosines: Floats, a: Iterable[Words], b: Iterable[Words]) -> NDArray[np.float32]:
+    rows = [evidence(x, y) for x, y in zip(a, b, strict=True)]
+    return np.column_stack([cosines, np.array(rows, np.float64)]).astype(np.float32)
+
+
+def _chance(score: Floats) -> Floats:
+    chance: Floats = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
+    return chance
+
+
+def _forest(rows: NDArray[np.float32], truth: NDArray[np.bool_], seed: int) -> Any:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    return GradientBoostingClassifier(
+        n_estimators=150, learning_rate=0.06, max_depth=4, min_samples_leaf=10, subsample=0.5, max_features=0.5,
+        random_state=seed,
+    ).fit(rows, truth)  # fmt: skip
+
+
+def _flat(forests: Sequence[Any], floor: float, slope: float = 1.0, intercept: float = 0.0) -> Verifier:
+    """The trees of some forests as arrays, to be summed: the mean of what the forests say."""
+    trees = [(tree[0].tree_, forest.learning_rate) for forest in forests for tree in forest.estimators_]
+    sizes = [tree.node_count for tree, _ in trees]
+    starts = np.cumsum([0, *sizes[:-1]])
+    inner = np.concatenate([tree.children_left != -1 for tree, _ in trees])
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(tree, name) for tree, _ in trees])
+
+    offset = np.repeat(starts, sizes)
+    value = np.concatenate([tree.value[:, 0, 0] * rate / len(forests) for tree, rate in trees])
+    return Verifier(
+        floor,
+        slope,
+        intercept,
+        starts,
+        np.where(inner, joined("feature"), _LEAF).astype(np.int64),
+        np.where(inner, joined("threshold"), 0.0),
+        np.where(inner, joined("children_left") + offset, 0),
+        np.where(inner, joined("children_right") + offset, 0),
+        np.where(inner, 0.0, value),
+    )
+
+
+def _platt(scores: Floats, truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """The slope and intercept that make scores chances (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1e6).fit(scores[:, None], truth)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

@@ -1,0 +1,1 @@
+"""Measure models, thresholds and searches against judged data, and report the results."""

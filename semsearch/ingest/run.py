@@ -1,0 +1,410 @@
+"""Bringing an index up to date with files: read, clean, split, embed and store, side by side.
+
+One thread reads ahead, the caller's thread embeds (the slow part), one thread writes behind. Work travels in chunks
+of bounded size, so memory does not grow with the corpus or with its largest file.
+"""
+
+import hashlib
+import json
+import os
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from semsearch.embedding import Embedder, Vectors
+from semsearch.errors import InvalidInput, ModelError, UnreadableSource
+from semsearch.files import opened
+from semsearch.readers import Found, RowFields, read, read_text, walk
+from semsearch.storage.library import DocumentRecord, Library, PassageRecord, SourceState
+from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION, clean, split, text_digest
+from semsearch.types import Document, Skipped
+
+STANDARD_INPUT = "<stdin>"
+"""The key of the source that standard input is."""
+UNKNOWN_SHARE = 0.05
+"""From this share of unknown tokens on, the model does not know the text of a source."""
+
+_CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
+_CHUNK_METADATA = 16 * 1024 * 1024
+_ENTRY = 100
+"""What an entry of metadata takes beside its characters."""
+_READ_AHEAD, _WRITE_BEHIND = 4, 2
+_FRESH_NS = 2_000_000_000
+"""A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
+_PROSE = frozenset({
+    "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
+    ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
+})  # fmt: skip
+"""The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
+
+_T = TypeVar("_T")
+
+
+Change = Literal["added", "updated", "removed"]
+"""What an ingest does to a source that is not as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest has come: `done` of `total` bytes, and passages so far."""
+
+    done: int
+    total: int
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did. `added`, `updated`, `unchanged` and `removed` count sources; `embedded` counts texts.
+
+    `unknown` names the sources of whose tokens the model does not know `UNKNOWN_SHARE` or more, with the share.
+    """
+
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    documents: int = 0
+    passages: int = 0
+    embedded: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    unknown: tuple[tuple[str, float], ...] = ()
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def failed(self) -> tuple[Skipped, ...]:
+        """What should have been read and could not be."""
+        return tuple(skipped for skipped in self.skipped if skipped.failed)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Documents of one source on their way to the Library; the last piece of a source has `last` set."""
+
+    key: str
+    state: SourceState
+    documents: list[DocumentRecord] = field(default_factory=list)
+    size: int = 0
+    metadata: int = 0
+    last: bool = False
+
+    @property
+    def passages(self) -> int:
+        return sum(len(document.passages) for document in self.documents)
+
+
+class Survey:
+    """What a run over some roots has to do: the files that changed and the sources that are gone."""
+
+    def __init__(
+        self,
+        known: Mapping[str, SourceState],
+        base: Path,
+        roots: Sequence[Path],
+        fields: RowFields,
+        max_bytes: int,
+    ) -> None:
+        self.started = time.monotonic()
+        self.known = known
+        self.fields = fields
+        self.skipped: list[Skipped] = []
+        self.changed: list[tuple[Path, str, SourceState]] = []
+        self.touched: dict[str, SourceState] = {}
+        self.unchanged = 0
+        self.total = 0
+        seen = set()
+        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
+        for item in walk(roots, max_bytes=max_bytes) if roots else ():
+            if isinstance(item, Skipped):
+                self.skipped.append(item)
+            else:
+                key = source_key(item.path, base)
+                seen.add(key)
+                self._look(item, key, reading)
+        # What lies below a folder that could not be read is not gone: nobody looked.
+        unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
+        self.gone = [
+            key
+            for key in known
+            if key not in seen
+            and any(is_below(key, root, base) for root in roots)
+            and not any(is_below(key, path, base) for path in unseen)
+        ]
+
+    def _look(self, file: Found, key: str, reading: str) -> None:
+        """Sort a file into changed or unchanged: by size and time, and where these differ by its digest."""
+        known = self.known.get(key)
+        if known and known.digest and known.reading == reading:
+            if (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+                self.unchanged += 1
+                return
+        else:
+            known = None
+        try:
+            with opened(file.path) as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            self.skipped.append(Skipped(str(file.path), error.strerror or str(error), failed=True))
+            return
+        fresh = time.time_ns() - file.mtime_ns < _FRESH_NS
+        state = SourceState(file.size, 0 if fresh else file.mtime_ns, digest, reading)
+        if known and known.digest == digest:
+            self.unchanged += 1
+            self.touched[key] = state
+        else:
+            self.changed.append((file.path, key, state))
+            self.total += file.size
+
+    def report(self, standard_input: bool = False) -> IngestReport:
+        """What a run would do."""
+        keys = [key for _, key, _ in self.changed] + [STANDARD_INPUT] * standard_input
+        return IngestReport(
+            added=sum(key not in self.known for key in keys),
+            updated=sum(key in self.known for key in keys),
+            unchanged=self.unchanged,
+            removed=len(self.gone),
+            skipped=tuple(self.skipped),
+            seconds=time.monotonic() - self.started,
+            dry_run=True,
+        )
+
+
+class Run:
+    """One ingest: carries out what a `Survey` found. `deliver` tells the vector index what is on the outbox."""
+
+    def __init__(
+        self, survey: Survey, library: Library, embedder: Embedder, deliver: Callable[[], None]
+    ) -> None:
+        self._survey = survey
+        self._library = library
+        self._deliver = deliver
+        self._embedder = embedder
+        self._skipped = list(survey.skipped)
+        self._unknown: list[tuple[str, float]] = []
+        self._versions: dict[str, int] = {}
+        self._outcomes: list[bool | None] = []
+        self._tell: Callable[[Change, str], None] = lambda change, key: None
+
+    def ingest(
+        self,
+        standard_input: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        tell: Callable[[Change, str], None] | None = None,
+    ) -> IngestReport:
+        """Embed and publish what changed, chunk by chunk, then remove what is gone; see `Index.ingest`."""
+        self._tell = tell or self._tell
+        survey, total = self._survey, self._survey.total + len(standard_input or "")
+        documents = passages = embedded = done = 0
+        self._library.discard_unpublished()
+        with (
+            closing(Library(self._library.path)) as reader,
+            ThreadPoolExecutor(1, "semsearch-write") as writer,
+        ):
+            behind: deque[tuple[Future[None], set[bytes]]] = deque()
+            for chunk in _chunks(_ahead(self._pieces(standard_input), _READ_AHEAD)):
+                while behind and (behind[0][0].done() or len(behind) >= _WRITE_BEHIND):
+                    behind.popleft()[0].result()
+                texts = {p.digest: p.text for piece in chunk for d in piece.documents for p in d.passages}
+                missing = reader.missing(texts.keys() - set().union(*(digests for _, digests in behind)))
+                order = [digest for digest in texts if digest in missing]
+                size, count, finished = sum(piece.size for piece in chunk), len(order), 0
+
+                def step(texts_done: int) -> None:
+                    nonlocal finished
+                    finished += texts_done
+                    if progress is not None and finished < count:  # noqa: B023 - called within this turn of the loop
+                        share = finished / count  # noqa: B023
+                        progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
+
+                vectors = self._embedder.encode([texts[digest] for digest in order], step)
+                lengths = np.linalg.norm(vectors, axis=1)
+                if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
+                    raise ModelError(
+                        f"{self._embedder.fingerprint.model} gave a vector that has no direction"
+                    )
+                new = dict(zip(order, vectors, strict=True))
+                behind.append((writer.submit(self._write, chunk, new), missing))
+                documents += sum(len(piece.documents) for piece in chunk)
+                passages += sum(piece.passages for piece in chunk)
+                embedded += count
+                done += size
+                if progress is not None:
+                    progress(Progress(done, total, passages))
+            for future, _ in behind:
+                future.result()
+        self._library.touch(survey.touched)
+        self._library.remove(survey.gone)
+        self._library.sweep()
+        self._deliver()
+        for key in survey.gone:
+            self._tell("removed", key)
+        return IngestReport(
+            added=self._outcomes.count(None),
+            updated=self._outcomes.count(True),
+            unchanged=survey.unchanged + self._outcomes.count(False),
+            removed=len(survey.gone),
+            documents=documents,
+            passages=passages,
+            embedded=embedded,
+            skipped=tuple(self._skipped),
+            unknown=tuple(self._unknown),
+            seconds=time.monotonic() - survey.started,
+        )
+
+    def _write(self, pieces: list[_Piece], new: dict[bytes, Vectors]) -> None:
+        documents = []
+        for piece in pieces:
+            if piece.key not in self._versions:
+                self._versions[piece.key] = self._library.begin_source(piece.key, piece.state)
+            documents += [(self._versions[piece.key], document) for document in piece.documents]
+        self._library.add(documents, new)
+        finished = [piece for piece in pieces if piece.last]
+        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in finished]
+        outcomes = self._library.publish(ready)
+        self._outcomes += outcomes
+        self._deliver()
+        for piece, outcome in zip(finished, outcomes, strict=True):
+            if outcome is not False:
+                self._tell("added" if outcome is None else "updated", piece.key)
+
+    def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
+        """Every changed source as pieces of bounded size, read and split."""
+        if standard_input is not None:
+            state = SourceState(len(standard_input), 0, "", "")
+            yield from self._read(iter([read_text(standard_input, STANDARD_INPUT)]), STANDARD_INPUT, state)
+        for path, key, state in self._survey.changed:
+            try:
+                yield from self._read(read(path, key, self._survey.fields), key, state)
+            except UnreadableSource as error:
+                self._skipped.append(Skipped(str(path), str(error), failed=True))
+            except InvalidInput as error:
+                if len(self._survey.changed) == 1:
+                    raise
+                self._skipped.append(Skipped(str(path), str(error), failed=True))
+
+    def _read(self, items: Iterator[Document | Skipped], key: str, state: SourceState) -> Iterator[_Piece]:
+        tokens = unknown = 0
+
+        def measure(texts: Sequence[str]) -> list[int]:
+            counts: list[int] = self._embedder.measure(texts)[0].tolist()
+            return counts
+
+        piece, left, found, failed = _Piece(key, state), state.size, False, False
+        skipped_before = len(self._skipped)
+        for item in items:
+            if isinstance(item, Skipped):
+                self._skipped.append(item)
+                failed |= item.failed
+                continue
+            record = document_record(item, measure, self._embedder.fingerprint.window)
+            if not record.passages:
+                continue
+            found = True
+            piece.documents.append(record)
+            counts = self._embedder.measure([passage.text for passage in record.passages])
+            tokens, unknown = tokens + int(counts[0].sum()), unknown + int(counts[1].sum())
+            size = min(left, sum(len(passage.text) for passage in record.passages))
+            piece.size, left = piece.size + size, left - size
+            piece.metadata += sum(
+                len(name) + len(str(value)) + _ENTRY for name, value in item.metadata.items()
+            )
+            if (
+                piece.size > _CHUNK_CHARACTERS
+                or piece.metadata > _CHUNK_METADATA
+                or len(piece.documents) >= _CHUNK_PASSAGES
+            ):
+                yield piece
+                piece = _Piece(key, state)
+        if not found:
+            if failed:
+                return  # nothing could be read: what was known of the source stays
+            if len(self._skipped) == skipped_before:
+                self._skipped.append(Skipped(key, "no text"))
+            if key in self._survey.known:
+                self._survey.gone.append(key)
+            return
+        if tokens and unknown / tokens >= UNKNOWN_SHARE:
+            self._unknown.append((key, unknown / tokens))
+        piece.size += left
+        piece.last = True
+        if failed:  # read it again next time, so that what is wrong with it is said again
+            piece.state = SourceState(state.size, state.mtime_ns, "", state.reading)
+        yield piece
+
+
+def document_record(
+    document: Document, measure: Callable[[Sequence[str]], list[int]], window: int
+) -> DocumentRecord:
+    """A document as it is stored: cleaned, split, every passage with its place in the file."""
+    text = clean(document.text)
+    name = document.name.encode("utf-8", "backslashreplace").decode()
+    breaks = [at for at, character in enumerate(text) if character == "\n"]
+    lines = document.numbers or range(1, len(breaks) + 2)
+    passages = []
+    marked = PurePosixPath(document.source).suffix.lower() in _PROSE
+    for ordinal, span in enumerate(split(text, measure, window, marked=marked)):
+        body = text[span.start : span.end]
+        digest = text_digest(body)
+        identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
+        first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
+        id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
+    return DocumentRecord(name, text_digest(text.strip()), document.metadata, passages)
+
+
+def _chunks(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+    """Pieces together, so that the embedder always has enough to sort and batch."""
+    chunk: list[_Piece] = []
+    passages = size = metadata = 0
+    for piece in pieces:
+        chunk.append(piece)
+        passages, size, metadata = passages + piece.passages, size + piece.size, metadata + piece.metadata
+        if passages >= _CHUNK_PASSAGES or size >= _CHUNK_CHARACTERS or metadata >= _CHUNK_METADATA:
+            yield chunk
+            chunk, passages, size, metadata = [], 0, 0, 0
+    if chunk:
+        yield chunk
+
+
+def _ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
+    """The same items, with up to `depth` of them made ahead in a thread."""
+    with ThreadPoolExecutor(1, "semsearch-read") as reader:
+        waiting = deque(reader.submit(next, items, None) for _ in range(depth))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(next, items, None))
+            yield item
+
+
+def source_key(path: Path, base: Path) -> str:
+    """A file's path relative to `base` where it lies below, absolute elsewhere, always with `/`."""
+    absolute = _absolute(path)
+    key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
+def is_below(key: str, path: Path, base: Path) -> bool:
+    """Whether a source is the file `path`, or lies below that folder."""
+    return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
+
+
+def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
+    """Which of the `known` sources one is, or lie below a folder. Raises `InvalidInput` where there is none."""
+    places = (Path(source), base / source) if str(source) else ()
+    keys = [key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)]
+    if not keys:
+        raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
+    return keys
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links

@@ -1,0 +1,1 @@
+"""Keep an index on disk: its folder, lock, Library and vector engine."""

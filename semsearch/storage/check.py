@@ -1,0 +1,91 @@
+"""Proving an index sound: all the Library says, and all that Chroma holds; and saving what is left of a Library."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from semsearch.errors import IndexDamaged
+from semsearch.storage.library import (
+    Library,
+    Salvage,
+    content_problems,
+    database_problems,
+    full_text_problems,
+    migrate,
+    outdated,
+    salvage,
+)
+from semsearch.storage.lock import writing
+from semsearch.storage.vectors.sync import FOLDER, Replica
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, what is wrong with it, and what was seen."""
+
+    subject: str
+    problems: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """What `Index.check` found in the index in `folder`."""
+
+    folder: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(finding.problems for finding in self.findings)
+
+
+def check(folder: Path, library: Library, replica: Replica) -> Soundness:
+    """Look at everything. The write lock must be held: what a writer that was cut off has left is completed first."""
+    return Soundness(folder, tuple(_findings(library, replica)))
+
+
+def _findings(library: Library, replica: Replica) -> Iterator[Finding]:
+    problems = database_problems(library.path)
+    yield Finding("database", tuple(problems), "pages, indexes and references of the Library")
+    if not problems:
+        problems = content_problems(library.path)
+        counts = library.counts()
+        note = f"{counts['passages']:,} texts and {counts['vectors']:,} vectors are what was stored"
+        yield Finding("content", tuple(problems), "" if problems else note)
+    if problems:  # neither is Chroma completed from a Library that is damaged, nor compared with it
+        return
+    problems = full_text_problems(library.path)
+    yield Finding("words", tuple(problems), "" if problems else "full-text search is what was stored")
+    left = library.pending() or not replica.sealed
+    try:
+        replica.complete()
+        replica.settle()
+    except IndexDamaged as error:
+        yield Finding("unfinished", (str(error),))
+        return
+    yield Finding("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
+    changed = () if replica.intact(thoroughly=True) else ("they are not as the last writer left them",)
+    problems = database_problems(library.path.parent / FOLDER / "chroma.sqlite3")
+    yield Finding("files", (*changed, *problems), "Chroma's are as the last writer left them")
+    proof = replica.prove()
+    if proof.problems:
+        yield Finding("vectors", proof.problems)
+    else:
+        note = f"{proof.passages:,} passages, their vectors, texts and places in Chroma"
+        yield Finding("vectors", (), note)
+        yield Finding("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
+    strays = tuple(f"{name} belongs to nothing" for name in replica.strays())
+    yield Finding("strays", strays, "no folder that belongs to nothing")
+
+
+def mend(folder: Path, *, wait: float) -> Salvage | None:
+    """Save what can be read of the Library of the index in `folder`, which is not open; None where it is sound."""
+    path = folder / "library.sqlite3"
+    with writing(folder, wait):
+        if outdated(path) and not database_problems(path):
+            migrate(path)
+        if not (database_problems(path) or content_problems(path)):
+            return None
+        return salvage(path)

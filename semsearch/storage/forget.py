@@ -1,0 +1,132 @@
+"""Forgetting sources so that no file of the index holds their texts or vectors, and looking whether that is so."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semsearch.files import disk
+from semsearch.storage.library import Library, every_text, holdings
+from semsearch.storage.vectors.sync import Replica
+
+_PIECE, _SHORTEST = 32, 8
+_BLOCK = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was forgotten, and what a look for it found.
+
+    `pieces` is how many pieces of texts and vectors were looked for in `files` files, and `left` the files that hold
+    any of them, by their paths in the index. What other sources say as well was not looked for, nor `short` texts.
+    """
+
+    sources: int
+    passages: int
+    pieces: int = 0
+    short: int = 0
+    files: int = 0
+    left: tuple[str, ...] = ()
+
+
+def forget(
+    folder: Path,
+    library: Library,
+    replica: Replica,
+    keys: Collection[str],
+    caches: Iterable[str],
+    *,
+    verify: bool,
+) -> Forgotten:
+    """Remove sources, and make every file that held them anew. The write lock must be held.
+
+    `caches` are files of the index that can be done without; older versions of the Library go as well.
+    """
+    held = list(holdings(library.path, keys))
+    library.remove(keys)
+    library.sweep()
+    library.compact()
+    replica.renew()
+    with disk(folder):
+        for pattern in (*caches, f"{library.path.name}.*"):
+            for path in folder.glob(pattern):
+                path.unlink()
+    if not verify:
+        return Forgotten(len(keys), len(held))
+    texts = {text for row in held for text in row[:2]} - {"{}"}  # a document without metadata
+    gone = library.missing(digest for *_, digest, _ in held)
+    vectors = {vector for *_, digest, vector in held if digest in gone}
+    pieces = {piece for text in texts for piece in _pieces(text.encode())}
+    pieces = {piece for piece in pieces if len(piece) >= _SHORTEST}
+    pieces -= _Sought(pieces).among(_joined(every_text(library.path)))
+    pieces |= {piece for vector in vectors for piece in _pieces(vector)}
+    sought = _Sought(pieces)
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    with disk(folder):
+        left = [path for path in paths if sought.among(_blocks(path))]
+    return Forgotten(
+        len(keys),
+        len(held),
+        len(pieces),
+        sum(len(text.encode()) < _SHORTEST for text in texts),
+        len(paths),
+        tuple(path.relative_to(folder).as_posix() for path in left),
+    )
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """Pieces of 32 bytes, one after the other: a database breaks long values up, but not so small."""
+    for start in range(0, max(1, len(content) - _PIECE + 1), _PIECE):
+        yield content[start : start + _PIECE]
+
+
+class _Sought:
+    """Pieces of bytes to look for, at least eight bytes each, at any place of others."""
+
+    def __init__(self, pieces: Collection[bytes]) -> None:
+        self._pieces: dict[int, list[bytes]] = {}
+        for piece in pieces:
+            self._pieces.setdefault(int.from_bytes(piece[:_SHORTEST], "little"), []).append(piece)
+        self._beginnings = np.array(sorted(self._pieces), np.uint64)
+        self._first = np.zeros(1 << 16, bool)
+        self._first[(self._beginnings & np.uint64(0xFFFF)).astype(np.int64)] = True
+
+    def among(self, blocks: Iterable[bytes]) -> set[bytes]:
+        """The pieces that occur in some bytes, given as blocks."""
+        found: set[bytes] = set()
+        before = b""
+        for block in blocks:
+            data = before + block
+            for offset in range(_SHORTEST):
+                count = (len(data) - offset) // _SHORTEST
+                if count <= 0:
+                    continue
+                words = np.frombuffer(data, "<u8", count, offset)
+                at = np.flatnonzero(self._first[(words & np.uint64(0xFFFF)).astype(np.int64)])
+                at = at[np.isin(words[at], self._beginnings)]
+                for place in at.tolist():
+                    start = offset + place * _SHORTEST
+                    candidates = self._pieces[int(words[place])]
+                    found.update(piece for piece in candidates if data.startswith(piece, start))
+            before = data[-_PIECE:]
+        return found
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _joined(texts: Iterable[str]) -> Iterator[bytes]:
+    """Texts as blocks of bytes; none runs into the next."""
+    waiting: list[bytes] = []
+    size = 0
+    for text in texts:
+        waiting.append(text.encode() + b"\0" * _PIECE)
+        size += len(waiting[-1])
+        if size > _BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)

@@ -1,0 +1,158 @@
+"""The folder that an index lives in: finding it, making it, opening it, and what is in it."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from semsearch.dedup.runs import FOLDER as QUARANTINE
+from semsearch.embedding import Embedder, load_embedder
+from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
+from semsearch.files import disk
+from semsearch.storage.library import Library, migrate, outdated
+from semsearch.storage.lock import writing
+from semsearch.storage.vectors.sync import FOLDER as CHROMA
+from semsearch.storage.vectors.sync import sealed_empty
+
+FOLDER = ".semsearch"
+ENVIRONMENT = "SEMSEARCH_INDEX"
+JOIN = "join.npz"
+"""What `dedup` has compared."""
+_LIBRARY = "library.sqlite3"
+
+Settings = Mapping[str, str | int]
+"""The fingerprint of the model that made an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an index is and holds. `bytes` is its size on disk by part."""
+
+    folder: Path
+    settings: dict[str, str | int]
+    counts: dict[str, int]
+    bytes: dict[str, int]
+    last_ingest: str | None
+    threshold: dict[str, Any] | None
+    verifier: dict[str, Any] | None
+    pending: bool
+
+
+def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Path | None:
+    """The folder of the index to use, as git finds `.git`, or None where there is none.
+
+    `folder` if given, then the variable SEMSEARCH_INDEX, then the nearest `.semsearch` upwards from `start` (the
+    working directory). The first two are returned whether they exist or not.
+    """
+    if named := folder or os.environ.get(ENVIRONMENT):
+        return Path(named).absolute()
+    start = (start or Path.cwd()).absolute()
+    return next((at / FOLDER for at in (start, *start.parents) if (at / FOLDER / _LIBRARY).exists()), None)
+
+
+def existing(folder: Path | str | None) -> Path:
+    """The folder that `locate` finds, which has an index. Raises `IndexNotFound`, and `IndexDamaged` for another."""
+    found = locate(folder)
+    if found is None or not found.is_dir() or not any(found.iterdir()):
+        where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
+        raise IndexNotFound(f"no index {where}", "make one: semsearch ingest FOLDER")
+    if not (found / _LIBRARY).exists():
+        raise IndexDamaged(f"{found} is not an index: it has no {_LIBRARY}", "name another with --index")
+    return found
+
+
+def make(folder: Path, model: str, precision: str) -> Embedder:
+    """Make an empty index for the vectors of a model, which is returned; see `Index.create`."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidInput(f"{folder} is there already and not empty", "choose another folder with --index")
+    embedder = load_embedder(model, precision)
+    with disk(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    try:
+        library = Library(staging / _LIBRARY, create=True)
+        library.save_setting("fingerprint", asdict(embedder.fingerprint))
+        library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
+        sealed_empty(library, staging)
+        library.close()
+        with disk(folder):
+            (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
+            staging.chmod(0o755)
+            staging.replace(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return embedder
+
+
+def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
+    """The Library of an index, brought to this version if it is older, and what made the index.
+
+    Raises `IndexDamaged` where it does not say that, and where the folder has what no index has.
+    """
+    _refuse_strange(folder)
+    path = folder / _LIBRARY
+    try:
+        library = Library(path)
+    except SemsearchError:  # of an older release, among others
+        if not outdated(path):
+            raise
+        with writing(folder, wait):
+            migrate(path)
+        library = Library(path)
+    try:
+        settings: Settings = library.setting("fingerprint")
+        if not isinstance(settings, dict) or not {"model", "precision"} <= settings.keys():
+            raise IndexDamaged(f"{folder} does not say what made it", "remove the folder and ingest again")
+    except BaseException:
+        library.close()
+        raise
+    return library, settings
+
+
+def its_model(folder: Path, settings: Settings, *, fetch: bool) -> Embedder:
+    """The model that made an index; `FingerprintMismatch` if it is not the same any more. `fetch` is as in
+    `load_embedder`."""
+    embedder = load_embedder(str(settings["model"]), str(settings["precision"]), fetch=fetch)
+    ours = asdict(embedder.fingerprint)
+    if differing := [name for name in ours if settings.get(name) != ours[name]]:
+        sides = "; ".join(f"{name}: index {settings.get(name)}, model {ours[name]}" for name in differing)
+        raise FingerprintMismatch(
+            f"the model {settings['model']} is not the one {folder} was made with ({sides})",
+            "bring the model back, or ingest into a new index with --index",
+        )
+    return embedder
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The bytes of an index on disk, by part."""
+    parts = {
+        "library": folder.glob(f"{_LIBRARY}*"),
+        "vectors": (folder / CHROMA).rglob("*"),
+        "comparisons": folder.glob(JOIN),
+        "quarantine": (folder / QUARANTINE).rglob("*"),
+    }
+    return {
+        name: sum(path.stat().st_size for path in paths if path.is_file()) for name, paths in parts.items()
+    }
+
+
+def _refuse_strange(folder: Path) -> None:
+    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
+    for at, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            try:
+                mode = (Path(at) / name).lstat().st_mode
+            except FileNotFoundError:  # somebody else is at work
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise IndexDamaged(
+                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
+                    "remove it, or ingest into a new index with --index",
+                )
+        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had

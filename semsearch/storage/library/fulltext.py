@@ -1,0 +1,308 @@
+"""The full-text part of the Library: which terms stand in which published passage, and BM25 over them.
+
+SQLite's FTS5 takes a second or two to rank 100,000 passages by a question in plain words, since most of them hold
+some of its words. Here the passages of a term are one array, and NumPy adds up those of a query in some milliseconds,
+so that *every* passage has its exact score. FTS5's stemmer is used.
+
+Terms are kept in segments, one for each batch of passages that was published. Passages that are gone are struck out
+in their segment. Segments of like size become one, as the digits of a binary counter do, so that there are few.
+"""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import IndexDamaged
+from semsearch.text.analyzer import index_terms
+
+SCHEMA = """
+CREATE TABLE segments (id INTEGER PRIMARY KEY, passages BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
+CREATE TABLE postings (
+    segment_id INTEGER NOT NULL, term TEXT NOT NULL, passages BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (segment_id, term)
+) STRICT, WITHOUT ROWID;
+"""
+ENTRY = "number, vector_id, document_id, heading, text"
+"""What of a row of `passages` is taken in."""
+SEGMENT_SUM = "sum = checksum(passages)"
+POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
+"""Whether a row of `segments` or `postings` is what was stored."""
+_K1, _B = 1.2, 0.75
+"""BM25's parameters, as Lucene and FTS5 have them: how soon a repeated word stops to count, how much length does."""
+_SEGMENT, _LARGEST = 8_192, 65_536
+"""Passages of a new segment at most, and of one that is merged: what is taken into memory at once."""
+_HEADING = 3
+"""How often the words of the headings above a passage count: its author leaves out what they have said. Chosen on
+questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
+_KNOWN_WORDS = 200_000
+_COMMON, _KEPT = 1_000, 5_000_000
+"""Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each at most."""
+_GONE = 0
+_PASSAGE = np.dtype([("number", "<i8"), ("vector", "<i8"), ("document", "<i8"), ("length", "<u4")])
+_POSTING = 4 + 1
+"""Bytes of a passage in a term's list, which is all row numbers in the segment, then how often each has the term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Every published passage: `numbers`, those of their `vectors` and `documents`, and the `norms` of BM25.
+
+    Some rows may be `gone`: their vector is 0, and they are not `live`. `segments` has the rows [start, end) of each.
+    """
+
+    numbers: NDArray[np.int64]
+    vectors: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    norms: NDArray[np.float32]
+    live: NDArray[np.bool_]
+    gone: int
+    segments: Mapping[int, tuple[int, int]]
+    kept: dict[str, "_Impact"] = field(default_factory=dict)
+    """Of the words of earlier queries: most of the work of a query is in words that all have, such as `the`."""
+
+
+_Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
+"""The rows that hold a term, what that adds to the score of each, and more than it can add to any. Where a third and
+more hold it, as they do `the`, the rows are all: adding nothing to some is less work than saying which."""
+
+
+class Lexicon:
+    """Reads and writes the full-text tables over a connection, within the transactions of its owner."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._stems: dict[str, str] = {}
+
+    # -- writing ----------------------------------------------------------------------------------------
+
+    def add(self, passages: Iterable[tuple[int, int, int, str, str]]) -> None:
+        """Take in passages, each an `ENTRY`."""
+        waiting = iter(passages)
+        while some := list(islice(waiting, _SEGMENT)):
+            self._add(some)
+
+    def strike(self, numbers: Sequence[int]) -> None:
+        """Strike out passages; those that are not there are passed over."""
+        if not numbers:
+            return
+        gone = np.array(numbers, np.int64)
+        for id_, passages in self._segments():
+            struck = np.isin(passages["number"], gone) & (passages["vector"] != _GONE)
+            if not struck.any():
+                continue
+            passages = passages.copy()
+            passages["vector"][struck] = _GONE
+            left = np.count_nonzero(passages["vector"] != _GONE)
+            query = "UPDATE segments SET passages = ?1, sum = checksum(?1) WHERE id = ?2"
+            self._db.execute(query, (passages.tobytes(), id_))
+            if left < len(passages) / 2:
+                self._merge([id_])
+
+    def purge(self) -> None:
+        """Leave nothing of the passages that were struck out."""
+        for id_, passages in list(self._segments()):
+            if np.any(passages["vector"] == _GONE):
+                self._merge([id_])
+
+    def refill(self) -> None:
+        """Take in every published passage, and nothing else."""
+        self._db.execute("DELETE FROM postings")
+        self._db.execute("DELETE FROM segments")
+        self.add(self._db.execute(f"SELECT {ENTRY} FROM published ORDER BY number"))
+
+    def _add(self, passages: Sequence[tuple[int, int, int, str, str]]) -> None:
+        words: dict[str, int] = {}
+        found: list[int] = []
+        rows = np.empty(len(passages), _PASSAGE)
+        occurrences = np.empty(len(passages), np.int64)
+        for row, (number, vector, document, heading, text) in enumerate(passages):
+            terms, length = index_terms(f"{heading}\n" * _HEADING + text)
+            rows[row] = number, vector, document, length
+            occurrences[row] = len(terms)
+            found += [words.setdefault(term, len(words)) for term in terms]
+        stems = self.stems(list(words))
+        terms = sorted(set(stems))
+        place = {term: at for at, term in enumerate(terms)}
+        term_of = np.array([place[stem] for stem in stems], np.int64)
+        # Sorted by term and then by row: what equal numbers there are is how often a term occurs in a passage.
+        keys = term_of[np.array(found, np.int64)] * len(passages) + np.repeat(
+            np.arange(len(passages)), occurrences
+        )
+        keys, counts = np.unique(keys, return_counts=True)
+        edges = np.searchsorted(keys // len(passages), np.arange(len(terms) + 1))
+        self._insert(rows, terms, edges, keys % len(passages), np.minimum(counts, 255))
+        sizes = [(segment, len(passages)) for segment, passages in self._segments()]
+        merged, total = [sizes[-1][0]], sizes[-1][1]
+        for segment, size in reversed(sizes[:-1]):
+            if size > total or size + total > _LARGEST:
+                break
+            merged.append(segment)
+            total += size
+        if len(merged) > 1:
+            self._merge(merged[::-1])
+
+    def _merge(self, segments: Sequence[int]) -> None:
+        """Make one segment of some, without the passages that are gone."""
+        held = dict(self._segments())
+        sizes = np.array([len(held[segment]) for segment in segments])
+        starts = dict(zip(segments, (np.cumsum(sizes) - sizes).tolist(), strict=True))
+        passages = np.concatenate([held[segment] for segment in segments])
+        live = passages["vector"] != _GONE
+        marks = ",".join("?" * len(segments))
+        query = (
+            f"SELECT term, segment_id, passages, {POSTINGS_SUM} FROM postings WHERE segment_id IN ({marks})"
+            " ORDER BY term, segment_id"
+        )
+        found = self._db.execute(query, segments).fetchall()
+        terms, owners, parts, sound = zip(*found, strict=True) if found else ((),) * 4
+        if not all(sound):
+            raise _damaged()
+        lists = [_postings(part, len(held[owner])) for owner, part in zip(owners, parts, strict=True)]
+        sizes = np.array([len(rows) for rows, _ in lists], np.int64)
+        rows = np.concatenate([np.empty(0, "<u4"), *(rows for rows, _ in lists)])
+        counts = np.concatenate([np.empty(0, "u1"), *(counts for _, counts in lists)])
+        rows += np.repeat(np.array([starts[owner] for owner in owners], np.uint32), sizes)
+        kept = live[rows]
+        ends = np.concatenate([[0], np.cumsum(kept)])[np.cumsum(sizes)]
+        last = [at for at, (a, b) in enumerate(pairwise((*terms, None))) if a != b]
+        rows, counts = (np.cumsum(live) - 1)[rows[kept]], counts[kept]
+        self._insert(passages[live], [terms[at] for at in last], np.array([0, *ends[last]]), rows, counts)
+        for table, column in (("postings", "segment_id"), ("segments", "id")):
+            self._db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", segments)
+
+    def _insert(
+        self,
+        passages: NDArray[np.void],
+        terms: Sequence[str],
+        edges: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> None:
+        """Write a segment. The rows that hold a term, and how often each does, lie between two edges."""
+        if not len(passages):
+            return
+        query = "INSERT INTO segments (passages, sum) VALUES (?1, checksum(?1))"
+        id_ = self._db.execute(query, (passages.tobytes(),)).lastrowid
+        rows, counts = rows.astype("<u4"), counts.astype("u1")
+        self._db.executemany(
+            "INSERT INTO postings VALUES (?1, ?2, ?3, checksum(?1, ?2, ?3))",
+            (
+                (id_, term, rows[a:b].tobytes() + counts[a:b].tobytes())
+                for term, (a, b) in zip(terms, pairwise(edges.tolist()), strict=True)
+                if b > a
+            ),
+        )
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    def roll(self) -> Roll:
+        """Every passage, as arrays."""
+        segments: dict[int, tuple[int, int]] = {}
+        parts, start = [np.empty(0, _PASSAGE)], 0
+        for id_, passages in self._segments():
+            segments[id_] = start, start + len(passages)
+            start += len(passages)
+            parts.append(passages)
+        rows = np.concatenate(parts)
+        live = rows["vector"] != _GONE
+        average = max(1.0, float(rows["length"][live].mean())) if live.any() else 1.0
+        norms = (_K1 * (1 - _B + _B / average * rows["length"])).astype(np.float32)
+        gone = len(live) - int(np.count_nonzero(live))
+        numbers, vectors, documents = (rows[name].copy() for name in ("number", "vector", "document"))
+        return Roll(numbers, vectors, documents, norms, live, gone, segments)
+
+    def occurrences(self, term: str, roll: Roll) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """The rows of the passages that hold a stemmed term, rising, and how often each does."""
+        parts: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = [
+            (np.empty(0, np.int64), np.empty(0, np.uint8))
+        ]
+        for segment, (start, end) in roll.segments.items():
+            query = f"SELECT passages, {POSTINGS_SUM} FROM postings WHERE segment_id = ? AND term = ?"
+            if found := self._db.execute(query, (segment, term)).fetchone():
+                if not found[1]:
+                    raise _damaged()
+                places, often = _postings(found[0], end - start)
+                parts.append((places.astype(np.int64) + start, often))
+        rows, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        live = roll.live[rows] if roll.gone else slice(None)
+        return rows[live], counts[live]
+
+    def bm25(self, terms: Mapping[str, int], roll: Roll) -> tuple[NDArray[np.float32], float]:
+        """The score of every row for stemmed terms, each with how often the query has it, and more than any can have.
+
+        Okapi BM25 with Lucene's inverse document frequency, never negative: ln(1 + (N - n + 0.5) / (n + 0.5)).
+        Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
+        """
+        scores, most = np.zeros(len(roll.numbers), np.float32), 0.0
+        for term, weight in terms.items():
+            rows, impact, highest = self._impact(term, roll)
+            scores[rows] += weight * impact
+            most += weight * highest
+        return scores, most
+
+    def _impact(self, term: str, roll: Roll) -> _Impact:
+        if (known := roll.kept.get(term)) is not None:
+            return known
+        rows, counts = self.occurrences(term, roll)
+        total = len(roll.numbers) - roll.gone
+        highest = (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
+        often = counts.astype(np.float32)
+        impact = np.float32(highest) * often / (often + roll.norms[rows])
+        found: _Impact = rows, impact, highest
+        if len(rows) > len(roll.numbers) // 3:
+            everywhere = np.zeros(len(roll.numbers), np.float32)
+            everywhere[rows] = impact
+            found = slice(None), everywhere, highest
+        if len(rows) >= _COMMON:
+            if sum(len(some) for _, some, _ in roll.kept.values()) + len(rows) > _KEPT:
+                roll.kept.clear()
+            roll.kept[term] = found
+        return found
+
+    def stems(self, words: Sequence[str]) -> list[str]:
+        """The stem of each word, which is of letters and digits: Porter's for ASCII, others as they are."""
+        known = self._stems
+        if missing := {word for word in words if word not in known and word.isascii()}:
+            if len(known) > _KNOWN_WORDS:
+                known.clear()
+                missing = {word for word in words if word.isascii()}
+            known.update(_porter(sorted(missing)))
+        return [known.get(word, word) for word in words]
+
+    def _segments(self) -> Iterator[tuple[int, NDArray[np.void]]]:
+        query = f"SELECT id, passages, {SEGMENT_SUM} FROM segments ORDER BY id"
+        for id_, data, sound in self._db.execute(query).fetchall():
+            if not sound or len(data) % _PASSAGE.itemsize:
+                raise _damaged()
+            yield id_, np.frombuffer(data, _PASSAGE)
+
+
+def _porter(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each word with its stem by SQLite's own stemmer, which only its full-text tables reach."""
+    with sqlite3.connect(":memory:") as db:
+        db.execute("CREATE VIRTUAL TABLE words USING fts5 (word, content = '', tokenize = 'porter ascii')")
+        db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, instance)")
+        db.executemany("INSERT INTO words (rowid, word) VALUES (?, ?)", enumerate(words))
+        found = db.execute("SELECT doc, term FROM stems").fetchall()
+    db.close()
+    return ((words[at], stem) for at, stem in found)
+
+
+def _postings(data: bytes, passages: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """A term's rows and counts in a segment of so many passages."""
+    count = len(data) // _POSTING
+    if len(data) % _POSTING:
+        raise _damaged()
+    rows = np.frombuffer(data, "<u4", count)
+    if count and rows[-1] >= passages:
+        raise _damaged()
+    return rows, np.frombuffer(data, "u1", offset=4 * count)
+
+
+def _damaged() -> IndexDamaged:
+    return IndexDamaged("the full-text part of the Library is damaged", "make it anew: semsearch repair")

@@ -1,0 +1,143 @@
+"""What can still be read of a damaged Library, as a new one.
+
+Every row is looked at by itself: texts must be those of their digests, vectors of unit length. A source that does not
+have all its passages is left out. One whose own row is lost has no name any more, so all are marked to be read again,
+as the next ingest does; it embeds only texts whose vectors were lost.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import IndexDamaged
+from semsearch.files import disk
+from semsearch.storage.library.checks import is_unit
+from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
+from semsearch.storage.library.store import DocumentRecord, Library, PassageRecord, SourceState
+from semsearch.text import text_digest
+
+_SETTINGS = ("fingerprint", "created", "threshold", "verifier", "last_ingest")
+_ADD = 1_000
+_FURTHEST = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What became of a damaged Library: where it is kept, the sources that are `lost`, and how many were kept."""
+
+    backup: Path
+    lost: tuple[str, ...]
+    sources: int
+    passages: int
+
+
+def salvage(path: Path) -> Salvage:
+    """Put what can be read of the Library at `path` in its place, and the damaged file beside it.
+
+    The write lock must be held, and the file not open. Raises `IndexDamaged` where not even its model can be read.
+    """
+    backup = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    fresh = path.with_name(f"{path.name}.salvaged")
+    logs = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm")]
+    with disk(path.parent):
+        shutil.copy2(path, backup)
+        if logs[0].exists():
+            shutil.copy2(logs[0], backup.with_name(f"{backup.name}-wal"))
+        for left in path.parent.glob(f"{fresh.name}*"):
+            left.unlink()
+    try:
+        with closing(connected(backup)) as old, closing(Library(fresh, create=True)) as new:
+            lost = _copy(old, new)
+            counts = new.counts()
+    except (IndexDamaged, sqlite3.Error) as error:
+        raise IndexDamaged(
+            f"nothing can be saved of {path}: {error}", "remove the index's folder and ingest again"
+        ) from error
+    with disk(path.parent):
+        for log in logs:  # first: they would be read as the new file's
+            log.unlink(missing_ok=True)
+        os.replace(fresh, path)  # noqa: PTH105 - beside unlink it says what it does
+    return Salvage(backup, tuple(sorted(lost)), counts["sources"], counts["passages"])
+
+
+def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
+    """Copy what is sound; returns the keys of the sources of which something is not."""
+    for key in _SETTINGS:
+        with suppress(sqlite3.Error, ValueError):
+            query = "SELECT value FROM settings WHERE key = ? AND sum = checksum(key, value)"
+            row = old.execute(query, (key,)).fetchone()
+            if row:
+                new.save_setting(key, json.loads(row[0]))
+    if not isinstance(new.setting("fingerprint"), dict):
+        raise IndexDamaged("the name of its model cannot be read")
+    vectors: dict[bytes, NDArray[np.float32]] = {}
+    for digest, blob, sound in _rows(old, "vectors", f"digest, vector, {VECTOR_SUM}"):
+        with suppress(TypeError, ValueError):
+            vector = np.frombuffer(blob, "<f4")
+            if sound and is_unit(vector):
+                vectors[digest] = vector
+    lengths = [len(vector) for vector in vectors.values()]
+    usual = max(set(lengths), key=lengths.count, default=0)
+    vectors = {digest: vector for digest, vector in vectors.items() if len(vector) == usual}
+    new.add([], vectors)  # those of sources that are lost as well: they need not be embedded again
+
+    lost: set[str] = set()
+    passages: dict[int, list[PassageRecord]] = {}
+    columns = (
+        f"document_id, (SELECT {PASSAGE_SUM} FROM (SELECT name AS document, metadata FROM documents"
+        " WHERE documents.id = document_id)), id, text, unit, first, last, heading"
+    )
+    for document, sound, id_, text, *place in _rows(old, "passages", columns):
+        digest = text_digest(text) if sound else b""
+        if digest in vectors:
+            passages.setdefault(document, []).append(PassageRecord(id_, text, digest, *place))
+    documents: dict[int, list[DocumentRecord]] = {}
+    for document, source, name, digest, metadata in _rows(
+        old, "documents", "id, source_id, name, digest, metadata"
+    ):
+        with suppress(TypeError, ValueError):
+            record = DocumentRecord(name, digest, json.loads(metadata), passages.get(document, []))
+            documents.setdefault(source, []).append(record)
+    columns = "id, key, published, size, mtime_ns, reading, passages"
+    for source, key, published, size, mtime, reading, count in _rows(old, "sources", columns):
+        if not published or not isinstance(key, str):
+            continue
+        if sum(len(document.passages) for document in documents.get(source, ())) != count:
+            lost.add(key)
+            continue
+        version = new.begin_source(key, SourceState(size, mtime, "", reading))
+        some = documents.get(source, [])
+        for start in range(0, len(some), _ADD):
+            new.add([(version, document) for document in some[start : start + _ADD]], {})
+        new.publish([(version, "")])
+    return lost
+
+
+def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table that can be read, from its beginning and then, for what lies behind damage, from its end."""
+    seen: set[int] = set()
+    for comparison, order, sign, last in (">", "ASC", 1, -1), ("<", "DESC", -1, _FURTHEST):
+        query = f"SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid {comparison} ? ORDER BY rowid {order}"
+        step = 1
+        while 0 < step < _FURTHEST:
+            try:
+                for number, *row in db.execute(query, (last,)):
+                    if number in seen and sign < 0:
+                        return
+                    step, last = 1, number
+                    seen.add(number)
+                    yield tuple(row)
+                break
+            except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+                last += sign * step
+                step *= 2

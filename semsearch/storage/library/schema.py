@@ -1,0 +1,162 @@
+"""The tables of a Library, and how one that an older release has made becomes what this one reads.
+
+Rows carry checksums (`sum`), since SQLite's pages do not: what a query shows is what was stored.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from semsearch.errors import SemsearchError
+from semsearch.files import disk
+from semsearch.storage.library.connection import connected
+from semsearch.storage.library.fulltext import SCHEMA, Lexicon
+
+VERSION = 4
+
+_TABLES = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    published INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    reading TEXT NOT NULL,
+    passages INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES sources ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    metadata TEXT NOT NULL
+) STRICT;
+CREATE INDEX document_of_source ON documents (source_id);
+CREATE TABLE vectors (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    vector BLOB NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    vector_id INTEGER NOT NULL REFERENCES vectors,
+    text TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    heading TEXT NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+CREATE INDEX passage_of_document ON passages (document_id);
+CREATE INDEX passage_of_id ON passages (id);
+CREATE INDEX passage_of_vector ON passages (vector_id);
+CREATE TABLE outbox (passage_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+"""
+_VIEW = """
+CREATE VIEW published AS
+    SELECT passages.*, documents.name AS document, documents.metadata, sources.key AS source
+    FROM passages JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id
+    WHERE published = 1;
+"""
+
+
+def make(db: sqlite3.Connection) -> None:
+    """Make all tables of a new Library, within a transaction."""
+    _run(db, _TABLES + SCHEMA + _VIEW)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _second(db: sqlite3.Connection) -> None:
+    """Headings of passages, checksums, and how many passages a source has."""
+    _run(
+        db,
+        """
+DROP VIEW published;
+ALTER TABLE sources ADD COLUMN passages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE passages ADD COLUMN heading TEXT NOT NULL DEFAULT '';
+ALTER TABLE passages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE vectors ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE settings ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+UPDATE sources SET passages = (
+    SELECT count(*) FROM documents JOIN passages ON document_id = documents.id WHERE source_id = sources.id
+);
+UPDATE settings SET sum = checksum(key, value);
+UPDATE vectors SET sum = checksum(digest, vector);
+UPDATE passages SET sum = (
+    SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)
+    FROM documents WHERE documents.id = document_id
+);
+"""
+        + _VIEW,
+    )
+
+
+def _third(db: sqlite3.Connection) -> None:
+    """Full-text search, which the next step makes."""
+
+
+def _fourth(db: sqlite3.Connection) -> None:
+    """Checksums in full-text search. It is made anew: nothing says whether what is there is right."""
+    _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + SCHEMA)
+    Lexicon(db).refill()
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}
+"""By the version they start from."""
+
+
+def made_here(db: sqlite3.Connection) -> bool:
+    """Whether a Library's views and triggers are those that `make` makes: others could answer and do what they like."""
+    found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
+    return found == [("view", _VIEW.strip().removesuffix(";"))]
+
+
+def outdated(path: Path) -> bool:
+    """Whether an older release has made the Library at `path`, and this one can read it after `migrate`."""
+    with suppress(sqlite3.Error, SemsearchError), closing(connected(path)) as db:
+        return db.execute("PRAGMA user_version").fetchone()[0] in _STEPS
+    return False
+
+
+def migrate(path: Path) -> None:
+    """Bring a Library to this version, in one transaction, and keep it as it was beside it. Hold the write lock.
+
+    Raises `SemsearchError`, and has changed nothing then.
+    """
+    try:
+        with closing(connected(path)) as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in _STEPS:  # another process was quicker
+                return
+            backup = path.with_name(f"{path.name}.v{version}")
+            with disk(path.parent):
+                backup.unlink(missing_ok=True)
+            try:
+                db.execute("VACUUM INTO ?", (str(backup),))
+            except sqlite3.Error:
+                with suppress(OSError):  # where the disk is full it must not stay so
+                    backup.unlink(missing_ok=True)
+                raise
+            db.execute("BEGIN IMMEDIATE")
+            while version in _STEPS:
+                _STEPS[version](db)
+                version += 1
+            db.execute(f"PRAGMA user_version = {version}")
+            db.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise SemsearchError(
+            f"{path} is of an older release and could not be brought up to date: {error}",
+            "check its folder's permissions and the disk; nothing is changed",
+        ) from error
+
+
+def _run(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";\n"):
+        db.execute(statement)

@@ -1,0 +1,1 @@
+"""Keep the vector engine a copy of the Library."""
