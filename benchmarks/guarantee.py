@@ -11,12 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from common import Report, arguments, need, talk
 
-from semsearch.dedup.classifier import train, words_of
+from semsearch.dedup.classifier import words_of
 from semsearch.embedding import load_embedder
 from semsearch.text import clean
 from semsearch.tuning.guarantee import promise
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.scoring import cosines
+from semsearch.tuning.training import train
 
 CONFIDENCE = 0.9
 

@@ -145,7 +145,7 @@ def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[s
     with TemporaryDirectory() as folder:
         for times in range(5):
             with closing(Library(Path(folder) / f"{times}.sqlite3", create=True)) as library:
-                words = library._lexicon  # private, but nothing else counts words
+                words = library._fulltext  # private, but nothing else counts words
                 words.add(
                     (at, at, at, "", f"{head}\n" * times + text)
                     for at, (_, head, text) in enumerate(passages, 1)

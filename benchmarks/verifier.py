@@ -13,13 +13,14 @@ import numpy as np
 from common import Report, arguments, need, talk
 
 from semsearch.dedup import join
-from semsearch.dedup.classifier import train, words_of
+from semsearch.dedup.classifier import words_of
 from semsearch.dedup.features import Words, reasons
 from semsearch.embedding import load_embedder
 from semsearch.evaluation.pairs import average_precision, recall_at
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.scoring import cosines
 from semsearch.tuning.threshold import sweep
+from semsearch.tuning.training import train
 
 RULES = {"paraphrase": (0.85, 0.5), "relatedness>=4.5": (0.83, None)}
 

@@ -50,7 +50,7 @@ else:  # hidden from type checkers, which would take any misspelt name for one t
         if name in __all__:
             from importlib import import_module
 
-            for home in ("errors", "records", "dedup", "index"):  # the heavy ones last
+            for home in ("errors", "types", "dedup", "index"):  # the heavy ones last
                 module = import_module(f"semsearch.{home}")
                 if hasattr(module, name):
                     return getattr(module, name)

@@ -78,3 +78,28 @@ def disk(folder: Path) -> Iterator[None]:
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
         ) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in place of `path` at once, and on the disk before returning. Raises `OSError`."""
+    temporary = path.with_name(f".{path.name}.semsearch")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(folder: Path) -> None:
+    """Have the entries of a folder on the disk, where the system can say so (Windows cannot)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -16,24 +16,27 @@ import numpy as np
 from semsearch import text
 from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, Judge, save
+from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.in_index import carry_out, find_duplicates, plan_of
 from semsearch.dedup.quarantine import Outcome, undo
-from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.dedup.runs import Run as QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_reranker, model_name
 from semsearch.errors import FingerprintMismatch, InvalidInput
-from semsearch.ingest.run import Change, IngestReport, Progress, Run, Survey, keys_of, source_key
+from semsearch.ingest.report import Change, IngestReport, Progress
+from semsearch.ingest.run import Run
+from semsearch.ingest.sources import keys_of, source_key
+from semsearch.ingest.survey import Survey
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.search.engine import Search
 from semsearch.search.query import Query, parse
 from semsearch.search.similar import highlighted, similar
-from semsearch.storage.check import Soundness, check
+from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, forget
 from semsearch.storage.index_dir import (
     FOLDER,
     JOIN,
+    QUARANTINE,
     Status,
     existing,
     its_model,
@@ -43,9 +46,10 @@ from semsearch.storage.index_dir import (
     sizes,
 )
 from semsearch.storage.lock import writing
-from semsearch.storage.vectors.sync import Replica
+from semsearch.storage.vectors.sync import VectorSync
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import Candidates, find_candidates
+from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import Cosines, model_of, tune_pairs
 from semsearch.tuning.threshold import F1, Aim, Tuning
 from semsearch.types import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
@@ -69,7 +73,7 @@ class Index:
         self._reranking: Reranker | None = None
         self._fetch = False  # a stranger's index may name any model
         self._library, self._settings = open_library(self.folder, wait)
-        self._replica = Replica(self._library, self.folder)
+        self._replica = VectorSync(self._library, self.folder)
 
     @classmethod
     def create(
@@ -404,7 +408,7 @@ class Index:
         nothing is compared, and `InvalidInput` raised where that does not do. `memory` bounds the working bytes beside
         vectors and result; `progress` is called with the work done and in all.
         """
-        judge = Judge.saved(self.threshold, self._library.setting("verifier"))
+        judge = DecisionRule.saved(self.threshold, self._library.setting("verifier"))
         if precision is not None:
             if threshold is not None or lexical is not None:
                 raise InvalidInput(
@@ -550,7 +554,7 @@ class Index:
             pending=self._replica.unfinished,
         )
 
-    def check(self) -> Soundness:
+    def check(self) -> CheckReport:
         """Prove the index sound: the Library's database and all it says, and that Chroma holds that and nothing else.
 
         What a run that was cut off has left is completed first. Reads all there is.

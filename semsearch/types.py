@@ -1,5 +1,6 @@
 """The values that pass between rooms: frozen, plain, and free of behaviour beyond what their fields imply."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -118,7 +119,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedDown:
+class Rejected:
     """Two texts that are alike to the model, but no duplicates to the verifier; `reason` is for people."""
 
     left: str
@@ -160,3 +161,8 @@ class LabelledPair:
     weight: float = 1.0
     cosine: float | None = None
     model: str = ""
+
+
+def field_name(name: str) -> str:
+    """A field's name as it is compared: without case, blanks as `_`."""
+    return re.sub(r"\s+", "_", name.strip()).casefold()

@@ -8,7 +8,7 @@ import numpy as np
 from semsearch.index import Index
 from semsearch.storage.library import full_text_problems
 from semsearch.storage.library.connection import connected
-from semsearch.storage.library.fulltext import Lexicon
+from semsearch.storage.library.fulltext import FullText
 from semsearch.storage.vectors.chroma import VectorIndex
 
 _PAGE = 5_000
@@ -32,7 +32,7 @@ def assert_sound(index: Index) -> None:
         )
         stored = library.execute(query).fetchall()
         assert full_text_problems(index.folder / "library.sqlite3") == []
-        held = Lexicon(library).roll()
+        held = FullText(library).roll()
         found = dict(zip(held.numbers[held.live].tolist(), held.vectors[held.live].tolist(), strict=True))
         assert found == dict(library.execute("SELECT number, vector_id FROM published")), "full-text search"
     expected = {id_: rest for id_, *rest in stored}

@@ -14,8 +14,9 @@ from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch.cli import main
 from semsearch.cli.diff import explain
-from semsearch.dedup.comparison import Passages, compare_documents, coverage
+from semsearch.dedup.comparison import compare_documents, coverage
 from semsearch.errors import InvalidInput
+from semsearch.ingest.lookup import DocumentVectors
 
 LIVE = """The live copy listens on port 8080 of the small computer.
 
@@ -205,8 +206,8 @@ def test_explain_is_short_and_says_what_it_leaves_out() -> None:
 # -- comparison ---------------------------------------------------------------------------------------------
 
 
-def passages(texts: list[str], vectors: list[list[float]]) -> Passages:
-    return Passages("x", tuple(texts), (("line", 1, 1),) * len(texts), np.array(vectors, np.float32))
+def passages(texts: list[str], vectors: list[list[float]]) -> DocumentVectors:
+    return DocumentVectors("x", tuple(texts), (("line", 1, 1),) * len(texts), np.array(vectors, np.float32))
 
 
 def test_coverage_worked_by_hand() -> None:

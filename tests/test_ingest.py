@@ -22,7 +22,8 @@ from semsearch.embedding import Progress as Told
 from semsearch.embedding import Vectors
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.index import Index
-from semsearch.ingest.run import STANDARD_INPUT, IngestReport, Progress
+from semsearch.ingest.report import IngestReport, Progress
+from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.readers import RowFields
 from semsearch.storage.library import DocumentRecord, Library, PassageRecord
 from semsearch.text import text_digest

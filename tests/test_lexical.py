@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from semsearch.dedup import lexical
 from semsearch.dedup.join import Pairs
-from semsearch.dedup.lexical import LEXICAL, batches, jaccard, lexical_join, shingles
+from semsearch.dedup.lexical import batches, lexical_join
 from semsearch.errors import InvalidInput
+from semsearch.text.shingles import LEXICAL, jaccard, shingles
 
 WORDS = [f"word{number}" for number in range(30)]
 

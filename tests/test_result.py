@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import join
-from semsearch.dedup.lexical import lexical_join, shingles
+from semsearch.dedup.lexical import lexical_join
 from semsearch.dedup.result import Compared, Duplicates
 from semsearch.errors import InvalidInput
+from semsearch.text.shingles import shingles
 from semsearch.types import Group, Linkage, Member, Pair
 
 LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")

@@ -23,11 +23,11 @@ COMMANDS = {
     "label": "label",
     "eval": "eval",
     "bench-search": "bench",
-    "status": "manage",
-    "remove": "manage",
-    "forget": "care",
-    "check": "care",
-    "repair": "care",
+    "status": "status",
+    "remove": "status",
+    "forget": "maintenance",
+    "check": "maintenance",
+    "repair": "maintenance",
     "completion": "completion",
 }
 """Each command and the module of this package that holds it, in the order of `--help`."""

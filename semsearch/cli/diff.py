@@ -13,7 +13,8 @@ from semsearch.cli import options, render
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from semsearch.dedup.comparison import Comparison, Coverage, Passages
+    from semsearch.dedup.comparison import Comparison, Coverage
+    from semsearch.ingest.lookup import DocumentVectors
     from semsearch.text.diff import Difference, Segment
     from semsearch.types import Tier
 
@@ -172,7 +173,7 @@ def _values(found: "Comparison") -> dict[str, Any]:
     difference = found.difference
 
     def side(
-        own: "Passages", other: "Passages", coverage: "Coverage", words: int, share: float
+        own: "DocumentVectors", other: "DocumentVectors", coverage: "Coverage", words: int, share: float
     ) -> dict[str, Any]:
         return {
             "name": own.name,
@@ -231,11 +232,16 @@ def _warning(text: str) -> "Text":
 
 
 def _show_coverage(
-    letter: str, own: "Passages", other_letter: str, other: "Passages", coverage: "Coverage", full: bool
+    letter: str,
+    own: "DocumentVectors",
+    other_letter: str,
+    other: "DocumentVectors",
+    coverage: "Coverage",
+    full: bool,
 ) -> None:
     from semsearch.types import place
 
-    def where(passages: "Passages", row: int) -> str:
+    def where(passages: "DocumentVectors", row: int) -> str:
         return place(*passages.places[row]).lstrip(":, ")
 
     rows = [

@@ -10,7 +10,7 @@ from semsearch.cli import options, render
 from semsearch.cli import pair_options as labelled
 
 if TYPE_CHECKING:
-    from semsearch.evaluation.pairs import Judgement, Slice
+    from semsearch.evaluation.pairs import ModelReport, Slice
     from semsearch.tuning.pairs import PairSet
 
 _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
@@ -99,7 +99,7 @@ def eval_(
         for model in dict.fromkeys(models or (DEFAULT_MODEL,))
         for precision in dict.fromkeys(precisions or ("fp32",))
     ]
-    found: list[Judgement] = []
+    found: list[ModelReport] = []
     for model, precision in wanted:
         with render.progress(f"embed {model}", "texts") as bar:
             embedder = load_embedder(model, precision)
@@ -119,7 +119,7 @@ def eval_(
         raise click.exceptions.Exit(3)
 
 
-def _show(name: str, found: "Sequence[Judgement]") -> None:
+def _show(name: str, found: "Sequence[ModelReport]") -> None:
     rows = [
         (
             one.label,

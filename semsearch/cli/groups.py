@@ -22,7 +22,7 @@ def summary(found: "Duplicates", origin: str) -> dict[str, Any]:
     """What was found, but for the groups, as JSON has it; `origin` says where the threshold comes from."""
     names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
     summary = {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
-    return summary | ({"turned_down": list(map(asdict, found.turned_down))} if found.turned_down else {})
+    return summary | ({"rejected": list(map(asdict, found.rejected))} if found.rejected else {})
 
 
 def values(found: "Duplicates", explain: bool) -> Iterator[dict[str, Any]]:
@@ -90,12 +90,12 @@ def show(found: "Duplicates", explain: bool) -> None:
 
 def _show_turned_down(found: "Duplicates") -> None:
     """What the verifier has turned down, and why."""
-    for pair in found.turned_down:
+    for pair in found.rejected:
         chance = f"  P {pair.chance:.2f}" if pair.chance is not None else ""
         click.echo(f"turned down  {pair.similarity:.4f}{chance}  {render.name(pair.left)}")
         click.echo(f"{'':21}{render.name(pair.right)}")
         click.echo(f"{'':21}{render.plain(pair.reason)}")
-    if found.turned_down:
+    if found.rejected:
         click.echo()
 
 
@@ -106,8 +106,8 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
         f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
     )
-    if found.turned_down:
-        pairs = render.plural(len(found.turned_down), "pair")
+    if found.rejected:
+        pairs = render.plural(len(found.rejected), "pair")
         render.talk(
             f"turned down {pairs} that the cosine alone would have taken"
             + (": see --explain" * (not explain))

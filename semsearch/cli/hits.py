@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,40 +23,10 @@ if TYPE_CHECKING:
 
 _SNIPPET = 280
 """Characters of a snippet: about three lines of a terminal."""
-_EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 _BEST, _WORD = "bold yellow", "underline"
 
 
 # -- for programs ---------------------------------------------------------------------------------------
-
-
-def values(index: "Index", hit: "Hit", explain: bool = False) -> dict[str, Any]:
-    """A hit as JSON has it."""
-    start, end = hit.highlight
-    return _found(index, hit, explain) | {
-        "text": hit.text,
-        "best_sentence": hit.text[start:end],
-        "metadata": dict(hit.metadata),
-        "copies": [_found(index, copy, explain) for copy in hit.copies],
-    }
-
-
-def _found(index: "Index", hit: "Hit", explain: bool) -> dict[str, Any]:
-    """Where a hit is, and its scores."""
-    return {
-        "score": round(hit.score, 6),
-        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
-        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
-        **({name: getattr(hit, name) for name in _EXPLAINED} if explain else {}),
-        "source": hit.source,
-        "path": str(index.path_of(hit.source)),
-        "document": hit.document,
-        "heading": hit.heading,
-        "unit": hit.unit,
-        "start": hit.start,
-        "end": hit.end,
-        "passage_id": hit.passage_id,
-    }
 
 
 # -- for people -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from semsearch.cli import options, render
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.ingest.run import IngestReport
+    from semsearch.ingest.report import IngestReport
     from semsearch.readers import RowFields
     from semsearch.types import Skipped
 
@@ -79,7 +79,7 @@ def ingest_(
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
-    from semsearch.ingest.run import Survey
+    from semsearch.ingest.survey import Survey
     from semsearch.readers import RowFields
 
     if watch and (as_json or dry_run or "-" in paths):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
@@ -195,13 +196,13 @@ def query_(
             render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
         if as_jsonl:
             render.emit_jsonl(
-                {"query": query, "rank": rank, **hits.values(index, hit, explain)}
+                {"query": query, "rank": rank, **serialize.hit_json(index.path_of, hit, explain)}
                 for query, found in zip(queries, results, strict=True)
                 for rank, hit in enumerate(found, 1)
             )
         elif as_json:
             answers = [
-                {"query": query, "hits": [hits.values(index, hit, explain) for hit in found]}
+                {"query": query, "hits": [serialize.hit_json(index.path_of, hit, explain) for hit in found]}
                 for query, found in zip(queries, results, strict=True)
             ]
             render.emit_json(answers if many else answers[0])

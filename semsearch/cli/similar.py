@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def similar_(
         name, line = _parted(index, file)
         wants_sentence = show == "snippet" or context is not None or as_json or as_jsonl
         found = index.similar(name, line, k=k, min_score=min_score, source=source, highlight=wants_sentence)
-        rows = ({"rank": rank, **hits.values(index, hit)} for rank, hit in enumerate(found, 1))
+        rows = ({"rank": rank, **serialize.hit_json(index.path_of, hit)} for rank, hit in enumerate(found, 1))
         if as_jsonl:
             render.emit_jsonl(rows)
         elif as_json:

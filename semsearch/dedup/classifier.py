@@ -15,15 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.dedup.features import FEATURES, Words, evidence
 from semsearch.errors import IndexDamaged
 from semsearch.text import clean
-from semsearch.tuning.split import linked
 from semsearch.types import LabelledPair
 
-LEAST = 100
-"""Pairs of each kind, duplicates and others, that it takes to train on."""
-_SEEDS, _FOLDS = 3, 5
-_MISSED = 0.01
-"""The share of the duplicates trained on that may lie below the floor."""
-_LEAF = -1
+LEAF = -1
 _ROWS = 256
 """Rows judged in one go: what they need stays in the processor's cache."""
 _NUMBERS = ("floor", "slope", "intercept")
@@ -41,7 +35,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verifier:
+class PairClassifier:
     """Decides on pairs whose cosine is at least `floor`; all others are no duplicates.
 
     The trees stand one after another. Of each node: the number of the `feature` (-1 in a leaf), what it must not pass
@@ -64,13 +58,15 @@ class Verifier:
         found = np.zeros(len(cosines))
         able = np.flatnonzero(cosines >= self.floor)
         if len(able):
-            rows = _features(cosines[able], [a[at] for at in able.tolist()], [b[at] for at in able.tolist()])
+            rows = features_of(
+                cosines[able], [a[at] for at in able.tolist()], [b[at] for at in able.tolist()]
+            )
             found[able] = _chance(self.slope * self._sum(rows) + self.intercept)
         return found
 
     def _sum(self, rows: NDArray[np.float32]) -> Floats:
         # All trees at once for some rows. A leaf leads to itself, so it is of no matter who arrives first.
-        leaf, every = self.feature == _LEAF, np.arange(len(self.feature))
+        leaf, every = self.feature == LEAF, np.arange(len(self.feature))
         feature, most = np.where(leaf, 0, self.feature), np.where(leaf, np.inf, self.most)
         left, right = np.where(leaf, every, self.left), np.where(leaf, every, self.right)
         total = np.zeros(len(rows))
@@ -91,7 +87,7 @@ class Verifier:
         return {"features": len(FEATURES), **numbers, **arrays}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Verifier":
+    def from_dict(cls, values: Mapping[str, Any]) -> "PairClassifier":
         """The verifier that `to_dict` gave. Raises `IndexDamaged` for what it cannot have given: it never loops, and
         reads no number that is not there."""
         try:
@@ -113,44 +109,17 @@ class Verifier:
         if shapes != {(n,)} or self.roots.ndim != 1 or not n:
             return False
         numbers = np.concatenate([[self.floor, self.slope, self.intercept], self.most, self.value])
-        inner = np.flatnonzero(self.feature != _LEAF)
+        inner = np.flatnonzero(self.feature != LEAF)
         children = np.stack([self.left[inner], self.right[inner]])
         return bool(
             np.isfinite(numbers).all()
-            and (self.feature >= _LEAF).all()
+            and (self.feature >= LEAF).all()
             and (self.feature <= len(FEATURES)).all()
             and (children > inner).all()
             and (children < n).all()
             and (self.roots >= 0).all()
             and (self.roots < n).all()
         )
-
-
-def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike) -> Verifier | None:
-    """A verifier for pairs like these, or None where fewer than `LEAST` are duplicates, or are none, or where the
-    cosine tells them apart.
-
-    `cosines` are float [n], `positive` bool [n]. The same pairs give the same verifier.
-    """
-    cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
-    if min(np.count_nonzero(positive), np.count_nonzero(~positive)) < LEAST:
-        return None
-    floor = float(np.floor(100 * np.quantile(cosines[positive], _MISSED)) / 100)
-    able = np.flatnonzero(cosines >= floor)
-    if positive[able].all():
-        return None
-    a, b = words_of([pairs[at] for at in able.tolist()])
-    rows, truth, cosines = _features(cosines[able], a, b), positive[able], cosines[able]
-    cluster = linked([pairs[at] for at in able.tolist()])
-    fold = np.random.default_rng(0).integers(0, _FOLDS, cluster.max() + 1)[cluster]
-    unseen = np.zeros(len(rows))
-    for held in range(_FOLDS):
-        rest, part = fold != held, fold == held
-        if part.any() and 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
-            unseen[part] = _flat([_forest(rows[rest], truth[rest], held)], floor)._sum(rows[part])
-    forests = [_forest(rows, truth, seed) for seed in range(_SEEDS)]
-    slope, intercept = _platt(unseen, truth)
-    return _flat(forests, floor, slope, intercept)
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
@@ -163,7 +132,7 @@ def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
     return a, b
 
 
-def _features(cosines: Floats, a: Iterable[Words], b: Iterable[Words]) -> NDArray[np.float32]:
+def features_of(cosines: Floats, a: Iterable[Words], b: Iterable[Words]) -> NDArray[np.float32]:
     rows = [evidence(x, y) for x, y in zip(a, b, strict=True)]
     return np.column_stack([cosines, np.array(rows, np.float64)]).astype(np.float32)
 
@@ -171,45 +140,3 @@ def _features(cosines: Floats, a: Iterable[Words], b: Iterable[Words]) -> NDArra
 def _chance(score: Floats) -> Floats:
     chance: Floats = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
     return chance
-
-
-def _forest(rows: NDArray[np.float32], truth: NDArray[np.bool_], seed: int) -> Any:
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    return GradientBoostingClassifier(
-        n_estimators=150, learning_rate=0.06, max_depth=4, min_samples_leaf=10, subsample=0.5, max_features=0.5,
-        random_state=seed,
-    ).fit(rows, truth)  # fmt: skip
-
-
-def _flat(forests: Sequence[Any], floor: float, slope: float = 1.0, intercept: float = 0.0) -> Verifier:
-    """The trees of some forests as arrays, to be summed: the mean of what the forests say."""
-    trees = [(tree[0].tree_, forest.learning_rate) for forest in forests for tree in forest.estimators_]
-    sizes = [tree.node_count for tree, _ in trees]
-    starts = np.cumsum([0, *sizes[:-1]])
-    inner = np.concatenate([tree.children_left != -1 for tree, _ in trees])
-
-    def joined(name: str) -> Any:
-        return np.concatenate([getattr(tree, name) for tree, _ in trees])
-
-    offset = np.repeat(starts, sizes)
-    value = np.concatenate([tree.value[:, 0, 0] * rate / len(forests) for tree, rate in trees])
-    return Verifier(
-        floor,
-        slope,
-        intercept,
-        starts,
-        np.where(inner, joined("feature"), _LEAF).astype(np.int64),
-        np.where(inner, joined("threshold"), 0.0),
-        np.where(inner, joined("children_left") + offset, 0),
-        np.where(inner, joined("children_right") + offset, 0),
-        np.where(inner, 0.0, value),
-    )
-
-
-def _platt(scores: Floats, truth: NDArray[np.bool_]) -> tuple[float, float]:
-    """The slope and intercept that make scores chances (Platt 1999)."""
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=1e6).fit(scores[:, None], truth)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

@@ -7,8 +7,9 @@ import numpy as np
 
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs
-from semsearch.dedup.lexical import lexical_join, shingles
+from semsearch.dedup.lexical import lexical_join
 from semsearch.dedup.result import Compared
+from semsearch.text.shingles import shingles
 from semsearch.types import Level
 
 

@@ -1,44 +1,20 @@
 """Two documents side by side: how alike they are to the model and in their words, and passage by passage."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import jaccard, shingles, tier_of
 from semsearch.embedding import Embedder, Vectors
-from semsearch.errors import InvalidInput, UnreadableSource
-from semsearch.ingest.run import document_record
-from semsearch.readers import read, walk
+from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, difference
-from semsearch.types import Document, Skipped, Tier, Unit, place
+from semsearch.types import Tier
 
 _BLOCK = 1024
-"""Passages whose cosines with all of another document are held at a time."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Passages:
-    """A document by name, in order: the cleaned texts of its passages, where they are, their vectors [n, d]."""
-
-    name: str
-    texts: tuple[str, ...]
-    places: tuple[tuple[Unit, int, int], ...]
-    vectors: Vectors
-
-    @property
-    def text(self) -> str:
-        """All of its words."""
-        return "\n".join(self.texts)
-
-    def at(self, row: int) -> str:
-        """A passage by name: `notes.md:3-9`."""
-        return self.name + place(*self.places[row])
+"""DocumentVectors whose cosines with all of another document are held at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +31,8 @@ class Coverage:
 class Comparison:
     """Two documents compared. `tier` is None where they are no near-duplicates at the `threshold`."""
 
-    a: Passages
-    b: Passages
+    a: DocumentVectors
+    b: DocumentVectors
     difference: Difference
     coverage_a: Coverage
     coverage_b: Coverage
@@ -88,7 +64,7 @@ def compare_documents(
     One row of a file of rows is `data.csv#3`. The embedder is asked for when a file has to be read. Raises
     `InvalidInput` for what is neither, with the nearest names as hint, and for a file without text.
     """
-    x, y = (_document(name, embedder, library) for name in (a, b))
+    x, y = (find_document(name, embedder, library) for name in (a, b))
     return Comparison(
         x,
         y,
@@ -100,7 +76,7 @@ def compare_documents(
     )
 
 
-def coverage(a: Passages, b: Passages) -> Coverage:
+def coverage(a: DocumentVectors, b: DocumentVectors) -> Coverage:
     """How the passages of `a`, one or more, are covered by those of `b`. Equal texts have a cosine of 1."""
     blocks = [_best(a.vectors[at : at + _BLOCK], b.vectors) for at in range(0, len(a.texts), _BLOCK)]
     row, cosine = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
@@ -116,84 +92,3 @@ def _best(a: Vectors, b: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64
     cosines = a.astype(np.float64) @ b.T.astype(np.float64)
     row = cosines.argmax(axis=1)
     return row, np.clip(cosines[np.arange(len(a)), row], -1, 1)  # rounding can take it beyond
-
-
-def _document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> Passages:
-    return (library and stored_document(name, library)) or file_document(name, embedder, library)
-
-
-def stored_document(name: str, library: Library) -> Passages | None:
-    """A document of the Library by its name, or None."""
-    sources = library.states().keys() & {name, *_rows_of(name)}
-    ids, vectors = library.passages_where(sources.__contains__)
-    stored = library.passages(ids)
-    rows = [row for row, id_ in enumerate(ids) if stored[id_].document == name]
-    found = [stored[ids[row]] for row in rows]
-    if not found:
-        return None
-    places = tuple((passage.unit, passage.first, passage.last) for passage in found)
-    return Passages(name, tuple(passage.text for passage in found), places, vectors[rows])
-
-
-def _rows_of(name: str) -> Iterator[str]:
-    """The sources that a name may be a row of: ids may hold a # as well as files' names."""
-    return (name[:at] for at, character in enumerate(name) if character == "#")
-
-
-def file_document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> Passages:
-    """A file that is none of the Library's documents, read, cut and embedded as `ingest` does it.
-
-    Raises what `compare_documents` does.
-    """
-    document = _read(name, library)
-    model = embedder()
-    passages = document_record(
-        document, lambda texts: model.measure(texts)[0].tolist(), model.fingerprint.window
-    ).passages
-    texts = tuple(passage.text for passage in passages)
-    places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
-    return Passages(name, texts, places, model.encode(texts))
-
-
-def _read(name: str, library: Library | None) -> Document:
-    """The document of a file, or of one row of it."""
-    file = next((file for file in (name, *_rows_of(name)) if os.path.exists(file)), None)  # noqa: PTH110 - never raises
-    if file is None:
-        known = set(library.states()) if library else set()
-        raise InvalidInput(
-            f"{name} is {'neither a document of the index nor a file' if library else 'no file'}",
-            _hint(name, known),
-        )
-    path, row, reason = Path(file), name[len(file) + 1 :], "no text"
-    if path.is_dir():
-        raise InvalidInput(f"{name} is a folder", "name a file in it")
-    for found in walk([path]):
-        items = read(path, file) if not isinstance(found, Skipped) else iter([found])
-        for item in items:
-            if isinstance(item, Skipped):
-                reason = item.reason
-            elif item.row_id == row:
-                return item
-            elif not row:
-                raise InvalidInput(
-                    f"{name} holds a document a row", f"name one of them, such as {name}#{item.row_id}"
-                )
-            else:
-                reason = f"there is no row {row}"
-    raise UnreadableSource(f"{name}: {reason}")
-
-
-def _hint(name: str, known: set[str]) -> str:
-    """What else could be meant."""
-    if name in known:
-        return f"it is a source of rows: name one of them, such as {name}#1"
-    path = Path(name)
-    try:
-        beside = {str(path.parent / entry.name) for entry in path.parent.iterdir()}
-    except (OSError, ValueError):
-        beside = set()
-    same = sorted(key for key in known if Path(key).name == path.name)
-    near = list(dict.fromkeys([*same, *get_close_matches(name, sorted(known | beside), 3, 0.75)]))[:3]
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "`semsearch status --sources` lists what the index holds" if known else ""

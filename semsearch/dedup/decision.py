@@ -1,34 +1,18 @@
 """What `tune` leaves in an index: written there, and read again for deciding on pairs."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
-from semsearch.dedup.classifier import Verifier
+from semsearch.dedup.classifier import PairClassifier
 from semsearch.errors import IndexDamaged, InvalidInput
-from semsearch.storage.library import Library
-from semsearch.tuning.threshold import Tuning
 
 DEFAULT_THRESHOLD = 0.85
 """Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
 
 
-def save(library: Library, tuning: Tuning) -> None:
-    """Save a threshold with what is promised of it, and the verifier beside it; without one an older is forgotten."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = {"pairs": tuning.name, "rule": tuning.rule, "saved": now}
-    cosine = {"threshold": tuning.threshold, "promise": tuning.promise and asdict(tuning.promise)}
-    verifier = None
-    if made := tuning.verified:
-        decision = {"chance": made.chance, "promise": made.promise and asdict(made.promise)}
-        verifier = {"verifier": made.verifier.to_dict()} | decision | about
-    library.save_setting("verifier", verifier)
-    library.save_setting("threshold", cosine | about)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Judge:
+class DecisionRule:
     """What `tune` has left: the `threshold` from which the cosine counts and the `chance` from which the verifier does,
     each with the precision that is promised of it, or 0.
 
@@ -37,26 +21,26 @@ class Judge:
 
     threshold: float | None
     threshold_precision: float
-    verifier: Verifier | None
+    verifier: PairClassifier | None
     chance: float
     chance_precision: float
     precision: float | None = None
 
     @classmethod
-    def saved(cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None) -> "Judge":
+    def saved(cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None) -> "DecisionRule":
         """From the settings of an index. Raises `IndexDamaged` for a verifier that is none."""
         try:
             return cls(
                 float(threshold["threshold"]) if threshold else None,
                 _promised(threshold),
-                Verifier.from_dict(verifier["verifier"]) if verifier else None,
+                PairClassifier.from_dict(verifier["verifier"]) if verifier else None,
                 float(verifier["chance"]) if verifier else 1.0,
                 _promised(verifier),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
 
-    def asked(self, precision: float) -> "Judge":
+    def asked(self, precision: float) -> "DecisionRule":
         """The same for a precision. Raises `InvalidInput` where nothing as precise was promised."""
         if not 0 < precision <= max(self.threshold_precision, self.chance_precision):
             raise InvalidInput(

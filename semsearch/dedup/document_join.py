@@ -69,7 +69,7 @@ def _across(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Links:
-    """Passages of different documents that match, by their numbers in the corpus; `x` is in the earlier document."""
+    """DocumentVectors of different documents that match, by their numbers in the corpus; `x` is in the earlier document."""
 
     x: Integers
     y: Integers

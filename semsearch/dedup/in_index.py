@@ -22,15 +22,15 @@ from semsearch.dedup import (
     preference,
     saved_join,
 )
-from semsearch.dedup.classifier import Verifier
-from semsearch.dedup.decision import Judge
+from semsearch.dedup.classifier import PairClassifier
+from semsearch.dedup.decision import DecisionRule
 from semsearch.dedup.features import Words, reasons
 from semsearch.dedup.quarantine import Outcome, Refusal, apply
 from semsearch.dedup.quarantine import rows as removed_rows
 from semsearch.errors import SemsearchError
 from semsearch.readers.rewrite import copy_rows
 from semsearch.storage.library import Library
-from semsearch.types import Level, Linkage, Tier, TurnedDown, place
+from semsearch.types import Level, Linkage, Rejected, Tier, place
 
 _BLOCK = 2048
 """Pairs judged in one go."""
@@ -84,7 +84,7 @@ def listing(library: Library, level: Level) -> Listing:
 def find_duplicates(
     library: Library,
     threshold: float,
-    judge: Judge,
+    judge: DecisionRule,
     *,
     base: Path,
     saved: Path,
@@ -122,14 +122,14 @@ def find_duplicates(
             ),
             memory=memory,
         )
-        turned_down: tuple[TurnedDown, ...] = ()
+        rejected: tuple[Rejected, ...] = ()
         if judge.verifies:
-            compared, turned_down = _judged(compared, judge, alike)
+            compared, rejected = _judged(compared, judge, alike)
         found = Duplicates.of(compared, threshold, linkage=linkage, order=order, protected=protected.tolist())
-        return _with_chances(replace(found, turned_down=turned_down), judge.verifier)
+        return _with_chances(replace(found, rejected=rejected), judge.verifier)
 
 
-def _judged(compared: Compared, judge: Judge, alike: float) -> tuple[Compared, tuple[TurnedDown, ...]]:
+def _judged(compared: Compared, judge: DecisionRule, alike: float) -> tuple[Compared, tuple[Rejected, ...]]:
     """The pairs that are accepted, and those of the others that are `alike`, the most alike first."""
     assert judge.verifier
     pairs = compared.pairs
@@ -140,7 +140,7 @@ def _judged(compared: Compared, judge: Judge, alike: float) -> tuple[Compared, t
 
     def turn_down(at: int, chance: float | None, reason: str) -> None:
         left, right = names[int(pairs.left[at])], names[int(pairs.right[at])]
-        down.append(TurnedDown(left, right, float(pairs.similarity[at]), chance, reason))
+        down.append(Rejected(left, right, float(pairs.similarity[at]), chance, reason))
 
     for at in np.flatnonzero(~single & ~accepted & (pairs.similarity >= alike)).tolist():
         turn_down(at, None, _LONG)
@@ -173,7 +173,7 @@ class _TakenApart:
         return [[self._kept[number] for number in side.tolist()] for side in sides]
 
 
-def _with_chances(found: Duplicates, verifier: Verifier | None) -> Duplicates:
+def _with_chances(found: Duplicates, verifier: PairClassifier | None) -> Duplicates:
     """The same, with the chance of each member that has one passage, as its keeper has."""
     if verifier is None:
         return found

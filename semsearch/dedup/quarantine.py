@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semsearch.dedup.plan import Content, Plan, Step, sync
+from semsearch.dedup.plan import Content, Plan, Step
 from semsearch.dedup.runs import Mode, Removal, Run, run_of, runs
 from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.files import sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import numpy as np
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
-from semsearch.dedup.lexical import jaccard, shingles, tier_of
+from semsearch.dedup.lexical import tier_of
 from semsearch.errors import InvalidInput
-from semsearch.types import Group, Level, Linkage, Member, Pair, Tier, TurnedDown
+from semsearch.text.shingles import jaccard, shingles
+from semsearch.types import Group, Level, Linkage, Member, Pair, Rejected, Tier
 
 _READ = 256
 """Texts, or pairs of texts, read in one go."""
@@ -73,7 +74,7 @@ class Duplicates:
     _compared: Compared = field(repr=False, compare=False)
     _order: Integers = field(repr=False, compare=False)
     _protected: frozenset[int] = field(repr=False, compare=False)
-    turned_down: tuple[TurnedDown, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
     """Pairs that a threshold would have taken and the verifier did not, the most alike first."""
 
     @classmethod

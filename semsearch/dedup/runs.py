@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from semsearch.dedup.plan import Plan, digest_of, load_json, one_of, source_of, sync, take, write_whole
+from semsearch.dedup.plan import Plan
 from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.files import sync, write_whole
+from semsearch.strict_json import digest_of, load_json, one_of, source_of, take
 
 FOLDER = "quarantine"
 """The quarantine's name within the folder of an index."""

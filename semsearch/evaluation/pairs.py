@@ -61,7 +61,7 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
+class ModelReport:
     """A model judged on pairs.
 
     `pearson` and `spearman` are the correlations with the `grades`. With a `rule` that says which pairs are duplicates
@@ -127,8 +127,8 @@ def judge(
     repeats: int = 1,
     worst: int = WORST,
     progress: Progress | None = None,
-) -> Judgement:
-    """Judge a model on pairs with graded scores, or with labels, taken as 0 and 1.
+) -> ModelReport:
+    """DecisionRule a model on pairs with graded scores, or with labels, taken as 0 and 1.
 
     `rule` says which pairs are duplicates (see `positives`); by default the pairs' own, where they have one. All texts
     are embedded `repeats` times. Raises `InvalidInput` where a pair has neither grade nor label, where all are graded
@@ -143,7 +143,7 @@ def judge(
     rule, positive = _positive(pairs, rule)
     curve = sweep(found.scores, positive) if positive is not None else None
     wrong = np.argsort(-np.abs(expected - grades), kind="stable")[:worst]
-    return Judgement(
+    return ModelReport(
         model=embedder.fingerprint.model,
         precision=embedder.fingerprint.precision,
         dimension=embedder.fingerprint.dimension,

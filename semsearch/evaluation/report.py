@@ -12,7 +12,7 @@ import numpy as np
 
 from semsearch import __version__
 from semsearch.errors import InvalidInput
-from semsearch.evaluation.pairs import Judgement
+from semsearch.evaluation.pairs import ModelReport
 from semsearch.files import replacing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ svg { width: 100%; height: auto; max-width: 46rem; }
 """
 
 
-def write_report(path: Path, name: str, found: Sequence[Judgement]) -> None:
+def write_report(path: Path, name: str, found: Sequence[ModelReport]) -> None:
     """Write the page on one or more models judged on the pairs called `name`, whole or not at all.
 
     The same judgements give the same bytes. Raises `InvalidInput` where the file cannot be written.
@@ -57,7 +57,7 @@ def write_report(path: Path, name: str, found: Sequence[Judgement]) -> None:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
 
 
-def _page(name: str, found: Sequence[Judgement]) -> str:
+def _page(name: str, found: Sequence[ModelReport]) -> str:
     first = found[0]
     about = f"{first.pairs:,} pairs of {_text(name)}"
     if first.rule:
@@ -79,7 +79,7 @@ def _page(name: str, found: Sequence[Judgement]) -> str:
     )
 
 
-def _summary(found: Sequence[Judgement]) -> str:
+def _summary(found: Sequence[ModelReport]) -> str:
     rows = []
     for one in found:
         low, high = min(one.rates), max(one.rates)
@@ -101,7 +101,7 @@ def _summary(found: Sequence[Judgement]) -> str:
     return _table(head, rows)
 
 
-def _model(one: Judgement, colour: str) -> str:
+def _model(one: ModelReport, colour: str) -> str:
     rows = [
         (
             f"{part.by}: {part.name}",
@@ -147,7 +147,7 @@ def _model(one: Judgement, colour: str) -> str:
 # -- pictures -----------------------------------------------------------------------------------------------
 
 
-def _curves(axes: "Axes", found: Sequence[Judgement]) -> None:
+def _curves(axes: "Axes", found: Sequence[ModelReport]) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="recall", ylabel="precision")
     for number, one in enumerate(found):
         if one.curve is not None:
@@ -157,7 +157,7 @@ def _curves(axes: "Axes", found: Sequence[Judgement]) -> None:
     axes.legend(frameon=False)
 
 
-def _histogram(axes: "Axes", one: Judgement, colour: str) -> None:
+def _histogram(axes: "Axes", one: ModelReport, colour: str) -> None:
     axes.set(xlabel="cosine", ylabel="pairs", xlim=(_BINS[0], 1))
     scores = np.clip(one.scores, _BINS[0], 1)
     if one.positive is None:
@@ -168,7 +168,7 @@ def _histogram(axes: "Axes", one: Judgement, colour: str) -> None:
     axes.legend(frameon=False)
 
 
-def _calibration(axes: "Axes", one: Judgement, colour: str) -> None:
+def _calibration(axes: "Axes", one: ModelReport, colour: str) -> None:
     axes.set(xlabel="cosine", ylabel="grade", ylim=(-0.02, 1.02))
     order = np.argsort(one.scores, kind="stable")
     for part in np.array_split(order, min(10, len(order))):
@@ -178,7 +178,7 @@ def _calibration(axes: "Axes", one: Judgement, colour: str) -> None:
     axes.plot(one.scores[order], one.expected[order], color=colour, linewidth=1.2)
 
 
-def _errors(axes: "Axes", one: Judgement, colour: str) -> None:
+def _errors(axes: "Axes", one: ModelReport, colour: str) -> None:
     names = [_safe(f"{part.by}: {part.name} ({part.pairs:,})") for part in one.slices]
     axes.barh(names[::-1], [part.bias for part in one.slices][::-1], color=colour)
     axes.axvline(0, color=_INK, linewidth=0.8)

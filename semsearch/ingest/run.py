@@ -4,86 +4,33 @@ One thread reads ahead, the caller's thread embeds (the slow part), one thread w
 of bounded size, so memory does not grow with the corpus or with its largest file.
 """
 
-import hashlib
-import json
-import os
 import time
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, ModelError, UnreadableSource
-from semsearch.files import opened
-from semsearch.readers import Found, RowFields, read, read_text, walk
-from semsearch.storage.library import DocumentRecord, Library, PassageRecord, SourceState
-from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION, clean, split, text_digest
+from semsearch.ingest.chunk import document_record
+from semsearch.ingest.report import UNKNOWN_SHARE, Change, IngestReport, Progress
+from semsearch.ingest.sources import STANDARD_INPUT
+from semsearch.ingest.survey import Survey
+from semsearch.readers import read, read_text
+from semsearch.storage.library import DocumentRecord, Library, SourceState
 from semsearch.types import Document, Skipped
-
-STANDARD_INPUT = "<stdin>"
-"""The key of the source that standard input is."""
-UNKNOWN_SHARE = 0.05
-"""From this share of unknown tokens on, the model does not know the text of a source."""
 
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
 _CHUNK_METADATA = 16 * 1024 * 1024
 _ENTRY = 100
 """What an entry of metadata takes beside its characters."""
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
-_FRESH_NS = 2_000_000_000
-"""A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
-_PROSE = frozenset({
-    "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
-    ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
-})  # fmt: skip
-"""The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
 
 _T = TypeVar("_T")
-
-
-Change = Literal["added", "updated", "removed"]
-"""What an ingest does to a source that is not as it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an ingest has come: `done` of `total` bytes, and passages so far."""
-
-    done: int
-    total: int
-    passages: int
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What an ingest did. `added`, `updated`, `unchanged` and `removed` count sources; `embedded` counts texts.
-
-    `unknown` names the sources of whose tokens the model does not know `UNKNOWN_SHARE` or more, with the share.
-    """
-
-    added: int
-    updated: int
-    unchanged: int
-    removed: int
-    documents: int = 0
-    passages: int = 0
-    embedded: int = 0
-    skipped: tuple[Skipped, ...] = ()
-    unknown: tuple[tuple[str, float], ...] = ()
-    seconds: float = 0.0
-    dry_run: bool = False
-
-    @property
-    def failed(self) -> tuple[Skipped, ...]:
-        """What should have been read and could not be."""
-        return tuple(skipped for skipped in self.skipped if skipped.failed)
 
 
 @dataclass(slots=True)
@@ -100,83 +47,6 @@ class _Piece:
     @property
     def passages(self) -> int:
         return sum(len(document.passages) for document in self.documents)
-
-
-class Survey:
-    """What a run over some roots has to do: the files that changed and the sources that are gone."""
-
-    def __init__(
-        self,
-        known: Mapping[str, SourceState],
-        base: Path,
-        roots: Sequence[Path],
-        fields: RowFields,
-        max_bytes: int,
-    ) -> None:
-        self.started = time.monotonic()
-        self.known = known
-        self.fields = fields
-        self.skipped: list[Skipped] = []
-        self.changed: list[tuple[Path, str, SourceState]] = []
-        self.touched: dict[str, SourceState] = {}
-        self.unchanged = 0
-        self.total = 0
-        seen = set()
-        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
-        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
-        for item in walk(roots, max_bytes=max_bytes) if roots else ():
-            if isinstance(item, Skipped):
-                self.skipped.append(item)
-            else:
-                key = source_key(item.path, base)
-                seen.add(key)
-                self._look(item, key, reading)
-        # What lies below a folder that could not be read is not gone: nobody looked.
-        unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
-        self.gone = [
-            key
-            for key in known
-            if key not in seen
-            and any(is_below(key, root, base) for root in roots)
-            and not any(is_below(key, path, base) for path in unseen)
-        ]
-
-    def _look(self, file: Found, key: str, reading: str) -> None:
-        """Sort a file into changed or unchanged: by size and time, and where these differ by its digest."""
-        known = self.known.get(key)
-        if known and known.digest and known.reading == reading:
-            if (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
-                self.unchanged += 1
-                return
-        else:
-            known = None
-        try:
-            with opened(file.path) as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            self.skipped.append(Skipped(str(file.path), error.strerror or str(error), failed=True))
-            return
-        fresh = time.time_ns() - file.mtime_ns < _FRESH_NS
-        state = SourceState(file.size, 0 if fresh else file.mtime_ns, digest, reading)
-        if known and known.digest == digest:
-            self.unchanged += 1
-            self.touched[key] = state
-        else:
-            self.changed.append((file.path, key, state))
-            self.total += file.size
-
-    def report(self, standard_input: bool = False) -> IngestReport:
-        """What a run would do."""
-        keys = [key for _, key, _ in self.changed] + [STANDARD_INPUT] * standard_input
-        return IngestReport(
-            added=sum(key not in self.known for key in keys),
-            updated=sum(key in self.known for key in keys),
-            unchanged=self.unchanged,
-            removed=len(self.gone),
-            skipped=tuple(self.skipped),
-            seconds=time.monotonic() - self.started,
-            dry_run=True,
-        )
 
 
 class Run:
@@ -342,26 +212,6 @@ class Run:
         yield piece
 
 
-def document_record(
-    document: Document, measure: Callable[[Sequence[str]], list[int]], window: int
-) -> DocumentRecord:
-    """A document as it is stored: cleaned, split, every passage with its place in the file."""
-    text = clean(document.text)
-    name = document.name.encode("utf-8", "backslashreplace").decode()
-    breaks = [at for at, character in enumerate(text) if character == "\n"]
-    lines = document.numbers or range(1, len(breaks) + 2)
-    passages = []
-    marked = PurePosixPath(document.source).suffix.lower() in _PROSE
-    for ordinal, span in enumerate(split(text, measure, window, marked=marked)):
-        body = text[span.start : span.end]
-        digest = text_digest(body)
-        identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
-        first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
-        id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
-    return DocumentRecord(name, text_digest(text.strip()), document.metadata, passages)
-
-
 def _chunks(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces together, so that the embedder always has enough to sort and batch."""
     chunk: list[_Piece] = []
@@ -383,28 +233,3 @@ def _ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
         while (item := waiting.popleft().result()) is not None:
             waiting.append(reader.submit(next, items, None))
             yield item
-
-
-def source_key(path: Path, base: Path) -> str:
-    """A file's path relative to `base` where it lies below, absolute elsewhere, always with `/`."""
-    absolute = _absolute(path)
-    key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
-    return key.encode("utf-8", "backslashreplace").decode()
-
-
-def is_below(key: str, path: Path, base: Path) -> bool:
-    """Whether a source is the file `path`, or lies below that folder."""
-    return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
-
-
-def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
-    """Which of the `known` sources one is, or lie below a folder. Raises `InvalidInput` where there is none."""
-    places = (Path(source), base / source) if str(source) else ()
-    keys = [key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)]
-    if not keys:
-        raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
-    return keys
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links

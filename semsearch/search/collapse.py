@@ -4,8 +4,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from semsearch.dedup.lexical import LEXICAL, shingles
 from semsearch.text.diff import difference
+from semsearch.text.shingles import LEXICAL, shingles
 
 
 def fold(texts: Sequence[str]) -> list[int]:

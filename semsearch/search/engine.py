@@ -15,7 +15,7 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.search import fusion
 from semsearch.search.collapse import fold
 from semsearch.search.query import SOURCE, Condition, Query
-from semsearch.storage.library import Column, Library, Roll, StoredPassage
+from semsearch.storage.library import Column, Library, PassageTable, StoredPassage
 from semsearch.storage.vectors.chroma import preload
 from semsearch.text.analyzer import query_terms
 from semsearch.types import Hit, Mode
@@ -27,7 +27,7 @@ for 100,000 that are in memory, and 0.2 s in a new process, where importing Chro
 _MOST_APPROXIMATE = 1_000
 """Above this many passages all are compared in any case: no slower than a search of the graph that wide."""
 _CANDIDATES = 200
-"""Passages that the graph, and the words, put forward at least, where not all are compared."""
+"""DocumentVectors that the graph, and the words, put forward at least, where not all are compared."""
 
 Candidates = Callable[[Vectors, int], list[list[str]] | None]
 """Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
@@ -44,7 +44,7 @@ class _Corpus:
 
     library: Library
     state: tuple[int, int]
-    roll: Roll
+    roll: PassageTable
     _columns: dict[str, Column] = field(default_factory=dict)
 
     @cached_property

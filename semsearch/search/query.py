@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from semsearch.types import field_name
+
 Value = str | int | float | bool
 SOURCE = "source"
 """The field that every passage has: the name of its source, matched by a glob."""
@@ -92,11 +94,6 @@ class Query:
     excluded: tuple[Word, ...] = ()
     conditions: tuple[Condition, ...] = ()
     unknown: tuple[str, ...] = ()
-
-
-def field_name(name: str) -> str:
-    """A field's name as it is compared: without case, blanks as `_`."""
-    return re.sub(r"\s+", "_", name.strip()).casefold()
 
 
 def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.comparison import Passages, file_document, stored_document
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput
+from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.search.engine import best_sentences, meaning
-from semsearch.storage.library import Layout, Library
+from semsearch.storage.library import Library, PassageMatrix
 from semsearch.types import Hit
 
 _BLOCK = 2**23
@@ -60,7 +60,7 @@ def similar(
 
 
 def _of_documents(
-    document: Passages, layout: Layout, matrix: Vectors, allowed: NDArray[np.bool_]
+    document: DocumentVectors, layout: PassageMatrix, matrix: Vectors, allowed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """For each allowed document how similar it is, as near-duplicates are judged: the smaller of two means, weighted by
     length, of the best cosine of each passage. And its passage that is most like one of the document, and that one."""
@@ -84,7 +84,7 @@ def _of_documents(
     return np.minimum(forth / lengths.sum(), mean)[allowed], passage[allowed], own[passage][allowed]
 
 
-def _passage_at(document: Passages, line: int) -> int:
+def _passage_at(document: DocumentVectors, line: int) -> int:
     """The passage that holds a line, or a page or row, or else the one before it."""
     unit, _, last = document.places[-1]
     if not 1 <= line <= last:

@@ -16,11 +16,12 @@ from semsearch.storage.library import (
     salvage,
 )
 from semsearch.storage.lock import writing
-from semsearch.storage.vectors.sync import FOLDER, Replica
+from semsearch.storage.vectors.seal import FOLDER
+from semsearch.storage.vectors.sync import VectorSync
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at, what is wrong with it, and what was seen."""
 
     subject: str
@@ -29,11 +30,11 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Soundness:
+class CheckReport:
     """What `Index.check` found in the index in `folder`."""
 
     folder: Path
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
 
     @property
     def sound(self) -> bool:
@@ -41,43 +42,43 @@ class Soundness:
         return not any(finding.problems for finding in self.findings)
 
 
-def check(folder: Path, library: Library, replica: Replica) -> Soundness:
+def check(folder: Path, library: Library, replica: VectorSync) -> CheckReport:
     """Look at everything. The write lock must be held: what a writer that was cut off has left is completed first."""
-    return Soundness(folder, tuple(_findings(library, replica)))
+    return CheckReport(folder, tuple(_findings(library, replica)))
 
 
-def _findings(library: Library, replica: Replica) -> Iterator[Finding]:
+def _findings(library: Library, replica: VectorSync) -> Iterator[CheckResult]:
     problems = database_problems(library.path)
-    yield Finding("database", tuple(problems), "pages, indexes and references of the Library")
+    yield CheckResult("database", tuple(problems), "pages, indexes and references of the Library")
     if not problems:
         problems = content_problems(library.path)
         counts = library.counts()
         note = f"{counts['passages']:,} texts and {counts['vectors']:,} vectors are what was stored"
-        yield Finding("content", tuple(problems), "" if problems else note)
+        yield CheckResult("content", tuple(problems), "" if problems else note)
     if problems:  # neither is Chroma completed from a Library that is damaged, nor compared with it
         return
     problems = full_text_problems(library.path)
-    yield Finding("words", tuple(problems), "" if problems else "full-text search is what was stored")
+    yield CheckResult("words", tuple(problems), "" if problems else "full-text search is what was stored")
     left = library.pending() or not replica.sealed
     try:
         replica.complete()
         replica.settle()
     except IndexDamaged as error:
-        yield Finding("unfinished", (str(error),))
+        yield CheckResult("unfinished", (str(error),))
         return
-    yield Finding("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
+    yield CheckResult("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
     changed = () if replica.intact(thoroughly=True) else ("they are not as the last writer left them",)
     problems = database_problems(library.path.parent / FOLDER / "chroma.sqlite3")
-    yield Finding("files", (*changed, *problems), "Chroma's are as the last writer left them")
+    yield CheckResult("files", (*changed, *problems), "Chroma's are as the last writer left them")
     proof = replica.prove()
     if proof.problems:
-        yield Finding("vectors", proof.problems)
+        yield CheckResult("vectors", proof.problems)
     else:
         note = f"{proof.passages:,} passages, their vectors, texts and places in Chroma"
-        yield Finding("vectors", (), note)
-        yield Finding("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
+        yield CheckResult("vectors", (), note)
+        yield CheckResult("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
     strays = tuple(f"{name} belongs to nothing" for name in replica.strays())
-    yield Finding("strays", strays, "no folder that belongs to nothing")
+    yield CheckResult("strays", strays, "no folder that belongs to nothing")
 
 
 def mend(folder: Path, *, wait: float) -> Salvage | None:

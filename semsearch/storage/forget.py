@@ -8,7 +8,7 @@ import numpy as np
 
 from semsearch.files import disk
 from semsearch.storage.library import Library, every_text, holdings
-from semsearch.storage.vectors.sync import Replica
+from semsearch.storage.vectors.sync import VectorSync
 
 _PIECE, _SHORTEST = 32, 8
 _BLOCK = 16_000_000
@@ -33,7 +33,7 @@ class Forgotten:
 def forget(
     folder: Path,
     library: Library,
-    replica: Replica,
+    replica: VectorSync,
     keys: Collection[str],
     caches: Iterable[str],
     *,

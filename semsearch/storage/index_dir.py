@@ -10,17 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from semsearch.dedup.runs import FOLDER as QUARANTINE
 from semsearch.embedding import Embedder, load_embedder
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
 from semsearch.storage.lock import writing
-from semsearch.storage.vectors.sync import FOLDER as CHROMA
+from semsearch.storage.vectors.seal import FOLDER as CHROMA
 from semsearch.storage.vectors.sync import sealed_empty
 
 FOLDER = ".semsearch"
 ENVIRONMENT = "SEMSEARCH_INDEX"
+QUARANTINE = "quarantine"
+"""The folder of an index that holds what `apply` moved away."""
 JOIN = "join.npz"
 """What `dedup` has compared."""
 _LIBRARY = "library.sqlite3"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semsearch.dedup.classifier import Verifier, train, words_of
+from semsearch.dedup.classifier import PairClassifier, words_of
 from semsearch.errors import InvalidInput
 from semsearch.tuning.guarantee import CONFIDENCE, Promise, cut_between, promise
 from semsearch.tuning.pairs import positives
@@ -28,6 +28,7 @@ from semsearch.tuning.quality import (
     weights_of,
 )
 from semsearch.tuning.split import Split, ends_of, split_pairs
+from semsearch.tuning.training import train
 from semsearch.types import LabelledPair
 
 FEW = 30
@@ -58,7 +59,7 @@ class Verified:
     """A verifier, the least `chance` at which a pair counts, what is promised of it, and how it does on pairs that
     neither it nor that choice has seen."""
 
-    verifier: Verifier
+    verifier: PairClassifier
     chance: float
     promise: Promise | None
     reported: Quality

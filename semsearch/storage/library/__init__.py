@@ -8,14 +8,14 @@ from semsearch.storage.library.checks import (
     holdings,
     segments,
 )
-from semsearch.storage.library.fulltext import Roll
+from semsearch.storage.library.fulltext import PassageTable
 from semsearch.storage.library.salvage import Salvage, salvage
 from semsearch.storage.library.schema import migrate, outdated
 from semsearch.storage.library.store import (
     Column,
     DocumentRecord,
-    Layout,
     Library,
+    PassageMatrix,
     PassageRecord,
     SourceState,
     StoredPassage,
@@ -24,10 +24,10 @@ from semsearch.storage.library.store import (
 __all__ = [
     "Column",
     "DocumentRecord",
-    "Layout",
+    "PassageMatrix",
     "Library",
     "PassageRecord",
-    "Roll",
+    "PassageTable",
     "Salvage",
     "SourceState",
     "StoredPassage",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import SemsearchError
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
-from semsearch.storage.library.fulltext import POSTINGS_SUM, Lexicon
+from semsearch.storage.library.fulltext import POSTINGS_SUM, FullText
 
 _NO_DAMAGE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM")
 """The beginnings of what SQLite calls errors that are not in the file, but for those of reading it."""
@@ -100,7 +100,7 @@ def full_text_problems(path: Path) -> list[str]:
             query = f"SELECT count(*) FROM postings WHERE NOT ({POSTINGS_SUM})"
             if count := db.execute(query).fetchone()[0]:
                 return [f"{count:,} lists of a word's passages are not those that were stored"]
-            roll = Lexicon(db).roll()
+            roll = FullText(db).roll()
             published = {number for (number,) in db.execute("SELECT number FROM published")}
             if count := len(published.symmetric_difference(roll.numbers[roll.live].tolist())):
                 return [f"{count:,} passages are known to it and not published, or not known to it"]

@@ -4,7 +4,7 @@ SQLite's FTS5 takes a second or two to rank 100,000 passages by a question in pl
 some of its words. Here the passages of a term are one array, and NumPy adds up those of a query in some milliseconds,
 so that *every* passage has its exact score. FTS5's stemmer is used.
 
-Terms are kept in segments, one for each batch of passages that was published. Passages that are gone are struck out
+Terms are kept in segments, one for each batch of passages that was published. DocumentVectors that are gone are struck out
 in their segment. Segments of like size become one, as the digits of a binary counter do, so that there are few.
 """
 
@@ -35,7 +35,7 @@ POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
 _K1, _B = 1.2, 0.75
 """BM25's parameters, as Lucene and FTS5 have them: how soon a repeated word stops to count, how much length does."""
 _SEGMENT, _LARGEST = 8_192, 65_536
-"""Passages of a new segment at most, and of one that is merged: what is taken into memory at once."""
+"""DocumentVectors of a new segment at most, and of one that is merged: what is taken into memory at once."""
 _HEADING = 3
 """How often the words of the headings above a passage count: its author leaves out what they have said. Chosen on
 questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
@@ -49,7 +49,7 @@ _POSTING = 4 + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class PassageTable:
     """Every published passage: `numbers`, those of their `vectors` and `documents`, and the `norms` of BM25.
 
     Some rows may be `gone`: their vector is 0, and they are not `live`. `segments` has the rows [start, end) of each.
@@ -71,7 +71,7 @@ _Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
 more hold it, as they do `the`, the rows are all: adding nothing to some is less work than saying which."""
 
 
-class Lexicon:
+class FullText:
     """Reads and writes the full-text tables over a connection, within the transactions of its owner."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -200,7 +200,7 @@ class Lexicon:
 
     # -- reading ----------------------------------------------------------------------------------------
 
-    def roll(self) -> Roll:
+    def roll(self) -> PassageTable:
         """Every passage, as arrays."""
         segments: dict[int, tuple[int, int]] = {}
         parts, start = [np.empty(0, _PASSAGE)], 0
@@ -214,9 +214,9 @@ class Lexicon:
         norms = (_K1 * (1 - _B + _B / average * rows["length"])).astype(np.float32)
         gone = len(live) - int(np.count_nonzero(live))
         numbers, vectors, documents = (rows[name].copy() for name in ("number", "vector", "document"))
-        return Roll(numbers, vectors, documents, norms, live, gone, segments)
+        return PassageTable(numbers, vectors, documents, norms, live, gone, segments)
 
-    def occurrences(self, term: str, roll: Roll) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    def occurrences(self, term: str, roll: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """The rows of the passages that hold a stemmed term, rising, and how often each does."""
         parts: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = [
             (np.empty(0, np.int64), np.empty(0, np.uint8))
@@ -232,7 +232,7 @@ class Lexicon:
         live = roll.live[rows] if roll.gone else slice(None)
         return rows[live], counts[live]
 
-    def bm25(self, terms: Mapping[str, int], roll: Roll) -> tuple[NDArray[np.float32], float]:
+    def bm25(self, terms: Mapping[str, int], roll: PassageTable) -> tuple[NDArray[np.float32], float]:
         """The score of every row for stemmed terms, each with how often the query has it, and more than any can have.
 
         Okapi BM25 with Lucene's inverse document frequency, never negative: ln(1 + (N - n + 0.5) / (n + 0.5)).
@@ -245,7 +245,7 @@ class Lexicon:
             most += weight * highest
         return scores, most
 
-    def _impact(self, term: str, roll: Roll) -> _Impact:
+    def _impact(self, term: str, roll: PassageTable) -> _Impact:
         if (known := roll.kept.get(term)) is not None:
             return known
         rows, counts = self.occurrences(term, roll)

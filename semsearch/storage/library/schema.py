@@ -11,7 +11,7 @@ from pathlib import Path
 from semsearch.errors import SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library.connection import connected
-from semsearch.storage.library.fulltext import SCHEMA, Lexicon
+from semsearch.storage.library.fulltext import SCHEMA, FullText
 
 VERSION = 4
 
@@ -105,7 +105,7 @@ def _third(db: sqlite3.Connection) -> None:
 def _fourth(db: sqlite3.Connection) -> None:
     """Checksums in full-text search. It is made anew: nothing says whether what is there is right."""
     _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + SCHEMA)
-    Lexicon(db).refill()
+    FullText(db).refill()
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}

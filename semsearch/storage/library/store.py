@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
-from semsearch.search.query import field_name
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
-from semsearch.storage.library.fulltext import ENTRY, Lexicon, Roll
+from semsearch.storage.library.fulltext import ENTRY, FullText, PassageTable
 from semsearch.storage.library.schema import VERSION, made_here, make
 from semsearch.text.analyzer import fold, phrase, query_terms
-from semsearch.types import Hit, Scalar, Unit
+from semsearch.types import Hit, Scalar, Unit, field_name
 
 _T = TypeVar("_T")
 _SALVAGE = "semsearch repair saves what can be read"
@@ -123,7 +122,7 @@ class StoredPassage:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PassageMatrix:
     """Every published document and passage as arrays, passages grouped by document, both in order of source.
 
     `names`, `sources` (keys), `digests`: one a document. `places` (unit, first and last number), `numbers` (see
@@ -162,7 +161,7 @@ class Library:
         self.path = path
         with self._translated():
             self._db = connected(path, create=create)
-            self._lexicon = Lexicon(self._db)
+            self._fulltext = FullText(self._db)
             if create:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
@@ -281,7 +280,7 @@ class Library:
                     (digest, new),
                 )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
-            self._lexicon.add(self._texts_of(new for new, _ in sources))
+            self._fulltext.add(self._texts_of(new for new, _ in sources))
         return outcome
 
     def _texts_of(self, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str, str]]:
@@ -295,7 +294,7 @@ class Library:
     def _strike(self, source: int | None) -> None:
         """Take the passages of a source out of full-text search."""
         query = "SELECT number FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
-        self._lexicon.strike([number for (number,) in self._db.execute(query, (source,))])
+        self._fulltext.strike([number for (number,) in self._db.execute(query, (source,))])
 
     def _differing(self, old: int | None, new: int) -> list[str]:
         if old is None:  # the texts of a new source need not be held
@@ -347,7 +346,7 @@ class Library:
     def refill(self) -> None:
         """Make the full-text part anew from the passages."""
         with self._transaction():
-            self._lexicon.refill()
+            self._fulltext.refill()
 
     def compact(self) -> None:
         """Write the file anew, so that nothing that was removed is left in it or its log.
@@ -355,7 +354,7 @@ class Library:
         Raises `IndexLocked` while another process reads.
         """
         with self._transaction():
-            self._lexicon.purge()
+            self._fulltext.purge()
         with self._translated():
             self._db.execute("VACUUM")
             (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -470,7 +469,7 @@ class Library:
         with self._translated():
             return {number: _passage(row) for number, *row in self._each(query, numbers)}
 
-    def layout(self) -> tuple[Layout, NDArray[np.float32]]:
+    def layout(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
         """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
         used = "SELECT DISTINCT vector_id FROM published"
         with self._translated():
@@ -498,21 +497,21 @@ class Library:
                 rows.append((number, documents[document], row_of[vector], length))
             matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
             columns = np.array(rows, np.int64).reshape(-1, 4).T
-            return Layout(names, sources, digests, places, *columns), matrix
+            return PassageMatrix(names, sources, digests, places, *columns), matrix
 
     # -- full-text search -------------------------------------------------------------------------------
 
-    def roll(self) -> Roll:
+    def roll(self) -> PassageTable:
         """Every published passage as full-text search knows it, while `state` is as it was."""
         with self._translated():
-            return self._lexicon.roll()
+            return self._fulltext.roll()
 
-    def bm25(self, text: str, roll: Roll) -> tuple[NDArray[np.float32], float]:
+    def bm25(self, text: str, roll: PassageTable) -> tuple[NDArray[np.float32], float]:
         """The score of every passage of `roll` for the words of a text, and more than any can have."""
         with self._translated():
-            return self._lexicon.bm25(Counter(self._lexicon.stems(query_terms(text))), roll)
+            return self._fulltext.bm25(Counter(self._fulltext.stems(query_terms(text))), roll)
 
-    def having(self, text: str, roll: Roll, *, exact: bool) -> NDArray[np.int64]:
+    def having(self, text: str, roll: PassageTable, *, exact: bool) -> NDArray[np.int64]:
         """The rows of `roll` whose passages have the words of a text, one after the other where these are several.
 
         One word is looked for in any form, unless it must be `exact`. No row has no words.
@@ -521,8 +520,8 @@ class Library:
         if pattern is None:
             return np.empty(0, np.int64)
         with self._translated():
-            stems = self._lexicon.stems(list(dict.fromkeys(terms)))
-            rows = reduce(np.intersect1d, (self._lexicon.occurrences(stem, roll)[0] for stem in stems))
+            stems = self._fulltext.stems(list(dict.fromkeys(terms)))
+            rows = reduce(np.intersect1d, (self._fulltext.occurrences(stem, roll)[0] for stem in stems))
             if len(terms) == 1 and not exact:
                 return rows
             numbers = roll.numbers[rows].tolist()
@@ -572,7 +571,7 @@ class Library:
     # -- reading for near-duplicates --------------------------------------------------------------------
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
-        """The texts of passages by their numbers in a `Layout`, while `state` is as it was: numbers are used again."""
+        """The texts of passages by their numbers in a `PassageMatrix`, while `state` is as it was: numbers are used again."""
         with self._translated():
             found: dict[int, str] = dict(
                 self._each("SELECT number, text FROM passages WHERE number", numbers)

@@ -10,8 +10,6 @@ unless the graph is still as it was last sealed and proves sound: links between 
 in no comparison. One that finds a seal that does not fit says so, since then something else is wrong.
 """
 
-import functools
-import hashlib
 import json
 import os
 import shutil
@@ -19,15 +17,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from semsearch.embedding import Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
@@ -35,32 +29,18 @@ from semsearch.files import disk
 from semsearch.storage.library import Library, database_problems, segments
 from semsearch.storage.lock import alone
 from semsearch.storage.vectors.chroma import REPAIR, VectorIndex
+from semsearch.storage.vectors.prove import Proof
+from semsearch.storage.vectors.seal import FOLDER, chroma_version, is_newer, same_bytes, stamps
 
-FOLDER = "chroma"
 _SEAL = "chroma"
 _APPLY = 2_000
-_PAGE = 5_000
 _DELETED = 2_000
 """So many passages may be deleted from a graph in any case before it is made anew."""
-_SELF_QUERIES = 256
 _LOADING = 60.0
 """Seconds to wait for another process that loads the graph; for a million passages that takes two."""
-_CLOSE = 1e-5
-"""How far a number of a vector in Chroma may be from the Library's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What comparing Chroma with the Library gave. `found` of `asked` passages are the nearest to themselves, which is
-    no fault where it is not all: the graph is approximate."""
-
-    problems: tuple[str, ...] = ()
-    passages: int = 0
-    asked: int = 0
-    found: int = 0
-
-
-class Replica:
+class VectorSync:
     """The Chroma of one index. What writes must hold the index's write lock."""
 
     def __init__(self, library: Library, index: Path) -> None:
@@ -69,7 +49,7 @@ class Replica:
         self._folder = index / FOLDER
         self._vectors: VectorIndex | None = None
         self._deleted = 0
-        """Passages that this writer has deleted from Chroma."""
+        """DocumentVectors that this writer has deleted from Chroma."""
         self._opened: Any = None
         """The seal that `_vectors` was opened under; None for a writer."""
 
@@ -128,13 +108,13 @@ class Replica:
             self._sweep()
             before = self._seal()
             with disk(self._folder):
-                files = _stamps(self._folder, before.get("files"))
+                files = stamps(self._folder, before.get("files"))
                 for name in files:
                     with (self._folder / name).open("rb") as file:
                         os.fsync(file.fileno())  # the seal must not outlive what it is of
             number = before.get("number", 0) + 1  # readers tell by it that something was written
             seal = {
-                "chromadb": _version(),
+                "chromadb": chroma_version(),
                 "number": number,
                 "files": files,
                 "deleted": deleted,
@@ -189,7 +169,7 @@ class Replica:
         with alone(self._index, _LOADING) as nobody_loads:
             if not nobody_loads:
                 raise IndexLocked(f"{self._folder} is being read by another process", "try again later")
-            seal = self._seal() | {"chromadb": _version(), "sealed": False, **changes}
+            seal = self._seal() | {"chromadb": chroma_version(), "sealed": False, **changes}
             self._library.save_setting(_SEAL, seal)
 
     # -- reading ----------------------------------------------------------------------------------------
@@ -205,7 +185,7 @@ class Replica:
             self.close()
             with alone(self._index, _LOADING) as nobody_writes:
                 seal = self._seal()
-                if not (nobody_writes and self.sealed and self.intact() and not _newer(seal)):
+                if not (nobody_writes and self.sealed and self.intact() and not is_newer(seal)):
                     return None
                 try:
                     self._vectors, self._opened = VectorIndex(self._folder), seal
@@ -236,7 +216,7 @@ class Replica:
         """`intact`, of the last seal there was even if it is broken since."""
         files = self._seal().get("files", {})
         try:
-            same = _same(files, _stamps(self._folder, None if thoroughly else files))
+            same = same_bytes(files, stamps(self._folder, None if thoroughly else files))
         except OSError:
             return False
         return same and not (thoroughly and database_problems(self._folder / "chroma.sqlite3", quick=True))
@@ -249,7 +229,7 @@ class Replica:
             return Proof((f"{self._folder} holds no Chroma database",))
         self._refuse_newer()
         self.close()
-        command = [sys.executable, "-P", "-m", "semsearch.storage.vectors.sync", str(self._index)]
+        command = [sys.executable, "-P", "-m", "semsearch.storage.vectors.prove", str(self._index)]
         limit = 120 + self._library.counts()["passages"] / 100
         try:
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
@@ -284,9 +264,9 @@ class Replica:
 
     def _refuse_newer(self) -> None:
         seal = self._seal()
-        if _newer(seal):
+        if is_newer(seal):
             raise FingerprintMismatch(
-                f"{self._folder} was written by chromadb {seal['chromadb']}; {_version()} is installed",
+                f"{self._folder} was written by chromadb {seal['chromadb']}; {chroma_version()} is installed",
                 f"pip install 'chromadb>={seal['chromadb']}', or semsearch repair",
             )
 
@@ -294,105 +274,4 @@ class Replica:
 def sealed_empty(library: Library, index: Path) -> None:
     """Make the Chroma of a new index."""
     VectorIndex(index / FOLDER, create=True).close()
-    library.save_setting(_SEAL, {"chromadb": _version(), "files": {}, "sealed": True})
-
-
-@functools.cache
-def _version() -> str:
-    return metadata.version("chromadb")
-
-
-def _newer(seal: Mapping[str, Any]) -> bool:
-    """Whether a newer Chroma than the one that is installed has written."""
-
-    def numbers(version: str) -> list[int]:
-        return [int(part) for part in version.split(".")[:2] if part.isdecimal()]
-
-    return numbers(str(seal.get("chromadb", ""))) > numbers(_version())
-
-
-def _stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
-    """Size, time and digest of each file of the graph; where size and time are `known`, the digest is too.
-
-    A graph without its metadata has never been saved: Chroma makes it anew whenever it is opened.
-    """
-    stamps = {}
-    for path in sorted(
-        path for saved in folder.glob("*/index_metadata.pickle") for path in saved.parent.iterdir()
-    ):
-        stat, name = path.stat(), path.relative_to(folder).as_posix()
-        stamp: list[Any] = [stat.st_size, stat.st_mtime_ns]
-        if known and known.get(name, ())[:2] == stamp:
-            stamps[name] = known[name]
-            continue
-        with path.open("rb") as file:
-            stamps[name] = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
-    return stamps
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two `_stamps` are of the same bytes."""
-
-    def bytes_of(stamps: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-        return {name: (size, digest) for name, (size, _, digest) in stamps.items()}
-
-    return bytes_of(one) == bytes_of(other)
-
-
-# -- in a process of its own ----------------------------------------------------------------------------
-
-
-def _compare(index: Path) -> Proof:
-    """Compare Chroma with the Library, page by page, then let the graph find some passages by themselves."""
-    with closing(Library(index / "library.sqlite3")) as library:
-        try:
-            return _compared(library, index / FOLDER)
-        except SemsearchError as error:
-            return Proof((str(error),))
-
-
-def _compared(library: Library, folder: Path) -> Proof:
-    wrong = dict.fromkeys(("that the Library does not hold", "whose vector differs", "whose text differs"), 0)
-    waiting, told = set(library.outbox(sys.maxsize)), 0
-    sample: list[NDArray[np.float32]] = []
-    total = library.counts()["passages"]
-    stride = max(1, total // _SELF_QUERIES)
-    with closing(VectorIndex(folder)) as chroma:
-        for ids, vectors, texts, traits in _pages(chroma, waiting):
-            own, rows = library.passages(ids), library.vectors_of(ids)
-            for id_, vector, text, trait in zip(ids, vectors, texts, traits, strict=True):
-                if id_ not in own:
-                    wrong["that the Library does not hold"] += 1
-                    continue
-                told += 1
-                wrong["whose vector differs"] += not np.allclose(vector, rows[id_], rtol=0, atol=_CLOSE)
-                wrong["whose text differs"] += text != own[id_].text or trait != own[id_].traits
-                if told % stride == 0:
-                    sample.append(rows[id_])
-        missing = total - len(library.passages(list(waiting))) - told
-        problems = [f"{count:,} passages {what}" for what, count in wrong.items() if count]
-        if missing:
-            problems.insert(0, f"{missing:,} passages of {total:,} are missing")
-        found = 0
-        if not problems and sample:
-            best = chroma.nearest(np.stack(sample), 1)
-            nearest = library.vectors_of([id_ for row in best for id_ in row])
-            pairs = zip(sample, best, strict=True)
-            found = sum(bool(row) and float(nearest[row[0]] @ vector) > 1 - 1e-4 for vector, row in pairs)
-    return Proof(tuple(problems), told, len(sample), found)
-
-
-def _pages(chroma: VectorIndex, without: set[str]) -> Iterator[Any]:
-    page: list[str] = []
-    for id_ in chroma.ids():
-        if id_ not in without:
-            page.append(id_)
-        if len(page) == _PAGE:
-            yield page, *chroma.held(page)
-            page = []
-    if page:
-        yield page, *chroma.held(page)
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(_compare(Path(sys.argv[1])))))
+    library.save_setting(_SEAL, {"chromadb": chroma_version(), "files": {}, "sealed": True})

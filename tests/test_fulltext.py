@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from semsearch.storage.library import lexicon
 from semsearch.storage.library.connection import connected
-from semsearch.storage.library.fulltext import Lexicon
+from semsearch.storage.library.fulltext import FullText
 from semsearch.text.analyzer import LONGEST_TERM, fold, index_terms, phrase, query_terms
 
 
@@ -69,21 +69,21 @@ def test_words_share_a_stem() -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         words = ["connect", "connected", "connection", "running", "runs", "数据", "naïve"]
         # Porter, An algorithm for suffix stripping, 1980: CONNECT is his first example.
-        assert Lexicon(db).stems(words) == ["connect"] * 3 + ["run"] * 2 + ["数据", "naïve"]
+        assert FullText(db).stems(words) == ["connect"] * 3 + ["run"] * 2 + ["数据", "naïve"]
 
 
 WORDS = ["amber", "birch", "cedar", "dune", "fern", "the", "组件", "数", "iris"]
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lexicon]:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FullText]:
     monkeypatch.setattr(lexicon, "_SEGMENT", 5)
     monkeypatch.setattr(lexicon, "_LARGEST", 40)
     with closing(connected(tmp_path / "shelf", create=True)) as db:
         db.execute("BEGIN")
         for statement in lexicon.SCHEMA.split(";\n"):
             db.execute(statement)
-        yield Lexicon(db)
+        yield FullText(db)
 
 
 def reference(texts: dict[int, str], terms: list[str]) -> dict[int, float]:
@@ -102,7 +102,7 @@ def reference(texts: dict[int, str], terms: list[str]) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: Lexicon, seed: int) -> None:
+def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: FullText, seed: int) -> None:
     draw, texts, next_number = random.Random(seed), dict[int, str](), 1
     for _ in range(30):
         if draw.random() < 0.3 and texts:

@@ -12,13 +12,14 @@ from soundness import assert_sound
 from tiny_embedder import create_index, open_index
 
 from semsearch.cli import main
-from semsearch.dedup.classifier import Verifier, _flat, _forest, train
+from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.features import FEATURES, Words, evidence, reasons
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import Aim, verify
+from semsearch.tuning.training import _flat, _forest, train
 from semsearch.types import LabelledPair
 
 
@@ -100,7 +101,7 @@ def examples(count: int, seed: int = 0) -> tuple[list[LabelledPair], np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def trained() -> Verifier:
+def trained() -> PairClassifier:
     pairs, cosines = examples(600)
     verifier = train(pairs, cosines, [bool(pair.duplicate) for pair in pairs])
     assert verifier is not None
@@ -119,7 +120,7 @@ def test_the_trees_as_arrays_say_what_scikit_learn_says() -> None:
     assert np.ptp(ours) > 1
 
 
-def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: Verifier) -> None:
+def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) -> None:
     pairs, cosines = examples(200, seed=5)
     words = [
         [Words(text) for text in side] for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
@@ -127,7 +128,7 @@ def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: Verifier) -> Non
     chances = trained.chances(cosines, *words)
     assert ((chances > 0.5) == [pair.duplicate for pair in pairs]).mean() > 0.95
     assert trained.chances([0.5], words[0][:1], words[1][:1]) == [0]  # below the floor
-    again = Verifier.from_dict(json.loads(json.dumps(trained.to_dict())))
+    again = PairClassifier.from_dict(json.loads(json.dumps(trained.to_dict())))
     assert again.chances(cosines, *words).tolist() == chances.tolist()
     assert len(trained.chances([], [], [])) == 0
 
@@ -151,7 +152,7 @@ def test_pairs_that_the_cosine_tells_apart_train_nothing() -> None:
         ("features", 3), ("floor", None), ("slope", "steep"), ("most", {"a": 1}), ("value", "missing"),
     ],
 )  # fmt: skip
-def test_a_hostile_verifier_is_refused(trained: Verifier, name: str, value: object) -> None:
+def test_a_hostile_verifier_is_refused(trained: PairClassifier, name: str, value: object) -> None:
     saved = trained.to_dict()
     inner = next(at for at, feature in enumerate(saved["feature"]) if feature != -1)
     if value == "missing":
@@ -167,13 +168,13 @@ def test_a_hostile_verifier_is_refused(trained: Verifier, name: str, value: obje
     else:
         saved[name] = value
     with pytest.raises(IndexDamaged, match="verifier"):
-        Verifier.from_dict(saved)
+        PairClassifier.from_dict(saved)
 
 
 @pytest.mark.parametrize("saved", [{}, [], {"features": []}, {"roots": [[[]]]}])
 def test_anything_else_is_no_verifier(saved: object) -> None:
     with pytest.raises(IndexDamaged, match="verifier"):
-        Verifier.from_dict(saved)  # type: ignore[arg-type]
+        PairClassifier.from_dict(saved)  # type: ignore[arg-type]
 
 
 def test_what_is_promised_of_a_verifier_holds_on_pairs_it_has_not_seen() -> None:
@@ -223,7 +224,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
         assert [member.name for member in found.groups[0].members] == ["f.txt", "b.txt"]
         least = index.verifier["chance"]
         assert all(m.chance >= least for g in found.groups for m in g.members if m.tier != "exact")
-        why = {frozenset((pair.left, pair.right)): pair.reason for pair in found.turned_down}
+        why = {frozenset((pair.left, pair.right)): pair.reason for pair in found.rejected}
         assert why[frozenset(("a.txt", "c.txt"))].startswith("negations differ: ")
         assert why[frozenset(("a.txt", "d.txt"))].startswith("two parts have changed places: ")
         assert why[frozenset(("a.txt", "e.txt"))].startswith("a number differs: ")

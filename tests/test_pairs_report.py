@@ -15,7 +15,7 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.cli import main
 from semsearch.errors import InvalidInput
-from semsearch.evaluation.pairs import Judgement, average_precision, judge, recall_at
+from semsearch.evaluation.pairs import ModelReport, average_precision, judge, recall_at
 from semsearch.evaluation.report import write_report
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.quality import sweep
@@ -36,7 +36,7 @@ GRADED = PairSet(
 
 
 @pytest.fixture(scope="module")
-def judged() -> Judgement:
+def judged() -> ModelReport:
     return judge(GRADED, TinyEmbedder(), repeats=3, worst=2)
 
 
@@ -65,7 +65,7 @@ def test_recall_at_a_precision_by_trying_every_threshold(pairs: list[tuple[int, 
     assert recall_at(sweep(scores, positive), least) == best
 
 
-def test_what_is_expected_of_a_cosine_is_the_isotonic_regression(judged: Judgement) -> None:
+def test_what_is_expected_of_a_cosine_is_the_isotonic_regression(judged: ModelReport) -> None:
     from sklearn.isotonic import IsotonicRegression
 
     np.testing.assert_allclose(judged.grades, [1, 0.8, 0, 0.2, 0.1, 0.4, 0.6])
@@ -73,7 +73,7 @@ def test_what_is_expected_of_a_cosine_is_the_isotonic_regression(judged: Judgeme
     np.testing.assert_allclose(judged.expected, theirs)
 
 
-def test_a_judgement_by_hand(judged: Judgement) -> None:
+def test_a_judgement_by_hand(judged: ModelReport) -> None:
     assert (judged.model, judged.pairs, judged.rule, judged.positives) == ("tiny", 7, "score>=4", 2)
     assert len(judged.rates) == 3 and judged.texts == 12  # "red green blue" is embedded once
     found = {(part.by, part.name): part for part in judged.slices}
@@ -150,7 +150,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_is_whole_and_fetches_nothing(judged: Judgement, tmp_path: Path) -> None:
+def test_the_page_is_whole_and_fetches_nothing(judged: ModelReport, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(path, GRADED.name, [judged, replace(judged, model="<other> \x07&")])
     html = path.read_text(encoding="utf-8")
@@ -168,7 +168,7 @@ def test_the_page_is_whole_and_fetches_nothing(judged: Judgement, tmp_path: Path
     assert path.read_text(encoding="utf-8") == html
 
 
-def test_a_page_without_duplicates_to_tell(judged: Judgement, tmp_path: Path) -> None:
+def test_a_page_without_duplicates_to_tell(judged: ModelReport, tmp_path: Path) -> None:
     bare = replace(
         judged, rule=None, positives=None, positive=None, curve=None, average_precision=None, worst=(),
         recall_at_90=None, recall_at_95=None,
@@ -178,7 +178,7 @@ def test_a_page_without_duplicates_to_tell(judged: Judgement, tmp_path: Path) ->
     assert page.seen.count("svg") == 3 and "Furthest off" not in page.text
 
 
-def test_a_page_that_cannot_be_written(judged: Judgement, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written(judged: ModelReport, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot write"):
         write_report(tmp_path / "none" / "report.html", "p", [judged])
 

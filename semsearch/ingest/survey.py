@@ -1,0 +1,95 @@
+"""Find the files that changed and the sources that are gone."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from semsearch.files import opened
+from semsearch.ingest.report import IngestReport
+from semsearch.ingest.sources import STANDARD_INPUT, is_below, source_key
+from semsearch.readers import Found, RowFields, walk
+from semsearch.storage.library import SourceState
+from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION
+from semsearch.types import Skipped
+
+_FRESH_NS = 2_000_000_000
+"""A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
+
+
+class Survey:
+    """What a run over some roots has to do: the files that changed and the sources that are gone."""
+
+    def __init__(
+        self,
+        known: Mapping[str, SourceState],
+        base: Path,
+        roots: Sequence[Path],
+        fields: RowFields,
+        max_bytes: int,
+    ) -> None:
+        self.started = time.monotonic()
+        self.known = known
+        self.fields = fields
+        self.skipped: list[Skipped] = []
+        self.changed: list[tuple[Path, str, SourceState]] = []
+        self.touched: dict[str, SourceState] = {}
+        self.unchanged = 0
+        self.total = 0
+        seen = set()
+        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
+        for item in walk(roots, max_bytes=max_bytes) if roots else ():
+            if isinstance(item, Skipped):
+                self.skipped.append(item)
+            else:
+                key = source_key(item.path, base)
+                seen.add(key)
+                self._look(item, key, reading)
+        # What lies below a folder that could not be read is not gone: nobody looked.
+        unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
+        self.gone = [
+            key
+            for key in known
+            if key not in seen
+            and any(is_below(key, root, base) for root in roots)
+            and not any(is_below(key, path, base) for path in unseen)
+        ]
+
+    def _look(self, file: Found, key: str, reading: str) -> None:
+        """Sort a file into changed or unchanged: by size and time, and where these differ by its digest."""
+        known = self.known.get(key)
+        if known and known.digest and known.reading == reading:
+            if (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+                self.unchanged += 1
+                return
+        else:
+            known = None
+        try:
+            with opened(file.path) as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            self.skipped.append(Skipped(str(file.path), error.strerror or str(error), failed=True))
+            return
+        fresh = time.time_ns() - file.mtime_ns < _FRESH_NS
+        state = SourceState(file.size, 0 if fresh else file.mtime_ns, digest, reading)
+        if known and known.digest == digest:
+            self.unchanged += 1
+            self.touched[key] = state
+        else:
+            self.changed.append((file.path, key, state))
+            self.total += file.size
+
+    def report(self, standard_input: bool = False) -> IngestReport:
+        """What a run would do."""
+        keys = [key for _, key, _ in self.changed] + [STANDARD_INPUT] * standard_input
+        return IngestReport(
+            added=sum(key not in self.known for key in keys),
+            updated=sum(key in self.known for key in keys),
+            unchanged=self.unchanged,
+            removed=len(self.gone),
+            skipped=tuple(self.skipped),
+            seconds=time.monotonic() - self.started,
+            dry_run=True,
+        )

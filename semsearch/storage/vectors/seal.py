@@ -1,0 +1,53 @@
+"""Seal Chroma's files: record their sizes, times and digests, and compare them later."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+FOLDER = "chroma"
+_PAGE = 5_000
+
+
+@functools.cache
+def chroma_version() -> str:
+    return metadata.version("chromadb")
+
+
+def is_newer(seal: Mapping[str, Any]) -> bool:
+    """Whether a newer Chroma than the one that is installed has written."""
+
+    def numbers(version: str) -> list[int]:
+        return [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+
+    return numbers(str(seal.get("chromadb", ""))) > numbers(chroma_version())
+
+
+def stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
+    """Size, time and digest of each file of the graph; where size and time are `known`, the digest is too.
+
+    A graph without its metadata has never been saved: Chroma makes it anew whenever it is opened.
+    """
+    stamps = {}
+    for path in sorted(
+        path for saved in folder.glob("*/index_metadata.pickle") for path in saved.parent.iterdir()
+    ):
+        stat, name = path.stat(), path.relative_to(folder).as_posix()
+        stamp: list[Any] = [stat.st_size, stat.st_mtime_ns]
+        if known and known.get(name, ())[:2] == stamp:
+            stamps[name] = known[name]
+            continue
+        with path.open("rb") as file:
+            stamps[name] = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
+    return stamps
+
+
+def same_bytes(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two `stamps` are of the same bytes."""
+
+    def bytes_of(stamps: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+        return {name: (size, digest) for name, (size, _, digest) in stamps.items()}
+
+    return bytes_of(one) == bytes_of(other)
