@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
     {"__version__", "errors", "types"},
-    {"files", "strict_json", "text"},
+    {"files", "requests", "strict_json", "text"},
     {"embedding", "readers"},
     {"storage"},
     {"ingest"},

@@ -1,0 +1,189 @@
+"""Requests: what a caller asks of an index, with the one set of defaults that Python and the command line share.
+
+Each request is frozen and checks its own values when it is made, so whatever receives one need not check them again.
+The `...Options` types name the same fields as keyword arguments, as `Index.query` and others accept them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, get_args
+
+from semsearch.errors import InvalidInput
+from semsearch.types import MODES, Level, Linkage, Mode
+
+DEFAULT_MEMORY = 512 * 2**20
+"""The default working memory of `dedup`, in bytes, without the vectors and the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A query and how to answer it.
+
+    Args:
+        query: The text to search for, in the syntax of `semsearch.search.query`.
+        k: The highest number of hits.
+        mode: Search by meaning and words ("hybrid"), by meaning alone ("dense"), or by words alone ("lexical").
+        min_score: The lowest cosine of a hit, in [-1, 1]. A lexical search has no cosine and takes no `min_score`.
+        source: A glob; only sources whose name matches are searched.
+        collapse: Show exact and lexical near-copies of a hit as its `copies` instead of as separate hits.
+        per_document: The highest number of hits from one document; None for no limit.
+        explain: Add the rank of each hit by meaning and by words, and the factor of its document.
+        literal: Take all of `query` as text, whatever signs it contains.
+        highlight: Find the best sentence of each hit. It takes time, so turn it off where nobody sees the sentence.
+        rerank: The name or folder of a cross-encoder that reorders the first `rerank_top` hits; None for none.
+        rerank_top: The number of hits that the cross-encoder reads.
+    """
+
+    query: str
+    k: int = 5
+    mode: Mode = "hybrid"
+    min_score: float = -1.0
+    source: str | None = None
+    collapse: bool = True
+    per_document: int | None = 2
+    explain: bool = False
+    literal: bool = False
+    highlight: bool = True
+    rerank: str | None = None
+    rerank_top: int = 50
+
+    def __post_init__(self) -> None:
+        _one_of("mode", self.mode, MODES)
+        _at_least_one("k", self.k)
+        _at_least_one("rerank_top", self.rerank_top)
+        if self.per_document is not None:
+            _at_least_one("per_document", self.per_document)
+        _number("min_score", self.min_score)
+        if self.mode == "lexical" and self.min_score > -1:
+            raise InvalidInput(
+                "a lexical search computes no cosine, so min_score does not apply",
+                "leave min_score out, or search in another mode",
+            )
+
+
+class SearchOptions(TypedDict, total=False):
+    """The fields of a `SearchRequest` except its query, as keyword arguments."""
+
+    k: int
+    mode: Mode
+    min_score: float
+    source: str | None
+    collapse: bool
+    per_document: int | None
+    explain: bool
+    literal: bool
+    highlight: bool
+    rerank: str | None
+    rerank_top: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarRequest:
+    """A document, or one passage of it, and how to find what is similar to it.
+
+    Args:
+        document: A file, or the name of a document in the index.
+        line: The line whose passage is compared, or the page of a PDF, or the paragraph of a Word document. None
+            compares whole documents.
+        k: The highest number of hits.
+        min_score: The lowest similarity of a hit, in [-1, 1].
+        source: A glob; only sources whose name matches are searched.
+        highlight: Find the best sentence of each hit.
+    """
+
+    document: str
+    line: int | None = None
+    k: int = 5
+    min_score: float = -1.0
+    source: str | None = None
+    highlight: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least_one("k", self.k)
+        _number("min_score", self.min_score)
+
+
+class SimilarOptions(TypedDict, total=False):
+    """The fields of a `SimilarRequest` except document and line, as keyword arguments."""
+
+    k: int
+    min_score: float
+    source: str | None
+    highlight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DedupRequest:
+    """The rules by which near-duplicates are found and grouped.
+
+    Args:
+        threshold: The lowest similarity of a pair, in [-1, 1]. None takes the threshold that `tune` saved, else 0.85.
+        min_precision: In place of a threshold, the share in (0, 1) of the pairs found that must be duplicates, as
+            `tune` guaranteed it. `lexical` does not apply with it.
+        level: Compare whole documents, or passages.
+        linkage: What holds a group together, see `semsearch.types.Linkage`.
+        keep: The rules that choose the keeper of a group, in order; see `semsearch.dedup.keeper`.
+        protect: Globs of sources that are never removed.
+        lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
+        from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
+        memory: The highest number of working bytes, without the vectors and the result.
+    """
+
+    threshold: float | None = None
+    min_precision: float | None = None
+    level: Level = "document"
+    linkage: Linkage = "keeper"
+    keep: Sequence[str] = ()
+    protect: Sequence[str] = ()
+    lexical: float | None = None
+    from_run: bool = False
+    memory: int = DEFAULT_MEMORY
+
+    def __post_init__(self) -> None:
+        _one_of("level", self.level, get_args(Level))
+        _one_of("linkage", self.linkage, get_args(Linkage))
+        _at_least_one("memory", self.memory)
+        for name in ("keep", "protect"):
+            if isinstance(getattr(self, name), str):
+                raise InvalidInput(f"{name} is a string, but must be a sequence of strings")
+        if self.threshold is not None and not -1 <= self.threshold <= 1:
+            raise InvalidInput(f"threshold is {self.threshold}, but must be between -1 and 1")
+        if self.lexical is not None and not 0 < self.lexical <= 1:
+            raise InvalidInput(f"lexical is {self.lexical}, but must be above 0 and at most 1")
+        if self.min_precision is None:
+            return
+        if not 0 < self.min_precision < 1:
+            raise InvalidInput(f"min_precision is {self.min_precision}, but must be between 0 and 1")
+        if self.threshold is not None or self.lexical is not None:
+            raise InvalidInput(
+                "min_precision replaces threshold and lexical", "give either min_precision or the others"
+            )
+
+
+class DedupOptions(TypedDict, total=False):
+    """The fields of a `DedupRequest` except its threshold, as keyword arguments."""
+
+    min_precision: float | None
+    level: Level
+    linkage: Linkage
+    keep: Sequence[str]
+    protect: Sequence[str]
+    lexical: float | None
+    from_run: bool
+    memory: int
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise InvalidInput(f"{name} is {value}, but must be at least 1")
+
+
+def _number(name: str, value: float) -> None:
+    if math.isnan(value):
+        raise InvalidInput(f"{name} is not a number")
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidInput(f"unknown {name} {value!r}", f"choose one of {', '.join(allowed)}")
