@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for python in python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help setup demo test lint format bench docs
 .DEFAULT_GOAL := help
@@ -9,20 +10,24 @@ BIN := .venv/bin
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/installed  ## install semsearch and its tools into .venv
+setup: .venv/installed  ## install semsearch, all extras and the development tools into .venv
 
 .venv/installed: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing into .venv: the first time takes some minutes.'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo 'Installing into .venv. The first time takes some minutes.'
+	@$(INSTALL) -e '.[all,dev]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	@$(INSTALL) -e '.[docs]'
 	@touch $@
 
 $(BIN)/pip:
 	$(or $(PYTHON),$(error semsearch needs Python 3.11 or later: make setup PYTHON=/path/to/python)) -m venv .venv
 
-# Shows a command as a person would type it, then runs it.
+# Show a command as a person would type it, then run it.
 try = @printf '\n$$ %s\n' '$(strip $(1))' && $(BIN)/$(strip $(1))
 
-demo: setup  ## search and de-duplicate sample_corpus/, and tune the threshold
+demo: setup  ## search sample_corpus/, find its near-duplicates and tune the threshold
 	@rm -rf .demo
 	$(call try, semsearch ingest --index .demo/.semsearch sample_corpus)
 	$(call try, semsearch query --index .demo/.semsearch -k 3 "how do I get my deposit back")
@@ -31,8 +36,8 @@ demo: setup  ## search and de-duplicate sample_corpus/, and tune the threshold
 	$(call try, semsearch tune --index .demo/.semsearch --pairs sample)
 	@printf '%s\n' '' \
 		'Try next, after: . $(BIN)/activate' \
-		'  semsearch dedup --index .demo/.semsearch      with the threshold just tuned' \
-		'  semsearch ingest ~/notes                      your own folder; makes .semsearch here' \
+		'  semsearch dedup --index .demo/.semsearch      use the tuned threshold' \
+		'  semsearch ingest ~/notes                      index your own folder in ./.semsearch' \
 		'  semsearch query "what you are looking for"' \
 		'  semsearch --help'
 
@@ -48,8 +53,10 @@ format: setup  ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## run each of benchmarks/ but scale.py, which takes hours, one after the other
+bench: setup  ## run the benchmarks, except scale.py, which takes hours
 	@set -e; for script in $(filter-out %/common.py %/scale.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 
-docs: setup  ## write docs/cli.md from the commands' --help
+docs: .venv/installed-docs  ## write docs/cli.md and build the documentation into site/
 	@$(BIN)/python docs/make_cli.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'The documentation is in site/index.html.'
