@@ -17,7 +17,7 @@ import numpy as np
 from common import Report, arguments, interleave, need, talk, weights_folder
 from numpy.typing import NDArray
 
-from semsearch.embedding import load_embedder
+from semsearch.embedding import count_tokens, load_embedder
 from semsearch.evaluation.pairs import expected_grades
 from semsearch.text import clean
 from semsearch.text.diff import difference, words
@@ -71,7 +71,7 @@ class Vectors:
         for start in range(0, len(new), 2000):
             talk(f"embedding texts: {start:,} of {len(new):,}")
             part = new[start : start + 2000]
-            self.known |= dict(zip(part, self.embedder.encode([texts[key] for key in part]), strict=True))
+            self.known |= dict(zip(part, self.embedder.embed([texts[key] for key in part]), strict=True))
             if self.path:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(
@@ -204,7 +204,7 @@ def logic(report: Report, sets: dict[str, PairSet], cosines: dict[str, Floats]) 
 
 def chinese(report: Report, vectors: Vectors) -> None:
     score = vectors.cosines([(a, b) for a, b, _ in CHINESE])
-    tokens, unknown = vectors.embedder.measure([text for a, b, _ in CHINESE for text in (a, b)])
+    tokens, unknown = count_tokens(vectors.embedder, [text for a, b, _ in CHINESE for text in (a, b)])
     share = float(unknown.sum() / tokens.sum())
     report.figures["chinese"] = {"cosines": score.tolist(), "unknown": share}
     rows = [

@@ -51,7 +51,7 @@ def stages(folder: Path) -> None:
     clock("open the Library")
     embedder = index.embedder
     clock("load the model")
-    embedder.encode([QUERY])
+    embedder.embed([QUERY], "query")
     clock("embed the query")
     index._search.prepare()  # private, but the next step has need of just these
     clock("read all vectors")

@@ -19,7 +19,7 @@ import numpy as np
 from common import BATCH, Report, Timing, arguments, interleave, need, talk, weights_folder
 from numpy.typing import NDArray
 
-from semsearch.embedding import load_embedder
+from semsearch.embedding import count_tokens, load_embedder
 from semsearch.tuning.agreement import Agreement, agreement
 from semsearch.tuning.pairs import load_pairs
 from semsearch.types import LabelledPair
@@ -255,8 +255,8 @@ def main() -> None:
     fp32 = load_embedder()
     encoders: dict[str, Encode] = {
         PEER: lambda texts: model.encode(list(texts), batch_size=BATCH),
-        "fp32": fp32.encode,
-        "int8": load_embedder(precision="int8").encode,
+        "fp32": fp32.embed,
+        "int8": load_embedder(precision="int8").embed,
     }
     products: list[float] = []
     square = np.random.default_rng(0).random((PRODUCT, PRODUCT), np.float32)
@@ -277,7 +277,7 @@ def main() -> None:
     parity(report, runs)
     judged = {name: pairs[: options.pairs] for name, pairs in sets.items()}
     correlations(report, judged, encoders, complete=judged == sets)
-    lengths = {kind: fp32.measure(rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
+    lengths = {kind: count_tokens(fp32, rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
     throughput(report, runs, lengths, 2 * PRODUCT**3 / min(products))
     report.close()
 

@@ -96,7 +96,7 @@ def main() -> None:
         found = collections(options.data, Path(folder).absolute(), options.limit)
         for index, _ in found.values():
             embedder: Any = index.embedder
-            embedder.encode = cache_of(embedder.encode)
+            embedder.embed = cache_of(embedder.embed)
         for constant, values in GRID.items():
             shipped = getattr(fusion, constant)
             rows = []

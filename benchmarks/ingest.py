@@ -72,7 +72,7 @@ def main() -> None:
             ingest("ours again", index)
             talk("our embedder alone")
             clock = common.Clock()
-            embedder.encode(list(dict.fromkeys(texts)))
+            embedder.embed(list(dict.fromkeys(texts)))
             clock("encode")
             encode.append(clock.seconds["encode"])
 

@@ -64,7 +64,7 @@ def main() -> None:
     talk("brute force in float64")
     a, b = ([clean(text).strip() for text in texts] for texts in (test, train))
     common = set(a) & set(b)
-    x, y = (embedder.encode(texts).astype(np.float64) for texts in (a, b))
+    x, y = (embedder.embed(texts).astype(np.float64) for texts in (a, b))
     best = np.concatenate([(x[at : at + 256] @ y.T).max(axis=1) for at in range(0, len(x), 256)])
     best[[text in common for text in a]] = 1
     ours = np.full(len(test), -2.0)

@@ -17,7 +17,7 @@ import numpy as np
 from common import Report, arguments, need, talk
 from search import PEPS, VUE_OTHERS
 
-from semsearch.embedding import load_embedder
+from semsearch.embedding import count_tokens, load_embedder
 from semsearch.storage.library import Library
 from semsearch.text import clean, sentences, split
 from semsearch.text import structure as outline
@@ -138,7 +138,7 @@ def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[s
     passages = [
         (owner, span.heading, text[span.start : span.end])
         for owner, text in enumerate(clean(file.read_text(encoding="utf-8")) for file in files)
-        for span in split(text, lambda some: embedder.measure(some)[0].tolist(), WINDOW)
+        for span in split(text, lambda some: count_tokens(embedder, some)[0].tolist(), WINDOW)
     ]
     owners = np.array([owner for owner, _, _ in passages])
     figures, rows = {}, []
@@ -179,13 +179,13 @@ def cells(figures: dict[str, float]) -> list[str]:
 def measured(report: Report, name: str, files: Sequence[Path], questions: dict[str, str], embedder) -> dict:  # type: ignore[no-untyped-def,type-arg]
     """Hit at 1 and MRR@10 of every variant on one folder."""
     texts = [clean(file.read_text(encoding="utf-8")) for file in files]
-    asked = embedder.encode(list(questions))
+    asked = embedder.embed(list(questions), "query")
     figures, rows = {}, []
-    for variant, cut in variants(lambda some: embedder.measure(some)[0].tolist()).items():
+    for variant, cut in variants(lambda some: count_tokens(embedder, some)[0].tolist()).items():
         passages = [list(cut(text)) for text in texts]
         owner = np.repeat(np.arange(len(files)), [len(some) for some in passages])
         talk(f"{name}: {len(owner):,} passages, {variant}")
-        scores = asked @ embedder.encode([passage for some in passages for passage in some]).T
+        scores = asked @ embedder.embed([passage for some in passages for passage in some]).T
         best = np.full((len(asked), len(files)), -np.inf)
         np.maximum.at(best, (slice(None), owner), scores)
         found = quality(best, files, questions)

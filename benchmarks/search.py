@@ -263,7 +263,7 @@ def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) 
     with closing(Library(index.folder / "library.sqlite3")) as library:
         ids, matrix = library.passages_where(lambda source: True)
     row = {id_: at for at, id_ in enumerate(ids)}
-    vectors = index.embedder.encode([clean(query).strip() for query in queries])
+    vectors = index.embedder.embed([clean(query).strip() for query in queries], "query")
     scores = vectors @ matrix.T
     cut = np.partition(scores, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS] - 1e-6
     results = index._replica.candidates(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph

@@ -92,7 +92,7 @@ def main() -> None:
         )
     talk(f"embed {len(texts):,} sentences")
     started = time.perf_counter()
-    vectors = embedder.encode(texts)
+    vectors = embedder.embed(texts)
     embedding = time.perf_counter() - started
     found = join(vectors, verifier.floor)
     if len(found) < options.candidates:  # below the floor it costs less, so these are judged as if above it

@@ -33,16 +33,16 @@ class Beyond:
     def __init__(self, index: Index) -> None:
         self._embedding = 0.0
         embedder: Any = index.embedder
-        encode = embedder.encode
+        embed = embedder.embed
 
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **named: Any) -> Any:
             started = time.perf_counter()
             try:
-                return encode(*arguments)
+                return embed(*arguments, **named)
             finally:
                 self._embedding += time.perf_counter() - started
 
-        embedder.encode = timed
+        embedder.embed = timed
 
     def __call__(self, task: Callable[[], Any]) -> tuple[float, Any]:
         """The milliseconds of a task, and what it returns."""
@@ -55,7 +55,7 @@ def right(index: Index, rows: Path, query: str, part: int, hits: Iterable[Any]) 
     """Whether hits are the nearest of the rows of a part, by a product of all of these; equal ones count the same."""
     with rows.open(encoding="utf-8") as file:
         texts = [row["text"] for row in map(json.loads, file) if row["part"] == part]
-    cosines = np.sort(index.embedder.encode(texts) @ index.embedder.encode([query])[0])[::-1]
+    cosines = np.sort(index.embedder.embed(texts) @ index.embedder.embed([query], "query")[0])[::-1]
     return np.allclose([hit.score for hit in hits], cosines[:HITS], atol=1e-5)
 
 

@@ -287,7 +287,7 @@ class Index:
             if mode != "lexical":
                 if not source and any(not query.conditions for query in parsed):  # as `Search` has it
                     ahead.submit(self._search.prepare)
-                vectors = self.embedder.encode([query.text for query in parsed])
+                vectors = self.embedder.embed([query.text for query in parsed], "query")
         return self._search.hits(
             parsed,
             vectors,
@@ -366,7 +366,7 @@ class Index:
         best = [replace(hits[at], score=float(scores[at])) for at in order]
         if not highlight:
             return best
-        vector = self.embedder.encode([text.clean(query).strip()])
+        vector = self.embedder.embed([text.clean(query).strip()], "query")
         return highlighted(best, np.repeat(vector, len(best), axis=0), self.embedder)
 
     def _reranker(self, model: str) -> Reranker:

@@ -132,8 +132,8 @@ def test_dense_search_by_brute_force(here: Path) -> None:
     assert (document["queries_without_text"], document["relevant_documents_absent"]) == (0, 1)
     asked = ["q1", "q2", "q3", "q4"]
     embedder = load_embedder()
-    texts = embedder.encode([f"{title}\n{text}".strip() for title, text in DOCUMENTS.values()])
-    scores = embedder.encode([QUERIES[query] for query in asked]) @ texts.T
+    texts = embedder.embed([f"{title}\n{text}".strip() for title, text in DOCUMENTS.values()])
+    scores = embedder.embed([QUERIES[query] for query in asked], "query") @ texts.T
     gains, found, firsts = [], [], []
     for query, row in zip(asked, scores, strict=True):
         ranked = [list(DOCUMENTS)[at] for at in np.argsort(-row)]

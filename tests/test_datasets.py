@@ -37,7 +37,7 @@ def dataset(*parts: Sequence[Path] | Path, **options: Any) -> Dataset:
 
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float64]:
-    return TinyEmbedder().encode(texts).astype(np.float64)
+    return TinyEmbedder().embed(texts).astype(np.float64)
 
 
 # -- reading ------------------------------------------------------------------------------------------------

@@ -64,9 +64,11 @@ def passages(sample_corpus: Path, model: Embedder) -> list[str]:
     """Real text in passages of about 200 tokens, all within the window."""
     words = " ".join(path.read_text("utf-8") for path in sorted(sample_corpus.glob("*/*.md"))).split()
     texts = [" ".join(words[start : start + 165]) for start in range(0, 4_000, 165)]
-    fitting = [text for text, tokens in zip(texts, model.measure(texts)[0], strict=True) if tokens <= WINDOW]
+    fitting = [
+        text for text, tokens in zip(texts, model.count_tokens(texts)[0], strict=True) if tokens <= WINDOW
+    ]
     assert len(fitting) >= 15
-    assert np.mean(model.measure(fitting)[0]) > 190
+    assert np.mean(model.count_tokens(fitting)[0]) > 190
     return fitting
 
 
@@ -91,18 +93,18 @@ def test_vectors_equal_those_of_sentence_transformers(
 ) -> None:
     texts = SENTENCES + passages
     expected = reference.encode(texts, normalize_embeddings=True)
-    assert cosines(model.encode(texts), expected).min() >= 0.9999
+    assert cosines(model.embed(texts), expected).min() >= 0.9999
 
 
 def test_int8_stays_close(model: Embedder, int8: Embedder, passages: list[str]) -> None:
     texts = SENTENCES + passages
-    assert cosines(model.encode(texts), int8.encode(texts)).min() >= 0.975
+    assert cosines(model.embed(texts), int8.embed(texts)).min() >= 0.975
     assert int8.size < model.size
 
 
 def test_vectors_are_unit_length(model: Embedder, int8: Embedder) -> None:
     for embedder in (model, int8):
-        vectors = embedder.encode(SENTENCES)
+        vectors = embedder.embed(SENTENCES)
         assert vectors.dtype == np.float32
         assert vectors.shape == (len(SENTENCES), 384)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -114,31 +116,31 @@ def test_a_vector_does_not_depend_on_its_neighbours(
 ) -> None:
     embedder: Embedder = request.getfixturevalue({"fp32": "model"}.get(precision, precision))
     texts = [text for pair in zip(SENTENCES, passages, strict=False) for text in pair]
-    together = embedder.encode(texts)
-    alone = np.concatenate([embedder.encode([text]) for text in texts])
+    together = embedder.embed(texts)
+    alone = np.concatenate([embedder.embed([text]) for text in texts])
     # Rounding to eight bits can fall to the other side where float32 sums differ in their last bit.
     worst = {"fp32": 1 - 1e-6, "int8": 0.999}[precision]
-    assert cosines(embedder.encode(texts[::-1])[::-1], together).min() >= worst
+    assert cosines(embedder.embed(texts[::-1])[::-1], together).min() >= worst
     assert cosines(alone, together).min() >= worst
 
 
 def test_no_texts_have_no_vectors(model: Embedder) -> None:
-    assert model.encode([]).shape == (0, 384)
-    assert [len(counts) for counts in model.measure([])] == [0, 0]
+    assert model.embed([]).shape == (0, 384)
+    assert [len(counts) for counts in model.count_tokens([])] == [0, 0]
 
 
 @pytest.mark.parametrize("count", [600, 300, 255, 509])
 def test_a_long_text_is_the_mean_of_its_windows(model: Embedder, reference: Any, count: int) -> None:
     """Nothing is cut off: each word here is one token, so the windows can be written out."""
     words = ("the old red house by the sea was sold in may to a man from rome who " * 50).split()[:count]
-    assert model.measure([" ".join(words)])[0].tolist() == [count]
+    assert model.count_tokens([" ".join(words)])[0].tolist() == [count]
     number = -(-count // WINDOW)
     edges = [count * piece // number for piece in range(number + 1)]
     parts = reference.encode([" ".join(words[a:b]) for a, b in pairwise(edges)], normalize_embeddings=True)
     expected = np.average(parts, axis=0, weights=np.diff(edges))
-    (vector,) = model.encode([" ".join(words)])
+    (vector,) = model.embed([" ".join(words)])
     assert vector @ (expected / np.linalg.norm(expected)) >= 0.9999
-    assert vector @ model.encode([" ".join(words[:WINDOW])])[0] < 0.999  # what cutting it off would give
+    assert vector @ model.embed([" ".join(words[:WINDOW])])[0] < 0.999  # what cutting it off would give
 
 
 @given(st.lists(st.integers(0, 2_000)), st.integers(1, 512))
@@ -158,7 +160,7 @@ def test_windows_cover_each_text_once(lengths: list[int], window: int) -> None:
 def test_progress_counts_every_text_once(model: Embedder) -> None:
     told: list[int] = []
     texts = [*SENTENCES * 40, "long text " * 400]
-    model.encode(texts, told.append)
+    model.embed(texts, progress=told.append)
     assert sum(told) == len(texts)
     assert len(told) > 1
 
@@ -178,21 +180,21 @@ def test_progress_counts_every_text_once(model: Embedder) -> None:
     ],
 )
 def test_measure_by_hand(model: Embedder, text: str, tokens: int, unknown: int) -> None:
-    counts = model.measure([text])
+    counts = model.count_tokens([text])
     assert [column.tolist() for column in counts] == [[tokens], [unknown]]
 
 
 def test_chinese_characters_are_a_token_each_and_known_if_in_the_vocabulary(model: Embedder) -> None:
     vocabulary = set((MODEL / "vocab.txt").read_text("utf-8").splitlines())
     text = "图书馆周六上午开门请带好证件"
-    tokens, unknown = model.measure([text])
+    tokens, unknown = model.count_tokens([text])
     assert tokens.tolist() == [len(text)]
     assert unknown.tolist() == [sum(character not in vocabulary for character in text)]
     assert 0 < unknown[0] < len(text)
 
 
 def test_measure_is_not_capped_at_the_window(model: Embedder) -> None:
-    assert model.measure(["word " * 5_000])[0].tolist() == [5_000]
+    assert model.count_tokens(["word " * 5_000])[0].tolist() == [5_000]
 
 
 def test_passages_of_real_text_fit_the_window(model: Embedder, sample_corpus: Path) -> None:
@@ -200,8 +202,8 @@ def test_passages_of_real_text_fit_the_window(model: Embedder, sample_corpus: Pa
     texts = [path.read_text("utf-8") for path in sorted(sample_corpus.glob("*/*.[mtr][dxs]*"))]
     texts += ["\n".join(texts), "A" * 50_000, "=" * 50_000, "中" * 3_000]
     for text in map(clean, texts):
-        spans = split(text, lambda parts: model.measure(parts)[0].tolist(), WINDOW)
-        tokens = model.measure([text[span.start : span.end] for span in spans])[0]
+        spans = split(text, lambda parts: model.count_tokens(parts)[0].tolist(), WINDOW)
+        tokens = model.count_tokens([text[span.start : span.end] for span in spans])[0]
         assert [span.tokens for span in spans] == tokens.tolist() or set(text) == {"A"}
         assert tokens.max() <= WINDOW
 
@@ -214,7 +216,7 @@ def agreement(model: Embedder, rows: list[tuple[str, str, float]]) -> tuple[floa
     from scipy import stats
 
     texts = sorted({text for a, b, _ in rows for text in (a, b)})
-    vectors = dict(zip(texts, model.encode(texts), strict=True))
+    vectors = dict(zip(texts, model.embed(texts), strict=True))
     scores = [vectors[a] @ vectors[b] for a, b, _ in rows]
     gold = [score for *_, score in rows]
     pearson, spearman = stats.pearsonr(scores, gold), stats.spearmanr(scores, gold)
@@ -241,7 +243,7 @@ def test_published_figures(model: Embedder, shared_data: Path) -> None:
 PROBE = """
 import json
 from semsearch.embedding import load_embedder
-print(json.dumps(load_embedder().encode(["The cat sat on the mat."])[0].tolist()))
+print(json.dumps(load_embedder().embed(["The cat sat on the mat."])[0].tolist()))
 """
 
 
@@ -288,7 +290,7 @@ def test_processes_that_export_at_once_do_not_disturb_each_other(model: Embedder
         for process in processes:
             output, errors = process.communicate(timeout=120)
             assert process.returncode == 0, errors
-            np.testing.assert_allclose(json.loads(output), model.encode(SENTENCES[:1])[0], atol=1e-6)
+            np.testing.assert_allclose(json.loads(output), model.embed(SENTENCES[:1])[0], atol=1e-6)
     finally:
         for process in processes:
             process.kill()
@@ -303,7 +305,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     (tmp_path / "file").touch()
     monkeypatch.setenv("SEMSEARCH_CACHE", str(tmp_path / "file"))
     without = load_embedder()
-    np.testing.assert_allclose(without.encode(SENTENCES), model.encode(SENTENCES), atol=1e-6)
+    np.testing.assert_allclose(without.embed(SENTENCES), model.embed(SENTENCES), atol=1e-6)
     assert without.fingerprint == model.fingerprint
     assert without.size > 80_000_000
 
@@ -413,12 +415,12 @@ def test_a_model_folder_gives_the_same_vectors(
     transformer: Embedder, model: Embedder, passages: list[str]
 ) -> None:
     texts = SENTENCES + passages[:3]
-    assert cosines(transformer.encode(texts), model.encode(texts)).min() >= 0.9999
-    for ours, theirs in zip(transformer.measure(texts), model.measure(texts), strict=True):
+    assert cosines(transformer.embed(texts), model.embed(texts)).min() >= 0.9999
+    for ours, theirs in zip(transformer.count_tokens(texts), model.count_tokens(texts), strict=True):
         assert ours.tolist() == theirs.tolist()
     assert transformer.fingerprint.dimension == 384
     assert transformer.fingerprint.window == WINDOW
-    assert transformer.encode([]).shape == (0, 384)
+    assert transformer.embed([]).shape == (0, 384)
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
@@ -430,7 +432,7 @@ def test_a_model_folder_reads_all_of_a_long_text(transformer: Embedder, model: E
     text = (
         "1 2 3 4 5 6 7 8 9 0 " * 30 + "international understanding " * 150
     )  # 300 tokens, then 300 longer ones
-    assert cosines(transformer.encode([text]), model.encode([text])).min() >= 0.999
+    assert cosines(transformer.embed([text]), model.embed([text])).min() >= 0.999
 
 
 def test_measuring_beside_encoding(transformer: Embedder) -> None:
@@ -439,7 +441,7 @@ def test_measuring_beside_encoding(transformer: Embedder) -> None:
 
     def measure() -> None:
         while not stop.is_set():
-            counts = transformer.measure(long)[0].tolist()
+            counts = transformer.count_tokens(long)[0].tolist()
             if counts != [560, 1]:
                 wrong.append(counts)
 
@@ -449,7 +451,7 @@ def test_measuring_beside_encoding(transformer: Embedder) -> None:
     thread.start()
     try:
         for _ in range(20):
-            transformer.encode(["hello world " * 20, "x"] * 2)
+            transformer.embed(["hello world " * 20, "x"] * 2)
     finally:
         stop.set()
         thread.join()

@@ -218,7 +218,7 @@ def test_what_is_asked_for_is_found(corpus: Index, query: str, document: str) ->
 
 
 def best_sentence(index: Index, query: str, sentences: list[str]) -> str:
-    scores = index.embedder.encode(sentences) @ index.embedder.encode([query])[0]
+    scores = index.embedder.embed(sentences) @ index.embedder.embed([query], "query")[0]
     return sentences[int(np.argmax(scores))]
 
 
@@ -374,7 +374,7 @@ def table(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> Iterator
 def brute_force(query: str, texts: Sequence[str]) -> Vectors:
     """The cosines of all texts to the query, best first."""
     embedder = TinyEmbedder()
-    scores: Vectors = embedder.encode(texts) @ embedder.encode([query])[0]
+    scores: Vectors = embedder.embed(texts) @ embedder.embed([query], "query")[0]
     return np.sort(scores)[::-1]
 
 
@@ -385,9 +385,9 @@ def test_the_nearest_are_found(table: Index, rows: list[str], query: str, k: int
     hits = table.query(query, k=k, mode="dense")
     assert len({hit.passage_id for hit in hits}) == k
     np.testing.assert_allclose([hit.score for hit in hits], brute_force(query, rows)[:k], atol=1e-5)
-    vectors = TinyEmbedder().encode([hit.text for hit in hits])
+    vectors = TinyEmbedder().embed([hit.text for hit in hits])
     np.testing.assert_allclose(
-        vectors @ TinyEmbedder().encode([query])[0], [hit.score for hit in hits], atol=1e-5
+        vectors @ TinyEmbedder().embed([query], "query")[0], [hit.score for hit in hits], atol=1e-5
     )
 
 
@@ -623,10 +623,10 @@ from pathlib import Path
 from tiny_embedder import TinyEmbedder, open_index
 
 class Waiting(TinyEmbedder):
-    def encode(self, texts, progress=None):
+    def embed(self, texts, kind="passage", progress=None):
         print("writing", flush=True)
         sys.stdin.readline()
-        return super().encode(texts, progress)
+        return super().embed(texts, kind, progress)
 
 with open_index(Path(sys.argv[1]), Waiting(), wait=60) as index:
     index.ingest([], standard_input="from the other process")

@@ -18,8 +18,7 @@ import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch.embedding import Progress as Told
-from semsearch.embedding import Vectors
+from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.index import Index
 from semsearch.ingest.report import IngestReport, Progress
@@ -528,11 +527,13 @@ class Failing(TinyEmbedder):
         super().__init__()
         self._left, self._then = calls, then
 
-    def encode(self, texts: Sequence[str], progress: Told | None = None) -> Vectors:
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
         self._left -= 1
         if self._left < 0:
             self._then()
-        return super().encode(texts, progress)
+        return super().embed(texts, kind, progress)
 
 
 def fail() -> None:
@@ -552,8 +553,10 @@ def test_an_error_in_the_middle_is_made_good_by_the_next_run(index: Index, docs:
 @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
 def test_a_vector_that_is_no_direction_is_refused(docs: Path, tmp_path: Path, value: float) -> None:
     class Spoilt(TinyEmbedder):
-        def encode(self, texts: Sequence[str], progress: Told | None = None) -> Vectors:
-            vectors = super().encode(texts, progress)
+        def embed(
+            self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+        ) -> Vectors:
+            vectors = super().embed(texts, kind, progress)
             if len(vectors):
                 vectors[-1] = value
             return vectors
@@ -576,14 +579,14 @@ folder, calls, stored = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 class Dying(TinyEmbedder):
     calls = 0
 
-    def encode(self, texts, progress=None):
+    def embed(self, texts, kind="passage", progress=None):
         self.calls += 1
         if self.calls == calls:
             library = Library(folder / ".semsearch" / "library.sqlite3")
             while library.counts()["vectors"] < stored:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode(texts, progress)
+        return super().embed(texts, kind, progress)
 
 index = open_index(folder / ".semsearch", Dying())
 index.ingest([folder / "docs"])
@@ -642,7 +645,7 @@ def test_what_chroma_was_not_told_it_is_told_by_the_next_that_writes(docs: Path,
         library.remove(["docs/apple.txt"])
         (key, state), *_ = library.states().items()
         text = "words of another file"
-        digest, vector = text_digest(text), TinyEmbedder().encode([text])[0]
+        digest, vector = text_digest(text), TinyEmbedder().embed([text])[0]
         passage = PassageRecord("0" * 24, text, digest, "line", 3, 4)
         version = library.begin_source("docs/other.txt", state)
         library.add([(version, DocumentRecord("docs/other.txt", digest, {}, [passage]))], {digest: vector})

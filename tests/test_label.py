@@ -313,7 +313,7 @@ def test_the_frame_is_every_pair_above(here: Path) -> None:
         f"texts/{path.name}": path.read_text(encoding="utf-8") for path in sorted(Path("texts").iterdir())
     }
     with open_index(here / ".semsearch") as index:
-        vectors = dict(zip(texts, index.embedder.encode(list(texts.values())).astype(float), strict=True))
+        vectors = dict(zip(texts, index.embedder.embed(list(texts.values())).astype(float), strict=True))
         found = index.candidates(0.5, around=0.8)
         pairs = list(found)
     names = list(texts)

@@ -216,7 +216,7 @@ def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> Non
     }
     assert len(common) > 10
     embedder = load_embedder()
-    x, y = (embedder.encode(texts).astype(np.float64) for texts in (a, b))
+    x, y = (embedder.embed(texts).astype(np.float64) for texts in (a, b))
     best = (x @ y.T).max(axis=1)
     assert not np.any(np.abs(best - 0.85) < 1e-5)
     assert set(np.flatnonzero(best >= 0.85).tolist()) == found.keys()

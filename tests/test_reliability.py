@@ -24,7 +24,7 @@ import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch.embedding import Progress, Vectors
+from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
@@ -88,9 +88,11 @@ class Marking(TinyEmbedder):
         super().__init__()
         self.note = note
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
         self.note("embed")
-        vectors = super().encode(texts, progress)
+        vectors = super().embed(texts, kind, progress)
         self.note("read")
         return vectors
 
@@ -585,7 +587,7 @@ def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
     with create_index(tmp_path / FOLDER) as index:
         index.ingest([tmp_path / "docs"])
         index.duplicates(0.5)
-        vector = TinyEmbedder().encode([secret])[0].astype("<f4").tobytes()
+        vector = TinyEmbedder().embed([secret])[0].astype("<f4").tobytes()
 
         def holders() -> set[str]:
             """Found by another way than the command's own."""

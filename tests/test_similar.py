@@ -53,7 +53,7 @@ def test_passages_are_those_nearest_to_the_one_at_a_line(index: Index) -> None:
     embedder = TinyEmbedder()
     others = [other for other in index.sources() if other != name]
     texts = [text for other in others for text in index.compare(other, name).a.texts]
-    cosines = embedder.encode(document.texts) @ embedder.encode(texts).T
+    cosines = embedder.embed(document.texts) @ embedder.embed(texts).T
     for row, (_, _, last) in enumerate(document.places):
         found = index.similar(name, last, k=5)
         best = sorted(cosines[row], reverse=True)[:5]

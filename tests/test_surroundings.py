@@ -230,7 +230,7 @@ index = open_index(sys.argv[1])
 graph = VectorIndex(index.folder / "chroma")
 for act in (
     lambda: index.query("same words"),
-    lambda: graph.nearest(index.embedder.encode(["same words"]), 1),
+    lambda: graph.nearest(index.embedder.embed(["same words"], "query"), 1),
     lambda: index.duplicates(0.9),
     lambda: index.duplicates(0.9, from_run=True),
     index.status,

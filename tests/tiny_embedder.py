@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Embedder, Fingerprint, Progress, Vectors
+from semsearch.embedding import Embedder, Fingerprint, Kind, ProgressCallback, Vectors
 from semsearch.index import Index
 
 DIMENSION, WINDOW = 32, 64
@@ -33,12 +33,14 @@ class TinyEmbedder:
         self.size = 0
         self.fingerprint = Fingerprint("tiny", "0" * 64, "fp32", "sum", DIMENSION, WINDOW)
 
-    def measure(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         words = [text.split() for text in texts]
         unknown = [sum(word.startswith("?") for word in row) for row in words]
         return np.array([len(row) for row in words], np.int64), np.array(unknown, np.int64)
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
         self.texts += len(texts)
         vectors = np.empty((len(texts), DIMENSION), np.float32)
         for row, text in enumerate(texts):

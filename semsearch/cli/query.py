@@ -225,8 +225,10 @@ def query_(
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
     """Hits as Markdown, and on standard error what there is of them and how it was counted."""
 
+    from semsearch.embedding import count_tokens
+
     def tokens(text: str) -> int:
-        return int(index.embedder.measure([text])[0][0])
+        return int(count_tokens(index.embedder, [text])[0][0])
 
     text, shown, used = hits.as_markdown(index, found, budget, tokens)
     click.echo(text, nl=False)

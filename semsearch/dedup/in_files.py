@@ -31,7 +31,7 @@ from semsearch.dedup import (
     tier_of,
 )
 from semsearch.dedup.join import Integers
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, count_tokens
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import DEFAULT_MAX_BYTES, Found, RowFields, read, walk
@@ -394,7 +394,7 @@ class _Reading:
             self._lengths.append(len(passage))
 
     def _measure(self, texts: Sequence[str]) -> list[int]:
-        tokens, unknown = self._embedder.measure(texts)
+        tokens, unknown = count_tokens(self._embedder, texts)
         self._tokens += int(tokens.sum())
         self._unknown += int(unknown.sum())
         lengths: list[int] = tokens.tolist()
@@ -410,7 +410,7 @@ class _Reading:
             if self._progress is not None:
                 self._progress(self._done, self._total, finished)
 
-        self._vectors.append(self._embedder.encode(waiting, tell))
+        self._vectors.append(self._embedder.embed(waiting, progress=tell))
         self._embedded += len(waiting)
         self._waiting, self._characters = [], 0
 

@@ -1,14 +1,16 @@
-"""Turning text into vectors.
+"""Embedding: text to vectors.
 
-`load_embedder()` gives the default model, all-MiniLM-L6-v2, on ONNX Runtime: neither torch nor transformers is
-imported. Any other name or folder is a sentence-transformers model and runs through that library.
+`load_embedder()` gives the default model, all-MiniLM-L6-v2, on ONNX Runtime. It imports neither torch nor transformers.
+Any other name or folder is a sentence-transformers model and runs through that library.
+
+To add another engine, write a class with the members of `Embedder`. Add `count_tokens` if the engine has a tokenizer.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +19,17 @@ from semsearch.errors import InvalidInput
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 PRECISIONS = ("fp32", "int8")
+BYTES_PER_TOKEN = 3
+"""Estimate for embedders without a tokenizer: one token for every three bytes of UTF-8."""
 
+Kind = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
-Progress = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decides a vector: two embedders with equal fingerprints give interchangeable vectors.
+    """The identity of an embedder's vectors: equal fingerprints mean interchangeable vectors.
 
     `weights` is the SHA-256 of the model's weights and tokenizer together.
     """
@@ -38,25 +43,53 @@ class Fingerprint:
 
 
 class Embedder(Protocol):
-    """A model that maps texts to unit vectors."""
+    """A model that maps texts to unit vectors.
+
+    Several threads may call one embedder at the same time.
+    """
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Identity of the vectors this embedder makes."""
+        """The identity of the vectors, the same each time the model is loaded."""
 
     @property
     def size(self) -> int:
-        """Bytes of the weights on disk."""
+        """The size of the weights on disk in bytes, or 0 if unknown."""
 
-    def measure(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens of each text without special tokens, and how many of them the tokenizer does not know."""
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
+        """Return the unit vectors of `texts` in their order, float32 [len(texts), dimension].
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors, float32 [len(texts), dimension], in the order of `texts`.
-
-        A text longer than the window is embedded window by window and averaged by length, never cut.
-        `progress` is called with the number of texts finished since the last call.
+        `kind` says what the texts are. Models that embed questions and passages alike ignore it.
+        No text is cut: a text longer than the window is embedded window by window, and the average is weighted by
+        length. `progress` is called with the number of texts finished since the last call. Raises `ModelError` if the
+        model fails.
         """
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """An embedder that can count tokens. An embedder need not have this: see `count_tokens`."""
+
+    def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return two counts for each text, int64 [len(texts)]: all tokens, and those outside the vocabulary.
+
+        Special tokens do not count.
+        """
+
+
+def count_tokens(embedder: Embedder, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return two counts for each text, int64 [len(texts)]: all tokens, and those outside the vocabulary.
+
+    An embedder without a tokenizer gets an estimate: one token for every `BYTES_PER_TOKEN` bytes of UTF-8, rounded up,
+    and none outside the vocabulary.
+    """
+    if isinstance(embedder, Tokenizing):
+        return embedder.count_tokens(texts)
+    sizes = (len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    tokens = np.fromiter((-(-size // BYTES_PER_TOKEN) for size in sizes), np.int64, len(texts))
+    return tokens, np.zeros(len(texts), np.int64)
 
 
 class Reranker(Protocol):

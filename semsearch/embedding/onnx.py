@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from tokenizers import Encoding, Tokenizer
 
-from semsearch.embedding import DEFAULT_MODEL, Fingerprint, Progress, Vectors, windows
+from semsearch.embedding import DEFAULT_MODEL, Fingerprint, Kind, ProgressCallback, Vectors, windows
 from semsearch.errors import ModelError
 from semsearch.files import replacing
 
@@ -65,25 +65,27 @@ class OnnxEmbedder:
         )
         self.size = Path(graph).stat().st_size if isinstance(graph, str) else len(graph)
 
-    def measure(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens of each text without special tokens, and how many of them are [UNK]."""
         ids = [encoding.ids for encoding in self._encodings(texts)]
         tokens = np.fromiter(map(len, ids), np.int64, len(ids))
         unknown = np.fromiter((row.count(self._unknown) for row in ids), np.int64, len(ids))
         return tokens, unknown
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors, float32 [len(texts), 384]; see `Embedder.encode`."""
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
+        """Unit vectors, float32 [len(texts), 384]; see `Embedder.embed`."""
         vectors = np.empty((len(texts), DIMENSION), np.float32)
         for start in range(0, len(texts), _TEXTS_PER_SORT):
             chunk = texts[start : start + _TEXTS_PER_SORT]
-            self._encode_chunk(chunk, vectors[start : start + len(chunk)], progress)
+            self._embed_chunk(chunk, vectors[start : start + len(chunk)], progress)
         return vectors
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
 
-    def _encode_chunk(self, texts: Sequence[str], out: Vectors, progress: Progress | None) -> None:
+    def _embed_chunk(self, texts: Sequence[str], out: Vectors, progress: ProgressCallback | None) -> None:
         ids = [encoding.ids for encoding in self._encodings(texts)]
         pieces = windows([len(row) for row in ids], WINDOW - SPECIAL_TOKENS)
         pieces.sort(

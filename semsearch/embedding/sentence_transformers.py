@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Fingerprint, Progress, Vectors, windows
+from semsearch.embedding import Fingerprint, Kind, ProgressCallback, Vectors, windows
 from semsearch.errors import ModelError
 
 _TEXTS_PER_CALL = 2048
@@ -54,15 +54,17 @@ class TransformerEmbedder:
             window=window - special,
         )
 
-    def measure(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens of each text without special tokens, and how many of them the tokenizer does not know."""
         ids = self._ids(texts)
         unknown = self._tokenizer.unk_token_id
         tokens = np.fromiter(map(len, ids), np.int64, len(ids))
         return tokens, np.fromiter((row.count(unknown) for row in ids), np.int64, len(ids))
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors, float32 [len(texts), dimension]; see `Embedder.encode`."""
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+    ) -> Vectors:
+        """Unit vectors, float32 [len(texts), dimension]; see `Embedder.embed`."""
         vectors = np.empty((len(texts), self.fingerprint.dimension), np.float32)
         for start in range(0, len(texts), _TEXTS_PER_CALL):
             chunk = texts[start : start + _TEXTS_PER_CALL]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Embedder, Progress
+from semsearch.embedding import Embedder, ProgressCallback
 from semsearch.errors import InvalidInput
 from semsearch.text import clean
 from semsearch.text.diff import difference, words
@@ -126,7 +126,7 @@ def judge(
     rule: str | None = None,
     repeats: int = 1,
     worst: int = WORST,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> ModelReport:
     """DecisionRule a model on pairs with graded scores, or with labels, taken as 0 and 1.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, count_tokens
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import document_record
 from semsearch.readers import read, walk
@@ -63,11 +63,11 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     document = _read(name, library)
     model = embedder()
     passages = document_record(
-        document, lambda texts: model.measure(texts)[0].tolist(), model.fingerprint.window
+        document, lambda texts: count_tokens(model, texts)[0].tolist(), model.fingerprint.window
     ).passages
     texts = tuple(passage.text for passage in passages)
     places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
-    return DocumentVectors(name, texts, places, model.encode(texts))
+    return DocumentVectors(name, texts, places, model.embed(texts))
 
 
 def _read(name: str, library: Library | None) -> Document:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, count_tokens
 from semsearch.errors import InvalidInput, ModelError, UnreadableSource
 from semsearch.ingest.chunk import document_record
 from semsearch.ingest.report import UNKNOWN_SHARE, Change, IngestReport, Progress
@@ -96,7 +96,7 @@ class Run:
                         share = finished / count  # noqa: B023
                         progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
 
-                vectors = self._embedder.encode([texts[digest] for digest in order], step)
+                vectors = self._embedder.embed([texts[digest] for digest in order], progress=step)
                 lengths = np.linalg.norm(vectors, axis=1)
                 if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
                     raise ModelError(
@@ -166,7 +166,7 @@ class Run:
         tokens = unknown = 0
 
         def measure(texts: Sequence[str]) -> list[int]:
-            counts: list[int] = self._embedder.measure(texts)[0].tolist()
+            counts: list[int] = count_tokens(self._embedder, texts)[0].tolist()
             return counts
 
         piece, left, found, failed = _Piece(key, state), state.size, False, False
@@ -181,7 +181,7 @@ class Run:
                 continue
             found = True
             piece.documents.append(record)
-            counts = self._embedder.measure([passage.text for passage in record.passages])
+            counts = count_tokens(self._embedder, [passage.text for passage in record.passages])
             tokens, unknown = tokens + int(counts[0].sum()), unknown + int(counts[1].sum())
             size = min(left, sum(len(passage.text) for passage in record.passages))
             piece.size, left = piece.size + size, left - size

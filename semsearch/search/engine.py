@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import text
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, count_tokens
 from semsearch.search import fusion
 from semsearch.search.collapse import fold
 from semsearch.search.query import SOURCE, Condition, Query
@@ -273,7 +273,7 @@ class Search:
 
     def _unknown(self, query: str) -> float:
         """The share of a query's tokens that the model does not know."""
-        tokens, unknown = self._embedder().measure([query])
+        tokens, unknown = count_tokens(self._embedder(), [query])
         return float(unknown[0] / max(1, tokens[0]))
 
     def _corpus(self) -> _Corpus:
@@ -335,8 +335,8 @@ def meaning(embedder: Embedder, vectors: Vectors) -> Likeness:
 
     def likeness(texts: Sequence[str], of: NDArray[np.int64]) -> NDArray[Any]:
         rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(texts))}
-        encoded = embedder.encode(list(rows))[[rows[sentence] for sentence in texts]]
-        scores: NDArray[Any] = np.sum(encoded * vectors[of], axis=1)
+        embedded = embedder.embed(list(rows))[[rows[sentence] for sentence in texts]]
+        scores: NDArray[Any] = np.sum(embedded * vectors[of], axis=1)
         return scores
 
     return likeness

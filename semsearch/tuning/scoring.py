@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Embedder, Progress
+from semsearch.embedding import Embedder, ProgressCallback, count_tokens
 from semsearch.errors import SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import fewest
@@ -32,7 +32,7 @@ def model_of(name: str, precision: str) -> str:
 
 
 def cosines(
-    pairs: PairSet, embedder: Embedder, progress: Progress | None = None, *, anew: bool = False
+    pairs: PairSet, embedder: Embedder, progress: ProgressCallback | None = None, *, anew: bool = False
 ) -> Cosines:
     """Embed every distinct text once, cleaned as `ingest` cleans, and take the cosine of each pair.
 
@@ -45,9 +45,9 @@ def cosines(
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for side in sides for text in side))}
     texts = list(rows)
     started = time.perf_counter()
-    vectors = embedder.encode(texts, progress)
+    vectors = embedder.embed(texts, progress=progress)
     seconds = time.perf_counter() - started
-    tokens, unknown = embedder.measure(texts)
+    tokens, unknown = count_tokens(embedder, texts)
     left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T
     scores = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
     return Cosines(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
@@ -60,7 +60,7 @@ def tune_pairs(
     rule: str | None = None,
     aim: Aim = F1,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> tuple[Tuning, Cosines]:
     """Choose a threshold on one part of the pairs and report on the other; see `semsearch.tuning.threshold.tune`.
 
