@@ -71,14 +71,14 @@ def quality(index: Index, judged: Judged) -> float:
     )
 
 
-def cache_of(encode: Callable[[list[str]], np.ndarray]) -> Callable[[list[str]], np.ndarray]:
-    """`encode` for the same texts over and over."""
+def cache_of(embed: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Return `embed` with a memory: the same texts are embedded once."""
     known: dict[tuple[str, ...], np.ndarray] = {}
 
-    def cached(texts: list[str]) -> np.ndarray:
-        if tuple(texts) not in known:
-            known[tuple(texts)] = encode(texts)
-        return known[tuple(texts)]
+    def cached(texts: list[str], *arguments: str) -> np.ndarray:
+        if (*texts, *arguments) not in known:
+            known[*texts, *arguments] = embed(texts, *arguments)
+        return known[*texts, *arguments]
 
     return cached
 
