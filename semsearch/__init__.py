@@ -1,37 +1,96 @@
-"""semsearch: semantic search and near-duplicate detection over your own text.
+"""Semantic search and near-duplicate detection over your own text.
 
     from semsearch import Index
 
-The public names are those in `__all__`. Each is imported when first used, so `import semsearch` is cheap.
+`__all__` lists the public names: `Index`, the requests it takes, the results it returns, and the errors it raises.
+Each name is imported when it is first used, so `import semsearch` is cheap.
 """
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
+    "Aim",
+    "Candidates",
+    "CheckReport",
+    "CheckResult",
+    "Comparison",
+    "Condition",
+    "Content",
+    "Cosines",
+    "Coverage",
+    "Curve",
+    "DedupOptions",
+    "DedupRequest",
+    "Difference",
     "Document",
+    "DocumentVectors",
     "Duplicates",
+    "Embedder",
+    "Estimate",
+    "Fingerprint",
     "FingerprintMismatch",
+    "Forgotten",
     "Group",
     "Hit",
     "Index",
     "IndexDamaged",
     "IndexLocked",
     "IndexNotFound",
+    "IngestReport",
     "InvalidInput",
     "LabelledPair",
+    "Level",
+    "Linkage",
     "Member",
+    "Mode",
     "ModelError",
+    "Outcome",
     "Pair",
+    "PairClassifier",
+    "PairSet",
+    "Place",
+    "Plan",
+    "Progress",
+    "Promise",
+    "Quality",
+    "Query",
+    "Refusal",
+    "Rejected",
+    "Removal",
+    "RowFields",
+    "Run",
+    "SearchOptions",
+    "SearchRequest",
+    "Segment",
     "SemsearchError",
+    "SimilarOptions",
+    "SimilarRequest",
     "Skipped",
+    "Split",
+    "Status",
+    "Step",
+    "Tier",
+    "TradeOff",
+    "Tuning",
+    "Unit",
     "UnreadableSource",
+    "Verified",
+    "Word",
+    "Words",
     "__version__",
 ]
 
 if TYPE_CHECKING:
-    from semsearch.dedup import Duplicates
+    from semsearch.dedup.classifier import PairClassifier
+    from semsearch.dedup.comparison import Comparison, Coverage
+    from semsearch.dedup.features import Words
+    from semsearch.dedup.plan import Content, Place, Plan, Step
+    from semsearch.dedup.quarantine import Outcome, Refusal
+    from semsearch.dedup.result import Duplicates
+    from semsearch.dedup.runs import Removal, Run
+    from semsearch.embedding import Embedder, Fingerprint
     from semsearch.errors import (
         FingerprintMismatch,
         IndexDamaged,
@@ -43,17 +102,112 @@ if TYPE_CHECKING:
         UnreadableSource,
     )
     from semsearch.index import Index
-    from semsearch.types import Document, Group, Hit, LabelledPair, Member, Pair, Skipped
-else:  # hidden from type checkers, which would take any misspelt name for one that this function gives
+    from semsearch.ingest.lookup import DocumentVectors
+    from semsearch.ingest.report import IngestReport, Progress
+    from semsearch.readers import RowFields
+    from semsearch.requests import (
+        DedupOptions,
+        DedupRequest,
+        SearchOptions,
+        SearchRequest,
+        SimilarOptions,
+        SimilarRequest,
+    )
+    from semsearch.search.query import Condition, Query, Word
+    from semsearch.storage.check import CheckReport, CheckResult
+    from semsearch.storage.forget import Forgotten
+    from semsearch.storage.index_dir import Status
+    from semsearch.text.diff import Difference, Segment
+    from semsearch.tuning.guarantee import Promise
+    from semsearch.tuning.pairs import PairSet
+    from semsearch.tuning.quality import Curve, Estimate, Quality, TradeOff
+    from semsearch.tuning.sampling import Candidates
+    from semsearch.tuning.scoring import Cosines
+    from semsearch.tuning.split import Split
+    from semsearch.tuning.threshold import Aim, Tuning, Verified
+    from semsearch.types import (
+        Document,
+        Group,
+        Hit,
+        LabelledPair,
+        Level,
+        Linkage,
+        Member,
+        Mode,
+        Pair,
+        Rejected,
+        Skipped,
+        Tier,
+        Unit,
+    )
+else:  # hidden from type checkers, which would take a misspelt name for one that this function returns
+    _MODULES = {
+        "errors": [
+            "FingerprintMismatch",
+            "IndexDamaged",
+            "IndexLocked",
+            "IndexNotFound",
+            "InvalidInput",
+            "ModelError",
+            "SemsearchError",
+            "UnreadableSource",
+        ],
+        "types": [
+            "Document",
+            "Group",
+            "Hit",
+            "LabelledPair",
+            "Level",
+            "Linkage",
+            "Member",
+            "Mode",
+            "Pair",
+            "Rejected",
+            "Skipped",
+            "Tier",
+            "Unit",
+        ],
+        "requests": [
+            "DedupOptions",
+            "DedupRequest",
+            "SearchOptions",
+            "SearchRequest",
+            "SimilarOptions",
+            "SimilarRequest",
+        ],
+        "embedding": ["Embedder", "Fingerprint"],
+        "readers": ["RowFields"],
+        "text.diff": ["Difference", "Segment"],
+        "search.query": ["Condition", "Query", "Word"],
+        "storage.check": ["CheckReport", "CheckResult"],
+        "storage.forget": ["Forgotten"],
+        "storage.index_dir": ["Status"],
+        "ingest.report": ["IngestReport", "Progress"],
+        "ingest.lookup": ["DocumentVectors"],
+        "dedup.classifier": ["PairClassifier"],
+        "dedup.features": ["Words"],
+        "dedup.comparison": ["Comparison", "Coverage"],
+        "dedup.plan": ["Content", "Place", "Plan", "Step"],
+        "dedup.quarantine": ["Outcome", "Refusal"],
+        "dedup.result": ["Duplicates"],
+        "dedup.runs": ["Removal", "Run"],
+        "tuning.guarantee": ["Promise"],
+        "tuning.pairs": ["PairSet"],
+        "tuning.quality": ["Curve", "Estimate", "Quality", "TradeOff"],
+        "tuning.sampling": ["Candidates"],
+        "tuning.scoring": ["Cosines"],
+        "tuning.split": ["Split"],
+        "tuning.threshold": ["Aim", "Tuning", "Verified"],
+        "index": ["Index"],
+    }
 
     def __getattr__(name: str) -> object:
-        if name in __all__:
-            from importlib import import_module
+        """Import a public name from its module and return it. Raise `AttributeError` for any other name."""
+        from importlib import import_module
 
-            for home in ("errors", "types", "dedup", "index"):  # the heavy ones last
-                module = import_module(f"semsearch.{home}")
-                if hasattr(module, name):
-                    return getattr(module, name)
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(f"semsearch.{module}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

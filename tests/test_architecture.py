@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import semsearch
 from semsearch.cli import COMMANDS
 
 REPOSITORY = Path(__file__).parent.parent
@@ -97,12 +96,6 @@ def test_dependencies_are_those_imported() -> None:
     distributions = packages_distributions()
     used = {distributions[library][0].lower().replace("_", "-") for library in libraries}
     assert declared == used | {WEIGHTS}
-
-
-def test_every_public_name_is_there() -> None:
-    assert set(semsearch.__all__) <= set(dir(semsearch))
-    assert [name for name in semsearch.__all__ if not hasattr(semsearch, name)] == []
-    assert not hasattr(semsearch, "index_")
 
 
 def loaded_by(code: str, *arguments: str) -> set[str]:
