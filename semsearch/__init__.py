@@ -142,63 +142,34 @@ if TYPE_CHECKING:
     )
 else:  # hidden from type checkers, which would take a misspelt name for one that this function returns
     _MODULES = {
-        "errors": [
-            "FingerprintMismatch",
-            "IndexDamaged",
-            "IndexLocked",
-            "IndexNotFound",
-            "InvalidInput",
-            "ModelError",
-            "SemsearchError",
-            "UnreadableSource",
-        ],
-        "types": [
-            "Document",
-            "Group",
-            "Hit",
-            "LabelledPair",
-            "Level",
-            "Linkage",
-            "Member",
-            "Mode",
-            "Pair",
-            "Rejected",
-            "Skipped",
-            "Tier",
-            "Unit",
-        ],
-        "requests": [
-            "DedupOptions",
-            "DedupRequest",
-            "SearchOptions",
-            "SearchRequest",
-            "SimilarOptions",
-            "SimilarRequest",
-        ],
-        "embedding": ["Embedder", "Fingerprint"],
-        "readers": ["RowFields"],
-        "text.diff": ["Difference", "Segment"],
-        "search.query": ["Condition", "Query", "Word"],
-        "storage.check": ["CheckReport", "CheckResult"],
-        "storage.forget": ["Forgotten"],
-        "storage.index_dir": ["Status"],
-        "ingest.report": ["IngestReport", "Progress"],
-        "ingest.lookup": ["DocumentVectors"],
-        "dedup.classifier": ["PairClassifier"],
-        "dedup.features": ["Words"],
-        "dedup.comparison": ["Comparison", "Coverage"],
-        "dedup.plan": ["Content", "Place", "Plan", "Step"],
-        "dedup.quarantine": ["Outcome", "Refusal"],
-        "dedup.result": ["Duplicates"],
-        "dedup.runs": ["Removal", "Run"],
-        "tuning.guarantee": ["Promise"],
-        "tuning.pairs": ["PairSet"],
-        "tuning.quality": ["Curve", "Estimate", "Quality", "TradeOff"],
-        "tuning.sampling": ["Candidates"],
-        "tuning.scoring": ["Cosines"],
-        "tuning.split": ["Split"],
-        "tuning.threshold": ["Aim", "Tuning", "Verified"],
-        "index": ["Index"],
+        "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
+        "InvalidInput ModelError SemsearchError UnreadableSource",
+        "types": "Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected Skipped Tier Unit",
+        "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
+        "embedding": "Embedder Fingerprint",
+        "readers": "RowFields",
+        "text.diff": "Difference Segment",
+        "search.query": "Condition Query Word",
+        "storage.check": "CheckReport CheckResult",
+        "storage.forget": "Forgotten",
+        "storage.index_dir": "Status",
+        "ingest.report": "IngestReport Progress",
+        "ingest.lookup": "DocumentVectors",
+        "dedup.classifier": "PairClassifier",
+        "dedup.features": "Words",
+        "dedup.comparison": "Comparison Coverage",
+        "dedup.plan": "Content Place Plan Step",
+        "dedup.quarantine": "Outcome Refusal",
+        "dedup.result": "Duplicates",
+        "dedup.runs": "Removal Run",
+        "tuning.guarantee": "Promise",
+        "tuning.pairs": "PairSet",
+        "tuning.quality": "Curve Estimate Quality TradeOff",
+        "tuning.sampling": "Candidates",
+        "tuning.scoring": "Cosines",
+        "tuning.split": "Split",
+        "tuning.threshold": "Aim Tuning Verified",
+        "index": "Index",
     }
 
     def __getattr__(name: str) -> object:
@@ -206,7 +177,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         from importlib import import_module
 
         for module, names in _MODULES.items():
-            if name in names:
+            if name in names.split():
                 return getattr(import_module(f"semsearch.{module}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
