@@ -150,7 +150,7 @@ def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[s
                     (at, at, at, "", f"{head}\n" * times + text)
                     for at, (_, head, text) in enumerate(passages, 1)
                 )
-                roll = library.roll()
+                roll = library.passage_table()
                 scores = np.stack([library.bm25(question, roll)[0] for question in questions])
             best = np.full((len(questions), len(files)), -np.inf)
             np.maximum.at(best, (slice(None), owners), scores)

@@ -569,7 +569,7 @@ class Index:
         next. `progress` is called with the passages done and in all.
         """
         with self._writing():
-            self._library.refill()
+            self._library.rebuild_full_text()
             total = self._library.counts()["passages"]
             self._replica.renew(progress and (lambda done: progress(done, total)))
         return total
@@ -590,5 +590,5 @@ class Index:
     def _forget(self, keys: Collection[str]) -> None:
         if keys:
             self._library.remove(keys)
-            self._library.sweep()
+            self._library.gc()
             self._replica.tell()

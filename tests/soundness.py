@@ -32,7 +32,7 @@ def assert_sound(index: Index) -> None:
         )
         stored = library.execute(query).fetchall()
         assert full_text_problems(index.folder / "library.sqlite3") == []
-        held = FullText(library).roll()
+        held = FullText(library).passage_table()
         found = dict(zip(held.numbers[held.live].tolist(), held.vectors[held.live].tolist(), strict=True))
         assert found == dict(library.execute("SELECT number, vector_id FROM published")), "full-text search"
     expected = {id_: rest for id_, *rest in stored}

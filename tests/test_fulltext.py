@@ -2,7 +2,6 @@
 
 import math
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.storage.library import lexicon
+from semsearch.storage.library import fulltext
 from semsearch.storage.library.connection import connected
-from semsearch.storage.library.fulltext import FullText
+from semsearch.storage.library.fulltext import FullText, stemmed
 from semsearch.text.analyzer import LONGEST_TERM, fold, index_terms, phrase, query_terms
 
 
@@ -66,10 +65,9 @@ def test_phrases(wanted: str, text: str, found: bool) -> None:
 
 
 def test_words_share_a_stem() -> None:
-    with closing(sqlite3.connect(":memory:")) as db:
-        words = ["connect", "connected", "connection", "running", "runs", "数据", "naïve"]
-        # Porter, An algorithm for suffix stripping, 1980: CONNECT is his first example.
-        assert FullText(db).stems(words) == ["connect"] * 3 + ["run"] * 2 + ["数据", "naïve"]
+    words = ["connect", "connected", "connection", "running", "runs", "数据", "naïve"]
+    # Porter, An algorithm for suffix stripping, 1980: CONNECT is his first example.
+    assert stemmed(words) == ["connect"] * 3 + ["run"] * 2 + ["数据", "naïve"]
 
 
 WORDS = ["amber", "birch", "cedar", "dune", "fern", "the", "组件", "数", "iris"]
@@ -77,11 +75,11 @@ WORDS = ["amber", "birch", "cedar", "dune", "fern", "the", "组件", "数", "iri
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FullText]:
-    monkeypatch.setattr(lexicon, "_SEGMENT", 5)
-    monkeypatch.setattr(lexicon, "_LARGEST", 40)
+    monkeypatch.setattr(fulltext, "_SEGMENT", 5)
+    monkeypatch.setattr(fulltext, "_LARGEST", 40)
     with closing(connected(tmp_path / "shelf", create=True)) as db:
         db.execute("BEGIN")
-        for statement in lexicon.SCHEMA.split(";\n"):
+        for statement in fulltext.SCHEMA.split(";\n"):
             db.execute(statement)
         yield FullText(db)
 
@@ -107,25 +105,25 @@ def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: Fu
     for _ in range(30):
         if draw.random() < 0.3 and texts:
             gone = draw.sample(sorted(texts), draw.randint(1, len(texts)))
-            shelf.strike([*gone, 10_000])
+            shelf.tombstone([*gone, 10_000])
             texts = {number: text for number, text in texts.items() if number not in gone}
         else:
             new = {next_number + at: " ".join(draw.choices(WORDS, k=draw.randint(1, 9))) for at in range(12)}
             next_number = max([0, *texts, *new]) + 1
             shelf.add((number, number + 7, number % 3, "", text) for number, text in new.items())
             texts |= new
-        roll = shelf.roll()
+        roll = shelf.passage_table()
         assert dict(zip(roll.numbers[roll.live].tolist(), roll.vectors[roll.live].tolist(), strict=True)) == {
             number: number + 7 for number in texts
         }
         if texts:
             terms = draw.choices([*WORDS, "absent"], k=4)
-            scores, most = shelf.bm25(Counter(shelf.stems(terms)), roll)
+            scores, most = shelf.bm25(Counter(stemmed(terms)), roll)
             found = dict(zip(roll.numbers[roll.live].tolist(), scores[roll.live].tolist(), strict=True))
             assert found == pytest.approx(reference(texts, terms), abs=1e-4)
             assert not scores[~roll.live].any()
             assert scores.max() <= most
     for number in range(200, 300):
         shelf.add([(number, 1, 1, "", "amber")])
-    sizes = [end - start for start, end in shelf.roll().segments.values()]
+    sizes = [end - start for start, end in shelf.passage_table().segments.values()]
     assert len(sizes) <= math.log2(40) + sum(sizes) / 20, "segments do not pile up"

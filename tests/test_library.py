@@ -1,10 +1,15 @@
 """The Library by itself: versions, the outbox, and that nothing half-done is ever seen."""
 
 import sqlite3
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +23,7 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.storage.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest as digest
 
+REPOSITORY = Path(__file__).parent.parent
 STATE = SourceState(1, 2, "digest", "")
 Texts = list[list[str]]
 """A source as its documents' passages."""
@@ -122,7 +128,7 @@ def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
     publish(library, "a", [["kept"]])
     library.discard_unpublished()
     assert library.counts()["vectors"] == 3  # an ingest that is cut off leaves its vectors to the next
-    library.sweep()
+    library.gc()
     assert library.missing(map(digest, ["kept", "dropped", "cut off"])) == {
         digest("dropped"),
         digest("cut off"),
@@ -132,7 +138,7 @@ def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
 def test_a_passage_without_a_vector_is_refused_and_nothing_of_its_batch_is_stored(library: Library) -> None:
     version = library.begin_source("a", STATE)
     batch = [(version, document("a", 0, ["good"])), (version, document("a", 1, ["bad"]))]
-    with pytest.raises(IndexDamaged):
+    with pytest.raises(SemsearchError, match="no vector"):
         library.add(batch, {digest("good"): word_vector("good")})
     library.publish([(version, "")])
     assert library.counts() == {"sources": 1, "documents": 0, "passages": 0, "vectors": 0}
@@ -176,7 +182,7 @@ def test_layout_by_hand(library: Library) -> None:
     publish(library, "b", [["same", "längere"], ["x"]], first=5)
     publish(library, "a", [["same"]])
     stage(library, "c", [["unseen"]])
-    layout, matrix = library.layout()
+    layout, matrix = library.passage_matrix()
     assert layout.names == ["a#0", "b#0", "b#1"]
     assert layout.places == [("line", 1, 1), ("line", 5, 5), ("line", 5, 5), ("line", 5, 5)]
     assert layout.document.tolist() == [0, 1, 1, 2]
@@ -188,7 +194,7 @@ def test_layout_by_hand(library: Library) -> None:
 
 
 def test_an_empty_library(library: Library) -> None:
-    layout, matrix = library.layout()
+    layout, matrix = library.passage_matrix()
     assert layout.names == layout.places == []
     assert matrix.size == len(layout.document) == 0
     assert library.publish([]) == []
@@ -225,6 +231,181 @@ def test_names_are_not_read_as_addresses(tmp_path: Path) -> None:
     Library(folder / "library.sqlite3", create=True).close()
     Library(folder / "library.sqlite3").close()
     assert (folder / "library.sqlite3").stat().st_size
+
+
+# -- several threads ----------------------------------------------------------------------------------------
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    """Run `work` in some threads at once, and raise the first exception of any."""
+    together = threading.Barrier(count)
+
+    def begin(number: int) -> None:
+        together.wait(20)
+        work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        for future in [pool.submit(begin, number) for number in range(count)]:
+            future.result(60)
+
+
+def versions(library: Library) -> set[str]:
+    """The first word of every published text."""
+    ids, _ = library.passages_where(lambda key: True)
+    return {passage.text.split()[0] for passage in library.passages(ids).values()}
+
+
+def test_threads_read_while_others_write(library: Library) -> None:
+    """Each source is always at one version: a reader never sees half a write, nor an error."""
+    publish(library, "a", [["0 one", "0 two"], ["0 three"]])
+    done = threading.Event()
+
+    def work(number: int) -> None:
+        if number < 2:
+            for version in range(1, 15):
+                key = "ab"[number]
+                publish(library, key, [[f"{version} one", f"{version} two"], [f"{version} three"]])
+                library.save_setting(key, version)
+            if number == 0:
+                done.set()
+            return
+        while not done.is_set():
+            with library.snapshot():
+                texts = library.passages([*library.vectors_of(every_id)])
+                by_source: dict[str, list[str]] = {}
+                for passage in texts.values():
+                    by_source.setdefault(passage.source, []).append(passage.text.split()[0])
+                assert all(len(some) == 3 and len(set(some)) == 1 for some in by_source.values())
+                assert library.counts()["passages"] == 3 * len(by_source)
+                assert len(library.having("one", library.passage_table(), exact=False)) == len(by_source)
+
+    every_id = [
+        id_
+        for key in "ab"
+        for version in range(15)
+        for id_ in ids(key, [[f"{version} one", f"{version} two"], [f"{version} three"]])
+    ]
+    in_threads(8, work)
+    assert versions(library) == {"14"}
+    assert library.setting("a") == library.setting("b") == 14
+
+
+def test_a_thread_reads_what_it_writes_in_its_transaction(library: Library) -> None:
+    seen: list[set[bytes]] = []
+
+    def documents() -> Iterator[tuple[int, DocumentRecord]]:
+        seen.append(library.missing([digest("new")]))
+        yield version, document("a", 0, ["new"])
+
+    version = library.begin_source("a", STATE)
+    library.add(documents(), {digest("new"): word_vector("new")})
+    assert seen == [set()]
+
+
+def test_snapshots_keep_their_state_and_nest(library: Library) -> None:
+    publish(library, "a", [["old"]])
+    with library.snapshot() as outer:
+        in_threads(1, lambda _: publish(library, "a", [["new"]]))
+        assert versions(library) == {"old"}
+        with library.snapshot() as inner:
+            assert inner == outer == library.state()
+            assert versions(library) == {"old"}
+        assert versions(library) == {"old"}
+        others: list[set[str]] = []
+        in_threads(1, lambda _: others.append(versions(library)))
+        assert others == [{"new"}]
+    assert versions(library) == {"new"}
+    assert library.state() != outer
+
+
+def test_the_state_is_the_same_in_all_threads(library: Library) -> None:
+    publish(library, "a", [["one"]])
+    states = set()
+
+    def work(number: int) -> None:
+        with library.snapshot() as state:
+            states.update((state, library.state()))
+        states.add(library.state())
+
+    in_threads(8, work)
+    assert states == {library.state()}
+
+
+@pytest.mark.parametrize("writer", ["itself", "thread", "library", "process"])
+def test_any_write_changes_the_state(library: Library, writer: str) -> None:
+    before = library.state()
+    if writer == "itself":
+        library.save_setting("x", 1)
+    elif writer == "thread":
+        in_threads(1, lambda _: library.save_setting("x", 1))
+    elif writer == "library":
+        with closing(Library(library.path)) as other:
+            other.save_setting("x", 1)
+    else:
+        code = (
+            "import sys; from pathlib import Path; from semsearch.storage.library import Library;"
+            "library = Library(Path(sys.argv[1])); library.save_setting('x', 1); library.close()"
+        )
+        subprocess.run([sys.executable, "-c", code, library.path], check=True, cwd=REPOSITORY)
+    assert library.state() != before
+    assert library.state() == library.state()
+    assert library.setting("x") == 1
+
+
+def test_a_snapshot_shows_what_its_state_names(library: Library) -> None:
+    """While a thread writes on and on, equal states show equal contents."""
+    contents: dict[int, set[object]] = {}
+    done = threading.Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            for value in range(150):
+                library.save_setting("x", value)
+            done.set()
+        while not done.is_set():
+            with library.snapshot() as state:
+                contents.setdefault(state, set()).add(library.setting("x"))
+
+    in_threads(4, work)
+    assert len(contents) > 1
+    assert all(len(values) == 1 for values in contents.values())
+
+
+def test_ended_threads_and_errors_leave_no_connection_open(library: Library) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", counted)
+        for _ in range(5):
+            in_threads(20, lambda _: library.counts())
+        with pytest.raises(ZeroDivisionError), library.snapshot():
+            raise ZeroDivisionError
+        library.state()
+        library.save_setting("x", 1)
+    library.close()
+    assert opened
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+
+
+def test_a_closed_library_says_so(library: Library) -> None:
+    with library.snapshot():
+        in_threads(1, lambda _: library.close())
+        assert library.counts()["passages"] == 0, "who reads at that time may end"
+    library.close()
+    for use in (library.counts, library.state, library.rebuild_full_text, lambda: library.setting("x")):
+        with pytest.raises(SemsearchError, match=r"library\.sqlite3 is closed") as caught:
+            use()
+        assert not isinstance(caught.value, IndexDamaged)
+        assert caught.value.hint == "open the index again"
+    with pytest.raises(SemsearchError, match="is closed"), library.snapshot():
+        pass
 
 
 # -- against a model ----------------------------------------------------------------------------------------
@@ -273,7 +454,7 @@ class Versions(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.library.sweep()
+        self.library.gc()
         texts = {text for source, _ in self.model.values() for document in source for text in document}
         assert self.library.counts()["vectors"] == len(texts)
 

@@ -121,7 +121,8 @@ def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) 
     ingest._CHUNK_PASSAGES = 20
     replica._APPLY = 15
     with open_index(folder / FOLDER, Marking(note)) as index:
-        index._library._db.set_trace_callback(statement)
+        with index._library._writing() as db:
+            db.set_trace_callback(statement)
         note("read")
         index.ingest([folder / "docs"])
 

@@ -164,7 +164,7 @@ def test_what_is_searched_by_words_is_what_is_published(tmp_path: Path) -> None:
         assert_sound(index)
         index.remove(tmp_path / "b.txt")
         assert found("alpaca") == []
-        index._library.refill()
+        index._library.rebuild_full_text()
         assert found("buffalo") == ["a.txt"]
         assert_sound(index)
 

@@ -58,7 +58,7 @@ class Listing:
 
 def listing(library: Library, level: Level) -> Listing:
     """Everything that the Library holds; asked for within a snapshot of it."""
-    layout, vectors = library.layout()
+    layout, vectors = library.passage_matrix()
     state = library.state()
     names, sources, digests = layout.names, layout.sources, layout.digests
     document = layout.document

@@ -114,7 +114,7 @@ class Run:
                 future.result()
         self._library.touch(survey.touched)
         self._library.remove(survey.gone)
-        self._library.sweep()
+        self._library.gc()
         self._deliver()
         for key in survey.gone:
             self._tell("removed", key)

@@ -43,7 +43,7 @@ class _Corpus:
     """All passages as they were at a `state` of the Library."""
 
     library: Library
-    state: tuple[int, int]
+    state: int
     roll: PassageTable
     _columns: dict[str, Column] = field(default_factory=dict)
 
@@ -281,7 +281,7 @@ class Search:
         state = self._library.state()
         if self._held is None or self._held.state != state:
             self._held = None  # two of them need not fit
-            self._held = _Corpus(self._library, state, self._library.roll())
+            self._held = _Corpus(self._library, state, self._library.passage_table())
         return self._held
 
     # -- showing ----------------------------------------------------------------------------------------

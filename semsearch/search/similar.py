@@ -37,7 +37,7 @@ def similar(
     held = next(filter(None, (stored_document(key, library) for key in keys)), None)
     document = held or file_document(name, embedder, library)
     with library.snapshot():
-        layout, matrix = library.layout()
+        layout, matrix = library.passage_matrix()
         allowed = np.array([
             not (held and name == held.name) and (source is None or fnmatch.fnmatchcase(key, source))
             for name, key in zip(layout.names, layout.sources, strict=True)

@@ -45,7 +45,7 @@ def forget(
     """
     held = list(holdings(library.path, keys))
     library.remove(keys)
-    library.sweep()
+    library.gc()
     library.compact()
     replica.renew()
     with disk(folder):

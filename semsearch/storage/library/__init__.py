@@ -9,23 +9,23 @@ from semsearch.storage.library.checks import (
     segments,
 )
 from semsearch.storage.library.fulltext import PassageTable
-from semsearch.storage.library.salvage import Salvage, salvage
-from semsearch.storage.library.schema import migrate, outdated
-from semsearch.storage.library.store import (
+from semsearch.storage.library.records import (
     Column,
     DocumentRecord,
-    Library,
     PassageMatrix,
     PassageRecord,
     SourceState,
     StoredPassage,
 )
+from semsearch.storage.library.salvage import Salvage, salvage
+from semsearch.storage.library.schema import migrate, outdated
+from semsearch.storage.library.store import Library
 
 __all__ = [
     "Column",
     "DocumentRecord",
-    "PassageMatrix",
     "Library",
+    "PassageMatrix",
     "PassageRecord",
     "PassageTable",
     "Salvage",

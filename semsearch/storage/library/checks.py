@@ -100,7 +100,7 @@ def full_text_problems(path: Path) -> list[str]:
             query = f"SELECT count(*) FROM postings WHERE NOT ({POSTINGS_SUM})"
             if count := db.execute(query).fetchone()[0]:
                 return [f"{count:,} lists of a word's passages are not those that were stored"]
-            roll = FullText(db).roll()
+            roll = FullText(db).passage_table()
             published = {number for (number,) in db.execute("SELECT number FROM published")}
             if count := len(published.symmetric_difference(roll.numbers[roll.live].tolist())):
                 return [f"{count:,} passages are known to it and not published, or not known to it"]

@@ -10,6 +10,7 @@ in their segment. Segments of like size become one, as the digits of a binary co
 
 import math
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -40,6 +41,7 @@ _HEADING = 3
 """How often the words of the headings above a passage count: its author leaves out what they have said. Chosen on
 questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
 _KNOWN_WORDS = 200_000
+_known_stems: dict[str, str] = {}
 _COMMON, _KEPT = 1_000, 5_000_000
 """Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each at most."""
 _GONE = 0
@@ -62,8 +64,8 @@ class PassageTable:
     live: NDArray[np.bool_]
     gone: int
     segments: Mapping[int, tuple[int, int]]
-    kept: dict[str, "_Impact"] = field(default_factory=dict)
-    """Of the words of earlier queries: most of the work of a query is in words that all have, such as `the`."""
+    impacts: "_Impacts" = field(default_factory=lambda: _Impacts())
+    """What earlier queries have computed."""
 
 
 _Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
@@ -71,12 +73,35 @@ _Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
 more hold it, as they do `the`, the rows are all: adding nothing to some is less work than saying which."""
 
 
+class _Impacts:
+    """The impacts of frequent terms: most of the work of a query is in words that all passages have, such as `the`.
+
+    Any number of threads may use it at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[str, _Impact] = {}
+        self._rows = 0
+
+    def get(self, term: str) -> _Impact | None:
+        """Return the impact of a term if it is known."""
+        return self._of.get(term)
+
+    def add(self, term: str, impact: _Impact, rows: int) -> None:
+        """Remember the impact of a term that `rows` passages hold."""
+        with self._lock:
+            if self._rows + rows > _KEPT:
+                self._of, self._rows = {}, 0
+            self._rows += rows
+            self._of[term] = impact
+
+
 class FullText:
     """Reads and writes the full-text tables over a connection, within the transactions of its owner."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._stems: dict[str, str] = {}
 
     # -- writing ----------------------------------------------------------------------------------------
 
@@ -86,7 +111,7 @@ class FullText:
         while some := list(islice(waiting, _SEGMENT)):
             self._add(some)
 
-    def strike(self, numbers: Sequence[int]) -> None:
+    def tombstone(self, numbers: Sequence[int]) -> None:
         """Strike out passages; those that are not there are passed over."""
         if not numbers:
             return
@@ -103,13 +128,13 @@ class FullText:
             if left < len(passages) / 2:
                 self._merge([id_])
 
-    def purge(self) -> None:
+    def expunge(self) -> None:
         """Leave nothing of the passages that were struck out."""
         for id_, passages in list(self._segments()):
             if np.any(passages["vector"] == _GONE):
                 self._merge([id_])
 
-    def refill(self) -> None:
+    def rebuild(self) -> None:
         """Take in every published passage, and nothing else."""
         self._db.execute("DELETE FROM postings")
         self._db.execute("DELETE FROM segments")
@@ -125,7 +150,7 @@ class FullText:
             rows[row] = number, vector, document, length
             occurrences[row] = len(terms)
             found += [words.setdefault(term, len(words)) for term in terms]
-        stems = self.stems(list(words))
+        stems = stemmed(list(words))
         terms = sorted(set(stems))
         place = {term: at for at, term in enumerate(terms)}
         term_of = np.array([place[stem] for stem in stems], np.int64)
@@ -200,7 +225,7 @@ class FullText:
 
     # -- reading ----------------------------------------------------------------------------------------
 
-    def roll(self) -> PassageTable:
+    def passage_table(self) -> PassageTable:
         """Every passage, as arrays."""
         segments: dict[int, tuple[int, int]] = {}
         parts, start = [np.empty(0, _PASSAGE)], 0
@@ -246,7 +271,7 @@ class FullText:
         return scores, most
 
     def _impact(self, term: str, roll: PassageTable) -> _Impact:
-        if (known := roll.kept.get(term)) is not None:
+        if (known := roll.impacts.get(term)) is not None:
             return known
         rows, counts = self.occurrences(term, roll)
         total = len(roll.numbers) - roll.gone
@@ -259,20 +284,8 @@ class FullText:
             everywhere[rows] = impact
             found = slice(None), everywhere, highest
         if len(rows) >= _COMMON:
-            if sum(len(some) for _, some, _ in roll.kept.values()) + len(rows) > _KEPT:
-                roll.kept.clear()
-            roll.kept[term] = found
+            roll.impacts.add(term, found, len(found[1]))
         return found
-
-    def stems(self, words: Sequence[str]) -> list[str]:
-        """The stem of each word, which is of letters and digits: Porter's for ASCII, others as they are."""
-        known = self._stems
-        if missing := {word for word in words if word not in known and word.isascii()}:
-            if len(known) > _KNOWN_WORDS:
-                known.clear()
-                missing = {word for word in words if word.isascii()}
-            known.update(_porter(sorted(missing)))
-        return [known.get(word, word) for word in words]
 
     def _segments(self) -> Iterator[tuple[int, NDArray[np.void]]]:
         query = f"SELECT id, passages, {SEGMENT_SUM} FROM segments ORDER BY id"
@@ -280,6 +293,17 @@ class FullText:
             if not sound or len(data) % _PASSAGE.itemsize:
                 raise _damaged()
             yield id_, np.frombuffer(data, _PASSAGE)
+
+
+def stemmed(words: Sequence[str]) -> list[str]:
+    """Return the stem of each word of letters and digits: Porter's stem for ASCII, others as they are."""
+    global _known_stems
+    known = _known_stems  # other threads only add to it, or put another in its place
+    if len(known) > _KNOWN_WORDS:
+        known = _known_stems = {}
+    if missing := {word for word in words if word not in known and word.isascii()}:
+        known.update(_porter(sorted(missing)))
+    return [known.get(word, word) for word in words]
 
 
 def _porter(words: Sequence[str]) -> Iterator[tuple[str, str]]:

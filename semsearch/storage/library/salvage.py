@@ -23,7 +23,8 @@ from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.storage.library.checks import is_unit
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
-from semsearch.storage.library.store import DocumentRecord, Library, PassageRecord, SourceState
+from semsearch.storage.library.records import DocumentRecord, PassageRecord, SourceState
+from semsearch.storage.library.store import Library
 from semsearch.text import text_digest
 
 _SETTINGS = ("fingerprint", "created", "threshold", "verifier", "last_ingest")

@@ -105,7 +105,7 @@ def _third(db: sqlite3.Connection) -> None:
 def _fourth(db: sqlite3.Connection) -> None:
     """Checksums in full-text search. It is made anew: nothing says whether what is there is right."""
     _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + SCHEMA)
-    FullText(db).refill()
+    FullText(db).rebuild()
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}
@@ -116,6 +116,19 @@ def made_here(db: sqlite3.Connection) -> bool:
     """Whether a Library's views and triggers are those that `make` makes: others could answer and do what they like."""
     found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
     return found == [("view", _VIEW.strip().removesuffix(";"))]
+
+
+def has_all_columns(db: sqlite3.Connection) -> bool:
+    """Return False where a Library of this version lacks a table or a column."""
+    query = (
+        "SELECT tables.name, columns.name FROM sqlite_schema AS tables"
+        " JOIN pragma_table_info(tables.name) AS columns"
+        " WHERE tables.type = 'table'"
+    )
+    with closing(sqlite3.connect(":memory:")) as sample:
+        make(sample)
+        expected = set(sample.execute(query))
+    return expected <= set(db.execute(query))
 
 
 def outdated(path: Path) -> bool:

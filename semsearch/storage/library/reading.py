@@ -1,0 +1,317 @@
+"""Read a Library: for searching, for comparing, and for the vector engine. Any number of threads may do so at once."""
+
+import json
+import sqlite3
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import IndexDamaged
+from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connections
+from semsearch.storage.library.faults import SALVAGE, decoded, translated
+from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
+from semsearch.storage.library.records import Column, PassageMatrix, SourceState, StoredPassage
+from semsearch.text.analyzer import fold, phrase, query_terms
+from semsearch.types import field_name
+
+_T = TypeVar("_T")
+_PAGE = 500
+"""Values bound in one statement: below SQLite's oldest limit of 999."""
+
+_COLUMNS = (
+    "id, source, document, text, unit, first, last, heading, metadata,"
+    f" {PASSAGE_SUM} AND substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
+    " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
+)
+"""Of `published`: what `_passage` takes, and whether it is what was stored."""
+
+
+class Reader:
+    """The reading half of a `Library`.
+
+    Each method sees one state of the file; within a `snapshot`, all methods that a thread calls see the same.
+    """
+
+    path: Path
+    _connections: Connections
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Show one state of the Library to all that this thread reads within the block, and yield the state.
+
+        Snapshots nest; an inner one shows the state of the outer.
+        """
+        with translated(self.path), self._connections.snapshot() as state:
+            yield state
+
+    def state(self) -> int:
+        """Return a number that changes with every commit, by any thread or process.
+
+        All threads get the same number for the same state. Within a snapshot it is the snapshot's.
+        """
+        with translated(self.path):
+            return self._connections.state()
+
+    def setting(self, key: str) -> Any:
+        """A value saved under `key`, or None."""
+        with self._reading() as db:
+            query = "SELECT value, sum = checksum(key, value) FROM settings WHERE key = ?"
+            value, sound = db.execute(query, (key,)).fetchone() or ("null", True)
+            if not sound:
+                raise IndexDamaged(f"{self.path}: the setting {key!r} is not what was saved", SALVAGE)
+            return json.loads(value)
+
+    def missing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of `digests` that have no vector yet."""
+        wanted = set(digests)
+        with self._reading() as db:
+            known = _each(db, "SELECT digest FROM vectors WHERE digest", list(wanted))
+            return wanted.difference(digest for (digest,) in known)
+
+    def outbox(self, limit: int) -> list[str]:
+        """Up to `limit` ids of passages that the vector index has yet to be told about."""
+        with self._reading() as db:
+            return [id_ for (id_,) in db.execute("SELECT passage_id FROM outbox LIMIT ?", (limit,))]
+
+    def pending(self) -> int:
+        """How many passages are on the outbox."""
+        with self._reading() as db:
+            return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def states(self) -> dict[str, SourceState]:
+        """The state of every published source by key."""
+        query = "SELECT key, size, mtime_ns, digest, reading FROM sources WHERE published = 1"
+        with self._reading() as db:
+            return {key: SourceState(*state) for key, *state in db.execute(query)}
+
+    def counts(self) -> dict[str, int]:
+        """How many sources, documents, passages and vectors are published."""
+        queries = {
+            "sources": "SELECT count(*) FROM sources WHERE published = 1",
+            "documents": "SELECT count(*) FROM documents JOIN sources ON sources.id = source_id WHERE published = 1",
+            "passages": "SELECT count(*) FROM published",
+            "vectors": "SELECT count(*) FROM vectors",
+        }
+        with self._reading() as db:
+            return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
+
+    def vector_bytes(self) -> int:
+        """How much memory all vectors take."""
+        query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
+        with self._reading() as db:
+            count, size = db.execute(query).fetchone()
+        return int(count) * int(size or 0)
+
+    def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
+        """Published passages by id; an id that is not published is left out."""
+        found: dict[str, StoredPassage] = {}
+        with self._reading() as db:
+            for passage in map(_passage, _each(db, f"SELECT {_COLUMNS} FROM published WHERE id", ids)):
+                found[passage.id] = passage
+        return found
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of published passages by passage id."""
+        query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE published.id"
+        with self._reading() as db:
+            return {id_: np.frombuffer(vector, "<f4") for id_, vector in _each(db, query, ids)}
+
+    def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
+        """Ids and vectors [n, dimension] of the passages whose source's key is accepted."""
+        ids: list[str] = []
+        parts: list[bytes] = []
+        query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE source = ?"
+        with self._reading() as db:
+            for key in filter(accepts, sorted(self.states())):
+                for id_, vector in db.execute(query, (key,)):
+                    ids.append(id_)
+                    parts.append(vector)
+            return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+
+    def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Every vector [n, dimension], and the numbers rising; within a snapshot."""
+        numbers, start = array("q"), 0
+        # Memory of NumPy's own lies in large pages, where a product with it takes three quarters of the time.
+        matrix = np.empty(self.vector_bytes(), np.uint8)
+        room = matrix.data
+        with self._reading() as db:
+            for number, vector in db.execute("SELECT id, vector FROM vectors ORDER BY id"):
+                numbers.append(number)
+                room[start : start + len(vector)] = vector
+                start += len(vector)
+            if start != len(matrix):
+                raise ValueError("vectors of several lengths")
+            shaped = matrix.view("<f4").reshape(len(numbers), -1 if numbers else 0)
+            return np.array(numbers, np.int64), shaped
+
+    def numbers_of(self, ids: Sequence[str]) -> list[int]:
+        """The numbers of those of some passages that are published."""
+        with self._reading() as db:
+            return [number for (number,) in _each(db, "SELECT number FROM published WHERE id", ids)]
+
+    def vectors_numbered(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Vectors [n, dimension] by their numbers."""
+        with self._reading() as db:
+            found: dict[int, bytes] = dict(_each(db, "SELECT id, vector FROM vectors WHERE id", numbers))
+        joined = b"".join(found[number] for number in numbers)
+        return np.frombuffer(joined, "<f4").reshape(len(numbers), -1 if len(numbers) else 0)
+
+    def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
+        """Published passages by number, while `state` is as it was."""
+        query = f"SELECT number, {_COLUMNS} FROM published WHERE number"
+        with self._reading() as db:
+            return {number: _passage(row) for number, *row in _each(db, query, numbers)}
+
+    def passage_matrix(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
+        """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
+        used = "SELECT DISTINCT vector_id FROM published"
+        with self._reading() as db:
+            query = f"SELECT id, vector FROM vectors WHERE id IN ({used}) ORDER BY id"
+            row_of: dict[int, int] = {}
+            buffer = bytearray()
+            for number, vector in db.execute(query):
+                row_of[number] = len(row_of)
+                buffer += vector
+            documents: dict[int, int] = {}
+            names, sources, digests, places, rows = [], [], [], [], []
+            query = (
+                "SELECT documents.id, documents.name, key, documents.digest, number, vector_id, length(text),"
+                " unit, first, last"
+                " FROM sources JOIN documents ON sources.id = source_id JOIN passages ON documents.id = document_id"
+                " WHERE published = 1 ORDER BY key, documents.id, number"
+            )
+            for document, name, source, digest, number, vector, length, *place in db.execute(query):
+                if document not in documents:
+                    documents[document] = len(documents)
+                    names.append(name)
+                    sources.append(source)
+                    digests.append(digest)
+                places.append(tuple(place))
+                rows.append((number, documents[document], row_of[vector], length))
+            matrix = np.frombuffer(buffer, "<f4").reshape(len(row_of), -1 if row_of else 0)
+            columns = np.array(rows, np.int64).reshape(-1, 4).T
+            return PassageMatrix(names, sources, digests, places, *columns), matrix
+
+    # -- full-text search -------------------------------------------------------------------------------
+
+    def passage_table(self) -> PassageTable:
+        """Every published passage as full-text search knows it, while `state` is as it was."""
+        with self._reading() as db:
+            return FullText(db).passage_table()
+
+    def bm25(self, text: str, roll: PassageTable) -> tuple[NDArray[np.float32], float]:
+        """The score of every passage of `roll` for the words of a text, and more than any can have."""
+        with self._reading() as db:
+            return FullText(db).bm25(Counter(stemmed(query_terms(text))), roll)
+
+    def having(self, text: str, roll: PassageTable, *, exact: bool) -> NDArray[np.int64]:
+        """The rows of `roll` whose passages have the words of a text, one after the other where these are several.
+
+        One word is looked for in any form, unless it must be `exact`. No row has no words.
+        """
+        pattern, terms = phrase(text), query_terms(text)
+        if pattern is None:
+            return np.empty(0, np.int64)
+        with self._reading() as db:
+            stems = stemmed(list(dict.fromkeys(terms)))
+            rows = reduce(np.intersect1d, (FullText(db).occurrences(stem, roll)[0] for stem in stems))
+            if len(terms) == 1 and not exact:
+                return rows
+            numbers = roll.numbers[rows].tolist()
+            query = "SELECT number, heading || char(10) || text FROM passages WHERE number"
+            texts: dict[int, str] = dict(_each(db, query, numbers))
+        return rows[[bool(pattern.search(fold(texts[number]))) for number in numbers]]
+
+    def fields(self) -> dict[str, list[str]]:
+        """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
+        names: dict[str, list[str]] = {}
+        query = (
+            "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
+            " WHERE published = 1"
+        )
+        with self._reading() as db:
+            for (name,) in db.execute(query):
+                names.setdefault(field_name(name), []).append(name)
+        return names
+
+    def column(self, field: str) -> Column:
+        """What the published documents have in a field of the metadata."""
+        query = (
+            "SELECT documents.id, value, json_each.type FROM documents JOIN sources ON sources.id = source_id,"
+            " json_each(metadata) WHERE published = 1 AND json_each.key = ?"
+        )
+        documents, codes = array("q"), array("q")
+        known: dict[tuple[Any, str], int] = {}  # by type too: 1, 1.0 and true are one key
+        with self._reading() as db:
+            for document, value, kind in db.execute(query, (field,)):
+                if value is not None:
+                    documents.append(document)
+                    codes.append(known.setdefault((value, kind), len(known)))
+        values = [bool(value) if kind in ("true", "false") else value for value, kind in known]
+        return Column(values, np.array(codes, np.int64), np.array(documents, np.int64))
+
+    def sources(self) -> Column:
+        """The keys of the sources of the published documents."""
+        query = "SELECT key, documents.id FROM sources JOIN documents ON sources.id = source_id WHERE published = 1"
+        documents, codes = array("q"), array("q")
+        known: dict[str, int] = {}
+        with self._reading() as db:
+            for key, document in db.execute(query):
+                documents.append(document)
+                codes.append(known.setdefault(key, len(known)))
+        return Column([*known], np.array(codes, np.int64), np.array(documents, np.int64))
+
+    # -- reading for near-duplicates --------------------------------------------------------------------
+
+    def texts(self, numbers: Sequence[int]) -> list[str]:
+        """Return the texts of passages by their numbers in a `PassageMatrix`, at the same `state`."""
+        with self._reading() as db:
+            found: dict[int, str] = dict(_each(db, "SELECT number, text FROM passages WHERE number", numbers))
+            return [found[number] for number in numbers]
+
+    def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """The source of documents and the row there, or 0 for all of it, by name; one that is not there is left out."""
+        found: dict[str, tuple[str, int]] = {}
+        with self._reading() as db:
+            for page in _pages(names):
+                query = (
+                    "SELECT document, source, min(first) FROM published"
+                    f" WHERE document IN ({','.join('?' * len(page))}) GROUP BY document, source"
+                )
+                for name, source, row in db.execute(query, page):
+                    found[name] = source, 0 if name == source else row
+        return found
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with translated(self.path), decoded(self.path), self._connections.reading() as db:
+            yield db
+
+
+def _each(db: sqlite3.Connection, query: str, values: Sequence[Any]) -> Iterator[Any]:
+    """Yield the rows of a query that ends with a column, where that column is one of the values.
+
+    The values are bound a page at a time, since a statement can bind only so many.
+    """
+    for page in _pages(values):
+        yield from db.execute(f"{query} IN ({','.join('?' * len(page))})", page)
+
+
+def _passage(row: Sequence[Any]) -> StoredPassage:
+    """A passage from `_COLUMNS`. Raises `IndexDamaged` where it is not what was stored."""
+    id_, source, document, text, unit, first, last, heading, metadata, sound = row
+    if not sound:
+        raise IndexDamaged(f"passage {id_} of {source} is not what was stored", SALVAGE)
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, json.loads(metadata))
+
+
+def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

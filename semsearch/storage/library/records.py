@@ -1,0 +1,122 @@
+"""The values that go into a Library and come out of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.types import Hit, Scalar, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """The state of a source when it was indexed: size, modification time, SHA-256, and the options it was read with.
+
+    An empty `digest` means: read the source again, whatever its size and time.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: str
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRecord:
+    """A passage to store. `digest` is the digest of `text` and names its vector; `heading` is the path above it."""
+
+    id: str
+    text: str
+    digest: bytes
+    unit: Unit
+    first: int
+    last: int
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """A document to store with its passages. `digest` is the digest of the whole cleaned text."""
+
+    name: str
+    digest: bytes
+    metadata: Mapping[str, Scalar]
+    passages: Sequence[PassageRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A published passage, read from the Library."""
+
+    id: str
+    source: str
+    document: str
+    text: str
+    unit: Unit
+    first: int
+    last: int
+    heading: str
+    metadata: Mapping[str, Scalar]
+
+    @property
+    def traits(self) -> dict[str, str | int]:
+        """The metadata that a vector engine stores with the vector and the text."""
+        return {
+            "source": self.source,
+            "document": self.document,
+            "unit": self.unit,
+            "first": self.first,
+            "last": self.last,
+        }
+
+    def hit(self, score: float, **found: Any) -> Hit:
+        """Return the passage as a hit; `found` are the fields of `Hit` that a search fills in."""
+        return Hit(
+            score=score,
+            source=self.source,
+            document=self.document,
+            text=self.text,
+            unit=self.unit,
+            start=self.first,
+            end=self.last,
+            heading=self.heading,
+            passage_id=self.id,
+            metadata=self.metadata,
+            **found,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PassageMatrix:
+    """Every published document and passage as arrays, passages grouped by document, both ordered by source.
+
+    `names`, `sources` (keys) and `digests` have one entry a document. `places` (unit, first and last number),
+    `numbers` (see `Library.texts`), `document`, `row` (in the matrix of vectors) and `length` (in characters) have one
+    entry a passage.
+    """
+
+    names: list[str]
+    sources: list[str]
+    digests: list[bytes]
+    places: list[tuple[Unit, int, int]]
+    numbers: NDArray[np.int64]
+    document: NDArray[np.int64]
+    row: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of the metadata: its distinct `values`, and the code of its value for each of some `documents`."""
+
+    values: list[Scalar]
+    codes: NDArray[np.int64]
+    documents: NDArray[np.int64]
+
+    def where(self, accepts: Callable[[Scalar], bool]) -> NDArray[np.int64]:
+        """Return the documents whose value is accepted."""
+        accepted = [code for code, value in enumerate(self.values) if accepts(value)]
+        held: NDArray[np.int64] = self.documents[np.isin(self.codes, accepted)]
+        return held
