@@ -5,6 +5,12 @@ code the command line ends with. A dependency's exception is translated where th
 (`raise ... from error`), so nothing else reaches a caller.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_DISTRIBUTIONS = {"sentence_transformers": "sentence-transformers", "sklearn": "scikit-learn"}
+"""The distribution that installs a module, where the names differ."""
+
 
 class SemsearchError(Exception):
     """Something semsearch could not do; `str()` is the message, `hint` the way on (may be empty)."""
@@ -32,6 +38,10 @@ class ModelError(SemsearchError):
     """A model that cannot be found, verified or run."""
 
 
+class MissingExtra(SemsearchError):
+    """A package that only an extra of semsearch installs."""
+
+
 class IndexNotFound(SemsearchError):
     """No index where one was asked for."""
 
@@ -54,3 +64,19 @@ class IndexDamaged(SemsearchError):
     """Files of the index are missing, truncated or contradict each other."""
 
     exit_code = 13
+
+
+@contextmanager
+def extra(name: str, purpose: str) -> Iterator[None]:
+    """Turn a failed import inside the block into `MissingExtra`: `purpose` needs a package of the extra `name`.
+
+    The error's hint is the command that installs the extra.
+    """
+    try:
+        yield
+    except ImportError as error:
+        module = (error.name or "a package").partition(".")[0]
+        message = f"{purpose} needs {_DISTRIBUTIONS.get(module, module)}"
+        if not isinstance(error, ModuleNotFoundError):
+            message = f"{message}, which does not load: {error}"
+        raise MissingExtra(message, f"pip install 'semsearch[{name}]'") from error

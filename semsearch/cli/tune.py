@@ -96,13 +96,15 @@ def tune_(
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput
-    from semsearch.evaluation.plot import SUFFIXES, save_plot
+    from semsearch.evaluation.plot import SUFFIXES, require_matplotlib, save_plot
     from semsearch.index import Index, locate
     from semsearch.tuning.scoring import tune_pairs
     from semsearch.tuning.threshold import F1, Aim
 
     if plot is not None and plot.suffix.lower() not in SUFFIXES:  # before minutes of work, not after
         raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
+    if plot is not None:
+        require_matplotlib("--plot")
     if (precision is not None) + (recall is not None) + f1 > 1:
         raise InvalidInput("--precision, --recall and --f1 exclude each other", "give one")
     aim = F1

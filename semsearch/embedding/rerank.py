@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding.sentence_transformers import quiet
-from semsearch.errors import ModelError
+from semsearch.errors import ModelError, extra
 
 
 class CrossEncoderReranker:
@@ -14,15 +14,13 @@ class CrossEncoderReranker:
 
     def __init__(self, model: str) -> None:
         self.name = model
+        with quiet(), extra("models", f"the cross-encoder {model}"):
+            from sentence_transformers import CrossEncoder
         try:
             with quiet():
-                from sentence_transformers import CrossEncoder
-
                 self._model = CrossEncoder(
                     model, trust_remote_code=False, model_kwargs={"use_safetensors": True}
                 )
-        except ImportError as error:
-            raise ModelError(f"cannot run {model}: {error}", "pip install sentence-transformers") from error
         except Exception as error:  # as with other models: anything from OSError to KeyError
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Fingerprint, Kind, ProgressCallback, Vectors, windows
-from semsearch.errors import ModelError
+from semsearch.errors import ModelError, extra
 
 _TEXTS_PER_CALL = 2048
 
@@ -20,18 +20,16 @@ class TransformerEmbedder:
     """A sentence-transformers model by name (Hugging Face cache or hub) or folder."""
 
     def __init__(self, model: str, *, fetch: bool = True) -> None:
+        with quiet(), extra("models", f"the model {model}"):
+            from sentence_transformers import SentenceTransformer
         try:
             with quiet():
-                from sentence_transformers import SentenceTransformer
-
                 self._model = SentenceTransformer(
                     model if fetch else _folder(model),
                     trust_remote_code=False,
                     local_files_only=not fetch,
                     model_kwargs={"use_safetensors": True},
                 )
-        except ImportError as error:
-            raise ModelError(f"cannot run {model}: {error}", "pip install sentence-transformers") from error
         except Exception as error:  # the library raises anything from OSError to KeyError on a bad model
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             hint = "name a sentence-transformers model or a folder that holds one with safetensors weights"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semsearch.errors import InvalidInput
+from semsearch.errors import InvalidInput, extra
 from semsearch.tuning.quality import Curve
 
 SUFFIXES = (".png", ".svg")
@@ -61,6 +61,12 @@ def precision_recall_text(
         numbers[start : start + len(text)] = text
     lines = ["precision", *drawn, " " * 5 + "".join(axis), " " * 5 + "".join(numbers), caption]
     return "\n".join(text.rstrip() for text in lines)
+
+
+def require_matplotlib(purpose: str) -> None:
+    """Raise `MissingExtra`, which names `purpose`, where matplotlib is not installed."""
+    with extra("tune", purpose):
+        import matplotlib  # noqa: F401 - only its presence counts here
 
 
 def save_plot(curve: Curve, threshold: float, path: Path, title: str) -> None:

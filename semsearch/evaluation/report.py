@@ -13,6 +13,7 @@ import numpy as np
 from semsearch import __version__
 from semsearch.errors import InvalidInput
 from semsearch.evaluation.pairs import ModelReport
+from semsearch.evaluation.plot import require_matplotlib
 from semsearch.files import replacing
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def write_report(path: Path, name: str, found: Sequence[ModelReport]) -> None:
 
     The same judgements give the same bytes. Raises `InvalidInput` where the file cannot be written.
     """
+    require_matplotlib("a report with pictures")
     page = _page(name, found).encode()
     try:
         with replacing(path) as file:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, ProgressCallback, count_tokens
-from semsearch.errors import SemsearchError
+from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import fewest
 from semsearch.tuning.pairs import PairSet, positives
@@ -74,7 +74,16 @@ def tune_pairs(
         weights_of(pairs.pairs) is None
     ):  # such are sampled by their cosine, and a verifier scores them otherwise
         positive = positives(pairs.pairs, rule)
-        tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, tuning.split, aim))
+        try:
+            tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, tuning.split, aim))
+        except MissingExtra as error:
+            if aim.measure != "f1" and not tuning.promise:
+                raise MissingExtra(
+                    f"{pairs.name}: no threshold of the cosine guarantees {aim}. A classifier may, but {error}",
+                    error.hint,
+                ) from error
+            advice = f"only the cosine's threshold was tuned: {error} ({error.hint})"
+            tuning = replace(tuning, notes=(*tuning.notes, advice))
     if aim.measure != "f1" and not (tuning.promise or (tuning.verified and tuning.verified.promise)):
         few = {
             "precision": "flagged pairs, all of them duplicates",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semsearch.dedup.classifier import LEAF, Floats, PairClassifier, features_of, words_of
+from semsearch.errors import extra
 from semsearch.tuning.split import linked
 from semsearch.types import LabelledPair
 
@@ -30,6 +31,8 @@ def train(pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike
     able = np.flatnonzero(cosines >= floor)
     if positive[able].all():
         return None
+    with extra("tune", "training the classifier"):
+        import sklearn  # noqa: F401 - the functions below import what they use
     a, b = words_of([pairs[at] for at in able.tolist()])
     rows, truth, cosines = features_of(cosines[able], a, b), positive[able], cosines[able]
     cluster = linked([pairs[at] for at in able.tolist()])
