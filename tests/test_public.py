@@ -14,9 +14,7 @@ import semsearch
 
 BUILDERS = {"Duplicates.of"}
 """Methods that the package calls to make a result. Their arguments are internal."""
-CLASSES = [
-    value for name in sorted(semsearch.__all__) if inspect.isclass(value := getattr(semsearch, name))
-]
+CLASSES = [value for name in sorted(semsearch.__all__) if inspect.isclass(value := getattr(semsearch, name))]
 
 
 def annotations_of(owner: type) -> Iterator[tuple[str, Any]]:

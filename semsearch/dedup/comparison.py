@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import jaccard, shingles, tier_of
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder
+from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, difference
 from semsearch.types import Tier
-
-_BLOCK = 1024
-"""DocumentVectors whose cosines with all of another document are held at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,18 +75,15 @@ def compare_documents(
 
 
 def coverage(a: DocumentVectors, b: DocumentVectors) -> Coverage:
-    """How the passages of `a`, one or more, are covered by those of `b`. Equal texts have a cosine of 1."""
-    blocks = [_best(a.vectors[at : at + _BLOCK], b.vectors) for at in range(0, len(a.texts), _BLOCK)]
-    row, cosine = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    first = {text: at for at, text in reversed(list(enumerate(b.texts)))}
-    for at, text in enumerate(a.texts):
-        if text in first:
-            row[at], cosine[at] = first[text], 1
-    similarity = float(np.average(cosine, weights=[len(text) for text in a.texts]))
-    return Coverage(row, cosine, similarity)
-
-
-def _best(a: Vectors, b: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    cosines = a.astype(np.float64) @ b.T.astype(np.float64)
-    row = cosines.argmax(axis=1)
-    return row, np.clip(cosines[np.arange(len(a)), row], -1, 1)  # rounding can take it beyond
+    """Compare each passage of `a` with all of `b`; both have at least one. Equal texts have a cosine of 1."""
+    numbers: dict[str, int] = {}
+    own, other = (
+        PassageRows(
+            side.vectors.astype(np.float64),
+            np.array([len(text) for text in side.texts], np.float64),
+            np.array([numbers.setdefault(text, len(numbers)) for text in side.texts]),
+        )
+        for side in (b, a)
+    )
+    found = document_similarities(own, other, np.zeros(1, np.int64), find_nearest=True)
+    return Coverage(found.nearest, found.cosine, float(found.back[0]))

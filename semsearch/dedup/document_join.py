@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import DEFAULT_MEMORY, Doubles, Floats, Integers, Pairs, between, cosines, join
+from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
 
 _BELOW = (0.1, 0.05, 0.02)
@@ -246,19 +247,20 @@ class Corpus:
         edges = np.flatnonzero(np.diff(a, prepend=-1, append=-1))
         for start, stop in pairwise(edges.tolist()):
             mine = slice(self.start[a[start]], self.start[a[start]] + self.size[a[start]])
-            x = self.vectors[self.row[mine]].astype(np.float64)
-            room = memory // (32 * (self.vectors.shape[1] + len(x)))
+            own = PassageRows(
+                self.vectors[self.row[mine]].astype(np.float64), self.weight[mine], self.row[mine]
+            )
+            room = memory // (32 * (self.vectors.shape[1] + len(own.weights)))
             while start < stop:
                 step = max(1, int(np.searchsorted(np.cumsum(self.size[b[start:stop]]), room, "right")))
                 others = b[start : start + step]
                 _, theirs = _ragged(self.start[others], self.size[others])
-                cosines = np.minimum(x @ self.vectors[self.row[theirs]].astype(np.float64).T, 1)
-                cosines[self.row[mine, None] == self.row[theirs]] = 1
-                first = np.cumsum(self.size[others]) - self.size[others]
-                there = self.weight[mine] @ np.maximum.reduceat(cosines, first, axis=1)
-                back = np.add.reduceat(cosines.max(axis=0) * self.weight[theirs], first)
-                similarity = np.minimum(there / self.total[a[start]], back / self.total[others])
-                yield slice(start, start + step), np.minimum(similarity, 1)
+                y = self.vectors[self.row[theirs]].astype(np.float64)
+                starts = np.cumsum(self.size[others]) - self.size[others]
+                found = document_similarities(
+                    own, PassageRows(y, self.weight[theirs], self.row[theirs]), starts
+                )
+                yield slice(start, start + step), found.similarity
                 start += step
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.search.engine import best_sentences, meaning
 from semsearch.storage.library import Library, PassageMatrix
 from semsearch.types import Hit
 
-_BLOCK = 2**23
-"""Cosines of passages of the document with all passages that are held at a time."""
+_COARSE = 2e-4
+"""Twice the most by which a similarity in float32 can be wrong, for vectors of up to 1,600 numbers."""
 
 
 def similar(
@@ -45,7 +46,7 @@ def similar(
         if not allowed.any():
             return []
         if line is None:
-            scores, passage, own = _of_documents(document, layout, matrix, allowed)
+            scores, passage, own = _best_documents(document, library, layout, matrix, allowed, k)
         else:
             at = _passage_at(document, line)
             passage = np.flatnonzero(allowed[layout.document])
@@ -59,29 +60,43 @@ def similar(
     return highlighted(hits, document.vectors[own[best]], embedder()) if highlight and hits else hits
 
 
-def _of_documents(
-    document: DocumentVectors, layout: PassageMatrix, matrix: Vectors, allowed: NDArray[np.bool_]
+def _best_documents(
+    document: DocumentVectors,
+    library: Library,
+    layout: PassageMatrix,
+    matrix: Vectors,
+    allowed: NDArray[np.bool_],
+    k: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """For each allowed document how similar it is, as near-duplicates are judged: the smaller of two means, weighted by
-    length, of the best cosine of each passage. And its passage that is most like one of the document, and that one."""
-    lengths = np.array([len(text) for text in document.texts], np.float64)
+    """Return the similarity of the `k` most similar allowed documents or more, the passage of each that is most like
+    one of the document, and the row of that one in the document.
+
+    A pass in float32 over all documents leaves those that may be among the best; their similarity is then exact.
+    """
     starts = np.flatnonzero(np.diff(layout.document, prepend=-1))
-    forth = np.zeros(len(starts))
-    back = np.full(len(layout.row), -np.inf)
-    own = np.zeros(len(layout.row), np.int64)
-    block = max(1, _BLOCK // len(back))
-    for at in range(0, len(lengths), block):
-        cosines = (document.vectors[at : at + block] @ matrix.T)[:, layout.row].astype(np.float64)
-        forth += lengths[at : at + block] @ np.maximum.reduceat(cosines, starts, axis=1)
-        nearest = cosines.argmax(axis=0)
-        best = cosines[nearest, np.arange(len(back))]
-        own = np.where(best > back, nearest + at, own)
-        back = np.maximum(best, back)
-    total = np.bincount(layout.document, layout.length)
-    mean = np.bincount(layout.document, back * layout.length) / total
-    order = np.lexsort((-back, layout.document))
-    passage = order[starts]
-    return np.minimum(forth / lengths.sum(), mean)[allowed], passage[allowed], own[passage][allowed]
+    lengths = np.array([len(text) for text in document.texts], np.float64)
+    unknown = np.full(len(lengths), -1)  # equal texts have a cosine of almost 1 here
+    own = PassageRows(document.vectors, lengths, unknown)
+    every = PassageRows(matrix, layout.length, layout.row, layout.row)
+    coarse = document_similarities(own, every, starts).similarity[allowed]
+    least = np.partition(coarse, -k)[-k] if k < len(coarse) else -np.inf
+    chosen = np.zeros(len(starts), np.bool_)
+    chosen[np.flatnonzero(allowed)[coarse >= least - _COARSE]] = True
+
+    passage = np.flatnonzero(chosen[layout.document])
+    numbers: dict[str, int] = {}
+    texts = [
+        np.array([numbers.setdefault(text, len(numbers)) for text in side])
+        for side in (document.texts, library.texts(layout.numbers[passage].tolist()))
+    ]
+    own = PassageRows(document.vectors.astype(np.float64), lengths, texts[0])
+    vectors = matrix[layout.row[passage]].astype(np.float64)
+    starts = np.flatnonzero(np.diff(layout.document[passage], prepend=-1))
+    exact = document_similarities(
+        own, PassageRows(vectors, layout.length[passage], texts[1]), starts, find_nearest=True
+    )
+    best = np.lexsort((-exact.cosine, layout.document[passage]))[starts]
+    return exact.similarity, passage[best], exact.nearest[best]
 
 
 def _passage_at(document: DocumentVectors, line: int) -> int:
