@@ -18,6 +18,7 @@ from tiny_embedder import WINDOW, TinyEmbedder
 from semsearch.dedup import in_files as datasets
 from semsearch.dedup.in_files import Dataset, Leaks
 from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.ingest import reading
 from semsearch.readers import RowFields
 from semsearch.text import clean
 
@@ -126,7 +127,7 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_read_only_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "DEFAULT_MAX_BYTES", 100)
+    monkeypatch.setattr(reading, "DEFAULT_MAX_BYTES", 100)
     (tmp_path / "folder").mkdir()
     large = jsonl(tmp_path / "folder" / "large.jsonl", *[CAT] * 10)
     jsonl(tmp_path / "folder" / "small.jsonl", CAT)

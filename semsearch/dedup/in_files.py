@@ -5,7 +5,6 @@ with the number of records and their vectors, and not with their text.
 """
 
 import hashlib
-import sys
 import tempfile
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,12 +30,12 @@ from semsearch.dedup import (
     tier_of,
 )
 from semsearch.dedup.join import Integers
-from semsearch.embedding import Embedder, Vectors, count_tokens
-from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
-from semsearch.files import opened
-from semsearch.readers import DEFAULT_MAX_BYTES, Found, RowFields, read, walk
+from semsearch.embedding import Embedder, Vectors
+from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.ingest.chunk import chunk
+from semsearch.ingest.reading import file_sha256, skipping, walk_named
+from semsearch.readers import Found, RowFields, read
 from semsearch.readers.rewrite import copy_rows
-from semsearch.text import clean, split, text_digest
 from semsearch.types import TIERS, Document, Linkage, Pair, Skipped, Tier
 
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
@@ -119,7 +118,7 @@ class Dataset:
         `SemsearchError` where there is no room for temporary files.
         """
         roots = tuple(tuple(map(Path, paths)) for paths in parts)
-        found = [list(_files(paths)) for paths in roots]
+        found = [list(walk_named(paths)) for paths in roots]
         reading = _Reading(embedder, fields, found, progress)
         try:
             return reading.dataset(roots)
@@ -204,7 +203,7 @@ class Dataset:
         (path,) = paths
         # What is not among the files was empty, or could not be read.
         known = self.files.get(path.as_posix(), SourceFile(0, hashlib.sha256().hexdigest()))
-        if _sha256(path) != known.sha256:
+        if file_sha256(path) != known.sha256:
             raise SemsearchError(f"{path} has changed since it was read, or could not be", "run it again")
         row = dict(zip(self.names, self.rows.tolist(), strict=True))
         numbers: dict[int, str] = {}
@@ -333,12 +332,8 @@ class _Reading:
             before, alone = len(self._names), len(list(_found(items))) == 1
             self._skipped += (item for item in items if isinstance(item, Skipped))
             for file in _found(items):
-                try:
+                with skipping(file.path, self._skipped, alone=alone):
                     self._file(file)
-                except (InvalidInput, UnreadableSource) as error:
-                    if alone and isinstance(error, InvalidInput):
-                        raise
-                    self._skipped.append(Skipped(str(file.path), str(error), failed=True))
             sizes.append(len(self._names) - before)
         self._embed()
         owners, passages, lengths = (
@@ -361,7 +356,7 @@ class _Reading:
 
     def _file(self, file: Found) -> None:
         source, end = file.path.as_posix(), self._done + file.size
-        self._files[source] = SourceFile(file.mtime_ns, _sha256(file.path))
+        self._files[source] = SourceFile(file.mtime_ns, file_sha256(file.path))
         for item in read(file.path, source, self._fields):
             if isinstance(item, Skipped):
                 self._skipped.append(item)
@@ -373,32 +368,26 @@ class _Reading:
         self._done = end
 
     def _add(self, document: Document) -> None:
-        text = clean(document.text).strip()
-        spans = split(text, self._measure, self._embedder.fingerprint.window)
-        if not spans:
-            self._skipped.append(Skipped(document.name, "no text"))
+        chunked = chunk(document, self._embedder)
+        record = chunked.record
+        if not record.passages:
+            self._skipped.append(Skipped(record.name, "no text"))
             return
-        self._owners.extend([len(self._names)] * len(spans))
-        self._names.append(document.name)
+        self._tokens += chunked.tokens
+        self._unknown += chunked.oov
+        self._owners.extend([len(self._names)] * len(record.passages))
+        self._names.append(record.name)
         self._sources.append(document.source)
         self._rows.append(document.numbers[0] if document.row_id and document.numbers else 0)
-        self._digests.append(text_digest(text))
-        self.spool.append(text)
-        for span in spans:
-            passage = text[span.start : span.end]
-            row = self._known.setdefault(text_digest(passage), len(self._known))
+        self._digests.append(record.digest)
+        self.spool.append(chunked.text)
+        for passage in record.passages:
+            row = self._known.setdefault(passage.digest, len(self._known))
             if row == self._embedded + len(self._waiting):
-                self._waiting.append(passage)
-                self._characters += len(passage)
+                self._waiting.append(passage.text)
+                self._characters += len(passage.text)
             self._passages.append(row)
-            self._lengths.append(len(passage))
-
-    def _measure(self, texts: Sequence[str]) -> list[int]:
-        tokens, unknown = count_tokens(self._embedder, texts)
-        self._tokens += int(tokens.sum())
-        self._unknown += int(unknown.sum())
-        lengths: list[int] = tokens.tolist()
-        return lengths
+            self._lengths.append(len(passage.text))
 
     def _embed(self) -> None:
         """Embed what is waiting."""
@@ -419,15 +408,6 @@ def _found(items: Iterable[Found | Skipped]) -> Iterator[Found]:
     return (item for item in items if isinstance(item, Found))
 
 
-def _files(roots: Sequence[Path]) -> Iterator[Found | Skipped]:
-    """The files of a part. One that is named is taken whatever its size: it is rows as a rule, and these stream."""
-    for item in walk(roots, max_bytes=sys.maxsize):
-        if isinstance(item, Found) and item.size > DEFAULT_MAX_BYTES and item.path not in roots:
-            yield Skipped(str(item.path), "too large to be read unless it is named")
-        else:
-            yield item
-
-
 def _stacked(parts: list[Vectors], dimension: int) -> Vectors:
     """All rows of some parts in one, each part let go of when it is copied: two of everything need not fit."""
     rows = np.empty((sum(map(len, parts)), dimension), np.float32)
@@ -445,11 +425,3 @@ def _first(digests: Sequence[bytes], positions: range) -> dict[bytes, int]:
     for at in positions:
         first.setdefault(digests[at], at)
     return first
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UnreadableSource(f"{path}: {(error.strerror or str(error)).lower()}") from error

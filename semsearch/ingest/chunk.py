@@ -1,36 +1,62 @@
-"""Cut a document into passages: the one road from a Document to passages, ids and metadata."""
+"""Cut documents into passages: the one road from a Document to its passages, their ids and its metadata."""
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from semsearch.embedding import Embedder, count_tokens
 from semsearch.storage.library import DocumentRecord, PassageRecord
 from semsearch.text import clean, split, text_digest
 from semsearch.types import Document
 
-_PROSE = frozenset({
+PROSE_SUFFIXES = frozenset({
     "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
     ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
 })  # fmt: skip
-"""The suffixes of files in whose text a line that begins with `#` is a heading; in others it is a comment."""
+"""The suffixes of files in which a line that begins with `#` is a heading. In all others it is a comment."""
 
 
-def document_record(
-    document: Document, measure: Callable[[Sequence[str]], list[int]], window: int
-) -> DocumentRecord:
-    """A document as it is stored: cleaned, split, every passage with its place in the file."""
+@dataclass(frozen=True, slots=True)
+class ChunkedDocument:
+    """A document cut into passages, as the Library stores it.
+
+    `text` is its cleaned text without the blanks around it. `tokens` counts the tokens of all passages, and `oov`
+    those of them that are not in the model's vocabulary.
+    """
+
+    record: DocumentRecord
+    text: str
+    tokens: int
+    oov: int
+
+
+def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
+    """Return a document cleaned and cut into passages that fit the embedder's window.
+
+    A passage's id depends on the source, the document's name, the passage's number and its text. A document without
+    text has no passages.
+    """
+
+    def measure(texts: Sequence[str]) -> list[int]:
+        counts: list[int] = count_tokens(embedder, texts)[0].tolist()
+        return counts
+
     text = clean(document.text)
     name = document.name.encode("utf-8", "backslashreplace").decode()
     breaks = [at for at, character in enumerate(text) if character == "\n"]
     lines = document.numbers or range(1, len(breaks) + 2)
+    marked = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
     passages = []
-    marked = PurePosixPath(document.source).suffix.lower() in _PROSE
-    for ordinal, span in enumerate(split(text, measure, window, marked=marked)):
+    for ordinal, span in enumerate(split(text, measure, embedder.fingerprint.window, marked=marked)):
         body = text[span.start : span.end]
         digest = text_digest(body)
         identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
-        first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
         id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+        first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
         passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
-    return DocumentRecord(name, text_digest(text.strip()), document.metadata, passages)
+    stripped = text.strip()
+    record = DocumentRecord(name, text_digest(stripped), document.metadata, passages)
+    tokens, oov = count_tokens(embedder, [passage.text for passage in passages])
+    return ChunkedDocument(record, stripped, int(tokens.sum()), int(oov.sum()))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from semsearch.embedding import Embedder, Vectors, count_tokens
+from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, UnreadableSource
-from semsearch.ingest.chunk import document_record
-from semsearch.readers import read, walk
+from semsearch.ingest.chunk import chunk
+from semsearch.ingest.reading import walk_named
+from semsearch.readers import read
 from semsearch.storage.library import Library
 from semsearch.types import Document, Skipped, Unit, place
 
@@ -62,9 +63,9 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     """
     document = _read(name, library)
     model = embedder()
-    passages = document_record(
-        document, lambda texts: count_tokens(model, texts)[0].tolist(), model.fingerprint.window
-    ).passages
+    passages = chunk(document, model).record.passages
+    if not passages:
+        raise UnreadableSource(f"{name}: no text")
     texts = tuple(passage.text for passage in passages)
     places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
     return DocumentVectors(name, texts, places, model.embed(texts))
@@ -82,7 +83,7 @@ def _read(name: str, library: Library | None) -> Document:
     path, row, reason = Path(file), name[len(file) + 1 :], "no text"
     if path.is_dir():
         raise InvalidInput(f"{name} is a folder", "name a file in it")
-    for found in walk([path]):
+    for found in walk_named([path]):
         items = read(path, file) if not isinstance(found, Skipped) else iter([found])
         for item in items:
             if isinstance(item, Skipped):

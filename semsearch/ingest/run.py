@@ -6,7 +6,7 @@ of bounded size, so memory does not grow with the corpus or with its largest fil
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from semsearch.embedding import Embedder, Vectors, count_tokens
-from semsearch.errors import InvalidInput, ModelError, UnreadableSource
-from semsearch.ingest.chunk import document_record
+from semsearch.embedding import Embedder, Vectors
+from semsearch.errors import ModelError
+from semsearch.ingest.chunk import chunk
+from semsearch.ingest.reading import skipping
 from semsearch.ingest.report import UNKNOWN_SHARE, Change, IngestReport, Progress
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey
@@ -153,22 +154,11 @@ class Run:
             state = SourceState(len(standard_input), 0, "", "")
             yield from self._read(iter([read_text(standard_input, STANDARD_INPUT)]), STANDARD_INPUT, state)
         for path, key, state in self._survey.changed:
-            try:
+            with skipping(path, self._skipped, alone=len(self._survey.changed) == 1):
                 yield from self._read(read(path, key, self._survey.fields), key, state)
-            except UnreadableSource as error:
-                self._skipped.append(Skipped(str(path), str(error), failed=True))
-            except InvalidInput as error:
-                if len(self._survey.changed) == 1:
-                    raise
-                self._skipped.append(Skipped(str(path), str(error), failed=True))
 
     def _read(self, items: Iterator[Document | Skipped], key: str, state: SourceState) -> Iterator[_Piece]:
-        tokens = unknown = 0
-
-        def measure(texts: Sequence[str]) -> list[int]:
-            counts: list[int] = count_tokens(self._embedder, texts)[0].tolist()
-            return counts
-
+        tokens = oov = 0
         piece, left, found, failed = _Piece(key, state), state.size, False, False
         skipped_before = len(self._skipped)
         for item in items:
@@ -176,14 +166,14 @@ class Run:
                 self._skipped.append(item)
                 failed |= item.failed
                 continue
-            record = document_record(item, measure, self._embedder.fingerprint.window)
-            if not record.passages:
+            chunked = chunk(item, self._embedder)
+            passages = chunked.record.passages
+            if not passages:
                 continue
             found = True
-            piece.documents.append(record)
-            counts = count_tokens(self._embedder, [passage.text for passage in record.passages])
-            tokens, unknown = tokens + int(counts[0].sum()), unknown + int(counts[1].sum())
-            size = min(left, sum(len(passage.text) for passage in record.passages))
+            piece.documents.append(chunked.record)
+            tokens, oov = tokens + chunked.tokens, oov + chunked.oov
+            size = min(left, sum(len(passage.text) for passage in passages))
             piece.size, left = piece.size + size, left - size
             piece.metadata += sum(
                 len(name) + len(str(value)) + _ENTRY for name, value in item.metadata.items()
@@ -203,8 +193,8 @@ class Run:
             if key in self._survey.known:
                 self._survey.gone.append(key)
             return
-        if tokens and unknown / tokens >= UNKNOWN_SHARE:
-            self._unknown.append((key, unknown / tokens))
+        if tokens and oov / tokens >= UNKNOWN_SHARE:
+            self._unknown.append((key, oov / tokens))
         piece.size += left
         piece.last = True
         if failed:  # read it again next time, so that what is wrong with it is said again

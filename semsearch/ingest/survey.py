@@ -1,12 +1,11 @@
 """Find the files that changed and the sources that are gone."""
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from semsearch.files import opened
+from semsearch.ingest.reading import file_sha256, skipping
 from semsearch.ingest.report import IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT, is_below, source_key
 from semsearch.readers import Found, RowFields, walk
@@ -66,11 +65,10 @@ class Survey:
                 return
         else:
             known = None
-        try:
-            with opened(file.path) as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            self.skipped.append(Skipped(str(file.path), error.strerror or str(error), failed=True))
+        digest = ""
+        with skipping(file.path, self.skipped, alone=False):
+            digest = file_sha256(file.path)
+        if not digest:
             return
         fresh = time.time_ns() - file.mtime_ns < _FRESH_NS
         state = SourceState(file.size, 0 if fresh else file.mtime_ns, digest, reading)

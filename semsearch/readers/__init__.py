@@ -1,8 +1,8 @@
 """From folders and files to Documents: `walk` finds the files, `read` turns one into Documents, `changes` waits."""
 
-from semsearch.readers.formats import read, read_text
+from semsearch.readers.formats import problem, read, read_text
 from semsearch.readers.rows import RowFields, json_object
 from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
 from semsearch.readers.watch import changes
 
-__all__ = ["DEFAULT_MAX_BYTES", "Found", "RowFields", "changes", "json_object", "read", "read_text", "walk"]
+__all__ = ["DEFAULT_MAX_BYTES", "Found", "RowFields", "changes", "json_object", "problem", "read", "read_text", "walk"]
