@@ -70,7 +70,7 @@ def cut_passages(corpus: Path, count: int) -> list[str]:
 def chroma_function(folder: Path) -> tuple[Encode, str]:
     """chromadb's default embedding function, and which graph it runs.
 
-    Its own model is a download. Where that is absent the same class runs on our fp32 graph, cut before the
+    Its own model is a download. Where that is absent the same class runs on our float32 graph, cut before the
     pooling, which it does itself in NumPy. That graph is fused by hand; chromadb lets its session fuse its own.
     """
     from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
@@ -99,7 +99,7 @@ def _lay_out(folder: Path) -> None:
     for file in weights_folder().iterdir():
         if file.suffix in {".json", ".txt"}:
             shutil.copy(file, folder)
-    model = graph.build(load_file(weights_folder() / "model.safetensors"), "fp32")
+    model = graph.build(load_file(weights_folder() / "model.safetensors"), "float32")
     nodes = model.graph.node
     last = max(at for at, node in enumerate(nodes) if node.op_type.endswith("LayerNormalization"))
     shape = ["batch", "tokens"]
@@ -139,8 +139,8 @@ def parity(report: Report, runs: Mapping[tuple[str, str], Timing]) -> None:
         worst, mean = float(cosines.min()), float(cosines.mean())
         report.figures.setdefault("parity", {}).setdefault(kind, {})[name] = {"worst": worst, "mean": mean}
         rows.append((kind, name, f"{len(cosines):,}", f"{worst:.7f}", f"{mean:.7f}"))
-        if name == "fp32":
-            report.bar(f"worst cosine, fp32, {kind}", worst, ">=", 0.9999)
+        if name == "float32":
+            report.bar(f"worst cosine, float32, {kind}", worst, ">=", 0.9999)
     report.table(f"cosine to {PEER}", ("texts", "encoder", "number", "worst", "mean"), rows)
 
 
@@ -172,10 +172,10 @@ def correlations(
     )
     for name, targets in PUBLISHED.items() if complete else ():
         for measure, target in targets.items():
-            distance = abs(getattr(found[name]["fp32"], measure) - target)
-            report.bar(f"{name} {measure.title()}, fp32, away from {target}", distance, "<", 0.001)
-    loss = abs(found["SICK"]["int8"].pearson - found["SICK"]["fp32"].pearson)
-    report.bar("SICK Pearson, int8, away from fp32", loss, "<=", 0.002)
+            distance = abs(getattr(found[name]["float32"], measure) - target)
+            report.bar(f"{name} {measure.title()}, float32, away from {target}", distance, "<", 0.001)
+    loss = abs(found["SICK"]["int8"].pearson - found["SICK"]["float32"].pearson)
+    report.bar("SICK Pearson, int8, away from float32", loss, "<=", 0.002)
 
 
 def throughput(
@@ -219,7 +219,7 @@ def throughput(
             ("encoder", "texts", f"{kind}/s", f"x {PEER}", "of peak"),
             [*rows, ("float32 at its peak", "", f"{peak / work:,.1f}", f"{ceiling:.2f}", "100%")],
         )
-        report.bar(f"fp32 / {PEER}, {kind}", rate_of["fp32"] / rate_of[PEER], ">=", 2.5)
+        report.bar(f"float32 / {PEER}, {kind}", rate_of["float32"] / rate_of[PEER], ">=", 2.5)
         if kind == "sentences":
             report.bar(f"int8 / {PEER}, {kind}", rate_of["int8"] / rate_of[PEER], ">=", 4)
 
@@ -252,11 +252,11 @@ def main() -> None:
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(weights_folder()), device="cpu")
-    fp32 = load_embedder()
+    exact = load_embedder()
     encoders: dict[str, Encode] = {
         PEER: lambda texts: model.encode(list(texts), batch_size=BATCH),
-        "fp32": fp32.embed,
-        "int8": load_embedder(precision="int8").embed,
+        "float32": exact.embed,
+        "int8": load_embedder(dtype="int8").embed,
     }
     products: list[float] = []
     square = np.random.default_rng(0).random((PRODUCT, PRODUCT), np.float32)
@@ -277,7 +277,7 @@ def main() -> None:
     parity(report, runs)
     judged = {name: pairs[: options.pairs] for name, pairs in sets.items()}
     correlations(report, judged, encoders, complete=judged == sets)
-    lengths = {kind: count_tokens(fp32, rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
+    lengths = {kind: count_tokens(exact, rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
     throughput(report, runs, lengths, 2 * PRODUCT**3 / min(products))
     report.close()
 

@@ -100,7 +100,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--limit", type=int, metavar="N", help="files beside those that hold an answer")
     parser.add_argument(
-        "--precision", choices=("fp32", "int8"), default="fp32", help="arithmetic of the model"
+        "--dtype", choices=("float32", "int8"), default="float32", help="arithmetic of the model"
     )
     parser.add_argument("--only", choices=("meaning", "words"), help="one part (default: both)")
     options = parser.parse_args()
@@ -109,7 +109,7 @@ def main() -> None:
     peps = sorted((folders / "peps").rglob("pep-[0-9]*.rst"))
     others = [file for file in peps if file.name not in PEPS.values()]
     peps = [file for file in peps if file not in others] + others[:: max(1, len(others) // 30)]
-    embedder = load_embedder(precision=options.precision)
+    embedder = load_embedder(dtype=options.dtype)
     report = Report("passages", options)
     if options.only != "meaning":
         pages = sorted((folders / "vue-docs-zh").rglob("*.md"))

@@ -81,7 +81,7 @@ class Index:
         folder: Path | str,
         *,
         model: str = DEFAULT_MODEL,
-        precision: str = "fp32",
+        dtype: str = "float32",
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Make a new, empty index in `folder` for the vectors of `model`.
@@ -89,7 +89,7 @@ class Index:
         The folder appears whole or not at all. Raises `InvalidInput` when it exists and is not empty.
         """
         folder = Path(folder).absolute()
-        embedder = make(folder, model, precision)
+        embedder = make(folder, model, dtype)
         index = cls(folder, wait=wait)
         index.__dict__["embedder"] = embedder
         return index
@@ -100,16 +100,16 @@ class Index:
         folder: Path | str | None = None,
         *,
         model: str | None = None,
-        precision: str | None = None,
+        dtype: str | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Open the index in `folder`, or the one `locate` finds.
 
-        Raises `IndexNotFound`, or `FingerprintMismatch` when `model` or `precision` is given and is not the index's.
+        Raises `IndexNotFound`, or `FingerprintMismatch` when `model` or `dtype` is given and is not the index's.
         """
         found = existing(folder)
         index = cls(found, wait=wait)
-        asked = {"model": model and model_name(model), "precision": precision}
+        asked = {"model": model and model_name(model), "dtype": dtype}
         for name, value in asked.items():
             if value is not None and value != index._settings[name]:
                 index.close()
@@ -135,8 +135,8 @@ class Index:
 
     @property
     def model(self) -> str:
-        """The name of this index's model and its precision, as labels have it."""
-        return model_of(str(self._settings["model"]), str(self._settings["precision"]))
+        """The name of this index's model and its dtype, as labels have it."""
+        return model_of(str(self._settings["model"]), str(self._settings["dtype"]))
 
     @cached_property
     def embedder(self) -> Embedder:

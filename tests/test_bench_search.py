@@ -208,7 +208,7 @@ def test_an_index_is_kept_and_other_sources_in_it_are_not_searched(here: Path) -
     with Path("corpus.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"_id": "gone", "title": "", "text": "Trains stop where they do."}\n')
     assert json.loads(run("--json", "--index", "kept").stdout)["relevant_documents_absent"] == 0
-    assert "holds vectors of precision fp32" in run("--index", "kept", "--precision", "int8", code=12).stderr
+    assert "holds vectors of dtype float32" in run("--index", "kept", "--dtype", "int8", code=12).stderr
     with Index.open(here / "kept") as index:
         assert index.status().counts["documents"] == 28
         assert_sound(index)

@@ -311,8 +311,8 @@ def test_no_index(here: Path) -> None:
 def test_another_model_than_the_index_has(here: Path) -> None:
     Path("a.txt").write_text("some text")
     run("ingest", "a.txt")
-    result = run("ingest", "a.txt", "--precision", "int8", code=12)
-    assert "fp32" in result.stderr and "int8" in result.stderr and "hint:" in result.stderr
+    result = run("ingest", "a.txt", "--dtype", "int8", code=12)
+    assert "float32" in result.stderr and "int8" in result.stderr and "hint:" in result.stderr
 
 
 def test_a_locked_index_is_waited_for_and_then_given_up(here: Path) -> None:

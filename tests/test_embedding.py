@@ -56,7 +56,7 @@ def model() -> Embedder:
 
 @pytest.fixture(scope="module")
 def int8() -> Embedder:
-    return load_embedder(precision="int8")
+    return load_embedder(dtype="int8")
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +110,16 @@ def test_vectors_are_unit_length(model: Embedder, int8: Embedder) -> None:
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_a_vector_does_not_depend_on_its_neighbours(
-    precision: str, request: pytest.FixtureRequest, passages: list[str]
+    dtype: str, request: pytest.FixtureRequest, passages: list[str]
 ) -> None:
-    embedder: Embedder = request.getfixturevalue({"fp32": "model"}.get(precision, precision))
+    embedder: Embedder = request.getfixturevalue({"float32": "model"}.get(dtype, dtype))
     texts = [text for pair in zip(SENTENCES, passages, strict=False) for text in pair]
     together = embedder.embed(texts)
     alone = np.concatenate([embedder.embed([text]) for text in texts])
     # Rounding to eight bits can fall to the other side where float32 sums differ in their last bit.
-    worst = {"fp32": 1 - 1e-6, "int8": 0.999}[precision]
+    worst = {"float32": 1 - 1e-6, "int8": 0.999}[dtype]
     assert cosines(embedder.embed(texts[::-1])[::-1], together).min() >= worst
     assert cosines(alone, together).min() >= worst
 
@@ -390,15 +390,15 @@ def test_the_default_model_goes_by_two_names(model: Embedder) -> None:
     assert load_embedder(f"sentence-transformers/{DEFAULT_MODEL}").fingerprint == model.fingerprint
 
 
-def test_fingerprints_differ_by_precision(model: Embedder, int8: Embedder) -> None:
+def test_fingerprints_differ_by_dtype(model: Embedder, int8: Embedder) -> None:
     assert model.fingerprint != int8.fingerprint
     assert (model.fingerprint.window, model.fingerprint.dimension) == (WINDOW, 384)
 
 
-@pytest.mark.parametrize(("name", "precision"), [(DEFAULT_MODEL, "fp16"), ("some/other", "int8")])
-def test_a_precision_that_does_not_exist(name: str, precision: str) -> None:
-    with pytest.raises(InvalidInput, match=precision):
-        load_embedder(name, precision)
+@pytest.mark.parametrize(("name", "dtype"), [(DEFAULT_MODEL, "float16"), ("some/other", "int8")])
+def test_a_dtype_that_does_not_exist(name: str, dtype: str) -> None:
+    with pytest.raises(InvalidInput, match=dtype):
+        load_embedder(name, dtype)
 
 
 # -- any sentence-transformers model ------------------------------------------------------------------------

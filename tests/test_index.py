@@ -137,21 +137,21 @@ def test_a_folder_that_is_no_index(tmp_path: Path) -> None:
 # -- the fingerprint ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", [{"model": "other-model"}, {"precision": "int8"}])
+@pytest.mark.parametrize("asked", [{"model": "other-model"}, {"dtype": "int8"}])
 def test_another_model_than_the_index_was_made_with(tmp_path: Path, asked: dict[str, str]) -> None:
     create_index(tmp_path / FOLDER).close()
     with pytest.raises(FingerprintMismatch) as caught:
         Index.open(tmp_path / FOLDER, **asked)  # type: ignore[arg-type]
     (value,) = asked.values()
     assert value in str(caught.value)
-    assert {"model": "all-MiniLM-L6-v2", "precision": "fp32"}[next(iter(asked))] in str(caught.value)
+    assert {"model": "all-MiniLM-L6-v2", "dtype": "float32"}[next(iter(asked))] in str(caught.value)
     assert caught.value.exit_code == 12
 
 
 @pytest.mark.parametrize("model", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
 def test_the_same_model_by_either_name(tmp_path: Path, model: str) -> None:
     create_index(tmp_path / FOLDER).close()
-    Index.open(tmp_path / FOLDER, model=model, precision="fp32").close()
+    Index.open(tmp_path / FOLDER, model=model, dtype="float32").close()
 
 
 def change_fingerprint(folder: Path, **changes: object) -> None:
@@ -591,7 +591,7 @@ def test_status(small: Index) -> None:
     assert status.folder == small.folder
     assert status.counts == {"sources": 5, "documents": 5, "passages": 5, "vectors": 5}
     assert status.settings["model"] == "all-MiniLM-L6-v2"
-    assert status.settings["precision"] == "fp32"
+    assert status.settings["dtype"] == "float32"
     assert status.last_ingest is not None
     assert status.threshold is None
     assert not status.pending

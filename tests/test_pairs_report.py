@@ -192,7 +192,7 @@ def test_eval_compares_precisions_and_reports(
     monkeypatch.chdir(tmp_path)
     lines = (sample_corpus / "pairs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     Path("some.csv").write_text("".join(lines[:1] + lines[1::8]), encoding="utf-8")
-    asked = ["eval", "--pairs", "some.csv", "--precision", "fp32", "--precision", "int8", "--repeats", "2"]
+    asked = ["eval", "--pairs", "some.csv", "--dtype", "float32", "--dtype", "int8", "--repeats", "2"]
     shown = CliRunner().invoke(main, [*asked, "--worst", "1", "--report", "report.html"])
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()

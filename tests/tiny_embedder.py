@@ -31,7 +31,7 @@ class TinyEmbedder:
     def __init__(self) -> None:
         self.texts = 0
         self.size = 0
-        self.fingerprint = Fingerprint("tiny", "0" * 64, "fp32", "sum", DIMENSION, WINDOW)
+        self.fingerprint = Fingerprint("tiny", "0" * 64, "float32", "sum", DIMENSION, WINDOW)
 
     def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         words = [text.split() for text in texts]

@@ -42,7 +42,7 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
     help="Keep the index here, and use it again. Default: a temporary one.",
 )
 @options.model
-@options.precision
+@options.dtype
 @options.as_json
 def bench_search_(
     corpus: Path,
@@ -50,7 +50,7 @@ def bench_search_(
     qrels: Path,
     folder: Path | None,
     model: str | None,
-    precision: str | None,
+    dtype: str | None,
     as_json: bool,
 ) -> None:
     """Say how well search by meaning, by words, and by both finds what people have judged relevant.
@@ -68,7 +68,7 @@ def bench_search_(
         if folder is None:
             temporary = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             folder = Path(temporary) / "index"
-        index = stack.enter_context(_index(folder, model, precision))
+        index = stack.enter_context(_index(folder, model, dtype))
         with render.counting("ingest", "passages") as show:
             ingest(index, collection, show)
         with render.counting("search", "queries") as show:
@@ -98,11 +98,11 @@ def bench_search_(
         render.talk(f"{absent} not in {render.name(str(corpus))}, counted as not found")
 
 
-def _index(folder: Path, model: str | None, precision: str | None) -> "Index":
+def _index(folder: Path, model: str | None, dtype: str | None) -> "Index":
     """The index in a folder, which is made if there is none."""
     from semsearch.embedding import DEFAULT_MODEL
     from semsearch.index import Index
 
     if (folder / "library.sqlite3").exists():
-        return Index.open(folder, model=model, precision=precision)
-    return Index.create(folder, model=model or DEFAULT_MODEL, precision=precision or "fp32")
+        return Index.open(folder, model=model, dtype=dtype)
+    return Index.create(folder, model=model or DEFAULT_MODEL, dtype=dtype or "float32")

@@ -17,17 +17,6 @@ if TYPE_CHECKING:
     from semsearch.types import Level, Linkage, Tier
 
 
-class _Precision(click.ParamType):  # type: ignore[type-arg]
-    """How often a pair is right, or the arithmetic of the model."""
-
-    name = "SHARE|fp32|int8"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        if value in ("fp32", "int8"):
-            return str(value)
-        return float(click.FloatRange(0, 1, min_open=True, max_open=True).convert(value, param, ctx))
-
-
 @click.command(
     "dedup",
     epilog=options.closing(
@@ -102,11 +91,12 @@ class _Precision(click.ParamType):  # type: ignore[type-arg]
 @options.text_field
 @options.id_field
 @options.model
+@options.dtype
 @click.option(
     "--precision",
-    type=_Precision(),
-    help="A share such as 0.95, in place of --threshold: what `tune --precision` promised. With PATHs, fp32 or int8:"
-    " the arithmetic of the default model.",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="A share such as 0.95, in place of --threshold: what `tune --precision` promised.",
 )
 @click.option(
     "--output",
@@ -141,7 +131,8 @@ def dedup_(
     text_field: tuple[str, ...],
     id_field: str,
     model: str | None,
-    precision: float | str | None,
+    dtype: str | None,
+    precision: float | None,
     output: Path | None,
     group_field: str | None,
     keep_all: bool,
@@ -175,13 +166,13 @@ def dedup_(
     from semsearch.types import TIERS
 
     for_files: dict[str, Any] = {"--output": output, "--text-field": text_field, "--id-field": id_field}
-    for_files |= {"--model": model, "--precision fp32 or int8": isinstance(precision, str) or None}
+    for_files |= {"--model": model, "--dtype": dtype}
     for_index = {
         "--index": folder,
         "--level passage": level == "passage",
         "--plan": plan,
         "--from-run": from_run,
-        "--precision SHARE": isinstance(precision, float),
+        "--precision": precision,
     }
     if wrong := [name for name, value in (for_index if paths else for_files).items() if value]:
         raise InvalidInput(
@@ -208,11 +199,8 @@ def dedup_(
     failed = False
     with ExitStack() as stack:
         if paths:
-            arithmetic = precision if isinstance(precision, str) else None
             dataset = stack.enter_context(
-                read_dataset(
-                    paths, text_field=text_field, id_field=id_field, model=model, precision=arithmetic
-                )
+                read_dataset(paths, text_field=text_field, id_field=id_field, model=model, dtype=dtype)
             )
             found, origin = _in_files(dataset, threshold, grouping)
             failed = bool(dataset.failed)
@@ -224,8 +212,7 @@ def dedup_(
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
         else:
             index = stack.enter_context(Index.open(folder))
-            share = precision if isinstance(precision, float) else None
-            grouping |= {"level": level, "from_run": from_run, "precision": share}
+            grouping |= {"level": level, "from_run": from_run, "precision": precision}
             found, origin = _in_index(index, threshold, grouping)
             if plan:
                 steps = index.plan(found, keep, tiers)
@@ -252,14 +239,14 @@ def read_dataset(
     text_field: tuple[str, ...],
     id_field: str,
     model: str | None,
-    precision: str | None,
+    dtype: str | None,
 ) -> "Iterator[Dataset]":
     """The data set that some files and folders are, read with a progress bar; closed in the end."""
     from semsearch.dedup.in_files import Dataset
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.readers import RowFields
 
-    embedder = load_embedder(model or DEFAULT_MODEL, precision or "fp32")
+    embedder = load_embedder(model or DEFAULT_MODEL, dtype or "float32")
     fields = RowFields(text_field, id_field)
     with render.counting("read", "passages") as progress:
         dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress)

@@ -22,7 +22,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     epilog=options.closing(
         (
             "semsearch eval --pairs sts-b",
-            "semsearch eval --pairs sick --precision fp32 --precision int8 --repeats 3",
+            "semsearch eval --pairs sick --dtype float32 --dtype int8 --repeats 3",
             "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model --report report.html",
         ),
         codes=(0, 1, 2, 3),
@@ -31,11 +31,11 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
 @labelled.pairs("FILE|sts-b|sick|sample|labels")
 @click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to judge; repeatable.")
 @click.option(
-    "--precision",
-    "precisions",
+    "--dtype",
+    "dtypes",
     multiple=True,
-    type=click.Choice(["fp32", "int8"]),
-    help="Arithmetic of the default model; repeatable. Default: fp32.",
+    type=click.Choice(["float32", "int8"]),
+    help="Arithmetic of the default model; repeatable. Default: float32.",
 )
 @click.option(
     "--positive",
@@ -69,7 +69,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
 def eval_(
     load: "Callable[[], PairSet]",
     models: Sequence[str],
-    precisions: Sequence[str],
+    dtypes: Sequence[str],
     rule: str | None,
     repeats: int,
     worst: int,
@@ -98,14 +98,14 @@ def eval_(
         require_matplotlib("--report")
     pairs = load()
     wanted = [
-        (model, precision)
+        (model, dtype)
         for model in dict.fromkeys(models or (DEFAULT_MODEL,))
-        for precision in dict.fromkeys(precisions or ("fp32",))
+        for dtype in dict.fromkeys(dtypes or ("float32",))
     ]
     found: list[ModelReport] = []
-    for model, precision in wanted:
+    for model, dtype in wanted:
         with render.progress(f"embed {model}", "texts") as bar:
-            embedder = load_embedder(model, precision)
+            embedder = load_embedder(model, dtype)
             tell = labelled.teller(bar, 2 * len(pairs.pairs) * repeats)
             found.append(judge(pairs, embedder, rule=rule, repeats=repeats, worst=worst, progress=tell))
     if report is not None:

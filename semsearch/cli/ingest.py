@@ -45,7 +45,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     help="Skip files larger than this.",
 )
 @options.model
-@options.precision
+@options.dtype
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--watch", is_flag=True, help="Go on: bring the index up to date whenever files change.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
@@ -58,7 +58,7 @@ def ingest_(
     id_field: str,
     max_size: int,
     model: str | None,
-    precision: str | None,
+    dtype: str | None,
     dry_run: bool,
     watch: bool,
     verbose: bool,
@@ -103,10 +103,10 @@ def ingest_(
         report = Survey({}, Path.cwd(), roots, fields, max_size).report(standard_input is not None)
     else:
         if exists:
-            index = Index.open(where, model=model, precision=precision, wait=wait)
+            index = Index.open(where, model=model, dtype=dtype, wait=wait)
         else:
             index = Index.create(
-                where, model=model or "all-MiniLM-L6-v2", precision=precision or "fp32", wait=wait
+                where, model=model or "all-MiniLM-L6-v2", dtype=dtype or "float32", wait=wait
             )
             render.talk(f"made a new index in {render.relative(where)}")
         with index:

@@ -69,7 +69,7 @@ class _Rate(click.ParamType[Fraction]):
     "--threshold", type=click.FloatRange(-1, 1), help="Least similarity of a near-copy. Default: 0.85."
 )
 @options.model
-@options.precision
+@options.dtype
 @click.option(
     "--max-rate",
     type=_Rate(),
@@ -92,7 +92,7 @@ def leak_(
     id_field: str,
     threshold: float | None,
     model: str | None,
-    precision: str | None,
+    dtype: str | None,
     max_rate: Fraction | None,
     junit: Path | None,
     as_json: bool,
@@ -116,7 +116,7 @@ def leak_(
             "--junit reports a check, but there is none", "add --max-rate, such as --max-rate 1%"
         )
     with read_dataset(
-        test, against, text_field=text_field, id_field=id_field, model=model, precision=precision
+        test, against, text_field=text_field, id_field=id_field, model=model, dtype=dtype
     ) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress)

@@ -21,10 +21,10 @@ model = click.option(
     metavar="NAME|DIR",
     help="A sentence-transformers model, safetensors only. Default: all-MiniLM-L6-v2.",
 )
-precision = click.option(
-    "--precision",
-    type=click.Choice(["fp32", "int8"]),
-    help="Arithmetic of the default model: fp32 (default), or int8, faster and a little less exact.",
+dtype = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "int8"]),
+    help="Arithmetic of the default model: float32 (default), or int8, which is faster and slightly less exact.",
 )
 text_field = click.option(
     "--text-field",

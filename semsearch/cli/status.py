@@ -44,7 +44,7 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
     threshold = status.threshold
     rows = {
         "index": render.relative(status.folder),
-        "model": f"{settings['model']} ({settings['precision']}, {settings['dimension']} dimensions,"
+        "model": f"{settings['model']} ({settings['dtype']}, {settings['dimension']} dimensions,"
         f" passages of at most {settings['window']} tokens)",
         "weights": f"SHA-256 {str(settings['weights'])[:12]}",
         "holds": ", ".join(

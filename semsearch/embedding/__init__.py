@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from semsearch.errors import InvalidInput
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-PRECISIONS = ("fp32", "int8")
+DTYPES = ("float32", "int8")
+STORED_DTYPES = {"float32": "fp32", "int8": "int8"}
+"""How indexes and label files on disk name each dtype."""
 BYTES_PER_TOKEN = 3
 """Estimate for embedders without a tokenizer: one token for every three bytes of UTF-8."""
 
@@ -36,7 +38,7 @@ class Fingerprint:
 
     model: str
     weights: str
-    precision: str
+    dtype: str
     pooling: str
     dimension: int
     window: int
@@ -110,21 +112,23 @@ def model_name(model: str) -> str:
     return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
 
 
-def load_embedder(model: str = DEFAULT_MODEL, precision: str = "fp32", *, fetch: bool = True) -> Embedder:
-    """The embedder for a model name or folder; `precision` other than fp32 exists for the default model only.
+def load_embedder(model: str = DEFAULT_MODEL, dtype: str = "float32", *, fetch: bool = True) -> Embedder:
+    """The embedder for a model name or folder; a `dtype` other than float32 exists for the default model only.
 
     With `fetch` a model that is not on this machine is fetched from the Hugging Face hub. Raises `ModelError` when the
     model cannot be found, verified or loaded.
     """
-    if precision not in PRECISIONS:
-        raise InvalidInput(f"unknown precision {precision!r}", f"choose one of {', '.join(PRECISIONS)}")
+    if dtype not in DTYPES:
+        raise InvalidInput(f"{dtype!r} is not a dtype", f"use one of {', '.join(DTYPES)}")
     model = model_name(model)
     if model == DEFAULT_MODEL:
         from semsearch.embedding.onnx import OnnxEmbedder
 
-        return OnnxEmbedder(precision)
-    if precision != "fp32":
-        raise InvalidInput(f"precision {precision} is for {DEFAULT_MODEL} only", "leave --precision out")
+        return OnnxEmbedder(dtype)
+    if dtype != "float32":
+        raise InvalidInput(
+            f"{model} runs in float32 only; {dtype} is for {DEFAULT_MODEL}", "leave out --dtype"
+        )
     from semsearch.embedding.sentence_transformers import TransformerEmbedder
 
     return TransformerEmbedder(model, fetch=fetch)

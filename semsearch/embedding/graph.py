@@ -89,13 +89,13 @@ class _Graph:
         return self.add("Mul", [self.add("MatMulIntegerToFloat", inputs, _CONTRIB), peak]), shift
 
 
-def build(weights: Mapping[str, _Array], precision: str) -> onnx.ModelProto:
+def build(weights: Mapping[str, _Array], dtype: str) -> onnx.ModelProto:
     """The graph: int64 `input_ids` and `attention_mask` [batch, tokens] to unit `embedding` [batch, 384].
 
-    `precision` is "fp32", or "int8" for quantised matrix products (everything else stays float32).
+    `dtype` is "float32", or "int8" for quantised matrix products (everything else stays float32).
     """
     exact = {name: array.astype(np.float64) for name, array in weights.items()}
-    graph = _Graph(quantised=precision == "int8")
+    graph = _Graph(quantised=dtype == "int8")
     layers = [f"encoder.layer.{layer}" for layer in range(LAYERS)]
     zero = np.zeros_like(exact["embeddings.LayerNorm.bias"])
     # What each normalisation adds for the projection that will be added to its output next; after the last, nothing.

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from tokenizers import Encoding, Tokenizer
 
-from semsearch.embedding import DEFAULT_MODEL, Fingerprint, Kind, ProgressCallback, Vectors, windows
+from semsearch.embedding import (
+    DEFAULT_MODEL,
+    STORED_DTYPES,
+    Fingerprint,
+    Kind,
+    ProgressCallback,
+    Vectors,
+    windows,
+)
 from semsearch.errors import ModelError
 from semsearch.files import replacing
 
@@ -46,8 +54,8 @@ def cache_folder() -> Path:
 class OnnxEmbedder:
     """all-MiniLM-L6-v2 with pooling and normalisation inside one ONNX graph."""
 
-    def __init__(self, precision: str = "fp32") -> None:
-        graph, tokenizer = _load(precision)
+    def __init__(self, dtype: str = "float32") -> None:
+        graph, tokenizer = _load(dtype)
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer)
             self._session = onnxruntime.InferenceSession(
@@ -61,7 +69,7 @@ class OnnxEmbedder:
         self._first, *_, self._last = self._tokenizer.encode("").ids
         self._unknown = self._tokenizer.token_to_id("[UNK]") or 0
         self.fingerprint = Fingerprint(
-            DEFAULT_MODEL, WEIGHTS_SHA256, precision, "mean", DIMENSION, WINDOW - SPECIAL_TOKENS
+            DEFAULT_MODEL, WEIGHTS_SHA256, dtype, "mean", DIMENSION, WINDOW - SPECIAL_TOKENS
         )
         self.size = Path(graph).stat().st_size if isinstance(graph, str) else len(graph)
 
@@ -128,10 +136,10 @@ def _options() -> onnxruntime.SessionOptions:
     return options
 
 
-def _load(precision: str) -> tuple[str | bytes, str]:
+def _load(dtype: str) -> tuple[str | bytes, str]:
     """The path of the cached graph (its bytes, where no cache can be written) and the tokenizer's JSON."""
     folder = cache_folder() / "models" / f"{DEFAULT_MODEL}-{WEIGHTS_SHA256[:12]}"
-    graph, tokenizer = folder / f"{precision}-{_GRAPH_VERSION}.onnx", folder / "tokenizer.json"
+    graph, tokenizer = folder / f"{STORED_DTYPES[dtype]}-{_GRAPH_VERSION}.onnx", folder / "tokenizer.json"
     try:
         if not (graph.exists() and tokenizer.exists()):
             folder.mkdir(parents=True, exist_ok=True)
@@ -141,22 +149,22 @@ def _load(precision: str) -> tuple[str | bytes, str]:
                         file.write(_verified("tokenizer.json", TOKENIZER_SHA256))
                 if not graph.exists():
                     with replacing(graph) as file:
-                        file.write(_export(precision))
+                        file.write(_export(dtype))
         content = tokenizer.read_bytes()
         if hashlib.sha256(content).hexdigest() != TOKENIZER_SHA256:
             raise ModelError(f"{tokenizer} is damaged", "delete it; it is made anew")
         return str(graph), content.decode()
     except OSError:  # a read-only or full cache costs a second at every start, but nothing fails
-        return _export(precision), _verified("tokenizer.json", TOKENIZER_SHA256).decode()
+        return _export(dtype), _verified("tokenizer.json", TOKENIZER_SHA256).decode()
 
 
-def _export(precision: str) -> bytes:
+def _export(dtype: str) -> bytes:
     from safetensors.numpy import load
 
     from semsearch.embedding import graph
 
     weights = load(_verified("model.safetensors", WEIGHTS_SHA256))
-    content: bytes = graph.build(weights, precision).SerializeToString()
+    content: bytes = graph.build(weights, dtype).SerializeToString()
     return content
 
 

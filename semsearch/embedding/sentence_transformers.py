@@ -46,7 +46,7 @@ class TransformerEmbedder:
         self.fingerprint = Fingerprint(
             model=model,
             weights=digest,
-            precision="fp32",
+            dtype="float32",
             pooling="model",
             dimension=int(self._model.get_embedding_dimension() or 0),
             window=window - special,

@@ -75,7 +75,7 @@ class ModelReport:
     """
 
     model: str
-    precision: str
+    dtype: str
     dimension: int
     pairs: int
     pearson: float
@@ -105,7 +105,7 @@ class ModelReport:
     @property
     def label(self) -> str:
         """The model, and how it computes where that is not the usual way."""
-        return self.model if self.precision == "fp32" else f"{self.model} ({self.precision})"
+        return self.model if self.dtype == "float32" else f"{self.model} ({self.dtype})"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values: everything but the arrays."""
@@ -145,7 +145,7 @@ def judge(
     wrong = np.argsort(-np.abs(expected - grades), kind="stable")[:worst]
     return ModelReport(
         model=embedder.fingerprint.model,
-        precision=embedder.fingerprint.precision,
+        dtype=embedder.fingerprint.dtype,
         dimension=embedder.fingerprint.dimension,
         pairs=agreed.n,
         pearson=agreed.pearson,

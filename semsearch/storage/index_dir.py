@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from semsearch.embedding import Embedder, load_embedder
+from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint, load_embedder
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
@@ -67,17 +67,17 @@ def existing(folder: Path | str | None) -> Path:
     return found
 
 
-def make(folder: Path, model: str, precision: str) -> Embedder:
+def make(folder: Path, model: str, dtype: str) -> Embedder:
     """Make an empty index for the vectors of a model, which is returned; see `Index.create`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(f"{folder} is there already and not empty", "choose another folder with --index")
-    embedder = load_embedder(model, precision)
+    embedder = load_embedder(model, dtype)
     with disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
         library = Library(staging / _LIBRARY, create=True)
-        library.save_setting("fingerprint", asdict(embedder.fingerprint))
+        library.save_setting("fingerprint", _stored(embedder.fingerprint))
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
         sealed_empty(library, staging)
         library.close()
@@ -107,9 +107,10 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
             migrate(path)
         library = Library(path)
     try:
-        settings: Settings = library.setting("fingerprint")
-        if not isinstance(settings, dict) or not {"model", "precision"} <= settings.keys():
+        stored = library.setting("fingerprint")
+        if not isinstance(stored, dict) or not {"model", "precision"} <= stored.keys():
             raise IndexDamaged(f"{folder} does not say what made it", "remove the folder and ingest again")
+        settings = _loaded(stored)
     except BaseException:
         library.close()
         raise
@@ -119,7 +120,7 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
 def its_model(folder: Path, settings: Settings, *, fetch: bool) -> Embedder:
     """The model that made an index; `FingerprintMismatch` if it is not the same any more. `fetch` is as in
     `load_embedder`."""
-    embedder = load_embedder(str(settings["model"]), str(settings["precision"]), fetch=fetch)
+    embedder = load_embedder(str(settings["model"]), str(settings["dtype"]), fetch=fetch)
     ours = asdict(embedder.fingerprint)
     if differing := [name for name in ours if settings.get(name) != ours[name]]:
         sides = "; ".join(f"{name}: index {settings.get(name)}, model {ours[name]}" for name in differing)
@@ -128,6 +129,26 @@ def its_model(folder: Path, settings: Settings, *, fetch: bool) -> Embedder:
             "bring the model back, or ingest into a new index with --index",
         )
     return embedder
+
+
+def _stored(fingerprint: Fingerprint) -> dict[str, str | int]:
+    """Return a fingerprint as the index stores it: the dtype is called `precision`, and float32 is `fp32`."""
+    values = asdict(fingerprint)
+    return {
+        "precision" if name == "dtype" else name: STORED_DTYPES[value] if name == "dtype" else value
+        for name, value in values.items()
+    }
+
+
+def _loaded(stored: Mapping[str, str | int]) -> Settings:
+    """Return stored settings under the names of `Fingerprint`. An unknown dtype stays as it is."""
+    dtypes = {name: dtype for dtype, name in STORED_DTYPES.items()}
+    return {
+        "dtype" if name == "precision" else name: dtypes.get(str(value), value)
+        if name == "precision"
+        else value
+        for name, value in stored.items()
+    }
 
 
 def sizes(folder: Path) -> dict[str, int]:

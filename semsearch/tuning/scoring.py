@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Embedder, ProgressCallback, count_tokens
+from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens
 from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import fewest
@@ -26,9 +26,9 @@ class Cosines:
     unknown: float
 
 
-def model_of(name: str, precision: str) -> str:
+def model_of(name: str, dtype: str) -> str:
     """A model as a labelled pair has it: whose cosine that is."""
-    return f"{name} {precision}"
+    return f"{name} {STORED_DTYPES.get(dtype, dtype)}"
 
 
 def cosines(
@@ -38,7 +38,7 @@ def cosines(
 
     Where all pairs have the cosine that this model makes of them, nothing is embedded, unless `anew`.
     """
-    name = model_of(embedder.fingerprint.model, embedder.fingerprint.precision)
+    name = model_of(embedder.fingerprint.model, embedder.fingerprint.dtype)
     if not anew and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
         return Cosines(np.array([pair.cosine for pair in pairs.pairs], np.float64), 0, 0.0, 0.0)
     sides = [(clean(pair.text_a).strip(), clean(pair.text_b).strip()) for pair in pairs.pairs]
