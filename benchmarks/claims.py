@@ -222,9 +222,9 @@ def batches(report: Report, texts: list[str], vectors: Vectors, options: Namespa
         {
             ("sentence-transformers", "one by one"): lambda: [model.encode(text) for text in texts],
             ("sentence-transformers", "100 at a time"): lambda: model.encode(texts, batch_size=100),
-            ("semsearch", "one by one"): lambda: [ours.encode([text]) for text in texts],
+            ("semsearch", "one by one"): lambda: [ours.embed([text]) for text in texts],
             ("semsearch", "100 at a time"): lambda: [
-                ours.encode(texts[at : at + 100]) for at in range(0, len(texts), 100)
+                ours.embed(texts[at : at + 100]) for at in range(0, len(texts), 100)
             ],
         },
         options.repeats,
