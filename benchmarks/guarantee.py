@@ -87,7 +87,7 @@ def main() -> None:
             fit = order[: len(order) // 4]
             verifier = train([sick.pairs[at] for at in fit.tolist()], scores[fit], truth[fit])
             assert verifier is not None
-            models.append((order[len(order) // 4 :], verifier.chances(scores, *words)))
+            models.append((order[len(order) // 4 :], verifier.probabilities(scores, *words)))
 
         def verified(
             seed: int, models: list[tuple[np.ndarray, np.ndarray]] = models

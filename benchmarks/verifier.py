@@ -54,7 +54,7 @@ def main() -> None:
         made = train([sick.pairs[at] for at in known], scores[known], truth[known])
         assert made is not None
         verifier = verifier or made
-        chances = made.chances(scores[unseen], *words)
+        chances = made.probabilities(scores[unseen], *words)
         plain, ours = ranked(scores[unseen], truth[unseen]), ranked(chances, truth[unseen])
         brier = float(np.mean((chances - truth[unseen]) ** 2))
         rows += [(rule, "cosine", *(f"{value:.3f}" for value in plain), "")]
@@ -102,7 +102,7 @@ def main() -> None:
     used = np.unique(np.concatenate([found.left, found.right]))
     apart = {at: Words(texts[at]) for at in used.tolist()}
     sides = ([apart[at] for at in side.tolist()] for side in (found.left, found.right))
-    verifier.chances(np.maximum(found.similarity, verifier.floor), *sides)
+    verifier.probabilities(np.maximum(found.similarity, verifier.floor), *sides)
     verifying = time.perf_counter() - started
     share = embedding * len(used) / len(texts)
     report.table(

@@ -17,7 +17,6 @@ __all__ = [
     "CheckResult",
     "Comparison",
     "Condition",
-    "Content",
     "Cosines",
     "Coverage",
     "Curve",
@@ -25,6 +24,7 @@ __all__ = [
     "DedupRequest",
     "Difference",
     "Document",
+    "DocumentPlace",
     "DocumentVectors",
     "Duplicates",
     "Embedder",
@@ -50,17 +50,17 @@ __all__ = [
     "Pair",
     "PairClassifier",
     "PairSet",
-    "Place",
     "Plan",
+    "PlanStep",
     "Progress",
     "Promise",
     "Quality",
+    "QuarantineRun",
     "Query",
     "Refusal",
     "Rejected",
-    "Removal",
+    "RemovedFile",
     "RowFields",
-    "Run",
     "SearchOptions",
     "SearchRequest",
     "Segment",
@@ -68,9 +68,10 @@ __all__ = [
     "SimilarOptions",
     "SimilarRequest",
     "Skipped",
+    "SourceContent",
     "Split",
     "Status",
-    "Step",
+    "TextWords",
     "Tier",
     "TradeOff",
     "Tuning",
@@ -78,18 +79,17 @@ __all__ = [
     "UnreadableSource",
     "Verified",
     "Word",
-    "Words",
     "__version__",
 ]
 
 if TYPE_CHECKING:
     from semsearch.dedup.classifier import PairClassifier
     from semsearch.dedup.comparison import Comparison, Coverage
-    from semsearch.dedup.features import Words
-    from semsearch.dedup.plan import Content, Place, Plan, Step
+    from semsearch.dedup.features import TextWords
+    from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
     from semsearch.dedup.quarantine import Outcome, Refusal
     from semsearch.dedup.result import Duplicates
-    from semsearch.dedup.runs import Removal, Run
+    from semsearch.dedup.runs import QuarantineRun, RemovedFile
     from semsearch.embedding import Embedder, Fingerprint
     from semsearch.errors import (
         FingerprintMismatch,
@@ -156,12 +156,12 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "ingest.report": "IngestReport Progress",
         "ingest.lookup": "DocumentVectors",
         "dedup.classifier": "PairClassifier",
-        "dedup.features": "Words",
+        "dedup.features": "TextWords",
         "dedup.comparison": "Comparison Coverage",
-        "dedup.plan": "Content Place Plan Step",
+        "dedup.plan": "SourceContent DocumentPlace Plan PlanStep",
         "dedup.quarantine": "Outcome Refusal",
         "dedup.result": "Duplicates",
-        "dedup.runs": "Removal Run",
+        "dedup.runs": "RemovedFile QuarantineRun",
         "tuning.guarantee": "Promise",
         "tuning.pairs": "PairSet",
         "tuning.quality": "Curve Estimate Quality TradeOff",

@@ -19,7 +19,7 @@ from semsearch.dedup.comparison import Comparison, compare_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.in_index import carry_out, find_duplicates, plan_of
 from semsearch.dedup.quarantine import Outcome, undo
-from semsearch.dedup.runs import Run as QuarantineRun
+from semsearch.dedup.runs import QuarantineRun
 from semsearch.dedup.runs import runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_reranker, model_name
 from semsearch.errors import FingerprintMismatch, InvalidInput

@@ -90,7 +90,7 @@ Tier = Literal["exact", "lexical", "semantic"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Level = Literal["document", "passage"]
 """What near-duplicates are looked for among: whole documents, or their passages."""
-Linkage = Literal["keeper", "complete", "connected"]
+Linkage = Literal["keeper", "complete", "single"]
 """What holds a group together: every member is like the keeper; all are like each other; a chain of likeness."""
 
 

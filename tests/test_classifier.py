@@ -1,4 +1,4 @@
-"""The rules, the evidence, the trees as arrays, and what `tune` and `dedup` make of them."""
+"""The rules, the word_features, the trees as arrays, and what `tune` and `dedup` make of them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.cli import main
 from semsearch.dedup.classifier import PairClassifier
-from semsearch.dedup.features import FEATURES, Words, evidence, reasons
+from semsearch.dedup.features import FEATURES, TextWords, reasons, word_features
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.tuning.pairs import PairSet
@@ -24,7 +24,7 @@ from semsearch.types import LabelledPair
 
 
 def said(a: str, b: str) -> list[str]:
-    return [str(reason) for reason in reasons(Words(a), Words(b))]
+    return [str(reason) for reason in reasons(TextWords(a), TextWords(b))]
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_rules_let_pass_what_says_the_same(a: str, b: str) -> None:
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_evidence_is_finite_and_the_same_both_ways(a: str, b: str) -> None:
-    found = evidence(Words(a), Words(b))
+    found = word_features(TextWords(a), TextWords(b))
     assert len(found) == len(FEATURES)
     assert np.isfinite(found).all()
-    assert found == evidence(Words(b), Words(a))
-    assert list(reasons(Words(a), Words(a))) == []
+    assert found == word_features(TextWords(b), TextWords(a))
+    assert list(reasons(TextWords(a), TextWords(a))) == []
 
 
 def test_a_long_text_takes_no_more_than_its_length() -> None:
@@ -78,7 +78,7 @@ def test_a_long_text_takes_no_more_than_its_length() -> None:
         " ".join("w" + "ab"[at * step % 7 // 4] * (1 + at * step % 503) for at in range(2000))
         for step in (1, 2)
     )
-    assert len(evidence(Words(a), Words(b))) == len(FEATURES)
+    assert len(word_features(TextWords(a), TextWords(b))) == len(FEATURES)
     assert said(a, b) == []
 
 
@@ -123,14 +123,15 @@ def test_the_trees_as_arrays_say_what_scikit_learn_says() -> None:
 def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) -> None:
     pairs, cosines = examples(200, seed=5)
     words = [
-        [Words(text) for text in side] for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
+        [TextWords(text) for text in side]
+        for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
     ]
-    chances = trained.chances(cosines, *words)
+    chances = trained.probabilities(cosines, *words)
     assert ((chances > 0.5) == [pair.duplicate for pair in pairs]).mean() > 0.95
-    assert trained.chances([0.5], words[0][:1], words[1][:1]) == [0]  # below the floor
+    assert trained.probabilities([0.5], words[0][:1], words[1][:1]) == [0]  # below the floor
     again = PairClassifier.from_dict(json.loads(json.dumps(trained.to_dict())))
-    assert again.chances(cosines, *words).tolist() == chances.tolist()
-    assert len(trained.chances([], [], [])) == 0
+    assert again.probabilities(cosines, *words).tolist() == chances.tolist()
+    assert len(trained.probabilities([], [], [])) == 0
 
 
 def test_too_few_pairs_train_nothing() -> None:

@@ -66,7 +66,7 @@ def groups(*options: object) -> dict[str, list[str]]:
         (("--keep", "path:*/b.*"), "b"),
         (("--keep", "newest", "--protect", "*/b.md"), "b"),
         (("--linkage", "complete"), "a"),
-        (("--linkage", "connected", "--keep", "oldest"), "a"),
+        (("--linkage", "single", "--keep", "oldest"), "a"),
     ],
 )
 def test_who_stays(here: Path, options: Sequence[str], keeper: str) -> None:

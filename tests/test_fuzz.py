@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from semsearch.dedup.plan import Content, Place, Plan, Step
+from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
 from semsearch.dedup.runs import runs
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import Found, read, walk
@@ -133,10 +133,18 @@ def test_rows_are_copied_byte_for_byte_and_counted_as_they_are_read(folder: Path
 
 def plan_text() -> bytes:
     steps = tuple(
-        Step(Place(f"{n}.md"), Place("keep.csv", n), f"{n}.md", "keep.csv#1", 0.9, 0.5, "lexical")
+        PlanStep(
+            DocumentPlace(f"{n}.md"),
+            DocumentPlace("keep.csv", n),
+            f"{n}.md",
+            "keep.csv#1",
+            0.9,
+            0.5,
+            "lexical",
+        )
         for n in (1, 2)
     )
-    sources = {name: Content("0" * 64, 9) for name in ("1.md", "2.md", "keep.csv")}
+    sources = {name: SourceContent("0" * 64, 9) for name in ("1.md", "2.md", "keep.csv")}
     return Plan(datetime.now(UTC), 0.9, "keeper", ("newest",), sources, steps).text().encode()
 
 

@@ -13,7 +13,7 @@ from semsearch.errors import InvalidInput
 from semsearch.types import Linkage
 
 Similarities = dict[tuple[int, int], float]
-LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")
+LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "single")
 
 
 def groups_of(texts: list[int], similarities: Similarities, linkage: Linkage) -> list[list[int]]:
@@ -116,7 +116,7 @@ def test_the_connected_rule(made: tuple[list[int], Similarities]) -> None:
                 for at in component[b]:
                     component[at] = component[a]
     expected = {tuple(sorted(members)) for members in component.values() if len(members) > 1}
-    assert groups_of(texts, similarities, "connected") == [list(members) for members in sorted(expected)]
+    assert groups_of(texts, similarities, "single") == [list(members) for members in sorted(expected)]
 
 
 def test_a_chain_is_cut_where_likeness_to_the_keeper_ends() -> None:
@@ -124,7 +124,7 @@ def test_a_chain_is_cut_where_likeness_to_the_keeper_ends() -> None:
     assert groups_of([0, 1, 2, 3], chain, "keeper") == [[0, 1], [2, 3]]
     assert groups_of([1, 0, 2, 3], chain, "keeper") == [[0, 1, 2]], "from 1, which both 0 and 2 are like"
     assert groups_of([1, 0, 2, 3], chain, "complete") == [[0, 1], [2, 3]]
-    assert groups_of([0, 1, 2, 3], chain, "connected") == [[0, 1, 2, 3]]
+    assert groups_of([0, 1, 2, 3], chain, "single") == [[0, 1, 2, 3]]
 
 
 def test_complete_takes_the_most_similar_first() -> None:
@@ -150,5 +150,5 @@ def test_a_text_that_no_document_has_links_nobody(linkage: Linkage) -> None:
 
 
 def test_an_unknown_linkage() -> None:
-    with pytest.raises(InvalidInput, match="'single' is no linkage"):
-        groups_of([0], {}, "single")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="'average' is no linkage"):
+        groups_of([0], {}, "average")  # type: ignore[arg-type]

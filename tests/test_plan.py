@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.dedup.plan import Content, Place, Plan, Step
+from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.types import Group, Member
 
@@ -56,9 +56,19 @@ PLAN = plan_of(
 
 def test_what_goes_what_stays_and_why() -> None:
     assert PLAN.steps == (
-        Step(Place("b.md"), Place("好.md"), "b.md", "好.md", 1.0, 1.0, "exact"),
-        Step(Place("rows.csv", 7), Place("好.md"), "rows.csv#7", "好.md", 0.93124, 0.5, "semantic"),
-        Step(Place("/out/y.md"), Place("x.md"), "/out/y.md", "x.md", 0.98, 0.91, "lexical"),
+        PlanStep(DocumentPlace("b.md"), DocumentPlace("好.md"), "b.md", "好.md", 1.0, 1.0, "exact"),
+        PlanStep(
+            DocumentPlace("rows.csv", 7),
+            DocumentPlace("好.md"),
+            "rows.csv#7",
+            "好.md",
+            0.93124,
+            0.5,
+            "semantic",
+        ),
+        PlanStep(
+            DocumentPlace("/out/y.md"), DocumentPlace("x.md"), "/out/y.md", "x.md", 0.98, 0.91, "lexical"
+        ),
     )
     assert [step.why for step in PLAN.steps] == [
         "exact copy of 好.md",
@@ -67,11 +77,11 @@ def test_what_goes_what_stays_and_why() -> None:
     ]
     assert PLAN.left_out == ("<stdin>", "z.md")
     assert PLAN.sources == {
-        "/out/y.md": Content(B, 3),
-        "b.md": Content(A, 1),
-        "rows.csv": Content(B, 5000),
-        "x.md": Content(C, 3),
-        "好.md": Content(A, 1),
+        "/out/y.md": SourceContent(B, 3),
+        "b.md": SourceContent(A, 1),
+        "rows.csv": SourceContent(B, 5000),
+        "x.md": SourceContent(C, 3),
+        "好.md": SourceContent(A, 1),
     }
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from semsearch.dedup.plan import Content, Place, Plan, Step
+from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
 from semsearch.dedup.quarantine import Outcome, apply, rows, undo
 from semsearch.dedup.runs import runs
 from semsearch.errors import InvalidInput, SemsearchError
@@ -36,8 +36,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def content(path: Path) -> Content:
-    return Content(sha256(path), path.stat().st_size)
+def content(path: Path) -> SourceContent:
+    return SourceContent(sha256(path), path.stat().st_size)
 
 
 def state(path: Path) -> State:
@@ -55,11 +55,11 @@ def snapshot(folder: Path) -> dict[str, State]:
 def plan_of(base: Path, *pairs: tuple[str, str]) -> Plan:
     """The plan that removes the first of each pair and keeps the second. Places are `source` or `source#row`."""
 
-    def place(name: str) -> Place:
+    def place(name: str) -> DocumentPlace:
         source, _, row = name.partition("#")
-        return Place(source, int(row or 0))
+        return DocumentPlace(source, int(row or 0))
 
-    steps = [Step(place(goes), place(stays), goes, stays, 1.0, 1.0, "exact") for goes, stays in pairs]
+    steps = [PlanStep(place(goes), place(stays), goes, stays, 1.0, 1.0, "exact") for goes, stays in pairs]
     sources = {at.source for step in steps for at in (step.remove, step.keep)}
     contents = {source: content(base / source) for source in sorted(sources)}
     return Plan(datetime(2026, 1, 1, tzinfo=UTC), 0.9, "keeper", ("first",), contents, tuple(steps))
@@ -193,7 +193,7 @@ def test_a_name_that_is_no_text_is_not_found(base: Path) -> None:
     except OSError:
         pytest.skip("this file system has names in UTF-8 only")
     key = "\\xff.md"  # as an index names it
-    step = Step(Place(key), Place("a.md"), key, "a.md", 1.0, 1.0, "exact")
+    step = PlanStep(DocumentPlace(key), DocumentPlace("a.md"), key, "a.md", 1.0, 1.0, "exact")
     plan = Plan(plan.made, 0.9, "keeper", (), {**plan.sources, key: plan.sources["a.md"]}, (step,))
     assert reasons(carry_out(base, plan)) == {key: f"{key} is not there"}
 
@@ -393,7 +393,10 @@ def plan_of_kept(base: Path, outcome: Outcome) -> Plan:
     held = base / ".q" / outcome.run / "files"
     contents = {name: content(held / name) for name in outcome.done} | {"a.md": content(base / "a.md")}
     plan = plan_of(held, *((goes, goes) for goes in ()))
-    steps = [Step(Place(goes), Place(stays), goes, stays, 1.0, 1.0, "exact") for goes, stays in ALL]
+    steps = [
+        PlanStep(DocumentPlace(goes), DocumentPlace(stays), goes, stays, 1.0, 1.0, "exact")
+        for goes, stays in ALL
+    ]
     return Plan(plan.made, 0.9, "keeper", ("first",), dict(sorted(contents.items())), tuple(steps))
 
 

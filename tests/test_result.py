@@ -19,7 +19,7 @@ from semsearch.errors import InvalidInput
 from semsearch.text.shingles import shingles
 from semsearch.types import Group, Linkage, Member, Pair
 
-LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "connected")
+LINKAGES: tuple[Linkage, ...] = ("keeper", "complete", "single")
 thresholds = st.sampled_from([-1.0, 0.0, 0.5, 0.625, 0.75, 0.875, 1.0])
 
 
@@ -228,17 +228,17 @@ CHAIN = Collection(
 
 def test_lowest_shows_a_chain() -> None:
     compared = CHAIN.compared(0.9)
-    keeper, connected = (Duplicates.of(compared, 0.9, linkage=rule) for rule in ("keeper", "connected"))
+    keeper, single = (Duplicates.of(compared, 0.9, linkage=rule) for rule in ("keeper", "single"))
     cosine = {angle: pytest.approx(np.cos(np.radians(angle)), abs=1e-6) for angle in ANGLES}
     assert keeper.groups == (
         Group("a", (Member("e", 1, 1, "exact"), Member("b", cosine[20], 0, "semantic")), cosine[20]),
         Group("c", (Member("d", cosine[20], 0, "semantic"),), cosine[20]),
     )
-    (group,) = connected.groups
+    (group,) = single.groups
     assert [member.name for member in group.members] == ["e", "b", "c", "d"]
     assert [member.jaccard for member in group.members] == [1, 0, 1 / 3, 0]
     assert (group.weakest, group.lowest) == (cosine[60], cosine[60])
-    (group,) = Duplicates.of(compared, 0.9, linkage="connected", order=np.array([1, 0, 2, 3, 4])).groups
+    (group,) = Duplicates.of(compared, 0.9, linkage="single", order=np.array([1, 0, 2, 3, 4])).groups
     assert (group.weakest, group.lowest) == (cosine[40], cosine[60])
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--linkage",
-    type=click.Choice(["keeper", "complete", "connected"]),
+    type=click.Choice(["keeper", "complete", "single"]),
     default="keeper",
     show_default=True,
     help="What holds a group together: each member is like the keeper; all are like each other; a chain of pairs.",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semsearch.dedup.features import FEATURES, Words, evidence
+from semsearch.dedup.features import FEATURES, TextWords, word_features
 from semsearch.errors import IndexDamaged
 from semsearch.text import clean
 from semsearch.types import LabelledPair
@@ -52,7 +52,7 @@ class PairClassifier:
     right: Ints
     value: Floats
 
-    def chances(self, cosines: ArrayLike, a: Sequence[Words], b: Sequence[Words]) -> Floats:
+    def probabilities(self, cosines: ArrayLike, a: Sequence[TextWords], b: Sequence[TextWords]) -> Floats:
         """The chance of each pair to be one of duplicates, in [0, 1]: 0 below the floor."""
         cosines = np.asarray(cosines, np.float64)
         found = np.zeros(len(cosines))
@@ -122,9 +122,9 @@ class PairClassifier:
         )
 
 
-def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
+def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextWords]]:
     """Both sides of some pairs taken apart, each text once."""
-    known = {text: Words(text) for pair in pairs for text in (clean(pair.text_a), clean(pair.text_b))}
+    known = {text: TextWords(text) for pair in pairs for text in (clean(pair.text_a), clean(pair.text_b))}
     a, b = (
         [known[clean(text)] for text in side]
         for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
@@ -132,8 +132,8 @@ def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[Words], list[Words]]:
     return a, b
 
 
-def features_of(cosines: Floats, a: Iterable[Words], b: Iterable[Words]) -> NDArray[np.float32]:
-    rows = [evidence(x, y) for x, y in zip(a, b, strict=True)]
+def features_of(cosines: Floats, a: Iterable[TextWords], b: Iterable[TextWords]) -> NDArray[np.float32]:
+    rows = [word_features(x, y) for x, y in zip(a, b, strict=True)]
     return np.column_stack([cosines, np.array(rows, np.float64)]).astype(np.float32)
 
 

@@ -25,7 +25,7 @@ in at on for with by which who whom whose while as his her their he she they him
 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有
 """
 _EMPTY = frozenset(_SMALL.split())
-"""Words that say little by themselves."""
+"""TextWords that say little by themselves."""
 _DENYING = frozenset(
     (
         "not",
@@ -76,9 +76,9 @@ for _one, _other in (_pair.split("/") for _pair in _OPPOSITES.split()):
     _OPPOSITE.setdefault(_one, set()).add(_other)
     _OPPOSITE.setdefault(_other, set()).add(_one)
 _FEW = 3
-"""Words that may differ, on each side, where opposites are looked for."""
+"""TextWords that may differ, on each side, where opposites are looked for."""
 _LONG = 60
-"""Words of a text whose order is looked at: what that takes grows with their square."""
+"""TextWords of a text whose order is looked at: what that takes grows with their square."""
 
 Rule = Literal["negation", "number", "opposite", "roles"]
 
@@ -103,7 +103,7 @@ _SAID: dict[Rule, str] = {
 }
 
 
-class Words:
+class TextWords:
     """A text taken apart, once for all pairs that it is in."""
 
     __slots__ = (
@@ -162,10 +162,10 @@ FEATURES = (
     "the same of the shorter", "negations", "a number differs", "opposites", "changed places", "only one passive",
     "a number in only one", "small words that only one has",
 )  # fmt: skip
-"""What `evidence` measures, in order."""
+"""What `word_features` measures, in order."""
 
 
-def evidence(a: Words, b: Words) -> list[float]:
+def word_features(a: TextWords, b: TextWords) -> list[float]:
     """The measures of `FEATURES` for two texts, the same for b and a."""
     shared, triples = len(a.distinct & b.distinct), len(a.triples & b.triples)
     sizes, letters = (sorted(map(len, sides)) for sides in ((a.distinct, b.distinct), (a.triples, b.triples)))
@@ -196,7 +196,7 @@ def evidence(a: Words, b: Words) -> list[float]:
     ]
 
 
-def reasons(a: Words, b: Words) -> Iterator[Reason]:
+def reasons(a: TextWords, b: TextWords) -> Iterator[Reason]:
     """What tells two texts apart, by rule."""
     if len(a.negations) != len(b.negations):
         yield Reason("negation", " ".join(a.negations), " ".join(b.negations))
@@ -208,7 +208,7 @@ def reasons(a: Words, b: Words) -> Iterator[Reason]:
         yield Reason("roles", *found)
 
 
-def _opposites(a: Words, b: Words) -> tuple[str, str] | None:
+def _opposites(a: TextWords, b: TextWords) -> tuple[str, str] | None:
     x, y = a.said - b.said, b.said - a.said
     if len(x) <= _FEW and len(y) <= _FEW:
         for word in sorted(x):
@@ -217,7 +217,7 @@ def _opposites(a: Words, b: Words) -> tuple[str, str] | None:
     return None
 
 
-def _exchanged(a: Words, b: Words) -> tuple[str, str] | None:
+def _exchanged(a: TextWords, b: TextWords) -> tuple[str, str] | None:
     """Two stretches that stand in each other's place, with the same words between them: `the dog bites the man`.
 
     A passive says the same with its parts exchanged, so of a pair with one passive nothing is known.

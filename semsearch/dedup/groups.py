@@ -102,5 +102,5 @@ def _by_chain(graph: "csr_array") -> Integers:
 _LEADERS: dict[str, Callable[["csr_array"], Integers]] = {
     "keeper": _by_keeper,
     "complete": _by_all,
-    "connected": _by_chain,
+    "single": _by_chain,
 }

@@ -41,7 +41,7 @@ from semsearch.types import TIERS, Document, Linkage, Pair, Skipped, Tier
 _CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
 """What is embedded in one go."""
 
-Step = Callable[[int, int, int], None]
+ReadProgress = Callable[[int, int, int], None]
 """Called with the bytes read so far and in all, and the distinct passages embedded so far."""
 
 
@@ -109,7 +109,7 @@ class Dataset:
         *parts: Iterable[Path | str],
         embedder: Embedder,
         fields: RowFields = RowFields(),
-        progress: Step | None = None,
+        progress: ReadProgress | None = None,
     ) -> "Dataset":
         """Read and embed the files and folders of each part, found as `walk` finds them; equal passages only once.
 
@@ -307,7 +307,7 @@ class _Reading:
         embedder: Embedder,
         fields: RowFields,
         parts: Sequence[Sequence[Found | Skipped]],
-        progress: Step | None,
+        progress: ReadProgress | None,
     ) -> None:
         self.spool = _Spool()
         self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress

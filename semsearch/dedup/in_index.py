@@ -24,7 +24,7 @@ from semsearch.dedup import (
 )
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.decision import DecisionRule
-from semsearch.dedup.features import Words, reasons
+from semsearch.dedup.features import TextWords, reasons
 from semsearch.dedup.quarantine import Outcome, Refusal, apply
 from semsearch.dedup.quarantine import rows as removed_rows
 from semsearch.errors import SemsearchError
@@ -149,7 +149,7 @@ def _judged(compared: Compared, judge: DecisionRule, alike: float) -> tuple[Comp
     for start in range(0, len(decided), _BLOCK):
         block = decided[start : start + _BLOCK]
         a, b = taken_apart(pairs.left[block], pairs.right[block])
-        chances = judge.verifier.chances(pairs.similarity[block], a, b)
+        chances = judge.verifier.probabilities(pairs.similarity[block], a, b)
         accepted[block] = chances >= judge.chance
         for k in np.flatnonzero(~accepted[block] & (pairs.similarity[block] >= alike)).tolist():
             turn_down(block[k], float(chances[k]), "; ".join(map(str, reasons(a[k], b[k]))) or _LIKE)
@@ -158,18 +158,18 @@ def _judged(compared: Compared, judge: DecisionRule, alike: float) -> tuple[Comp
 
 
 class _TakenApart:
-    """Texts by number as `Words`, the latest kept."""
+    """Texts by number as `TextWords`, the latest kept."""
 
     def __init__(self, read: Callable[[Sequence[int]], Iterable[str]]) -> None:
         self._read = read
-        self._kept: dict[int, Words] = {}
+        self._kept: dict[int, TextWords] = {}
 
-    def __call__(self, *sides: NDArray[np.int64]) -> list[list[Words]]:
+    def __call__(self, *sides: NDArray[np.int64]) -> list[list[TextWords]]:
         wanted = np.unique(np.concatenate(sides)).tolist()
         if len(self._kept) > _KEPT:
             self._kept.clear()
         new = [number for number in wanted if number not in self._kept]
-        self._kept.update(zip(new, map(Words, self._read(new)), strict=True))
+        self._kept.update(zip(new, map(TextWords, self._read(new)), strict=True))
         return [[self._kept[number] for number in side.tolist()] for side in sides]
 
 
@@ -181,9 +181,9 @@ def _with_chances(found: Duplicates, verifier: PairClassifier | None) -> Duplica
     for group in found.groups:
         asked = [member for member in group.members if member.tier != "exact" and found.single(member.name)]
         if asked and found.single(group.keeper):
-            keeper, *others = map(Words, found.texts([group.keeper, *(member.name for member in asked)]))
+            keeper, *others = map(TextWords, found.texts([group.keeper, *(member.name for member in asked)]))
             cosines = [member.similarity for member in asked]
-            chances = verifier.chances(cosines, [keeper] * len(others), others).tolist()
+            chances = verifier.probabilities(cosines, [keeper] * len(others), others).tolist()
             chance = dict(zip((member.name for member in asked), chances, strict=True))
             members = (replace(member, chance=chance.get(member.name)) for member in group.members)
             group = replace(group, members=tuple(members))

@@ -23,7 +23,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentPlace:
     """Where a document is: its source, and its row in that, or 0 where it is the whole source."""
 
     source: str
@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class SourceContent:
     """What a source held when the plan was made: its SHA-256 in hex, and its size in bytes."""
 
     sha256: str
@@ -39,11 +39,11 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One document to remove, the one to keep in its stead, and how alike the two are (see `Member`)."""
 
-    remove: Place
-    keep: Place
+    remove: DocumentPlace
+    keep: DocumentPlace
     document: str
     keeper: str
     similarity: float
@@ -73,12 +73,12 @@ class Plan:
     threshold: float
     linkage: Linkage
     keep: tuple[str, ...]
-    sources: Mapping[str, Content]
-    steps: tuple[Step, ...]
+    sources: Mapping[str, SourceContent]
+    steps: tuple[PlanStep, ...]
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        gone: set[Place] = set()
+        gone: set[DocumentPlace] = set()
         for step in self.steps:
             for place in (step.remove, step.keep):
                 if place.source not in self.sources:
@@ -87,12 +87,12 @@ class Plan:
                 raise InvalidInput(f"{_show(step.remove)} is removed twice")
             gone.add(step.remove)
         for step in self.steps:
-            if gone & {step.keep, Place(step.keep.source)}:
+            if gone & {step.keep, DocumentPlace(step.keep.source)}:
                 hint = "keep another copy, or delete one of the two steps"
                 raise InvalidInput(
                     f"{_show(step.keep)} is removed, and is kept in place of {_show(step.remove)}", hint
                 )
-            if step.remove.row and Place(step.remove.source) in gone:
+            if step.remove.row and DocumentPlace(step.remove.source) in gone:
                 raise InvalidInput(f"{step.remove.source!r} is removed as a whole and by rows")
 
     @classmethod
@@ -113,21 +113,21 @@ class Plan:
         `where(name)` is the source of a document and its row (0: all of the source); `contents` has the SHA-256
         in hex ("" where there is none) and the size of each source.
         """
-        steps: list[Step] = []
+        steps: list[PlanStep] = []
         left_out: list[str] = []
         for group in groups:
-            stays = Place(*where(group.keeper))
+            stays = DocumentPlace(*where(group.keeper))
             for member in group.members:
-                goes = Place(*where(member.name))
+                goes = DocumentPlace(*where(member.name))
                 if member.protected or member.tier not in tiers:
                     continue
                 if not all(place.source in contents and contents[place.source][0] for place in (goes, stays)):
                     left_out.append(member.name)
                     continue
                 scores = (member.similarity, member.jaccard, member.tier)
-                steps.append(Step(goes, stays, member.name, group.keeper, *scores))
+                steps.append(PlanStep(goes, stays, member.name, group.keeper, *scores))
         touched = sorted({place.source for step in steps for place in (step.remove, step.keep)})
-        sources = {source: Content(*contents[source]) for source in touched}
+        sources = {source: SourceContent(*contents[source]) for source in touched}
         return cls(made, threshold, linkage, tuple(keep), sources, tuple(steps), tuple(left_out))
 
     def text(self) -> str:
@@ -171,7 +171,7 @@ class Plan:
         for key, value in top["sources"].items():
             at = f"sources, {key!r}"
             content = take(value, at, {"sha256": str, "size": int})
-            sources[source_of(key, at)] = Content(
+            sources[source_of(key, at)] = SourceContent(
                 digest_of(content["sha256"], at), _count(content["size"], at)
             )
         steps = []
@@ -179,7 +179,7 @@ class Plan:
             at = f"step {number}"
             step = take(value, at, _STEP)
             steps.append(
-                Step(
+                PlanStep(
                     _place(step["from"], f"{at}, from"),
                     _place(step["kept_in"], f"{at}, kept_in"),
                     storable(step["remove"], at),
@@ -196,7 +196,7 @@ class Plan:
         return cls(
             made,
             _between(-1, top["threshold"], 1, "threshold"),
-            one_of(get_args(Linkage), top["linkage"], "linkage"),
+            one_of(get_args(Linkage), _OLD_LINKAGES.get(top["linkage"], top["linkage"]), "linkage"),
             _strings(top["keep"], "keep"),
             sources,
             tuple(steps),
@@ -222,16 +222,18 @@ class Plan:
             raise InvalidInput(f"{path} is no plan: {error}", error.hint) from error
 
 
-def _show(place: Place) -> str:
+def _show(place: DocumentPlace) -> str:
     return f"{place.source!r}, row {place.row}" if place.row else repr(place.source)
 
 
-def _location(place: Place) -> dict[str, str | int]:
+def _location(place: DocumentPlace) -> dict[str, str | int]:
     return {"source": place.source, "row": place.row} if place.row else {"source": place.source}
 
 
 # -- reading what may have been edited, or be something else altogether ------------------------------------------
 
+_OLD_LINKAGES = {"connected": "single"}
+"""The names of linkages in plans that an older version wrote."""
 _PLAN: Mapping[str, type] = {
     "note": str,
     "version": int,
@@ -255,12 +257,12 @@ _STEP: Mapping[str, type] = {
 }
 
 
-def _place(value: Any, at: str) -> Place:
+def _place(value: Any, at: str) -> DocumentPlace:
     row = isinstance(value, dict) and "row" in value
     members = take(value, at, {"source": str, "row": int} if row else {"source": str})
     if row and members["row"] < 1:
         raise InvalidInput(f"{at}: rows count from 1")
-    return Place(source_of(members["source"], at), members.get("row", 0))
+    return DocumentPlace(source_of(members["source"], at), members.get("row", 0))
 
 
 def _count(value: int, at: str) -> int:

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semsearch.dedup.plan import Content, Plan, Step
-from semsearch.dedup.runs import Mode, Removal, Run, run_of, runs
+from semsearch.dedup.plan import Plan, PlanStep, SourceContent
+from semsearch.dedup.runs import QuarantineRun, RemovalMode, RemovedFile, run_of, runs
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.files import sync
 
@@ -44,7 +44,7 @@ class Outcome:
     """
 
     run: str
-    mode: Mode
+    mode: RemovalMode
     done: tuple[str, ...] = ()
     already: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
@@ -75,7 +75,7 @@ def apply(
     Raises `InvalidInput`, before anything is moved, where files are on another file system than the quarantine, and
     `SemsearchError` where the manifest cannot be written.
     """
-    mode: Mode = "hardlink" if hardlink else "move"
+    mode: RemovalMode = "hardlink" if hardlink else "move"
     run = run_of(plan, mode, quarantine)
     earlier = {removal.source: removal for removal in run.removals}
     look = _Files(plan, base, known)
@@ -84,7 +84,7 @@ def apply(
     if not dry_run:
         run.sweep(base)
     kept = look.entries(step.keep.source for step in steps)
-    ready: dict[str, Removal] = {}
+    ready: dict[str, RemovedFile] = {}
     already: list[str] = []
     refused: list[Refusal] = []
     for step in steps:
@@ -225,7 +225,7 @@ class _Files:
                 found.add(_entry(self._base / source, self.check(source)))
         return found
 
-    def removal(self, step: Step, kept: Collection[_Entry], *, link: bool) -> Removal:
+    def removal(self, step: PlanStep, kept: Collection[_Entry], *, link: bool) -> RemovedFile:
         """The removal of a step that can be carried out."""
         source, keeper = step.remove.source, step.keep.source
         goes, stays = self.check(source), self.check(keeper)
@@ -240,7 +240,7 @@ class _Files:
                 raise _Refused(f"{source} and {keeper} belong to different users")
             if _device(self._base / source) != _device(self._base / keeper):
                 raise _Refused(f"{source} and {keeper} are on different file systems")
-        return Removal(
+        return RemovedFile(
             source, keeper, content.sha256, content.size, stat.S_IMODE(goes.st_mode), goes.st_mtime_ns
         )
 
@@ -274,7 +274,7 @@ def _require_direct(base: Path, path: Path) -> None:
         raise _Refused(f"{path} is reached through a symbolic link")
 
 
-def _require_content(path: Path, source: str, content: Content) -> None:
+def _require_content(path: Path, source: str, content: SourceContent) -> None:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size != content.size or _sha256(file) != content.sha256:
             raise _Refused(f"{source} has changed since the plan was made")
@@ -312,7 +312,7 @@ def _reason(error: Exception) -> str:
 # -- acting --------------------------------------------------------------------------------------------------
 
 
-def _carried_out(run: Run, step: Step, base: Path) -> bool:
+def _carried_out(run: QuarantineRun, step: PlanStep, base: Path) -> bool:
     """Whether a step has been carried out before; refused where a new file is at the place of one that was moved."""
     source = step.remove.source
     place = base / source
@@ -340,9 +340,9 @@ def _rename(path: Path, to: Path) -> None:
     path.rename(to)
 
 
-def _link(removal: Removal, base: Path, run: Run) -> None:
+def _link(removal: RemovedFile, base: Path, run: QuarantineRun) -> None:
     place, keeper = base / removal.source, base / removal.keeper
-    _require_content(place, removal.source, Content(removal.sha256, removal.size))
+    _require_content(place, removal.source, SourceContent(removal.sha256, removal.size))
     temporary = place.with_name(run.temporary)
     try:
         temporary.hardlink_to(keeper)
@@ -351,7 +351,7 @@ def _link(removal: Removal, base: Path, run: Run) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _put_back(removal: Removal, base: Path, run: Run) -> bool:
+def _put_back(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
     """Move a file from the quarantine to its place; false where it is there."""
     place, held = base / removal.source, run.held(removal.source)
     if not os.path.lexists(held):
@@ -363,7 +363,7 @@ def _put_back(removal: Removal, base: Path, run: Run) -> bool:
     return True
 
 
-def _unlink(removal: Removal, base: Path, run: Run) -> bool:
+def _unlink(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
     """Make a hard link a file of its own; false where it is one."""
     place, keeper = base / removal.source, base / removal.keeper
     _require_direct(base, place)

@@ -16,7 +16,7 @@ from semsearch.strict_json import digest_of, load_json, one_of, source_of, take
 
 FOLDER = "quarantine"
 """The quarantine's name within the folder of an index."""
-Mode = Literal["move", "hardlink"]
+RemovalMode = Literal["move", "hardlink"]
 
 _MANIFEST, _IGNORE = "manifest.json", ".semsearchignore"
 _FILES, _OUTSIDE = "files", "outside"
@@ -29,7 +29,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class RemovedFile:
     """A source of a run as it was, with permissions and time: what the manifest says of it."""
 
     source: str
@@ -41,12 +41,12 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class QuarantineRun:
     """A run of `apply` that has not been undone: its folder, and what it has moved or linked, or set out to."""
 
     folder: Path
-    mode: Mode
-    removals: tuple[Removal, ...]
+    mode: RemovalMode
+    removals: tuple[RemovedFile, ...]
 
     @property
     def name(self) -> str:
@@ -99,24 +99,26 @@ class Run:
                 _remove(self.folder)
 
 
-def runs(quarantine: Path) -> list[Run]:
+def runs(quarantine: Path) -> list[QuarantineRun]:
     """The runs that can be undone, the latest last. InvalidInput where a manifest is not ours or is damaged."""
     return [_read(path) for path in sorted(quarantine.glob(f"{_RUN}/{_MANIFEST}"))]
 
 
-def run_of(plan: Plan, mode: Mode, quarantine: Path) -> Run:
+def run_of(plan: Plan, mode: RemovalMode, quarantine: Path) -> QuarantineRun:
     """The run of a plan: the one that was begun, or a new one that nothing is written of yet."""
     identity = hashlib.sha256(f"{mode}\n{plan.text()}".encode()).hexdigest()[:8]
     begun = [run for run in runs(quarantine) if run.name.endswith(f"-{identity}")]
     return (
-        begun[-1] if begun else Run(quarantine / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity}", mode, ())
+        begun[-1]
+        if begun
+        else QuarantineRun(quarantine / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity}", mode, ())
     )
 
 
 _REMOVAL = {"source": str, "keeper": str, "sha256": str, "size": int, "permissions": int, "mtime_ns": int}
 
 
-def _read(path: Path) -> Run:
+def _read(path: Path) -> QuarantineRun:
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -129,14 +131,14 @@ def _read(path: Path) -> Run:
             {"note": str, "version": int, "mode": str, "removals": list},
         )
         removals = [
-            Removal(**take(value, f"removal {number}", _REMOVAL))
+            RemovedFile(**take(value, f"removal {number}", _REMOVAL))
             for number, value in enumerate(top["removals"], 1)
         ]
         for removal in removals:
             source_of(removal.source, "source")
             source_of(removal.keeper, "keeper")
             digest_of(removal.sha256, removal.source)
-        return Run(path.parent, one_of(get_args(Mode), top["mode"], "mode"), tuple(removals))
+        return QuarantineRun(path.parent, one_of(get_args(RemovalMode), top["mode"], "mode"), tuple(removals))
     except InvalidInput as error:
         hint = f"the files are below {path.parent / _FILES}, with their names"
         raise InvalidInput(f"{path} is damaged: {error}", hint) from error

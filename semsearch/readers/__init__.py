@@ -5,4 +5,14 @@ from semsearch.readers.rows import RowFields, json_object
 from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
 from semsearch.readers.watch import changes
 
-__all__ = ["DEFAULT_MAX_BYTES", "Found", "RowFields", "changes", "json_object", "problem", "read", "read_text", "walk"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "Found",
+    "RowFields",
+    "changes",
+    "json_object",
+    "problem",
+    "read",
+    "read_text",
+    "walk",
+]

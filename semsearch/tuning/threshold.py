@@ -186,7 +186,7 @@ def verify(
     if verifier is None:
         return None
     judged = np.concatenate([cut, split.report])
-    chances = verifier.chances(cosines[judged], *words_of([pairs[at] for at in judged.tolist()]))
+    chances = verifier.probabilities(cosines[judged], *words_of([pairs[at] for at in judged.tolist()]))
     ours, kept = chances[: len(cut)], chances[len(cut) :]
     chance, promised = decide([pairs[at] for at in cut.tolist()], ours, positive[cut], aim)
     return Verified(verifier, chance, promised, evaluate(kept, positive[split.report], chance))
