@@ -36,7 +36,9 @@ REJECTED = {
 }
 OPENINGS = re.compile(r'^\s*(?:[rbf]?""")(?:What|Who|Whether|Which|How|Where)\b')
 """A docstring's first line is a verb and its object."""
-_PATTERN = re.compile("|".join(rf"(?P<w{at}>\b(?:{word})\b)" for at, word in enumerate(REJECTED)), re.IGNORECASE)
+_PATTERN = re.compile(
+    "|".join(rf"(?P<w{at}>\b(?:{word})\b)" for at, word in enumerate(REJECTED)), re.IGNORECASE
+)
 _ADVICE = list(REJECTED.values())
 
 

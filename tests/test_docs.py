@@ -1,4 +1,4 @@
-"""The documentation tells the truth: the command line's page is current, and the README's sessions run as shown."""
+"""The documentation tells the truth: pages match the code, sessions run as shown, links lead somewhere."""
 
 import doctest
 import os
@@ -6,27 +6,37 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+import semsearch
+
 REPOSITORY = Path(__file__).parent.parent
+DOCS = REPOSITORY / "docs"
+PAGES = sorted(
+    path for path in (*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("*/README.md"))
+)
+HOME = "https://github.com/semsearch/semsearch/blob/main/"
 
 
-def test_the_page_on_the_command_line_is_current() -> None:
-    made = subprocess.run(
-        [sys.executable, "-c", "import make_cli, sys; sys.stdout.write(make_cli.page())"],
-        cwd=REPOSITORY / "docs",
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert made.returncode == 0, made.stderr
-    assert made.stdout == (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8"), "run `make docs`"
+def steps_of(page: str) -> Iterator[tuple[str, str]]:
+    """Yield each `$ command` of a page's console blocks, and the output shown for it."""
+    for session in re.findall(
+        r"```console\n(.*?)```", (REPOSITORY / page).read_text(encoding="utf-8"), re.DOTALL
+    ):
+        for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+            command, _, shown = step.partition("\n")
+            yield command, shown
 
 
-def test_the_sessions_of_the_readme_run_as_shown(tmp_path: Path) -> None:
-    """Each `$ command` of a console block prints what follows it; `...` stands for anything."""
-    shutil.copytree(REPOSITORY / "sample_corpus", tmp_path / "sample_corpus")
-    binaries = tmp_path / "bin"
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """The commands of README.md, run in order on a copy of the sample corpus, and what each printed."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(REPOSITORY / "sample_corpus", folder / "sample_corpus")
+    binaries = folder / "bin"
     binaries.mkdir()
     (binaries / "semsearch").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m semsearch "$@"\n')
     (binaries / "semsearch").chmod(0o755)
@@ -36,31 +46,148 @@ def test_the_sessions_of_the_readme_run_as_shown(tmp_path: Path) -> None:
         "COLUMNS": "80",
     }
     environment.pop("SEMSEARCH_INDEX", None)
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    sessions = re.findall(r"```console\n(.*?)```", readme, re.DOTALL)
-    commands = [step for session in sessions for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]]
-    assert len(commands) >= 4
-    for step in commands:
-        command, _, expected = step.partition("\n")
+    printed = []
+    for command, _ in steps_of("README.md"):
         done = subprocess.run(
             command,
             shell=True,
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
         )
-        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        same = doctest.OutputChecker().check_output(expected, done.stdout, flags)
-        assert same, f"$ {command}\n{done.stdout}\n--- but the README says ---\n{expected}"
+        printed.append((command, done.stdout))
+    return printed
 
 
-def test_every_promise_of_reliability_names_a_test_that_exists() -> None:
-    page = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+def same(shown: str, output: str) -> bool:
+    """Return whether a page shows an output. `...` stands for anything."""
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    return doctest.OutputChecker().check_output(shown, output, flags)
+
+
+def test_readme_sessions_run_as_shown(printed: list[tuple[str, str]]) -> None:
+    steps = list(steps_of("README.md"))
+    assert len(steps) >= 10
+    for (command, shown), (ran, output) in zip(steps, printed, strict=True):
+        assert command == ran
+        assert same(shown, output), f"$ {command}\n{output}\n--- but README.md says ---\n{shown}"
+
+
+def test_chinese_readme_shows_the_same_output(printed: list[tuple[str, str]]) -> None:
+    steps = list(steps_of("README.zh.md"))
+    assert len(steps) >= 5
+    for command, shown in steps:
+        output = next(output for ran, output in printed if ran == command)
+        assert same(shown, output), f"$ {command}\n{output}\n--- but README.zh.md says ---\n{shown}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_python_example_runs(page: str, tmp_path: Path) -> None:
+    example = re.search(r"```python\n(.*?)```", (REPOSITORY / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "notes").mkdir()
+    for name in ("deposit-refund.md", "closing-checklist-for-volunteers.md"):
+        text = (REPOSITORY / "sample_corpus" / "faq" / name).read_bytes()
+        (tmp_path / "notes" / name).write_bytes(text)
+        (tmp_path / "notes" / f"copy-of-{name}").write_bytes(text)
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example[1]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("4")
+    assert "notes/deposit-refund.md" in ran.stdout and "exact" in ran.stdout
+
+
+def test_command_line_page_is_current() -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", "import make_cli, sys; sys.stdout.write(make_cli.page())"],
+        cwd=DOCS,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == (DOCS / "cli.md").read_text(encoding="utf-8"), "run `make docs`"
+
+
+def test_python_page_has_every_public_name() -> None:
+    listed = re.findall(
+        r"^::: semsearch\.(\w+)$", (DOCS / "python.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(set(semsearch.__all__) - {"__version__"})
+
+
+def test_reliability_page_names_tests_that_exist() -> None:
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+)`", page))
     tests = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").glob("test_*.py")]
     defined = {name for text in tests for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
     assert len(named) > 10
-    assert named <= defined
+    assert sorted(named - defined) == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if path.startswith(HOME):
+            target = REPOSITORY / path.removeprefix(HOME)
+        elif "://" in path:
+            continue
+        else:
+            target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_paths_that_contributing_names_exist() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    notes = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "decisions").glob("*.md"))
+    named = re.findall(r"`((?:semsearch|tests|benchmarks|docs)/[\w./-]+)`", f"{text}\n{notes}")
+    assert len(named) > 30
+    assert [path for path in named if not (REPOSITORY / path).exists()] == []
+    questions = re.findall(r"^\| .*\? \| `(semsearch/[\w./]+)` \|$", text, re.MULTILINE)
+    assert len(questions) == 16
+
+
+def test_every_decision_is_in_the_index() -> None:
+    notes = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+    index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+    assert notes == sorted(re.findall(r"\]\((0[\w-]+\.md)\)", index))
+    assert [int(name[:4]) for name in notes] == list(range(1, len(notes) + 1))
+
+
+def test_changelog_has_a_section_for_the_version() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## [{semsearch.__version__}]" in changelog
+
+
+def test_pictures_load_nothing_from_the_network() -> None:
+    for picture in DOCS.glob("*.svg"):
+        text = picture.read_text(encoding="utf-8")
+        assert "url(http" not in text and "<script" not in text and "href" not in re.sub(r'href="#', "", text)
+
+
+def test_container_does_not_run_as_root() -> None:
+    stage = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8").split("\nFROM ")[-1]
+    users = re.findall(r"^USER (\d+)(?::\d+)?$", stage, re.MULTILINE)
+    assert users and int(users[-1]) > 0
+    assert stage.index("USER") < stage.index("ENTRYPOINT")
