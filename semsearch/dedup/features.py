@@ -12,36 +12,16 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
-from semsearch.text.words import DIGIT, NEGATION, THOUSANDS, word_pattern
+from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, NUMERALS, without_separators, word_pattern
 
-_NUMERALS = """
-two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11 twelve=12 twenty=20 thirty=30 hundred=100
-thousand=1000 二=2 两=2 兩=2 三=3 四=4 五=5 六=6 七=7 八=8 九=9 十=10 百=100 千=1000
-"""
-_NUMBERS = dict(pair.split("=") for pair in _NUMERALS.split())
 _SMALL = """
 a an the some one this that these those is are was were be been being am do does did has have had there it its of to and
 in at on for with by which who whom whose while as his her their he she they him them himself herself s
 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有
 """
 _EMPTY = frozenset(_SMALL.split())
-"""TextWords that say little by themselves."""
-_DENYING = frozenset(
-    (
-        "not",
-        "no",
-        "never",
-        "none",
-        "neither",
-        "nor",
-        "cannot",
-        "without",
-        "nobody",
-        "nothing",
-        "nowhere",
-        "non",
-    )
-)
+"""Words that say little on their own."""
+_NEGATIONS = frozenset(NEGATIONS)
 _PASSIVE = frozenset({"by", "被"})
 _OPPOSITES = """
 up/down in/out on/off onto/off into/out over/under above/below near/far close/far before/after left/right front/behind
@@ -124,14 +104,14 @@ class TextWords:
         self.length = len(every)
         self.negations: list[str] = []
         if (
-            not text.isascii() or "n't" in text or not _DENYING.isdisjoint(every)
+            not text.isascii() or "n't" in text or not _NEGATIONS.isdisjoint(every)
         ):  # few texts deny: spares the search
             self.negations = [match[0] for match in NEGATION.finditer(text)]
         digits = DIGIT.search(text) is not None
         self.numbers = Counter(
-            value.replace(",", "") if digits and THOUSANDS.fullmatch(value) else value
+            without_separators(value) if digits else value
             for word in every
-            if (value := _NUMBERS.get(word, word)) is not word or (digits and DIGIT.search(word))
+            if (value := NUMERALS.get(word, word)) is not word or (digits and DIGIT.search(word))
         )
         self.passive = not _PASSIVE.isdisjoint(every)
         plain = [word for word in every if "'" not in word or not word.endswith("n't")]

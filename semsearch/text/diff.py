@@ -13,7 +13,7 @@ from itertools import chain, groupby
 from typing import Literal
 
 from semsearch.text import sentences
-from semsearch.text.words import DIGIT, NEGATION, THOUSANDS, TOKEN
+from semsearch.text.words import DIGIT, NEGATION, TOKEN, without_separators
 
 Op = Literal["equal", "replace", "delete", "insert"]
 Kind = Literal["", "word", "number", "negation", "moved"]
@@ -128,9 +128,7 @@ def _sentences(text: str) -> list[_Items]:
             if negations[negation] >= start:
                 role = "negation"
             negation += 1
-        key = match[0].replace("’", "'")
-        if THOUSANDS.fullmatch(key):
-            key = key.replace(",", "")
+        key = without_separators(match[0].replace("’", "'"))
         found[sentence].append(_Item(start, end, key, role, role != "mark"))
     return [items for items in found if items]
 

@@ -21,16 +21,36 @@ _NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%
 _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{SINGLE}]"
 TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
 DIGIT = re.compile(r"\d")
-THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
-# Not every 不 denies: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and others are left out, as are 非常 (very),
-# 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
-NEGATION = re.compile(
-    r"(?<![a-z])(?:not(?!\s+only\b)|no(?!\.\s*\d)|never|none|neither|nor|cannot|without|nobody|nothing|nowhere|non)(?![a-z])"
-    r"|n['’]t(?![a-z])"
-    r"|(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
-    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])",
-    re.IGNORECASE,
+_THOUSANDS = re.compile(r"\D*\d{1,3}(?:,\d{3})+(?:\.\d+)?\D*")
+NUMERALS = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
+    "ten": "10", "eleven": "11", "twelve": "12", "twenty": "20", "thirty": "30", "hundred": "100", "thousand": "1000",
+    "二": "2", "两": "2", "兩": "2", "三": "3", "四": "4", "五": "5", "六": "6", "七": "7", "八": "8", "九": "9",
+    "十": "10", "百": "100", "千": "1000",
+}  # fmt: skip
+"""Numbers written as words, and the same in digits. "One" and 一 are articles more often than numbers."""
+NEGATIONS = (
+    "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nobody", "nothing", "nowhere", "non"
+)  # fmt: skip
+"""The English words that negate."""
+_UNLESS_BEFORE = {"not": r"\s+only\b", "no": r"\.\s*\d"}
+"""What follows a word where it does not negate: "not only", and "no. 5" for a number."""
+_ENGLISH = "|".join(
+    f"{word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
 )
+# Not every 不 negates. These do not: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and the like; nor do 非常
+# (very), 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
+_CHINESE = (
+    r"(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
+    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])"
+)
+NEGATION = re.compile(rf"(?<![a-z])(?:{_ENGLISH})(?![a-z])|n['’]t(?![a-z])|{_CHINESE}", re.IGNORECASE)
+"""A word or character that negates, in English or Chinese."""
+
+
+def without_separators(number: str) -> str:
+    """Return a number without the commas between its thousands: `1,000` as `1000`. Any other text stays as it is."""
+    return number.replace(",", "") if _THOUSANDS.fullmatch(number) else number
 
 
 @cache
