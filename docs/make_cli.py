@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the `--help` of every command; a test fails when the two differ."""
+"""Write docs/cli.md from the `--help` of every command. A test fails when the two differ."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,10 @@ PAGE = Path(__file__).parent / "cli.md"
 
 
 def page() -> str:
-    """The page's text."""
-    parts = ["# Command line\n\nMade from `--help` by `make docs`; do not edit.\n"]
+    """Return the text of the page."""
+    parts = [
+        "# Command line\n\n`make docs` writes this page from the `--help` of every command. Do not edit it.\n"
+    ]
     for command in ((), *((name,) for name in COMMANDS)):
         title = " ".join(("semsearch", *command))
         result = CliRunner().invoke(main, [*command, "--help"], prog_name="semsearch", terminal_width=100)

@@ -33,7 +33,7 @@ def steps_of(page: str) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """The commands of README.md, run in order on a copy of the sample corpus, and what each printed."""
+    """Run the commands of README.md on a copy of the sample corpus; return each with its output."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "sample_corpus", folder / "sample_corpus")
     binaries = folder / "bin"
