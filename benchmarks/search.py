@@ -266,7 +266,7 @@ def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) 
     vectors = index.embedder.embed([clean(query).strip() for query in queries], "query")
     scores = vectors @ matrix.T
     cut = np.partition(scores, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS] - 1e-6
-    results = index._replica.candidates(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph
+    results = index._vectors.nearest(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph
     assert results is not None, "the graph is not as it was sealed: semsearch repair"
     right = sum(
         int(np.sum(scores[at, [row[id_] for id_ in ids]] >= cut[at])) for at, ids in enumerate(results)

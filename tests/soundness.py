@@ -9,7 +9,7 @@ from semsearch.index import Index
 from semsearch.storage.library import full_text_problems
 from semsearch.storage.library.connection import connected
 from semsearch.storage.library.fulltext import FullText
-from semsearch.storage.vectors.chroma import VectorIndex
+from semsearch.storage.vectors.chroma import ChromaEngine
 
 _PAGE = 5_000
 
@@ -38,13 +38,13 @@ def assert_sound(index: Index) -> None:
     expected = {id_: rest for id_, *rest in stored}
     assert len(expected) == len(stored), "two passages with one id"
     assert index.status().counts["passages"] == len(stored)
-    assert index._replica.strays() == [], "folders that belong to nothing"
+    assert index._vectors.strays() == [], "folders that belong to nothing"
 
-    with closing(VectorIndex(index.folder / "chroma")) as vectors:
+    with closing(ChromaEngine(index.folder / "chroma")) as vectors:
         assert_holds(vectors, expected)
 
 
-def assert_holds(vectors: VectorIndex, expected: dict[str, list[Any]]) -> None:
+def assert_holds(vectors: ChromaEngine, expected: dict[str, list[Any]]) -> None:
     """Chroma holds these passages and nothing else."""
     ids = list(vectors.ids())
     assert len(ids) == vectors.count() == len(set(ids))

@@ -32,7 +32,7 @@ from semsearch.errors import (
 from semsearch.index import FOLDER, Index, locate
 from semsearch.search import engine as search
 from semsearch.storage.library import Library
-from semsearch.storage.vectors import sync as replica
+from semsearch.storage.vectors import sync
 from semsearch.types import Hit
 
 
@@ -825,7 +825,7 @@ def test_a_repair_that_is_cut_off_is_completed(
     damaged: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     spoil_graph(damaged)
-    monkeypatch.setattr(replica, "_APPLY", 500)
+    monkeypatch.setattr(sync, "_BATCH", 500)
 
     def cut_off(done: int, total: int) -> None:
         if done == 500 * pages:

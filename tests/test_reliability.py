@@ -30,7 +30,7 @@ from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
 from semsearch.search import engine as search
 from semsearch.storage.check import mend
-from semsearch.storage.vectors import sync as replica
+from semsearch.storage.vectors import chroma_store, sync
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
 PLACES = int(os.environ.get("SEMSEARCH_DAMAGE", "1"))
@@ -119,7 +119,7 @@ def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) 
                 note(phase, writing=True)
 
     ingest._CHUNK_PASSAGES = 20
-    replica._APPLY = 15
+    sync._BATCH = 15
     with open_index(folder / FOLDER, Marking(note)) as index:
         with index._library._writing() as db:
             db.set_trace_callback(statement)
@@ -338,7 +338,7 @@ def test_a_graph_that_a_writer_may_have_left_halfway_is_made_anew(whole: Path, t
 
 def churned(folder: Path, rounds: int) -> int:
     """The size of the graph of 1,200 passages that were all replaced in each of some rounds."""
-    replica._DELETED = 0
+    chroma_store._DELETED = 0
     for number in range(rounds):
         write_table(folder / "docs" / "rows.jsonl", number, 1_200)
         ingest_all(folder)

@@ -223,11 +223,11 @@ def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path) -> None:
     code = """
 import sys
 from semsearch.errors import SemsearchError
-from semsearch.storage.vectors.chroma import VectorIndex
+from semsearch.storage.vectors.chroma import ChromaEngine
 from tests.tiny_embedder import open_index
 
 index = open_index(sys.argv[1])
-graph = VectorIndex(index.folder / "chroma")
+graph = ChromaEngine(index.folder / "chroma")
 for act in (
     lambda: index.query("same words"),
     lambda: graph.nearest(index.embedder.embed(["same words"], "query"), 1),

@@ -16,7 +16,6 @@ from semsearch.storage.library import (
     salvage,
 )
 from semsearch.storage.lock import writing
-from semsearch.storage.vectors.seal import FOLDER
 from semsearch.storage.vectors.sync import VectorSync
 
 
@@ -42,12 +41,12 @@ class CheckReport:
         return not any(finding.problems for finding in self.findings)
 
 
-def check(folder: Path, library: Library, replica: VectorSync) -> CheckReport:
+def check(folder: Path, library: Library, vectors: VectorSync) -> CheckReport:
     """Look at everything. The write lock must be held: what a writer that was cut off has left is completed first."""
-    return CheckReport(folder, tuple(_findings(library, replica)))
+    return CheckReport(folder, tuple(_findings(library, vectors)))
 
 
-def _findings(library: Library, replica: VectorSync) -> Iterator[CheckResult]:
+def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
     problems = database_problems(library.path)
     yield CheckResult("database", tuple(problems), "pages, indexes and references of the Library")
     if not problems:
@@ -59,25 +58,23 @@ def _findings(library: Library, replica: VectorSync) -> Iterator[CheckResult]:
         return
     problems = full_text_problems(library.path)
     yield CheckResult("words", tuple(problems), "" if problems else "full-text search is what was stored")
-    left = library.pending() or not replica.sealed
+    left = vectors.unfinished
     try:
-        replica.complete()
-        replica.settle()
+        vectors.recover()
+        vectors.finalize()
     except IndexDamaged as error:
         yield CheckResult("unfinished", (str(error),))
         return
     yield CheckResult("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
-    changed = () if replica.intact(thoroughly=True) else ("they are not as the last writer left them",)
-    problems = database_problems(library.path.parent / FOLDER / "chroma.sqlite3")
-    yield CheckResult("files", (*changed, *problems), "Chroma's are as the last writer left them")
-    proof = replica.prove()
+    yield CheckResult("files", tuple(vectors.file_problems()), "Chroma's files are as the last writer left them")
+    proof = vectors.prove()
     if proof.problems:
         yield CheckResult("vectors", proof.problems)
     else:
         note = f"{proof.passages:,} passages, their vectors, texts and places in Chroma"
         yield CheckResult("vectors", (), note)
         yield CheckResult("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
-    strays = tuple(f"{name} belongs to nothing" for name in replica.strays())
+    strays = tuple(f"{name} belongs to nothing" for name in vectors.strays())
     yield CheckResult("strays", strays, "no folder that belongs to nothing")
 
 

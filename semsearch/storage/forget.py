@@ -33,7 +33,7 @@ class Forgotten:
 def forget(
     folder: Path,
     library: Library,
-    replica: VectorSync,
+    vectors: VectorSync,
     keys: Collection[str],
     caches: Iterable[str],
     *,
@@ -47,7 +47,7 @@ def forget(
     library.remove(keys)
     library.gc()
     library.compact()
-    replica.renew()
+    vectors.rebuild()
     with disk(folder):
         for pattern in (*caches, f"{library.path.name}.*"):
             for path in folder.glob(pattern):
@@ -56,11 +56,11 @@ def forget(
         return Forgotten(len(keys), len(held))
     texts = {text for row in held for text in row[:2]} - {"{}"}  # a document without metadata
     gone = library.missing(digest for *_, digest, _ in held)
-    vectors = {vector for *_, digest, vector in held if digest in gone}
+    lost = {vector for *_, digest, vector in held if digest in gone}
     pieces = {piece for text in texts for piece in _pieces(text.encode())}
     pieces = {piece for piece in pieces if len(piece) >= _SHORTEST}
     pieces -= _Sought(pieces).among(_joined(every_text(library.path)))
-    pieces |= {piece for vector in vectors for piece in _pieces(vector)}
+    pieces |= {piece for vector in lost for piece in _pieces(vector)}
     sought = _Sought(pieces)
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     with disk(folder):

@@ -15,8 +15,9 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, I
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
 from semsearch.storage.lock import writing
+from semsearch.storage.vectors.chroma_store import ChromaStore
 from semsearch.storage.vectors.seal import FOLDER as CHROMA
-from semsearch.storage.vectors.sync import sealed_empty
+from semsearch.storage.vectors.sync import VectorSync
 
 FOLDER = ".semsearch"
 ENVIRONMENT = "SEMSEARCH_INDEX"
@@ -79,7 +80,7 @@ def make(folder: Path, model: str, dtype: str) -> Embedder:
         library = Library(staging / _LIBRARY, create=True)
         library.save_setting("fingerprint", _stored(embedder.fingerprint))
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
-        sealed_empty(library, staging)
+        ChromaStore(library, staging).create()
         library.close()
         with disk(folder):
             (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
@@ -115,6 +116,11 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
         library.close()
         raise
     return library, settings
+
+
+def vectors_of(folder: Path, library: Library) -> VectorSync:
+    """Return the vector engine of an index, which follows its Library."""
+    return VectorSync(library, ChromaStore(library, folder))
 
 
 def its_model(folder: Path, settings: Settings, *, fetch: bool) -> Embedder:

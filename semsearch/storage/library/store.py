@@ -200,7 +200,7 @@ class Library(Reader):
 
     # -- the outbox -------------------------------------------------------------------------------------
 
-    def tell_everything(self) -> None:
+    def fill_outbox(self) -> None:
         """Put every published passage on the outbox, for a vector index that is made anew."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published")

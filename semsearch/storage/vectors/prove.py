@@ -1,10 +1,10 @@
-"""Compare all that Chroma holds with the Library, in a separate process."""
+"""Compare everything in a vector engine with the Library; as a program, do it for the Chroma of an index."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,76 +13,71 @@ from numpy.typing import NDArray
 
 from semsearch.errors import SemsearchError
 from semsearch.storage.library import Library
-from semsearch.storage.vectors.chroma import VectorIndex
-from semsearch.storage.vectors.seal import _PAGE, FOLDER
+from semsearch.storage.vectors.chroma import ChromaEngine
+from semsearch.storage.vectors.engine import Proof, VectorEngine
+from semsearch.storage.vectors.seal import FOLDER
 
+_PAGE = 5_000
 _SELF_QUERIES = 256
-_CLOSE = 1e-5
-"""How far a number of a vector in Chroma may be from the Library's."""
+_TOLERANCE = 1e-5
+"""The largest difference between a number of a vector in the engine and the same number in the Library."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What comparing Chroma with the Library gave. `found` of `asked` passages are the nearest to themselves, which is
-    no fault where it is not all: the graph is approximate."""
+def compare(library: Library, engine: VectorEngine) -> Proof:
+    """Compare an engine with the Library, page by page; then search for some passages by their own vectors."""
+    wrong = dict.fromkeys(
+        ("are not in the Library", "have another vector than the Library", "have another text or place"), 0
+    )
+    pending, agreeing = set(library.outbox(sys.maxsize)), 0
+    sample: list[NDArray[np.float32]] = []
+    total = library.counts()["passages"]
+    stride = max(1, total // _SELF_QUERIES)
+    for ids, vectors, texts, metadata in _pages(engine, pending):
+        own, rows = library.passages(ids), library.vectors_of(ids)
+        for id_, vector, text, traits in zip(ids, vectors, texts, metadata, strict=True):
+            if id_ not in own:
+                wrong["are not in the Library"] += 1
+                continue
+            agreeing += 1
+            close = vector.shape == rows[id_].shape and np.allclose(vector, rows[id_], rtol=0, atol=_TOLERANCE)
+            wrong["have another vector than the Library"] += not close
+            wrong["have another text or place"] += text != own[id_].text or traits != own[id_].traits
+            if agreeing % stride == 0:
+                sample.append(rows[id_])
+    missing = total - len(library.passages(list(pending))) - agreeing
+    problems = [f"{count:,} passages {what}" for what, count in wrong.items() if count]
+    if missing:
+        problems.insert(0, f"{missing:,} passages of {total:,} are missing")
+    found = 0
+    if not problems and sample:
+        best = engine.nearest(np.stack(sample), 1)
+        nearest = library.vectors_of([id_ for row in best for id_ in row])
+        pairs = zip(sample, best, strict=True)
+        found = sum(bool(row) and float(nearest[row[0]] @ vector) > 1 - 1e-4 for vector, row in pairs)
+    return Proof(tuple(problems), agreeing, len(sample), found)
 
-    problems: tuple[str, ...] = ()
-    passages: int = 0
-    asked: int = 0
-    found: int = 0
+
+def _pages(engine: VectorEngine, pending: set[str]) -> Iterator[Any]:
+    """Yield ids, vectors, texts and metadata of all passages that are not pending."""
+    page: list[str] = []
+    for id_ in engine.ids():
+        if id_ not in pending:
+            page.append(id_)
+        if len(page) == _PAGE:
+            yield page, *engine.vectors(page)
+            page = []
+    if page:
+        yield page, *engine.vectors(page)
 
 
-def prove(index: Path) -> Proof:
-    """Compare Chroma with the Library, page by page, then let the graph find some passages by themselves."""
+def _prove(index: Path) -> Proof:
     with closing(Library(index / "library.sqlite3")) as library:
         try:
-            return _compared(library, index / FOLDER)
+            with closing(ChromaEngine(index / FOLDER)) as engine:
+                return compare(library, engine)
         except SemsearchError as error:
             return Proof((str(error),))
 
 
-def _compared(library: Library, folder: Path) -> Proof:
-    wrong = dict.fromkeys(("that the Library does not hold", "whose vector differs", "whose text differs"), 0)
-    waiting, told = set(library.outbox(sys.maxsize)), 0
-    sample: list[NDArray[np.float32]] = []
-    total = library.counts()["passages"]
-    stride = max(1, total // _SELF_QUERIES)
-    with closing(VectorIndex(folder)) as chroma:
-        for ids, vectors, texts, traits in _pages(chroma, waiting):
-            own, rows = library.passages(ids), library.vectors_of(ids)
-            for id_, vector, text, trait in zip(ids, vectors, texts, traits, strict=True):
-                if id_ not in own:
-                    wrong["that the Library does not hold"] += 1
-                    continue
-                told += 1
-                wrong["whose vector differs"] += not np.allclose(vector, rows[id_], rtol=0, atol=_CLOSE)
-                wrong["whose text differs"] += text != own[id_].text or trait != own[id_].traits
-                if told % stride == 0:
-                    sample.append(rows[id_])
-        missing = total - len(library.passages(list(waiting))) - told
-        problems = [f"{count:,} passages {what}" for what, count in wrong.items() if count]
-        if missing:
-            problems.insert(0, f"{missing:,} passages of {total:,} are missing")
-        found = 0
-        if not problems and sample:
-            best = chroma.nearest(np.stack(sample), 1)
-            nearest = library.vectors_of([id_ for row in best for id_ in row])
-            pairs = zip(sample, best, strict=True)
-            found = sum(bool(row) and float(nearest[row[0]] @ vector) > 1 - 1e-4 for vector, row in pairs)
-    return Proof(tuple(problems), told, len(sample), found)
-
-
-def _pages(chroma: VectorIndex, without: set[str]) -> Iterator[Any]:
-    page: list[str] = []
-    for id_ in chroma.ids():
-        if id_ not in without:
-            page.append(id_)
-        if len(page) == _PAGE:
-            yield page, *chroma.held(page)
-            page = []
-    if page:
-        yield page, *chroma.held(page)
-
-
 if __name__ == "__main__":
-    print(json.dumps(asdict(prove(Path(sys.argv[1])))))
+    print(json.dumps(asdict(_prove(Path(sys.argv[1])))))

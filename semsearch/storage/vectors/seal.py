@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "chroma"
-_PAGE = 5_000
 
 
 @functools.cache
 def chroma_version() -> str:
+    """Return the version of chromadb that is installed."""
     return metadata.version("chromadb")
 
 
 def is_newer(seal: Mapping[str, Any]) -> bool:
-    """Whether a newer Chroma than the one that is installed has written."""
+    """Return True where a newer chromadb than the installed one wrote the files; patch releases do not count."""
 
     def numbers(version: str) -> list[int]:
         return [int(part) for part in version.split(".")[:2] if part.isdecimal()]
@@ -26,9 +26,10 @@ def is_newer(seal: Mapping[str, Any]) -> bool:
 
 
 def stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
-    """Size, time and digest of each file of the graph; where size and time are `known`, the digest is too.
+    """Return size, time and SHA-256 of each file of the graph. Raises `OSError`.
 
-    A graph without its metadata has never been saved: Chroma makes it anew whenever it is opened.
+    Where size and time are those in `known`, the digest is taken from there. A graph without its metadata was never
+    saved: Chroma builds it again whenever it is opened, so it is left out.
     """
     stamps = {}
     for path in sorted(
@@ -45,7 +46,7 @@ def stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]
 
 
 def same_bytes(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two `stamps` are of the same bytes."""
+    """Return True where two `stamps` name the same files with the same bytes."""
 
     def bytes_of(stamps: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
         return {name: (size, digest) for name, (size, _, digest) in stamps.items()}
