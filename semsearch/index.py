@@ -44,9 +44,9 @@ from semsearch.storage.index_dir import (
     make,
     open_library,
     sizes,
+    vectors_of,
 )
 from semsearch.storage.lock import writing
-from semsearch.storage.vectors.sync import VectorSync
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import Candidates, find_candidates
 from semsearch.tuning.saved import save
@@ -73,7 +73,7 @@ class Index:
         self._reranking: Reranker | None = None
         self._fetch = False  # a stranger's index may name any model
         self._library, self._settings = open_library(self.folder, wait)
-        self._replica = VectorSync(self._library, self.folder)
+        self._vectors = vectors_of(self.folder, self._library)
 
     @classmethod
     def create(
@@ -122,7 +122,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the index's files."""
-        self._replica.close()
+        self._vectors.close()
         self._library.close()
 
     def __enter__(self) -> "Index":
@@ -145,7 +145,7 @@ class Index:
 
     @cached_property
     def _search(self) -> Search:
-        return Search(self._library, self._replica.candidates, lambda: self.embedder)
+        return Search(self._library, self._vectors.nearest, lambda: self.embedder)
 
     # -- sources ----------------------------------------------------------------------------------------
 
@@ -179,10 +179,10 @@ class Index:
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             return survey.report(standard_input is not None)
         with self._writing():
-            self._replica.complete()
+            self._vectors.recover()
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             if survey.changed or survey.gone or standard_input is not None:
-                run = Run(survey, self._library, self.embedder, self._replica.tell)
+                run = Run(survey, self._library, self.embedder, self._vectors.sync)
                 report = run.ingest(standard_input, progress, tell)
             else:  # nothing to do: neither the model nor Chroma is loaded for it
                 self._library.touch(survey.touched)
@@ -212,7 +212,7 @@ class Index:
         """
         keys = self._keys_of(source)
         with self._writing():
-            return forget(self.folder, self._library, self._replica, keys, [JOIN], verify=verify)
+            return forget(self.folder, self._library, self._vectors, keys, [JOIN], verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
         return keys_of(source, self._library.states(), self.folder.parent)
@@ -551,7 +551,7 @@ class Index:
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
             verifier=self.verifier,
-            pending=self._replica.unfinished,
+            pending=self._vectors.unfinished,
         )
 
     def check(self) -> CheckReport:
@@ -560,7 +560,7 @@ class Index:
         What a run that was cut off has left is completed first. Reads all there is.
         """
         with self._writing():
-            return check(self.folder, self._library, self._replica)
+            return check(self.folder, self._library, self._vectors)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Make full-text search and Chroma's files anew from the Library; returns the number of passages.
@@ -571,7 +571,7 @@ class Index:
         with self._writing():
             self._library.rebuild_full_text()
             total = self._library.counts()["passages"]
-            self._replica.renew(progress and (lambda done: progress(done, total)))
+            self._vectors.rebuild(progress and (lambda done: progress(done, total)))
         return total
 
     # -- plumbing ---------------------------------------------------------------------------------------
@@ -583,12 +583,12 @@ class Index:
             try:
                 yield
             except BaseException:
-                self._replica.close()
+                self._vectors.close()
                 raise
-            self._replica.settle()
+            self._vectors.finalize()
 
     def _forget(self, keys: Collection[str]) -> None:
         if keys:
             self._library.remove(keys)
             self._library.gc()
-            self._replica.tell()
+            self._vectors.sync()

@@ -66,7 +66,9 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
         yield CheckResult("unfinished", (str(error),))
         return
     yield CheckResult("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
-    yield CheckResult("files", tuple(vectors.file_problems()), "Chroma's files are as the last writer left them")
+    yield CheckResult(
+        "files", tuple(vectors.file_problems()), "Chroma's files are as the last writer left them"
+    )
     proof = vectors.prove()
     if proof.problems:
         yield CheckResult("vectors", proof.problems)

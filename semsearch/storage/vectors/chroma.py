@@ -190,9 +190,13 @@ def _ours(folder: Path, error: BaseException) -> SemsearchError:
     if any(words in lower for words in _IN_USE):
         return IndexLocked(f"{folder} is in use: {text}", "try again later")
     if isinstance(error, MemoryError) or any(words in lower for words in _DISK) or _is_full(folder):
-        return SemsearchError(f"{folder}: {text or 'out of memory'}", "check its permissions, the disk and the memory")
+        return SemsearchError(
+            f"{folder}: {text or 'out of memory'}", "check its permissions, the disk and the memory"
+        )
     if any(words in lower for words in _FAULTS):
-        return SemsearchError(f"{folder}: {text}", "the index is sound, so this is a fault of semsearch: please report it")
+        return SemsearchError(
+            f"{folder}: {text}", "the index is sound, so this is a fault of semsearch: please report it"
+        )
     return IndexDamaged(f"the vector index in {folder} failed: {text}", REPAIR)
 
 

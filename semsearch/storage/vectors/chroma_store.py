@@ -69,7 +69,7 @@ class ChromaStore:
     # -- writing ----------------------------------------------------------------------------------------
 
     def writer(self) -> ChromaEngine | None:
-        """Return the engine with its seal broken; None where the seal was broken before and the files do not prove sound.
+        """Return the engine with its seal broken; None where it was broken before and the files do not prove sound.
 
         Raises `IndexDamaged` where sealed files have changed, `FingerprintMismatch` where a newer chromadb wrote them,
         and `IndexLocked` while another process loads them.

@@ -45,7 +45,7 @@ class VectorEngine(Protocol):
         texts: Sequence[str],
         metadata: Sequence[Metadata],
     ) -> None:
-        """Add rows, or replace those whose ids exist: vector, text and metadata. The ids are distinct, and any number."""
+        """Add rows of vector, text and metadata, or replace those whose ids exist. The ids are distinct."""
         ...
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -155,7 +155,9 @@ def check_rows(
 ) -> None:
     """Raise `ValueError` where the arguments of an upsert break the contract."""
     if vectors.ndim != 2 or not len(ids) == len(vectors) == len(texts) == len(metadata):
-        raise ValueError(f"{len(ids)} ids, {len(texts)} texts and vectors of shape {vectors.shape} do not match")
+        raise ValueError(
+            f"{len(ids)} ids, {len(texts)} texts and vectors of shape {vectors.shape} do not match"
+        )
     if len(set(ids)) != len(ids):
         raise ValueError("an id occurs twice")
     if not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):  # NaN fails as well

@@ -39,7 +39,9 @@ def compare(library: Library, engine: VectorEngine) -> Proof:
                 wrong["are not in the Library"] += 1
                 continue
             agreeing += 1
-            close = vector.shape == rows[id_].shape and np.allclose(vector, rows[id_], rtol=0, atol=_TOLERANCE)
+            close = vector.shape == rows[id_].shape and np.allclose(
+                vector, rows[id_], rtol=0, atol=_TOLERANCE
+            )
             wrong["have another vector than the Library"] += not close
             wrong["have another text or place"] += text != own[id_].text or traits != own[id_].traits
             if agreeing % stride == 0:
