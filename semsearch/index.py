@@ -1,36 +1,40 @@
-"""`Index`: the one facade over the rooms. Create or open it, then ingest, query, find duplicates, tune."""
+"""Offer `Index`, the one class to ingest, search, find near-duplicates and tune with."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
-import numpy as np
-
-from semsearch import text
-from semsearch.dedup import DEFAULT_MEMORY, Duplicates, Plan
+from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.in_index import carry_out, find_duplicates, plan_of
 from semsearch.dedup.quarantine import Outcome, undo
-from semsearch.dedup.runs import QuarantineRun
-from semsearch.dedup.runs import runs
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Reranker, load_reranker, model_name
-from semsearch.errors import FingerprintMismatch, InvalidInput
+from semsearch.dedup.runs import QuarantineRun, runs
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
+from semsearch.errors import FingerprintMismatch
 from semsearch.ingest.report import Change, IngestReport, Progress
 from semsearch.ingest.run import Run
 from semsearch.ingest.sources import keys_of, source_key
 from semsearch.ingest.survey import Survey
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
-from semsearch.search.engine import Search
-from semsearch.search.query import Query, parse
-from semsearch.search.similar import highlighted, similar
+from semsearch.requests import (
+    DedupOptions,
+    DedupRequest,
+    SearchOptions,
+    SearchRequest,
+    SimilarOptions,
+    SimilarRequest,
+)
+from semsearch.search.engine import LONGEST_QUERY, SearchEngine
+from semsearch.search.query import Query
+from semsearch.search.rerank import HitReranker, widened
+from semsearch.search.similar import similar
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, forget
 from semsearch.storage.index_dir import (
@@ -39,10 +43,10 @@ from semsearch.storage.index_dir import (
     QUARANTINE,
     Status,
     existing,
-    its_model,
     locate,
     make,
     open_library,
+    require_fingerprint,
     sizes,
     vectors_of,
 )
@@ -52,28 +56,50 @@ from semsearch.tuning.sampling import Candidates, find_candidates
 from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import Cosines, model_of, tune_pairs
 from semsearch.tuning.threshold import F1, Aim, Tuning
-from semsearch.types import MODES, TIERS, Hit, Level, Linkage, Mode, Tier
+from semsearch.types import TIERS, Hit, Level, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
 DEFAULT_WAIT = 10.0
-LONGEST_QUERY = 10_000
-"""Characters of a query."""
+"""Seconds to wait for another writer."""
 
 
 class Index:
     """An index on disk. Use `Index.create` and `Index.open`, and close it, or use it in a `with` block.
 
-    Sources are named by their path relative to the folder that holds the index, or absolutely outside of it.
+    Any number of threads may use one index at the same time. Writers take turns, and each answer comes from one
+    committed state. A source is named by its path relative to the folder that contains the index, or by its absolute
+    path where it lies elsewhere.
     """
 
-    def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        embedder: Embedder | None = None,
+        fetch: bool = False,
+        wait: float = DEFAULT_WAIT,
+    ) -> None:
         self.folder = folder.absolute()
         self._wait = wait
-        self._reranking: Reranker | None = None
-        self._fetch = False  # a stranger's index may name any model
+        self._fetch = fetch  # False by default: a stranger's index may name any model
+        self._embedder: Embedder | None = None
+        self._embedder_lock = Lock()
+        self._graph_lock = Lock()
         self._library, self._settings = open_library(self.folder, wait)
+        if embedder is not None:
+            try:
+                require_fingerprint(self.folder, self._settings, embedder)
+            except BaseException:
+                self._library.close()
+                raise
+            self._embedder = embedder
         self._vectors = vectors_of(self.folder, self._library)
+        """Writes the graph; used under the write lock only."""
+        self._graph = vectors_of(self.folder, self._library)
+        """Reads the graph; used under `_graph_lock` only."""
+        self._engine = SearchEngine(self._library, self._nearest, lambda: self.embedder)
+        self._reranker = HitReranker(lambda: self.embedder)
 
     @classmethod
     def create(
@@ -82,17 +108,17 @@ class Index:
         *,
         model: str = DEFAULT_MODEL,
         dtype: str = "float32",
+        embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
-        """Make a new, empty index in `folder` for the vectors of `model`.
+        """Make a new, empty index in `folder` and open it.
 
-        The folder appears whole or not at all. Raises `InvalidInput` when it exists and is not empty.
+        Its vectors are those of `embedder` where one is given, else of the model named. The folder appears whole or not
+        at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the model cannot be loaded.
         """
         folder = Path(folder).absolute()
-        embedder = make(folder, model, dtype)
-        index = cls(folder, wait=wait)
-        index.__dict__["embedder"] = embedder
-        return index
+        made = make(folder, lambda: embedder or load_embedder(model, dtype))
+        return cls(folder, embedder=made, wait=wait)
 
     @classmethod
     def open(
@@ -101,27 +127,31 @@ class Index:
         *,
         model: str | None = None,
         dtype: str | None = None,
+        embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
-        """Open the index in `folder`, or the one `locate` finds.
+        """Open the index in `folder`, or the one that `locate` finds.
 
-        Raises `IndexNotFound`, or `FingerprintMismatch` when `model` or `dtype` is given and is not the index's.
+        `embedder` takes the place of the index's model, which is else loaded by name when first needed. Raises
+        `IndexNotFound`; `IndexDamaged`; and `FingerprintMismatch` when `model`, `dtype` or the fingerprint of
+        `embedder` is given and is not the index's.
         """
         found = existing(folder)
-        index = cls(found, wait=wait)
+        index = cls(found, embedder=embedder, fetch=model is not None, wait=wait)
         asked = {"model": model and model_name(model), "dtype": dtype}
         for name, value in asked.items():
             if value is not None and value != index._settings[name]:
                 index.close()
                 raise FingerprintMismatch(
-                    f"{found} holds vectors of {name} {index._settings[name]}, not {value}",
+                    f"{found} contains vectors of {name} {index._settings[name]}, not {value}",
                     f"leave --{name} out, or ingest into a new index with --index",
                 )
-        index._fetch = model is not None
         return index
 
     def close(self) -> None:
-        """Let go of the index's files."""
+        """Close the files of the index. It cannot be used afterwards, in any thread."""
+        with self._graph_lock:
+            self._graph.close()
         self._vectors.close()
         self._library.close()
 
@@ -133,19 +163,27 @@ class Index:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"<Index {str(self.folder)!r} of {self.model}>"
+
     @property
     def model(self) -> str:
-        """The name of this index's model and its dtype, as labels have it."""
+        """The name of the index's model with its dtype, as labels name it."""
         return model_of(str(self._settings["model"]), str(self._settings["dtype"]))
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
-        """The model of this index, loaded when first needed; `FingerprintMismatch` if it is not the same any more."""
-        return its_model(self.folder, self._settings, fetch=self._fetch)
+        """The model of the index, loaded when first needed.
 
-    @cached_property
-    def _search(self) -> Search:
-        return Search(self._library, self._vectors.nearest, lambda: self.embedder)
+        Raises `ModelError` when it cannot be loaded, and `FingerprintMismatch` when it has changed since.
+        """
+        with self._embedder_lock:
+            if self._embedder is None:
+                name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
+                loaded = load_embedder(name, dtype, fetch=self._fetch)
+                require_fingerprint(self.folder, self._settings, loaded)
+                self._embedder = loaded
+            return self._embedder
 
     # -- sources ----------------------------------------------------------------------------------------
 
@@ -223,156 +261,74 @@ class Index:
 
     # -- searching --------------------------------------------------------------------------------------
 
-    def query(
-        self,
-        query: str,
-        *,
-        k: int = 10,
-        mode: Mode = "hybrid",
-        min_score: float = -1.0,
-        source: str | None = None,
-        fold: bool = False,
-        per_document: int | None = None,
-        explain: bool = False,
-        literal: bool = False,
-    ) -> list[Hit]:
-        """The `k` passages that answer `query` best, by meaning and by words, or by one of these (`mode`).
+    def query(self, query: str, **options: Unpack[SearchOptions]) -> list[Hit]:
+        """Return the passages that answer a query best, best first.
 
-        A query may hold "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
-        `year>=2020` on the metadata (see `semsearch.search.query`), unless it is `literal`: then all of it is text.
-        Conditions, and `source`, a glob on the sources' names, are applied before the best `k` are chosen.
-
-        `min_score` is the least cosine, whatever the hits rank by. With `fold` the exact and lexical near-copies of a
-        hit are no hits of their own but its `copies`. A document ranks by its best passage, and has at most
-        `per_document` hits. With `explain` hits have their ranks by meaning and by words.
+        A query may contain "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
+        `year>=2020` on the metadata. The options are the fields of `SearchRequest`, which describes them. Raises
+        `InvalidInput` for an option out of range, and for a query with nothing to search for.
         """
-        return self.query_many(
-            [query],
-            k=k,
-            mode=mode,
-            min_score=min_score,
-            source=source,
-            fold=fold,
-            per_document=per_document,
-            explain=explain,
-            literal=literal,
-        )[0]
+        return self.search([SearchRequest(query, **options)])[0]
 
-    def query_many(
-        self,
-        queries: Sequence[str],
-        *,
-        k: int = 10,
-        mode: Mode = "hybrid",
-        min_score: float = -1.0,
-        source: str | None = None,
-        fold: bool = False,
-        per_document: int | None = None,
-        explain: bool = False,
-        literal: bool = False,
-        highlight: bool = True,
-    ) -> list[list[Hit]]:
-        """`query` for several queries at once; `highlight` says whether to find the best sentence of each hit."""
-        if k < 1:
-            raise InvalidInput(f"k is {k}, but must be at least 1")
-        if per_document is not None and per_document < 1:
-            raise InvalidInput(f"per_document is {per_document}, but must be at least 1")
-        if mode not in MODES:
-            raise InvalidInput(f"unknown mode {mode!r}", f"choose one of {', '.join(MODES)}")
-        if mode == "lexical" and min_score > -1:
-            raise InvalidInput("a lexical search has no cosine that min_score could be the least of")
-        parsed = [self.parse_query(query, literal=literal) for query in queries]
-        with ThreadPoolExecutor(1) as ahead:
-            vectors = None
-            if mode != "lexical":
-                if not source and any(not query.conditions for query in parsed):  # as `Search` has it
-                    ahead.submit(self._search.prepare)
-                vectors = self.embedder.embed([query.text for query in parsed], "query")
-        return self._search.hits(
-            parsed,
-            vectors,
-            k,
-            mode=mode,
-            min_score=min_score,
-            source=source,
-            folding=fold,
-            per_document=per_document,
-            highlight=highlight,
-            explain=explain,
-        )
+    def query_many(self, queries: Sequence[str], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+        """Return the hits of each of several queries, see `query`; faster than one query at a time."""
+        return self.search([SearchRequest(query, **options) for query in queries])
+
+    def search(self, requests: Sequence[SearchRequest]) -> list[list[Hit]]:
+        """Return the hits of each request, best first.
+
+        Raises `InvalidInput` for a query with nothing to search for, and `ModelError` when a model cannot be loaded.
+        """
+        found = self._engine.search([widened(request) for request in requests])
+        for at, request in enumerate(requests):
+            if request.rerank is not None:
+                query = self.parse_query(request.query, literal=request.literal)
+                found[at] = self.rerank(
+                    query.text, found[at], request.rerank, k=request.k, highlight=request.highlight
+                )
+        return found
 
     def parse_query(self, query: str, *, literal: bool = False) -> Query:
-        """A query taken apart as `query_many` does it. Raises `InvalidInput` where there is nothing to search for."""
-        cleaned = text.clean(query).strip()
-        if len(cleaned) > LONGEST_QUERY:
-            raise InvalidInput(
-                f"the query has {len(cleaned):,} characters, and {LONGEST_QUERY:,} is the most",
-                "search for the part of it that matters",
-            )
-        parsed = Query(cleaned) if literal else parse(cleaned, self._search.fields)
-        if not parsed.text:
-            what = (
-                "the query is empty"
-                if not cleaned
-                else "the query says only what is not wanted, or where to look"
-            )
-            raise InvalidInput(what, "give some words to look for")
-        return parsed
+        """Return a query in its parts, as `query` reads it.
+
+        Raises `InvalidInput` where it has nothing to search for, and where it is longer than `LONGEST_QUERY`.
+        """
+        return self._engine.parse(query, literal=literal)
 
     def similar(
-        self,
-        document: Path | str,
-        line: int | None = None,
-        *,
-        k: int = 10,
-        min_score: float = -1.0,
-        source: str | None = None,
-        highlight: bool = True,
+        self, document: Path | str, line: int | None = None, **options: Unpack[SimilarOptions]
     ) -> list[Hit]:
-        """The `k` documents most like one, or, with a `line` of it, the passages most like the one there.
+        """Return the documents most similar to one, or the passages most similar to the one at a `line` of it.
 
-        `document` is a file or the name of a document in the index; a file that is not indexed is read, cut and
-        embedded for it. The document itself is left out, copies of it are not. Two documents are as similar as
-        `duplicates` has it; the hit is the passage that is most like any of the document's. `line` is a page in a PDF,
-        a paragraph in a Word document. `min_score` and `source` are those of `query`.
+        The options are the fields of `SimilarRequest`; see `find_similar`.
         """
-        if k < 1:
-            raise InvalidInput(f"k is {k}, but must be at least 1")
-        name = str(document)
-        return similar(
-            name,
-            [self.key_of(Path(name)), name],
-            line,
-            self._library,
-            lambda: self.embedder,
-            k=k,
-            min_score=min_score,
-            source=source,
-            highlight=highlight,
-        )
+        return self.find_similar(SimilarRequest(str(document), line, **options))
+
+    def find_similar(self, request: SimilarRequest) -> list[Hit]:
+        """Return the documents, or passages, that are most similar to the one requested, best first.
+
+        A file that is not indexed is read, cut and embedded for this once. The document itself is left out; copies of
+        it are not. Two documents are as similar as `duplicates` finds them, and the hit is the passage of a document
+        that is closest to any of the requested one. Raises `InvalidInput` where there is no such document, and
+        `UnreadableSource` for a file that cannot be read.
+        """
+        keys = [self.key_of(Path(request.document)), request.document]
+        return similar(request, keys, self._library, lambda: self.embedder)
 
     def rerank(
-        self, query: str, hits: Sequence[Hit], model: str, *, k: int = 10, highlight: bool = True
+        self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True
     ) -> list[Hit]:
-        """The best `k` of some hits by a cross-encoder, which reads query and passage together: slow, and often better.
+        """Return the best `k` of some hits by a cross-encoder, which reads query and passage together.
 
-        `model` is the name or folder of one for sentence-transformers; a hit's `score` is then what that says. Raises
-        `ModelError` where it cannot be loaded or gives no such scores.
+        It is slow and often more accurate. `model` is the name or folder of a cross-encoder for sentence-transformers,
+        and a hit's `score` becomes that of the cross-encoder. Raises `ModelError` when it cannot be loaded or gives
+        other scores than one a text.
         """
-        if not hits:
-            return []
-        scores = self._reranker(model).scores(query, [hit.text for hit in hits])
-        order = np.argsort(-scores, kind="stable")[:k]
-        best = [replace(hits[at], score=float(scores[at])) for at in order]
-        if not highlight:
-            return best
-        vector = self.embedder.embed([text.clean(query).strip()], "query")
-        return highlighted(best, np.repeat(vector, len(best), axis=0), self.embedder)
+        return self._reranker.rerank(query, hits, model, k=k, highlight=highlight)
 
-    def _reranker(self, model: str) -> Reranker:
-        if self._reranking is None or self._reranking.name != model:
-            self._reranking = load_reranker(model)
-        return self._reranking
+    def _nearest(self, queries: Vectors, k: int) -> list[list[str]] | None:
+        with self._graph_lock:
+            return self._graph.nearest(queries, k)
 
     # -- near-duplicates --------------------------------------------------------------------------------
 
@@ -380,58 +336,49 @@ class Index:
         self,
         threshold: float | None = None,
         *,
-        level: Level = "document",
-        linkage: Linkage = "keeper",
-        keep: Sequence[str] = (),
-        protect: Sequence[str] = (),
-        lexical: float | None = None,
-        precision: float | None = None,
-        from_run: bool = False,
-        memory: int = DEFAULT_MEMORY,
         progress: Callable[[int, int], None] | None = None,
+        **options: Unpack[DedupOptions],
     ) -> Duplicates:
-        """Every group of near-duplicates with a similarity of at least `threshold`, found exactly, with no cap.
+        """Return every group of near-duplicates; see `find_duplicates`.
 
-        Without a threshold the saved one is used, and without that `DEFAULT_THRESHOLD`. The similarity of two
-        documents is the smaller of the two directions' mean of each passage's best cosine, weighted by length.
-        With `lexical` documents of at least that Jaccard similarity (of word triples) count as well.
-
-        Who is the keeper is decided by the rules of `keep` in turn (see `dedup.preference`), then by name; sources
-        that a glob of `protect` matches come first and are marked. `linkage` is what holds a group together (see
-        `dedup.group`).
-
-        `precision` in place of a threshold takes the pairs that `tune` promised such a precision of: those that the
-        saved verifier accepts, or without one those above the promised threshold. `InvalidInput` where nothing as
-        precise was promised. A group's members were accepted against its keeper.
-
-        What is compared is kept in the index's folder, so that the next run compares only what is new; with `from_run`
-        nothing is compared, and `InvalidInput` raised where that does not do. `memory` bounds the working bytes beside
-        vectors and result; `progress` is called with the work done and in all.
+        The options are the fields of `DedupRequest`.
         """
-        judge = DecisionRule.saved(self.threshold, self._library.setting("verifier"))
-        if precision is not None:
-            if threshold is not None or lexical is not None:
-                raise InvalidInput(
-                    "a precision stands in place of a threshold and of lexical pairs", "give one"
-                )
-            judge = judge.asked(precision)
+        return self.find_duplicates(DedupRequest(threshold, **options), progress=progress)
+
+    def find_duplicates(
+        self, request: DedupRequest, *, progress: Callable[[int, int], None] | None = None
+    ) -> Duplicates:
+        """Return every group of near-duplicates that a request asks for, found exactly and without a limit.
+
+        The similarity of two documents is the smaller of the two directions' mean of each passage's best cosine,
+        weighted by length. Without a threshold the saved one counts, else `DEFAULT_THRESHOLD`. With `min_precision` a
+        pair counts if the saved classifier accepts it, or without one if it reaches the guaranteed threshold; members
+        of a group are accepted against its keeper.
+
+        Comparisons are saved in the index's folder, so the next run compares only what is new. `progress` is called
+        with the work done and the total. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
+        `from_run` needs comparisons that were not made.
+        """
+        rule = DecisionRule.saved(self.threshold, self._library.setting("verifier"))
+        if request.min_precision is not None:
+            rule = rule.asked(request.min_precision)
         return find_duplicates(
             self._library,
-            self._threshold() if threshold is None else threshold,
-            judge,
+            self._threshold() if request.threshold is None else request.threshold,
+            rule,
             base=self.folder.parent,
             saved=self.folder / JOIN,
-            level=level,
-            linkage=linkage,
-            keep=keep,
-            protect=protect,
-            lexical=lexical,
-            from_run=from_run,
-            memory=memory,
+            level=request.level,
+            linkage=request.linkage,
+            keep=request.keep,
+            protect=request.protect,
+            lexical=request.lexical,
+            from_run=request.from_run,
+            memory=request.memory,
             progress=progress,
         )
 
-    def candidates(
+    def sample_pairs(
         self,
         lowest: float,
         *,

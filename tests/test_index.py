@@ -30,7 +30,6 @@ from semsearch.errors import (
     SemsearchError,
 )
 from semsearch.index import FOLDER, Index, locate
-from semsearch.search import engine as search
 from semsearch.storage.library import Library
 from semsearch.storage.vectors import sync
 from semsearch.types import Hit
@@ -276,8 +275,8 @@ print(json.dumps({"hits": hits, "modules": sorted(sys.modules)}))
 """
 
 BY_GRAPH = """
-import semsearch.search.engine
-semsearch.search.engine._SCANNED = -1
+import semsearch.search.corpus
+semsearch.search.corpus.SCANNED_BYTES = -1
 """
 
 
@@ -346,7 +345,7 @@ WORDS = (
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether all vectors are compared, as in small indexes, or Chroma's graph is searched, as in large ones."""
     if request.param == "graph":
-        monkeypatch.setattr(search, "_SCANNED", -1)
+        monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
     return str(request.param)
 
 

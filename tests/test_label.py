@@ -314,7 +314,7 @@ def test_the_frame_is_every_pair_above(here: Path) -> None:
     }
     with open_index(here / ".semsearch") as index:
         vectors = dict(zip(texts, index.embedder.embed(list(texts.values())).astype(float), strict=True))
-        found = index.candidates(0.5, around=0.8)
+        found = index.sample_pairs(0.5, around=0.8)
         pairs = list(found)
     names = list(texts)
     expected = {
@@ -339,12 +339,16 @@ def test_the_frame_is_every_pair_above(here: Path) -> None:
 def test_the_order_stays_when_texts_are_added(here: Path) -> None:
     with open_index(here / ".semsearch") as index:
         before = [
-            (pair.left, pair.right) for pair in index.candidates(0.5, around=0.8) if pair.band == "0.70-0.75"
+            (pair.left, pair.right)
+            for pair in index.sample_pairs(0.5, around=0.8)
+            if pair.band == "0.70-0.75"
         ]
         Path("texts/new.txt").write_text(" ".join(WORDS[:7]))
         index.ingest(["texts"])
         after = [
-            (pair.left, pair.right) for pair in index.candidates(0.5, around=0.8) if pair.band == "0.70-0.75"
+            (pair.left, pair.right)
+            for pair in index.sample_pairs(0.5, around=0.8)
+            if pair.band == "0.70-0.75"
         ]
     assert [pair for pair in after if "texts/new.txt" not in pair] == before
 
@@ -352,7 +356,7 @@ def test_the_order_stays_when_texts_are_added(here: Path) -> None:
 def test_labels_weighted_by_band_estimate_the_whole_frame(here: Path) -> None:
     """Over many orders, what the first labels say of all pairs is right on average: here, of a share known exactly."""
     with open_index(here / ".semsearch") as index:
-        pairs = list(index.candidates(0.5, around=0.8))
+        pairs = list(index.sample_pairs(0.5, around=0.8))
     truth = np.mean([len(pair.left + pair.text_a) % 2 == 0 for pair in pairs])
     by_band: dict[str, list[bool]] = {}
     for pair in pairs[:60]:

@@ -28,7 +28,7 @@ from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
-from semsearch.search import engine as search
+from semsearch.search import corpus
 from semsearch.storage.check import mend
 from semsearch.storage.vectors import chroma_store, sync
 
@@ -244,7 +244,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(folder: Path, by_graph: bool) -> Any:
-    search._SCANNED = -1 if by_graph else 320_000_000
+    corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
         rows = index.query_many(QUERIES, k=3, highlight=False)
         return [[(hit.document, hit.start, hit.text, round(hit.score, 5)) for hit in row] for row in rows]
@@ -434,7 +434,7 @@ def ingest_rows(folder: Path, name: str) -> None:
 
 
 def ask(folder: Path, by_graph: bool) -> int:
-    search._SCANNED = -1 if by_graph else 320_000_000
+    corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
         for _ in range(5):
             counts = [len({hit.text for hit in index.query("word", k=1_000)}) for _ in range(2)]

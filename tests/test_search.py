@@ -15,7 +15,6 @@ from tiny_embedder import create_index
 
 from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, LONGEST_QUERY, Index
-from semsearch.search import engine as search
 from semsearch.search import fusion
 from semsearch.types import Hit, Mode
 
@@ -40,7 +39,7 @@ def row(number: int) -> dict[str, str | int | bool]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether all vectors are compared, as in small indexes, or Chroma's graph is searched, as in large ones."""
     if request.param == "graph":
-        monkeypatch.setattr(search, "_SCANNED", -1)
+        monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
     return str(request.param)
 
 

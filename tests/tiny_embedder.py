@@ -53,18 +53,16 @@ class TinyEmbedder:
 @cache
 def _empty_index() -> "TemporaryDirectory[str]":
     folder: TemporaryDirectory[str] = TemporaryDirectory()
-    Index.create(Path(folder.name) / "index").close()
+    Index.create(Path(folder.name) / "index", embedder=TinyEmbedder()).close()
     return folder
 
 
 def create_index(folder: Path, embedder: Embedder | None = None) -> Index:
-    """A new index in `folder`, as `Index.create` makes it (once, then copied)."""
+    """Make a new index in `folder`, as `Index.create` does; the empty index is made once and then copied."""
     shutil.copytree(Path(_empty_index().name) / "index", folder)
     return open_index(folder, embedder)
 
 
 def open_index(folder: Path, embedder: Embedder | None = None, **options: Any) -> Index:
-    """Open an index for a tiny embedder in place of its model, the way `Index.create` presets it."""
-    index = Index.open(folder, **options)
-    index.__dict__["embedder"] = embedder or TinyEmbedder()
-    return index
+    """Open an index with a tiny embedder."""
+    return Index.open(folder, embedder=embedder or TinyEmbedder(), **options)

@@ -93,7 +93,7 @@ def label_(
                 "name another file with --output",
             )
         with render.counting("compare", "pairs") as tell:
-            found = index.candidates(above, around=around, level=level, progress=tell)
+            found = index.sample_pairs(above, around=around, level=level, progress=tell)
         if found.raised:
             render.talk(f"there are too many pairs from {above:g} up: they start at {found.lowest:g}")
         if not len(found):

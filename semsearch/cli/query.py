@@ -1,4 +1,4 @@
-"""`semsearch query`."""
+"""Define the command `semsearch query`."""
 
 import sys
 from collections.abc import Sequence
@@ -46,37 +46,40 @@ if TYPE_CHECKING:
     "--min-score",
     type=click.FloatRange(-1, 1),
     default=-1.0,
-    help="Leave out hits whose cosine is below this.",
+    help="Leave out hits whose cosine is lower.",
 )
 @click.option(
     "--per-document",
     default=2,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Most hits of one document: a file, or a row.",
+    help="Most hits from one document: a file, or a row.",
 )
-@click.option("--literal", is_flag=True, help="Take QUERY as text, whatever signs are in it.")
+@click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
 @click.option(
     "--explain",
     is_flag=True,
-    help="Show the rank and score of each hit by meaning and by words, and what its document adds.",
+    help="Show the rank and score of each hit by meaning and by words, and the factor of its document.",
 )
 @click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
 @click.option(
     "--file",
     "file",
     type=click.File(encoding="utf-8"),
-    help="Read queries from a file, one a line; - is stdin.",
+    help="Read queries from a file, one a line; - is standard input.",
 )
 @options.show
 @click.option(
-    "--expand", is_flag=True, help="Show near-copies of a hit as hits of their own, not folded into it."
+    "--collapse/--no-collapse",
+    default=True,
+    show_default=True,
+    help="Collapse near-copies of a hit into it, or show each as a separate hit.",
 )
 @options.context
 @click.option(
     "--rerank",
     metavar="NAME|DIR",
-    help="Order the first hits anew by a cross-encoder, which reads query and passage together; safetensors only.",
+    help="Reorder the first hits by a cross-encoder, which reads query and passage together; safetensors only.",
 )
 @click.option(
     "--rerank-top",
@@ -84,7 +87,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="N",
     type=click.IntRange(min=1),
-    help="How many hits --rerank reads.",
+    help="The number of hits that --rerank reads.",
 )
 @click.option(
     "--format",
@@ -92,13 +95,13 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "markdown"]),
     default="text",
     show_default=True,
-    help="For people, or as Markdown with whole passages, to paste into a prompt.",
+    help="Print text for people, or Markdown with whole passages for a prompt.",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="With --format markdown: only as many hits as fit, in tokens of the index's model.",
+    help="With --format markdown: print only the hits that fit, in tokens of the index's model.",
 )
 @click.option(
     "--open",
@@ -107,7 +110,7 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value=1,
     metavar="[N]",
-    help="Open the file of the first hit, or of hit N, at its line in $VISUAL or $EDITOR; put it last.",
+    help="Open the file of the first hit, or of hit N, at its line in $VISUAL or $EDITOR. Put this option last.",
 )
 @options.as_json
 @options.as_jsonl
@@ -123,7 +126,7 @@ def query_(
     source: str | None,
     file: Any,
     show: str,
-    expand: bool,
+    collapse: bool,
     context: int | None,
     rerank: str | None,
     rerank_top: int,
@@ -133,36 +136,37 @@ def query_(
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
-    """Find the passages that answer QUERY best, by what they mean and by the words they have.
+    """Find the passages that answer QUERY best, by meaning and by words.
 
     \b
     "exact phrase"     only passages with these words, one after the other
     +word  -word       only passages with the word, or without it, in any form
-    source:notes/*     only sources whose name matches; so does --source
-    year>=2024         only where the metadata say so: also field:value, with *
+    source:notes/*     only sources whose name matches; --source does the same
+    year>=2024         only documents with such metadata: also field:value, with *
                        in it, and = != > < <=, on numbers, dates and text
 
-    A minus before a phrase or a condition turns it round: -source:drafts/*. What is no such thing is text, and with
-    --literal all of QUERY is. Sources are named relative to the folder that holds the index. QUERY - reads queries from
-    standard input, one a line.
+    A minus before a phrase or a condition excludes what matches: -source:drafts/*. Anything else is plain text, and
+    --literal makes all of QUERY plain text. Sources are named relative to the folder that contains the index. QUERY -
+    reads queries from standard input, one a line.
 
-    The score is the cosine of two vectors, at most 1, and what the words add to it, which --explain shows. With --mode
-    dense it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage; a document of which
-    several passages answer goes before another of which one does.
+    The score is the cosine of two vectors, at most 1, plus what the words add; --explain shows both. With --mode dense
+    it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage; a document with several
+    matching passages ranks above one with a single match.
 
-    A passage that repeats a better hit, but for a few words, is folded into that hit ("+2 near-copies"); a passage that
-    denies what the hit says or has other numbers is not.
+    A near-copy of a better hit is collapsed into that hit ("+2 near-copies"). A passage that negates the hit, or has
+    other numbers, is not a near-copy.
 
     On a terminal a hit's file is a link, its best sentence is bold, and words of the query are underlined.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
+    from semsearch.requests import SearchRequest
 
     if budget is not None and form != "markdown":
         raise InvalidInput("--budget is for --format markdown")
     many = file is not None or words == ("-",)
     if words and file is not None:
-        raise InvalidInput("a query and --file are both given", "give one of them")
+        raise InvalidInput("a query and --file exclude each other", "give one of them")
     if many:
         lines = (file or sys.stdin).read().splitlines()
         queries = [line.strip() for line in lines if line.strip()]
@@ -174,36 +178,37 @@ def query_(
         )
     with Index.open(folder) as index:
         wants_sentence = show == "snippet" or as_json or as_jsonl or context is not None or opened is not None
-        results = index.query_many(
-            queries,
-            k=k if rerank is None else max(k, rerank_top),
-            mode=mode,
-            min_score=min_score,
-            source=source,
-            fold=not expand,
-            per_document=per_document,
-            explain=explain,
-            literal=literal,
-            highlight=wants_sentence and rerank is None,
-        )
+        requests = [
+            SearchRequest(
+                query,
+                k=k,
+                mode=mode,
+                min_score=min_score,
+                source=source,
+                collapse=collapse,
+                per_document=per_document,
+                explain=explain,
+                literal=literal,
+                highlight=wants_sentence,
+                rerank=rerank,
+                rerank_top=rerank_top,
+            )
+            for query in queries
+        ]
+        results = index.search(requests)
         parsed = [index.parse_query(query, literal=literal) for query in queries]
-        if rerank is not None:
-            results = [
-                index.rerank(query.text, found, rerank, k=k, highlight=wants_sentence)
-                for query, found in zip(parsed, results, strict=True)
-            ]
         for unknown in dict.fromkeys(one for query in parsed for one in query.unknown):
-            render.talk(f"note: the index has no field for {unknown}, so it was searched for as text")
+            render.talk(f"note: the index has no field for {unknown}, so this was searched as text")
         if as_jsonl:
             render.emit_jsonl(
-                {"query": query, "rank": rank, **serialize.hit_json(index.path_of, hit, explain)}
-                for query, found in zip(queries, results, strict=True)
-                for rank, hit in enumerate(found, 1)
+                line
+                for request, found in zip(requests, results, strict=True)
+                for line in serialize.hit_rows(index.path_of, found, request)
             )
         elif as_json:
             answers = [
-                {"query": query, "hits": [serialize.hit_json(index.path_of, hit, explain) for hit in found]}
-                for query, found in zip(queries, results, strict=True)
+                serialize.search_json(index.path_of, found, request)
+                for request, found in zip(requests, results, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
         else:
@@ -217,13 +222,14 @@ def query_(
         if opened is not None:
             if many or opened > len(results[0]):
                 raise InvalidInput(
-                    f"there is no hit {opened} to open", "--open is for one query, and for a hit that it has"
+                    f"there is no hit {opened} to open",
+                    "--open takes one query, and the rank of one of its hits",
                 )
             hits.open_in_editor(index, results[0][opened - 1])
 
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
-    """Hits as Markdown, and on standard error what there is of them and how it was counted."""
+    """Print hits as Markdown, and their number and tokens on standard error."""
 
     from semsearch.embedding import count_tokens
 

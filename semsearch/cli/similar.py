@@ -1,4 +1,4 @@
-"""`semsearch similar`."""
+"""Define the command `semsearch similar`."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "similar",
-    short_help="Find what resembles a document or a passage.",
+    short_help="Find documents similar to a document, or passages similar to a passage.",
     epilog=options.closing(
         (
             "semsearch similar notes/deposit.md",
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 @options.index
 @click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
 @click.option(
-    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out what is less similar."
+    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits that are less similar."
 )
-@click.option("--source", metavar="GLOB", help="Look only at sources whose name matches, such as 'notes/*'.")
+@click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
 @options.show
 @options.context
 @options.as_json
@@ -48,32 +48,33 @@ def similar_(
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
-    """Find the documents that resemble FILE, or with LINE the passages that resemble the one there.
+    """Find the documents similar to FILE, or with LINE the passages similar to the one there.
 
-    FILE is in the index, or any file that can be read: then it is read for this, and not kept. A row of a file of
-    rows is named tickets.jsonl#17. In a PDF the number is that of a page, in a Word document of a paragraph.
+    FILE is in the index, or is any file that semsearch can read; such a file is not added to the index. A row of a file
+    of rows is named tickets.jsonl#17. In a PDF the number is a page, in a Word document a paragraph.
 
-    The score of two documents is the similarity by which `dedup` judges them: how well the passages of each are covered
-    by those of the other, the smaller of the two. What is shown of a document is the passage that is most like one of
-    FILE's. FILE itself is left out; copies of it are not.
+    The score is the similarity that `dedup` uses: how well the passages of each document match those of the other, the
+    smaller of the two. The hit shows the passage of a document that is closest to any of FILE's. FILE itself is left
+    out; copies of it are not.
     """
     from semsearch.index import Index
+    from semsearch.requests import SimilarRequest
 
     with Index.open(folder) as index:
-        name, line = _parted(index, file)
+        name, line = _name_and_line(index, file)
         wants_sentence = show == "snippet" or context is not None or as_json or as_jsonl
-        found = index.similar(name, line, k=k, min_score=min_score, source=source, highlight=wants_sentence)
-        rows = ({"rank": rank, **serialize.hit_json(index.path_of, hit)} for rank, hit in enumerate(found, 1))
+        request = SimilarRequest(name, line, k, min_score, source, wants_sentence)
+        found = index.find_similar(request)
         if as_jsonl:
-            render.emit_jsonl(rows)
+            render.emit_jsonl(serialize.hit_rows(index.path_of, found, request))
         elif as_json:
-            render.emit_json({"file": name, "line": line, "hits": list(rows)})
+            render.emit_json(serialize.similar_json(index.path_of, found, request))
         else:
             hits.show(index, found, show, context=context)
 
 
-def _parted(index: "Index", file: str) -> tuple[str, int | None]:
-    """A name and a line, unless all of it is a file or a source."""
+def _name_and_line(index: "Index", file: str) -> tuple[str, int | None]:
+    """Return the name and line that an argument has; all of it is the name where that is a file or a source."""
     match = re.fullmatch(r"(.+):(\d{1,9})", file, re.DOTALL)
     if match is None or Path(file).exists() or {file, index.key_of(Path(file))} & set(index.sources()):
         return file, None

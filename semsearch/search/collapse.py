@@ -1,4 +1,4 @@
-"""Near-copies among a few texts, as a list of hits has them: each goes with the first that it is a copy of."""
+"""Find near-copies among a few texts, as they occur in a list of hits."""
 
 import math
 from collections import Counter, defaultdict
@@ -8,31 +8,31 @@ from semsearch.text.diff import difference
 from semsearch.text.shingles import LEXICAL, shingles
 
 
-def fold(texts: Sequence[str]) -> list[int]:
-    """For each text the position of the first one that it is an exact or lexical near-copy of, or its own.
+def leaders(texts: Sequence[str]) -> list[int]:
+    """Return for each text the position of the first text that it copies, exactly or lexically, or its own position.
 
-    A text that denies what another says, or has other numbers, is no copy of it however many words they share.
-    Whatever is named so leads itself: nothing chains.
+    A text that negates another, or has other numbers, is not a copy, however many words they share. A leader is never
+    a copy itself, so copies do not chain.
     """
-    every = [frozenset(shingles(text).tolist()) for text in texts]
-    often = Counter(shingle for own in every for shingle in own)
-    leaders: list[int] = []
-    having: dict[int, list[int]] = defaultdict(list)
-    for position, own in enumerate(every):
-        # Two that share enough share one of these of each: Chaudhuri et al., A Primitive Operator for Similarity Joins
-        # in Data Cleaning, 2006. What many texts have is not looked at, or this would take the square of their number.
-        rarest = sorted(own, key=lambda shingle: (often[shingle], shingle))
+    shingle_sets = [frozenset(shingles(text).tolist()) for text in texts]
+    frequency = Counter(shingle for own in shingle_sets for shingle in own)
+    found: list[int] = []
+    leaders_with: dict[int, list[int]] = defaultdict(list)
+    for position, own in enumerate(shingle_sets):
+        # Two texts that share enough share one of these rarest shingles (prefix filter): Chaudhuri et al., A Primitive
+        # Operator for Similarity Joins in Data Cleaning, 2006. Skipping frequent ones avoids quadratic time.
+        rarest = sorted(own, key=lambda shingle: (frequency[shingle], shingle))
         rarest = rarest[: len(own) - math.ceil(LEXICAL * len(own) - 1e-9) + 1]
-        alike = (
+        matching = (
             leader
-            for leader in sorted({leader for shingle in rarest for leader in having[shingle]})
-            if _jaccard(own, every[leader]) >= LEXICAL and _says_the_same(texts[leader], texts[position])
+            for leader in sorted({leader for shingle in rarest for leader in leaders_with[shingle]})
+            if _jaccard(own, shingle_sets[leader]) >= LEXICAL and _agree(texts[leader], texts[position])
         )
-        leaders.append(next(alike, position))
-        if leaders[-1] == position:
+        found.append(next(matching, position))
+        if found[-1] == position:
             for shingle in rarest:
-                having[shingle].append(position)
-    return leaders
+                leaders_with[shingle].append(position)
+    return found
 
 
 def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
@@ -40,7 +40,8 @@ def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     return shared / (len(a) + len(b) - shared)
 
 
-def _says_the_same(a: str, b: str) -> bool:
+def _agree(a: str, b: str) -> bool:
+    """Return True where two texts differ in no negation and in no number."""
     if a == b:
         return True
     found = difference(a, b)

@@ -1,368 +1,314 @@
-"""Answering queries: passages by meaning and by words, near-copies folded into one hit, the best sentence of each."""
+"""Answer queries: rank passages by meaning and by words, collapse near-copies, and pick each hit's best sentence."""
 
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, count_tokens
+from semsearch.errors import InvalidInput
+from semsearch.requests import SearchRequest
 from semsearch.search import fusion
-from semsearch.search.collapse import fold
-from semsearch.search.query import SOURCE, Condition, Query
-from semsearch.storage.library import Column, Library, PassageTable, StoredPassage
+from semsearch.search.collapse import leaders
+from semsearch.search.corpus import Corpus, CorpusCache, Rows
+from semsearch.search.query import SOURCE, Condition, Query, parse
+from semsearch.search.sentences import by_meaning, by_words, highlighted
+from semsearch.storage.library import Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
-from semsearch.text.analyzer import query_terms
-from semsearch.types import Hit, Mode
+from semsearch.types import Hit
+
+LONGEST_QUERY = 10_000
+"""The highest number of characters in a query."""
 
 _TIES = 16
-_SCANNED = 320_000_000
-"""Up to this many bytes of vectors, 208,333 of 384 numbers, all are compared with a query. That is exact, takes 6 ms
-for 100,000 that are in memory, and 0.2 s in a new process, where importing Chroma and loading its graph take 0.8 s."""
 _MOST_APPROXIMATE = 1_000
-"""Above this many passages all are compared in any case: no slower than a search of the graph that wide."""
+"""Where more passages than this are wanted all are compared: a search of the graph that wide is no faster."""
 _CANDIDATES = 200
-"""DocumentVectors that the graph, and the words, put forward at least, where not all are compared."""
+"""The lowest number of passages that the graph, and the words, propose where not all are compared."""
 
-Candidates = Callable[[Vectors, int], list[list[str]] | None]
-"""Ids of about the k passages nearest to each query, by a graph; None where that is not to be had."""
-_Row = tuple[StoredPassage, int]
-"""A passage, and its place in a `_Ranking`."""
+Nearest = Callable[[Vectors, int], list[list[str]] | None]
+"""Returns the ids of about the k passages nearest to each query, by a graph; None where no graph can be used."""
 _Floats = NDArray[np.float32]
-_Rows = NDArray[np.int64]
 _Value = TypeVar("_Value", bound=np.generic)
-
-
-@dataclass(frozen=True)
-class _Corpus:
-    """All passages as they were at a `state` of the Library."""
-
-    library: Library
-    state: int
-    roll: PassageTable
-    _columns: dict[str, Column] = field(default_factory=dict)
-
-    @cached_property
-    def rows(self) -> _Rows:
-        """The rows of `roll` that are passages."""
-        return np.flatnonzero(self.roll.live)
-
-    @cached_property
-    def scanned(self) -> bool:
-        """Whether there are so few vectors that all of them are compared with a query."""
-        return self.library.vector_bytes() <= _SCANNED
-
-    @cached_property
-    def matrix(self) -> tuple[Vectors, _Rows]:
-        """All vectors, and which of them that of each row of `roll` is."""
-        numbers, matrix = self.library.vectors()
-        return matrix, np.searchsorted(numbers, self.roll.vectors)
-
-    @cached_property
-    def parted(self) -> bool:
-        """Whether any document has several passages."""
-        return len(np.unique(self.roll.documents[self.rows])) < len(self.rows)
-
-    @cached_property
-    def fields(self) -> dict[str, list[str]]:
-        """See `Library.fields`."""
-        return self.library.fields()
-
-    def column(self, name: str) -> Column:
-        """What documents have in a field of the metadata, or whose they are."""
-        if name not in self._columns:
-            self._columns[name] = self.library.sources() if name == SOURCE else self.library.column(name)
-        return self._columns[name]
+_Ranked = tuple[StoredPassage, int]
+"""A passage, and its position in a `_Ranking`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """Some rows of a corpus, by what `score` they rank, and what that is made of. `alone` is the score before documents
-    add to it. `ended`: there are no others."""
+    """Some rows of a corpus with their scores, one number a row.
 
-    rows: _Rows
+    `score` is what they rank by, and `passage_score` the same before the document adds to it. `cosine` and `bm25` are
+    what it is made of. `complete` is True where no other row qualifies.
+    """
+
+    rows: Rows
     score: _Floats
-    alone: _Floats
+    passage_score: _Floats
     cosine: _Floats | None
     bm25: _Floats | None
-    ended: bool
+    complete: bool
 
 
-class Search:
-    """Searches one index. `embedder` loads the model where it is needed."""
+class SearchEngine:
+    """Searches one index, from any number of threads. `embedder` loads the model when it is needed."""
 
-    def __init__(self, library: Library, candidates: Candidates, embedder: Callable[[], Embedder]) -> None:
+    def __init__(self, library: Library, nearest: Nearest, embedder: Callable[[], Embedder]) -> None:
         self._library = library
-        self._candidates = candidates
+        self._nearest = nearest
         self._embedder = embedder
-        self._held: _Corpus | None = None
+        self._corpora = CorpusCache(library)
 
-    def prepare(self) -> None:
-        """Load, in a thread while the model is loaded, what a search of all sources will need."""
+    def search(self, requests: Sequence[SearchRequest]) -> list[list[Hit]]:
+        """Return the hits of each request, best first.
+
+        Raises `InvalidInput` where a query has nothing to search for.
+        """
+        queries = [self.parse(request.query, literal=request.literal) for request in requests]
+        vectors = self._vectors(requests, queries)
+        found = [self._hits(*each) for each in zip(requests, queries, vectors, strict=True)]
+        return self._highlighted(requests, queries, vectors, found)
+
+    def parse(self, query: str, *, literal: bool = False) -> Query:
+        """Return a query in its parts. Raises `InvalidInput` where it has nothing to search for, or is too long."""
+        cleaned = text.clean(query).strip()
+        if len(cleaned) > LONGEST_QUERY:
+            raise InvalidInput(
+                f"the query has {len(cleaned):,} characters; the limit is {LONGEST_QUERY:,}",
+                "search for the part of it that matters",
+            )
+        parsed = Query(cleaned) if literal else parse(cleaned, self._fields)
+        if not parsed.text:
+            raise InvalidInput(
+                "the query is empty" if not cleaned else "the query has only exclusions and conditions",
+                "give some words to look for",
+            )
+        return parsed
+
+    def _fields(self) -> dict[str, list[str]]:
+        """Return the names of the metadata's fields by normalized name."""
         with self._library.snapshot():
-            corpus = self._corpus()
+            return self._corpora.current().fields
+
+    def _vectors(
+        self, requests: Sequence[SearchRequest], queries: Sequence[Query]
+    ) -> Sequence[NDArray[np.float32] | None]:
+        """Return the vector of each query, None for lexical ones; read the corpus meanwhile if none is read yet."""
+        dense = [at for at, request in enumerate(requests) if request.mode != "lexical"]
+        vectors: list[NDArray[np.float32] | None] = [None] * len(queries)
+        if not dense:
+            return vectors
+        whole = any(not (queries[at].conditions or requests[at].source) for at in dense)
+        with ThreadPoolExecutor(1) as ahead:
+            if whole and self._corpora.is_empty:
+                ahead.submit(self._prepare)
+            encoded = self._embedder().embed([queries[at].text for at in dense], "query")
+        for at, vector in zip(dense, encoded, strict=True):
+            vectors[at] = vector
+        return vectors
+
+    def _prepare(self) -> None:
+        """Load what a search of all sources needs."""
+        with self._library.snapshot():
+            corpus = self._corpora.current()
             if corpus.scanned:
                 _ = corpus.matrix
         if not corpus.scanned:
             preload()
 
-    def fields(self) -> dict[str, list[str]]:
-        """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
+    def _hits(self, request: SearchRequest, query: Query, vector: Vectors | None) -> list[Hit]:
+        """Return the hits of one query, without highlights, all of one state of the Library."""
+        k, wanted = request.k, request.k
+        ranking: _Ranking | None = None
         with self._library.snapshot():
-            return self._corpus().fields
-
-    def hits(
-        self,
-        queries: Sequence[Query],
-        vectors: Vectors | None,
-        k: int,
-        *,
-        mode: Mode,
-        min_score: float,
-        source: str | None,
-        folding: bool,
-        per_document: int | None,
-        highlight: bool,
-        explain: bool,
-    ) -> list[list[Hit]]:
-        """Up to `k` hits for each query, best first; see `Index.query_many`. `vectors` has one for each, if any."""
-        found: list[tuple[_Ranking, list[list[_Row]]]] = []
-        for number, query in enumerate(queries):
-            conditions = (*query.conditions, *([Condition(SOURCE, ":", source)] if source else []))
-            vector = None if vectors is None else vectors[number]
-            wanted, passages = k, None
+            corpus = self._corpora.current()
             while True:
-                with self._library.snapshot():
-                    if passages is None or not passages.ended:
-                        passages = self._ranking(query, conditions, vector, mode, wanted, min_score)
-                    ranking = self._by_document(passages, wanted) if mode == "hybrid" else passages
-                    rows = self._best(ranking, wanted)
-                groups = _grouped(rows, folding, per_document)
-                if (
-                    len(groups) >= k
-                    or len(rows) < wanted
-                    or (ranking.ended and len(rows) == len(ranking.rows))
-                ):
+                if ranking is None or not ranking.complete:
+                    ranking = self._ranking(corpus, request, query, vector, wanted)
+                final = _by_document(corpus, ranking, wanted) if request.mode == "hybrid" else ranking
+                best = self._best(corpus, final, wanted)
+                groups = _grouped(best, request.collapse, request.per_document)
+                seen_all = final.complete and len(best) == len(final.rows)
+                if len(groups) >= k or len(best) < wanted or seen_all:
                     break
                 wanted *= 2
-            found.append((ranking, groups[:k]))
-        spans = self._best_sentences([groups for _, groups in found], queries, vectors) if highlight else {}
-        return [
-            [
-                self._hit(ranking, *first, spans.get((number, first[0].id), (0, 0)), copies, explain)
-                for first, *copies in groups
-            ]
-            for number, (ranking, groups) in enumerate(found)
-        ]
+        return [_hit(final, *first, copies, request.explain) for first, *copies in groups[:k]]
 
     # -- ranking ----------------------------------------------------------------------------------------
 
     def _ranking(
-        self,
-        query: Query,
-        conditions: Sequence[Condition],
-        vector: Vectors | None,
-        mode: Mode,
-        wanted: int,
-        min_score: float,
+        self, corpus: Corpus, request: SearchRequest, query: Query, vector: Vectors | None, wanted: int
     ) -> _Ranking:
-        """Every passage that qualifies, or of a large index where all do the likeliest, with its scores."""
-        corpus = self._corpus()
-        rows = self._qualifying(query, conditions, corpus)
-        ended = True
-        bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.roll)
+        """Return every passage that qualifies, with its scores.
+
+        In a large index, where every passage qualifies, return only the likeliest.
+        """
+        mode = request.mode
+        rows = self._qualifying(corpus, request, query)
+        complete = True
+        bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.table)
         if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not corpus.scanned:
-            rows = self._likeliest(vector, bm25, max(wanted + _TIES, _CANDIDATES), corpus)
-            ended = rows is None
+            rows = self._likeliest(corpus, vector, bm25, max(wanted + _TIES, _CANDIDATES))
+            complete = rows is None
         if rows is None:
             rows = corpus.rows
-        cosine = None if vector is None else self._cosines(vector, rows, corpus)
-        bm25 = None if bm25 is None else _at(bm25, rows)
-        if mode == "lexical" and bm25 is not None:
+        cosine = None if vector is None else self._cosines(corpus, vector, rows)
+        bm25 = None if bm25 is None else _take(bm25, rows)
+        if cosine is None:
+            assert bm25 is not None, "a lexical search has no vector, and any other has one"
             kept = bm25 > 0
             rows, score, bm25 = rows[kept], bm25[kept], bm25[kept]
-        elif cosine is None:
-            raise ValueError(f"no vector for a query of mode {mode}")
         else:
             score = cosine
             if bm25 is not None:
-                score = fusion.fused(cosine, bm25, most, self._unknown(query.text))
-            if min_score > -1:
-                kept = cosine.astype(np.float64) >= min_score
+                score = fusion.fused(cosine, bm25, most, self._oov_rate(query.text))
+            if request.min_score > -1:
+                kept = cosine.astype(np.float64) >= request.min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
                 bm25 = None if bm25 is None else bm25[kept]
-        return _Ranking(rows, score, score, cosine, bm25, ended)
+        return _Ranking(rows, score, score, cosine, bm25, complete)
 
-    def _qualifying(self, query: Query, conditions: Sequence[Condition], corpus: _Corpus) -> _Rows | None:
-        """The rows that fulfil every condition and have the words they must have, rising; None where all do."""
+    def _qualifying(self, corpus: Corpus, request: SearchRequest, query: Query) -> Rows | None:
+        """Return the rows, sorted, that meet every condition and have every required word; None where all do."""
+        conditions = [*query.conditions]
+        if request.source:
+            conditions.append(Condition(SOURCE, ":", request.source))
         if not (conditions or query.required or query.excluded):
             return None
-        rows = corpus.rows
-        roll = corpus.roll
+        rows, table = corpus.rows, corpus.table
         for condition in conditions:
-            held = np.isin(roll.documents[rows], self._fulfilling(condition, corpus))
-            rows = rows[held != condition.excluded]
+            meets = np.isin(table.documents[rows], _meeting(corpus, condition))
+            rows = rows[meets != condition.excluded]
         for word in query.required:
-            rows = np.intersect1d(rows, self._library.having(word.text, roll, exact=word.exact))
+            rows = np.intersect1d(rows, self._library.having(word.text, table, exact=word.exact))
         for word in query.excluded:
-            rows = np.setdiff1d(rows, self._library.having(word.text, roll, exact=word.exact))
+            rows = np.setdiff1d(rows, self._library.having(word.text, table, exact=word.exact))
         return rows
 
-    def _fulfilling(self, condition: Condition, corpus: _Corpus) -> _Rows:
-        """The documents that have a value which the condition takes."""
-        if condition.field == SOURCE:
-            wanted = condition.operator != "!="
-            return corpus.column(SOURCE).where(
-                lambda key: fnmatch.fnmatchcase(str(key), condition.value) == wanted
-            )
-        columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
-        return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
-
-    def _likeliest(self, vector: Vectors, bm25: _Floats | None, count: int, corpus: _Corpus) -> _Rows | None:
-        """The rows that the graph finds, and those with the best words; None where there is no graph."""
-        found = self._candidates(vector[None], count)
+    def _likeliest(self, corpus: Corpus, vector: Vectors, bm25: _Floats | None, count: int) -> Rows | None:
+        """Return the rows that the graph finds, and those with the best words; None where no graph can be used."""
+        found = self._nearest(vector[None], count)
         if found is None:
             return None
-        order = np.argsort(corpus.roll.numbers[corpus.rows], kind="stable")
-        numbers = corpus.roll.numbers[corpus.rows][order]
-        near = corpus.rows[order[np.searchsorted(numbers, self._library.numbers_of(found[0]))]]
+        known = corpus.table.numbers[corpus.rows]
+        order = np.argsort(known, kind="stable")
+        near = corpus.rows[order[np.searchsorted(known[order], self._library.numbers_of(found[0]))]]
         if bm25 is None:
             return np.unique(near)
         best = _highest(bm25, count)
         return np.union1d(near, best[bm25[best] > 0])
 
-    def _cosines(self, vector: Vectors, rows: _Rows, corpus: _Corpus) -> _Floats:
-        """The cosine of each row with a query, exactly."""
+    def _cosines(self, corpus: Corpus, vector: Vectors, rows: Rows) -> _Floats:
+        """Return the exact cosine of each row with a query."""
         if not len(rows):
             return np.empty(0, np.float32)
         if corpus.scanned or len(rows) == len(corpus.rows):
-            matrix, place = corpus.matrix
+            matrix, vector_of = corpus.matrix
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            scores = (matrix @ vector)[_at(place, rows)]
+            scores = (matrix @ vector)[_take(vector_of, rows)]
         else:
-            numbers, place = np.unique(corpus.roll.vectors[rows], return_inverse=True)
+            numbers, place = np.unique(corpus.table.vectors[rows], return_inverse=True)
             scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
-        clipped: _Floats = np.clip(scores, -1, 1)  # rounding can take it beyond
+        clipped: _Floats = np.clip(scores, -1, 1)  # rounding can exceed 1
         return clipped
 
-    def _by_document(self, ranking: _Ranking, wanted: int) -> _Ranking:
-        """The ranking with what documents add, right for so many."""
-        corpus = self._corpus()
-        if not corpus.parted:
-            return ranking
-        documents = _at(corpus.roll.documents, ranking.rows)
-        return replace(ranking, score=fusion.by_document(ranking.score, documents, wanted + _TIES))
-
-    def _best(self, ranking: _Ranking, wanted: int) -> list[_Row]:
-        """The `wanted` best passages of a ranking, equal ones by name; some more are looked at for that."""
+    def _best(self, corpus: Corpus, ranking: _Ranking, wanted: int) -> list[_Ranked]:
+        """Return the `wanted` best passages of a ranking; passages of equal score are sorted by name."""
         best = _highest(ranking.score, wanted + _TIES)
-        numbers = self._corpus().roll.numbers[ranking.rows[best]].tolist()
+        numbers = corpus.table.numbers[ranking.rows[best]].tolist()
         stored = self._library.passages_numbered(numbers)
-        rows = [
+        ranked = [
             (stored[number], at)
             for number, at in zip(numbers, best.tolist(), strict=True)
             if number in stored
         ]
-        rows.sort(key=lambda row: (-ranking.score[row[1]], row[0].document, row[0].first))
-        return rows[:wanted]
+        ranked.sort(key=lambda each: (-ranking.score[each[1]], each[0].document, each[0].first))
+        return ranked[:wanted]
 
-    def _unknown(self, query: str) -> float:
-        """The share of a query's tokens that the model does not know."""
+    def _oov_rate(self, query: str) -> float:
+        """Return the share of a query's tokens that are not in the model's vocabulary."""
         tokens, unknown = count_tokens(self._embedder(), [query])
         return float(unknown[0] / max(1, tokens[0]))
 
-    def _corpus(self) -> _Corpus:
-        """All passages, read anew where anybody has written to the Library since they were."""
-        state = self._library.state()
-        if self._held is None or self._held.state != state:
-            self._held = None  # two of them need not fit
-            self._held = _Corpus(self._library, state, self._library.passage_table())
-        return self._held
+    # -- highlighting -----------------------------------------------------------------------------------
 
-    # -- showing ----------------------------------------------------------------------------------------
-
-    def _best_sentences(
-        self, found: list[list[list[_Row]]], queries: Sequence[Query], asked: Vectors | None
-    ) -> dict[tuple[int, str], tuple[int, int]]:
-        """The span of each hit's best sentence, likest or with most words, by number of query and passage."""
-        hits = [(number, group[0][0]) for number, groups in enumerate(found) for group in groups]
-        query_of = np.array([number for number, _ in hits], np.int64)
-        if asked is not None:
-            likeness = meaning(self._embedder(), asked[query_of])
-        else:
-            words = [set(query_terms(query.text)) for query in queries]
-
-            def likeness(texts: Sequence[str], of: NDArray[np.int64]) -> NDArray[Any]:
-                pairs = zip(query_of[of].tolist(), texts, strict=True)
-                return np.array([len(words[number].intersection(query_terms(one))) for number, one in pairs])
-
-        spans = best_sentences([passage.text for _, passage in hits], likeness)
-        return {(number, passage.id): span for (number, passage), span in zip(hits, spans, strict=True)}
-
-    def _hit(
+    def _highlighted(
         self,
-        ranking: _Ranking,
-        passage: StoredPassage,
-        at: int,
-        highlight: tuple[int, int],
-        copies: Sequence[_Row],
-        explain: bool,
-    ) -> Hit:
-        cosine, bm25, alone = ranking.cosine, ranking.bm25, ranking.alone[at]
-        return passage.hit(
-            float(ranking.score[at]),
-            highlight=highlight,
-            copies=tuple(self._hit(ranking, *copy, (0, 0), (), explain) for copy in copies),
-            cosine=None if cosine is None else float(cosine[at]),
-            bm25=None if bm25 is None else float(bm25[at]),
-            dense_rank=_rank(cosine, at) if explain else None,
-            lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
-            document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,
+        requests: Sequence[SearchRequest],
+        queries: Sequence[Query],
+        vectors: Sequence[NDArray[np.float32] | None],
+        found: Sequence[list[Hit]],
+    ) -> list[list[Hit]]:
+        """Return the hits with the best sentence of each, by meaning where a query has a vector, else by words."""
+        marked = [list(hits) for hits in found]
+        places = [
+            (number, rank)
+            for number, hits in enumerate(found)
+            if requests[number].highlight
+            for rank in range(len(hits))
+        ]
+        dense = [place for place in places if vectors[place[0]] is not None]
+        lexical = [place for place in places if vectors[place[0]] is None]
+        for some in filter(None, (dense, lexical)):
+            if some is dense:
+                asked = [vector for number, _ in some if (vector := vectors[number]) is not None]
+                scorer = by_meaning(self._embedder(), np.stack(asked))
+            else:
+                scorer = by_words([queries[number].text for number, _ in some])
+            hits = highlighted([found[number][rank] for number, rank in some], scorer)
+            for (number, rank), hit in zip(some, hits, strict=True):
+                marked[number][rank] = hit
+        return marked
+
+
+def _meeting(corpus: Corpus, condition: Condition) -> Rows:
+    """Return the documents with a value that meets a condition, whether it is excluded or not."""
+    if condition.field == SOURCE:
+        wanted = condition.operator != "!="
+        return corpus.column(SOURCE).where(
+            lambda key: fnmatch.fnmatchcase(str(key), condition.value) == wanted
         )
+    columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
+    return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
 
 
-Likeness = Callable[[Sequence[str], NDArray[np.int64]], NDArray[Any]]
-"""A score for each of some sentences, given with the number of the text that each is of."""
+def _by_document(corpus: Corpus, ranking: _Ranking, wanted: int) -> _Ranking:
+    """Return the ranking with what documents add to scores, exact for the `wanted` best."""
+    if not corpus.has_long_documents:
+        return ranking
+    documents = _take(corpus.table.documents, ranking.rows)
+    return replace(ranking, score=fusion.by_document(ranking.score, documents, wanted + _TIES))
 
 
-def meaning(embedder: Embedder, vectors: Vectors) -> Likeness:
-    """The cosine of each sentence with the vector beside its text."""
-
-    def likeness(texts: Sequence[str], of: NDArray[np.int64]) -> NDArray[Any]:
-        rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(texts))}
-        embedded = embedder.embed(list(rows))[[rows[sentence] for sentence in texts]]
-        scores: NDArray[Any] = np.sum(embedded * vectors[of], axis=1)
-        return scores
-
-    return likeness
-
-
-def best_sentences(texts: Sequence[str], likeness: Likeness) -> list[tuple[int, int]]:
-    """The span of the sentence of each text that scores best."""
-    spans = [text.sentences(one) for one in texts]
-    counts = np.array([len(some) for some in spans], np.int64)
-    of = np.repeat(np.arange(len(texts)), counts)
-    scores = likeness([one[a:b] for one, some in zip(texts, spans, strict=True) for a, b in some], of)
-    ends = np.cumsum(counts).tolist()
-    return [
-        some[int(np.argmax(scores[end - len(some) : end]))] for some, end in zip(spans, ends, strict=True)
-    ]
+def _hit(ranking: _Ranking, passage: StoredPassage, at: int, copies: Sequence[_Ranked], explain: bool) -> Hit:
+    """Return a passage of a ranking, with the copies collapsed into it, as a hit."""
+    cosine, bm25, alone = ranking.cosine, ranking.bm25, ranking.passage_score[at]
+    return passage.hit(
+        float(ranking.score[at]),
+        copies=tuple(_hit(ranking, *copy, (), explain) for copy in copies),
+        cosine=None if cosine is None else float(cosine[at]),
+        bm25=None if bm25 is None else float(bm25[at]),
+        dense_rank=_rank(cosine, at) if explain else None,
+        lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
+        document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,
+    )
 
 
-def _highest(scores: _Floats, count: int) -> _Rows:
-    """Where the `count` highest scores are, in no order."""
+def _highest(scores: _Floats, count: int) -> Rows:
+    """Return the positions of the `count` highest scores, unsorted."""
     if count >= len(scores):
         return np.arange(len(scores))
     return np.argpartition(scores, -count)[-count:]
 
 
-def _at(values: NDArray[_Value], rows: _Rows) -> NDArray[_Value]:
-    """`values[rows]`, for rising rows: all of them need no copy."""
+def _take(values: NDArray[_Value], rows: Rows) -> NDArray[_Value]:
+    """Return values[rows] for sorted rows, without a copy when all rows are selected."""
     return values if len(rows) == len(values) else values[rows]
 
 
@@ -370,12 +316,12 @@ def _rank(scores: _Floats | None, at: int) -> int | None:
     return None if scores is None else 1 + int(np.count_nonzero(scores > scores[at]))
 
 
-def _grouped(rows: Sequence[_Row], folding: bool, per_document: int | None) -> list[list[_Row]]:
-    """Each passage, if they are folded with its near-copies that rank below it; so many of a document at most."""
-    groups: dict[int, list[_Row]] = {}
-    leaders = fold([passage.text for passage, _ in rows]) if folding else range(len(rows))
-    for row, leader in zip(rows, leaders, strict=True):
-        groups.setdefault(leader, []).append(row)
+def _grouped(ranked: Sequence[_Ranked], collapse: bool, per_document: int | None) -> list[list[_Ranked]]:
+    """Return groups of a passage and the near-copies that rank below it, up to `per_document` for a document."""
+    groups: dict[int, list[_Ranked]] = {}
+    leading = leaders([passage.text for passage, _ in ranked]) if collapse else range(len(ranked))
+    for each, leader in zip(ranked, leading, strict=True):
+        groups.setdefault(leader, []).append(each)
     if per_document is None:
         return list(groups.values())
     shown: Counter[str] = Counter()

@@ -1,8 +1,7 @@
-"""What resembles a document, or one passage of it."""
+"""Find documents similar to a document, or passages similar to one of its passages."""
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,8 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
-from semsearch.search.engine import best_sentences, meaning
+from semsearch.requests import SimilarRequest
+from semsearch.search.sentences import by_meaning, highlighted
 from semsearch.storage.library import Library, PassageMatrix
 from semsearch.types import Hit
 
@@ -20,44 +20,48 @@ _COARSE = 2e-4
 
 
 def similar(
-    name: str,
-    keys: Sequence[str],
-    line: int | None,
-    library: Library,
-    embedder: Callable[[], Embedder],
-    *,
-    k: int,
-    min_score: float,
-    source: str | None,
-    highlight: bool,
+    request: SimilarRequest, keys: Sequence[str], library: Library, embedder: Callable[[], Embedder]
 ) -> list[Hit]:
-    """The `k` documents most like one, or passages most like the one at `line`; see `Index.similar`.
+    """Return the documents most similar to one, or the passages most similar to the one at its line, best first.
 
-    The document is the first of `keys` that the Library holds, else the file `name`.
+    The document is the first of `keys` that the Library has, else the file of that name. Raises `InvalidInput` where
+    there is neither, and where the document has no text at the line; `UnreadableSource` for a file that cannot be read.
     """
-    held = next(filter(None, (stored_document(key, library) for key in keys)), None)
-    document = held or file_document(name, embedder, library)
     with library.snapshot():
-        layout, matrix = library.passage_matrix()
-        allowed = np.array([
-            not (held and name == held.name) and (source is None or fnmatch.fnmatchcase(key, source))
-            for name, key in zip(layout.names, layout.sources, strict=True)
-        ], bool)  # fmt: skip
-        if not allowed.any():
-            return []
-        if line is None:
-            scores, passage, own = _best_documents(document, library, layout, matrix, allowed, k)
-        else:
-            at = _passage_at(document, line)
-            passage = np.flatnonzero(allowed[layout.document])
-            scores = (matrix @ document.vectors[at])[layout.row[passage]].astype(np.float64)
-            own = np.full(len(passage), at)
-        best = np.lexsort((passage, -scores))[:k]
-        best = best[scores[best] >= min_score]
-        numbers = layout.numbers[passage[best]].tolist()
-        stored = library.passages_numbered(numbers)
+        document = next(filter(None, (stored_document(key, library) for key in keys)), None)
+        if document is not None:
+            hits, vectors = _nearest(request, document, library, leave_out=document.name)
+    if document is None:
+        document = file_document(request.document, embedder, library)
+        with library.snapshot():
+            hits, vectors = _nearest(request, document, library)
+    return highlighted(hits, by_meaning(embedder(), vectors)) if request.highlight and hits else hits
+
+
+def _nearest(
+    request: SimilarRequest, document: DocumentVectors, library: Library, leave_out: str | None = None
+) -> tuple[list[Hit], Vectors]:
+    """Return the hits, and for each the vector of the passage of `document` that it resembles most."""
+    layout, matrix = library.passage_matrix()
+    allowed = np.array([
+        name != leave_out and (request.source is None or fnmatch.fnmatchcase(key, request.source))
+        for name, key in zip(layout.names, layout.sources, strict=True)
+    ], bool)  # fmt: skip
+    if not allowed.any():
+        return [], document.vectors[:0]
+    if request.line is None:
+        scores, passage, own = _best_documents(document, library, layout, matrix, allowed, request.k)
+    else:
+        at = _passage_at(document, request.line)
+        passage = np.flatnonzero(allowed[layout.document])
+        scores = (matrix @ document.vectors[at])[layout.row[passage]].astype(np.float64)
+        own = np.full(len(passage), at)
+    best = np.lexsort((passage, -scores))[: request.k]
+    best = best[scores[best] >= request.min_score]
+    numbers = layout.numbers[passage[best]].tolist()
+    stored = library.passages_numbered(numbers)
     hits = [stored[number].hit(min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)]
-    return highlighted(hits, document.vectors[own[best]], embedder()) if highlight and hits else hits
+    return hits, document.vectors[own[best]]
 
 
 def _best_documents(
@@ -100,7 +104,10 @@ def _best_documents(
 
 
 def _passage_at(document: DocumentVectors, line: int) -> int:
-    """The passage that holds a line, or a page or row, or else the one before it."""
+    """Return the position of the passage that contains a line, page or paragraph, or else of the passage before it.
+
+    Raises `InvalidInput` where the document ends before the line.
+    """
     unit, _, last = document.places[-1]
     if not 1 <= line <= last:
         raise InvalidInput(
@@ -108,9 +115,3 @@ def _passage_at(document: DocumentVectors, line: int) -> int:
         )
     begun = [at for at, (_, first, _) in enumerate(document.places) if first <= line]
     return begun[-1] if begun else 0
-
-
-def highlighted(hits: Sequence[Hit], vectors: Vectors, embedder: Embedder) -> list[Hit]:
-    """The hits with the sentence of each that is most like the vector beside it."""
-    spans = best_sentences([hit.text for hit in hits], meaning(embedder, vectors))
-    return [replace(hit, highlight=span) for hit, span in zip(hits, spans, strict=True)]

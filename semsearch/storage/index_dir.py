@@ -4,13 +4,13 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint, load_embedder
+from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
@@ -68,11 +68,11 @@ def existing(folder: Path | str | None) -> Path:
     return found
 
 
-def make(folder: Path, model: str, dtype: str) -> Embedder:
-    """Make an empty index for the vectors of a model, which is returned; see `Index.create`."""
+def make(folder: Path, load: Callable[[], Embedder]) -> Embedder:
+    """Make an empty index for the vectors of the embedder that `load` returns, and return it; see `Index.create`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(f"{folder} is there already and not empty", "choose another folder with --index")
-    embedder = load_embedder(model, dtype)
+    embedder = load()
     with disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
@@ -123,18 +123,15 @@ def vectors_of(folder: Path, library: Library) -> VectorSync:
     return VectorSync(library, ChromaStore(library, folder))
 
 
-def its_model(folder: Path, settings: Settings, *, fetch: bool) -> Embedder:
-    """The model that made an index; `FingerprintMismatch` if it is not the same any more. `fetch` is as in
-    `load_embedder`."""
-    embedder = load_embedder(str(settings["model"]), str(settings["dtype"]), fetch=fetch)
+def require_fingerprint(folder: Path, settings: Settings, embedder: Embedder) -> None:
+    """Raise `FingerprintMismatch` where an embedder is not the one that made the index in `folder`."""
     ours = asdict(embedder.fingerprint)
     if differing := [name for name in ours if settings.get(name) != ours[name]]:
         sides = "; ".join(f"{name}: index {settings.get(name)}, model {ours[name]}" for name in differing)
         raise FingerprintMismatch(
-            f"the model {settings['model']} is not the one {folder} was made with ({sides})",
+            f"the model {settings['model']} is not the one that made {folder} ({sides})",
             "bring the model back, or ingest into a new index with --index",
         )
-    return embedder
 
 
 def _stored(fingerprint: Fingerprint) -> dict[str, str | int]:
