@@ -64,7 +64,7 @@ def collections(data: Path, cache: Path, limit: int | None) -> dict[str, tuple[I
 
 def quality(index: Index, judged: Judged) -> float:
     """The mean nDCG@10 of hybrid search."""
-    hits = index.query_many(list(judged), k=10, per_document=1, literal=True, highlight=False)
+    hits = index.query_many(list(judged), k=10, collapse=False, per_document=1, literal=True, highlight=False)
     return fmean(
         ndcg([hit.document for hit in found], right)
         for found, right in zip(hits, judged.values(), strict=True)

@@ -175,7 +175,15 @@ def questions(report: Report, name: str, folders: Path, cache: Path, limit: int 
         found = {
             mode: [
                 list(dict.fromkeys(hit.source for hit in hits))
-                for hits in index.query_many(list(answers), k=100, mode=mode, literal=True, highlight=False)
+                for hits in index.query_many(
+                    list(answers),
+                    k=100,
+                    mode=mode,
+                    collapse=False,
+                    per_document=None,
+                    literal=True,
+                    highlight=False,
+                )
             ]
             for mode in get_args(Mode)
         }

@@ -70,7 +70,7 @@ def texts(index: Index) -> list[str]:
 
 
 def everything(index: Index) -> list[Hit]:
-    return index.query_many(["anything"], k=100_000, highlight=False)[0]
+    return index.query_many(["anything"], k=100_000, highlight=False, collapse=False, per_document=None)[0]
 
 
 # -- the four counts ----------------------------------------------------------------------------------------
@@ -430,7 +430,7 @@ def test_a_large_file_of_rows_streams_and_is_published_whole(index: Index, docs:
     assert (report.added, report.documents, report.passages, report.embedded) == (1, 10_000, 10_000, 5_000)
     assert len({passages for passages, _ in seen}) >= 3  # several chunks
     assert index.status().counts["documents"] == 10_000
-    hits = index.query("row 4876", k=2)
+    hits = index.query("row 4876", k=2, collapse=False, per_document=None)
     assert {(hit.document, hit.text, hit.start, hit.unit) for hit in hits} == {
         ("docs/rows.csv#4877", "row 4876", 4877, "row"),
         ("docs/rows.csv#9877", "row 4876", 9877, "row"),

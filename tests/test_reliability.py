@@ -135,7 +135,9 @@ def ingest_all(folder: Path) -> None:
 def found(folder: Path) -> set[tuple[str, str]]:
     """Every passage that a query finds."""
     with open_index(folder / FOLDER) as index:
-        return {(hit.source, hit.text) for hit in index.query("word", k=10_000)}
+        return {
+            (hit.source, hit.text) for hit in index.query("word", k=10_000, collapse=False, per_document=None)
+        }
 
 
 def proved(folder: Path) -> dict[str, list[str]]:
@@ -143,7 +145,7 @@ def proved(folder: Path) -> dict[str, list[str]]:
     with open_index(folder / FOLDER) as index:
         assert_sound(index)
         texts: dict[str, list[str]] = {}
-        for hit in index.query("word", k=10_000):
+        for hit in index.query("word", k=10_000, collapse=False, per_document=None):
             texts.setdefault(hit.source, []).append(hit.text)
         return {source: sorted(some) for source, some in texts.items()}
 
@@ -219,7 +221,7 @@ def checked(folder: Path) -> list[str]:
 def stored(folder: Path) -> set[tuple[str, str, str, bytes]]:
     """Every passage of an index with its name, text and vector."""
     with open_index(folder) as index:
-        hits = index.query("word", k=100_000)
+        hits = index.query("word", k=100_000, collapse=False, per_document=None)
         vectors = index._library.vectors_of([hit.passage_id for hit in hits])
         return {(hit.passage_id, hit.document, hit.text, vectors[hit.passage_id].tobytes()) for hit in hits}
 
@@ -246,7 +248,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answers(folder: Path, by_graph: bool) -> Any:
     corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
-        rows = index.query_many(QUERIES, k=3, highlight=False)
+        rows = index.query_many(QUERIES, k=3, highlight=False, collapse=False, per_document=None)
         return [[(hit.document, hit.start, hit.text, round(hit.score, 5)) for hit in row] for row in rows]
 
 
@@ -390,7 +392,7 @@ def test_full_text_search_that_is_not_what_was_stored_is_made_anew(tmp_path: Pat
         (tmp_path / "docs" / f"{name}.txt").write_text(text)
     with create_index(tmp_path / FOLDER) as index:
         index.ingest([tmp_path / "docs"])
-        right = index.query("heron", mode="lexical")
+        right = index.query("heron", mode="lexical", collapse=False, per_document=None)
         assert len(right) == 2
     with contextlib.closing(sqlite3.connect(tmp_path / FOLDER / "library.sqlite3")) as library:
         library.create_function("flipped", 1, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
@@ -398,12 +400,15 @@ def test_full_text_search_that_is_not_what_was_stored_is_made_anew(tmp_path: Pat
         library.commit()
     with open_index(tmp_path / FOLDER) as index:
         with contextlib.suppress(IndexDamaged):  # but for words that are not where they are looked for
-            assert index.query("heron", mode="lexical") == [] and "flipped" not in rot
+            assert (
+                index.query("heron", mode="lexical", collapse=False, per_document=None) == []
+                and "flipped" not in rot
+            )
         assert [finding.subject for finding in index.check().findings if finding.problems] == ["words"]
     assert "semsearch repair" in command("check", code=13, cwd=tmp_path)
     assert "was damaged" not in command("repair", code=0, cwd=tmp_path)  # the Library need not be salvaged
     with open_index(tmp_path / FOLDER) as index:
-        assert index.query("heron", mode="lexical") == right
+        assert index.query("heron", mode="lexical", collapse=False, per_document=None) == right
         assert index.check().sound
         assert_sound(index)
 
@@ -437,7 +442,10 @@ def ask(folder: Path, by_graph: bool) -> int:
     corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
         for _ in range(5):
-            counts = [len({hit.text for hit in index.query("word", k=1_000)}) for _ in range(2)]
+            counts = [
+                len({hit.text for hit in index.query("word", k=1_000, collapse=False, per_document=None)})
+                for _ in range(2)
+            ]
             assert counts == sorted(counts)
     return counts[-1]
 
@@ -570,7 +578,7 @@ def test_what_can_be_read_of_a_damaged_library_is_saved(tmp_path: Path) -> None:
         index.repair()
         assert index.check().sound
         left: dict[str, list[str]] = {}
-        for hit in index.query("word", k=10_000):
+        for hit in index.query("word", k=10_000, collapse=False, per_document=None):
             left[hit.source] = sorted([*left.get(hit.source, []), hit.text])
     assert len(left) > 0
     assert left.keys().isdisjoint(lost)

@@ -240,6 +240,7 @@ def measure(
                 k=DEPTH,
                 mode=mode,
                 source=source,
+                collapse=False,
                 per_document=1,
                 literal=True,
                 highlight=False,
