@@ -158,7 +158,7 @@ def test_malformed_rows_are_named_by_line_and_the_rest_goes_on(write) -> None:
     assert [pair.score for pair in loaded.pairs] == [5, 1, 2]
     reasons = {int(skip.path.rpartition(":")[2]): skip.reason for skip in loaded.skipped}
     assert all(skip.path.startswith(path) and skip.failed for skip in loaded.skipped)
-    expected = {3: "'maybe'", 6: "3 columns", 7: "'nan'", 8: "no text", 9: "expected", 11: "end of data"}
+    expected = {3: "'maybe'", 6: "3 fields", 7: "'nan'", 8: "no text", 9: "expected", 11: "end of data"}
     assert reasons.keys() == expected.keys()
     assert all(part in reasons[line] for line, part in expected.items()), reasons
 

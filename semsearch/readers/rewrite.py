@@ -1,21 +1,20 @@
 """Files of rows written again without some of their rows; what is kept is kept byte for byte."""
 
 import codecs
-import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import opened, replacing
 from semsearch.readers.encoding import detect_encoding
+from semsearch.readers.formats import problem
 from semsearch.readers.rows import json_object
+from semsearch.readers.table import DELIMITED, TSV, Dialect, Table
 
 _WIDE = {
     codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
@@ -47,20 +46,17 @@ def copy_rows(
     """
     require_copyable(source, to, force=force)
     rewrite = _REWRITES[source.suffix.lower()]
-    try:
-        encoding = _codec(source)
-    except OSError as error:
-        raise UnreadableSource(f"{source}: {error.strerror or error}") from error
     kept = 0
     try:
+        encoding = _codec(source)
         with replacing(to, like=source) as copy:
             for is_row, raw in rewrite(_lines(source, encoding), _Choice(source, encoding, keep, group)):
                 copy.write(raw)
                 kept += is_row
+    except UnreadableSource as error:
+        raise UnreadableSource(f"{source}: {error}") from error
     except OSError as error:
-        raise SemsearchError(
-            f"cannot write {to}: {error.strerror or error}", "check the folder and the disk"
-        ) from error
+        raise SemsearchError(f"cannot write {to}: {problem(error)}", "check the folder and the disk") from error
     return kept
 
 
@@ -131,69 +127,49 @@ def _with_member(raw: bytes, text: str, number: int, choice: _Choice) -> bytes:
     return choice.insert(raw, text[end:], f", {member}" if members else member)
 
 
-def _table(delimiters: str, quoting: Literal[0, 3], lines: Iterator[_Line], choice: _Choice) -> _Parts:
-    """Records and their numbers as `rows` has them. What the parser took for a record is what it is in the file."""
-    csv.field_size_limit(2**31 - 1)
+def _table(dialects: Sequence[Dialect], lines: Iterator[_Line], choice: _Choice) -> _Parts:
+    """Yield the records of a table; the lines of a record are those that the table took for it."""
     taken: list[_Line] = []
 
-    def feed() -> Iterator[str]:
+    def texts() -> Iterator[str]:
         for line in lines:
             taken.append(line)
             yield line[1]
 
-    texts = feed()
-    for first in texts:
-        if first.strip():
-            break
-        yield False, taken.pop()[0]
-    else:
-        return
-    delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
-    reader = csv.reader(chain([first], texts), delimiter=delimiter, quoting=quoting, strict=True)
-    columns = number = 0
-    while True:
-        record: list[str] | None
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            if not columns:
-                raise UnreadableSource(f"{choice.source}: malformed header: {error}") from error
-            record = []
-            is_row = True
-        else:
-            if record is None:
-                return
-            is_row = bool(columns) and (len(record) == columns or any(map(str.strip, record)))
+    table = Table(texts(), dialects)
+    for record in table:
         raw, text = b"".join(line[0] for line in taken), "".join(line[1] for line in taken)
         taken.clear()
-        number += is_row
-        if is_row and not choice.keep(number):
+        if record.number and not choice.keep(record.number):
             continue
-        if choice.group is not None and record and (is_row or not columns):
+        if choice.group is not None and record.cells:
             name, value = choice.group
-            if not columns:
-                choice.require_new(map(str.strip, record))
-            cell = name if not columns else value(number) if len(record) == columns else ""
+            if not record.number:
+                choice.require_new(iter(table.columns))
+            cell = name if not record.number else "" if record.problem else value(record.number)
             end = text[len(text.rstrip("\r\n")) :]
-            raw = choice.insert(raw, end, delimiter + _cell(cell, delimiter, quoting))
-        yield is_row, raw
-        columns = columns or len(record)
+            raw = choice.insert(raw, end, table.dialect.delimiter + _cell(cell, table.dialect))
+        yield bool(record.number), raw
 
 
-def _cell(value: str, delimiter: str, quoting: Literal[0, 3]) -> str:
-    """A cell as CSV has it; in TSV, which cannot say them, blanks for tabs and line ends."""
-    if quoting == csv.QUOTE_NONE:
+def _cell(value: str, dialect: Dialect) -> str:
+    """Return a cell as it is written; without quoting, blanks stand for tabs and line ends."""
+    if not dialect.quoted:
         return " ".join(value.split())
-    special = any(mark in value for mark in (delimiter, '"', "\r", "\n"))
+    special = any(mark in value for mark in (dialect.delimiter, '"', "\r", "\n"))
     return '"' + value.replace('"', '""') + '"' if special else value
 
 
 def _codec(path: Path) -> str:
-    with opened(path) as file:
-        encoding = detect_encoding(file)
-        if encoding not in ("utf-16", "utf-32"):
-            return encoding.removesuffix("-sig")
-        head = file.read(4)
+    """Return the codec of a file, which writes no byte order mark. Raises `UnreadableSource`."""
+    try:
+        with opened(path) as file:
+            encoding = detect_encoding(file)
+            if encoding not in ("utf-16", "utf-32"):
+                return encoding.removesuffix("-sig")
+            head = file.read(4)
+    except OSError as error:
+        raise UnreadableSource(problem(error)) from error
     return next(codec for mark, codec in _WIDE.items() if head.startswith(mark))
 
 
@@ -212,14 +188,14 @@ def _lines(path: Path, encoding: str) -> Iterator[_Line]:
                     text = raw.decode(encoding)
                     yield raw, text if at else text.removeprefix("\ufeff")
     except OSError as error:
-        raise UnreadableSource(f"{path}: {error.strerror or error}") from error
+        raise UnreadableSource(problem(error)) from error
     except UnicodeError as error:
-        raise UnreadableSource(f"{path}: malformed text: {error}") from error
+        raise UnreadableSource(f"malformed text: {error}") from error
 
 
 _REWRITES: dict[str, Callable[[Iterator[_Line], _Choice], _Parts]] = {
-    ".csv": partial(_table, ",;\t|", csv.QUOTE_MINIMAL),
-    ".tsv": partial(_table, "\t", csv.QUOTE_NONE),
+    ".csv": partial(_table, DELIMITED),
+    ".tsv": partial(_table, (TSV,)),
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
 }

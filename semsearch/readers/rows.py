@@ -1,20 +1,18 @@
 """Files of rows: each row of a CSV, TSV or JSONL file is a Document. Nothing here holds a whole file."""
 
-import csv
 import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Literal
 
-from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.readers.encoding import detect_encoding, storable
+from semsearch.readers.table import DELIMITED, TSV, Dialect, Table, distinct_names, unquoted
 from semsearch.types import Document, Scalar, Skipped, Unit
 
 TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
@@ -39,7 +37,6 @@ class _Row:
 
 _LONGEST_ROW = 10_000_000
 """Characters of a row in JSON, which as values takes fifty times the memory."""
-_MOST_COLUMNS = 10_000
 _TOO_DEEP = "malformed JSON: nested too deeply"
 _LINE_END = re.compile(r"\r\n?|\n")
 _Rows = Callable[[], Iterator[_Row | Skipped]]
@@ -48,14 +45,14 @@ _Rows = Callable[[], Iterator[_Row | Skipped]]
 def read_csv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     """Each row below the header, which tells the delimiter: the one of comma, semicolon, tab and bar that
     parts it into the most columns."""
-    rows = partial(_table, path, _encoding(path), source, ",;\t|", csv.QUOTE_MINIMAL)
+    rows = partial(_table, path, _encoding(path), source, DELIMITED)
     return _documents(rows, source, fields, "row")
 
 
 def read_tsv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     """Each row below the header. TSV has no quoting (IANA text/tab-separated-values), yet Excel quotes:
     a quote is data, and only a field that is quoted as a whole is taken out of its quotes."""
-    rows = partial(_table, path, _encoding(path), source, "\t", csv.QUOTE_NONE)
+    rows = partial(_table, path, _encoding(path), source, (TSV,))
     return _documents(rows, source, fields, "row")
 
 
@@ -179,58 +176,16 @@ def json_object(line: str) -> dict[str, object]:
     return value
 
 
-def _table(
-    path: Path, encoding: str, source: str, delimiters: str, quoting: Literal[0, 3]
-) -> Iterator[_Row | Skipped]:
-    """Rows below the header, which is the first line that is not blank. Parsed strictly: otherwise a stray
-    quote swallows all rows up to the next one without a word."""
-    csv.field_size_limit(2**31 - 1)  # the most that fits on every platform; 128 KiB as it comes
+def _table(path: Path, encoding: str, source: str, dialects: Sequence[Dialect]) -> Iterator[_Row | Skipped]:
+    """Yield the rows below the header."""
     with io.TextIOWrapper(opened(path), encoding, newline="") as file:
-        blank, first = 0, file.readline()
-        while first and not first.strip():
-            blank, first = blank + 1, file.readline()
-        if max(map(first.count, delimiters)) > _MOST_COLUMNS:
-            raise UnreadableSource(f"more than {_MOST_COLUMNS:,} columns")
-        delimiter = max(delimiters, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
-        reader = csv.reader(chain([first], file), delimiter=delimiter, quoting=quoting, strict=True)
-        header: list[str] = []
-        number = 0
-        while True:
-            line = blank + reader.line_num + 1
-            try:
-                record = next(reader, None)
-            except csv.Error as error:
-                if not header:
-                    raise UnreadableSource(f"malformed header: {error}") from error
-                number += 1
-                yield Skipped(f"{source}:{line}", f"malformed row: {error}", failed=True)
-                continue
-            if record is None:
-                return
-            if not header:
-                header = _names(record)
-            elif len(record) == len(header):
-                number += 1
-                cells = record if quoting == csv.QUOTE_MINIMAL else map(_unquoted, record)
-                yield _Row(line, number, dict(zip(header, cells, strict=True)))
-            elif any(map(str.strip, record)):  # else a blank line
-                number += 1
-                reason = f"{len(record)} fields where the header has {len(header)}"
-                yield Skipped(f"{source}:{line}", reason, failed=True)
-
-
-def _names(header: list[str]) -> list[str]:
-    """Column names, none blank and none twice."""
-    names: dict[str, None] = {}
-    for position, cell in enumerate(header, 1):
-        name = cell.strip() or f"column {position}"
-        while name in names:
-            name += f" ({position})"
-        names[name] = None
-    return list(names)
-
-
-def _unquoted(field: str) -> str:
-    inner = field[1:-1].replace('""', "")
-    quoted = len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inner
-    return field[1:-1].replace('""', '"') if quoted else field
+        table = Table(file, dialects)
+        names: list[str] = []
+        for record in table:
+            if record.problem:
+                yield Skipped(f"{source}:{record.line}", record.problem, failed=True)
+            elif record.number:
+                cells = record.cells if table.dialect.quoted else map(unquoted, record.cells)
+                yield _Row(record.line, record.number, dict(zip(names, cells, strict=True)))
+            elif record.cells:
+                names = distinct_names(record.cells)

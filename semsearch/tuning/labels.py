@@ -19,8 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from semsearch.errors import IndexLocked, InvalidInput, SemsearchError
+from semsearch.errors import IndexLocked, InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import replacing
+from semsearch.readers.table import CSV, Table
 
 SKIP = "skip"
 FILE = "labels.csv"
@@ -107,15 +108,20 @@ def _read(path: Path) -> list[Label]:
     written = ""
     try:
         written = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(written, newline=""), strict=True)
-        head = next(reader, list(_COLUMNS))
-        if tuple(head) != _COLUMNS:
-            raise InvalidInput(
-                f"{path} holds no labels: its columns are {', '.join(head)}", "name another file"
-            )
-        for a, b, label, cosine, model, band, pairs, left, right, labelled in reader:
+        table = Table(io.StringIO(written, newline=""), (CSV,))
+        for record in table:
+            if not record.number:
+                if record.cells and tuple(record.cells) != _COLUMNS:
+                    raise InvalidInput(
+                        f"{path} holds no labels: its columns are {', '.join(record.cells)}",
+                        "name another file",
+                    )
+                continue
+            if record.problem:
+                raise ValueError(record.problem)
+            a, b, label, cosine, model, band, pairs, left, right, labelled = record.cells
             found.append(Label(a, b, label, float(cosine), model, band, int(pairs), left, right, labelled))
-    except (csv.Error, ValueError) as error:
+    except (UnreadableSource, ValueError) as error:
         # Each row is written in one go, so a power cut can tear the last one only, and takes its line end away.
         if not found or written.endswith("\n"):
             where = f"after {len(found):,} good rows"

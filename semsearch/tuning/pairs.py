@@ -1,21 +1,20 @@
 """Labelled pairs of texts: SICK, the STS benchmark, the project's own sample, or a user's file."""
 
-import csv
 import io
-import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import InvalidInput
+from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.readers import json_object
+from semsearch.readers.table import CSV, Dialect, Table
 from semsearch.tuning.labels import SKIP
 from semsearch.tuning.public_datasets import DATA, PUBLISHED
 from semsearch.types import LabelledPair, Skipped
@@ -204,8 +203,10 @@ def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson"}:
         return _json_lines(text)
-    tabs = suffix == ".tsv" or (suffix != ".csv" and "\t" in text.partition("\n")[0])
-    return _table(text, "\t" if tabs else ",", recognise=recognise)
+    try:
+        return _table(text, suffix, recognise=recognise)
+    except UnreadableSource as error:
+        raise InvalidInput(f"cannot read the pairs in {path}: {error}") from error
 
 
 def _json_lines(text: str) -> tuple[list[str], _Rows]:
@@ -213,28 +214,25 @@ def _json_lines(text: str) -> tuple[list[str], _Rows]:
     for line, source in enumerate(text.split("\n"), 1):  # not splitlines: a JSON string may hold U+2028
         if source.strip():
             try:
-                row = json.loads(source)
-                rows.append((line, row if isinstance(row, dict) else "not a JSON object"))
-            except (ValueError, RecursionError) as error:
-                rows.append((line, f"malformed JSON: {error}"))
+                rows.append((line, json_object(source)))
+            except ValueError as error:
+                rows.append((line, str(error)))
     return list(dict.fromkeys(name for _, row in rows if isinstance(row, dict) for name in row)), rows
 
 
-def _table(text: str, delimiter: str, *, recognise: bool) -> tuple[list[str], _Rows]:
-    first = text.partition("\n")[0].strip()
-    # SICK.txt has no quoting: a quotation mark in it belongs to the sentence.
-    unquoted = delimiter == "\t" and set(first.split("\t")) >= _SICK_COLUMNS
-    records = list(_records(text, delimiter, csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL))
-    header = [name.strip() for name in records[0][1]] if records else []
-    if recognise and len(header) == 3 and _is_number(header[2]):
-        header = ["text_a", "text_b", "score"]
-    else:
-        del records[:1]
+def _table(text: str, suffix: str, *, recognise: bool) -> tuple[list[str], _Rows]:
+    table = Table(io.StringIO(text, newline=""), (_dialect(text, suffix),))
+    header: list[str] = []
     rows: _Rows = []
-    for line, fields, problem in records:
-        if not problem and len(fields) != len(header):
-            problem = f"{len(fields)} columns instead of {len(header)}"
-        rows.append((line, problem or dict(zip(header, fields, strict=True))))
+    for record in table:
+        if record.number:
+            cells = dict(zip(header, record.cells, strict=not record.problem))
+            rows.append((record.line, record.problem or cells))
+        elif record.cells:
+            header = list(table.columns)
+            if recognise and len(header) == 3 and _is_number(header[2]):
+                header = ["text_a", "text_b", "score"]
+                rows.append((record.line, dict(zip(header, record.cells, strict=True))))
     if recognise and set(header) >= _SICK_COLUMNS:
         header.append("duplicate")
         rows = [
@@ -244,21 +242,13 @@ def _table(text: str, delimiter: str, *, recognise: bool) -> tuple[list[str], _R
     return header, rows
 
 
-def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str], str]]:
-    """Each record of a CSV text that is not blank: where it starts, its fields, what is wrong with it."""
-    # strict: otherwise a quotation mark that is never closed swallows the rest of the file in silence.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, [], str(error)
-        else:
-            if fields:
-                yield line, fields, ""
+def _dialect(text: str, suffix: str) -> Dialect:
+    """Return the dialect of a table of pairs, by its suffix and its first line."""
+    first = text.partition("\n")[0].strip()
+    if suffix != ".tsv" and (suffix == ".csv" or "\t" not in first):
+        return CSV
+    # SICK.txt has no quoting: a quotation mark in it belongs to the sentence.
+    return Dialect("\t", quoted=not set(first.split("\t")) >= _SICK_COLUMNS)
 
 
 def _both_entail(row: Mapping[str, object]) -> bool:
