@@ -1,6 +1,7 @@
 """The documentation tells the truth: pages match the code, sessions run as shown, links lead somewhere."""
 
 import doctest
+import json
 import os
 import re
 import shutil
@@ -8,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import semsearch
+from semsearch.cli import main
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
@@ -32,10 +36,16 @@ def steps_of(page: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Run the commands of README.md on a copy of the sample corpus; return each with its output."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a copy of the sample corpus."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "sample_corpus", folder / "sample_corpus")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> list[tuple[str, str]]:
+    """Run the commands of README.md on a copy of the sample corpus; return each with its output."""
     binaries = folder / "bin"
     binaries.mkdir()
     (binaries / "semsearch").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m semsearch "$@"\n')
@@ -103,7 +113,7 @@ def test_python_example_runs(page: str, tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("4")
-    assert "notes/deposit-refund.md" in ran.stdout and "exact" in ran.stdout
+    assert "copy-of-deposit-refund.md" in ran.stdout and "exact" in ran.stdout
 
 
 def test_command_line_page_is_current() -> None:
@@ -123,6 +133,43 @@ def test_python_page_has_every_public_name() -> None:
         r"^::: semsearch\.(\w+)$", (DOCS / "python.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert sorted(listed) == sorted(set(semsearch.__all__) - {"__version__"})
+
+
+def keys_of(value: Any) -> set[str]:
+    """Return the keys of all objects within a JSON value, except those that are names of files."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if isinstance(value, dict):
+        return {key for key in value if "/" not in key} | keys_of(list(value.values()))
+    return set()
+
+
+@pytest.mark.parametrize(
+    ("section", "command"),
+    [
+        ("### A hit", "query -k 2 --explain --json deposit"),
+        ("### Near-duplicates", "dedup --threshold 0.93 --json"),
+        ("## The plan", "dedup --threshold 0.93 --plan {plan} --json"),
+        ("## The quarantine", "apply {plan} --json"),
+    ],
+)
+@pytest.mark.usefixtures("printed")
+def test_formats_page_names_every_key(section: str, command: str, folder: Path) -> None:
+    plan, index = folder / "formats.json", folder / ".semsearch"
+    arguments = [part.format(plan=plan) for part in command.split()]
+    ran = CliRunner().invoke(main, [arguments[0], "--index", str(index), *arguments[1:]])
+    assert ran.exit_code == 0, ran.output
+    document = ran.stdout
+    if "plan" in section:
+        document = plan.read_text(encoding="utf-8")
+    elif "quarantine" in section:
+        document = next(index.glob("quarantine/*/manifest.json")).read_text(encoding="utf-8")
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
+    part = page[page.index(section) :]
+    part = re.split(r"^##", part.lstrip("#"), flags=re.MULTILINE)[0]
+    keys = keys_of(json.loads(document)) - {"query", "hits"}
+    assert len(keys) > 5
+    assert sorted(key for key in keys if f"`{key}`" not in part) == []
 
 
 def test_reliability_page_names_tests_that_exist() -> None:
