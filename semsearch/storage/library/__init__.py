@@ -8,6 +8,7 @@ from semsearch.storage.library.checks import (
     holdings,
     segments,
 )
+from semsearch.storage.library.faults import SALVAGE
 from semsearch.storage.library.fulltext import PassageTable
 from semsearch.storage.library.records import (
     Column,
@@ -22,6 +23,7 @@ from semsearch.storage.library.schema import migrate, outdated
 from semsearch.storage.library.store import Library
 
 __all__ = [
+    "SALVAGE",
     "Column",
     "DocumentRecord",
     "Library",

@@ -1,11 +1,12 @@
 """Keep a vector engine equal to what the Library publishes, whatever the engine is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from semsearch.embedding import Vectors
-from semsearch.storage.library import Library
+from semsearch.errors import IndexDamaged
+from semsearch.storage.library import SALVAGE, Library
 from semsearch.storage.vectors.engine import Proof, VectorEngine, VectorStore
 
 _BATCH = 2_000
@@ -45,7 +46,7 @@ class VectorSync:
                 rows = self._library.vectors_of(list(passages))
                 engine.upsert(
                     list(passages),
-                    np.stack([rows[id_] for id_ in passages]),
+                    _matrix([rows[id_] for id_ in passages]),
                     [passage.text for passage in passages.values()],
                     [passage.traits for passage in passages.values()],
                 )
@@ -123,3 +124,12 @@ class VectorSync:
     def strays(self) -> list[str]:
         """Return the names of files or folders of the engine that belong to nothing."""
         return self._store.strays()
+
+
+def _matrix(vectors: Sequence[Vectors]) -> Vectors:
+    """Return the Library's vectors [n, dimension]. Raises `IndexDamaged` where one has no unit length."""
+    if len({vector.shape for vector in vectors}) == 1:
+        matrix = np.stack(vectors)
+        if np.all(np.abs(np.linalg.norm(matrix, axis=1) - 1) < 1e-3):  # NaN fails as well
+            return matrix
+    raise IndexDamaged("the Library holds a vector that is not of unit length", SALVAGE)
