@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tiny_embedder import word_vector
 
 from semsearch.embedding import Vectors
-from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
+from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
 from semsearch.storage.library import DocumentRecord, Library, PassageRecord, SourceState
 from semsearch.text import text_digest as digest
 
@@ -231,6 +231,123 @@ def test_names_are_not_read_as_addresses(tmp_path: Path) -> None:
     Library(folder / "library.sqlite3", create=True).close()
     Library(folder / "library.sqlite3").close()
     assert (folder / "library.sqlite3").stat().st_size
+
+
+# -- what an error of the database means --------------------------------------------------------------------
+
+
+def lock_out(library: Library) -> None:
+    with closing(sqlite3.connect(library.path)) as other, library._writing() as db:
+        db.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        library.save_setting("x", 1)
+
+
+def fill_up(library: Library) -> None:
+    with library._writing() as db:
+        db.execute("PRAGMA max_page_count = 1")
+        library.save_setting("x", "y" * 1_000_000)
+
+
+def forbid_writing(library: Library) -> None:
+    with library._writing() as db:
+        db.execute("PRAGMA query_only = 1")
+        library.save_setting("x", 1)
+
+
+def interrupt(library: Library) -> None:
+    with library._reading() as db:
+        db.set_progress_handler(lambda: 1, 1)
+        db.execute("SELECT count(*) FROM passages, passages").fetchall()
+
+
+def bind_too_many(library: Library) -> None:
+    with library._reading() as db:
+        db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2)
+        db.execute("SELECT 1 IN (?, ?, ?)", (1, 2, 3))
+
+
+def run(statement: str, *values: object) -> Callable[[Library], None]:
+    def use(library: Library) -> None:
+        with library._writing() as db:
+            db.execute(statement, values)
+
+    return use
+
+
+def begin_twice(library: Library) -> None:
+    run("BEGIN")(library)
+    run("BEGIN")(library)
+
+
+@pytest.mark.parametrize(
+    ("fail", "kind", "hint"),
+    [
+        (lock_out, IndexLocked, "try again later"),
+        (fill_up, SemsearchError, "is the disk full"),
+        (forbid_writing, SemsearchError, "read-only"),
+        (interrupt, SemsearchError, "run it again"),
+        (begin_twice, SemsearchError, "please report it"),
+        (run("SELECT * FROM nothing"), SemsearchError, "please report it"),
+        (run("SELEKT"), SemsearchError, "please report it"),
+        (bind_too_many, SemsearchError, "please report it"),
+        (run("INSERT INTO outbox VALUES (NULL)"), SemsearchError, "please report it"),
+        (run("INSERT INTO sources (key) VALUES (1)"), SemsearchError, "please report it"),
+        (run("SELECT ?"), SemsearchError, "open the index again"),
+        (run("SELECT zeroblob(2000000000)"), SemsearchError, "please report it"),
+    ],
+)
+def test_an_error_that_is_not_damage_is_not_called_damage(
+    library: Library, fail: Callable[[Library], None], kind: type[SemsearchError], hint: str
+) -> None:
+    publish(library, "a", [["one"]])
+    with pytest.raises(SemsearchError) as caught:
+        fail(library)
+    assert type(caught.value) is kind, caught.value
+    assert hint in caught.value.hint
+    assert "damaged" not in str(caught.value)
+
+
+def corrupt_pages(library: Library) -> None:
+    library.close()
+    content = bytearray(library.path.read_bytes())
+    content[5_000:] = bytes(len(content) - 5_000)
+    library.path.write_bytes(content)
+
+
+def spoil(statement: str) -> Callable[[Library], None]:
+    """Change a Library with a statement, with no regard for its rules."""
+
+    def act(library: Library) -> None:
+        library.close()
+        with closing(sqlite3.connect(library.path)) as db, db:
+            db.execute("PRAGMA writable_schema = 1")
+            db.execute("PRAGMA ignore_check_constraints = 1")
+            db.execute(statement)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        corrupt_pages,
+        spoil("DROP TABLE postings"),
+        spoil("ALTER TABLE passages RENAME COLUMN heading TO other"),
+        spoil("UPDATE passages SET text = CAST(x'ff41' AS TEXT)"),
+        spoil("UPDATE passages SET text = 'something else'"),
+        spoil("UPDATE documents SET metadata = '{'"),
+        spoil("UPDATE vectors SET vector = x'00'"),
+    ],
+)
+def test_damage_is_called_damage(library: Library, damage: Callable[[Library], None]) -> None:
+    publish(library, "a", [["one", "two"], ["three"]])
+    damage(library)
+    with pytest.raises(IndexDamaged), closing(Library(library.path)) as damaged:
+        damaged.passages(["a/0/0/one", "a/1/0/three"])
+        damaged.fields()
+        damaged.having("one", damaged.passage_table(), exact=False)
+        damaged.vectors()
 
 
 # -- several threads ----------------------------------------------------------------------------------------

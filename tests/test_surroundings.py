@@ -481,3 +481,57 @@ def test_nothing_raw_reaches_a_terminal(hostile: Path) -> None:
     assert "\x1b[" in shown, "it is shown as to a terminal"
     assert [shown[max(0, m.start() - 60) : m.end() + 20] for m in RAW.finditer(shown)] == []
     assert "Traceback" not in shown
+
+
+# Importing Chroma
+
+WATCHED_IMPORT = """
+import os, sys, threading
+from pathlib import Path
+from semsearch.storage.vectors.chroma import ChromaEngine, preload
+
+folder, environment = os.getcwd(), dict(os.environ)
+seen, done, turns = [], threading.Event(), 0
+
+def watch():
+    global turns
+    while not done.is_set():
+        turns += 1
+        if os.getcwd() != folder or dict(os.environ) != environment:
+            seen.append((os.getcwd(), set(environment) - set(os.environ)))
+
+sys.setswitchinterval(1e-5)
+thread = threading.Thread(target=watch)
+thread.start()
+others = [threading.Thread(target=preload) for _ in range(3)]
+for other in others:
+    other.start()
+for other in others:
+    other.join()
+engine = ChromaEngine(Path(sys.argv[1]), create=True)
+assert engine.count() == 0
+engine.close()
+done.set()
+thread.join()
+assert turns > 100, turns
+assert not seen, seen[:3]
+
+import chromadb.config
+assert chromadb.config.Settings.model_config["env_file"] == ".env", "the program's own use is as it was"
+assert "settings_customise_sources" not in vars(chromadb.config.Settings)
+print("undisturbed")
+"""
+
+
+def test_importing_chroma_changes_nothing_that_threads_see(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"CHROMA_SERVER_NOFILE=many\nMIGRATIONS=none\n\xff\xfe\n")
+    environment = {"CHROMA_SERVER_NOFILE": "many", "MIGRATIONS": "none"}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", WATCHED_IMPORT, str(tmp_path / "chroma")],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "undisturbed\n"), ran.stderr
