@@ -73,6 +73,7 @@ __all__ = [
     "Status",
     "TextWords",
     "Tier",
+    "Tokenizing",
     "TradeOff",
     "Tuning",
     "Unit",
@@ -90,7 +91,7 @@ if TYPE_CHECKING:
     from semsearch.dedup.quarantine import Outcome, Refusal
     from semsearch.dedup.result import Duplicates
     from semsearch.dedup.runs import QuarantineRun, RemovedFile
-    from semsearch.embedding import Embedder, Fingerprint
+    from semsearch.embedding import Embedder, Fingerprint, Tokenizing
     from semsearch.errors import (
         FingerprintMismatch,
         IndexDamaged,
@@ -146,7 +147,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "InvalidInput ModelError SemsearchError UnreadableSource",
         "types": "Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
-        "embedding": "Embedder Fingerprint",
+        "embedding": "Embedder Fingerprint Tokenizing",
         "readers": "RowFields",
         "text.diff": "Difference Segment",
         "search.query": "Condition Query Word",

@@ -94,7 +94,7 @@ def test_chinese_readme_shows_the_same_output(printed: list[tuple[str, str]]) ->
         assert same(shown, output), f"$ {command}\n{output}\n--- but README.zh.md says ---\n{shown}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/extend.md", "docs/python.md"])
 def test_python_example_runs(page: str, tmp_path: Path) -> None:
     example = re.search(r"```python\n(.*?)```", (REPOSITORY / page).read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None
@@ -182,10 +182,13 @@ def test_reliability_page_names_tests_that_exist() -> None:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page: its headings as GitHub makes them, and the names it documents."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    documented = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings} | {
+        *documented
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
