@@ -39,7 +39,7 @@ def embed(sentences: Path, count: int, cache: Path | None) -> Vectors:
     with gzip.open(need(sentences), "rt", encoding="utf-8") as file:
         distinct = list(islice(dict.fromkeys(filter(None, (clean(line).strip() for line in file))), count))
     talk(f"embedding {len(distinct):,} sentences")
-    vectors = load_embedder().encode(distinct)
+    vectors = load_embedder().embed(distinct)
     if cache:
         np.save(cache, vectors)
     return vectors

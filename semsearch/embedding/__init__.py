@@ -33,7 +33,8 @@ ProgressCallback = Callable[[int], None]
 class Fingerprint:
     """The identity of an embedder's vectors: equal fingerprints mean interchangeable vectors.
 
-    `weights` is the SHA-256 of the model's weights and tokenizer together.
+    `weights` is the SHA-256 of the model's weights, or what `canary_weights` makes for a model whose weights cannot be
+    hashed. `dtype` is "float32" or "int8", `window` the greatest number of tokens of a passage.
     """
 
     model: str
@@ -99,50 +100,68 @@ class Reranker(Protocol):
 
     @property
     def name(self) -> str:
-        """What it was loaded by."""
+        """The name or folder that the model was loaded from."""
 
     def scores(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
-        """How well each text answers the query, float64 [len(texts)]: higher is better, in the model's own units."""
+        """Return how well each text answers the query, float64 [len(texts)]: higher is better.
+
+        The unit is the model's own. Raises `ModelError` if the model gives anything but one finite number a text.
+        """
 
 
-def model_name(model: str) -> str:
-    """The one name of a model: a folder by its whole path, the default model without its owner."""
+def model_name(model: str, stored: str = "") -> str:
+    """Return the one name of a model: the resolved path of a folder, or the default model's name without its owner.
+
+    A folder that holds the files of the default model is the default model, unless `stored`, the name in an index, is
+    the path of that folder.
+    """
     if Path(model).is_dir():
-        return str(Path(model).resolve())
+        from semsearch.embedding import weights
+
+        path = str(Path(model).resolve())
+        return DEFAULT_MODEL if path != stored and weights.holds_default(Path(model)) else path
     return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
 
 
-def load_embedder(model: str = DEFAULT_MODEL, dtype: str = "float32", *, fetch: bool = True) -> Embedder:
-    """The embedder for a model name or folder; a `dtype` other than float32 exists for the default model only.
+def load_embedder(
+    model: str = DEFAULT_MODEL, dtype: str = "float32", *, fetch: bool = True, pooling: str | None = None
+) -> Embedder:
+    """Return the embedder for a model name or folder. A dtype other than float32 exists for the default model only.
 
-    With `fetch` a model that is not on this machine is fetched from the Hugging Face hub. Raises `ModelError` when the
-    model cannot be found, verified or loaded.
+    With `fetch` a model that is not on this machine is downloaded from the Hugging Face hub. `pooling` is what an
+    index has stored: it loads the model as that index was made, even if a new index would use it otherwise.
+
+    Raises `InvalidInput` for an unknown dtype, and `ModelError` if the model cannot be found, verified or loaded.
     """
     if dtype not in DTYPES:
         raise InvalidInput(f"{dtype!r} is not a dtype", f"use one of {', '.join(DTYPES)}")
-    model = model_name(model)
-    if model == DEFAULT_MODEL:
+    folder = Path(model).resolve() if Path(model).is_dir() else None
+    name = model_name(model) if pooling != "model" or folder is None else str(folder)
+    if name == DEFAULT_MODEL:
         from semsearch.embedding.onnx import OnnxEmbedder
 
-        return OnnxEmbedder(dtype)
+        return OnnxEmbedder(dtype, folder, fetch=fetch)
     if dtype != "float32":
         raise InvalidInput(
             f"{model} runs in float32 only; {dtype} is for {DEFAULT_MODEL}", "leave out --dtype"
         )
     from semsearch.embedding.sentence_transformers import TransformerEmbedder
 
-    return TransformerEmbedder(model, fetch=fetch)
+    return TransformerEmbedder(name, fetch=fetch, prompts=pooling != "model")
 
 
 def load_reranker(model: str) -> Reranker:
-    """The cross-encoder by that name or in that folder. Raises `ModelError` when it cannot be found or loaded."""
+    """Return the cross-encoder of that name or folder. Raises `ModelError` if it cannot be found or loaded."""
     from semsearch.embedding.rerank import CrossEncoderReranker
 
     return CrossEncoderReranker(model)
 
 
 def windows(lengths: Sequence[int], window: int) -> list[tuple[int, int, int]]:
-    """Cut token sequences into (text, start, end) pieces of at most `window` tokens, near-equal in length."""
+    """Cut token sequences into pieces of at most `window` tokens and of nearly equal length.
+
+    `lengths` are in tokens, one a text. Returns (text, start, end) for each piece, in tokens.
+    """
     pieces = []
     for text, length in enumerate(lengths):
         count = max(1, -(-length // window))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
+from semsearch.embedding.canary import same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
@@ -126,7 +127,9 @@ def vectors_of(folder: Path, library: Library) -> VectorSync:
 def require_fingerprint(folder: Path, settings: Settings, embedder: Embedder) -> None:
     """Raise `FingerprintMismatch` where an embedder is not the one that made the index in `folder`."""
     ours = asdict(embedder.fingerprint)
-    if differing := [name for name in ours if settings.get(name) != ours[name]]:
+    same = {name: settings.get(name) == ours[name] for name in ours}
+    same["weights"] = same_weights(settings.get("weights"), ours["weights"])
+    if differing := [name for name in ours if not same[name]]:
         sides = "; ".join(f"{name}: index {settings.get(name)}, model {ours[name]}" for name in differing)
         raise FingerprintMismatch(
             f"the model {settings['model']} is not the one that made {folder} ({sides})",
