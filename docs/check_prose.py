@@ -41,7 +41,7 @@ REJECTED = {
     r"of no matter": "does not matter",
     r"so many as|as many as there": "name the number",
     r"in vain": "without success",
-    r"judgements?": "label, report or qrels",
+    r"(?<!relevance )judgements?": "label, report, or relevance judgement",
     r"alike,? to the model": "similar to the model",
     r"unhappily|whereupon|thereof|wherein|whereof|heretofore|hitherto": "use an ordinary word",
     r"no such thing": "say what it is not",
