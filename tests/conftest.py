@@ -1,4 +1,4 @@
-"""Fixtures every test may use."""
+"""Fixtures that every test may use."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes says nothing on a shared machine, and no test here asserts a time.
+# The time of an example says nothing on a shared machine, so there is no deadline.
 settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fuzz", settings.get_profile("semsearch"), max_examples=1_500)
 settings.load_profile("semsearch")
@@ -17,9 +17,9 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of public data sets beside the checkout; tests that need it skip where it is not there.
+    """Return the folder of public data sets next to the checkout, or skip the test if it does not exist.
 
-    On CI it must not go missing unnoticed: with CI=true and a `shared` folder, its absence is a failure.
+    With CI=true and a `shared` folder its absence is a failure, so that CI does not skip these tests unnoticed.
     """
     if SHARED_DATA.is_dir():
         return SHARED_DATA
@@ -30,5 +30,5 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_corpus() -> Path:
-    """The project's own sample corpus."""
+    """Return the folder of the sample corpus."""
     return REPOSITORY / "sample_corpus"
