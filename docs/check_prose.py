@@ -34,7 +34,7 @@ REJECTED = {
     r"(?<!there )are no(?! (?:longer|more than|less than|such)\b)(?!-)": "are not",
     r"(?-i:(?<!there )is none)": "does not exist, or is not one",
     r"in (?:its|their|his|her|whose) stead": "instead",
-    r"(?:goes|go|going|went) by (?!the name)": "uses",
+    r"(?:goes|go|going|went) by(?! the name)": "uses",
     r"turn(?:s|ed|ing)? down": "reject",
     r"(?:taken|takes|take|taking) apart": "parse, or split",
     r"(?<!at )that of": "name the thing again",

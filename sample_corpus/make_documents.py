@@ -221,7 +221,7 @@ def handbook_docx() -> bytes:
 
 
 def repack(data: bytes) -> bytes:
-    """The same zip with sorted, uncompressed entries and one fixed timestamp."""
+    """Return the same zip with sorted, uncompressed entries and one fixed timestamp."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
         # [Content_Types].xml goes first, as office programs expect.
