@@ -1,15 +1,36 @@
-"""Define the JSON form of every result, for the command line and any server."""
+"""Define the JSON form of every result, for the command line and any server.
 
-from collections.abc import Callable, Iterator, Sequence
+Every function returns or yields what `json.dumps` takes: dicts, lists, strings, numbers, booleans and None.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semsearch.requests import SearchRequest, SimilarRequest
-from semsearch.types import Hit
+from semsearch.types import TIERS, Group, Hit
+
+if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
+    from semsearch.dedup import Duplicates
+    from semsearch.dedup.comparison import Comparison
+    from semsearch.dedup.in_files import Dataset, Leaks
+    from semsearch.dedup.quarantine import Outcome
+    from semsearch.dedup.runs import QuarantineRun
+    from semsearch.ingest.lookup import DocumentVectors
+    from semsearch.ingest.report import IngestReport
+    from semsearch.storage.check import CheckReport
+    from semsearch.storage.forget import Forgotten
+    from semsearch.storage.index_dir import Status
+    from semsearch.storage.library import Salvage
+    from semsearch.text.diff import Segment
+    from semsearch.tuning.threshold import Tuning
 
 PathOf = Callable[[str], Path]
 """Returns the file of a source, as `Index.path_of` does."""
 
+_BATCH = 256
+"""The number of texts that are read at a time."""
 _EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 
 
@@ -65,3 +86,210 @@ def _located(path_of: PathOf, hit: Hit, explain: bool) -> dict[str, Any]:
         "end": hit.end,
         "passage_id": hit.passage_id,
     }
+
+
+# -- near-duplicates ------------------------------------------------------------------------------------
+
+
+def duplicates_json(
+    found: "Duplicates", origin: str, difference: Callable[[str, str], str] | None = None
+) -> dict[str, Any]:
+    """Return the groups of near-duplicates, their counts, and the rejected pairs where there are any.
+
+    `origin` says where the threshold comes from. `difference` is as in `group_rows`.
+    """
+    names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
+    return {
+        **{name: getattr(found, name) for name in names},
+        "threshold_origin": origin,
+        **({"rejected": [asdict(pair) for pair in found.rejected]} if found.rejected else {}),
+        "groups": list(group_rows(found, difference)),
+    }
+
+
+def group_rows(
+    found: "Duplicates", difference: Callable[[str, str], str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield an object for each group. `difference` describes how a member's text differs from the keeper's."""
+    for number, group in enumerate(found.groups, 1):
+        row = {"group": number, **asdict(group), "weakest": group.weakest}
+        for member in row["members"]:
+            if member["probability"] is None:
+                del member["probability"]
+        if difference is not None:
+            for member, text in zip(row["members"], _differences(found, group, difference), strict=True):
+                member["difference"] = text
+        yield row
+
+
+def _differences(found: "Duplicates", group: Group, difference: Callable[[str, str], str]) -> Iterator[str]:
+    """Yield how each member differs from the keeper; the empty string for an exact copy."""
+    (keeper,) = found.texts([group.keeper])
+    for start in range(0, len(group.members), _BATCH):
+        members = group.members[start : start + _BATCH]
+        for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
+            yield "" if member.tier == "exact" else difference(keeper, text)
+
+
+def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[str, Any]:
+    """Return the test records that occur in the training set, and their counts."""
+    return {
+        "threshold": found.threshold,
+        "max_rate": max_rate,
+        "total": found.total,
+        "against": found.against,
+        "leaked": len(found.pairs),
+        "rate": found.rate,
+        **{tier: found.count(tier) for tier in TIERS},
+        "skipped": [asdict(skipped) for skipped in data.skipped],
+        "leaks": list(leak_rows(found, data)),
+    }
+
+
+def leak_rows(found: "Leaks", data: "Dataset") -> Iterator[dict[str, Any]]:
+    """Yield an object for each test record that occurs in the training set."""
+    for start in range(0, len(found.pairs), _BATCH):
+        some = slice(start, start + _BATCH)
+        texts = data.texts(found.positions[some].tolist())
+        for pair, text in zip(found.pairs[some], texts, strict=True):
+            yield {
+                "test": pair.left,
+                "train": pair.right,
+                "tier": pair.tier,
+                "similarity": pair.similarity,
+                "jaccard": pair.jaccard,
+                "text": text,
+            }
+
+
+def comparison_json(found: "Comparison") -> dict[str, Any]:
+    """Return the comparison of two documents."""
+    difference, a, b = found.difference, found.coverage_a, found.coverage_b
+    return {
+        "a": {
+            "name": found.a.name,
+            "words": difference.words_a,
+            "containment": difference.containment_a,
+            "similarity": a.similarity,
+            "passages": list(_closest(found.a, found.b, a.row.tolist(), a.cosine.tolist())),
+        },
+        "b": {
+            "name": found.b.name,
+            "words": difference.words_b,
+            "containment": difference.containment_b,
+            "similarity": b.similarity,
+            "passages": list(_closest(found.b, found.a, b.row.tolist(), b.cosine.tolist())),
+        },
+        "similarity": found.similarity,
+        "jaccard": found.jaccard,
+        "tier": found.tier,
+        "threshold": found.threshold,
+        "shared_words": difference.shared,
+        "negations": list(map(_sides, difference.negations)),
+        "numbers": list(map(_sides, difference.numbers)),
+        "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in difference.segments],
+    }
+
+
+def _closest(
+    own: "DocumentVectors", other: "DocumentVectors", rows: Sequence[int], cosines: Sequence[float]
+) -> Iterator[dict[str, Any]]:
+    """Yield each passage of a document with the closest one of the other."""
+    for at, (row, cosine) in enumerate(zip(rows, cosines, strict=True)):
+        yield {"passage": own.at(at), "best": other.at(row), "cosine": cosine}
+
+
+def _sides(segment: "Segment") -> dict[str, str]:
+    return {"a": segment.a.strip(), "b": segment.b.strip()}
+
+
+def outcome_json(outcome: "Outcome") -> dict[str, Any]:
+    """Return what `apply` or `undo` did."""
+    return _object(outcome)
+
+
+def runs_json(runs: Sequence["QuarantineRun"]) -> list[dict[str, Any]]:
+    """Return the runs that can be undone."""
+    return [{"run": run.name, "mode": run.mode, "files": len(run.removals)} for run in runs]
+
+
+# -- the index ------------------------------------------------------------------------------------------
+
+
+def ingest_json(report: "IngestReport") -> dict[str, Any]:
+    """Return what an ingest did."""
+    return _object(report)
+
+
+def status_json(status: "Status") -> dict[str, Any]:
+    """Return where an index is, what made it and what it contains."""
+    return _object(status)
+
+
+def removed_json(count: int) -> dict[str, Any]:
+    """Return how many sources were removed."""
+    return {"removed": count}
+
+
+def forgotten_json(forgotten: "Forgotten") -> dict[str, Any]:
+    """Return what was forgotten, and what the search for traces found."""
+    return _object(forgotten)
+
+
+def check_json(report: "CheckReport") -> dict[str, Any]:
+    """Return what a check of an index found."""
+    return {**_object(report), "sound": report.sound}
+
+
+def repair_json(passages: int, salvaged: "Salvage | None") -> dict[str, Any]:
+    """Return what a repair rebuilt and, where the Library was damaged, what was saved of it."""
+    return {"passages": passages, "salvaged": salvaged and _object(salvaged)}
+
+
+# -- tuning and evaluation ------------------------------------------------------------------------------
+
+
+def tuning_json(tuning: "Tuning", model: str, saved_in: Path | None) -> dict[str, Any]:
+    """Return a tuned threshold, the model it is for, and the folder of the index it was saved in."""
+    return {**tuning.to_dict(), "model": model, "saved_in": str(saved_in) if saved_in else None}
+
+
+def evaluation_json(pairs: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the reports on some models, each as `ModelReport.to_dict` gives it. `pairs` is the name of the pairs."""
+    return {"pairs": pairs, "models": list(reports)}
+
+
+def retrieval_json(
+    model: str,
+    *,
+    documents: int,
+    queries: int,
+    queries_without_text: int,
+    relevant_documents_absent: int,
+    modes: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    """Return the quality of search on a collection: the measures of each mode, and the counts behind them."""
+    return {
+        "model": model,
+        "documents": documents,
+        "queries": queries,
+        "queries_without_text": queries_without_text,
+        "relevant_documents_absent": relevant_documents_absent,
+        "modes": {mode: dict(measures) for mode, measures in modes.items()},
+    }
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a dataclass as a dict of its fields."""
+    return {field.name: _value(getattr(value, field.name)) for field in fields(value)}
+
+
+def _value(value: Any) -> Any:
+    """Return a field's value for JSON: a dataclass as a dict and a path as a string, at any depth."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _object(value)
+    if isinstance(value, Mapping):
+        return {str(key): _value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""The values that pass between rooms: frozen, plain, and free of behaviour beyond what their fields imply."""
+"""Define the values that all parts of the package share: frozen, plain, and without behaviour."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Literal, get_args
 
 Scalar = str | int | float | bool
 Unit = Literal["line", "page", "row", "paragraph"]
-"""What the numbers of a location count. Lines, rows and pages are those of the *file*, from 1."""
+"""The unit of a location's numbers, which count from 1 in the file."""
 
 
 def place(unit: Unit, first: int, last: int) -> str:
-    """A location as it follows a file's name: `:3-9` for lines, `, page 2` for the rest."""
+    """Return a location as it follows a file's name: `:3-9` for lines, `, page 2` for other units."""
     numbers = str(first) if first == last else f"{first}-{last}"
     return f":{numbers}" if unit == "line" else f", {unit} {numbers}"
 
@@ -20,8 +20,8 @@ def place(unit: Unit, first: int, last: int) -> str:
 class Document:
     """One text to index: a whole file, or one row of a CSV/JSONL file. `text` is as read, not yet cleaned.
 
-    `numbers[i]` is the location (see `unit`) of line `i` of `text`; None means that line i is at `i + 1`.
-    `row_id` tells the rows of one source apart and is empty for a whole file.
+    `numbers[i]` is the location of line `i` of `text`, in the unit of the document; None stands for `i + 1`. `row_id`
+    identifies a row of its source and is empty for a whole file.
     """
 
     source: str
@@ -33,15 +33,15 @@ class Document:
 
     @property
     def name(self) -> str:
-        """The document's name in an index: its source, with `#row` when it is one row of it."""
+        """The document's name in an index: its source, and `#row` for a row."""
         return f"{self.source}#{self.row_id}" if self.row_id else self.source
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A path that was not ingested, and why (`reason` is a short phrase such as "binary file").
+    """A path that was not ingested, with a short `reason` such as "binary file".
 
-    `failed` tells a source that *should* have been read (exit code 3) from one left out on purpose.
+    `failed` is True for a source that could not be read (exit code 3), and False for one left out on purpose.
     """
 
     path: str
@@ -50,20 +50,33 @@ class Skipped:
 
 
 Mode = Literal["hybrid", "dense", "lexical"]
-"""What a search goes by: meaning and words together, meaning alone, words alone."""
+"""The kind of a search: by meaning and words, by meaning alone, or by words alone."""
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found by a query. `highlight` is the [start, end) span of the sentence in `text` most like the query;
-    `copies` are near-copies of it that were found beside it. `heading` is the path of the headings it stands under,
-    such as `Guide > Install`, or empty.
+    """A passage found by a query.
 
-    `score` is what hits rank by: of a dense search the `cosine` in [-1, 1], of a lexical one `bm25`, at least 0, and
-    of a hybrid one both together and what its document adds, see `semsearch.search.fusion`. `cosine` or `bm25` is None where
-    the mode has none. The ranks by either alone are given on request, and the factor by which its document has changed
-    the score; a passage with none of the words has no `lexical_rank`.
+    Args:
+        score: The number that hits rank by: `cosine` in a dense search, `bm25` in a lexical search, and in a hybrid
+            search a combination of both with what the document adds, see `semsearch.search.fusion`.
+        source: The name of the file, see `Index.path_of`.
+        document: The name of the document: the source, and `#row` for a row.
+        text: The text of the passage, cleaned.
+        unit: The unit of `start` and `end`.
+        start: The first line, page, row or paragraph of the passage in the file.
+        end: The last one.
+        passage_id: The name of the passage, the same in every index with the same text at the same place.
+        heading: The path of headings above the passage, such as `Guide > Install`, or empty.
+        metadata: The metadata of the document.
+        highlight: The [start, end) span in `text` of the sentence that answers the query best; (0, 0) if not searched.
+        copies: Near-copies that were collapsed into the hit.
+        cosine: The cosine with the query, in [-1, 1]; None in a lexical search.
+        bm25: The BM25 score of the words, at least 0; None in a dense search.
+        dense_rank: The rank by cosine, on request.
+        lexical_rank: The rank by BM25, on request; None where the passage has none of the words.
+        document_factor: The factor by which the document changed the score, on request.
     """
 
     score: float
@@ -86,17 +99,17 @@ class Hit:
 
 
 Tier = Literal["exact", "lexical", "semantic"]
-"""How alike two texts are: equal after cleaning; sharing most of their word triples; alike to the model."""
+"""How similar two texts are: equal after cleaning; equal in most word triples; or similar in meaning only."""
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Level = Literal["document", "passage"]
-"""What near-duplicates are looked for among: whole documents, or their passages."""
+"""The texts that are compared: whole documents, or passages."""
 Linkage = Literal["keeper", "complete", "single"]
-"""What holds a group together: every member is like the keeper; all are like each other; a chain of likeness."""
+"""The pairs that a group needs: each member with the keeper; every two members; or a chain (single linkage)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two near-duplicates: the cosine of their vectors, the Jaccard similarity of their shingles, and the tier."""
+    """Two near-duplicates: their similarity in [-1, 1], the Jaccard similarity of their word triples, and the tier."""
 
     left: str
     right: str
@@ -107,31 +120,34 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A duplicate in a group, compared with the group's keeper. What is `protected` is never to be removed. `chance` is
-    that of the two being duplicates, where a verifier was asked."""
+    """A duplicate in a group, compared with the group's keeper.
+
+    A `protected` member is never removed. `probability` is that of a duplicate, by the saved classifier; None where
+    there is no classifier, or where it does not apply.
+    """
 
     name: str
     similarity: float
     jaccard: float
     tier: Tier
     protected: bool = False
-    chance: float | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Two texts that are alike to the model, but no duplicates to the verifier; `reason` is for people."""
+    """Two texts with similar vectors that the classifier rejects as duplicates; `reason` is for people."""
 
     left: str
     right: str
     similarity: float
-    chance: float | None
+    probability: float | None
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Near-duplicates of one keeper. `lowest` is the least similarity of any two of them, the keeper included."""
+    """Near-duplicates of one keeper. `lowest` is the lowest similarity of any two of them, including the keeper."""
 
     keeper: str
     members: tuple[Member, ...]
@@ -139,17 +155,17 @@ class Group:
 
     @property
     def weakest(self) -> float:
-        """The lowest similarity of any member to the keeper."""
+        """The lowest similarity of a member with the keeper."""
         return min(member.similarity for member in self.members)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPair:
-    """Two texts with a judgement. `score` is graded (any scale); `duplicate` is yes/no; at least one is set.
+    """Two texts with a label: `score` is a grade on any scale, `duplicate` is yes or no, and at least one is set.
 
-    `split` is the data set's own ("train", "test", ...) or empty; `kind` is a free label such as "negation". `weight`
-    is how many pairs it stands for, where they were sampled unevenly. `cosine` is what `model` (name and precision)
-    makes of the two where that is known already: of long texts it is that of `dedup`, passage by passage.
+    `split` is the name of the data set's split ("train", "test", ...) or empty; `kind` is a free label such as
+    "negation". `weight` is the number of pairs that an unevenly sampled pair stands for. `cosine` is the similarity by
+    `model` (name and dtype), as `dedup` computes it, where that is known already.
     """
 
     text_a: str
@@ -164,5 +180,5 @@ class LabelledPair:
 
 
 def field_name(name: str) -> str:
-    """A field's name as it is compared: without case, blanks as `_`."""
+    """Return the normalized name of a field: lower case, with `_` for blanks."""
     return re.sub(r"\s+", "_", name.strip()).casefold()

@@ -208,7 +208,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
     with create_index(tmp_path / ".semsearch") as index:
         index.ingest([tmp_path])
         before = index.duplicates(0.8)
-        assert {m.chance for group in before.groups for m in group.members} == {None}
+        assert {m.probability for group in before.groups for m in group.members} == {None}
         with pytest.raises(InvalidInput, match="no threshold is known that promises"):
             index.duplicates(precision=0.9)
         pairs, _ = examples(900, seed=4)
@@ -224,7 +224,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
         found = index.duplicates(precision=0.9)
         assert [member.name for member in found.groups[0].members] == ["f.txt", "b.txt"]
         least = index.verifier["chance"]
-        assert all(m.chance >= least for g in found.groups for m in g.members if m.tier != "exact")
+        assert all(m.probability >= least for g in found.groups for m in g.members if m.tier != "exact")
         why = {frozenset((pair.left, pair.right)): pair.reason for pair in found.rejected}
         assert why[frozenset(("a.txt", "c.txt"))].startswith("negations differ: ")
         assert why[frozenset(("a.txt", "d.txt"))].startswith("two parts have changed places: ")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ def bench_search_(
         name = index.model
     if as_json:
         render.emit_json(
-            {
-                "model": name,
-                "documents": collection.documents,
-                "queries": len(collection.queries),
-                "queries_without_text": collection.unasked,
-                "relevant_documents_absent": collection.absent,
-                "modes": {mode: asdict(measures) for mode, measures in found.items()},
-            }
+            serialize.retrieval_json(
+                name,
+                documents=collection.documents,
+                queries=len(collection.queries),
+                queries_without_text=collection.unasked,
+                relevant_documents_absent=collection.absent,
+                modes={mode: asdict(measures) for mode, measures in found.items()},
+            )
         )
     else:
         rows = ((mode, *(f"{value:.4f}" for value in astuple(one))) for mode, one in found.items())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.pair_options import promised
 
@@ -218,10 +219,11 @@ def dedup_(
                 steps = index.plan(found, keep, tiers)
                 steps.save(plan)
                 said += _planned(steps, plan)
+        difference = groups.difference if explain else None
         if as_json:
-            render.emit_json(groups.summary(found, origin) | {"groups": list(groups.values(found, explain))})
+            render.emit_json(serialize.duplicates_json(found, origin, difference))
         elif as_jsonl:
-            render.emit_jsonl(groups.values(found, explain))
+            render.emit_jsonl(serialize.group_rows(found, difference))
         elif as_csv:
             groups.table(found)
         else:

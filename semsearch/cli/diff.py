@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
 
         comparison = compare_documents(a, b, load_embedder, threshold=DEFAULT_THRESHOLD)
     if as_json:
-        render.emit_json(_values(comparison))
+        render.emit_json(serialize.comparison_json(comparison))
     else:
         _show(comparison, full)
 
@@ -166,38 +167,6 @@ def _head(text: str, size: int) -> str:
 
 def _tail(text: str, size: int) -> str:
     return text if len(text) <= size else " … " + text[-size:].split(" ", 1)[-1]
-
-
-def _values(found: "Comparison") -> dict[str, Any]:
-    """A comparison as JSON has it."""
-    difference = found.difference
-
-    def side(
-        own: "DocumentVectors", other: "DocumentVectors", coverage: "Coverage", words: int, share: float
-    ) -> dict[str, Any]:
-        return {
-            "name": own.name,
-            "words": words,
-            "containment": share,
-            "similarity": coverage.similarity,
-            "passages": [
-                {"passage": own.at(row), "best": other.at(int(best)), "cosine": float(cosine)}
-                for row, (best, cosine) in enumerate(zip(coverage.row, coverage.cosine, strict=True))
-            ],
-        }
-
-    return {
-        "a": side(found.a, found.b, found.coverage_a, difference.words_a, difference.containment_a),
-        "b": side(found.b, found.a, found.coverage_b, difference.words_b, difference.containment_b),
-        "similarity": found.similarity,
-        "jaccard": found.jaccard,
-        "tier": found.tier,
-        "threshold": found.threshold,
-        "shared_words": difference.shared,
-        "negations": [{"a": s.a.strip(), "b": s.b.strip()} for s in difference.negations],
-        "numbers": [{"a": s.a.strip(), "b": s.b.strip()} for s in difference.numbers],
-        "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in difference.segments],
-    }
 
 
 # -- for people ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli import pair_options as labelled
 
@@ -111,7 +112,7 @@ def eval_(
     if report is not None:
         write_report(report, pairs.name, found)
     if as_json:
-        render.emit_json({"pairs": pairs.name, "models": [one.to_dict() for one in found]})
+        render.emit_json(serialize.evaluation_json(pairs.name, [one.to_dict() for one in found]))
     else:
         _show(pairs.name, found)
     for one in found:

@@ -1,8 +1,7 @@
 """Groups of near-duplicates as a person, a program or a spreadsheet sees them."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,26 +17,6 @@ _READ = 256
 """Texts read in one go for --explain."""
 
 
-def summary(found: "Duplicates", origin: str) -> dict[str, Any]:
-    """What was found, but for the groups, as JSON has it; `origin` says where the threshold comes from."""
-    names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
-    summary = {name: getattr(found, name) for name in names} | {"threshold_origin": origin}
-    return summary | ({"rejected": list(map(asdict, found.rejected))} if found.rejected else {})
-
-
-def values(found: "Duplicates", explain: bool) -> Iterator[dict[str, Any]]:
-    """Groups as JSON has them."""
-    for number, group in enumerate(found.groups, 1):
-        value = {"group": number, **asdict(group), "weakest": group.weakest}
-        for member in value["members"]:
-            if member["chance"] is None:
-                del member["chance"]
-        if explain:
-            for member, text in zip(value["members"], _differences(found, group), strict=True):
-                member["difference"] = text.plain
-        yield value
-
-
 def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
     """What differs between each member and the keeper, and nothing for an exact copy."""
     from rich.text import Text
@@ -49,6 +28,13 @@ def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
         members = group.members[start : start + _READ]
         for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
             yield Text() if member.tier == "exact" else explain(keeper, text, ("the keeper", "this"))
+
+
+def difference(keeper: str, text: str) -> str:
+    """Return how a member's text differs from the keeper's, without colours."""
+    from semsearch.cli.diff import explain
+
+    return explain(keeper, text, ("the keeper", "this")).plain
 
 
 def table(found: "Duplicates") -> None:
@@ -74,7 +60,7 @@ def show(found: "Duplicates", explain: bool) -> None:
         differences = _differences(found, group) if explain else iter(())
         for member in group.members:
             kept = "  (protected)" if member.protected else ""
-            chance = f"P {member.chance:.2f}  " if member.chance is not None else ""
+            chance = f"P {member.probability:.2f}  " if member.probability is not None else ""
             click.echo(
                 f"  {member.tier:<8}  {member.similarity:.4f}  {chance}{render.name(member.name)}{kept}"
             )
@@ -91,7 +77,7 @@ def show(found: "Duplicates", explain: bool) -> None:
 def _show_turned_down(found: "Duplicates") -> None:
     """What the verifier has turned down, and why."""
     for pair in found.rejected:
-        chance = f"  P {pair.chance:.2f}" if pair.chance is not None else ""
+        chance = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
         click.echo(f"turned down  {pair.similarity:.4f}{chance}  {render.name(pair.left)}")
         click.echo(f"{'':21}{render.name(pair.right)}")
         click.echo(f"{'':21}{render.plain(pair.reason)}")

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def ingest_(
                 _watch(index, roots, fields, max_size)
                 return
     if as_json:
-        render.emit_json(asdict(report))
+        render.emit_json(serialize.ingest_json(report))
     _summarise(report, verbose)
     if report.failed:
         raise click.exceptions.Exit(3)

@@ -1,14 +1,14 @@
 """`semsearch leak`."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.dedup import read_dataset
 
@@ -121,11 +121,12 @@ def leak_(
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress)
         if as_json:
-            render.emit_json(_document(found, data, max_rate))
+            rate = None if max_rate is None else float(max_rate)
+            render.emit_json(serialize.leaks_json(found, data, rate))
         elif as_jsonl:
-            render.emit_jsonl(_rows(found, data))
+            render.emit_jsonl(serialize.leak_rows(found, data))
         elif as_csv:
-            render.emit_csv(_COLUMNS, map(_cells, _rows(found, data)))
+            render.emit_csv(_COLUMNS, map(_cells, serialize.leak_rows(found, data)))
         else:
             _show(found, data)
         render.tell_skipped(data.skipped)
@@ -144,30 +145,6 @@ def leak_(
                 _write_junit(junit, found, data, max_rate, above)
     if above or data.failed:
         raise click.exceptions.Exit(1 if above else 3)
-
-
-def _rows(found: "Leaks", data: "Dataset") -> Iterator[dict[str, Any]]:
-    """Leaked records as JSON and CSV have them."""
-    for start in range(0, len(found.pairs), _READ):
-        some = slice(start, start + _READ)
-        texts = data.texts(found.positions[some].tolist())
-        for pair, text in zip(found.pairs[some], texts, strict=True):
-            scores = (pair.tier, pair.similarity, pair.jaccard)
-            yield dict(zip(_COLUMNS, (pair.left, pair.right, *scores, text), strict=True))
-
-
-def _document(found: "Leaks", data: "Dataset", max_rate: Fraction | None) -> dict[str, Any]:
-    return {
-        "threshold": found.threshold,
-        "max_rate": None if max_rate is None else float(max_rate),
-        "total": found.total,
-        "against": found.against,
-        "leaked": len(found.pairs),
-        "rate": found.rate,
-        **{tier: found.count(tier) for tier in _ADVERBS},
-        "skipped": [asdict(skipped) for skipped in data.skipped],
-        "leaks": list(_rows(found, data)),
-    }
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -191,7 +168,7 @@ def _show(found: "Leaks", data: "Dataset") -> None:
             f"{row['jaccard']:.4f}",
             _short(row["text"]),
         )
-        for row in _rows(found, data)
+        for row in serialize.leak_rows(found, data)
     )
     render.table(_COLUMNS, rows, right=(3, 4))
 
@@ -230,7 +207,7 @@ def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction
     case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
     listed = "\n".join(
         f"{row['test']} is in {row['train']} ({row['tier']}, {row['similarity']:.4f}): {_short(row['text'])}"
-        for row in _rows(found, data)
+        for row in serialize.leak_rows(found, data)
     )
     details = ("failure", {"message": _said(found)}) if above else ("system-out", {})
     part = ElementTree.SubElement(case, *details)

@@ -1,10 +1,10 @@
 """`semsearch check`, `semsearch repair` and `semsearch forget`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 
 
@@ -31,7 +31,7 @@ def check_(folder: Path | None, wait: float, as_json: bool) -> None:
     with Index.open(folder, wait=wait) as index:
         found = index.check()
     if as_json:
-        render.emit_json(asdict(found) | {"sound": found.sound})
+        render.emit_json(serialize.check_json(found))
     else:
         for finding in found.findings:
             click.echo(
@@ -79,7 +79,7 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     with Index.open(folder, wait=wait) as index, render.counting("repair", "passages") as progress:
         count = index.repair(progress)
     if as_json:
-        render.emit_json({"passages": count, "salvaged": saved and asdict(saved)})
+        render.emit_json(serialize.repair_json(count, saved))
     render.talk(f"made the vector index anew: {render.plural(count, 'passage')}")
     if saved is not None and saved.lost:
         raise click.exceptions.Exit(3)
@@ -113,7 +113,7 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
         done = index.forget(source, verify=verify)
         where = render.relative(index.folder)
     if as_json:
-        render.emit_json(asdict(done))
+        render.emit_json(serialize.forgotten_json(done))
     render.talk(f"forgot {render.plural(done.sources, 'source')}, {render.plural(done.passages, 'passage')}")
     if not verify:
         return

@@ -1,11 +1,11 @@
 """`semsearch apply` and `semsearch undo`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def undo_(
         if only_list:
             found = index.runs(quarantine=quarantine)
             if as_json:
-                render.emit_json(
-                    [{"run": one.name, "mode": one.mode, "files": len(one.removals)} for one in found]
-                )
+                render.emit_json(serialize.runs_json(found))
             else:
                 for one in found:
                     click.echo(f"{one.name}  {one.mode}  {render.plural(len(one.removals), 'file')}")
@@ -142,7 +140,7 @@ def undo_(
 def _show(outcome: "Outcome", done: str, already: str, as_json: bool) -> None:
     """What became of each source, one a line, and the counts."""
     if as_json:
-        render.emit_json(asdict(outcome))
+        render.emit_json(serialize.outcome_json(outcome))
     else:
         for source in outcome.done:
             click.echo(f"{done}  {render.name(source)}")

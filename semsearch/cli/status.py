@@ -1,10 +1,10 @@
 """`semsearch status` and `semsearch remove`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.pair_options import promised
 
@@ -38,7 +38,7 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
             return
         status = index.status()
     if as_json:
-        render.emit_json(asdict(status))
+        render.emit_json(serialize.status_json(status))
         return
     settings, counts = status.settings, status.counts
     threshold = status.threshold
@@ -93,5 +93,5 @@ def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> Non
     with Index.open(folder, wait=wait) as index:
         count = index.remove(source)
     if as_json:
-        render.emit_json({"removed": count})
+        render.emit_json(serialize.removed_json(count))
     render.talk(f"removed {render.plural(count, 'source')} from the index")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli import pair_options as labelled
 
@@ -127,9 +128,7 @@ def tune_(
     if plot is not None:
         save_plot(tuning.curve, tuning.threshold, plot, f"{pairs.name}: {tuning.rule}, {model}")
     if as_json:
-        render.emit_json(
-            tuning.to_dict() | {"model": model, "saved_in": str(index.folder) if index else None}
-        )
+        render.emit_json(serialize.tuning_json(tuning, model, index.folder if index else None))
     else:
         _show(tuning)
     labelled.warn_unknown(found.unknown, model)

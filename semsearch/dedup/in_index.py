@@ -185,7 +185,7 @@ def _with_chances(found: Duplicates, verifier: PairClassifier | None) -> Duplica
             cosines = [member.similarity for member in asked]
             chances = verifier.probabilities(cosines, [keeper] * len(others), others).tolist()
             chance = dict(zip((member.name for member in asked), chances, strict=True))
-            members = (replace(member, chance=chance.get(member.name)) for member in group.members)
+            members = (replace(member, probability=chance.get(member.name)) for member in group.members)
             group = replace(group, members=tuple(members))
         groups.append(group)
     return replace(found, groups=tuple(groups))
