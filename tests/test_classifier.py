@@ -210,18 +210,18 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
         before = index.duplicates(0.8)
         assert {m.probability for group in before.groups for m in group.members} == {None}
         with pytest.raises(InvalidInput, match="no threshold is known that promises"):
-            index.duplicates(precision=0.9)
+            index.duplicates(min_precision=0.9)
         pairs, _ = examples(900, seed=4)
         index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.9))
         assert index.status().verifier["promise"]["least"] == 0.9
         with pytest.raises(InvalidInput, match="no threshold is known"):
-            index.duplicates(precision=0.95)
+            index.duplicates(min_precision=0.95)
         plain = index.duplicates(0.8)
         assert [(g.keeper, [m.name for m in g.members]) for g in plain.groups] == [
             (g.keeper, [m.name for m in g.members]) for g in before.groups
         ]
     with open_index(tmp_path / ".semsearch") as index:
-        found = index.duplicates(precision=0.9)
+        found = index.duplicates(min_precision=0.9)
         assert [member.name for member in found.groups[0].members] == ["f.txt", "b.txt"]
         least = index.verifier["chance"]
         assert all(m.probability >= least for g in found.groups for m in g.members if m.tier != "exact")

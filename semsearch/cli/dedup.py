@@ -213,7 +213,7 @@ def dedup_(
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
         else:
             index = stack.enter_context(Index.open(folder))
-            grouping |= {"level": level, "from_run": from_run, "precision": precision}
+            grouping |= {"level": level, "from_run": from_run, "min_precision": precision}
             found, origin = _in_index(index, threshold, grouping)
             if plan:
                 steps = index.plan(found, keep, tiers)
@@ -277,8 +277,8 @@ def _in_index(
     """The groups in the index, and where the threshold comes from."""
     with render.counting("compare", "pairs") as progress:
         found = index.duplicates(threshold, progress=progress, **grouping)
-    if grouping["precision"] is not None:
-        return found, _promise(grouping["precision"], index)
+    if grouping["min_precision"] is not None:
+        return found, _promise(grouping["min_precision"], index)
     if threshold is not None:
         return found, "given"
     saved = index.threshold
