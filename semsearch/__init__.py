@@ -38,6 +38,7 @@ __all__ = [
     "IndexDamaged",
     "IndexLocked",
     "IndexNotFound",
+    "IngestProgress",
     "IngestReport",
     "InvalidInput",
     "LabelledPair",
@@ -52,7 +53,6 @@ __all__ = [
     "PairSet",
     "Plan",
     "PlanStep",
-    "Progress",
     "Promise",
     "Quality",
     "QuarantineRun",
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     )
     from semsearch.index import Index
     from semsearch.ingest.lookup import DocumentVectors
-    from semsearch.ingest.report import IngestReport, Progress
+    from semsearch.ingest.report import IngestProgress, IngestReport
     from semsearch.readers import RowFields
     from semsearch.requests import (
         DedupOptions,
@@ -154,7 +154,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
         "storage.index_dir": "Status",
-        "ingest.report": "IngestReport Progress",
+        "ingest.report": "IngestProgress IngestReport",
         "ingest.lookup": "DocumentVectors",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",

@@ -18,8 +18,8 @@ from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.errors import FingerprintMismatch
-from semsearch.ingest.report import Change, IngestReport, Progress
-from semsearch.ingest.run import Run
+from semsearch.ingest.report import Change, IngestProgress, IngestReport
+from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import keys_of, source_key
 from semsearch.ingest.survey import Survey
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
@@ -204,13 +204,13 @@ class Index:
         fields: RowFields = RowFields(),
         max_bytes: int = DEFAULT_MAX_BYTES,
         dry_run: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-        tell: Callable[[Change, str], None] | None = None,
+        progress: Callable[[IngestProgress], None] | None = None,
+        on_change: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to date with files and folders: add new sources, replace changed, remove vanished.
 
-        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. `tell` is
-        called, from another thread, with each source that was changed, once it is. Raises `InvalidInput` for a path
+        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. `on_change`
+        is called, from another thread, with each source that was changed, once it is. Raises `InvalidInput` for a path
         that does not exist and `IndexLocked` while another process writes.
         """
         roots = [Path(path) for path in paths]
@@ -221,8 +221,8 @@ class Index:
             self._vectors.recover()
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             if survey.changed or survey.gone or standard_input is not None:
-                run = Run(survey, self._library, self.embedder, self._vectors.sync)
-                report = run.ingest(standard_input, progress, tell)
+                run = IngestRun(survey, self._library, self.embedder, self._vectors.sync)
+                report = run.run(standard_input, progress, on_change)
             else:  # nothing to do: neither the model nor Chroma is loaded for it
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)

@@ -153,7 +153,7 @@ def test_sizes_are_understood(here: Path) -> None:
 def test_text_that_the_model_does_not_know_is_pointed_out(here: Path) -> None:
     Path("zh.txt").write_text("把梯子还给图书馆的时候，请先把它擦干净。", encoding="utf-8")
     result = run("ingest", "zh.txt")
-    assert "does not know" in result.stderr and "multilingual" in result.stderr
+    assert "outside the model's vocabulary" in result.stderr and "multilingual" in result.stderr
 
 
 # -- query --------------------------------------------------------------------------------------------------

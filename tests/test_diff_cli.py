@@ -153,9 +153,9 @@ def test_without_an_index_two_files_will_do(tmp_path: Path, monkeypatch: pytest.
     Path("rows.csv").write_text("id,text\n1,You may never open it.\n")
     text = run("live.md", "rows.csv#1").stdout
     assert "a negation differs: always / never" in text
-    assert "live.md is no file" not in text
+    assert "live.md does not exist" not in text
     error = run("live.mb", "rows.csv#1", code=2).stderr
-    assert "live.mb is no file" in error and "did you mean live.md" in error
+    assert "live.mb does not exist" in error and "did you mean live.md" in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["live.md", "rows.csv"]
 
 

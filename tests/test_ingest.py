@@ -21,7 +21,7 @@ from tiny_embedder import TinyEmbedder, create_index, open_index
 from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.index import Index
-from semsearch.ingest.report import IngestReport, Progress
+from semsearch.ingest.report import IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.readers import RowFields
 from semsearch.storage.library import DocumentRecord, Library, PassageRecord
@@ -394,7 +394,7 @@ def test_text_the_model_does_not_know_is_told(index: Index, docs: Path) -> None:
     write(docs / "apple.txt", "?a ?b and two more words here ?c of ten")  # 3 of 10 in the tiny model's eyes
     write(docs / "pear.md", "?a " + "known " * 30)  # 1 of 31: below five per cent
     report = index.ingest([docs])
-    assert report.unknown == (("docs/apple.txt", 0.3),)
+    assert report.oov_rates == (("docs/apple.txt", 0.3),)
 
 
 def test_text_the_real_model_does_not_know_is_told(sample_corpus: Path, tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_text_the_real_model_does_not_know_is_told(sample_corpus: Path, tmp_path
         shutil.copytree(sample_corpus / name, tmp_path / name)
     with Index.create(tmp_path / ".semsearch") as index:
         report = index.ingest([tmp_path / "zh", tmp_path / "faq"])
-        shares = dict(report.unknown)
+        shares = dict(report.oov_rates)
         assert shares.keys() == {f"zh/{path.name}" for path in (tmp_path / "zh").iterdir()}
         assert all(0.1 < share < 0.9 for share in shares.values())
         assert_sound(index)
@@ -420,7 +420,7 @@ def write_rows(path: Path, rows: Sequence[str]) -> None:
 def test_a_large_file_of_rows_streams_and_is_published_whole(index: Index, docs: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: IngestProgress) -> None:
         with open_index_quietly(index) as sources:
             seen.append((progress.passages, sources))
 
@@ -505,7 +505,7 @@ def test_lines_are_those_of_the_file(index: Index, docs: Path) -> None:
 
 def test_progress_grows_to_the_total(index: Index, docs: Path) -> None:
     write_rows(docs / "rows.csv", [f"row {number}" for number in range(4_500)])
-    told: list[Progress] = []
+    told: list[IngestProgress] = []
     index.ingest([docs], progress=told.append)
     total = sum(path.stat().st_size for path in docs.rglob("*") if path.is_file())
     assert {progress.total for progress in told} == {total}

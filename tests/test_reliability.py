@@ -118,7 +118,7 @@ def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) 
             if text.startswith(beginning):
                 note(phase, writing=True)
 
-    ingest._CHUNK_PASSAGES = 20
+    ingest._BATCH_PASSAGES = 20
     sync._BATCH = 15
     with open_index(folder / FOLDER, Marking(note)) as index:
         with index._library._writing() as db:
@@ -433,7 +433,7 @@ def test_what_has_rotted_is_not_merged_into_what_is_sound(tmp_path: Path) -> Non
 
 
 def ingest_rows(folder: Path, name: str) -> None:
-    ingest._CHUNK_PASSAGES = 50
+    ingest._BATCH_PASSAGES = 50
     with open_index(folder / FOLDER, wait=120) as index:
         index.ingest([folder / name])
 

@@ -1,4 +1,4 @@
-"""`semsearch ingest`."""
+"""Run `semsearch ingest`."""
 
 import sys
 from collections.abc import Iterator
@@ -46,8 +46,8 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 )
 @options.model
 @options.dtype
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
-@click.option("--watch", is_flag=True, help="Go on: bring the index up to date whenever files change.")
+@click.option("--dry-run", is_flag=True, help="Report what would change, and write nothing.")
+@click.option("--watch", is_flag=True, help="Keep running, and update the index whenever files change.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
 @options.wait
 @options.as_json
@@ -65,17 +65,17 @@ def ingest_(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Index files and folders, or bring them up to date.
+    """Index files and folders, or bring their index up to date.
 
-    PATH is a file, a folder, or - for standard input. Folders are walked; what .gitignore and .semsearchignore
-    name is left out, and so are hidden, binary and over-large files. Text, Markdown, reStructuredText, HTML, PDF,
-    DOCX, and CSV, TSV and JSONL row by row are read, and any other file that is text.
+    PATH is a file, a folder, or - for standard input. Folders are searched for files. Files that .gitignore or
+    .semsearchignore names are skipped, and so are hidden, binary and too large files. It reads HTML, PDF, DOCX, and any
+    file that is text, such as Markdown. Of a CSV, TSV or JSONL file, each row is a document.
 
-    Run it again at any time: unchanged files cost nothing, changed ones are replaced, vanished ones removed.
-    The index is made as ./.semsearch when there is none yet.
+    Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
+    from the index. If there is no index, it creates one in ./.semsearch.
 
-    With --watch it goes on until Ctrl-C or SIGTERM, which is exit code 0, and says on standard error what it adds,
-    updates and removes. The index is locked only while something is written to it.
+    With --watch it keeps running until Ctrl-C or SIGTERM, and then exits with code 0. It prints each source that it
+    adds, updates or removes to standard error. The index is locked only while it is written to.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
@@ -83,9 +83,7 @@ def ingest_(
     from semsearch.readers import RowFields
 
     if watch and (as_json or dry_run or "-" in paths):
-        raise click.UsageError(
-            "--watch goes with neither --json nor --dry-run, and cannot watch standard input"
-        )
+        raise click.UsageError("--watch cannot be used with --json, --dry-run or standard input")
     roots = [Path(path) for path in paths if path != "-"]
     for root in roots:
         if not root.exists() and not root.is_symlink():
@@ -108,7 +106,7 @@ def ingest_(
             index = Index.create(
                 where, model=model or "all-MiniLM-L6-v2", dtype=dtype or "float32", wait=wait
             )
-            render.talk(f"made a new index in {render.relative(where)}")
+            render.talk(f"created an index in {render.relative(where)}")
         with index:
             with render.counting("ingest", "passages") as show:
                 report = index.ingest(
@@ -120,18 +118,18 @@ def ingest_(
                     progress=lambda step: show(step.done, step.total, step.passages),
                 )
             if watch:
-                _summarise(report, verbose)
-                _watch(index, roots, fields, max_size)
+                _summarize(report, verbose)
+                _keep_up_to_date(index, roots, fields, max_size)
                 return
     if as_json:
         render.emit_json(serialize.ingest_json(report))
-    _summarise(report, verbose)
+    _summarize(report, verbose)
     if report.failed:
         raise click.exceptions.Exit(3)
 
 
-def _watch(index: "Index", roots: list[Path], fields: "RowFields", max_size: int) -> None:
-    """Bring the index up to date after each burst of changes, until the process is told to end."""
+def _keep_up_to_date(index: "Index", roots: list[Path], fields: "RowFields", max_size: int) -> None:
+    """Update the index after each burst of changes, until Ctrl-C or SIGTERM."""
     from semsearch.errors import IndexLocked
 
     failed: set[Skipped] = set()
@@ -143,20 +141,20 @@ def _watch(index: "Index", roots: list[Path], fields: "RowFields", max_size: int
                         roots,
                         fields=fields,
                         max_bytes=max_size,
-                        tell=lambda change, source: render.talk(f"{change} {render.name(source)}"),
+                        on_change=lambda change, source: render.talk(f"{change} {render.name(source)}"),
                     )
                     break
                 except IndexLocked as error:
                     render.talk(f"waiting: {error}")
             render.tell_skipped([skipped for skipped in report.failed if skipped not in failed])
             failed = set(report.failed)
-            if not burst:  # what changed between the first ingest and now has been seen too
+            if not burst:  # this ingest has also read what changed before the watch began
                 render.talk(f"watching {', '.join(render.name(str(root)) for root in roots)}; Ctrl-C ends it")
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block, and say so. What is being written then is there whole or not at all."""
+    """Let Ctrl-C and SIGTERM end the block, and report that. A write in progress is completed or undone as a whole."""
     import signal
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -168,22 +166,28 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _summarise(report: "IngestReport", verbose: bool) -> None:
-    """The summary for people, on standard error."""
-    counts = ", ".join(
-        f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed")
-    )
-    render.talk(f"{'would be: ' if report.dry_run else ''}{counts}, {len(report.skipped):,} skipped")
-    if not report.dry_run:
+def _summarize(report: "IngestReport", verbose: bool) -> None:
+    """Print the summary for people on standard error."""
+    skipped = f"{len(report.skipped):,} skipped"
+    if report.added or report.updated or report.removed:
+        counts = ", ".join(
+            f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed")
+        )
+        render.talk(f"{'dry run: ' if report.dry_run else ''}{counts}, {skipped}")
+    else:
+        render.talk(f"nothing to do: {report.unchanged:,} unchanged, {skipped}")
+    if report.documents:
         render.talk(
-            f"{render.plural(report.documents, 'document')} in {render.plural(report.passages, 'passage')},"
-            f" {report.embedded:,} of them new to the model, in {report.seconds:.1f} s"
+            f"read {render.plural(report.documents, 'document')} with {render.plural(report.passages, 'passage')}"
+            f" and embedded {render.plural(report.embedded, 'new text')} in {report.seconds:.1f} s"
         )
     render.tell_skipped(report.skipped, verbose=verbose)
-    if report.unknown:
-        worst = max(report.unknown, key=lambda source: source[1])
+    if report.oov_rates:
+        from semsearch.ingest.report import HIGH_OOV_RATE
+
+        source, rate = max(report.oov_rates, key=lambda source: source[1])
         render.talk(
-            f"warning: the model does not know much of the text of {render.plural(len(report.unknown), 'source')}:"
-            f" {worst[1]:.0%} of the tokens of {render.name(worst[0])}, so scores there mean little"
+            f"warning: in {render.plural(len(report.oov_rates), 'source')}, {HIGH_OOV_RATE:.0%} or more of the tokens"
+            f" are outside the model's vocabulary ({rate:.0%} in {render.name(source)}): scores there mean little"
         )
-        render.talk(f"hint: a new index with a multilingual model, such as --model {_MULTILINGUAL}")
+        render.talk(f"hint: create a new index with a multilingual model, such as --model {_MULTILINGUAL}")

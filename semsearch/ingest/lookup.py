@@ -1,7 +1,7 @@
-"""Look up one document by name, in the Library or as a file."""
+"""Look up one document by its name, in the Library or as a file."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,13 +11,13 @@ from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.reading import walk_named
 from semsearch.readers import read
-from semsearch.storage.library import Library
+from semsearch.storage.library import Library, PassageRecord, StoredPassage
 from semsearch.types import Document, Skipped, Unit, place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DocumentVectors:
-    """A document by name, in order: the cleaned texts of its passages, where they are, their vectors [n, d]."""
+    """A document and the passages it has: their cleaned `texts`, their `places` and their `vectors` [n, d]."""
 
     name: str
     texts: tuple[str, ...]
@@ -26,60 +26,62 @@ class DocumentVectors:
 
     @property
     def text(self) -> str:
-        """All of its words."""
+        """The texts of all passages, one after the other."""
         return "\n".join(self.texts)
 
     def at(self, row: int) -> str:
-        """A passage by name: `notes.md:3-9`."""
+        """Return the name of a passage, such as `notes.md:3-9`."""
         return self.name + place(*self.places[row])
 
 
 def find_document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> DocumentVectors:
+    """Return the document of the Library that has this name, or else the file. Raises what `file_document` raises."""
     return (library and stored_document(name, library)) or file_document(name, embedder, library)
 
 
 def stored_document(name: str, library: Library) -> DocumentVectors | None:
-    """A document of the Library by its name, or None."""
-    sources = library.states().keys() & {name, *_rows_of(name)}
+    """Return the document of the Library that has this name, or None."""
+    sources = library.states().keys() & {name, *_possible_files(name)}
     ids, vectors = library.passages_where(sources.__contains__)
     stored = library.passages(ids)
     rows = [row for row, id_ in enumerate(ids) if stored[id_].document == name]
-    found = [stored[ids[row]] for row in rows]
-    if not found:
-        return None
-    places = tuple((passage.unit, passage.first, passage.last) for passage in found)
-    return DocumentVectors(name, tuple(passage.text for passage in found), places, vectors[rows])
-
-
-def _rows_of(name: str) -> Iterator[str]:
-    """The sources that a name may be a row of: ids may hold a # as well as files' names."""
-    return (name[:at] for at, character in enumerate(name) if character == "#")
+    return _with_vectors(name, [stored[ids[row]] for row in rows], vectors[rows]) if rows else None
 
 
 def file_document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> DocumentVectors:
-    """A file that is none of the Library's documents, read, cut and embedded as `ingest` does it.
+    """Return a file, or one row of it such as `data.csv#3`, read, chunked and embedded as `ingest` does it.
 
-    Raises what `compare_documents` does.
+    Raises `InvalidInput` if there is no such file, with the nearest names as hint, or if it is a folder or needs a
+    row. Raises `UnreadableSource` if it cannot be read, or has no text or no such row.
     """
-    document = _read(name, library)
+    document = _read_document(name, library)
     model = embedder()
     passages = chunk(document, model).record.passages
     if not passages:
         raise UnreadableSource(f"{name}: no text")
+    return _with_vectors(name, passages, model.embed([passage.text for passage in passages]))
+
+
+def _with_vectors(
+    name: str, passages: Sequence[PassageRecord | StoredPassage], vectors: Vectors
+) -> DocumentVectors:
     texts = tuple(passage.text for passage in passages)
     places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
-    return DocumentVectors(name, texts, places, model.embed(texts))
+    return DocumentVectors(name, texts, places, vectors)
 
 
-def _read(name: str, library: Library | None) -> Document:
-    """The document of a file, or of one row of it."""
-    file = next((file for file in (name, *_rows_of(name)) if os.path.exists(file)), None)  # noqa: PTH110 - never raises
+def _possible_files(name: str) -> Iterator[str]:
+    """Yield the files that a name may be a row of. Both file names and row ids may contain a #."""
+    return (name[:at] for at, character in enumerate(name) if character == "#")
+
+
+def _read_document(name: str, library: Library | None) -> Document:
+    """Return the document of a file, or of one row of it. Raises what `file_document` raises."""
+    file = next((file for file in (name, *_possible_files(name)) if os.path.exists(file)), None)  # noqa: PTH110 - never raises
     if file is None:
         known = set(library.states()) if library else set()
-        raise InvalidInput(
-            f"{name} is {'neither a document of the index nor a file' if library else 'no file'}",
-            _hint(name, known),
-        )
+        missing = "is neither a document of the index nor a file" if library else "does not exist"
+        raise InvalidInput(f"{name} {missing}", _hint(name, known))
     path, row, reason = Path(file), name[len(file) + 1 :], "no text"
     if path.is_dir():
         raise InvalidInput(f"{name} is a folder", "name a file in it")
@@ -92,7 +94,7 @@ def _read(name: str, library: Library | None) -> Document:
                 return item
             elif not row:
                 raise InvalidInput(
-                    f"{name} holds a document a row", f"name one of them, such as {name}#{item.row_id}"
+                    f"{name} has a document in each row", f"name one of them, such as {name}#{item.row_id}"
                 )
             else:
                 reason = f"there is no row {row}"
@@ -100,16 +102,16 @@ def _read(name: str, library: Library | None) -> Document:
 
 
 def _hint(name: str, known: set[str]) -> str:
-    """What else could be meant."""
+    """Return a hint that names what else could be meant."""
     if name in known:
-        return f"it is a source of rows: name one of them, such as {name}#1"
+        return f"it has a document in each row: name one of them, such as {name}#1"
     path = Path(name)
     try:
-        beside = {str(path.parent / entry.name) for entry in path.parent.iterdir()}
+        siblings = {str(path.parent / entry.name) for entry in path.parent.iterdir()}
     except (OSError, ValueError):
-        beside = set()
+        siblings = set()
     same = sorted(key for key in known if Path(key).name == path.name)
-    near = list(dict.fromkeys([*same, *get_close_matches(name, sorted(known | beside), 3, 0.75)]))[:3]
+    near = list(dict.fromkeys([*same, *get_close_matches(name, sorted(known | siblings), 3, 0.75)]))[:3]
     if near:
         return f"did you mean {' or '.join(near)}?"
     return "`semsearch status --sources` lists what the index holds" if known else ""

@@ -1,19 +1,19 @@
-"""Report what an ingest did."""
+"""Report the progress and the outcome of an ingest."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from semsearch.types import Skipped
 
-UNKNOWN_SHARE = 0.05
-"""From this share of unknown tokens on, the model does not know the text of a source."""
+HIGH_OOV_RATE = 0.05
+"""The share of tokens out of the model's vocabulary (OOV) from which scores of a source mean little."""
 Change = Literal["added", "updated", "removed"]
-"""What an ingest does to a source that is not as it was."""
+"""The ways in which an ingest changes a source."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an ingest has come: `done` of `total` bytes, and passages so far."""
+class IngestProgress:
+    """The progress of an ingest: `done` of `total` bytes, and the passages so far."""
 
     done: int
     total: int
@@ -22,9 +22,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingest did. `added`, `updated`, `unchanged` and `removed` count sources; `embedded` counts texts.
+    """The outcome of an ingest. `added`, `updated`, `unchanged` and `removed` count sources; `embedded` counts texts.
 
-    `unknown` names the sources of whose tokens the model does not know `UNKNOWN_SHARE` or more, with the share.
+    `oov_rates` has each source of whose tokens at least `HIGH_OOV_RATE` are out of the model's vocabulary, with that
+    share.
     """
 
     added: int
@@ -35,11 +36,11 @@ class IngestReport:
     passages: int = 0
     embedded: int = 0
     skipped: tuple[Skipped, ...] = ()
-    unknown: tuple[tuple[str, float], ...] = ()
+    oov_rates: tuple[tuple[str, float], ...] = ()
     seconds: float = 0.0
     dry_run: bool = False
 
     @property
     def failed(self) -> tuple[Skipped, ...]:
-        """What should have been read and could not be."""
+        """The skipped paths that should have been read and could not be."""
         return tuple(skipped for skipped in self.skipped if skipped.failed)

@@ -1,7 +1,7 @@
-"""Bringing an index up to date with files: read, clean, split, embed and store, side by side.
+"""Bring an index up to date with files: read, chunk, embed and store at the same time.
 
-One thread reads ahead, the caller's thread embeds (the slow part), one thread writes behind. Work travels in chunks
-of bounded size, so memory does not grow with the corpus or with its largest file.
+One thread reads ahead, the caller's thread embeds (the slow part), and one thread writes behind. Documents travel in
+batches of bounded size, so memory does not grow with the corpus or with its largest file.
 """
 
 import time
@@ -18,25 +18,29 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import ModelError
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.reading import skipping
-from semsearch.ingest.report import UNKNOWN_SHARE, Change, IngestReport, Progress
+from semsearch.ingest.report import HIGH_OOV_RATE, Change, IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey
 from semsearch.readers import read, read_text
 from semsearch.storage.library import DocumentRecord, Library, SourceState
 from semsearch.types import Document, Skipped
 
-_CHUNK_PASSAGES, _CHUNK_CHARACTERS = 4_096, 512 * 1024
-_CHUNK_METADATA = 16 * 1024 * 1024
+_BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
+_BATCH_METADATA = 16 * 1024 * 1024
+"""Bytes of metadata."""
 _ENTRY = 100
-"""What an entry of metadata takes beside its characters."""
+"""Bytes that an entry of metadata takes in addition to its characters."""
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class _Piece:
-    """Documents of one source on their way to the Library; the last piece of a source has `last` set."""
+class _SourcePart:
+    """Some documents of one source on their way to the Library; `last` marks the last part of a source.
+
+    `size` is its share of the source's bytes, and `metadata` the bytes that its metadata takes.
+    """
 
     key: str
     state: SourceState
@@ -47,33 +51,51 @@ class _Piece:
 
     @property
     def passages(self) -> int:
+        """The number of passages in all documents."""
         return sum(len(document.passages) for document in self.documents)
 
+    @property
+    def full(self) -> bool:
+        """True once a new part should begin."""
+        return (
+            self.size > _BATCH_CHARACTERS
+            or self.metadata > _BATCH_METADATA
+            or len(self.documents) >= _BATCH_PASSAGES
+        )
 
-class Run:
-    """One ingest: carries out what a `Survey` found. `deliver` tells the vector index what is on the outbox."""
+    def add(self, document: DocumentRecord, size: int) -> None:
+        """Append a document that takes `size` bytes of the source."""
+        self.documents.append(document)
+        self.size += size
+        self.metadata += sum(
+            len(name) + len(str(value)) + _ENTRY for name, value in document.metadata.items()
+        )
+
+
+class IngestRun:
+    """One ingest, which carries out what a `Survey` found. `sync` sends the outbox to the vector engine."""
 
     def __init__(
-        self, survey: Survey, library: Library, embedder: Embedder, deliver: Callable[[], None]
+        self, survey: Survey, library: Library, embedder: Embedder, sync: Callable[[], None]
     ) -> None:
         self._survey = survey
         self._library = library
-        self._deliver = deliver
         self._embedder = embedder
+        self._sync = sync
         self._skipped = list(survey.skipped)
-        self._unknown: list[tuple[str, float]] = []
+        self._oov_rates: list[tuple[str, float]] = []
         self._versions: dict[str, int] = {}
         self._outcomes: list[bool | None] = []
-        self._tell: Callable[[Change, str], None] = lambda change, key: None
+        self._on_change: Callable[[Change, str], None] = lambda change, key: None
 
-    def ingest(
+    def run(
         self,
         standard_input: str | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        tell: Callable[[Change, str], None] | None = None,
+        progress: Callable[[IngestProgress], None] | None = None,
+        on_change: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
-        """Embed and publish what changed, chunk by chunk, then remove what is gone; see `Index.ingest`."""
-        self._tell = tell or self._tell
+        """Embed and publish what changed, batch by batch, then remove what is gone; see `Index.ingest`."""
+        self._on_change = on_change or self._on_change
         survey, total = self._survey, self._survey.total + len(standard_input or "")
         documents = passages = embedded = done = 0
         self._library.discard_unpublished()
@@ -81,44 +103,31 @@ class Run:
             closing(Library(self._library.path)) as reader,
             ThreadPoolExecutor(1, "semsearch-write") as writer,
         ):
-            behind: deque[tuple[Future[None], set[bytes]]] = deque()
-            for chunk in _chunks(_ahead(self._pieces(standard_input), _READ_AHEAD)):
-                while behind and (behind[0][0].done() or len(behind) >= _WRITE_BEHIND):
-                    behind.popleft()[0].result()
-                texts = {p.digest: p.text for piece in chunk for d in piece.documents for p in d.passages}
-                missing = reader.missing(texts.keys() - set().union(*(digests for _, digests in behind)))
-                order = [digest for digest in texts if digest in missing]
-                size, count, finished = sum(piece.size for piece in chunk), len(order), 0
-
-                def step(texts_done: int) -> None:
-                    nonlocal finished
-                    finished += texts_done
-                    if progress is not None and finished < count:  # noqa: B023 - called within this turn of the loop
-                        share = finished / count  # noqa: B023
-                        progress(Progress(done + int(size * share), total, passages + finished))  # noqa: B023
-
-                vectors = self._embedder.embed([texts[digest] for digest in order], progress=step)
-                lengths = np.linalg.norm(vectors, axis=1)
-                if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
-                    raise ModelError(
-                        f"{self._embedder.fingerprint.model} gave a vector that has no direction"
+            writing: deque[tuple[Future[None], set[bytes]]] = deque()
+            for batch in _batches(_read_ahead(self._parts(standard_input), _READ_AHEAD)):
+                while writing and (writing[0][0].done() or len(writing) >= _WRITE_BEHIND):
+                    writing.popleft()[0].result()
+                texts = {p.digest: p.text for part in batch for d in part.documents for p in d.passages}
+                missing = reader.missing(texts.keys() - set().union(*(digests for _, digests in writing)))
+                new = {digest: text for digest, text in texts.items() if digest in missing}
+                size = sum(part.size for part in batch)
+                start = IngestProgress(done, total, passages)
+                vectors = self._embed(list(new.values()), _steps(start, size, len(new), progress))
+                writing.append(
+                    (
+                        writer.submit(self._write, batch, dict(zip(new, vectors, strict=True))),
+                        missing,
                     )
-                new = dict(zip(order, vectors, strict=True))
-                behind.append((writer.submit(self._write, chunk, new), missing))
-                documents += sum(len(piece.documents) for piece in chunk)
-                passages += sum(piece.passages for piece in chunk)
-                embedded += count
+                )
+                documents += sum(len(part.documents) for part in batch)
+                passages += sum(part.passages for part in batch)
+                embedded += len(new)
                 done += size
                 if progress is not None:
-                    progress(Progress(done, total, passages))
-            for future, _ in behind:
+                    progress(IngestProgress(done, total, passages))
+            for future, _ in writing:
                 future.result()
-        self._library.touch(survey.touched)
-        self._library.remove(survey.gone)
-        self._library.gc()
-        self._deliver()
-        for key in survey.gone:
-            self._tell("removed", key)
+        self._finish()
         return IngestReport(
             added=self._outcomes.count(None),
             updated=self._outcomes.count(True),
@@ -128,38 +137,60 @@ class Run:
             passages=passages,
             embedded=embedded,
             skipped=tuple(self._skipped),
-            unknown=tuple(self._unknown),
+            oov_rates=tuple(self._oov_rates),
             seconds=time.monotonic() - survey.started,
         )
 
-    def _write(self, pieces: list[_Piece], new: dict[bytes, Vectors]) -> None:
-        documents = []
-        for piece in pieces:
-            if piece.key not in self._versions:
-                self._versions[piece.key] = self._library.begin_source(piece.key, piece.state)
-            documents += [(self._versions[piece.key], document) for document in piece.documents]
-        self._library.add(documents, new)
-        finished = [piece for piece in pieces if piece.last]
-        ready = [(self._versions.pop(piece.key), piece.state.digest) for piece in finished]
-        outcomes = self._library.publish(ready)
-        self._outcomes += outcomes
-        self._deliver()
-        for piece, outcome in zip(finished, outcomes, strict=True):
-            if outcome is not False:
-                self._tell("added" if outcome is None else "updated", piece.key)
+    def _embed(self, texts: list[str], progress: Callable[[int], None]) -> Vectors:
+        """Return the vectors of some texts. Raises `ModelError` for a vector that is not of unit length."""
+        vectors = self._embedder.embed(texts, progress=progress)
+        lengths = np.linalg.norm(vectors, axis=1)
+        if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
+            raise ModelError(f"{self._embedder.fingerprint.model} gave a vector that has no direction")
+        return vectors
 
-    def _pieces(self, standard_input: str | None) -> Iterator[_Piece]:
-        """Every changed source as pieces of bounded size, read and split."""
+    def _write(self, batch: list[_SourcePart], new: dict[bytes, Vectors]) -> None:
+        """Store a batch, and publish the sources that it completes."""
+        documents = []
+        for part in batch:
+            if part.key not in self._versions:
+                self._versions[part.key] = self._library.begin_source(part.key, part.state)
+            documents += [(self._versions[part.key], document) for document in part.documents]
+        self._library.add(documents, new)
+        complete = [part for part in batch if part.last]
+        versions = [(self._versions.pop(part.key), part.state.digest) for part in complete]
+        outcomes = self._library.publish(versions)
+        self._outcomes += outcomes
+        self._sync()
+        for part, outcome in zip(complete, outcomes, strict=True):
+            if outcome is not False:
+                self._on_change("added" if outcome is None else "updated", part.key)
+
+    def _finish(self) -> None:
+        """Remove the sources that are gone, and the vectors that nothing uses any more."""
+        self._library.touch(self._survey.touched)
+        self._library.remove(self._survey.gone)
+        self._library.gc()
+        self._sync()
+        for key in self._survey.gone:
+            self._on_change("removed", key)
+
+    def _parts(self, standard_input: str | None) -> Iterator[_SourcePart]:
+        """Yield every changed source in parts of bounded size, read and chunked."""
         if standard_input is not None:
             state = SourceState(len(standard_input), 0, "", "")
-            yield from self._read(iter([read_text(standard_input, STANDARD_INPUT)]), STANDARD_INPUT, state)
+            document = read_text(standard_input, STANDARD_INPUT)
+            yield from self._parts_of(iter([document]), STANDARD_INPUT, state)
         for path, key, state in self._survey.changed:
             with skipping(path, self._skipped, alone=len(self._survey.changed) == 1):
-                yield from self._read(read(path, key, self._survey.fields), key, state)
+                yield from self._parts_of(read(path, key, self._survey.fields), key, state)
 
-    def _read(self, items: Iterator[Document | Skipped], key: str, state: SourceState) -> Iterator[_Piece]:
+    def _parts_of(
+        self, items: Iterator[Document | Skipped], key: str, state: SourceState
+    ) -> Iterator[_SourcePart]:
+        """Yield one source in parts. A source without text yields none, and is removed if the index has it."""
         tokens = oov = 0
-        piece, left, found, failed = _Piece(key, state), state.size, False, False
+        part, left, found, failed = _SourcePart(key, state), state.size, False, False
         skipped_before = len(self._skipped)
         for item in items:
             if isinstance(item, Skipped):
@@ -167,57 +198,70 @@ class Run:
                 failed |= item.failed
                 continue
             chunked = chunk(item, self._embedder)
-            passages = chunked.record.passages
-            if not passages:
+            if not chunked.record.passages:
                 continue
             found = True
-            piece.documents.append(chunked.record)
             tokens, oov = tokens + chunked.tokens, oov + chunked.oov
-            size = min(left, sum(len(passage.text) for passage in passages))
-            piece.size, left = piece.size + size, left - size
-            piece.metadata += sum(
-                len(name) + len(str(value)) + _ENTRY for name, value in item.metadata.items()
-            )
-            if (
-                piece.size > _CHUNK_CHARACTERS
-                or piece.metadata > _CHUNK_METADATA
-                or len(piece.documents) >= _CHUNK_PASSAGES
-            ):
-                yield piece
-                piece = _Piece(key, state)
+            size = min(left, sum(len(passage.text) for passage in chunked.record.passages))
+            part.add(chunked.record, size)
+            left -= size
+            if part.full:
+                yield part
+                part = _SourcePart(key, state)
         if not found:
             if failed:
-                return  # nothing could be read: what was known of the source stays
+                return  # nothing could be read, so the index keeps what it has of the source
             if len(self._skipped) == skipped_before:
                 self._skipped.append(Skipped(key, "no text"))
             if key in self._survey.known:
                 self._survey.gone.append(key)
             return
-        if tokens and oov / tokens >= UNKNOWN_SHARE:
-            self._unknown.append((key, oov / tokens))
-        piece.size += left
-        piece.last = True
-        if failed:  # read it again next time, so that what is wrong with it is said again
-            piece.state = SourceState(state.size, state.mtime_ns, "", state.reading)
-        yield piece
+        if tokens and oov / tokens >= HIGH_OOV_RATE:
+            self._oov_rates.append((key, oov / tokens))
+        part.size += left
+        part.last = True
+        if (
+            failed
+        ):  # without a digest the next ingest reads the source again, and reports again what is wrong with it
+            part.state = SourceState(state.size, state.mtime_ns, "", state.reading)
+        yield part
 
 
-def _chunks(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
-    """Pieces together, so that the embedder always has enough to sort and batch."""
-    chunk: list[_Piece] = []
+def _steps(
+    start: IngestProgress, size: int, count: int, progress: Callable[[IngestProgress], None] | None
+) -> Callable[[int], None]:
+    """Return a function that is told how many more of `count` texts are embedded, and reports it as progress.
+
+    `start` is the progress before them, and `size` the bytes that they stand for.
+    """
+    finished = 0
+
+    def step(texts: int) -> None:
+        nonlocal finished
+        finished += texts
+        if progress is not None and finished < count:
+            done = start.done + int(size * finished / count)
+            progress(IngestProgress(done, start.total, start.passages + finished))
+
+    return step
+
+
+def _batches(parts: Iterator[_SourcePart]) -> Iterator[list[_SourcePart]]:
+    """Yield parts together, so the embedder always has enough texts to sort by length."""
+    batch: list[_SourcePart] = []
     passages = size = metadata = 0
-    for piece in pieces:
-        chunk.append(piece)
-        passages, size, metadata = passages + piece.passages, size + piece.size, metadata + piece.metadata
-        if passages >= _CHUNK_PASSAGES or size >= _CHUNK_CHARACTERS or metadata >= _CHUNK_METADATA:
-            yield chunk
-            chunk, passages, size, metadata = [], 0, 0, 0
-    if chunk:
-        yield chunk
+    for part in parts:
+        batch.append(part)
+        passages, size, metadata = passages + part.passages, size + part.size, metadata + part.metadata
+        if passages >= _BATCH_PASSAGES or size >= _BATCH_CHARACTERS or metadata >= _BATCH_METADATA:
+            yield batch
+            batch, passages, size, metadata = [], 0, 0, 0
+    if batch:
+        yield batch
 
 
-def _ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
-    """The same items, with up to `depth` of them made ahead in a thread."""
+def _read_ahead(items: Iterator[_T], depth: int) -> Iterator[_T]:
+    """Yield the same items, while a thread prepares up to `depth` more of them."""
     with ThreadPoolExecutor(1, "semsearch-read") as reader:
         waiting = deque(reader.submit(next, items, None) for _ in range(depth))
         while (item := waiting.popleft().result()) is not None:

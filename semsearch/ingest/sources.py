@@ -1,4 +1,4 @@
-"""Name sources: map files to keys and keys to files."""
+"""Name sources: map files to the keys of sources, and keys to files."""
 
 import os
 from collections.abc import Iterable
@@ -7,23 +7,26 @@ from pathlib import Path
 from semsearch.errors import InvalidInput
 
 STANDARD_INPUT = "<stdin>"
-"""The key of the source that standard input is."""
+"""The key of standard input."""
 
 
 def source_key(path: Path, base: Path) -> str:
-    """A file's path relative to `base` where it lies below, absolute elsewhere, always with `/`."""
+    """Return the key of a file: its path relative to `base` if it lies below, else absolute, always with `/`."""
     absolute = _absolute(path)
     key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
     return key.encode("utf-8", "backslashreplace").decode()
 
 
 def is_below(key: str, path: Path, base: Path) -> bool:
-    """Whether a source is the file `path`, or lies below that folder."""
+    """Return whether a source is the file `path`, or lies below the folder `path`."""
     return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
 
 
 def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
-    """Which of the `known` sources one is, or lie below a folder. Raises `InvalidInput` where there is none."""
+    """Return the `known` keys that `source` names: its own, or those below it if it is a folder.
+
+    Raises `InvalidInput` if there are none.
+    """
     places = (Path(source), base / source) if str(source) else ()
     keys = [key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)]
     if not keys:

@@ -1,4 +1,4 @@
-"""Find the files that changed and the sources that are gone."""
+"""Find the files that changed since the last ingest, and the sources that are gone."""
 
 import json
 import time
@@ -14,11 +14,16 @@ from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION
 from semsearch.types import Skipped
 
 _FRESH_NS = 2_000_000_000
-"""A file changed this shortly before it was read may change again within its clock's tick: look again next time."""
+"""Nanoseconds. A file that changed this recently may change again and keep its time, so the next ingest reads it."""
 
 
 class Survey:
-    """What a run over some roots has to do: the files that changed and the sources that are gone."""
+    """The work of an ingest over some roots: the files that changed, and the sources that are gone.
+
+    `known` has the sources of the index, whose keys are relative to `base`. `changed` has each file to read with its
+    key and state, `total` their bytes in all, and `touched` the files whose time changed and whose content did not.
+    Raises `InvalidInput` for a root that does not exist.
+    """
 
     def __init__(
         self,
@@ -37,7 +42,7 @@ class Survey:
         self.unchanged = 0
         self.total = 0
         seen = set()
-        # A file that another release has cleaned or cut otherwise is read again, as one whose options have changed.
+        # A file is read again if the options have changed, or if the release before cleaned or cut it differently.
         reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
         for item in walk(roots, max_bytes=max_bytes) if roots else ():
             if isinstance(item, Skipped):
@@ -46,7 +51,7 @@ class Survey:
                 key = source_key(item.path, base)
                 seen.add(key)
                 self._look(item, key, reading)
-        # What lies below a folder that could not be read is not gone: nobody looked.
+        # A source below a folder that could not be read is not gone, since nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
             key
@@ -57,7 +62,7 @@ class Survey:
         ]
 
     def _look(self, file: Found, key: str, reading: str) -> None:
-        """Sort a file into changed or unchanged: by size and time, and where these differ by its digest."""
+        """Sort a file into changed or unchanged: by its size and time, and if these differ by its digest."""
         known = self.known.get(key)
         if known and known.digest and known.reading == reading:
             if (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
@@ -80,7 +85,7 @@ class Survey:
             self.total += file.size
 
     def report(self, standard_input: bool = False) -> IngestReport:
-        """What a run would do."""
+        """Return the report of an ingest that would do this work, as a dry run."""
         keys = [key for _, key, _ in self.changed] + [STANDARD_INPUT] * standard_input
         return IngestReport(
             added=sum(key not in self.known for key in keys),
