@@ -59,4 +59,4 @@ bench: setup  ## run the benchmarks, except scale.py, which takes hours
 docs: .venv/installed-docs  ## write docs/cli.md and build the documentation into site/
 	@$(BIN)/python docs/make_cli.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo 'The documentation is in site/index.html.'
+	@echo 'The documentation is in site/index.html. To search it as well: $(BIN)/python -m http.server --directory site'
