@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from semsearch.embedding import count_tokens, load_embedder
 from semsearch.evaluation.pairs import expected_grades
 from semsearch.text import clean
-from semsearch.text.diff import difference, words
+from semsearch.text.diff import count_words, difference
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet, load_pairs
 from semsearch.types import LabelledPair
@@ -142,7 +142,7 @@ def cleaning(report: Report, test: PairSet, vectors: Vectors) -> None:
 
 def longer(pair: LabelledPair) -> int:
     """Words of the longer text of a pair."""
-    return max(words(clean(pair.text_a)), words(clean(pair.text_b)))
+    return max(count_words(clean(pair.text_a)), count_words(clean(pair.text_b)))
 
 
 def lengths(report: Report, pairs: PairSet, score: Floats) -> None:

@@ -7,7 +7,7 @@ from common import Report, interleave
 from fpdf import FPDF
 
 from semsearch.readers.parsing import Parsed, parse
-from semsearch.readers.sandbox import parse_apart
+from semsearch.readers.sandbox import parse_in_sandbox
 
 TEXT = "The belt sander is lent for a week. Wear a mask, and bring it back clean, with its bag emptied. " * 12
 BAR = 1.15
@@ -39,11 +39,11 @@ def main() -> None:
     for suffix, make in ((".pdf", pdf), (".html", web_page)):
         files = [make(number) for number in range(options.files)]
         pass_all(files[:1], suffix, parse)  # loads the parser, here and there
-        pass_all(files[:1], suffix, parse_apart)
+        pass_all(files[:1], suffix, parse_in_sandbox)
         timings = interleave(
             {
                 "here": lambda: pass_all(files, suffix, parse),  # noqa: B023 - called in this turn of the loop
-                "apart": lambda: pass_all(files, suffix, parse_apart),  # noqa: B023
+                "apart": lambda: pass_all(files, suffix, parse_in_sandbox),  # noqa: B023
             },
             options.repeats,
         )

@@ -19,8 +19,7 @@ from search import PEPS, VUE_OTHERS
 
 from semsearch.embedding import count_tokens, load_embedder
 from semsearch.storage.library import Library
-from semsearch.text import clean, sentences, split
-from semsearch.text import structure as outline
+from semsearch.text import clean, parse_structure, sentences, split
 
 WINDOW = 254
 BOOK = {
@@ -83,7 +82,7 @@ def variants(measure: Callable[[Sequence[str]], list[int]]) -> dict[str, Cut]:
             before = body
 
     def by_section(text: str) -> Iterator[str]:
-        starts = [heading.start for heading in outline(text)[0]]
+        starts = [heading.start for heading in parse_structure(text)[0]]
         for start, end in pairwise([0, *(start for start in starts if start), len(text)]):
             yield from plain(text[start:end])
 

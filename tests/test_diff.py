@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.text.diff import Difference, Segment, difference, words
+from semsearch.text.diff import Difference, Segment, count_words, difference
 
 
 def changed(a: str, b: str) -> list[tuple[str, str, str]]:
@@ -133,7 +133,7 @@ def test_nothing_is_inside_anything() -> None:
 
 
 def test_words_are_counted_without_marks_and_chinese_by_character() -> None:
-    assert words("It costs 3.50, - (really)! 梯子 हिन्दी") == 7
+    assert count_words("It costs 3.50, - (really)! 梯子 हिन्दी") == 7
 
 
 def test_words_around_a_change_stay_aligned_where_words_repeat() -> None:
@@ -172,7 +172,7 @@ def check(a: str, b: str, found: Difference) -> None:
             assert compact(segment.a) == compact(segment.b)
     assert (found.changed == ()) == (compact(a) == compact(b))
     assert 0 <= found.shared <= min(found.words_a, found.words_b)
-    assert (found.words_a, found.words_b) == (words(a), words(b))
+    assert (found.words_a, found.words_b) == (count_words(a), count_words(b))
 
 
 def compact(text: str) -> list[str]:
@@ -195,7 +195,7 @@ def test_any_two_texts(a: str, b: str) -> None:
     assert (turned.containment_a, turned.containment_b) == (found.containment_b, found.containment_a)
     assert [(s.b, s.a, s.kind) for s in turned.segments] == [(s.a, s.b, s.kind) for s in found.segments]
     shared = Counter(a.split()) & Counter(b.split())
-    assert found.shared <= sum(count for word, count in shared.items() if words(word))
+    assert found.shared <= sum(count for word, count in shared.items() if count_words(word))
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from semsearch.storage.library import fulltext
 from semsearch.storage.library.connection import connected
 from semsearch.storage.library.fulltext import FullText, stemmed
-from semsearch.text.analyzer import LONGEST_TERM, fold, index_terms, phrase, query_terms
+from semsearch.text.analyzer import LONGEST_TERM, index_terms, normalize, phrase_pattern, query_terms
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_what_folds_alike_is_found_alike(text: str) -> None:
     ],
 )
 def test_phrases(wanted: str, text: str, found: bool) -> None:
-    pattern = phrase(wanted)
+    pattern = phrase_pattern(wanted)
     assert pattern is not None
-    assert bool(pattern.search(fold(text))) == found
+    assert bool(pattern.search(normalize(text))) == found
 
 
 def test_words_share_a_stem() -> None:

@@ -19,8 +19,7 @@ import pytest
 
 from semsearch.errors import UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import Found, read, walk
-from semsearch.readers import sandbox as apart
+from semsearch.readers import Found, read, sandbox, walk
 from semsearch.types import Document, Skipped
 from tests.soundness import assert_sound
 from tests.test_readers import pdf
@@ -105,18 +104,18 @@ def test_a_bomb_in_a_document_meets_the_limit_on_memory(
     bomb.write_bytes(word(paragraph(b"A" * 1_000_000), times=150))
     assert bomb.stat().st_size < 1_000_000
     most_before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of any child of any test so far
-    monkeypatch.setattr(apart, "MEMORY", 192 << 20)
+    monkeypatch.setattr(sandbox, "MEMORY", 192 << 20)
     assert reasons(bomb) == ["it takes more than 192 MB to parse"]
     monkeypatch.undo()
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert most < apart.MEMORY >> 10 or most == most_before
+    assert most < sandbox.MEMORY >> 10 or most == most_before
 
 
 def test_a_document_with_too_much_text_is_refused(
     tmp_path: Path, fine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "long.docx").write_bytes(word(paragraph(b"word " * 1_000), times=200))
-    monkeypatch.setattr(apart, "MOST_TEXT", 500_000)
+    monkeypatch.setattr(sandbox, "MOST_TEXT", 500_000)
     assert reasons(tmp_path / "long.docx") == ["it holds more than 0.5 MB of text"]
     monkeypatch.undo()
 
@@ -125,8 +124,8 @@ def test_a_file_that_takes_too_long_is_given_up(
     tmp_path: Path, fine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow.pdf").write_bytes(slow_pdf(1_000_000))
-    monkeypatch.setattr(apart, "SECONDS", 1)
-    monkeypatch.setattr(apart, "SECONDS_A_MEGABYTE", 0)
+    monkeypatch.setattr(sandbox, "SECONDS", 1)
+    monkeypatch.setattr(sandbox, "SECONDS_A_MEGABYTE", 0)
     assert reasons(tmp_path / "slow.pdf") == ["it takes more than 1 s to parse"]
     monkeypatch.undo()
 
@@ -135,7 +134,7 @@ def test_a_parser_that_dies_is_named_and_replaced(
     tmp_path: Path, fine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        apart._child.stop()
+        sandbox._child.stop()
         patch.setattr(sys, "executable", "/bin/false")
         assert reasons(fine) == ["it crashes the parser (exit 1)"]
         patch.setattr(sys, "executable", "/nowhere/python")
@@ -170,8 +169,8 @@ def test_a_library_reads_from_a_script_without_a_main_guard(tmp_path: Path, fine
 
 def test_no_parser_outlives_the_process_that_was_killed(fine: Path) -> None:
     code = (
-        "import os, signal; from pathlib import Path; from semsearch.readers import read, apart;"
-        f"list(read(Path({str(fine)!r}), 'a')); print(apart._child._process.pid, flush=True);"
+        "import os, signal; from pathlib import Path; from semsearch.readers import read, sandbox;"
+        f"list(read(Path({str(fine)!r}), 'a')); print(sandbox._child._process.pid, flush=True);"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     ran = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
@@ -290,7 +289,7 @@ def as_nobody() -> Iterator[Path]:
     """A folder with an index for a user without privileges; root, who may read all, becomes such a user for a while."""
     with tempfile.TemporaryDirectory() as name:
         create_index(Path(name) / ".semsearch").close()
-        apart.parse_apart(".html", b"")  # while Python itself can be read
+        sandbox.parse_in_sandbox(".html", b"")  # while Python itself can be read
         root = os.geteuid() == 0
         if root:
             for path in (Path(name), *Path(name).rglob("*")):

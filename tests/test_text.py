@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from semsearch.text import Measure, Span, clean, sentences, split
-from semsearch.text import structure as outline
+from semsearch.text import Measure, Span, clean, parse_structure, sentences, split
 
 # Everything that cleaning or splitting treats in a way of its own, among ordinary characters.
 SPECIAL = "abz .!?\"')]\n\n\r\t#=-~\u3000\u00a0\ufeff\0\ud800\udfff。！？；…”）Ａｂ１～，中文é\u2003\x0c😀"
@@ -178,7 +177,7 @@ def test_a_heading_is_not_parted_from_its_text() -> None:
 
 
 def paths(text: str) -> list[str]:
-    return [heading.path for heading in outline(clean(text))[0]]
+    return [heading.path for heading in parse_structure(clean(text))[0]]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +222,7 @@ def test_headings_by_hand(text: str, expected: list[str]) -> None:
 
 def test_blocks_by_hand() -> None:
     text = "a | b\n\nx\n```\ncode\n\ncode\n```\ny\n| a | b |\n|---|---|\n| 1 | 2 |\nz\n+--+\n| c|\n+--+"
-    assert [text[start:end] for start, end in outline(text)[1]] == [
+    assert [text[start:end] for start, end in parse_structure(text)[1]] == [
         "```\ncode\n\ncode\n```",
         "| a | b |\n|---|---|\n| 1 | 2 |",
         "+--+\n| c|\n+--+",

@@ -250,7 +250,7 @@ def show_text(found: "Difference", width: int, full: bool) -> None:
 
 def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] | str]":
     """Aligned text by sentences; in place of a long equal stretch how many words it has, unless `full`."""
-    from semsearch.text.diff import words
+    from semsearch.text.diff import count_words
 
     for equal, rows in groupby(_sentences(segments), lambda row: all(s.op == "equal" for s in row)):
         if full:
@@ -263,7 +263,7 @@ def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] 
             if len(text) <= _CONTEXT:
                 yield from run
             else:
-                yield f"… {render.plural(words(text), 'equal word')} …"
+                yield f"… {render.plural(count_words(text), 'equal word')} …"
 
 
 def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
@@ -296,13 +296,13 @@ def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
 
 def _shortened(row: "list[Segment]") -> "list[Segment]":
     """A changed line without the middle of long equal stretches."""
-    from semsearch.text.diff import Segment, words
+    from semsearch.text.diff import Segment, count_words
 
     def short(text: str) -> str:
         if len(text) <= 3 * _CONTEXT:
             return text
         head, tail = _head(text, _CONTEXT), _tail(text, _CONTEXT)
-        left_out = words(text) - words(head) - words(tail)
+        left_out = count_words(text) - count_words(head) - count_words(tail)
         return (
             f"{head.removesuffix('… ')}… {render.plural(left_out, 'equal word')} …{tail.removeprefix(' …')}"
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from semsearch.embedding import Embedder, ProgressCallback
 from semsearch.errors import InvalidInput
 from semsearch.text import clean
-from semsearch.text.diff import difference, words
+from semsearch.text.diff import count_words, difference
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import PairSet, positives
 from semsearch.tuning.quality import Curve, sweep
@@ -241,7 +241,7 @@ def _slices(
 
 def _marks(pair: LabelledPair) -> dict[str, str]:
     a, b = clean(pair.text_a), clean(pair.text_b)
-    length = max(words(a), words(b))
+    length = max(count_words(a), count_words(b))
     found = difference(a, b)
     return {
         "length": next((name for most, name in _BANDS if length <= most), _LONGEST),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import DEFAULT_MAX_BYTES, Found, problem, walk
+from semsearch.readers import DEFAULT_MAX_BYTES, Found, os_reason, walk
 from semsearch.types import Skipped
 
 
@@ -34,7 +34,7 @@ def skipping(path: Path, skipped: list[Skipped], *, alone: bool) -> Iterator[Non
         yield
     except UnreadableSource as error:
         cause = error.__cause__
-        reason = problem(cause) if isinstance(cause, OSError) else str(error)
+        reason = os_reason(cause) if isinstance(cause, OSError) else str(error)
         skipped.append(Skipped(str(path), reason, failed=True))
     except InvalidInput as error:
         if alone:
@@ -48,4 +48,4 @@ def file_sha256(path: Path) -> str:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UnreadableSource(f"{path}: {problem(error)}") from error
+        raise UnreadableSource(f"{path}: {os_reason(error)}") from error

@@ -1,6 +1,6 @@
 """From folders and files to Documents: `walk` finds the files, `read` turns one into Documents, `changes` waits."""
 
-from semsearch.readers.formats import problem, read, read_text
+from semsearch.readers.formats import os_reason, read, read_text
 from semsearch.readers.rows import RowFields, json_object
 from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
 from semsearch.readers.watch import changes
@@ -11,7 +11,7 @@ __all__ = [
     "RowFields",
     "changes",
     "json_object",
-    "problem",
+    "os_reason",
     "read",
     "read_text",
     "walk",

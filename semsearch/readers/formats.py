@@ -8,7 +8,7 @@ from semsearch.files import opened
 from semsearch.readers import parsing
 from semsearch.readers.encoding import detect_encoding, storable
 from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv
-from semsearch.readers.sandbox import parse_apart
+from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
 _DEFAULT_FIELDS = RowFields()
@@ -28,7 +28,7 @@ def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterat
             nothing = False
             yield item
     except OSError as error:
-        raise UnreadableSource(f"{source}: {problem(error)}") from error
+        raise UnreadableSource(f"{source}: {os_reason(error)}") from error
     except UnreadableSource as error:
         yield Skipped(source, str(error), failed=True)
     except UnicodeError as error:
@@ -43,7 +43,7 @@ def read_text(text: str, source: str) -> Document:
     return Document(source, storable(text))
 
 
-def problem(error: OSError) -> str:
+def os_reason(error: OSError) -> str:
     """What the system says is wrong, as a short phrase such as "permission denied"."""
     return (error.strerror or str(error)).lower()
 
@@ -56,10 +56,10 @@ def _read_plain(path: Path, source: str, fields: RowFields) -> Iterator[Document
         yield Document(source, text)
 
 
-def _read_apart(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+def _read_in_sandbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     with opened(path) as file:
         content = file.read()
-    parsed = parse_apart(path.suffix.lower(), content)
+    parsed = parse_in_sandbox(path.suffix.lower(), content)
     for number, reason, failed in parsed.without:
         yield Skipped(f"{source}:{number}", reason, failed)
     if parsed.text.strip():
@@ -68,7 +68,7 @@ def _read_apart(path: Path, source: str, fields: RowFields) -> Iterator[Document
 
 
 _READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped]]] = {
-    **dict.fromkeys(parsing.SUFFIXES, _read_apart),
+    **dict.fromkeys(parsing.SUFFIXES, _read_in_sandbox),
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,

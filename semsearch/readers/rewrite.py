@@ -12,7 +12,7 @@ from pathlib import Path
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import opened, replacing
 from semsearch.readers.encoding import detect_encoding
-from semsearch.readers.formats import problem
+from semsearch.readers.formats import os_reason
 from semsearch.readers.rows import json_object
 from semsearch.readers.table import DELIMITED, TSV, Dialect, Table
 
@@ -56,7 +56,9 @@ def copy_rows(
     except UnreadableSource as error:
         raise UnreadableSource(f"{source}: {error}") from error
     except OSError as error:
-        raise SemsearchError(f"cannot write {to}: {problem(error)}", "check the folder and the disk") from error
+        raise SemsearchError(
+            f"cannot write {to}: {os_reason(error)}", "check the folder and the disk"
+        ) from error
     return kept
 
 
@@ -169,7 +171,7 @@ def _codec(path: Path) -> str:
                 return encoding.removesuffix("-sig")
             head = file.read(4)
     except OSError as error:
-        raise UnreadableSource(problem(error)) from error
+        raise UnreadableSource(os_reason(error)) from error
     return next(codec for mark, codec in _WIDE.items() if head.startswith(mark))
 
 
@@ -188,7 +190,7 @@ def _lines(path: Path, encoding: str) -> Iterator[_Line]:
                     text = raw.decode(encoding)
                     yield raw, text if at else text.removeprefix("\ufeff")
     except OSError as error:
-        raise UnreadableSource(problem(error)) from error
+        raise UnreadableSource(os_reason(error)) from error
     except UnicodeError as error:
         raise UnreadableSource(f"malformed text: {error}") from error
 

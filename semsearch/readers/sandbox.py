@@ -32,7 +32,7 @@ _SIZE = struct.Struct(">Q")
 _SERVE = "import sys; sys.path[:] = sys.argv[1:]; from semsearch.readers.sandbox import serve; serve()"
 
 
-def parse_apart(suffix: str, content: bytes) -> Parsed:
+def parse_in_sandbox(suffix: str, content: bytes) -> Parsed:
     """`parse` within limits; UnreadableSource also where a file takes too long or too much, or kills the parser."""
     with _lock:
         return _child.parse(suffix, content)

@@ -81,7 +81,9 @@ class Table:
         self.dialect = _best(first, self._dialects)
         lines = chain([first], self._lines)
         csv.field_size_limit(_LONGEST_CELL)
-        reader = csv.reader(lines, delimiter=self.dialect.delimiter, quoting=self.dialect.quoting, strict=True)
+        reader = csv.reader(
+            lines, delimiter=self.dialect.delimiter, quoting=self.dialect.quoting, strict=True
+        )
         number = width = 0
         while True:
             line, problem = blank + reader.line_num + 1, ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.readers.encoding import bom_encoding
-from semsearch.readers.formats import BINARY_SUFFIXES, problem
+from semsearch.readers.formats import BINARY_SUFFIXES, os_reason
 from semsearch.types import Skipped
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _walk(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Skipped]:
             try:
                 outcome = _look(entry, real_root, max_bytes)
             except OSError as error:
-                outcome = _skip(entry, problem(error), failed=True)
+                outcome = _skip(entry, os_reason(error), failed=True)
             if isinstance(outcome, list):
                 pending.extend(reversed(outcome))
             else:

@@ -2,7 +2,7 @@
 
 from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
 from semsearch.text.cleaning import CLEANER_VERSION, clean, text_digest
-from semsearch.text.structure import Heading, outline
+from semsearch.text.structure import Heading, parse_structure
 
 __all__ = [
     "CLEANER_VERSION",
@@ -11,7 +11,7 @@ __all__ = [
     "Measure",
     "Span",
     "clean",
-    "outline",
+    "parse_structure",
     "sentences",
     "split",
     "text_digest",

@@ -22,7 +22,7 @@ _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u
 """Accents, and the points of Hebrew and Arabic, which people leave out."""
 
 
-def fold(text: str) -> str:
+def normalize(text: str) -> str:
     """Text in which letters that are the same to a reader are the same: NFKC, no case, no accents."""
     if text.isascii():
         return text.lower()
@@ -35,7 +35,7 @@ def index_terms(text: str) -> tuple[list[str], int]:
 
     Single characters of a run are among them, for queries of one character, but do not count for the length.
     """
-    folded = fold(text)
+    folded = normalize(text)
     if folded.isascii():
         words = [word[:LONGEST_TERM] for word in _ASCII.findall(folded)]
         return words, len(words)
@@ -54,14 +54,14 @@ def query_terms(text: str) -> list[str]:
     """The terms to look for, in their order."""
     return [
         term
-        for piece, is_run in _pieces(fold(text))
+        for piece, is_run in _pieces(normalize(text))
         for term in (_pairs(piece) if is_run else [piece[:LONGEST_TERM]])
     ]
 
 
-def phrase(text: str) -> re.Pattern[str] | None:
+def phrase_pattern(text: str) -> re.Pattern[str] | None:
     """What finds the words of `text`, as they are and one after the other, in a *folded* text. None without words."""
-    pieces = list(_pieces(fold(text)))
+    pieces = list(_pieces(normalize(text)))
     if not pieces:
         return None
     pattern = ""

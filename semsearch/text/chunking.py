@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from semsearch.text.structure import Edges, Heading, outline
+from semsearch.text.structure import Edges, Heading, parse_structure
 
 SPLITTER_VERSION = 3
 
@@ -56,14 +56,14 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> li
     """Cut cleaned text into passages of at most `limit` tokens that together hold every word of it.
 
     `measure` gives the number of tokens of each of some texts. A passage ends at the best cut in its second half, and
-    a new section starts a new passage once half a window is full. A block (see `outline`) that fits is not cut, and
+    a new section starts a new passage once half a window is full. A block (see `parse_structure`) that fits is not cut, and
     one that does not is cut between its lines. No passage is blank. Its `heading` is the path above the first of its
     text that is no heading. Where not `marked`, nothing is a heading: the text is no prose.
 
     Sizes are summed over the text between cuts; a tokenizer that does not add up there (not WordPiece) can pass
     `limit` by a few tokens, which an embedder must take.
     """
-    headings, blocks = outline(text) if marked else ([], [])
+    headings, blocks = parse_structure(text) if marked else ([], [])
     body = text.strip()
     if len(body) <= limit * _LONGEST_TOKEN:
         (tokens,) = measure([body])

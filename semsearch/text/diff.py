@@ -84,7 +84,7 @@ def difference(a: str, b: str) -> Difference:
     return Difference(tuple(turned), found.words_b, found.words_a, found.shared)
 
 
-def words(text: str) -> int:
+def count_words(text: str) -> int:
     """How many words a text has, as `Difference` counts them."""
     return sum(match.lastgroup != "mark" for match in TOKEN.finditer(text))
 
@@ -147,7 +147,7 @@ def _difference(a: str, b: str) -> Difference:
     counts = [sum(item.words for item in chain(*side)) for side in (x, y)]
     matches = _matches([_keys(items) for items in x], [_keys(items) for items in y])
     _mark_moved(x, y, matches)
-    pieces: list[_Piece] = []
+    pieces: list[_Aligned] = []
     i = j = 0
     for start_x, start_y, n in matches:
         p, q = list(chain(*x[i:start_x])), list(chain(*y[j:start_y]))
@@ -158,8 +158,8 @@ def _difference(a: str, b: str) -> Difference:
         ):
             pieces += _changes(p[at_p:start_p], q[at_q:start_q])
             at_p, at_q = start_p + length, start_q + length
-            pieces.append(_Piece(p[start_p:at_p], q[start_q:at_q], ""))
-        pieces.append(_Piece(list(chain(*x[start_x:i])), list(chain(*y[start_y:j])), ""))
+            pieces.append(_Aligned(p[start_p:at_p], q[start_q:at_q], ""))
+        pieces.append(_Aligned(list(chain(*x[start_x:i])), list(chain(*y[start_y:j])), ""))
     shared = sum(item.words for piece in pieces if piece.kind in ("", "moved") for item in piece.a)
     return Difference(_segments(a, b, _joined(pieces)), counts[0], counts[1], shared)
 
@@ -208,7 +208,7 @@ def _mark_moved(x: list[_Items], y: list[_Items], matches: Sequence[tuple[int, i
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Aligned:
     """A segment in the making."""
 
     a: _Items
@@ -216,7 +216,7 @@ class _Piece:
     kind: Kind
 
 
-def _changes(x: _Items, y: _Items) -> Iterator[_Piece]:
+def _changes(x: _Items, y: _Items) -> Iterator[_Aligned]:
     """A change in pieces: a number against a number, a negation against a negation, and the words between them."""
     p, q = _runs(x), _runs(y)
     i = j = 0
@@ -241,16 +241,16 @@ def _runs(items: _Items) -> list[_Items]:
     return [[item for _, item in run] for _, run in runs]
 
 
-def _piece(a: _Items, b: _Items) -> _Piece:
+def _piece(a: _Items, b: _Items) -> _Aligned:
     negations, numbers = (
         [[item for item in side if item.role == role] for side in (a, b)] for role in ("negation", "number")
     )
     if any(item.role == "moved" for item in (*a, *b)):
-        return _Piece(a, b, "moved")
+        return _Aligned(a, b, "moved")
     if len(negations[0]) != len(negations[1]):
-        return _Piece(a, b, "negation")
+        return _Aligned(a, b, "negation")
     same = len(numbers[0]) == len(numbers[1]) and all(map(_same_number, *numbers))
-    return _Piece(a, b, "word" if same else "number")
+    return _Aligned(a, b, "word" if same else "number")
 
 
 def _same_number(a: _Item, b: _Item) -> bool:
@@ -260,19 +260,19 @@ def _same_number(a: _Item, b: _Item) -> bool:
     return x["value"] == y["value"] and (x["unit"] == y["unit"] or not (x["unit"] and y["unit"]))
 
 
-def _joined(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+def _joined(pieces: Sequence[_Aligned]) -> Iterator[_Aligned]:
     """Neighbours that are equal, or differ in words only, made one."""
     for kind, run in groupby((piece for piece in pieces if piece.a or piece.b), lambda piece: piece.kind):
         several = list(run)
         if kind in ("", "word"):
-            yield _Piece(
+            yield _Aligned(
                 [t for piece in several for t in piece.a], [t for piece in several for t in piece.b], kind
             )
         else:
             yield from several
 
 
-def _segments(a: str, b: str, pieces: Iterator[_Piece]) -> tuple[Segment, ...]:
+def _segments(a: str, b: str, pieces: Iterator[_Aligned]) -> tuple[Segment, ...]:
     """Pieces as the text they cover, each up to where the next one begins."""
     found = []
     end_a, end_b = len(a.rstrip()), len(b.rstrip())

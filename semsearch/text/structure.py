@@ -35,7 +35,7 @@ _NAMED = re.compile(r"title: [\"']?+([^\n]*?)[\"']?", re.IGNORECASE)
 _LONGEST_TITLE = 120
 
 
-def outline(text: str) -> tuple[list[Heading], list[Edges]]:
+def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
     """The headings of a cleaned text, and its blocks [start, end): fenced code, tables, a head of metadata.
 
     Everything stands under the `title` that such a head gives. Headings are those of Markdown (`#`, or underlined) and

@@ -18,7 +18,7 @@ from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connec
 from semsearch.storage.library.faults import SALVAGE, decoded, translated
 from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
 from semsearch.storage.library.records import Column, PassageMatrix, SourceState, StoredPassage
-from semsearch.text.analyzer import fold, phrase, query_terms
+from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
 from semsearch.types import field_name
 
 _T = TypeVar("_T")
@@ -216,7 +216,7 @@ class Reader:
 
         One word is looked for in any form, unless it must be `exact`. No row has no words.
         """
-        pattern, terms = phrase(text), query_terms(text)
+        pattern, terms = phrase_pattern(text), query_terms(text)
         if pattern is None:
             return np.empty(0, np.int64)
         with self._reading() as db:
@@ -227,7 +227,7 @@ class Reader:
             numbers = roll.numbers[rows].tolist()
             query = "SELECT number, heading || char(10) || text FROM passages WHERE number"
             texts: dict[int, str] = dict(_each(db, query, numbers))
-        return rows[[bool(pattern.search(fold(texts[number]))) for number in numbers]]
+        return rows[[bool(pattern.search(normalize(texts[number]))) for number in numbers]]
 
     def fields(self) -> dict[str, list[str]]:
         """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
