@@ -60,6 +60,8 @@ from semsearch.types import TIERS, Hit, Level, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
+_NAMES = {"chance": "probability", "promise": "guarantee"}
+"""The public names of values that an index stores under older names."""
 DEFAULT_WAIT = 10.0
 """Seconds to wait for another writer."""
 
@@ -189,11 +191,11 @@ class Index:
     # -- sources ----------------------------------------------------------------------------------------
 
     def key_of(self, path: Path) -> str:
-        """The name of a file's source in this index."""
+        """Return the name of a file's source in this index."""
         return source_key(path, self.folder.parent)
 
     def path_of(self, source: str) -> Path:
-        """The file of a source."""
+        """Return the file of a source."""
         return self.folder.parent / source
 
     def ingest(
@@ -207,11 +209,12 @@ class Index:
         progress: Callable[[IngestProgress], None] | None = None,
         on_change: Callable[[Change, str], None] | None = None,
     ) -> IngestReport:
-        """Bring the index up to date with files and folders: add new sources, replace changed, remove vanished.
+        """Bring the index up to date with files and folders: add new sources, replace changed and remove deleted ones.
 
-        `standard_input` is a text to store as the source `<stdin>`. Sources outside `paths` are left alone. `on_change`
-        is called, from another thread, with each source that was changed, once it is. Raises `InvalidInput` for a path
-        that does not exist and `IndexLocked` while another process writes.
+        Sources outside `paths` are left alone. `standard_input` is a text to store as the source `<stdin>`. `fields`
+        names the columns of rows, and files of more than `max_bytes` are skipped. With `dry_run` nothing is changed.
+        `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for a
+        path that does not exist, and `IndexLocked` while another writer is at work.
         """
         roots = [Path(path) for path in paths]
         if dry_run:
@@ -223,31 +226,34 @@ class Index:
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors.sync)
                 report = run.run(standard_input, progress, on_change)
-            else:  # nothing to do: neither the model nor Chroma is loaded for it
+            else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
     def changes(self, paths: Sequence[Path | str]) -> Iterator[None]:
-        """Wait for files at or below `paths` to change: yields when it has begun to, and after each burst of changes.
+        """Watch `paths`: yield once when watching has begun, and then after each burst of changes at or below them.
 
-        What changed is for `ingest` to find out; nothing is locked meanwhile.
+        Call `ingest` to find and index the changes. Nothing is locked meanwhile.
         """
         return changes([Path(path) for path in paths], self.folder)
 
     def remove(self, source: str | Path) -> int:
-        """Forget a source, or every source below a folder; returns how many. The files stay where they are."""
+        """Remove a source, or every source below a folder, from the index; return the number of sources.
+
+        The files stay where they are. Raises `InvalidInput` where there is no such source, and `IndexLocked`.
+        """
         keys = self._keys_of(source)
         with self._writing():
             self._forget(keys)
         return len(keys)
 
     def forget(self, source: str | Path, *, verify: bool = False) -> Forgotten:
-        """Forget a source, or every source below a folder, and write every file of the index that held it anew.
+        """Remove a source, or every source below a folder, and rewrite every file of the index that contained it.
 
-        With `verify` all files of the index are searched for its texts and vectors. The files of the source itself
-        stay where they are, and so does the quarantine. Takes as long as `repair`.
+        With `verify` all files of the index are searched for its texts and vectors afterwards. The source's own files
+        and the quarantine stay as they are. It takes as long as `repair`. Raises what `remove` does.
         """
         keys = self._keys_of(source)
         with self._writing():
@@ -257,7 +263,7 @@ class Index:
         return keys_of(source, self._library.states(), self.folder.parent)
 
     def sources(self) -> list[str]:
-        """The names of all sources, sorted."""
+        """Return the names of all sources, sorted."""
         return sorted(self._library.states())
 
     # -- searching --------------------------------------------------------------------------------------
@@ -322,8 +328,8 @@ class Index:
         """Return the best `k` of some hits by a cross-encoder, which reads query and passage together.
 
         It is slow and often more accurate. `model` is the name or folder of a cross-encoder for sentence-transformers,
-        and a hit's `score` becomes that of the cross-encoder. Raises `ModelError` when it cannot be loaded or gives
-        other scores than one a text.
+        which gives each hit its `score`. Raises `ModelError` when it cannot be loaded, or gives other than one score a
+        text.
         """
         return self._reranker.rerank(query, hits, model, k=k, highlight=highlight)
 
@@ -360,7 +366,7 @@ class Index:
         with the work done and the total. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
         `from_run` needs comparisons that were not made.
         """
-        rule = DecisionRule.saved(self.threshold, self._library.setting("verifier"))
+        rule = DecisionRule.saved(self._library.setting("threshold"), self._library.setting("verifier"))
         if request.min_precision is not None:
             rule = rule.asked(request.min_precision)
         return find_duplicates(
@@ -387,15 +393,16 @@ class Index:
         level: Level = "document",
         progress: Callable[[int, int], None] | None = None,
     ) -> Candidates:
-        """The pairs of this index that a person should label, in order: see `semsearch.tuning.sampling`.
+        """Return the pairs of this index that a person should label, in order; see `semsearch.tuning.sampling`.
 
-        `around` is the threshold that most should be near; by default that of `duplicates`.
+        Their similarity is at least `lowest`. Most lie near the threshold `around`, by default the one that
+        `duplicates` uses. `progress` is called with the work done and the total.
         """
         around = self._threshold() if around is None else around
         return find_candidates(self._library, lowest, around, level=level, progress=progress)
 
     def compare(self, a: str, b: str) -> Comparison:
-        """Compare two documents: of this index by name, or files; see `compare_documents`."""
+        """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
         return compare_documents(
             a, b, lambda: self.embedder, threshold=self._threshold(), library=self._library
         )
@@ -403,9 +410,10 @@ class Index:
     # -- acting on near-duplicates ----------------------------------------------------------------------
 
     def plan(self, found: Duplicates, keep: Sequence[str] = (), tiers: Collection[Tier] = TIERS) -> Plan:
-        """The plan that removes all of `found` but the keepers, what is protected, and what is of other `tiers`.
+        """Return a plan to remove the duplicates found, except keepers, protected members and those of other `tiers`.
 
-        `keep`, the rules by which `found` was made, is only noted in it.
+        The plan records `keep`, the rules that chose the keepers, and does not apply them. Raises `SemsearchError`
+        where the index has changed since.
         """
         return plan_of(self._library, found, keep, tiers)
 
@@ -419,10 +427,11 @@ class Index:
         force: bool = False,
         dry_run: bool = False,
     ) -> Outcome:
-        """Move what `plan` removes to a quarantine, by default in the index's folder, and forget it.
+        """Move the files that a plan removes to a quarantine, and remove their sources from the index.
 
-        With `hardlink` files that equal their keeper byte for byte become hard links to it instead. `output`, for a
-        plan that removes rows of one file, is that file without them. See `semsearch.dedup.quarantine.apply`.
+        The quarantine is in the index's folder by default. With `hardlink` a file that equals its keeper byte for byte
+        becomes a hard link to it instead. `output` is for a plan that removes rows of one file: a copy of that file
+        without these rows is written there. See `semsearch.dedup.quarantine.apply`.
         """
         base = self.folder.parent
         with contextlib.nullcontext() if dry_run else self._writing():
@@ -442,12 +451,15 @@ class Index:
         return outcome
 
     def undo(self, run: str = "", *, quarantine: Path | None = None) -> Outcome:
-        """Put back what a run of `apply` took away, by default the latest. See `semsearch.dedup.quarantine.undo`."""
+        """Undo a run of `apply`, by default the latest: move the quarantined files back.
+
+        See `semsearch.dedup.quarantine.undo`.
+        """
         with self._writing():
             return undo(quarantine or self.folder / QUARANTINE, self.folder.parent, run)
 
     def runs(self, *, quarantine: Path | None = None) -> list[QuarantineRun]:
-        """The runs of `apply` that can be undone, the latest last."""
+        """Return the runs of `apply` that can be undone, the latest last."""
         return runs(quarantine or self.folder / QUARANTINE)
 
     # -- thresholds -------------------------------------------------------------------------------------
@@ -461,10 +473,10 @@ class Index:
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[Tuning, Cosines]:
-        """Choose a threshold on labelled pairs and save it as the default of `duplicates`, with what is promised of it.
+        """Choose a threshold on labelled pairs and save it, with its guarantee, as the default of `duplicates`.
 
-        A verifier is saved beside it where there are pairs enough to train one, and an older one is forgotten. Raises
-        `SemsearchError`, and saves nothing, where nothing can promise what `aim` asks for.
+        With enough pairs a classifier is trained and saved as well; it replaces an older one. Raises `SemsearchError`,
+        and saves nothing, where no threshold and no classifier can guarantee what `aim` asks for.
         """
         tuning, found = tune_pairs(pairs, self.embedder, rule=rule, aim=aim, seed=seed, progress=progress)
         with self._writing():
@@ -473,16 +485,27 @@ class Index:
 
     @property
     def threshold(self) -> dict[str, Any] | None:
-        """The saved threshold: `threshold`, the `pairs` and `rule` it was tuned on, when it was `saved`. Or None."""
-        saved: dict[str, Any] | None = self._library.setting("threshold")
-        return saved
+        """The saved threshold, or None.
+
+        The keys: `threshold`, its `guarantee`, the `pairs` and `rule` it was tuned on, and when it was `saved`.
+        """
+        return self._tuned("threshold")
 
     @property
-    def verifier(self) -> dict[str, Any] | None:
-        """The saved verifier: the `chance` from which a pair counts, the `promise` of it, the `pairs` and `rule` it was
-        tuned on, when it was `saved`. Or None."""
-        saved: dict[str, Any] | None = self._library.setting("verifier")
-        return saved and {name: value for name, value in saved.items() if name != "verifier"}
+    def classifier(self) -> dict[str, Any] | None:
+        """The saved classifier, or None.
+
+        The keys: the `probability` from which a pair counts, its `guarantee`, the `pairs` and `rule` it was trained on,
+        and when it was `saved`.
+        """
+        return self._tuned("verifier")
+
+    def _tuned(self, setting: str) -> dict[str, Any] | None:
+        """Return what `tune` saved under a setting, by the names of the public interface and without the trees."""
+        saved = self._library.setting(setting)
+        return saved and {
+            _NAMES.get(name, name): value for name, value in saved.items() if name != "verifier"
+        }
 
     def _threshold(self) -> float:
         return float(self.threshold["threshold"]) if self.threshold else DEFAULT_THRESHOLD
@@ -490,7 +513,7 @@ class Index:
     # -- about the index --------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """Where the index is, its model and settings, what it holds, and its saved threshold."""
+        """Return where the index is, what made it, what it contains, and what `tune` saved in it."""
         return Status(
             folder=self.folder,
             settings=dict(self._settings),
@@ -498,23 +521,23 @@ class Index:
             bytes=sizes(self.folder),
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
-            verifier=self.verifier,
+            classifier=self.classifier,
             pending=self._vectors.unfinished,
         )
 
     def check(self) -> CheckReport:
-        """Prove the index sound: the Library's database and all it says, and that Chroma holds that and nothing else.
+        """Verify the index: the Library's database and content, and that the vector engine has the same passages.
 
-        What a run that was cut off has left is completed first. Reads all there is.
+        An interrupted run is completed first. Everything is read, so this takes a while.
         """
         with self._writing():
             return check(self.folder, self._library, self._vectors)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Make full-text search and Chroma's files anew from the Library; returns the number of passages.
+        """Rebuild full-text search and the vector engine from the Library; return the number of passages.
 
-        Nothing is embedded. Cut off at any point, the index can be repaired again, or is completed when it is opened
-        next. `progress` is called with the passages done and in all.
+        Nothing is embedded. An interrupted repair can be repeated, and the next writer completes it. `progress` is
+        called with the passages done and the total.
         """
         with self._writing():
             self._library.rebuild_full_text()
@@ -526,7 +549,7 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the write lock; at the end Chroma's files are sealed, unless something failed: then they are proved."""
+        """Hold the write lock, and finalize the vector engine at the end; after an error the next writer proves it."""
         with writing(self.folder, self._wait):
             try:
                 yield

@@ -99,7 +99,7 @@ class Hit:
 
 
 Tier = Literal["exact", "lexical", "semantic"]
-"""How similar two texts are: equal after cleaning; equal in most word triples; or similar in meaning only."""
+"""The kind of a near-duplicate: equal after cleaning; equal in most word triples; or similar in meaning only."""
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Level = Literal["document", "passage"]
 """The texts that are compared: whole documents, or passages."""
@@ -122,8 +122,8 @@ class Pair:
 class Member:
     """A duplicate in a group, compared with the group's keeper.
 
-    A `protected` member is never removed. `probability` is that of a duplicate, by the saved classifier; None where
-    there is no classifier, or where it does not apply.
+    A `protected` member is never removed. `probability` is the saved classifier's for a duplicate; None where there is
+    no classifier, or where it does not apply.
     """
 
     name: str

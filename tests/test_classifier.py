@@ -213,7 +213,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
             index.duplicates(min_precision=0.9)
         pairs, _ = examples(900, seed=4)
         index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.9))
-        assert index.status().verifier["promise"]["least"] == 0.9
+        assert index.status().classifier["guarantee"]["least"] == 0.9
         with pytest.raises(InvalidInput, match="no threshold is known"):
             index.duplicates(min_precision=0.95)
         plain = index.duplicates(0.8)
@@ -223,7 +223,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
     with open_index(tmp_path / ".semsearch") as index:
         found = index.duplicates(min_precision=0.9)
         assert [member.name for member in found.groups[0].members] == ["f.txt", "b.txt"]
-        least = index.verifier["chance"]
+        least = index.classifier["probability"]
         assert all(m.probability >= least for g in found.groups for m in g.members if m.tier != "exact")
         why = {frozenset((pair.left, pair.right)): pair.reason for pair in found.rejected}
         assert why[frozenset(("a.txt", "c.txt"))].startswith("negations differ: ")
@@ -241,7 +241,7 @@ def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
             index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.95))
         assert "45 flagged pairs" in refused.value.hint
         assert index.threshold is None
-        assert index.verifier is None
+        assert index.classifier is None
         assert_sound(index)
 
 
@@ -250,7 +250,7 @@ def test_a_recall_is_promised_too(tmp_path: Path) -> None:
     with create_index(tmp_path / ".semsearch") as index:
         tuning, _ = index.tune(PairSet("mine", tuple(pairs)), aim=Aim("recall", 0.9))
         assert tuning.promise.measure == "recall"
-        assert index.threshold["promise"]["least"] == 0.9
+        assert index.threshold["guarantee"]["least"] == 0.9
         assert_sound(index)
 
 

@@ -287,13 +287,11 @@ def _in_index(
 
 def _promise(share: float, index: "Index") -> str:
     """What a precision that was asked for rests on."""
-    saved = index.verifier
-    if saved and saved["promise"] and saved["promise"]["least"] >= share:
-        return (
-            f"and a chance of {saved['chance']:g}: {promised(saved['promise'])}, promised on {saved['pairs']}"
-        )
+    saved = index.classifier
+    if saved and saved["guarantee"] and saved["guarantee"]["least"] >= share:
+        return f"and a chance of {saved['probability']:g}: {promised(saved['guarantee'])}, promised on {saved['pairs']}"
     threshold = index.threshold or {}
-    return f"{promised(threshold['promise'])}, promised on {threshold['pairs']}"
+    return f"{promised(threshold['guarantee'])}, promised on {threshold['pairs']}"
 
 
 def _planned(steps: "Plan", path: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Hits as a person, a program or a language model sees them, and in an editor."""
+"""Show hits to a person, in an editor, or in the prompt of a language model."""
 
 import os
 import re
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from semsearch.types import Hit
 
 _SNIPPET = 280
-"""Characters of a snippet: about three lines of a terminal."""
+"""The length of a snippet in characters: about three lines of a terminal."""
 _BEST, _WORD = "bold yellow", "underline"
-
-
-# -- for programs ---------------------------------------------------------------------------------------
 
 
 # -- for people -----------------------------------------------------------------------------------------
@@ -41,7 +38,10 @@ def show(
     explain: bool = False,
     context: int | None = None,
 ) -> None:
-    """Print hits: `how` is snippet, full or path; with `context` so many lines of the file around the best sentence."""
+    """Print hits as snippets, in full or as paths only, as `how` says.
+
+    With `context` print that many lines of the file on each side of the best sentence.
+    """
     from rich.style import Style
     from rich.text import Text
 
@@ -74,13 +74,13 @@ def show(
 
 
 def _above(hit: "Hit") -> str:
-    """The headings that a hit stands under, without one that it begins with itself."""
+    """Return the headings above a hit, without the one that its text begins with."""
     above, _, last = hit.heading.rpartition(" > ")
     return above if hit.text.lstrip("#=-~^* \n").startswith(last) else hit.heading
 
 
 def _explained(hit: "Hit") -> str:
-    """What the score of a hit is made of."""
+    """Return the parts of a hit's score in words."""
     parts = []
     if hit.cosine is not None:
         parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
@@ -94,7 +94,7 @@ def _explained(hit: "Hit") -> str:
 
 
 def _place(index: "Index", hit: "Hit") -> str:
-    """Where a hit is: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    """Return the place of a hit: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
     from semsearch.types import place
 
     path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
@@ -103,7 +103,7 @@ def _place(index: "Index", hit: "Hit") -> str:
 
 
 def _snippet(hit: "Hit", *, marked: bool) -> "Text":
-    """The best sentence in its surroundings, on one line; where there is no colour it stands in »«."""
+    """Return the best sentence with its surroundings on one line; without colours it is marked by »«."""
     from rich.text import Text
 
     start, end = hit.highlight
@@ -125,7 +125,7 @@ def _snippet(hit: "Hit", *, marked: bool) -> "Text":
 
 
 def _with_words(text: "Text", query: str) -> "Text":
-    """The same with the words of the query underlined, whatever their ending, and pairs of Chinese characters."""
+    """Underline the words of the query, with any ending, and its pairs of Chinese characters; return the text."""
     from semsearch.text.analyzer import query_terms
     from semsearch.text.words import UNSPACED
 
@@ -141,15 +141,15 @@ def _with_words(text: "Text", query: str) -> "Text":
 
 
 def _same_word(a: str, b: str) -> bool:
-    """Whether two words differ in their ending at most, as `refund` and `refunded` do."""
+    """Return True where two words are equal up to their ending, as `refund` and `refunded` are."""
     short, long = sorted((a, b), key=len)
     return a == b or (len(short) >= 4 and len(long) - len(short) <= 3 and long.startswith(short))
 
 
 def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
-    """The lines of the best sentence with `count` lines of the file on each side, numbered as grep numbers them.
+    """Return the lines of the best sentence with `count` lines of the file on each side, numbered as by grep.
 
-    Where the file is not as it was indexed, or is not one of lines, they come from the passage.
+    The lines come from the passage where the file has changed since, or has no lines.
     """
     from rich.text import Text
 
@@ -171,7 +171,7 @@ def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
 
 
 def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
-    """The lines of the hit's file; None where it has no such lines, cannot be read, or has others now."""
+    """Return the lines of a hit's file; None where it has no lines, cannot be read, or has changed."""
     from semsearch.errors import SemsearchError
     from semsearch.readers import read
     from semsearch.text import clean
@@ -196,9 +196,9 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
 def as_markdown(
     index: "Index", hits: Sequence["Hit"], budget: int | None, count: Callable[[str], int]
 ) -> tuple[str, int, int]:
-    """Hits as Markdown to paste into a prompt: as many, best first, as have at most `budget` tokens by `count`.
+    """Return hits as Markdown for a prompt, best first, up to `budget` tokens as `count` counts them.
 
-    Returns the text, how many hits it has, and its tokens.
+    The second value is the number of hits in the text, the third its number of tokens.
     """
     parts: list[str] = []
     tokens = 0
@@ -225,23 +225,26 @@ _AT_LINE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mate kate kwrite idea pycharm webstorm goland clion rubymine", ("--line", "{line}", "{file}")),
     ("notepad++", ("-n{line}", "{file}")),
 )  # fmt: skip
-"""How editors are told at which line to open a file; any other is given the file alone."""
+"""The arguments that open a file at a line, by editor; any other editor opens the file only."""
 _FALLBACKS = ("notepad",) if sys.platform == "win32" else ("sensible-editor", "vim", "nano", "vi")
 
 
 def open_in_editor(index: "Index", hit: "Hit") -> None:
-    """Open the file of a hit at its best sentence in $VISUAL or $EDITOR, or what editor there is; wait for its end."""
+    """Open the file of a hit at its best sentence, in $VISUAL, $EDITOR or another editor, and wait until it ends.
+
+    Raises `InvalidInput` where the hit has no file, and `SemsearchError` where no editor can be started or it fails.
+    """
     from semsearch.errors import InvalidInput, SemsearchError
 
     path = index.path_of(hit.source)
     if not path.is_file():
         raise InvalidInput(
-            f"{hit.source} is no file that could be opened", "it is gone, or was standard input"
+            f"{hit.source} is not a file", "it was deleted since, or was read from standard input"
         )
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, _FALLBACKS), "")
     command = shlex.split(named, posix=sys.platform != "win32")
     if not command:
-        raise SemsearchError("there is no editor", "set VISUAL or EDITOR")
+        raise SemsearchError("no editor was found", "set VISUAL or EDITOR")
     line = hit.start + hit.text.count("\n", 0, hit.highlight[0]) if hit.unit == "line" else None
     try:
         code = subprocess.run([*command, *_editor_arguments(command[0], path, line)], check=False).returncode

@@ -56,12 +56,14 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         if threshold
         else "none saved; `semsearch tune` chooses one",
     }
-    if threshold and threshold.get("promise"):
-        rows["threshold"] += f"; {promised(threshold['promise'])}"
-    if verifier := status.verifier:
-        rows["verifier"] = f"chance {verifier['chance']:g}, tuned on {verifier['pairs']} ({verifier['rule']})"
-        if verifier["promise"]:
-            rows["verifier"] += f"; {promised(verifier['promise'])}"
+    if threshold and threshold.get("guarantee"):
+        rows["threshold"] += f"; {promised(threshold['guarantee'])}"
+    if classifier := status.classifier:
+        rows["classifier"] = (
+            f"probability {classifier['probability']:g}, trained on {classifier['pairs']} ({classifier['rule']})"
+        )
+        if classifier["guarantee"]:
+            rows["classifier"] += f"; {promised(classifier['guarantee'])}"
     for label, value in rows.items():
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:

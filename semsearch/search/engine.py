@@ -28,7 +28,7 @@ LONGEST_QUERY = 10_000
 
 _TIES = 16
 _MOST_APPROXIMATE = 1_000
-"""Where more passages than this are wanted all are compared: a search of the graph that wide is no faster."""
+"""The highest number of hits that the graph is asked for; beyond it comparing all passages is as fast."""
 _CANDIDATES = 200
 """The lowest number of passages that the graph, and the words, propose where not all are compared."""
 

@@ -1,6 +1,6 @@
-"""What people type into a search box, taken apart: phrases, +required, -excluded, and conditions on fields. Pure.
+"""Parse queries: phrases, +required and -excluded words, and conditions on fields. Pure functions.
 
-Anything can be typed: what is none of these is text to search for, and nothing is an error here.
+Any text is a valid query: whatever has no such form is text to search for.
 """
 
 import fnmatch
@@ -15,7 +15,7 @@ from semsearch.types import field_name
 
 Value = str | int | float | bool
 SOURCE = "source"
-"""The field that every passage has: the name of its source, matched by a glob."""
+"""The field that every passage has: the name of its source, which a glob matches."""
 
 _TOKEN = re.compile(
     r"""(?P<sign>[+-](?=[^\s+-]))?
@@ -33,7 +33,7 @@ _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a field must be, or with `excluded` must not be."""
+    """A condition that a field must meet, or with `excluded` must not meet."""
 
     field: str
     operator: str
@@ -41,11 +41,11 @@ class Condition:
     excluded: bool = False
 
     def test(self) -> Callable[[Value], bool]:
-        """What says of a value of the field whether it fulfils the condition, `excluded` apart.
+        """Return a function that tests a value of the field, regardless of `excluded`.
 
-        Values are compared as numbers where both are, else as dates where both are, else as text without regard to
-        case. A date counts as far as the condition gives it: `day:2024-05` is any day of May. For `:` and `!=`
-        text may be a glob.
+        Two values are compared as numbers if both are numbers, else as dates if both are dates, else as text in lower
+        case. Dates are compared to the precision of the condition: `day:2024-05` is any day of May. With `:` and `!=`
+        the text may be a glob.
         """
         number, date, text = _number(self.value), _date(self.value), self.value.casefold()
         compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
@@ -76,7 +76,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Words that a passage must or must not have: `exact`, one after the other as they are, or in any form."""
+    """Words that a passage must have, or must not have: `exact` in this form and order, or else in any form."""
 
     text: str
     exact: bool = False
@@ -84,9 +84,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query taken apart. `text` is what to search for: everything typed but exclusions and conditions.
+    """A parsed query. `text` is the text to search for: the whole query without exclusions and conditions.
 
-    `unknown` are words such as `yeer>=2020` that would be conditions, were there such a field; they are in `text` too.
+    `unknown` has the words, such as `yeer>=2020`, that name a field which does not exist; `text` has them as well.
     """
 
     text: str
@@ -97,7 +97,7 @@ class Query:
 
 
 def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
-    """Take a query apart. `fields` gives the metadata's fields, as `field_name` has them, where one may be named."""
+    """Return a query in its parts. `fields` returns the normalized names of the metadata's fields."""
     text: list[str] = []
     words: Mapping[str, list[Word]] = {"": [], "+": [], "-": []}
     conditions: list[Condition] = []
@@ -140,7 +140,10 @@ def _number(value: Value) -> float | None:
 
 
 def _date(value: Value) -> str | None:
-    """A date or time of ISO 8601 as `2024-05-31T23:59:59`, no longer than it was given; times with a zone in UTC."""
+    """Return an ISO 8601 date or time as `2024-05-31T23:59:59`, cut to the given precision; None for other values.
+
+    A time with a zone is converted to UTC.
+    """
     text = str(value).strip()
     if not (match := _DATE.fullmatch(text)):
         return None

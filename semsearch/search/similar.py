@@ -72,14 +72,14 @@ def _best_documents(
     allowed: NDArray[np.bool_],
     k: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the similarity of the `k` most similar allowed documents or more, the passage of each that is most like
-    one of the document, and the row of that one in the document.
+    """Return the similarity of the `k` or more most similar allowed documents, and each one's closest pair of passages.
 
-    A pass in float32 over all documents leaves those that may be among the best; their similarity is then exact.
+    Of the closest pair the second array has the passage of the allowed document, the third the row in `document`. A
+    pass in float32 over all documents selects those that may be among the best; their similarity is then exact.
     """
     starts = np.flatnonzero(np.diff(layout.document, prepend=-1))
     lengths = np.array([len(text) for text in document.texts], np.float64)
-    unknown = np.full(len(lengths), -1)  # equal texts have a cosine of almost 1 here
+    unknown = np.full(len(lengths), -1)  # so equal texts have a cosine of almost 1 here
     own = PassageRows(document.vectors, lengths, unknown)
     every = PassageRows(matrix, layout.length, layout.row, layout.row)
     coarse = document_similarities(own, every, starts).similarity[allowed]

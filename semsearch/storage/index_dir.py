@@ -42,7 +42,7 @@ class Status:
     bytes: dict[str, int]
     last_ingest: str | None
     threshold: dict[str, Any] | None
-    verifier: dict[str, Any] | None
+    classifier: dict[str, Any] | None
     pending: bool
 
 
