@@ -213,8 +213,8 @@ class Index:
 
         Sources outside `paths` are left alone. `standard_input` is a text to store as the source `<stdin>`. `fields`
         names the columns of rows, and files of more than `max_bytes` are skipped. With `dry_run` nothing is changed.
-        `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for a
-        path that does not exist, and `IndexLocked` while another writer is at work.
+        `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
+        a path that does not exist, and `IndexLocked` while another writer is at work.
         """
         roots = [Path(path) for path in paths]
         if dry_run:
