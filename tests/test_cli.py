@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 
 from semsearch import Index
-from semsearch.cli import COMMANDS, main
+from semsearch.cli import COMMANDS, SECTIONS, main
 
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Path:
-    """A folder that holds the sample corpus and an index over it; tests must not write to it."""
+    """Return a folder with the sample corpus and an index of it. Tests must not write to it."""
     folder = tmp_path_factory.mktemp("indexed")
     shutil.copytree(sample_corpus, folder / "sample_corpus")
     result = CliRunner().invoke(
@@ -29,7 +29,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Pa
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory."""
+    """Return an empty working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     yield tmp_path
@@ -53,8 +53,32 @@ def test_help_has_examples_and_exit_codes(command: str) -> None:
     assert "Exit codes: 0 done" in " ".join(text.split())
 
 
-def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
-    assert "did you mean 'query'" in run("qury", code=2).stderr
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("qury", "query"),
+        ("search", "query"),
+        ("find", "query"),
+        ("index", "ingest"),
+        ("add", "ingest"),
+        ("ls", "status"),
+        ("rm", "remove"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_nearest(name: str, meant: str) -> None:
+    assert f"Did you mean {meant!r}?" in run(name, code=2).stderr
+
+
+def test_help_lists_every_command_once_by_section() -> None:
+    text = run("--help").stdout
+    at = [text.index(f"\n{title}:\n") for title in SECTIONS]
+    assert at == sorted(at)
+    for start, end, names in zip(at, [*at[1:], len(text)], SECTIONS.values(), strict=True):
+        listed = [
+            line.split()[0] for line in text[start:end].splitlines() if line[:2] == "  " and line[2] != " "
+        ]
+        assert listed == list(names)
+    assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
 
 
 def test_the_module_runs_as_a_program() -> None:
@@ -65,7 +89,7 @@ def test_the_module_runs_as_a_program() -> None:
 # -- ingest -------------------------------------------------------------------------------------------------
 
 
-def test_ingest_says_what_it_did_and_does_nothing_the_second_time(here: Path) -> None:
+def test_ingest_reports_changes_and_then_does_nothing(here: Path) -> None:
     (here / "docs").mkdir()
     (here / "docs" / "a.md").write_text("# Bread\n\nKnead the dough for ten minutes.\n")
     (here / "docs" / "b.bin").write_bytes(b"\x00\x01")

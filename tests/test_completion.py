@@ -1,4 +1,4 @@
-"""What a shell is told that completes a command, through click's protocol of environment variables."""
+"""Shell completion, through click's protocol of environment variables."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from semsearch.cli import main
 
 
 def complete(words: str, at: int) -> list[str]:
-    """What bash would be told, of kinds and values, for the word number `at`."""
+    """Return the kinds and values that bash gets for word number `at`."""
     asked = {"_SEMSEARCH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
     code = "from semsearch.cli import main; main(prog_name='semsearch')"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Where the default model's weights come from: a folder, the package, the cache, and a hub on this machine."""
+"""The sources of the default model's weights: a folder, the package, the cache, and a hub on this machine."""
 
 import hashlib
 import os

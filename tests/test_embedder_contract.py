@@ -103,7 +103,7 @@ Load = Callable[[], Embedder]
 
 @pytest.fixture(scope="module", params=["float32", "int8", "transformer", "tiny", "plain"])
 def load(request: pytest.FixtureRequest) -> Load:
-    """A function that loads the embedder once more."""
+    """Return a function that loads the embedder."""
     name: str = request.param
     if name == "transformer":
         folder = str(request.getfixturevalue("tiny_model"))

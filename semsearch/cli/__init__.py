@@ -1,4 +1,4 @@
-"""The command line. Importing this package stays light: a command loads what it needs when it runs."""
+"""The command line. Importing this package is cheap: a command imports what it needs when it runs."""
 
 import contextlib
 import importlib
@@ -10,31 +10,36 @@ import click
 from semsearch import __version__
 from semsearch.errors import SemsearchError
 
-COMMANDS = {
-    "ingest": "ingest",
-    "query": "query",
-    "similar": "similar",
-    "dedup": "dedup",
-    "diff": "diff",
-    "apply": "plan",
-    "undo": "plan",
-    "leak": "leak",
-    "tune": "tune",
-    "label": "label",
-    "eval": "eval",
-    "bench-search": "bench",
-    "status": "status",
-    "remove": "status",
-    "forget": "maintenance",
-    "check": "maintenance",
-    "repair": "maintenance",
-    "completion": "completion",
+SECTIONS = {
+    "Everyday": {"ingest": "ingest", "query": "query", "similar": "similar"},
+    "Duplicates": {"dedup": "dedup", "diff": "diff", "apply": "plan", "undo": "plan", "leak": "leak"},
+    "Thresholds": {"tune": "tune", "label": "label", "eval": "eval"},
+    "Index": {
+        "status": "status",
+        "remove": "status",
+        "forget": "maintenance",
+        "check": "maintenance",
+        "repair": "maintenance",
+    },
+    "Other": {"bench-search": "bench", "completion": "completion"},
 }
-"""Each command and the module of this package that holds it, in the order of `--help`."""
+"""The commands by section of `--help`, each with the module of this package that contains it."""
+COMMANDS = {name: module for section in SECTIONS.values() for name, module in section.items()}
+_MEANT = {
+    "search": "query",
+    "find": "query",
+    "index": "ingest",
+    "add": "ingest",
+    "ls": "status",
+    "list": "status",
+    "rm": "remove",
+    "delete": "remove",
+}
+"""The names that other programs give to our commands."""
 
 
 class _Reported(click.ClickException):
-    """A `SemsearchError` as click shows it: `Error: ...`, then `hint: ...`, and its own exit code."""
+    """A `SemsearchError` in click's form: `Error: ...`, then `hint: ...`, with the exit code of the error."""
 
     def __init__(self, error: SemsearchError) -> None:
         super().__init__(str(error))
@@ -42,6 +47,7 @@ class _Reported(click.ClickException):
         setattr(self, "exit_code", error.exit_code)  # noqa: B010 - click declares it for the class only
 
     def show(self, file: Any = None) -> None:
+        """Print the message and the hint on standard error."""
         from semsearch.cli.render import plain
 
         click.echo(f"Error: {plain(self.message)}", file=file, err=True)
@@ -51,24 +57,26 @@ class _Reported(click.ClickException):
 
 @contextlib.contextmanager
 def _safe() -> Iterator[None]:
-    """Click repeats what it was given, which may be the name of a file: nothing of that reaches a terminal raw."""
+    """Escape control characters in click's own errors, which quote the arguments."""
     try:
         yield
     except click.ClickException as error:
         from semsearch.cli.render import plain
 
         said = plain(error.format_message())
-        setattr(error, "format_message", lambda: said)  # noqa: B010 - one error's, not the class's
+        setattr(error, "format_message", lambda: said)  # noqa: B010 - for this error, not for its class
         raise
 
 
 class _Commands(click.Group):
-    """Loads the module of a command when it is asked for, and turns our errors into click's."""
+    """Import a command's module when the command is needed, and turn our errors into click's."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of `--help`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return the command of that name, or None."""
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(
@@ -76,21 +84,41 @@ class _Commands(click.Group):
         )
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section."""
+        longest = max(map(len, COMMANDS))
+        width = formatter.width - 6 - longest
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(longest), command.get_short_help_str(width))
+                        for name, command in commands
+                        if command
+                    ]
+                )
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command that the arguments name. A name that is not a command raises an error with the nearest."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             import difflib
 
-            if near := difflib.get_close_matches(args[0], COMMANDS, 1):
-                raise click.UsageError(f"no command {args[0]!r}; did you mean {near[0]!r}?", ctx) from error
+            near = _MEANT.get(args[0]) or next(iter(difflib.get_close_matches(args[0], COMMANDS, 1)), None)
+            if near:
+                message = f"{args[0]!r} is not a command. Did you mean {near!r}?"
+                raise click.UsageError(message, ctx) from error
             raise
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments."""
         with _safe():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
         try:
             with _safe():
                 return super().invoke(ctx)
@@ -109,6 +137,6 @@ def main() -> None:
     semsearch dedup                         find near-duplicates
     semsearch tune --pairs sample           choose dedup's threshold
 
-    Everything stays on this machine. The index is the nearest .semsearch folder upwards, as git finds .git;
-    --index DIR or SEMSEARCH_INDEX name another.
+    Your text stays on this machine. The index is the .semsearch folder in the working directory or the nearest folder
+    above it. --index DIR or SEMSEARCH_INDEX chooses another.
     """

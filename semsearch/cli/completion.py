@@ -1,4 +1,4 @@
-"""`semsearch completion`."""
+"""`semsearch completion`: the scripts with which shells complete commands."""
 
 import click
 
@@ -9,7 +9,7 @@ _SHELLS = ("bash", "zsh", "fish")
 
 @click.command(
     "completion",
-    short_help="Print the script that makes a shell complete commands.",
+    short_help="Print a shell's completion script.",
     epilog=options.closing(
         (
             "semsearch completion bash > ~/.local/share/bash-completion/completions/semsearch",
@@ -21,16 +21,16 @@ _SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion_(shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options and file names.
+    """Print the script with which SHELL completes commands, options and file names.
 
-    Save it where the shell looks for such scripts, as below, and start a new shell. The folder has to be there. zsh
-    finds ~/.zfunc if ~/.zshrc has, before it calls compinit: fpath+=~/.zfunc
+    Save it where the shell looks for such scripts, as in the examples, and start a new shell. The folder must exist.
+    For zsh, ~/.zshrc needs this line before it calls compinit: fpath+=~/.zfunc
     """
     from click.shell_completion import get_completion_class
 
     from semsearch.cli import main
 
     kind = get_completion_class(shell)
-    if kind is None:  # a choice above that click does not know
-        raise click.UsageError(f"no completion for {shell}")
+    if kind is None:  # a shell in _SHELLS that click does not know
+        raise click.UsageError(f"there is no completion for {shell}")
     click.echo(kind(main, {}, "semsearch", "_SEMSEARCH_COMPLETE").source())

@@ -267,7 +267,7 @@ def _in_files(
     with render.counting("compare", "pairs") as progress:
         found = dataset.duplicates(threshold, progress=progress, **grouping)
     render.tell_skipped(dataset.skipped)
-    render.tell_unknown(dataset.unknown)
+    render.warn_oov(dataset.unknown)
     return found, origin
 
 

@@ -130,7 +130,7 @@ def leak_(
         else:
             _show(found, data)
         render.tell_skipped(data.skipped)
-        render.tell_unknown(data.unknown)
+        render.warn_oov(data.unknown)
         render.talk(_said(found))
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"

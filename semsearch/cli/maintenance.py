@@ -1,4 +1,4 @@
-"""`semsearch check`, `semsearch repair` and `semsearch forget`."""
+"""`semsearch check`, `semsearch repair` and `semsearch forget`: keep an index sound and private."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from semsearch.cli import options, render
 
 @click.command(
     "check",
-    short_help="Prove the index sound.",
+    short_help="Verify the index.",
     epilog=options.closing(
         ("semsearch check", "semsearch check --json"),
         codes=(0, 1, 2, 10, 11, 12, 13),
@@ -20,11 +20,11 @@ from semsearch.cli import options, render
 @options.wait
 @options.as_json
 def check_(folder: Path | None, wait: float, as_json: bool) -> None:
-    """Read all of the index and prove it sound.
+    """Read the whole index and verify it.
 
-    Looks at the Library's database, that every text and vector is the one that was stored, and that Chroma holds
-    every passage with its vector, and nothing else. What a run that was cut off has left is completed first. Ends
-    with 13 where anything is wrong.
+    The check reads the Library's database, compares every text and vector with its checksum, and compares Chroma's
+    passages and vectors with the Library. It first completes a run that was interrupted. The exit code is 13 if
+    anything is wrong.
     """
     from semsearch.index import Index
 
@@ -56,11 +56,11 @@ def check_(folder: Path | None, wait: float, as_json: bool) -> None:
 @options.wait
 @options.as_json
 def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
-    """Make the vector index anew from what the Library holds. Nothing is read or embedded again.
+    """Rebuild the vector index from the Library. No file is read and no text embedded.
 
-    Documents, texts and vectors are in the Library, a SQLite database of its own. Where that is damaged, what can be
-    read of it is saved first, and the damaged file is kept beside it; sources that are lost are named, the command ends
-    with 3, and the next ingest reads all files again, and embeds what was lost.
+    The Library is a SQLite database with all documents, texts and vectors. If it is damaged, the command first saves
+    the readable part and keeps the damaged file next to it. It then names the lost sources and ends with exit code 3.
+    The next ingest reads all files and embeds the lost texts.
     """
     from semsearch.index import Index, locate
     from semsearch.storage.check import mend
@@ -68,19 +68,19 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     found = locate(folder)
     saved = mend(found, wait=wait) if found and (found / "library.sqlite3").exists() else None
     if saved is not None:
-        render.talk(f"the Library was damaged, and is kept as {render.relative(saved.backup)}")
+        render.talk(f"the Library was damaged; the damaged file is kept as {render.relative(saved.backup)}")
         render.talk(
             f"saved {render.plural(saved.sources, 'source')}, {render.plural(saved.passages, 'passage')};"
             f" {len(saved.lost):,} lost"
         )
         for source in saved.lost:
             render.talk(f"  lost: {render.name(source)}")
-        render.talk("hint: semsearch ingest, which reads all files again and embeds what was lost")
+        render.talk("hint: semsearch ingest reads all files and embeds the lost texts")
     with Index.open(folder, wait=wait) as index, render.counting("repair", "passages") as progress:
         count = index.repair(progress)
     if as_json:
         render.emit_json(serialize.repair_json(count, saved))
-    render.talk(f"made the vector index anew: {render.plural(count, 'passage')}")
+    render.talk(f"rebuilt the vector index: {render.plural(count, 'passage')}")
     if saved is not None and saved.lost:
         raise click.exceptions.Exit(3)
 
@@ -95,17 +95,17 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
 )
 @click.argument("source")
 @click.option(
-    "--verify", is_flag=True, help="Search all files of the index for its texts and vectors afterwards."
+    "--verify", is_flag=True, help="Then search all files of the index for the texts and vectors of SOURCE."
 )
 @options.index
 @options.wait
 @options.as_json
 def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json: bool) -> None:
-    """Take SOURCE out of the index as `remove` does, and write every file of the index that held it anew.
+    """Remove SOURCE from the index as `remove` does, and rewrite every file of the index that contained it.
 
-    What `remove` takes out cannot be found, but its bytes may stay in the index's files until they are used again.
-    The file of SOURCE is left alone, and so are copies of it in a quarantine; what a disk or its snapshots keep of
-    files that are no more is beyond this.
+    After `remove` no search finds SOURCE, but its bytes can stay in the index's files until they are overwritten.
+    Neither command changes the file of SOURCE or its copies in a quarantine. Deleted files can survive in free disk
+    space and in snapshots; this command cannot remove them there.
     """
     from semsearch.index import Index
 
@@ -118,17 +118,17 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     if not verify:
         return
     if done.short:
-        render.talk(f"{render.plural(done.short, 'text')} of less than 8 bytes cannot be looked for")
+        render.talk(f"{render.plural(done.short, 'text')} shorter than 8 bytes cannot be searched for")
     if not done.pieces:
-        render.talk("there is nothing to look for: other sources say all of it as well, or it is too short")
+        render.talk(
+            "there is nothing to search for: all its texts are too short, or other sources contain them"
+        )
         return
     looked = f"{render.plural(done.pieces, 'piece')} of its texts and vectors"
     if not done.left:
-        render.talk(
-            f"verified: none of {looked} is left in the {render.plural(done.files, 'file')} of {where}"
-        )
+        render.talk(f"verified: the {render.plural(done.files, 'file')} of {where} contain none of {looked}")
         return
-    render.talk(f"of {looked} some are left in:")
+    render.talk(f"some of {looked} remain in:")
     for name in done.left:
         render.talk(f"  {render.name(name)}")
     raise click.exceptions.Exit(1)

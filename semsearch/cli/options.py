@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the end of their help."""
 
 import re
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ index = click.option(
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The index's folder. Default: SEMSEARCH_INDEX, or the nearest .semsearch upwards.",
+    help="Folder of the index. Default: SEMSEARCH_INDEX, else the nearest .semsearch here or in a folder above.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line.")
+as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object per line.")
 model = click.option(
     "--model",
     metavar="NAME|DIR",
-    help="A sentence-transformers model, safetensors only. Default: all-MiniLM-L6-v2.",
+    help="A sentence-transformers model with safetensors weights. Default: all-MiniLM-L6-v2.",
 )
 dtype = click.option(
     "--dtype",
@@ -30,10 +30,13 @@ text_field = click.option(
     "--text-field",
     multiple=True,
     metavar="NAME",
-    help="Column or key of rows that holds the text; repeatable.",
+    help="Column or key of a row that contains the text; repeatable.",
 )
 id_field = click.option(
-    "--id-field", default="", metavar="NAME", help="Column or key that names a row. Default: its number."
+    "--id-field",
+    default="",
+    metavar="NAME",
+    help="Column or key of a row that names it. Default: its number.",
 )
 wait = click.option(
     "--wait",
@@ -41,14 +44,14 @@ wait = click.option(
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait while another process writes to the index.",
+    help="How long to wait for another process that writes to the index.",
 )
 show = click.option(
     "--show",
     type=click.Choice(["snippet", "full", "path"]),
     default="snippet",
     show_default=True,
-    help="What to show of a hit: the best sentence with its surroundings, the whole passage, or only where it is.",
+    help="What to show of a hit: its best sentence in context, the whole passage, or only its place.",
 )
 context = click.option(
     "--context",
@@ -70,34 +73,34 @@ _EXIT_CODES = {
 
 
 def closing(examples: Sequence[str], codes: Sequence[int]) -> str:
-    """The end of a command's help: examples, and what its exit codes mean."""
+    """Return the end of a command's help: its examples and the meaning of its exit codes."""
     lines = "\n".join(f"  {example}" for example in examples)
     meanings = ", ".join(f"{code} {_EXIT_CODES[code]}" for code in codes)
     return f"\b\nExamples:\n{lines}\n\nExit codes: {meanings}."
 
 
 class Rank(click.IntRange):
-    """The number of a hit, from 1, as an option that need not have it."""
+    """The number of a hit, from 1, for an option whose value may be left out."""
 
     def __init__(self) -> None:
         super().__init__(min=1)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
+        """Return the number."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is not the number of a hit: put --open last, or write --open=1", param, ctx)
+            self.fail(f"{value!r} is not the number of a hit. Put --open last, or write --open=1", param, ctx)
 
 
 class Size(click.ParamType[int]):
-    """A number of bytes: 2000000, 500kB, 50MB, 1GiB."""
+    """A number of bytes, such as 2000000, 500kB, 50MB or 1GiB."""
 
     name = "size"
     _UNITS: ClassVar = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The size in bytes."""
+        """Return the size in bytes."""
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?)?b?\s*", str(value), re.IGNORECASE)

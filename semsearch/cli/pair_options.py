@@ -92,7 +92,7 @@ def _agrees(published: "Published") -> bool:
 
 def warn_unknown(share: float, model: str) -> None:
     """Warn where a model does not know much of what it has compared."""
-    if share >= render.UNKNOWN_SHARE:
+    if share >= render.WARN_OOV_RATE:
         render.talk(f"warning: {share:.0%} of the tokens are unknown to {model}: its scores here mean little")
         render.talk("hint: try a multilingual model, such as --model paraphrase-multilingual-MiniLM-L12-v2")
 

@@ -1,6 +1,6 @@
-"""What a person or a program sees: standard output is data, standard error is talk.
+"""Output: data on standard output, messages on standard error.
 
-Text from files and their names never reaches a terminal raw: control and bidirectional characters are escaped.
+Control and bidirectional characters in texts and file names are escaped before they reach a terminal.
 """
 
 import csv
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
 
     from semsearch.types import Skipped
 
-# C0 but for tab and newline, DEL, C1; then marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
+# C0 except tab and newline, DEL, C1, and marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _MOST_LINES = 10
-UNKNOWN_SHARE = 0.05
-"""Of the tokens, from which on it is worth a warning that the model does not know them."""
+WARN_OOV_RATE = 0.05
+"""The least share of tokens outside the model's vocabulary that is worth a warning."""
 
 
 def plain(text: str) -> str:
-    """Text safe for a terminal: what would steer it is shown as `\\u001b` and the like."""
+    """Return text that is safe for a terminal: control characters become `\\u001b` and the like."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def name(path: str) -> str:
-    """A file's name on one line, safe for a terminal."""
+    """Return a file's name on one line, safe for a terminal."""
     return plain(path).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def relative(path: Path) -> str:
-    """A path as the user would type it from the working directory: relative where it lies below."""
-    absolute, here = os.path.abspath(path), Path.cwd()  # noqa: PTH100 - keep symbolic links as they are named
+    """Return a path as the user would type it: relative if it is below the working directory, else absolute."""
+    absolute, here = os.path.abspath(path), Path.cwd()  # noqa: PTH100 - keeps the names of symbolic links
     return str(Path(absolute).relative_to(here)) if Path(absolute).is_relative_to(here) else absolute
 
 
 def talk(message: str) -> None:
-    """Say something on standard error."""
+    """Print a message on standard error."""
     click.echo(plain(message), err=True)
 
 
 def emit_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a JSON document; Chinese stays readable, what would steer a terminal is escaped."""
+    """Print a JSON document. Chinese stays readable; control characters are escaped."""
     click.echo(plain(json.dumps(value, ensure_ascii=False, indent=indent, default=str)))
 
 
 def emit_jsonl(values: Iterable[Mapping[str, Any]]) -> None:
-    """Print one JSON object a line."""
+    """Print one JSON object per line."""
     for value in values:
         emit_json(value, indent=None)
 
@@ -75,14 +75,14 @@ def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def console(*, err: bool = False) -> "Console":
-    """A terminal that is told, not asked: no markup, no guessing at what to colour, no wrapping when piped."""
+    """Return a console without markup and automatic colours, which does not wrap piped output."""
     from rich.console import Console
 
     return Console(stderr=err, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def indented(text: "Text", console: "Console", by: int = 4) -> "Text":
-    """Text set in by some columns, wrapped to the terminal's width; left in its own lines when piped."""
+    """Return text indented by some columns and wrapped to the terminal's width. Piped text keeps its lines."""
     from rich.text import Text
 
     width = console.width - by
@@ -91,7 +91,7 @@ def indented(text: "Text", console: "Console", by: int = 4) -> "Text":
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
-    """Print columns that line up, with the first row as heading; wide characters count for two."""
+    """Print aligned columns under a heading. Wide characters take two columns; `right` are the right-aligned ones."""
     from rich.cells import cell_len
 
     lines = [list(columns), *([name(cell) for cell in row] for row in rows)]
@@ -107,12 +107,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
 
 
 def coloured() -> bool:
-    """Whether standard output is a terminal that wants colour (https://no-color.org)."""
+    """Return whether standard output is a terminal that wants colour (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -> None:
-    """Say what was left out on purpose, in counts, and what could not be read; None where there is no --verbose."""
+    """Report the skipped files: counts by reason, then the files that could not be read.
+
+    `verbose` is None in commands without --verbose.
+    """
     failed = [one for one in skipped if one.failed]
     on_purpose = Counter(one.reason for one in skipped if not one.failed)
     for reason, count in on_purpose.most_common():
@@ -126,15 +129,17 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
         talk(f"... and {len(failed) - _MOST_LINES:,} more that could not be read{hint}")
 
 
-def tell_unknown(share: float) -> None:
-    """Warn where the model does not know much of what it has read."""
-    if share >= UNKNOWN_SHARE:
-        talk(f"warning: the model does not know {share:.0%} of the tokens, so similarities mean little")
+def warn_oov(share: float) -> None:
+    """Warn if much of the text is outside the model's vocabulary. `share` is the OOV rate in [0, 1]."""
+    if share >= WARN_OOV_RATE:
+        talk(
+            f"warning: {share:.0%} of the tokens are outside the model's vocabulary, so similarities mean little"
+        )
 
 
 @contextmanager
 def progress(description: str, unit: str) -> Iterator["Progress | None"]:
-    """A progress bar with rate and time left on a terminal; None where standard error is not one."""
+    """Show a progress bar with rate and time left. Yield None if standard error is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -142,9 +147,10 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Units a second since the start."""
+        """The number of units per second since the start."""
 
         def render(self, task: Task) -> Text:
+            """Return the count and the rate."""
             count, elapsed = task.fields.get("count", 0), task.elapsed or 0
             return Text(f"{count:,} {unit}, {count / elapsed:,.0f}/s" if elapsed and count else "")
 
@@ -160,7 +166,7 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
 
 @contextmanager
 def counting(description: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A function to call with how much is done, how much there is, and how many units that was, if it counts others."""
+    """Show a progress bar. Yield a function of the amount done, the total and, if it differs, the count of units."""
     with progress(description, unit) as bar:
 
         def show(done: int, total: int, count: int | None = None) -> None:
@@ -173,7 +179,7 @@ def counting(description: str, unit: str) -> Iterator[Callable[..., None]]:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people, such as `3.4 MB`."""
     if count < 1000:
         return f"{count:.0f} B"
     power = min(3, int(math.log10(count)) // 3)
@@ -181,6 +187,6 @@ def size(count: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 source`, `2 sources`, `3 copies`."""
+    """Return a count with its noun: `1 source`, `2 sources`, `3 copies`."""
     ending = noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {ending}"

@@ -1,4 +1,4 @@
-"""`semsearch status` and `semsearch remove`."""
+"""`semsearch status` and `semsearch remove`: list an index and remove sources from it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from semsearch.cli.pair_options import promised
 
 @click.command(
     "status",
-    short_help="Show what made the index and what it holds.",
+    short_help="Show the model, the contents and the size of the index.",
     epilog=options.closing(
         (
             "semsearch status",
@@ -21,10 +21,10 @@ from semsearch.cli.pair_options import promised
     ),
 )
 @options.index
-@click.option("--sources", is_flag=True, help="List the names of all sources instead, one a line.")
+@click.option("--sources", is_flag=True, help="Only list the names of all sources, one per line.")
 @options.as_json
 def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
-    """Show where the index is, what made it and what it holds."""
+    """Show the place, the model, the contents and the size of the index, and its tuned threshold."""
     from semsearch.index import Index
 
     with Index.open(folder) as index:
@@ -41,12 +41,14 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         render.emit_json(serialize.status_json(status))
         return
     settings, counts = status.settings, status.counts
-    threshold = status.threshold
+    threshold, weights = status.threshold, str(settings["weights"])
     rows = {
         "index": render.relative(status.folder),
         "model": f"{settings['model']} ({settings['dtype']}, {settings['dimension']} dimensions,"
         f" passages of at most {settings['window']} tokens)",
-        "weights": f"SHA-256 {str(settings['weights'])[:12]}",
+        "weights": f"SHA-256 {weights[:12]}"
+        if not weights.startswith("canary:")
+        else "known by their vectors",
         "holds": ", ".join(
             render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")
         ),
@@ -67,12 +69,12 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
     for label, value in rows.items():
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:
-        render.talk("a run was cut off, or is at work; the next one that writes completes it")
+        render.talk("a run was interrupted or is still at work; the next command that writes completes it")
 
 
 @click.command(
     "remove",
-    short_help="Take a source out of the index.",
+    short_help="Remove a source from the index.",
     epilog=options.closing(
         (
             "semsearch remove notes/old.md",
@@ -86,7 +88,7 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
 @options.wait
 @options.as_json
 def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> None:
-    """Take SOURCE out of the index: a file, or all that lies below a folder. The files themselves are left alone.
+    """Remove SOURCE, a file or a folder with all files below it, from the index. The files themselves stay.
 
     The next ingest of the same folder adds them again, unless .semsearchignore names them.
     """

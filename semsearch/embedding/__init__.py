@@ -20,7 +20,7 @@ from semsearch.errors import InvalidInput
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DTYPES = ("float32", "int8")
 STORED_DTYPES = {"float32": "fp32", "int8": "int8"}
-"""How indexes and label files on disk name each dtype."""
+"""The name of each dtype in indexes and label files on disk."""
 BYTES_PER_TOKEN = 3
 """Estimate for embedders without a tokenizer: one token for every three bytes of UTF-8."""
 

@@ -1,13 +1,13 @@
 """all-MiniLM-L6-v2 as an ONNX graph, written node by node from the weights in its safetensors file.
 
-Writing the graph ourselves instead of tracing the PyTorch model keeps torch and transformers out (they take
-gigabytes and seconds), lets us choose the operators that ONNX Runtime is fast at, and puts the pooling and the
-normalisation inside. The architecture is BERT (Devlin et al. 2019, arXiv:1810.04805) with mean pooling
-(Reimers and Gurevych 2019, arXiv:1908.10084). Parity with sentence-transformers is tested to cosine 0.9999.
+A graph written here, not traced from PyTorch, needs neither torch nor transformers, which take gigabytes and seconds.
+It uses the operators that ONNX Runtime runs fast, and it contains the pooling and the normalisation. The architecture is
+BERT (Devlin et al. 2019, arXiv:1810.04805) with mean pooling (Reimers and Gurevych 2019, arXiv:1908.10084). A test holds
+the vectors to a cosine of 0.9999 with those of sentence-transformers.
 
-Operators were chosen by measurement: `SkipLayerNormalization` and `BiasGelu` take 3.6 times as long as an addition with
-`LayerNormalization`, and as `Gelu`. To save that addition's bias, the bias of each output projection is added by the
-normalisation before it, and taken out again of the bias of what else reads that normalisation's output.
+The operators are chosen by measurement: `SkipLayerNormalization` and `BiasGelu` take 3.6 times as long as an addition
+with `LayerNormalization`, and as `Gelu`. To save the addition of a bias, each normalisation adds the bias of the next
+output projection. The biases of all other readers of its output subtract it again.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from onnx import TensorProto, helper, numpy_helper
 LAYERS, HEADS = 6, 12
 EPSILON = 1e-12
 _GELU_LEAST = -0.17
-"""GELU is nowhere below -0.16998."""
+"""A lower bound of GELU, whose minimum is -0.16998."""
 _CONTRIB = "com.microsoft"
 _Array = NDArray[Any]
 
 
 class _Graph:
-    """Collects nodes and initializers; every method that adds one returns the name of its output."""
+    """A graph in the making. Each method that adds a node or an initializer returns the name of its output."""
 
     def __init__(self, quantised: bool) -> None:
         self.quantised = quantised
@@ -48,7 +48,7 @@ class _Graph:
     def linear(
         self, x: str, name: str, weight: _Array, bias: _Array | None = None, *, least: float | None = None
     ) -> str:
-        """`x @ weight.T + bias`; `least` is the lowest that `x` can be, where that is near 0."""
+        """Add `x @ weight.T + bias`. `least` is the lower bound of `x`, if there is one near 0."""
         if not self.quantised:
             product = self.add("MatMul", [x, self.constant(name, weight.T)])
         else:
@@ -58,11 +58,11 @@ class _Graph:
         return product if bias is None else self.add("Add", [product, self.constant(f"{name}.bias", bias)])
 
     def _quantised(self, x: str, name: str, weight: _Array, least: float | None) -> tuple[str, _Array | None]:
-        """`x @ weight.T` in eight bits, and what has to be added to it, if anything.
+        """Add `x @ weight.T` in eight bits. Return its name and the array to add to it, or None.
 
-        Each row of `x`, a token, is scaled by its own greatest value, so a vector does not depend on the other texts
-        of its batch. Weights have a scale an output channel and seven bits, so that the sum of two products fits the
-        16 bits in which processors without VNNI add them up: vectors are the same on those that have it.
+        Each row of `x`, a token, is scaled by its own greatest value: a vector does not depend on the other texts of
+        its batch. Weights have one scale per output channel and seven bits. The sum of two products then fits the 16
+        bits of processors without VNNI, so that vectors are the same on all processors.
         """
         scale = np.abs(weight).max(axis=1) / 63
         whole = np.rint(weight.T / scale).astype(np.int8)
@@ -70,7 +70,7 @@ class _Graph:
         if least is None:
             zero, steps = 128, 127
             magnitude = self.add("Abs", [x])
-        else:  # from there on up, all eight bits are for what is positive
+        else:  # all eight bits are for values above the lower bound
             zero, steps = 0, 255
             x = magnitude = self.add("Sub", [x, self.constant(f"{name}.least", np.array([least]))])
             shift = least * (whole * scale).sum(axis=0)
@@ -90,15 +90,16 @@ class _Graph:
 
 
 def build(weights: Mapping[str, _Array], dtype: str) -> onnx.ModelProto:
-    """The graph: int64 `input_ids` and `attention_mask` [batch, tokens] to unit `embedding` [batch, 384].
+    """Return the graph from int64 `input_ids` and `attention_mask` [batch, tokens] to unit `embedding` [batch, 384].
 
-    `dtype` is "float32", or "int8" for quantised matrix products (everything else stays float32).
+    `weights` are the tensors of the safetensors file by name. `dtype` is "float32", or "int8" for quantised matrix
+    products; all other operations stay in float32.
     """
     exact = {name: array.astype(np.float64) for name, array in weights.items()}
     graph = _Graph(quantised=dtype == "int8")
     layers = [f"encoder.layer.{layer}" for layer in range(LAYERS)]
     zero = np.zeros_like(exact["embeddings.LayerNorm.bias"])
-    # What each normalisation adds for the projection that will be added to its output next; after the last, nothing.
+    # The bias that each normalisation adds for the next output projection. The last one adds none.
     ahead_of_attention = [exact[f"{layer}.attention.output.dense.bias"] for layer in layers] + [zero]
     ahead_of_output = [exact[f"{layer}.output.dense.bias"] for layer in layers]
 
@@ -110,7 +111,7 @@ def build(weights: Mapping[str, _Array], dtype: str) -> onnx.ModelProto:
     for name, value in {"zero": 0, "one": 1, "two": 2, "last": -1}.items():
         graph.constant(name, np.array([value]))
     words = graph.constant("words", exact["embeddings.word_embeddings.weight"])
-    # One segment only, so its type embedding is a constant that joins the position table.
+    # There is one segment only, so its type embedding is a constant, which is added to the position table.
     table = (
         exact["embeddings.position_embeddings.weight"] + exact["embeddings.token_type_embeddings.weight"][0]
     )
@@ -148,7 +149,7 @@ def build(weights: Mapping[str, _Array], dtype: str) -> onnx.ModelProto:
             graph.add("Add", [update, x]), f"{layer}.output.LayerNorm", ahead_of_attention[number + 1]
         )
 
-    # The sum over real tokens points where their mean does, and the length is normalised away.
+    # The sum over real tokens has the direction of their mean, and its length is normalised to 1.
     real = graph.add("Unsqueeze", [graph.add("Cast", ["attention_mask"], to=TensorProto.FLOAT), "one"])
     total = graph.add("Squeeze", [graph.add("MatMul", [real, x]), "one"])
     graph.nodes.append(helper.make_node("LpNormalization", [total], ["embedding"], axis=-1, p=2))

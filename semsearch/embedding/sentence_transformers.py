@@ -52,7 +52,7 @@ class TransformerEmbedder:
         self._prompts = _prompts(self._model.prompts) if prompts else {}
         # An ingest counts tokens while another thread embeds, and the model pads with its own tokenizer.
         self._tokenizer = copy.deepcopy(self._model.tokenizer)
-        self._tokenizer.model_max_length = int(1e12)  # counting a long text is no reason for a warning
+        self._tokenizer.model_max_length = int(1e12)  # or counting the tokens of a long text warns
         self._tokenizing, self._embedding = threading.Lock(), threading.Lock()
         special = self._tokenizer.num_special_tokens_to_add()
         prompt = max(self.count_tokens(list(self._prompts.values()))[0], default=0)
