@@ -1,4 +1,4 @@
-"""Pure string work: cleaning text, its outline, and cutting it into passages."""
+"""Clean text, find its structure, and cut it into passages: functions of strings, without files or models."""
 
 from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
 from semsearch.text.cleaning import CLEANER_VERSION, clean, text_digest

@@ -1,8 +1,8 @@
-"""What full-text search sees of a text: words whatever their case or form, and pairs of Chinese characters. Pure.
+"""Turn text into the terms of full-text search: words without case and accents, and pairs of Chinese characters.
 
 Scripts that are written without blanks (Chinese, Japanese, Thai, ...) and Korean become overlapping pairs of
-characters, as Lucene's CJK analyser has them: that needs no dictionary, and finds a word wherever it stands. Stemming
-is not done here.
+characters, as in Lucene's CJK analyzer. This needs no dictionary, and finds a word wherever it stands. Stemming is
+not done here.
 """
 
 import re
@@ -13,17 +13,17 @@ from itertools import pairwise
 from semsearch.text.words import UNSPACED
 
 LONGEST_TERM = 64
-"""Characters of a word that count: the rest of a longer one, as Base64 has them, is left out."""
+"""Characters of a word that count. The rest of a longer word, such as Base64, is ignored."""
 
-# Indic vowel signs are no letters to `\w`, but part of a word.
+# Indic vowel signs are part of a word, but `\w` does not match them.
 _PIECES = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[^\W_]|[\u0900-\u0dff])+")
 _ASCII = re.compile(r"[a-z0-9]+")
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]")
-"""Accents, and the points of Hebrew and Arabic, which people leave out."""
+"""Accents, and the points of Hebrew and Arabic, which people often do not type."""
 
 
 def normalize(text: str) -> str:
-    """Text in which letters that are the same to a reader are the same: NFKC, no case, no accents."""
+    """Return text in NFKC without case and accents, so letters that look the same to a reader are equal."""
     if text.isascii():
         return text.lower()
     bare = _MARKS.sub("", unicodedata.normalize("NFKD", text))
@@ -31,17 +31,17 @@ def normalize(text: str) -> str:
 
 
 def index_terms(text: str) -> tuple[list[str], int]:
-    """The terms under which a text is found, and its length in terms.
+    """Return the terms that find a text, and its length in terms.
 
-    Single characters of a run are among them, for queries of one character, but do not count for the length.
+    The single characters of a run are among the terms, for queries of one character. They do not count as length.
     """
-    folded = normalize(text)
-    if folded.isascii():
-        words = [word[:LONGEST_TERM] for word in _ASCII.findall(folded)]
+    normalized = normalize(text)
+    if normalized.isascii():
+        words = [word[:LONGEST_TERM] for word in _ASCII.findall(normalized)]
         return words, len(words)
     terms: list[str] = []
     single: list[str] = []
-    for piece, is_run in _pieces(folded):
+    for piece, is_run in _pieces(normalized):
         if is_run:
             terms += _pairs(piece)
             single += piece if len(piece) > 1 else ""
@@ -51,7 +51,7 @@ def index_terms(text: str) -> tuple[list[str], int]:
 
 
 def query_terms(text: str) -> list[str]:
-    """The terms to look for, in their order."""
+    """Return the terms of a query, in order."""
     return [
         term
         for piece, is_run in _pieces(normalize(text))
@@ -60,24 +60,24 @@ def query_terms(text: str) -> list[str]:
 
 
 def phrase_pattern(text: str) -> re.Pattern[str] | None:
-    """What finds the words of `text`, as they are and one after the other, in a *folded* text. None without words."""
+    """Return a pattern that finds the words of `text`, in order, in a *normalized* text; None if there are no words."""
     pieces = list(_pieces(normalize(text)))
     if not pieces:
         return None
     pattern = ""
     for (piece, is_run), (_, run_before) in zip(pieces, [("", False), *pieces], strict=False):
-        # Between a run and a word nothing need stand.
+        # A run and a word may follow each other directly.
         between = "" if not pattern else r"[\W_]*" if is_run != run_before else r"[\W_]+"
         pattern += between + re.escape(piece)
-    # Only a word has ends, and a run is no part of it.
+    # Only a word has ends. A run may continue before and after what is searched for.
     before = "" if pieces[0][1] else rf"(?<![^\W_{UNSPACED}])"
     after = "" if pieces[-1][1] else rf"(?![^\W_{UNSPACED}])"
     return re.compile(before + pattern + after)
 
 
-def _pieces(folded: str) -> Iterator[tuple[str, bool]]:
-    """Words and runs, and which each is."""
-    for match in _PIECES.finditer(folded):
+def _pieces(normalized: str) -> Iterator[tuple[str, bool]]:
+    """Yield each word and each run of a script without blanks, and True for a run."""
+    for match in _PIECES.finditer(normalized):
         yield match[0], match[1] is not None
 
 

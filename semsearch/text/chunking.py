@@ -1,4 +1,4 @@
-"""Cutting cleaned text into passages that fit a model's window, and into sentences."""
+"""Cut cleaned text into passages that fit a model's window, and into sentences."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -13,8 +13,10 @@ SPLITTER_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A passage's place in cleaned text: characters [start, end), its length in tokens, and the path of the headings
-    it stands under, such as `Guide > Install`, or nothing."""
+    """A passage in cleaned text: characters [start, end), and its length in `tokens`.
+
+    `heading` is the path of the headings above it, such as `Guide > Install`, or empty.
+    """
 
     start: int
     end: int
@@ -24,20 +26,20 @@ class Span:
 
 Measure = Callable[[Sequence[str]], Sequence[int]]
 
-# Quantifiers are possessive and a gap is only looked at from its start, so that a megabyte of dots or blank lines costs
-# no more than any other. A gap ends where the next text starts.
+# Quantifiers are possessive, and a gap is matched from its start only. So a megabyte of dots or blank lines costs no
+# more than a megabyte of text. A gap ends where the next text starts.
 _LINE = r"(?<!\s)[^\S\n]*+\n\s*+"
 _PARAGRAPH = r"(?<!\s)[^\S\n]*+\n[^\S\n]*+\n\s*+"
-# A sentence ends after its closing quotes and brackets, before a blank in scripts that have blanks. Cleaning has made
-# the full-width marks of Chinese and Japanese ASCII, so after their letters those end one as well.
+# A sentence ends after its closing quotes and brackets, and before a blank in scripts that have blanks. Cleaning turns
+# the full-width marks of Chinese and Japanese into ASCII, so an ASCII mark after their letters ends a sentence too.
 _CLOSING = r"[\"')\]”’」』）]*+"
 _CJK = r"\u3040-\u30ff\u3400-\u9fff"
 _SENTENCE = (
     rf"(?:(?<![.!?])[.!?]++{_CLOSING}(?=\s)|[。！？；…]++{_CLOSING}|(?<=[{_CJK}])[!?;]++{_CLOSING})\s*+"
 )
 _SENTENCES = re.compile(rf"{_SENTENCE}|{_PARAGRAPH}|{_LINE}(?=[-*+#|] )")
-# Where a passage may end, and how good a place that is; where several patterns end, the last has the say. Between a
-# heading and its text is as bad a place as between two words.
+# The places where a passage may end, and their strength. If several patterns end at a place, the last one counts. A
+# place between a heading and its text is as bad as one between two words.
 _LINE_CUT, _SENTENCE_CUT, _PARAGRAPH_CUT, _HEADING_CUT = range(1, 5)
 _CUTS = (
     (re.compile(_LINE), _LINE_CUT),
@@ -46,22 +48,22 @@ _CUTS = (
 )
 _BLANK = re.compile(r"\s*+")
 _LONGEST_TOKEN = 16
-"""Characters a token at most, in running text. A run of more (WordPiece makes one unknown token of 100 and more
-characters without a blank) is taken apart, so that no passage is a megabyte of one token."""
+"""The most characters per token in running text. WordPiece makes one unknown token of 100 or more characters without a
+blank. Such a run is cut, so no passage is a megabyte long."""
 _LONGEST_WORD = 64
-"""A longer run without blanks is cut after so many characters: Chinese, Base64, or a line of minified code."""
+"""A longer run without blanks is cut after this many characters: Chinese, Base64, or a line of minified code."""
 
 
 def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> list[Span]:
     """Cut cleaned text into passages of at most `limit` tokens that together hold every word of it.
 
-    `measure` gives the number of tokens of each of some texts. A passage ends at the best cut in its second half, and
-    a new section starts a new passage once half a window is full. A block (see `parse_structure`) that fits is not cut, and
-    one that does not is cut between its lines. No passage is blank. Its `heading` is the path above the first of its
-    text that is no heading. Where not `marked`, nothing is a heading: the text is no prose.
+    `measure` returns the number of tokens of each text. A passage ends at the best cut in its second half, and a new
+    section starts a new passage once half a window is full. A block (see `parse_structure`) is not cut if it fits,
+    and else is cut between its lines. No passage is blank. Its `heading` is the path above its first text that is not
+    a heading. If the text is not `marked`, it is not prose and has no headings.
 
-    Sizes are summed over the text between cuts; a tokenizer that does not add up there (not WordPiece) can pass
-    `limit` by a few tokens, which an embedder must take.
+    Sizes are summed over the text between cuts. With WordPiece these sums are exact. With another tokenizer a passage
+    may exceed `limit` by a few tokens, which an embedder must accept.
     """
     headings, blocks = parse_structure(text) if marked else ([], [])
     body = text.strip()
@@ -69,7 +71,7 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> li
         (tokens,) = measure([body])
         if tokens <= limit:
             start = len(text) - len(text.lstrip())
-            return _under([Span(start, start + len(body), tokens)] if body else [], headings, text)
+            return _with_headings([Span(start, start + len(body), tokens)] if body else [], headings, text)
     cuts, inner = _cuts(text, headings, blocks)
     units = list(pairwise([0, *(at for at in sorted(cuts.keys() - inner) if 0 < at < len(text)), len(text)]))
     sizes = list(measure([text[a:b] for a, b in units]))
@@ -86,7 +88,7 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> li
         return words
 
     for finer in (by_lines, by_words):
-        units, sizes = _taken_apart(text, units, sizes, finer, measure, limit)
+        units, sizes = _subdivided(text, units, sizes, finer, measure, limit)
 
     spans: list[Span] = []
     first = 0
@@ -106,16 +108,19 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> li
             indent = len(body) - len(body.lstrip())
             spans.append(Span(start + indent, start + len(body.rstrip()), sum(sizes[first:last])))
         first = last
-    return _under(spans, headings, text)
+    return _with_headings(spans, headings, text)
 
 
 def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tuple[dict[int, int], set[int]]:
-    """Where passages may end with the strength of each place, and places only for what is too large otherwise: inside
-    of a block, and of a heading with the first of its text."""
+    """Return the places where passages may end with the strength of each, and the inner places.
+
+    Inner places are used only to cut what is too large otherwise. They are inside a block, or between a heading and
+    its first text.
+    """
     firsts = [start for start, _ in blocks]
 
     def block_of(at: int) -> int:
-        """The block that a place is inside of, or -1."""
+        """Return the number of the block around a place, or -1."""
         block = bisect_left(firsts, at) - 1
         return block if block >= 0 and at < blocks[block][1] else -1
 
@@ -144,12 +149,12 @@ def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tu
 
 
 def _next_text(text: str, end: int) -> int:
-    """Where the text goes on behind the end of a line."""
+    """Return the place of the next text after the end of a line."""
     blanks = _BLANK.match(text, end)
     return blanks.end() if blanks else end
 
 
-def _taken_apart(
+def _subdivided(
     text: str,
     units: list[Edges],
     sizes: list[int],
@@ -157,7 +162,7 @@ def _taken_apart(
     measure: Measure,
     limit: int,
 ) -> tuple[list[Edges], list[int]]:
-    """Replace each unit that is too large by its parts."""
+    """Replace each unit that is too large with its parts; return the units and their sizes."""
     parts = [
         finer(a, b) if size > limit or b - a > limit * _LONGEST_TOKEN else [(a, b)]
         for size, (a, b) in zip(sizes, units, strict=True)
@@ -174,7 +179,7 @@ def _taken_apart(
 def _best_cut(
     units: list[Edges], sizes: list[int], cuts: dict[int, int], first: int, last: int, total: int
 ) -> int:
-    """The strongest cut that leaves at least half of the tokens in this passage; of equals, the latest."""
+    """Return the strongest cut that leaves at least half of the tokens in this passage; of equals, the latest."""
     best, kept = last, total
     for at in range(last, first, -1):
         if kept < total / 2:
@@ -185,8 +190,8 @@ def _best_cut(
     return best
 
 
-def _under(spans: Sequence[Span], headings: Sequence[Heading], text: str) -> list[Span]:
-    """The spans with the headings they stand under: at the first of their text that is no heading."""
+def _with_headings(spans: Sequence[Span], headings: Sequence[Heading], text: str) -> list[Span]:
+    """Return the spans with their headings: the path above their first text that is not a heading."""
     found = []
     path, at = "", 0
     for span in spans:
@@ -203,7 +208,7 @@ def _under(spans: Sequence[Span], headings: Sequence[Heading], text: str) -> lis
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """The [start, end) spans of the sentences, headings and list items of a text, without the blanks around them."""
+    """Return the spans [start, end) of the sentences, headings and list items of a text, without blanks around them."""
     edges = [0, *(match.end() for match in _SENTENCES.finditer(text)), len(text)]
     bodies = ((start, text[start:end]) for start, end in pairwise(edges))
     return [

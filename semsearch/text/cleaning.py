@@ -1,6 +1,6 @@
-"""Cleaning text. It is light and keeps meaning: no lower-casing, stemming, stop words or NFKC.
+"""Clean text lightly, without a change of meaning: no lower-casing, stemming, stop words or NFKC.
 
-It never adds or drops a line, so a line number in cleaned text is a line number in the file.
+Cleaning never adds or drops a line, so a line number in cleaned text is a line number in the file.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ _LINE_ENDS = re.compile(r"\r\n?")
 
 
 def clean(text: str) -> str:
-    """Line ends to LF, full-width U+FF01-FF5E and U+3000 to ASCII, BOM dropped, blanks collapsed, none trailing.
+    """Return text with LF as line end, ASCII for full-width characters, single blanks, and no trailing blanks.
 
-    A lone surrogate, which no encoding can store, becomes U+FFFD, and NUL a blank. Idempotent, and the number of
-    lines stays the same (property-tested).
+    Full-width characters are U+FF01-FF5E and U+3000. A byte order mark is dropped, NUL becomes a blank, and a lone
+    surrogate, which no encoding can store, becomes U+FFFD. Cleaned text does not change when it is cleaned again.
     """
     text = _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text)).translate(_TRANSLATION)
     return _TRAILING.sub("", _BLANKS.sub(" ", text))
 
 
 def text_digest(text: str) -> bytes:
-    """The 16 bytes that name a cleaned text, and with it its vector."""
+    """Return the digest of a cleaned text, 16 bytes, which is also the key of its vector."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

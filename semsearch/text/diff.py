@@ -1,7 +1,7 @@
-"""Two texts word by word: what they share, what differs, and which differences turn the meaning.
+"""Compare two texts word by word: what they share, what differs, and which differences change the meaning.
 
 Sentences that both texts have are aligned first, then the words between them, both by `difflib`. A sentence that
-stands elsewhere in the other text is moved, and neither gone nor new.
+is elsewhere in the other text is moved, not deleted and inserted.
 """
 
 import re
@@ -17,12 +17,12 @@ from semsearch.text.words import DIGIT, NEGATION, TOKEN, without_separators
 
 Op = Literal["equal", "replace", "delete", "insert"]
 Kind = Literal["", "word", "number", "negation", "moved"]
-"""What a difference is: nothing (equal), words or marks, a number, a negation, a sentence in another place."""
+"""The kind of a difference: none (equal), words or marks, a number, a negation, a sentence in another place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of both texts, each with the blanks after it; `a` is empty for an insertion, `b` for a deletion."""
+    """A part of both texts, each with the blanks after it. `a` is empty for an insertion, `b` for a deletion."""
 
     op: Op
     a: str
@@ -32,12 +32,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two texts aligned. The sides `a` of all segments, joined, are text a without the blanks around it; likewise `b`.
+    """Two texts, aligned. The sides `a` of all segments together are text a without the blanks around it; likewise `b`.
 
-    Every number and every negation that differs is a segment of its own, so that none hides in a longer change.
-    `words_a` and `words_b` count the words of each text, `shared` those that they have in common: in equal segments,
-    and in sentences that are moved. All words weigh the same. A number is one, and so is a character of a script
-    without spaces; marks are none.
+    Every number and every negation that differs is a separate segment, so none hides in a longer change. `words_a`
+    and `words_b` count the words of each text. `shared` counts the words in equal segments and in moved sentences.
+    A number is a word, and so is a character of a script without spaces. Marks are not words.
     """
 
     segments: tuple[Segment, ...]
@@ -47,27 +46,27 @@ class Difference:
 
     @property
     def containment_a(self) -> float:
-        """The share of a's words that b has too, in the same order but for moved sentences; 1 if a has no words."""
+        """The share of a's words that b also has, in the same order except in moved sentences; 1 if a has no words."""
         return self.shared / self.words_a if self.words_a else 1.0
 
     @property
     def containment_b(self) -> float:
-        """The share of b's words that a has too."""
+        """The share of b's words that a also has."""
         return self.shared / self.words_b if self.words_b else 1.0
 
     @property
     def changed(self) -> tuple[Segment, ...]:
-        """Every segment that is not equal; empty if the texts differ in nothing but blanks."""
+        """Every segment that is not equal; empty if the texts differ only in blanks."""
         return tuple(segment for segment in self.segments if segment.op != "equal")
 
     @property
     def negations(self) -> tuple[Segment, ...]:
-        """Where one text negates and the other does not: `always` / `never`, `可以` / `不可以`."""
+        """The segments where one text negates and the other does not: `always` / `never`, `可以` / `不可以`."""
         return self._of("negation")
 
     @property
     def numbers(self) -> tuple[Segment, ...]:
-        """Where numbers differ, in value or unit: `8080` / `8081`, `5kg` / `5g`. `1,000` and `1000` are the same."""
+        """The segments whose numbers differ in value or unit: `8080` / `8081`, `5kg` / `5g`. `1,000` equals `1000`."""
         return self._of("number")
 
     def _of(self, kind: Kind) -> tuple[Segment, ...]:
@@ -75,7 +74,7 @@ class Difference:
 
 
 def difference(a: str, b: str) -> Difference:
-    """Align two texts, cleaned or not. With the texts the other way about it gives the same, the other way about."""
+    """Align two texts, cleaned or not. If the texts are swapped, the result is the same with its sides swapped."""
     if (len(a), a) <= (len(b), b):
         return _difference(a, b)
     found = _difference(b, a)
@@ -85,7 +84,7 @@ def difference(a: str, b: str) -> Difference:
 
 
 def count_words(text: str) -> int:
-    """How many words a text has, as `Difference` counts them."""
+    """Return the number of words in a text, as `Difference` counts them."""
     return sum(match.lastgroup != "mark" for match in TOKEN.finditer(text))
 
 
@@ -94,7 +93,7 @@ def count_words(text: str) -> int:
 _NUMBER = re.compile(r"(?P<value>.*\d)(?P<unit>.*)")
 
 _Role = Literal["word", "mark", "number", "negation", "moved"]
-_OWN: tuple[_Role, ...] = ("number", "negation", "moved")
+_SEPARATE: tuple[_Role, ...] = ("number", "negation", "moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ _Items = Sequence[_Item]
 
 
 def _sentences(text: str) -> list[_Items]:
-    """The tokens of each sentence."""
+    """Return the tokens of each sentence."""
     negations = [match.end() - 1 for match in NEGATION.finditer(text)]
     edges = [end for _, end in sentences(text)]
     found: list[list[_Item]] = [[] for _ in edges]
@@ -136,10 +135,11 @@ def _sentences(text: str) -> list[_Items]:
 # -- aligning -----------------------------------------------------------------------------------------------
 
 _LEAST_MOVED = 4
-"""Words of a sentence that counts as moved; a shorter one may be there by chance."""
+"""The least words of a sentence that counts as moved. A shorter one may be in both texts by chance."""
 _ANCHORS = 200_000
-"""Pairs of places with the same item that are looked at: bounds what `difflib` takes. It looks at them anew for each
-match, in the worst case (two sequences that alternate) 440 times for 3 seconds; with 1,000,000, for 35 seconds."""
+"""The most pairs of places with the same item that `difflib` is given, which bounds its time. It looks at all of them
+again for each match. In the worst case (two sequences that alternate) it does so 440 times, for 3 seconds; with
+1,000,000 pairs, for 35 seconds."""
 
 
 def _difference(a: str, b: str) -> Difference:
@@ -147,7 +147,7 @@ def _difference(a: str, b: str) -> Difference:
     counts = [sum(item.words for item in chain(*side)) for side in (x, y)]
     matches = _matches([_keys(items) for items in x], [_keys(items) for items in y])
     _mark_moved(x, y, matches)
-    pieces: list[_Aligned] = []
+    parts: list[_Aligned] = []
     i = j = 0
     for start_x, start_y, n in matches:
         p, q = list(chain(*x[i:start_x])), list(chain(*y[j:start_y]))
@@ -156,12 +156,12 @@ def _difference(a: str, b: str) -> Difference:
         for start_p, start_q, length in _matches(
             _keys(p), _keys(q), {t.key for t in (*p, *q) if t.role == "mark"}
         ):
-            pieces += _changes(p[at_p:start_p], q[at_q:start_q])
+            parts += _changes(p[at_p:start_p], q[at_q:start_q])
             at_p, at_q = start_p + length, start_q + length
-            pieces.append(_Aligned(p[start_p:at_p], q[start_q:at_q], ""))
-        pieces.append(_Aligned(list(chain(*x[start_x:i])), list(chain(*y[start_y:j])), ""))
-    shared = sum(item.words for piece in pieces if piece.kind in ("", "moved") for item in piece.a)
-    return Difference(_segments(a, b, _joined(pieces)), counts[0], counts[1], shared)
+            parts.append(_Aligned(p[start_p:at_p], q[start_q:at_q], ""))
+        parts.append(_Aligned(list(chain(*x[start_x:i])), list(chain(*y[start_y:j])), ""))
+    shared = sum(item.words for part in parts if part.kind in ("", "moved") for item in part.a)
+    return Difference(_segments(a, b, _joined(parts)), counts[0], counts[1], shared)
 
 
 def _keys(items: _Items) -> tuple[Hashable, ...]:
@@ -171,9 +171,10 @@ def _keys(items: _Items) -> tuple[Hashable, ...]:
 def _matches(
     x: Sequence[Hashable], y: Sequence[Hashable], unfit: frozenset[Hashable] | set[Hashable] = frozenset()
 ) -> list[tuple[int, int, int]]:
-    """Where x and y are the same: (start in x, start in y, length) in order, an empty one at the ends last.
+    """Return the matches of x and y: (start in x, start in y, length), in order, and last an empty one at the ends.
 
-    The `unfit` never anchor a match, they only lengthen it; nor does what repeats most, once that would take too long.
+    The `unfit` items never start a match, they only extend it. The same holds for the items that repeat most, once
+    all of them together would take too long.
     """
     least = min(len(x), len(y))
     head = next((at for at in range(least) if x[at] != y[at]), least)
@@ -191,7 +192,7 @@ def _matches(
 
 
 def _mark_moved(x: list[_Items], y: list[_Items], matches: Sequence[tuple[int, int, int]]) -> None:
-    """Make one item, which equals no other, of each unmatched sentence that the other text has unmatched elsewhere."""
+    """Replace each moved sentence with a single item: one without a match here that the other text has elsewhere."""
     left, right = set(range(len(x))), set(range(len(y)))
     for i, j, n in matches:
         left.difference_update(range(i, i + n))
@@ -209,7 +210,7 @@ def _mark_moved(x: list[_Items], y: list[_Items], matches: Sequence[tuple[int, i
 
 @dataclass(frozen=True, slots=True)
 class _Aligned:
-    """A segment in the making."""
+    """Items of both texts that belong together, from which a segment is made."""
 
     a: _Items
     b: _Items
@@ -217,31 +218,31 @@ class _Aligned:
 
 
 def _changes(x: _Items, y: _Items) -> Iterator[_Aligned]:
-    """A change in pieces: a number against a number, a negation against a negation, and the words between them."""
+    """Yield a change in parts: number against number, negation against negation, and the words between them."""
     p, q = _runs(x), _runs(y)
     i = j = 0
     for to, end, n in _matches([_family(run[0]) for run in p], [_family(run[0]) for run in q]):
         if i < to and j < end and not any(run[0].role == "moved" for run in (*p[i:to], *q[j:end])):
-            yield _piece(list(chain(*p[i:to])), list(chain(*q[j:end])))
+            yield _aligned(list(chain(*p[i:to])), list(chain(*q[j:end])))
         else:
-            yield from (_piece(run, ()) for run in p[i:to])
-            yield from (_piece((), run) for run in q[j:end])
-        yield from map(_piece, p[to : to + n], q[end : end + n])
+            yield from (_aligned(run, ()) for run in p[i:to])
+            yield from (_aligned((), run) for run in q[j:end])
+        yield from map(_aligned, p[to : to + n], q[end : end + n])
         i, j = to + n, end + n
 
 
 def _family(item: _Item) -> Hashable:
-    """What an item may be set against: its like; a moved sentence against nothing."""
-    return item.key if item.role == "moved" else item.role if item.role in _OWN else "word"
+    """Return the group of an item. Only items of one group are paired, and a moved sentence is paired with nothing."""
+    return item.key if item.role == "moved" else item.role if item.role in _SEPARATE else "word"
 
 
 def _runs(items: _Items) -> list[_Items]:
-    """Items of the roles that stand alone, and the runs of all others."""
-    runs = groupby(enumerate(items), lambda pair: pair[0] if pair[1].role in _OWN else -1)
+    """Return each item of a role that stays separate, and the runs of all other items."""
+    runs = groupby(enumerate(items), lambda pair: pair[0] if pair[1].role in _SEPARATE else -1)
     return [[item for _, item in run] for _, run in runs]
 
 
-def _piece(a: _Items, b: _Items) -> _Aligned:
+def _aligned(a: _Items, b: _Items) -> _Aligned:
     negations, numbers = (
         [[item for item in side if item.role == role] for side in (a, b)] for role in ("negation", "number")
     )
@@ -254,40 +255,34 @@ def _piece(a: _Items, b: _Items) -> _Aligned:
 
 
 def _same_number(a: _Item, b: _Item) -> bool:
-    """Whether two numbers have the same value, and the same unit where both have one."""
+    """Return whether two numbers have the same value, and the same unit if both have one."""
     x, y = (_NUMBER.fullmatch(str(item.key)) for item in (a, b))
     assert x and y
     return x["value"] == y["value"] and (x["unit"] == y["unit"] or not (x["unit"] and y["unit"]))
 
 
-def _joined(pieces: Sequence[_Aligned]) -> Iterator[_Aligned]:
-    """Neighbours that are equal, or differ in words only, made one."""
-    for kind, run in groupby((piece for piece in pieces if piece.a or piece.b), lambda piece: piece.kind):
+def _joined(parts: Sequence[_Aligned]) -> Iterator[_Aligned]:
+    """Join neighbors that are equal, and neighbors that differ in words only."""
+    for kind, run in groupby((part for part in parts if part.a or part.b), lambda part: part.kind):
         several = list(run)
         if kind in ("", "word"):
             yield _Aligned(
-                [t for piece in several for t in piece.a], [t for piece in several for t in piece.b], kind
+                [t for part in several for t in part.a], [t for part in several for t in part.b], kind
             )
         else:
             yield from several
 
 
-def _segments(a: str, b: str, pieces: Iterator[_Aligned]) -> tuple[Segment, ...]:
-    """Pieces as the text they cover, each up to where the next one begins."""
+def _segments(a: str, b: str, parts: Iterator[_Aligned]) -> tuple[Segment, ...]:
+    """Return the segments: the text of each part, up to the start of the next one."""
     found = []
     end_a, end_b = len(a.rstrip()), len(b.rstrip())
-    for piece in reversed(list(pieces)):
-        start_a = piece.a[0].start if piece.a else end_a
-        start_b = piece.b[0].start if piece.b else end_b
+    for part in reversed(list(parts)):
+        start_a = part.a[0].start if part.a else end_a
+        start_b = part.b[0].start if part.b else end_b
         op: Op = (
-            "equal"
-            if not piece.kind
-            else "replace"
-            if piece.a and piece.b
-            else "delete"
-            if piece.a
-            else "insert"
+            "equal" if not part.kind else "replace" if part.a and part.b else "delete" if part.a else "insert"
         )
-        found.append(Segment(op, a[start_a:end_a], b[start_b:end_b], piece.kind))
+        found.append(Segment(op, a[start_a:end_a], b[start_b:end_b], part.kind))
         end_a, end_b = start_a, start_b
     return tuple(reversed(found))

@@ -1,4 +1,4 @@
-"""What marks structure in a text: its headings, and the blocks that belong together."""
+"""Find the structure of a text: its headings, and the blocks that should stay whole."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 Edges = tuple[int, int]
-"""Where something starts and ends: characters [start, end), or its first and last line."""
+"""The start and end of something: characters [start, end), or its first and last line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading in cleaned text: characters [start, end) with its marks, and its path, such as `Guide > Install`."""
+    """A heading in cleaned text: characters [start, end), marks included, and its path, such as `Guide > Install`."""
 
     start: int
     end: int
@@ -23,24 +23,24 @@ _FENCE = re.compile(r" ?(?:> ?)*+(?P<mark>`{3,}+|~{3,}+)(?P<info>[^\n]*+)")
 _ATX = re.compile(r"(#{1,6}+) ([^\n]*+)")
 _UNDERLINES = frozenset("=-~^*\"'`+#:._")
 _SETEXT = "=-"
-"""The underlines of Markdown, for levels 1 and 2; those of reStructuredText rank as they appear."""
+"""The underlines of Markdown, for levels 1 and 2. In reStructuredText, underlines rank by first appearance."""
 _NO_TITLE = ("#", ">", "|", "- ", "* ", "+ ")
-"""What a line that is underlined, and yet is no heading, begins with: a rule may follow a list."""
+"""The starts of lines that are not headings even if underlined: a rule may follow a list."""
 _ATTRIBUTES = re.compile(r" ?(?:\{[^{}]*+\}|#++)$")
 _TAG = re.compile(r"</?(?:a|abbr|b|br|code|em|i|img|kbd|small|span|strong|sub|sup)(?: [^<>]*+)?+/?+>")
-"""HTML within a line: not everything in angle brackets is, as `Vec<T>` shows."""
+"""HTML within a line. Other text in angle brackets is not HTML, such as `Vec<T>`."""
 _FIELD = re.compile(r"[A-Za-z][\w-]*+:(?: |$)")
-"""As in the heads of mails (RFC 5322) and of Python's PEPs."""
+"""A field as in the header of a mail (RFC 5322) or of a Python PEP."""
 _NAMED = re.compile(r"title: [\"']?+([^\n]*?)[\"']?", re.IGNORECASE)
 _LONGEST_TITLE = 120
 
 
 def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
-    """The headings of a cleaned text, and its blocks [start, end): fenced code, tables, a head of metadata.
+    """Return the headings of a cleaned text, and its blocks [start, end): fenced code, tables, metadata at its top.
 
-    Everything stands under the `title` that such a head gives. Headings are those of Markdown (`#`, or underlined) and
-    of reStructuredText (underlined, and overlined or not; their level is the order in which their styles appear). A
-    line in a block is no heading. A fence that is never closed opens nothing.
+    Headings are those of Markdown (`#`, or underlined) and of reStructuredText (underlined, and maybe overlined). The
+    level of the latter is the order in which their styles appear. If the metadata has a `title`, all other headings
+    are below it. A line in a block is never a heading. A fence that is not closed does not open a block.
     """
     lines = text.split("\n")
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
@@ -69,9 +69,9 @@ def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
 
 
 def _headings(lines: Sequence[str], inside: set[int]) -> Iterator[tuple[Edges, str, str]]:
-    """The first and last line of each heading, its marks, and its title."""
+    """Yield the first and last line of each heading, its marks, and its title."""
     free = 0
-    """The first line behind the heading before."""
+    """The first line after the last heading."""
     for at, line in enumerate(lines):
         if at in inside:
             free = at + 1
@@ -93,13 +93,13 @@ def _headings(lines: Sequence[str], inside: set[int]) -> Iterator[tuple[Edges, s
 
 
 def _title(title: str) -> str:
-    """A title without HTML and closing marks, of bounded length."""
+    """Return a title without HTML and closing marks, at most 120 characters long."""
     title = _ATTRIBUTES.sub("", _TAG.sub("", title[: 4 * _LONGEST_TITLE]).strip())
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def _blocks(lines: Sequence[str], head: int) -> list[Edges]:
-    """The first and last line of each block, in order, behind a head of so many lines and with it."""
+    """Return the first and last line of each block, in order; the first `head` lines are one."""
     fences = list(_fences(lines, head))
     inside = {at for first, last in fences for at in range(first, last + 1)}
     tables: list[Edges] = []
@@ -114,7 +114,7 @@ def _blocks(lines: Sequence[str], head: int) -> list[Edges]:
 
 
 def _head(lines: Sequence[str]) -> int:
-    """How many lines of metadata the text begins with: YAML between two rules, or fields with a title among them."""
+    """Return the number of lines of metadata at the top: YAML between two rules, or fields of which one is a title."""
     if lines[0] == "---":
         for at, line in enumerate(lines[1:], 1):
             if line in ("", "---", "..."):
@@ -145,5 +145,5 @@ def _fences(lines: Sequence[str], start: int) -> Iterator[Edges]:
 
 
 def _is_underline(line: str, above: str) -> bool:
-    """Whether a line that could open a fence stands under a title, as in reStructuredText."""
+    """Return whether a line that could open a fence underlines a title instead, as in reStructuredText."""
     return bool(above) and 4 <= len(line) >= len(above) and line.count(line[0]) == len(line)

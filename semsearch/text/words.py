@@ -1,4 +1,4 @@
-"""What a text says in words: its words, numbers and denials, in English and Chinese. Pure string work."""
+"""Find the words, numbers and negations of a text, in English and Chinese."""
 
 import re
 from functools import cache
@@ -8,15 +8,15 @@ UNSPACED = (
     "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
     "\uac00-\ud7af"  # Hangul, whose blanks are often left out
 )
-"""Scripts that are written without blanks. For a character class, as are the next two."""
+"""Scripts that are written without blanks. This and the next two are the inside of a character class."""
 SINGLE = UNSPACED + "\u30fb\u4dc0-\u4dff\uff66-\uff9f"
-"""Characters that are words of their own: those, the dot between kana, hexagrams, and kana of half width."""
+"""Characters that are whole words: those scripts, the dot between kana, hexagrams, and half-width kana."""
 PUNCTUATION = (
     "!-/:-@[-`{-~¡§«¶·»¿\u2010-\u205e\u3000-\u3004\u3008-\u303f"
     "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width
 )
 _LETTER = rf"[^\s{PUNCTUATION}{SINGLE}]"
-# A number has its sign, currency and unit with it, and what holds its digits together: 1,000.5, 2024-01-02, 10:30, 5kg.
+# A number includes its sign, currency and unit, and the marks between its digits: 1,000.5, 2024-01-02, 10:30, 5kg.
 _NUMBER = rf"(?:(?<![^\s(\[])[-+−])?[$€£¥]?\d(?:[.,:/-](?=\d)|{_LETTER})*%?"
 _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{SINGLE}]"
 TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})|(?P<mark>(?P<first>\S)(?P=first)*)")
@@ -34,7 +34,7 @@ NEGATIONS = (
 )  # fmt: skip
 """The English words that negate."""
 _UNLESS_BEFORE = {"not": r"\s+only\b", "no": r"\.\s*\d"}
-"""What follows a word where it does not negate: "not only", and "no. 5" for a number."""
+"""The text after a word that does not negate: "not only", and "no. 5" for a number."""
 _ENGLISH = "|".join(
     f"{word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
 )
@@ -55,5 +55,5 @@ def without_separators(number: str) -> str:
 
 @cache
 def word_pattern() -> re.Pattern[str]:
-    """What of `TOKEN` is no mark. Compiled when first needed, since that takes longer than any other import here."""
+    """Return the pattern of the words and numbers of `TOKEN`. It is compiled on first use, since that takes long."""
     return re.compile(rf"{_NUMBER}|{_WORD}")
