@@ -50,7 +50,7 @@ def collections(data: Path, cache: Path, limit: int | None) -> dict[str, tuple[I
         "SciFact, train": (
             abstracts,
             {
-                text: {f"{key}#{name}": grade for name, grade in train.judgements[number].items()}
+                text: {f"{key}#{name}": grade for name, grade in train.qrels[number].items()}
                 for number, (text, _) in queries
             },
         ),

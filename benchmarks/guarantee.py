@@ -14,10 +14,10 @@ from common import Report, arguments, need, talk
 from semsearch.dedup.classifier import words_of
 from semsearch.embedding import load_embedder
 from semsearch.text import clean
-from semsearch.tuning.guarantee import promise
+from semsearch.tuning.guarantee import find_guarantee
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.scoring import cosines
-from semsearch.tuning.training import train
+from semsearch.tuning.scoring import score_pairs
+from semsearch.tuning.training import train_classifier
 
 CONFIDENCE = 0.9
 
@@ -30,7 +30,7 @@ def main() -> None:
     sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
     report = Report("guarantee", options)
     talk("embed SICK")
-    scores = cosines(sick, load_embedder()).scores
+    scores = score_pairs(sick, load_embedder()).scores
     numbers: dict[str, int] = {}
     texts = np.array(
         [[numbers.setdefault(clean(t), len(numbers)) for t in (p.text_a, p.text_b)] for p in sick.pairs]
@@ -46,7 +46,7 @@ def main() -> None:
         made, kept, recall = 0, 0, []
         for seed in range(options.splits):
             values, ours, rest = sample(seed)
-            found = promise(values[ours], truth[ours], "precision", least, CONFIDENCE, texts=texts[ours])
+            found = find_guarantee(values[ours], truth[ours], "precision", least, CONFIDENCE, texts=texts[ours])
             flagged = values[rest] >= found.threshold if found else np.zeros(len(rest), np.bool_)
             right = np.count_nonzero(flagged & truth[rest])
             made += found is not None
@@ -85,7 +85,7 @@ def main() -> None:
             talk(f"verifier {seed + 1} of {options.models}: {rule}")
             order = np.random.default_rng(seed).permutation(len(scores))
             fit = order[: len(order) // 4]
-            verifier = train([sick.pairs[at] for at in fit.tolist()], scores[fit], truth[fit])
+            verifier = train_classifier([sick.pairs[at] for at in fit.tolist()], scores[fit], truth[fit])
             assert verifier is not None
             models.append((order[len(order) // 4 :], verifier.probabilities(scores, *words)))
 

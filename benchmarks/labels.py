@@ -16,10 +16,10 @@ from common import Report, arguments, need, talk
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput
-from semsearch.tuning.guarantee import promise
+from semsearch.tuning.guarantee import find_guarantee
 from semsearch.tuning.pairs import PairSet, load_pairs, positives
-from semsearch.tuning.sampling import draw
-from semsearch.tuning.threshold import evaluate, tune
+from semsearch.tuning.sampling import labelling_order
+from semsearch.tuning.threshold import threshold_metrics, tune_threshold
 
 RULE = "score>=4"
 AROUND = 0.85
@@ -48,14 +48,14 @@ def main() -> None:
         sets[name] = PairSet(name, load_pairs(str(need(options.data / FILES[name]))).pairs[::step])
         cosines[name] = vectors.cosines(sides(sets[name], light))
 
-    sick = tune(sets["sick"].pairs, cosines["sick"], "paraphrase").threshold
+    sick = tune_threshold(sets["sick"].pairs, cosines["sick"], "paraphrase").threshold
     inside = np.flatnonzero(cosines["sts-b:train"] >= options.lowest)
     frame = [sets["sts-b:train"].pairs[at] for at in inside.tolist()]
     scores, truth = cosines["sts-b:train"][inside], positives(frame, RULE)
     test = cosines["sts-b"], positives(sets["sts-b"].pairs, RULE)
 
     def f1(threshold: float) -> float:
-        quality = evaluate(*test, threshold)
+        quality = threshold_metrics(*test, threshold)
         return quality.f1.value if quality.f1 else 0.0
 
     def precision(threshold: float, at: tuple[NDArray[np.float64], NDArray[np.bool_]]) -> float:
@@ -68,7 +68,7 @@ def main() -> None:
         if seed % 50 == 0:
             talk(f"draw {seed:,} of {options.seeds:,}")
         keys = np.random.default_rng(seed).integers(2**64, size=len(frame), dtype=np.uint64)
-        order, band, bands = draw(keys, scores, options.lowest, AROUND)
+        order, band, bands = labelling_order(keys, scores, options.lowest, AROUND)
         drawn = order[: options.labels]
         sizes = np.array([size for _, size in bands])
         weights = (sizes / np.bincount(band[drawn], minlength=len(bands)).clip(1))[band[drawn]]
@@ -77,7 +77,7 @@ def main() -> None:
             for at, weight in zip(drawn.tolist(), weights.tolist(), strict=True)
         ]
         try:
-            tuning = tune(labelled, scores[drawn], RULE, seed=seed)
+            tuning = tune_threshold(labelled, scores[drawn], RULE, seed=seed)
         except InvalidInput:
             refused += 1
             continue
@@ -88,7 +88,7 @@ def main() -> None:
             above_frame += said.low > true
             above_test += said.low > precision(tuning.threshold, test)
         for least in PROMISES:
-            held = promise(scores[drawn], truth[drawn], "precision", least, weights=weights)
+            held = find_guarantee(scores[drawn], truth[drawn], "precision", least, weights=weights)
             if held is not None:
                 made[least][0] += 1
                 made[least][1] += precision(held.threshold, (scores, truth)) >= least

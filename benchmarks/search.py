@@ -22,7 +22,7 @@ from common import Report, arguments, files_below, need, portion, talk
 
 from semsearch import Index
 from semsearch.errors import IndexNotFound
-from semsearch.evaluation.retrieval import measure, read_collection, read_judgements
+from semsearch.evaluation.retrieval import evaluate_search, read_collection, read_qrels
 from semsearch.readers import RowFields
 from semsearch.storage.library import Library
 from semsearch.text import clean
@@ -134,14 +134,14 @@ def scifact(report: Report, data: Path, cache: Path, limit: int | None) -> None:
     """What `semsearch bench-search` measures, in each mode of search."""
     corpus, qrels = data / "corpus.jsonl", data / "qrels" / "test.tsv"
     if limit is not None:
-        judged = {document for relevant in read_judgements(qrels).values() for document in relevant}
+        judged = {document for relevant in read_qrels(qrels).values() for document in relevant}
         lines = corpus.read_text(encoding="utf-8").splitlines(keepends=True)
         lines.sort(key=lambda line: json.loads(line)["_id"] not in judged)
         corpus = cache / f"scifact-{limit}.jsonl"
         corpus.write_text("".join(lines[:limit]), encoding="utf-8")
     collection = read_collection(corpus, data / "queries.jsonl", qrels)
     with opened(cache / f"scifact-{limit or 'all'}", [corpus], collection.fields) as index:
-        found = measure(index, collection)
+        found = evaluate_search(index, collection)
         counts = index.status().counts
         queries = [text for text, _ in collection.queries.values()]
         report.figures["scifact"] = {

@@ -18,16 +18,16 @@ from semsearch.dedup.features import Words, reasons
 from semsearch.embedding import load_embedder
 from semsearch.evaluation.pairs import average_precision, recall_at
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.scoring import cosines
-from semsearch.tuning.threshold import sweep
-from semsearch.tuning.training import train
+from semsearch.tuning.scoring import score_pairs
+from semsearch.tuning.threshold import precision_recall_curve
+from semsearch.tuning.training import train_classifier
 
 RULES = {"paraphrase": (0.85, 0.5), "relatedness>=4.5": (0.83, None)}
 
 
 def ranked(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """Average precision (a step for each distinct score), and the most recall with a precision of 0.95 or more."""
-    curve = sweep(scores, truth)
+    curve = precision_recall_curve(scores, truth)
     return average_precision(curve), recall_at(curve, 0.95)
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     report = Report("verifier", options)
     embedder = load_embedder()
     talk("embed SICK")
-    scores = cosines(sick, embedder).scores
+    scores = score_pairs(sick, embedder).scores
     test = np.array([pair.split == "test" for pair in sick.pairs])
     known, unseen = (np.flatnonzero(part).tolist() for part in (~test, test))
     words = words_of([sick.pairs[at] for at in unseen])
@@ -51,7 +51,7 @@ def main() -> None:
     for rule, (least_average, least_recall) in RULES.items():
         talk(f"train: {rule}")
         truth = positives(sick.pairs, rule)
-        made = train([sick.pairs[at] for at in known], scores[known], truth[known])
+        made = train_classifier([sick.pairs[at] for at in known], scores[known], truth[known])
         assert made is not None
         verifier = verifier or made
         chances = made.probabilities(scores[unseen], *words)

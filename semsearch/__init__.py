@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 __all__ = [
-    "Aim",
-    "Candidates",
     "CheckReport",
     "CheckResult",
     "Comparison",
     "Condition",
-    "Cosines",
     "Coverage",
-    "Curve",
     "DedupOptions",
     "DedupRequest",
     "Difference",
@@ -33,6 +29,7 @@ __all__ = [
     "FingerprintMismatch",
     "Forgotten",
     "Group",
+    "Guarantee",
     "Hit",
     "Index",
     "IndexDamaged",
@@ -45,16 +42,20 @@ __all__ = [
     "Level",
     "Linkage",
     "Member",
+    "MissingExtra",
     "Mode",
     "ModelError",
+    "Objective",
+    "OperatingPoint",
     "Outcome",
     "Pair",
     "PairClassifier",
+    "PairSample",
+    "PairScores",
     "PairSet",
     "Plan",
     "PlanStep",
-    "Promise",
-    "Quality",
+    "PrecisionRecallCurve",
     "QuarantineRun",
     "Query",
     "Refusal",
@@ -72,13 +73,13 @@ __all__ = [
     "Split",
     "Status",
     "TextWords",
+    "ThresholdMetrics",
     "Tier",
     "Tokenizing",
-    "TradeOff",
-    "Tuning",
+    "TunedClassifier",
+    "TuningResult",
     "Unit",
     "UnreadableSource",
-    "Verified",
     "Word",
     "__version__",
 ]
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
         IndexLocked,
         IndexNotFound,
         InvalidInput,
+        MissingExtra,
         ModelError,
         SemsearchError,
         UnreadableSource,
@@ -119,13 +121,13 @@ if TYPE_CHECKING:
     from semsearch.storage.forget import Forgotten
     from semsearch.storage.index_dir import Status
     from semsearch.text.diff import Difference, Segment
-    from semsearch.tuning.guarantee import Promise
+    from semsearch.tuning.guarantee import Guarantee
+    from semsearch.tuning.metrics import Estimate, OperatingPoint, PrecisionRecallCurve, ThresholdMetrics
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.quality import Curve, Estimate, Quality, TradeOff
-    from semsearch.tuning.sampling import Candidates
-    from semsearch.tuning.scoring import Cosines
+    from semsearch.tuning.sampling import PairSample
+    from semsearch.tuning.scoring import PairScores
     from semsearch.tuning.split import Split
-    from semsearch.tuning.threshold import Aim, Tuning, Verified
+    from semsearch.tuning.threshold import Objective, TunedClassifier, TuningResult
     from semsearch.types import (
         Document,
         Group,
@@ -144,7 +146,7 @@ if TYPE_CHECKING:
 else:  # hidden from type checkers, which would take a misspelt name for one that this function returns
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
-        "InvalidInput ModelError SemsearchError UnreadableSource",
+        "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
         "types": "Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing",
@@ -163,13 +165,13 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "dedup.quarantine": "Outcome Refusal",
         "dedup.result": "Duplicates",
         "dedup.runs": "RemovedFile QuarantineRun",
-        "tuning.guarantee": "Promise",
+        "tuning.guarantee": "Guarantee",
         "tuning.pairs": "PairSet",
-        "tuning.quality": "Curve Estimate Quality TradeOff",
-        "tuning.sampling": "Candidates",
-        "tuning.scoring": "Cosines",
+        "tuning.metrics": "PrecisionRecallCurve Estimate ThresholdMetrics OperatingPoint",
+        "tuning.sampling": "PairSample",
+        "tuning.scoring": "PairScores",
         "tuning.split": "Split",
-        "tuning.threshold": "Aim Tuning Verified",
+        "tuning.threshold": "Objective TuningResult TunedClassifier",
         "index": "Index",
     }
 

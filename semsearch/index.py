@@ -52,10 +52,10 @@ from semsearch.storage.index_dir import (
 )
 from semsearch.storage.lock import writing
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.sampling import Candidates, find_candidates
+from semsearch.tuning.sampling import PairSample, sample_pairs
 from semsearch.tuning.saved import save
-from semsearch.tuning.scoring import Cosines, model_of, tune_pairs
-from semsearch.tuning.threshold import F1, Aim, Tuning
+from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
+from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
 from semsearch.types import TIERS, Hit, Level, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
@@ -171,7 +171,7 @@ class Index:
     @property
     def model(self) -> str:
         """The name of the index's model with its dtype, as labels name it."""
-        return model_of(str(self._settings["model"]), str(self._settings["dtype"]))
+        return model_id(str(self._settings["model"]), str(self._settings["dtype"]))
 
     @property
     def embedder(self) -> Embedder:
@@ -392,14 +392,14 @@ class Index:
         around: float | None = None,
         level: Level = "document",
         progress: Callable[[int, int], None] | None = None,
-    ) -> Candidates:
+    ) -> PairSample:
         """Return the pairs of this index that a person should label, in order; see `semsearch.tuning.sampling`.
 
         Their similarity is at least `lowest`. Most lie near the threshold `around`, by default the one that
         `duplicates` uses. `progress` is called with the work done and the total.
         """
         around = self._threshold() if around is None else around
-        return find_candidates(self._library, lowest, around, level=level, progress=progress)
+        return sample_pairs(self._library, lowest, around, level=level, progress=progress)
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
@@ -469,16 +469,16 @@ class Index:
         pairs: PairSet,
         *,
         rule: str | None = None,
-        aim: Aim = F1,
+        objective: Objective = BEST_F1,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
-    ) -> tuple[Tuning, Cosines]:
+    ) -> tuple[TuningResult, PairScores]:
         """Choose a threshold on labelled pairs and save it, with its guarantee, as the default of `duplicates`.
 
         With enough pairs a classifier is trained and saved as well; it replaces an older one. Raises `SemsearchError`,
-        and saves nothing, where no threshold and no classifier can guarantee what `aim` asks for.
+        and saves nothing, where no threshold and no classifier can guarantee what `objective` asks for.
         """
-        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, aim=aim, seed=seed, progress=progress)
+        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, objective=objective, seed=seed, progress=progress)
         with self._writing():
             save(self._library, tuning)
         return tuning, found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.storage.index_dir import Status
     from semsearch.storage.library import Salvage
     from semsearch.text.diff import Segment
-    from semsearch.tuning.threshold import Tuning
+    from semsearch.tuning.threshold import TuningResult
 
 PathOf = Callable[[str], Path]
 """Returns the file of a source, as `Index.path_of` does."""
@@ -249,7 +249,7 @@ def repair_json(passages: int, salvaged: "Salvage | None") -> dict[str, Any]:
 # -- tuning and evaluation ------------------------------------------------------------------------------
 
 
-def tuning_json(tuning: "Tuning", model: str, saved_in: Path | None) -> dict[str, Any]:
+def tuning_json(tuning: "TuningResult", model: str, saved_in: Path | None) -> dict[str, Any]:
     """Return a tuned threshold, the model it is for, and the folder of the index it was saved in."""
     return {**tuning.to_dict(), "model": model, "saved_in": str(saved_in) if saved_in else None}
 

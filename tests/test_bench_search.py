@@ -92,7 +92,7 @@ def test_measures_by_hand() -> None:
     assert reciprocal_rank(["c", "d", "b"], judged) == pytest.approx(1 / 3)
     assert reciprocal_rank(["x"] * 10 + ["a"], judged) == 0
     for measure in (ndcg, recall, reciprocal_rank):
-        assert measure(["a"], {"a": 0, "b": -1}) == measure([], {"a": 1}) == 0
+        assert evaluate_search(["a"], {"a": 0, "b": -1}) == evaluate_search([], {"a": 1}) == 0
 
 
 IDS = ("a", "b", "c", "d", "e")

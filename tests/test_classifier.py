@@ -18,8 +18,8 @@ from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.split import split_pairs
-from semsearch.tuning.threshold import Aim, verify
-from semsearch.tuning.training import _flat, _forest, train
+from semsearch.tuning.threshold import Objective, tune_classifier
+from semsearch.tuning.training import _flat, _forest, train_classifier
 from semsearch.types import LabelledPair
 
 
@@ -103,7 +103,7 @@ def examples(count: int, seed: int = 0) -> tuple[list[LabelledPair], np.ndarray]
 @pytest.fixture(scope="module")
 def trained() -> PairClassifier:
     pairs, cosines = examples(600)
-    verifier = train(pairs, cosines, [bool(pair.duplicate) for pair in pairs])
+    verifier = train_classifier(pairs, cosines, [bool(pair.duplicate) for pair in pairs])
     assert verifier is not None
     return verifier
 
@@ -136,13 +136,13 @@ def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) 
 
 def test_too_few_pairs_train_nothing() -> None:
     pairs, cosines = examples(150)
-    assert train(pairs, cosines, [bool(pair.duplicate) for pair in pairs]) is None
+    assert train_classifier(pairs, cosines, [bool(pair.duplicate) for pair in pairs]) is None
 
 
 def test_pairs_that_the_cosine_tells_apart_train_nothing() -> None:
     pairs = [LabelledPair(f"text {n}", f"text {n} too", bool(n % 2)) for n in range(400)]
     positive = np.arange(400) % 2 == 1
-    assert train(pairs, np.where(positive, 0.9, 0.1), positive) is None
+    assert train_classifier(pairs, np.where(positive, 0.9, 0.1), positive) is None
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_anything_else_is_no_verifier(saved: object) -> None:
 def test_what_is_promised_of_a_verifier_holds_on_pairs_it_has_not_seen() -> None:
     pairs, cosines = examples(900, seed=3)
     truth = np.array([pair.duplicate for pair in pairs])
-    found = verify(pairs, cosines, truth, split_pairs(pairs, truth), Aim("precision", 0.9))
+    found = tune_classifier(pairs, cosines, truth, split_pairs(pairs, truth), Objective("precision", 0.9))
     assert found is not None
-    assert found.promise is not None
-    assert found.promise.threshold == found.chance
+    assert found.guarantee is not None
+    assert found.guarantee.threshold == found.chance
     assert found.reported.precision.value >= 0.9
     assert found.reported.recall.value >= 0.9
 
@@ -212,7 +212,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
         with pytest.raises(InvalidInput, match="no threshold is known that promises"):
             index.duplicates(min_precision=0.9)
         pairs, _ = examples(900, seed=4)
-        index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.9))
+        index.tune(PairSet("mine", tuple(pairs)), objective=Objective("precision", 0.9))
         assert index.status().classifier["guarantee"]["least"] == 0.9
         with pytest.raises(InvalidInput, match="no threshold is known"):
             index.duplicates(min_precision=0.95)
@@ -238,7 +238,7 @@ def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
     pairs = [LabelledPair(f"w{i} x", f"w{i} y", duplicate=bool(rng.integers(2))) for i in range(400)]
     with create_index(tmp_path / ".semsearch") as index:
         with pytest.raises(SemsearchError, match="no threshold can promise precision") as refused:
-            index.tune(PairSet("mine", tuple(pairs)), aim=Aim("precision", 0.95))
+            index.tune(PairSet("mine", tuple(pairs)), objective=Objective("precision", 0.95))
         assert "45 flagged pairs" in refused.value.hint
         assert index.threshold is None
         assert index.classifier is None
@@ -248,8 +248,8 @@ def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
 def test_a_recall_is_promised_too(tmp_path: Path) -> None:
     pairs, _ = examples(300, seed=6)
     with create_index(tmp_path / ".semsearch") as index:
-        tuning, _ = index.tune(PairSet("mine", tuple(pairs)), aim=Aim("recall", 0.9))
-        assert tuning.promise.measure == "recall"
+        tuning, _ = index.tune(PairSet("mine", tuple(pairs)), objective=Objective("recall", 0.9))
+        assert tuning.guarantee.measure == "recall"
         assert index.threshold["guarantee"]["least"] == 0.9
         assert_sound(index)
 

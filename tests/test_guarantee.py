@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput
-from semsearch.tuning.guarantee import fewest, promise
+from semsearch.tuning.guarantee import min_pairs, find_guarantee
 
 TRIALS = int(os.environ.get("SEMSEARCH_TRIALS", "100"))
 coarse = st.integers(0, 6).map(lambda n: n / 7)
@@ -26,7 +26,7 @@ def tail(right: int, of: int, least: float) -> float:
 @given(scored, st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([0.7, 0.9]))
 def test_recall_equals_brute_force(rows: list, least: float, confidence: float) -> None:
     scores, labels = [score for score, _ in rows], [label for _, label in rows]
-    found = promise(scores, labels, "recall", least, confidence)
+    found = find_guarantee(scores, labels, "recall", least, confidence)
     n = sum(labels)
     passing = []
     for score in sorted({score for score, label in rows if label}):
@@ -45,11 +45,11 @@ def test_recall_equals_brute_force(rows: list, least: float, confidence: float) 
 
 @given(scored, st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([0.7, 0.9]))
 def test_precision_equals_brute_force_over_the_sequence(rows: list, least: float, confidence: float) -> None:
-    """Few pairs have one start: n = fewest * 1.15 ** i pairs, rounded down, ties together, until one fails."""
+    """Few pairs have one start: n = min_pairs * 1.15 ** i pairs, rounded down, ties together, until one fails."""
     rows = sorted(rows, reverse=True)
     scores, labels = [score for score, _ in rows], [label for _, label in rows]
-    found = promise(scores, labels, "precision", least, confidence)
-    passing, size = [], float(fewest(least, confidence))
+    found = find_guarantee(scores, labels, "precision", least, confidence)
+    passing, size = [], float(min_pairs(least, confidence))
     while size <= len(rows):
         at = math.floor(size + 1e-9)
         k = sum(score >= scores[at - 1] for score in scores)
@@ -67,20 +67,20 @@ def test_precision_equals_brute_force_over_the_sequence(rows: list, least: float
 
 def test_the_fewest_pairs_are_those_of_the_binomial() -> None:
     assert 0.95**45 <= 0.1 < 0.95**44
-    assert fewest(0.95, 0.9) == 45
-    assert fewest(0.5, 0.75) == 2  # just: 0.5 ** 2 = 0.25
-    assert promise(np.linspace(1, 0.5, 45), np.ones(45), "precision", 0.95).pairs == 45
-    assert promise(np.linspace(1, 0.5, 44), np.ones(44), "precision", 0.95) is None
-    assert promise(np.ones(44), np.ones(44), "recall", 0.95) is None
-    assert promise(np.ones(45), np.ones(45), "recall", 0.95).threshold == 1  # all equal, all positive
+    assert min_pairs(0.95, 0.9) == 45
+    assert min_pairs(0.5, 0.75) == 2  # just: 0.5 ** 2 = 0.25
+    assert find_guarantee(np.linspace(1, 0.5, 45), np.ones(45), "precision", 0.95).pairs == 45
+    assert find_guarantee(np.linspace(1, 0.5, 44), np.ones(44), "precision", 0.95) is None
+    assert find_guarantee(np.ones(44), np.ones(44), "recall", 0.95) is None
+    assert find_guarantee(np.ones(45), np.ones(45), "recall", 0.95).threshold == 1  # all equal, all positive
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 @pytest.mark.parametrize("measure", ["precision", "recall"])
 def test_nothing_is_promised_of_next_to_nothing(n: int, measure: str) -> None:
-    assert promise(np.ones(n), np.ones(n), measure, 0.9) is None
-    assert promise(np.ones(n), np.zeros(n), measure, 0.1) is None
-    assert promise(np.ones(n), np.zeros(n), measure, 0.1, weights=np.ones(n)) is None
+    assert find_guarantee(np.ones(n), np.ones(n), measure, 0.9) is None
+    assert find_guarantee(np.ones(n), np.zeros(n), measure, 0.1) is None
+    assert find_guarantee(np.ones(n), np.zeros(n), measure, 0.1, weights=np.ones(n)) is None
 
 
 def population(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,7 @@ def test_a_promise_is_kept_as_often_as_it_says(measure: str, least: float, sampl
                 chance = np.where(abs(scores - 0.7) < 0.2, 1.0, 0.5)
                 drawn = rng.random(1000) < chance
                 scores, labels, weights = scores[drawn], labels[drawn], 1 / chance[drawn]
-        found = promise(scores, labels, measure, least, texts=texts, weights=weights)
+        found = find_guarantee(scores, labels, measure, least, texts=texts, weights=weights)
         made += found is not None
         broken += found is not None and not kept(measure, found.threshold, least)
     assert made > 0.2 * TRIALS
@@ -121,10 +121,10 @@ def test_a_promise_is_kept_as_often_as_it_says(measure: str, least: float, sampl
 def test_copies_of_a_pair_are_worth_one() -> None:
     rng = np.random.default_rng(1)
     scores, labels = population(rng, 500)
-    alone = promise(scores, labels, "precision", 0.6)
+    alone = find_guarantee(scores, labels, "precision", 0.6)
     texts = np.repeat(np.arange(1000).reshape(-1, 2), 4, axis=0)
-    copies = promise(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6, texts=texts)
-    naive = promise(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6)
+    copies = find_guarantee(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6, texts=texts)
+    naive = find_guarantee(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6)
     assert copies.effective == pytest.approx(copies.pairs / 4, rel=0.25)
     assert copies.threshold == pytest.approx(alone.threshold, abs=0.05)
     assert naive.threshold < copies.threshold
@@ -132,8 +132,8 @@ def test_copies_of_a_pair_are_worth_one() -> None:
 
 def test_even_weights_are_none() -> None:
     scores, labels = population(np.random.default_rng(3), 1000)
-    plain = promise(scores, labels, "precision", 0.7)
-    weighted = promise(scores, labels, "precision", 0.7, weights=np.full(1000, 3.0))
+    plain = find_guarantee(scores, labels, "precision", 0.7)
+    weighted = find_guarantee(scores, labels, "precision", 0.7, weights=np.full(1000, 3.0))
     assert plain == weighted
 
 
@@ -149,4 +149,4 @@ def test_even_weights_are_none() -> None:
 )
 def test_what_does_not_fit_together_is_refused(scores: list, labels: list, options: dict) -> None:
     with pytest.raises(InvalidInput, match=r"promise"):
-        promise(scores, labels, "precision", 0.9, **options)
+        find_guarantee(scores, labels, "precision", 0.9, **options)

@@ -29,8 +29,8 @@ from semsearch.embedding import load_embedder
 from semsearch.errors import IndexLocked, InvalidInput
 from semsearch.tuning.labels import FILE, Label, open_labels
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.quality import evaluate
-from semsearch.tuning.sampling import draw
+from semsearch.tuning.metrics import evaluate
+from semsearch.tuning.sampling import labelling_order
 from semsearch.tuning.scoring import cosines
 from semsearch.tuning.threshold import tune
 
@@ -397,7 +397,7 @@ def test_labels_of_another_kind_of_text_beat_the_threshold_of_sick(shared_data: 
     tuned, above, draws = [], 0, 10
     for seed in range(draws):
         keys = np.random.default_rng(seed).integers(2**64, size=len(pairs), dtype=np.uint64)
-        order, band, bands = draw(keys, scores, 0.6, 0.85)
+        order, band, bands = labelling_order(keys, scores, 0.6, 0.85)
         drawn = order[:100]
         weights = np.array([size for _, size in bands]) / np.bincount(band[drawn], minlength=len(bands)).clip(
             1

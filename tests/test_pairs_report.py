@@ -15,10 +15,10 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.cli import main
 from semsearch.errors import InvalidInput
-from semsearch.evaluation.pairs import ModelReport, average_precision, judge, recall_at
+from semsearch.evaluation.pairs import ModelReport, average_precision, evaluate_model, recall_at
 from semsearch.evaluation.report import write_report
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.quality import sweep
+from semsearch.tuning.metrics import precision_recall_curve
 from semsearch.types import LabelledPair
 
 GRADED = PairSet(
@@ -37,7 +37,7 @@ GRADED = PairSet(
 
 @pytest.fixture(scope="module")
 def judged() -> ModelReport:
-    return judge(GRADED, TinyEmbedder(), repeats=3, worst=2)
+    return evaluate_model(GRADED, TinyEmbedder(), repeats=3, worst=2)
 
 
 SCORED = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=40).filter(
@@ -50,7 +50,7 @@ def test_average_precision_is_that_of_scikit_learn(pairs: list[tuple[int, bool]]
     from sklearn.metrics import average_precision_score
 
     scores, positive = (np.array(side) for side in zip(*pairs, strict=True))
-    ours = average_precision(sweep(scores, positive))
+    ours = average_precision(precision_recall_curve(scores, positive))
     assert ours == pytest.approx(average_precision_score(positive, scores))
 
 
@@ -62,7 +62,7 @@ def test_recall_at_a_precision_by_trying_every_threshold(pairs: list[tuple[int, 
         flagged = scores >= threshold
         if positive[flagged].mean() >= least:
             best = max(best, positive[flagged].sum() / positive.sum())
-    assert recall_at(sweep(scores, positive), least) == best
+    assert recall_at(precision_recall_curve(scores, positive), least) == best
 
 
 def test_what_is_expected_of_a_cosine_is_the_isotonic_regression(judged: ModelReport) -> None:
@@ -98,16 +98,16 @@ def test_a_judgement_by_hand(judged: ModelReport) -> None:
 
 def test_labels_alone_and_grades_without_a_rule() -> None:
     labelled = PairSet("p", tuple(LabelledPair("a b", f"a {n}", duplicate=n % 2 == 0) for n in range(6)))
-    found = judge(labelled, TinyEmbedder())
+    found = evaluate_model(labelled, TinyEmbedder())
     assert (found.rule, found.positives) == ("paraphrase", 3) and found.average_precision is not None
     graded = PairSet(
         "p", tuple(replace(pair, duplicate=None, score=n) for n, pair in enumerate(labelled.pairs, 20))
     )
-    found = judge(graded, TinyEmbedder())
+    found = evaluate_model(graded, TinyEmbedder())
     assert found.rule is found.positives is found.average_precision is found.curve is None
-    assert judge(graded, TinyEmbedder(), rule="score>=24").positives == 2
+    assert evaluate_model(graded, TinyEmbedder(), rule="score>=24").positives == 2
     with pytest.raises(InvalidInput, match="no correlation"):
-        judge(PairSet("p", tuple(replace(pair, score=1.0) for pair in graded.pairs)), TinyEmbedder())
+        evaluate_model(PairSet("p", tuple(replace(pair, score=1.0) for pair in graded.pairs)), TinyEmbedder())
 
 
 # -- the page -----------------------------------------------------------------------------------------------

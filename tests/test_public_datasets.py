@@ -1,4 +1,4 @@
-"""Published data sets, fetched from a server on this machine: good files, and everything that can go wrong."""
+"""PublicDataset data sets, fetched from a server on this machine: good files, and everything that can go wrong."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ from semsearch.cli import main
 from semsearch.errors import SemsearchError
 from semsearch.tuning.download import fetch
 from semsearch.tuning.pairs import load_pairs
-from semsearch.tuning.public_datasets import PUBLISHED, Published
+from semsearch.tuning.public_datasets import PUBLIC_DATASETS, PublicDataset
 
 CONTENT = b"".join(b"a %d,b %d,%d\n" % (n, n, n % 6) for n in range(20_000))
 
@@ -94,9 +94,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "semsearch" / "data"
 
 
-def published(server: Server, content: bytes = CONTENT, **changed: object) -> Published:
+def published(server: Server, content: bytes = CONTENT, **changed: object) -> PublicDataset:
     return replace(
-        PUBLISHED["sts-b"],
+        PUBLIC_DATASETS["sts-b"],
         url=f"{server.url}/pairs.csv",
         length=len(content),
         digest=hashlib.sha256(content).hexdigest(),
@@ -212,7 +212,7 @@ def archive(**members: bytes) -> bytes:
 def test_the_file_is_taken_out_of_an_archive(server: Server, cache: Path) -> None:
     server.files["pairs.csv"] = archive(**{"readme.txt": b"read me", "in/side.txt": CONTENT})
     assert published(server, member="in/side.txt").download().read_bytes() == CONTENT
-    assert left_in(cache) == {PUBLISHED["sts-b"].file}
+    assert left_in(cache) == {PUBLIC_DATASETS["sts-b"].file}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from semsearch.errors import InvalidInput
 from semsearch.evaluation.plot import precision_recall_text, save_plot
 from semsearch.tuning.agreement import agreement
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.quality import evaluate, sweep
+from semsearch.tuning.metrics import threshold_metrics, precision_recall_curve
 from semsearch.tuning.split import split_pairs
-from semsearch.tuning.threshold import choose, tune
+from semsearch.tuning.threshold import best_f1_threshold, tune_threshold
 from semsearch.types import LabelledPair
 
 coarse = st.integers(-3, 3).map(lambda n: n / 3)
@@ -37,7 +37,7 @@ def counts(rows: list[tuple[float, bool]], threshold: float) -> tuple[int, int, 
 @settings(deadline=None)
 @given(scored)
 def test_sweep_equals_counting_at_every_distinct_score(rows: list[tuple[float, bool]]) -> None:
-    curve = sweep(*zip(*rows, strict=True))
+    curve = precision_recall_curve(*zip(*rows, strict=True))
     distinct = sorted({score for score, _ in rows}, reverse=True)
     assert curve.thresholds.tolist() == distinct
     expected = [counts(rows, score) for score in distinct]
@@ -53,7 +53,7 @@ def test_choose_takes_the_best_f1_and_of_equals_the_strictest(rows: list[tuple[f
         return Fraction(2 * tp, 2 * tp + fp + fn), score
 
     best = max((score for score, _ in rows), key=merit)
-    threshold = choose(sweep(*zip(*rows, strict=True)))
+    threshold = best_f1_threshold(precision_recall_curve(*zip(*rows, strict=True)))
     assert [score >= threshold for score, _ in rows] == [score >= best for score, _ in rows]
     below = [score for score, _ in rows if score < best]
     room = below and np.nextafter(max(below), 2) < best
@@ -73,14 +73,14 @@ def test_choose_takes_the_best_f1_and_of_equals_the_strictest(rows: list[tuple[f
     ],
 )
 def test_choose_hand_worked(scores: list[float], labels: list[int], expected: float) -> None:
-    assert choose(sweep(scores, labels)) == expected
+    assert best_f1_threshold(precision_recall_curve(scores, labels)) == expected
 
 
 def test_the_chosen_threshold_keeps_clear_of_every_score() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
         scores, labels = rng.uniform(-1, 1, 30), np.append(rng.random(29) < 0.5, True)
-        threshold, ranked = choose(sweep(scores, labels)), np.sort(scores)
+        threshold, ranked = best_f1_threshold(precision_recall_curve(scores, labels)), np.sort(scores)
         at = np.searchsorted(ranked, threshold)
         if at:
             gap = ranked[at] - ranked[at - 1]
@@ -89,7 +89,7 @@ def test_the_chosen_threshold_keeps_clear_of_every_score() -> None:
 
 def test_evaluate_hand_worked() -> None:
     scores, labels = [0.9, 0.8, 0.8, 0.7, 0.6, 0.5, 0.4], [1, 1, 0, 1, 0, 1, 0]
-    quality = evaluate(scores, labels, 0.7)  # flags four, three of them right; one of four is missed
+    quality = threshold_metrics(scores, labels, 0.7)  # flags four, three of them right; one of four is missed
     assert (quality.tp, quality.fp, quality.fn, quality.tn) == (3, 1, 1, 2)
     assert quality.precision.value == quality.recall.value == quality.f1.value == 0.75
     assert (quality.pairs, quality.positives, quality.flagged) == (7, 4, 4)
@@ -102,9 +102,9 @@ def test_evaluate_hand_worked() -> None:
 def test_intervals_are_wilsons_as_published(part: int, whole: int, low: float, high: float) -> None:
     # Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3.
     labels = np.arange(whole) < part
-    precision = evaluate(np.ones(whole), labels, 0.5).precision
+    precision = threshold_metrics(np.ones(whole), labels, 0.5).precision
     assert (round(precision.low, 4), round(precision.high, 4)) == (low, high)
-    recall = evaluate(labels.astype(float), np.ones(whole), 0.5).recall
+    recall = threshold_metrics(labels.astype(float), np.ones(whole), 0.5).recall
     assert (round(recall.low, 4), round(recall.high, 4)) == (low, high)
 
 
@@ -115,23 +115,23 @@ def test_the_f1_interval_is_that_of_resampling_the_pairs() -> None:
     drawn = rng.integers(0, 300, (4000, 300))
     tp = (labels & flagged)[drawn].sum(axis=1)
     f1 = 2 * tp / (labels[drawn].sum(axis=1) + flagged[drawn].sum(axis=1))
-    estimate = evaluate(flagged.astype(float), labels, 0.5).f1
+    estimate = threshold_metrics(flagged.astype(float), labels, 0.5).f1
     assert (estimate.low, estimate.high) == pytest.approx(np.quantile(f1, [0.025, 0.975]), abs=0.006)
-    assert estimate == evaluate(flagged.astype(float), labels, 0.5).f1
+    assert estimate == threshold_metrics(flagged.astype(float), labels, 0.5).f1
 
 
 def test_a_share_with_nothing_to_divide_by_is_none() -> None:
-    none_flagged = evaluate([0.1, 0.2], [1, 0], 0.9)
+    none_flagged = threshold_metrics([0.1, 0.2], [1, 0], 0.9)
     assert none_flagged.precision is None
     assert (none_flagged.recall.value, none_flagged.f1.value) == (0, 0)
-    none_positive = evaluate([0.1, 0.2], [0, 0], 0.9)
+    none_positive = threshold_metrics([0.1, 0.2], [0, 0], 0.9)
     assert none_positive.precision is none_positive.recall is none_positive.f1 is None
 
 
 @pytest.mark.parametrize("scores", [[0.5], [0.5, float("nan")], [[0.5, 0.5]]])
 def test_scores_must_be_one_finite_number_a_pair(scores: list) -> None:
     with pytest.raises(InvalidInput, match="one finite score a pair"):
-        sweep(scores, [1, 0])
+        precision_recall_curve(scores, [1, 0])
 
 
 def pairs_of(texts: list[tuple[int, int]], labels: list[bool]) -> list[LabelledPair]:
@@ -194,7 +194,7 @@ def test_tune_chooses_on_one_part_and_reports_on_the_other() -> None:
     pairs = [
         LabelledPair(f"a{i}", f"b{i}", duplicate=bool(label), split=s) for i, (s, _, label) in enumerate(rows)
     ]
-    tuning = tune(pairs, [score for _, score, _ in rows], "paraphrase", name="mine")
+    tuning = tune_threshold(pairs, [score for _, score, _ in rows], "paraphrase", name="mine")
     assert (tuning.threshold, tuning.rule, tuning.name) == (0.7, "paraphrase", "mine")
     assert (tuning.chosen_on.tp, tuning.chosen_on.fp, tuning.chosen_on.fn, tuning.chosen_on.tn) == (
         2,
@@ -228,13 +228,13 @@ def test_tune_chooses_on_one_part_and_reports_on_the_other() -> None:
 def test_tune_says_what_is_missing(labels: list[bool], message: str) -> None:
     pairs = pairs_of([(i, i + 100) for i in range(len(labels))], labels)
     with pytest.raises(InvalidInput, match=message) as refused:
-        tune(pairs, np.linspace(0, 1, len(labels)), "paraphrase")
+        tune_threshold(pairs, np.linspace(0, 1, len(labels)), "paraphrase")
     assert "one positive and one negative" in refused.value.hint
 
 
 def test_a_threshold_that_flags_everything_is_pointed_out() -> None:
     pairs = pairs_of([(i, i + 100) for i in range(80)], [True, True, True, False] * 20)
-    notes = tune(pairs, np.full(80, 0.5), "paraphrase").notes
+    notes = tune_threshold(pairs, np.full(80, 0.5), "paraphrase").notes
     assert "the threshold flags every pair of the choosing part" in notes
 
 
@@ -262,7 +262,7 @@ def test_agreement_refuses_what_has_no_correlation(scores: list, gold: list, mes
         agreement(scores, gold)
 
 
-PERFECT = sweep([0.9, 0.8, 0.3, 0.2], [1, 1, 0, 0])
+PERFECT = precision_recall_curve([0.9, 0.8, 0.3, 0.2], [1, 1, 0, 0])
 
 
 def test_the_terminal_picture_of_a_perfect_ranking() -> None:
@@ -275,7 +275,7 @@ def test_the_terminal_picture_of_a_perfect_ranking() -> None:
 
 def test_the_terminal_picture_of_a_ranking_half_wrong() -> None:
     # The first pair is right, then one wrong, then one right: precision 1 up to recall 1/2, then 2/3.
-    lines = precision_recall_text(sweep([0.9, 0.8, 0.7], [1, 0, 1]), 0.95, 80, height=10).splitlines()
+    lines = precision_recall_text(precision_recall_curve([0.9, 0.8, 0.7], [1, 0, 1]), 0.95, 80, height=10).splitlines()
     assert lines[1].count("⠉") >= 35
     assert "⠒" in lines[4] or "⠤" in lines[4] or "⣀" in lines[4]
     assert lines[-1] == "no pair reaches the threshold 0.95"
@@ -312,7 +312,7 @@ def test_a_weight_counts_as_that_many_pairs(rows: list[tuple[int, bool, int]], t
     """The shares are those of a sample that has each pair as many times as it weighs; counts are of pairs."""
     scores, positive, weights = (np.array(column) for column in zip(*rows, strict=True))
     repeated = np.repeat(scores, weights), np.repeat(positive, weights)
-    ours, theirs = evaluate(scores, positive, threshold, weights), evaluate(*repeated, threshold)
+    ours, theirs = threshold_metrics(scores, positive, threshold, weights), threshold_metrics(*repeated, threshold)
     for mine, its in zip(
         (ours.precision, ours.recall, ours.f1), (theirs.precision, theirs.recall, theirs.f1), strict=True
     ):
@@ -320,9 +320,9 @@ def test_a_weight_counts_as_that_many_pairs(rows: list[tuple[int, bool, int]], t
         if mine is not None:
             assert mine.value == pytest.approx(its.value) and mine.low <= mine.value <= mine.high
     assert ours.pairs == len(rows)
-    curve, long = sweep(scores, positive, weights), sweep(*repeated)
+    curve, long = precision_recall_curve(scores, positive, weights), precision_recall_curve(*repeated)
     np.testing.assert_allclose(curve.f1, long.f1)
-    assert choose(curve) == choose(long)
+    assert best_f1_threshold(curve) == best_f1_threshold(long)
 
 
 def test_weighted_intervals_cover_the_truth() -> None:
@@ -338,7 +338,7 @@ def test_weighted_intervals_cover_the_truth() -> None:
         drawn = [rng.choice(np.flatnonzero(bands == band), n, replace=False) for band, n in enumerate(take)]
         weights = np.repeat([np.count_nonzero(bands == band) / n for band, n in enumerate(take)], take)
         at = np.concatenate(drawn)
-        quality = evaluate(scores[at], positive[at], 0.3, weights)
+        quality = threshold_metrics(scores[at], positive[at], 0.3, weights)
         shares = quality.precision, quality.recall
         covered += [share.low <= true <= share.high for share, true in zip(shares, truth, strict=True)]
     assert (covered / 400 >= 0.93).all(), covered / 400

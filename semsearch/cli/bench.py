@@ -1,4 +1,4 @@
-"""`semsearch bench-search`: search judged on a collection that people have judged."""
+"""`semsearch bench-search`: measure search on a collection with relevance judgments."""
 
 import tempfile
 from contextlib import ExitStack
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _COLUMNS = ("mode", "nDCG@10", "recall@100", "MRR@10")
 
 _file = partial(click.option, required=True, type=click.Path(path_type=Path), metavar="FILE")
-"""An option for one of the files of a collection."""
+"""An option that names a file of the collection."""
 
 
 @click.command(
     "bench-search",
-    short_help="Measure search on your own judged queries.",
+    short_help="Measure search on your own queries and judgments.",
     epilog=options.closing(
         (
             "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv",
@@ -34,13 +34,13 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
 )
 @_file("--corpus", help="The documents: JSON Lines with _id, text, and perhaps title.")
 @_file("--queries", help="The queries: JSON Lines with _id and text.")
-@_file("--qrels", help="The judgements: TSV with the columns query-id, corpus-id and score.")
+@_file("--qrels", help="The relevance judgments: TSV with the columns query-id, corpus-id and score.")
 @click.option(
     "--index",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep the index here, and use it again. Default: a temporary one.",
+    help="Keep the index in this folder and reuse it. Default: a temporary folder.",
 )
 @options.model
 @options.dtype
@@ -54,15 +54,15 @@ def bench_search_(
     dtype: str | None,
     as_json: bool,
 ) -> None:
-    """Say how well search by meaning, by words, and by both finds what people have judged relevant.
+    """Measure how well search by meaning, by words, and by both finds the relevant documents.
 
-    The files are laid out as those of the BEIR benchmark. Each query that has a document with a score above 0 is
-    searched for as text, and documents rank by their best passage. A row a mode, each a mean over the queries: nDCG@10,
-    the gain of the first ten documents, which is their score discounted by rank, over that of the best order there is;
-    recall@100, the share of the relevant documents that are among the first hundred; MRR@10, 1 over the rank of the
-    first relevant one among ten. nDCG and recall are those of trec_eval.
+    The files use the layout of the BEIR benchmark. Each query with a relevant document (a score above 0) is searched
+    for as plain text, and documents rank by their best passage. The table has a row for each mode, with means over the
+    queries. nDCG@10 is the gain of the first ten documents (their scores, discounted by rank), divided by the gain of
+    the best possible order. recall@100 is the share of the relevant documents among the first hundred. MRR@10 is 1 over
+    the rank of the first relevant document among ten. nDCG and recall are defined as in trec_eval.
     """
-    from semsearch.evaluation.retrieval import ingest, measure, read_collection
+    from semsearch.evaluation.retrieval import evaluate_search, ingest_corpus, read_collection
 
     collection = read_collection(corpus, queries, qrels)
     with ExitStack() as stack:
@@ -70,10 +70,10 @@ def bench_search_(
             temporary = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             folder = Path(temporary) / "index"
         index = stack.enter_context(_index(folder, model, dtype))
-        with render.counting("ingest", "passages") as show:
-            ingest(index, collection, show)
-        with render.counting("search", "queries") as show:
-            found = measure(index, collection, show)
+        with render.counting("ingest", "passages") as report:
+            ingest_corpus(index, collection, report)
+        with render.counting("search", "queries") as report:
+            found = evaluate_search(index, collection, report)
         name = index.model
     if as_json:
         render.emit_json(
@@ -81,26 +81,28 @@ def bench_search_(
                 name,
                 documents=collection.documents,
                 queries=len(collection.queries),
-                queries_without_text=collection.unasked,
-                relevant_documents_absent=collection.absent,
-                modes={mode: asdict(measures) for mode, measures in found.items()},
+                queries_without_text=collection.queries_without_text,
+                relevant_documents_absent=collection.documents_absent,
+                modes={mode: asdict(metrics) for mode, metrics in found.items()},
             )
         )
     else:
         rows = ((mode, *(f"{value:.4f}" for value in astuple(one))) for mode, one in found.items())
         render.table(_COLUMNS, rows, right=(1, 2, 3))
-    queries_said = render.plural(len(collection.queries), "judged query")
-    render.talk(f"{queries_said}, {render.plural(collection.documents, 'document')}, model {name}")
-    if collection.unasked:
-        left_out = render.plural(collection.unasked, "judged query")
-        render.talk(f"left out {left_out} not in {render.name(str(queries))}")
-    if collection.absent:
-        absent = render.plural(collection.absent, "relevant document")
+    count = render.plural(len(collection.queries), "query")
+    render.talk(
+        f"{count} with a relevant document, {render.plural(collection.documents, 'document')}, model {name}"
+    )
+    if collection.queries_without_text:
+        left_out = render.plural(collection.queries_without_text, "query")
+        render.talk(f"left out {left_out}, not in {render.name(str(queries))}")
+    if collection.documents_absent:
+        absent = render.plural(collection.documents_absent, "relevant document")
         render.talk(f"{absent} not in {render.name(str(corpus))}, counted as not found")
 
 
 def _index(folder: Path, model: str | None, dtype: str | None) -> "Index":
-    """The index in a folder, which is made if there is none."""
+    """Open the index in a folder, or create it if there is none."""
     from semsearch.embedding import DEFAULT_MODEL
     from semsearch.index import Index
 

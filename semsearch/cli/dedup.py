@@ -9,7 +9,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import groups, options, render
-from semsearch.cli.pair_options import promised
+from semsearch.cli.pair_options import guarantee_text
 
 if TYPE_CHECKING:
     from semsearch.dedup import Duplicates, Plan
@@ -289,9 +289,9 @@ def _promise(share: float, index: "Index") -> str:
     """What a precision that was asked for rests on."""
     saved = index.classifier
     if saved and saved["guarantee"] and saved["guarantee"]["least"] >= share:
-        return f"and a chance of {saved['probability']:g}: {promised(saved['guarantee'])}, promised on {saved['pairs']}"
+        return f"and a chance of {saved['probability']:g}: {guarantee_text(saved['guarantee'])}, promised on {saved['pairs']}"
     threshold = index.threshold or {}
-    return f"{promised(threshold['guarantee'])}, promised on {threshold['pairs']}"
+    return f"{guarantee_text(threshold['guarantee'])}, promised on {threshold['pairs']}"
 
 
 def _planned(steps: "Plan", path: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`semsearch eval`: models judged on labelled pairs."""
+"""`semsearch eval`: compare models on labelled pairs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch import serialize
-from semsearch.cli import options, render
-from semsearch.cli import pair_options as labelled
+from semsearch.cli import options, pair_options, render
 
 if TYPE_CHECKING:
     from semsearch.evaluation.pairs import ModelReport, Slice
@@ -19,7 +18,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
 
 @click.command(
     "eval",
-    short_help="Compare models with people's judgement of pairs.",
+    short_help="Compare models on labelled pairs.",
     epilog=options.closing(
         (
             "semsearch eval --pairs sts-b",
@@ -29,8 +28,8 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
         codes=(0, 1, 2, 3),
     ),
 )
-@labelled.pairs("FILE|sts-b|sick|sample|labels")
-@click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to judge; repeatable.")
+@pair_options.pairs("FILE|sts-b|sick|sample|labels")
+@click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to evaluate; repeatable.")
 @click.option(
     "--dtype",
     "dtypes",
@@ -42,7 +41,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     "--positive",
     "rule",
     metavar="RULE",
-    help="What counts as a duplicate, as in `tune`. Default: paraphrase where there are labels, else score>=4 of 5.",
+    help="Which pairs are duplicates, as in `tune`. Default: paraphrase if the pairs have labels, else score>=4 of 5.",
 )
 @click.option(
     "--repeats",
@@ -50,7 +49,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     default=1,
     show_default=True,
     metavar="N",
-    help="Embed everything N times, and give the median and the range of the speed.",
+    help="Embed everything N times; report the median and the range of the speed.",
 )
 @click.option(
     "--worst",
@@ -58,13 +57,13 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     default=5,
     show_default=True,
     metavar="N",
-    help="List the N pairs that each model gets most wrong.",
+    help="List the N pairs with the largest errors of each model.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write it all as one HTML file with pictures, which needs no network.",
+    help="Write the results to one HTML file with pictures (needs matplotlib). The file loads nothing from a network.",
 )
 @options.as_json
 def eval_(
@@ -77,24 +76,25 @@ def eval_(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Say how well a model's cosine agrees with people's judgement of pairs, how fast it is, and where it goes wrong.
+    """Measure how well a model's cosine agrees with people's grades, how fast the model is, and where it errs.
 
-    A row a model: Pearson and Spearman correlation with the grades; average precision (AP), and the largest recall with
-    90% and 95% precision, for telling duplicates; distinct texts embedded a second; size of the weights. Then the
-    correlation, and by how much pairs are scored too high, by length, negations and numbers that differ, and the
-    data's own labels, and the pairs that are furthest off.
+    The first table has a row for each model: the Pearson and Spearman correlation with the grades; for finding
+    duplicates, the average precision (AP) and the highest recall with 90% and 95% precision; the distinct texts
+    embedded a second; and the size of the weights. The second table shows the correlation and the bias of parts of the
+    pairs: by length, by differing negations and numbers, and by the data's own labels. The pairs with the largest
+    errors follow.
 
-    sts-b is its test part; sts-b:train and sts-b:dev are the others. Data sets are found in SEMSEARCH_DATA, or in the
-    user's cache, where --download puts them.
+    sts-b is the test part of the STS benchmark; sts-b:train and sts-b:dev are its other parts. Data sets are found in
+    SEMSEARCH_DATA or in the user's cache, where --download saves them.
     """
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.errors import InvalidInput
-    from semsearch.evaluation.pairs import judge
+    from semsearch.evaluation.pairs import evaluate_model
     from semsearch.evaluation.plot import require_matplotlib
     from semsearch.evaluation.report import write_report
 
-    if report is not None and not report.parent.is_dir():  # before minutes of work, not after
-        raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "make it first")
+    if report is not None and not report.parent.is_dir():  # checked before minutes of work
+        raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "create it first")
     if report is not None:
         require_matplotlib("--report")
     pairs = load()
@@ -107,23 +107,27 @@ def eval_(
     for model, dtype in wanted:
         with render.progress(f"embed {model}", "texts") as bar:
             embedder = load_embedder(model, dtype)
-            tell = labelled.teller(bar, 2 * len(pairs.pairs) * repeats)
-            found.append(judge(pairs, embedder, rule=rule, repeats=repeats, worst=worst, progress=tell))
+            report_progress = pair_options.bar_updater(bar, 2 * len(pairs.pairs) * repeats)
+            found.append(
+                evaluate_model(
+                    pairs, embedder, rule=rule, repeats=repeats, worst=worst, progress=report_progress
+                )
+            )
     if report is not None:
         write_report(report, pairs.name, found)
     if as_json:
         render.emit_json(serialize.evaluation_json(pairs.name, [one.to_dict() for one in found]))
     else:
-        _show(pairs.name, found)
+        _show_reports(pairs.name, found)
     for one in found:
-        labelled.warn_unknown(one.unknown, one.model)
+        pair_options.warn_oov_of_model(one.oov_rate, one.model)
     if report is not None:
         render.talk(f"wrote {render.relative(report)}")
     if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
 
-def _show(name: str, found: "Sequence[ModelReport]") -> None:
+def _show_reports(name: str, found: "Sequence[ModelReport]") -> None:
     rows = [
         (
             one.label,
@@ -139,9 +143,9 @@ def _show(name: str, found: "Sequence[ModelReport]") -> None:
     render.table(("model", *_COLUMNS), rows, right=range(1, 8))
     first = found[0]
     what = (
-        f"a duplicate is: {first.rule}, {first.positives:,} of them"
+        f"duplicates: {first.rule}, {first.positives:,} of them"
         if first.rule
-        else "no rule for duplicates"
+        else "no rule says which are duplicates"
     )
     click.echo(f"\n{first.pairs:,} pairs of {render.name(name)}; {what}")
     for one in found:
@@ -149,13 +153,13 @@ def _show(name: str, found: "Sequence[ModelReport]") -> None:
             low, high = min(one.rates), max(one.rates)
             click.echo(f"{one.label}: {low:,.0f} to {high:,.0f} texts/s in {len(one.rates)} rounds")
     for one in found:
-        click.echo(f"\nwhere {render.name(one.label)} goes wrong")
+        click.echo(f"\nwhere {render.name(one.label)} errs")
         render.table(
-            ("", "", "pairs", "Pearson", "too high by", "off by"), _rows(one.slices), right=range(2, 6)
+            ("", "", "pairs", "Pearson", "bias", "error"), _slice_rows(one.slices), right=range(2, 6)
         )
         if one.worst:
             click.echo(
-                "\nfurthest off: cosine, the mean grade of such a cosine, and the pair's own, as 0 to 1"
+                "\nlargest errors: cosine, mean grade of pairs with that cosine, grade of the pair (0 to 1)"
             )
         for miss in one.worst:
             kind = f"  {render.name(miss.kind)}" if miss.kind else ""
@@ -163,7 +167,7 @@ def _show(name: str, found: "Sequence[ModelReport]") -> None:
             click.echo(f"    {_line(miss.text_a)}\n    {_line(miss.text_b)}")
 
 
-def _rows(slices: "Sequence[Slice]") -> list[tuple[str, ...]]:
+def _slice_rows(slices: "Sequence[Slice]") -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     last = ""
     for part in slices:
@@ -186,6 +190,6 @@ def _number(value: float | None) -> str:
 
 
 def _line(text: str) -> str:
-    """A text on one line, cut where it is very long."""
+    """Return a text on one line, cut if it is very long."""
     text = render.name(" ".join(text.split()))
     return text if len(text) <= 400 else f"{text[:400]}…"

@@ -1,4 +1,4 @@
-"""`semsearch label`: a person says of pairs of their own texts whether they are duplicates."""
+"""`semsearch label`: ask a person which pairs of their own texts are duplicates."""
 
 import sys
 from dataclasses import fields
@@ -11,14 +11,14 @@ import click
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
-    from semsearch.tuning.labels import Labels
-    from semsearch.tuning.sampling import Candidate, Candidates
+    from semsearch.tuning.labels import LabelFile
+    from semsearch.tuning.sampling import PairSample, SampledPair
     from semsearch.types import Level
 
 _ANSWERS = {"y": "1", "n": "0", "s": "skip"}
-_PROMPT = "duplicates? y, n, s skip, u undo, q quit: "
-_MOST = 2_000
-"""Characters of a text that are shown."""
+_PROMPT = "duplicates? y yes, n no, s skip, u undo, q quit: "
+_MAX_CHARACTERS = 2_000
+"""The highest number of characters of a text to show."""
 
 
 @click.command(
@@ -46,7 +46,7 @@ _MOST = 2_000
     default=100,
     show_default=True,
     metavar="N",
-    help="End at N labels in all.",
+    help="Stop at N labels in total.",
 )
 @click.option(
     "--above",
@@ -54,31 +54,33 @@ _MOST = 2_000
     default=0.6,
     show_default=True,
     metavar="T",
-    help="Pairs of a lower similarity are never shown.",
+    help="The lowest similarity of a pair to show.",
 )
 @click.option(
     "--around",
     type=click.FloatRange(0, 1),
     metavar="T",
-    help="Show most of the pairs near this similarity. Default: the threshold of `dedup`.",
+    help="Show pairs near this similarity most often. Default: the threshold of `dedup`.",
 )
 @click.option(
     "--level",
     type=click.Choice(["document", "passage"]),
     default="document",
     show_default=True,
-    help="What is paired.",
+    help="Pair whole documents, or passages.",
 )
 def label_(
     folder: Path | None, output: Path | None, count: int, above: float, around: float | None, level: "Level"
 ) -> None:
-    """Say of pairs of texts in the index whether they are duplicates.
+    """Label pairs of texts in the index as duplicates or not.
 
-    Both texts are shown with what differs marked; press y, n, s to skip, u to undo, q to quit. (Where standard input is
-    no terminal, an answer is a line.) Each answer is on the disk before the next pair is shown, and another run goes on
-    where this one stopped. Pairs come at random from bands of similarity, more often from those near the threshold; the
-    file says how many pairs each band has, so what `tune --pairs labels` says holds for the whole index.
-    The similarity is not shown, so as not to sway you. Exact copies are not asked about.
+    Both texts are shown with their differences marked. Press y, n, s to skip, u to undo, or q to quit. If standard
+    input is not a terminal, each answer is a line. Each answer is on the disk before the next pair is shown, and the
+    next run continues where this one stopped.
+
+    Pairs are drawn at random from bands of similarity, more often from bands near the threshold. The file records the
+    size of each band, so the results of `tune --pairs labels` hold for the whole index. The similarity is hidden, so
+    that it does not influence you. Exact copies are left out.
 
     Columns: text_a, text_b, label (1, 0 or skip), cosine, model, band, band_pairs, left, right, labelled (a time).
     """
@@ -89,15 +91,17 @@ def label_(
     with Index.open(folder) as index, open_labels(output or index.folder / FILE) as labels:
         if others := {row.model for row in labels.rows} - {index.model}:
             raise InvalidInput(
-                f"{labels.path} has labels of pairs that {min(others)} drew, not {index.model}",
+                f"{labels.path} has labels for the model {min(others)}, and the index has {index.model}",
                 "name another file with --output",
             )
-        with render.counting("compare", "pairs") as tell:
-            found = index.sample_pairs(above, around=around, level=level, progress=tell)
+        with render.counting("compare", "pairs") as report:
+            found = index.sample_pairs(above, around=around, level=level, progress=report)
         if found.raised:
-            render.talk(f"there are too many pairs from {above:g} up: they start at {found.lowest:g}")
+            render.talk(
+                f"memory does not suffice for all pairs from {above:g} up: they start at {found.lowest:g}"
+            )
         if not len(found):
-            render.talk(f"no two texts have a similarity of {found.lowest:g} or more, but for exact copies")
+            render.talk(f"only exact copies have a similarity of {found.lowest:g} or more")
             return
         left = _ask(found, labels, count, index.model)
         yes, no, skipped = labels.count("1"), labels.count("0"), labels.count(SKIP)
@@ -105,23 +109,23 @@ def label_(
     counts = f"{render.plural(yes, 'duplicate')}, {no:,} not; {skipped:,} skipped"
     render.talk(f"{yes + no:,} labelled: {counts}; in {where}")
     if not left:
-        render.talk("no pair is left to label")
+        render.talk("no pairs are left to label")
     render.talk(f"next: semsearch tune --pairs {'labels' if output is None else where}")
 
 
-def _ask(found: "Candidates", labels: "Labels", count: int, model: str) -> bool:
-    """Show pairs until there are `count` labels or the person quits; False where no pair is left."""
+def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bool:
+    """Show pairs until there are `count` labels or the person quits; return False if no pair is left."""
     from semsearch.tuning.labels import Label
-    from semsearch.tuning.sampling import Candidate
+    from semsearch.tuning.sampling import SampledPair
 
     seen = {frozenset((row.text_a, row.text_b)) for row in labels.rows}
     fresh = (pair for pair in found if frozenset((pair.text_a, pair.text_b)) not in seen)
-    again: list[Candidate] = []
+    again: list[SampledPair] = []
     while labels.count("0", "1") < count:
         pair = again.pop() if again else next(fresh, None)
         if pair is None:
             return False
-        _show(pair, f"{labels.count('0', '1') + 1:,} of {count:,}")
+        _show_pair(pair, f"{labels.count('0', '1') + 1:,} of {count:,}")
         answer = _answer()
         if answer == "q":
             break
@@ -135,18 +139,20 @@ def _ask(found: "Candidates", labels: "Labels", count: int, model: str) -> bool:
         if (last := labels.undo()) is None:
             click.echo("there is nothing to undo")
         else:
-            again.append(Candidate(**{field.name: getattr(last, field.name) for field in fields(Candidate)}))
+            again.append(
+                SampledPair(**{field.name: getattr(last, field.name) for field in fields(SampledPair)})
+            )
     return True
 
 
 def _answer() -> str:
-    """The person's answer: a key at a terminal, else the first letter of a line; asked anew until it is one."""
+    """Ask until the answer is valid; return its letter. It is a key at a terminal, else the first letter of a line."""
     terminal = sys.stdin.isatty()
     while True:
         click.echo(_PROMPT, nl=False)
         try:
-            # Keys pressed ahead are thrown away: nobody answers for a pair before it is shown. At a terminal the end
-            # of input comes as an exception, and as nothing where the terminal is gone.
+            # Keys pressed early are discarded, so nobody answers for a pair before it is shown. At a terminal, the end
+            # of input raises an exception; if the terminal is gone, getchar returns an empty string.
             said = click.getchar() if terminal else sys.stdin.readline()
         except (EOFError, KeyboardInterrupt):
             said = ""
@@ -156,8 +162,8 @@ def _answer() -> str:
             return answer
 
 
-def _show(pair: "Candidate", place: str) -> None:
-    """Two texts, what differs marked; of long ones the beginning."""
+def _show_pair(pair: "SampledPair", place: str) -> None:
+    """Print two texts with their differences marked; of long texts only the beginning."""
     from semsearch.cli.diff import show_text, warnings
     from semsearch.text.diff import difference
 
@@ -165,11 +171,11 @@ def _show(pair: "Candidate", place: str) -> None:
     click.echo(f"\n{f' {place} '.center(min(console.width, 80), '-')}")
     click.echo(f"A  {render.name(pair.left)}\nB  {render.name(pair.right)}\n")
     found = difference(pair.text_a, pair.text_b)
-    a, b = (text[:_MOST] for text in (pair.text_a, pair.text_b))
+    a, b = (text[:_MAX_CHARACTERS] for text in (pair.text_a, pair.text_b))
     long = (a, b) != (pair.text_a, pair.text_b)
     show_text(difference(a, b) if long else found, console.width if render.coloured() else 0, full=True)
     if long:
-        click.echo(f"(the first {_MOST:,} characters of each; `semsearch diff` shows all)")
+        click.echo(f"(the first {_MAX_CHARACTERS:,} characters of each; `semsearch diff` shows everything)")
     for warning in warnings(found):
         click.echo(f"note: {warning}")
     click.echo()

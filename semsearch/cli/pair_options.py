@@ -1,4 +1,4 @@
-"""What the commands on labelled pairs share: their options, loading pairs, and saying what to be wary of."""
+"""Options that the commands on labelled pairs share, and the loading of the pairs."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ from semsearch.cli import render
 
 if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.public_datasets import Published
+    from semsearch.tuning.public_datasets import PublicDataset
 
 _COLUMNS = {"text-a": "first text", "text-b": "second text", "label": "0/1 label", "score": "grade"}
 
 
 def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options that say which pairs; the command gets a function `load` that loads them when it is called."""
+    """Return a decorator that adds the options naming the pairs; the command gets `load`, which loads them."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
@@ -31,20 +31,26 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             score: str | None,
             **rest: Any,
         ) -> None:
-            named = _own(rest.get("folder")) if spec == "labels" else spec
+            named = _labels_of_index(rest.get("folder")) if spec == "labels" else spec
             command(load=lambda: _load(named, download, text_a, text_b, label, score), **rest)
 
         for name, what in reversed(_COLUMNS.items()):
             with_pairs = click.option(
-                f"--{name}", metavar="COLUMN", help=f"Column of the {what}, where its name is unusual."
+                f"--{name}",
+                metavar="COLUMN",
+                help=f"The column of the {what}, if its name is not a usual one.",
             )(with_pairs)
         with_pairs = click.option(
             "--download",
             is_flag=True,
-            help="Get a published set from its home without asking, where it is absent.",
+            help="Download a public data set that is not on this machine, without asking.",
         )(with_pairs)
         return click.option(
-            "--pairs", "spec", required=True, metavar=names, help="Labelled pairs: a known set or a file."
+            "--pairs",
+            "spec",
+            required=True,
+            metavar=names,
+            help="Labelled pairs: a public data set or a file.",
         )(with_pairs)
 
     return decorate
@@ -54,13 +60,13 @@ def _load(
     spec: str, download: bool, text_a: str | None, text_b: str | None, label: str | None, score: str | None
 ) -> "PairSet":
     from semsearch.tuning.pairs import PairColumns, load_pairs
-    from semsearch.tuning.public_datasets import PUBLISHED
+    from semsearch.tuning.public_datasets import PUBLIC_DATASETS
 
-    published = PUBLISHED.get(spec)
-    if published is not None and published.find() is None and (download or _agrees(published)):
-        with render.counting(f"download {published.url.rpartition('/')[2]}", "bytes") as tell:
-            path = published.download(lambda done, total: tell(done, total or published.size))
-        render.talk(f"downloaded {path}: {published.licence}")
+    dataset = PUBLIC_DATASETS.get(spec)
+    if dataset is not None and dataset.find() is None and (download or _confirm_download(dataset)):
+        with render.counting(f"download {dataset.url.rpartition('/')[2]}", "bytes") as report:
+            path = dataset.download(lambda done, total: report(done, total or dataset.download_bytes))
+        render.talk(f"downloaded {path}: {dataset.licence}")
     pairs = load_pairs(spec, columns=PairColumns(text_a, text_b, label, score))
     failed = [skipped for skipped in pairs.skipped if skipped.failed]
     for skipped in failed[:10]:
@@ -70,46 +76,50 @@ def _load(
     return pairs
 
 
-def _own(folder: Path | None) -> str:
-    """The file of the labels that were given in an index."""
+def _labels_of_index(folder: Path | None) -> str:
+    """Return the labels file of an index. Raises `SemsearchError` if there is no index, or no label in it."""
     from semsearch.errors import IndexNotFound, InvalidInput
     from semsearch.index import locate
     from semsearch.tuning.labels import FILE
 
     if (found := locate(folder)) is None:
-        raise IndexNotFound("no index here that has labels", "name the file of the labels, or --index DIR")
+        raise IndexNotFound(
+            "there is no index here to take labels from", "name a labels file, or --index DIR"
+        )
     if not (found / FILE).exists():
-        raise InvalidInput(f"nothing is labelled in {found} yet", "give some labels: semsearch label")
+        raise InvalidInput(f"{found} has no labels yet", "give some: semsearch label")
     return render.relative(found / FILE)
 
 
-def _agrees(published: "Published") -> bool:
-    """Whether a person at a terminal wants the download; where there is nobody to ask, the answer is no."""
+def _confirm_download(dataset: "PublicDataset") -> bool:
+    """Ask at a terminal whether to download a data set; without a terminal the answer is no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return click.confirm(f"{published.name} is not on this machine. Download {published.offer}?", err=True)
+    return click.confirm(f"{dataset.name} is not on this machine. Download {dataset.description}?", err=True)
 
 
-def warn_unknown(share: float, model: str) -> None:
-    """Warn where a model does not know much of what it has compared."""
-    if share >= render.WARN_OOV_RATE:
-        render.talk(f"warning: {share:.0%} of the tokens are unknown to {model}: its scores here mean little")
+def warn_oov_of_model(oov_rate: float, model: str) -> None:
+    """Warn if many tokens are outside the model's vocabulary."""
+    if oov_rate >= render.WARN_OOV_RATE:
+        render.talk(
+            f"warning: {oov_rate:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
+        )
         render.talk("hint: try a multilingual model, such as --model paraphrase-multilingual-MiniLM-L12-v2")
 
 
-def teller(bar: Any, total: int) -> Callable[[int], None]:
-    """A callback that moves the bar; `total` is an upper bound, since equal texts are embedded once."""
+def bar_updater(bar: Any, total: int) -> Callable[[int], None]:
+    """Return a callback that advances the bar. `total` is an upper bound, since equal texts are embedded once."""
     done = 0
 
-    def tell(count: int) -> None:
+    def update(count: int) -> None:
         nonlocal done
         done += count
         if bar is not None:
             bar.update(bar.task_ids[0], completed=done, total=total, count=done)
 
-    return tell
+    return update
 
 
-def promised(promise: Mapping[str, Any]) -> str:
-    """A promise in words."""
-    return f"{promise['measure']} at least {promise['least']:g} with {promise['confidence']:.0%} confidence"
+def guarantee_text(saved: Mapping[str, Any]) -> str:
+    """Return in words a guarantee as an index stores it."""
+    return f"{saved['measure']} at least {saved['least']:g} with {saved['confidence']:.0%} confidence"

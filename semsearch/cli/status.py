@@ -6,7 +6,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
-from semsearch.cli.pair_options import promised
+from semsearch.cli.pair_options import guarantee_text
 
 
 @click.command(
@@ -59,13 +59,13 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         else "none saved; `semsearch tune` chooses one",
     }
     if threshold and threshold.get("guarantee"):
-        rows["threshold"] += f"; {promised(threshold['guarantee'])}"
+        rows["threshold"] += f"; {guarantee_text(threshold['guarantee'])}"
     if classifier := status.classifier:
         rows["classifier"] = (
             f"probability {classifier['probability']:g}, trained on {classifier['pairs']} ({classifier['rule']})"
         )
         if classifier["guarantee"]:
-            rows["classifier"] += f"; {promised(classifier['guarantee'])}"
+            rows["classifier"] += f"; {guarantee_text(classifier['guarantee'])}"
     for label, value in rows.items():
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:

@@ -1,4 +1,4 @@
-"""`semsearch tune`: a threshold, and what it is worth."""
+"""`semsearch tune`: choose a threshold on labelled pairs and show how good it is."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch import serialize
-from semsearch.cli import options, render
-from semsearch.cli import pair_options as labelled
+from semsearch.cli import options, pair_options, render
 
 if TYPE_CHECKING:
+    from semsearch.tuning.metrics import Estimate, ThresholdMetrics
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.quality import Estimate, Quality
-    from semsearch.tuning.threshold import Tuning
+    from semsearch.tuning.threshold import TuningResult
 
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
@@ -25,55 +24,62 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
     epilog=options.closing(
         (
             "semsearch tune --pairs sample",
-            "semsearch tune --pairs sick --precision 0.95",
+            "semsearch tune --pairs sick --min-precision 0.95",
             "semsearch tune --pairs sick --positive 'relatedness>=4.5' --plot curve.png",
             "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
         ),
         codes=(0, 1, 2, 3, 11, 12, 13),
     ),
 )
-@labelled.pairs("FILE|labels|sick|sample")
+@pair_options.pairs("FILE|labels|sick|sample")
 @options.index
 @click.option(
     "--positive",
     "rule",
     metavar="RULE",
-    help="What counts as a duplicate: 'paraphrase' (SICK: both directions entail; else the label), or a cut such as"
-    " 'relatedness>=4.5' or 'score>=4'. Default: paraphrase where there are labels.",
+    help="Which pairs are duplicates: 'paraphrase' (the label; for SICK, each sentence entails the other), or a cut of"
+    " the score such as 'relatedness>=4.5' or 'score>=4'. Default: paraphrase if the pairs have labels.",
 )
 @click.option(
-    "--precision",
+    "--min-precision",
     type=_SHARE,
     metavar="SHARE",
-    help="Find the threshold of most recall that is sure to be right so often, such as 0.95.",
+    help="Find the threshold of highest recall with a guaranteed precision, such as 0.95.",
 )
 @click.option(
-    "--recall",
+    "--min-recall",
     type=_SHARE,
     metavar="SHARE",
-    help="Find the strictest threshold that is sure to find so many.",
+    help="Find the strictest threshold with a guaranteed recall.",
 )
-@click.option("--f1", is_flag=True, help="Find the threshold of best F1, as by default.")
+@click.option("--f1", is_flag=True, help="Find the threshold of best F1. This is the default.")
 @click.option(
     "--confidence",
     type=_SHARE,
     default=0.9,
     show_default=True,
     metavar="SHARE",
-    help="How sure, for --precision and --recall.",
+    help="The confidence of --min-precision and --min-recall.",
 )
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Save the picture as a .png or .svg file."
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the precision-recall curve as a .png or .svg file.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the random split, where the pairs bring none.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="The seed of the random split, for pairs that bring no split.",
+)
 @options.wait
 @options.as_json
 def tune_(
     load: "Callable[[], PairSet]",
     folder: Path | None,
     rule: str | None,
-    precision: float | None,
-    recall: float | None,
+    min_precision: float | None,
+    min_recall: float | None,
     f1: bool,
     confidence: float,
     plot: Path | None,
@@ -81,85 +87,91 @@ def tune_(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Choose the threshold of `dedup` on labelled pairs, and say what it is worth.
+    """Choose the threshold of `dedup` on labelled pairs, and measure it on held-out pairs.
 
-    The threshold of best F1 is chosen on one part of the pairs; precision, recall and F1 are reported on the other,
-    which the choice has not seen, with 95% confidence intervals. It is saved in the index, where `dedup` finds it.
-    Without an index the default model is tuned and nothing is saved.
+    The threshold of best F1 is chosen on one part of the pairs. Precision, recall and F1 are measured on the other part
+    with 95% confidence intervals. The threshold is saved in the index, and `dedup` uses it. Without an index, the
+    default model is tuned and nothing is saved.
 
-    With --precision (or --recall) it is the threshold that is sure to have it: for pairs like these, with that
-    confidence, however many thresholds were tried (docs/thresholds.md says how). Where none can be promised, this is
-    said, with exit code 1, and nothing is saved. Where there are some hundreds of pairs, a verifier is trained too,
-    which decides on the words of two texts beside their cosine; `semsearch dedup --precision` uses it.
+    With --min-precision (or --min-recall), the threshold has a guarantee: for pairs like these, with that confidence,
+    however many thresholds were tried (docs/thresholds.md explains it). If nothing can be guaranteed, the command says
+    so with exit code 1 and saves nothing. With at least a few hundred pairs, a classifier is trained too. It reads the
+    words of two texts as well as their cosine, and `semsearch dedup --min-precision` uses it. Training needs
+    scikit-learn; without it, only the cosine threshold is tuned.
 
-    FILE is CSV, TSV or JSONL with two texts and a label or a score. sick is the SICK data set, from SEMSEARCH_DATA;
-    sample is a small set that comes with semsearch, to try it.
+    FILE is CSV, TSV or JSONL with two texts and a label or a score. sick is the SICK data set, found in SEMSEARCH_DATA.
+    sample is a small set that comes with semsearch.
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput
     from semsearch.evaluation.plot import SUFFIXES, require_matplotlib, save_plot
     from semsearch.index import Index, locate
     from semsearch.tuning.scoring import tune_pairs
-    from semsearch.tuning.threshold import F1, Aim
+    from semsearch.tuning.threshold import BEST_F1, Objective
 
-    if plot is not None and plot.suffix.lower() not in SUFFIXES:  # before minutes of work, not after
-        raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
-    if plot is not None:
+    if plot is not None:  # checked before minutes of work
+        if plot.suffix.lower() not in SUFFIXES:
+            raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
         require_matplotlib("--plot")
-    if (precision is not None) + (recall is not None) + f1 > 1:
-        raise InvalidInput("--precision, --recall and --f1 exclude each other", "give one")
-    aim = F1
-    if precision is not None:
-        aim = Aim("precision", precision, confidence)
-    elif recall is not None:
-        aim = Aim("recall", recall, confidence)
+    if (min_precision is not None) + (min_recall is not None) + f1 > 1:
+        raise InvalidInput("--min-precision, --min-recall and --f1 exclude each other", "give one of them")
+    objective = BEST_F1
+    if min_precision is not None:
+        objective = Objective("precision", min_precision, confidence)
+    elif min_recall is not None:
+        objective = Objective("recall", min_recall, confidence)
     pairs = load()
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait)) if folder or locate() else None
         bar = stack.enter_context(render.progress("embed", "texts"))
-        tell = labelled.teller(bar, 2 * len(pairs.pairs))
+        report = pair_options.bar_updater(bar, 2 * len(pairs.pairs))
         if index is None:
             embedder = load_embedder()
-            tuning, found = tune_pairs(pairs, embedder, rule=rule, aim=aim, seed=seed, progress=tell)
+            tuning, found = tune_pairs(
+                pairs, embedder, rule=rule, objective=objective, seed=seed, progress=report
+            )
             model = embedder.fingerprint.model
         else:
-            tuning, found = index.tune(pairs, rule=rule, aim=aim, seed=seed, progress=tell)
+            tuning, found = index.tune(pairs, rule=rule, objective=objective, seed=seed, progress=report)
             model = index.embedder.fingerprint.model
     if plot is not None:
         save_plot(tuning.curve, tuning.threshold, plot, f"{pairs.name}: {tuning.rule}, {model}")
     if as_json:
         render.emit_json(serialize.tuning_json(tuning, model, index.folder if index else None))
     else:
-        _show(tuning)
-    labelled.warn_unknown(found.unknown, model)
+        _show_tuning(tuning)
+    pair_options.warn_oov_of_model(found.oov_rate, model)
     if plot is not None:
         render.talk(f"wrote {plot}")
     where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
     render.talk(f"threshold {tuning.threshold:g} {where}")
-    if index and (made := tuning.verified) and made.promise and made.promise.measure == "precision":
-        render.talk(f"the verifier, too: `semsearch dedup --precision {made.promise.least:g}` goes by it")
+    if index and (tuned := tuning.classifier) and (held := tuned.guarantee) and held.measure == "precision":
+        render.talk(f"classifier saved too; to use it: semsearch dedup --min-precision {held.target:g}")
     if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
 
-def _show(tuning: "Tuning") -> None:
-    """A tuning for people: the choice, what it is worth, the trade-off, the curve."""
+def _show_tuning(tuning: "TuningResult") -> None:
+    """Print the choice, its metrics on held-out pairs, the table of thresholds and the curve."""
     import shutil
 
     from semsearch.evaluation.plot import precision_recall_text
 
-    quality = tuning.reported
-    what = tuning.aim if tuning.promise else "best F1"
+    metrics = tuning.reported
+    what = tuning.objective if tuning.guarantee else "best F1"
     click.echo(f"threshold {tuning.threshold:g}: {what} on {tuning.chosen_on.pairs:,} pairs of {tuning.name}")
-    if tuning.aim.measure != "f1" and not tuning.promise:
-        click.echo(f"no threshold of the cosine alone can promise {tuning.aim}")
-    click.echo(f"a duplicate is: {tuning.rule}; {render.plain(tuning.notes[0])}\n")
-    click.echo(f"on the other {quality.pairs:,} pairs, {quality.positives:,} of them duplicates:")
-    _show_quality(quality)
-    if made := tuning.verified:
-        what = tuning.aim if made.promise else "best F1"
-        click.echo(f"verifier, duplicates from a chance of {made.chance:g}: {what}; on the same pairs:")
-        _show_quality(made.reported)
+    if tuning.objective.measure != "f1" and not tuning.guarantee:
+        click.echo(f"no threshold of the cosine alone guarantees {tuning.objective}")
+    click.echo(f"duplicates: {tuning.rule}; {render.plain(tuning.notes[0])}\n")
+    click.echo(f"on the {metrics.pairs:,} held-out pairs, {metrics.positives:,} of them duplicates:")
+    _show_metrics(metrics)
+    if tuned := tuning.classifier:
+        what = tuning.objective if tuned.guarantee else "best F1"
+        click.echo(
+            f"classifier, duplicates from a probability of {tuned.probability_threshold:g}: {what};"
+            " on the same pairs:"
+        )
+        _show_metrics(tuned.reported)
     render.table(
         ("threshold", "flagged", "precision", "recall", "F1", ""),
         [
@@ -183,15 +195,15 @@ def _show(tuning: "Tuning") -> None:
         render.talk(f"note: {note}")
 
 
-def _show_quality(quality: "Quality") -> None:
-    for label, estimate in (("precision", quality.precision), ("recall", quality.recall), ("F1", quality.f1)):
-        click.echo(f"  {label:<10} {_estimate(estimate)}")
+def _show_metrics(metrics: "ThresholdMetrics") -> None:
+    for label, estimate in (("precision", metrics.precision), ("recall", metrics.recall), ("F1", metrics.f1)):
+        click.echo(f"  {label:<10} {_interval(estimate)}")
     click.echo(
-        f"  {quality.flagged:,} flagged: {quality.tp:,} rightly, {quality.fp:,} wrongly; {quality.fn:,} missed\n"
+        f"  {metrics.flagged:,} flagged: {metrics.tp:,} correct, {metrics.fp:,} wrong; {metrics.fn:,} missed\n"
     )
 
 
-def _estimate(estimate: "Estimate | None") -> str:
+def _interval(estimate: "Estimate | None") -> str:
     if estimate is None:
-        return "none: nothing to divide by"
+        return "not defined: nothing to divide by"
     return f"{estimate.value:.3f}  (95% confidence {estimate.low:.3f} to {estimate.high:.3f})"

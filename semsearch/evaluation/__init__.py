@@ -1,1 +1,1 @@
-"""Measure models, thresholds and searches against judged data, and report the results."""
+"""Measure models and searches against labelled data, and report the results."""

@@ -1,4 +1,4 @@
-"""A model judged on labelled pairs: how far its cosine agrees with people, how fast it is, and where it goes wrong."""
+"""Evaluate a model on labelled pairs: its agreement with people, its speed, and its errors."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from semsearch.errors import InvalidInput
 from semsearch.text import clean
 from semsearch.text.diff import count_words, difference
 from semsearch.tuning.agreement import agreement
+from semsearch.tuning.metrics import PrecisionRecallCurve, precision_recall_curve
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.quality import Curve, sweep
-from semsearch.tuning.scoring import cosines
+from semsearch.tuning.scoring import score_pairs
 from semsearch.types import LabelledPair
 
 WORST = 10
-"""Pairs that are listed as those a model gets most wrong, unless the user says otherwise."""
-_BANDS = ((10, "at most 10 words"), (20, "11 to 20 words"), (35, "21 to 35 words"))
+"""The default number of pairs to list as a model's largest errors."""
+_LENGTHS = ((10, "at most 10 words"), (20, "11 to 20 words"), (35, "21 to 35 words"))
 _LONGEST = "more than 35 words"
 _KINDS = 8
-"""Labels of the data that are looked at one by one: the most frequent."""
+"""The number of the data's own labels that get a slice: the most frequent ones."""
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -32,11 +32,11 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of the pairs, by what they have in common: `by` the words of the longer text, a difference, a label.
+    """A part of the pairs with something in common: the length of the longer text, a difference, or a label (`by`).
 
-    `bias` is by how much its pairs are scored too high (below 0: too low), on the scale of the grades as 0 to 1: what
-    all pairs of such a cosine are graded on average, less what these are; `error` is the mean size of that. `pearson`
-    is None for fewer than ten pairs, or where all are graded the same.
+    The error of a pair is the mean grade of pairs with its cosine, less its own grade, on a scale of 0 to 1. `bias` is
+    the mean error (above 0: scored too high) and `error` the mean absolute error. `pearson` is None for fewer than ten
+    pairs, and if all grades are equal.
     """
 
     by: str
@@ -50,7 +50,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A pair that a model gets wrong: its cosine, what pairs of such a cosine are graded on average, and its grade."""
+    """A pair with a large error: its cosine, the mean grade of pairs with that cosine (`expected`), and its grade."""
 
     text_a: str
     text_b: str
@@ -62,16 +62,16 @@ class Miss:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelReport:
-    """A model judged on pairs.
+    """The results of a model on labelled pairs.
 
-    `pearson` and `spearman` are the correlations with the `grades`. With a `rule` that says which pairs are duplicates
-    (`positives` of them), `average_precision` is the mean of the precision over the recall it is reached at, and
-    `recall_at_90` and `recall_at_95` the largest recall with such a precision, 0 where none has it; without, they are
-    None. `rates` are distinct texts embedded a second, one for each time; `size` is that of the weights in bytes, and
-    `unknown` the share of tokens that the model does not know.
+    `pearson` and `spearman` are the correlations with the grades. A `rule` says which pairs are duplicates
+    (`positives` of them). `average_precision` is the mean precision over recall; `recall_at_90` and `recall_at_95` are
+    the highest recall with that precision, 0 if no threshold has it. Without a rule these are None. `rates` are the
+    distinct texts embedded a second, one for each round. `size` is the size of the weights in bytes, and `oov_rate` the
+    share of tokens outside the model's vocabulary.
 
-    The arrays are [pairs]: the cosines (`scores`), the `grades` as 0 to 1, what pairs of such a cosine are graded on
-    average (`expected`: their isotonic regression), and which are duplicates (`positive`).
+    The arrays have shape [pairs]: the cosines (`scores`), the `grades` scaled to 0 to 1, the mean grade of pairs with
+    that cosine (`expected`, an isotonic regression), and the mask of the duplicates (`positive`).
     """
 
     model: str
@@ -88,38 +88,38 @@ class ModelReport:
     texts: int
     rates: tuple[float, ...]
     size: int
-    unknown: float
+    oov_rate: float
     slices: tuple[Slice, ...]
     worst: tuple[Miss, ...]
     scores: Floats
     grades: Floats
     expected: Floats
     positive: Mask | None
-    curve: Curve | None
+    curve: PrecisionRecallCurve | None
 
     @property
     def rate(self) -> float:
-        """Texts embedded a second: the median."""
+        """The median of the texts embedded a second."""
         return median(self.rates)
 
     @property
     def label(self) -> str:
-        """The model, and how it computes where that is not the usual way."""
+        """The model, with its arithmetic if that is not float32."""
         return self.model if self.dtype == "float32" else f"{self.model} ({self.dtype})"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but the arrays."""
+        """Return JSON-ready values, without the arrays."""
         values: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name in ("slices", "worst"):
                 value = [{f.name: getattr(part, f.name) for f in fields(part)} for part in value]
-            if not isinstance(value, np.ndarray | Curve):
+            if not isinstance(value, np.ndarray | PrecisionRecallCurve):
                 values[one.name] = value
         return values | {"texts_per_second": self.rate}
 
 
-def judge(
+def evaluate_model(
     pairs: PairSet,
     embedder: Embedder,
     *,
@@ -128,20 +128,20 @@ def judge(
     worst: int = WORST,
     progress: ProgressCallback | None = None,
 ) -> ModelReport:
-    """DecisionRule a model on pairs with graded scores, or with labels, taken as 0 and 1.
+    """Evaluate a model on pairs with grades, or with labels, which count as 0 and 1.
 
-    `rule` says which pairs are duplicates (see `positives`); by default the pairs' own, where they have one. All texts
-    are embedded `repeats` times. Raises `InvalidInput` where a pair has neither grade nor label, where all are graded
-    alike, and for a rule that does not fit.
+    `rule` says which pairs are duplicates (see `positives`); the default is the pairs' own rule, if they have one. All
+    texts are embedded `repeats` times. Raises `InvalidInput` if a pair has neither a grade nor a label, if all grades
+    are equal, or if the rule does not fit the pairs.
     """
-    runs = [cosines(pairs, embedder, progress, anew=True) for _ in range(repeats)]
+    runs = [score_pairs(pairs, embedder, progress, recompute=True) for _ in range(repeats)]
     found = runs[0]
     grades = _grades(pairs)
     agreed = agreement(found.scores, grades)
     grades = (grades - grades.min()) / np.ptp(grades)
     expected = expected_grades(found.scores, grades)
     rule, positive = _positive(pairs, rule)
-    curve = sweep(found.scores, positive) if positive is not None else None
+    curve = precision_recall_curve(found.scores, positive) if positive is not None else None
     wrong = np.argsort(-np.abs(expected - grades), kind="stable")[:worst]
     return ModelReport(
         model=embedder.fingerprint.model,
@@ -158,7 +158,7 @@ def judge(
         texts=found.texts,
         rates=tuple(run.texts / run.seconds for run in runs),
         size=embedder.size,
-        unknown=found.unknown,
+        oov_rate=found.oov_rate,
         slices=tuple(_slices(pairs.pairs, found.scores, grades, expected, positive)),
         worst=tuple(
             _miss(pairs.pairs[at], found.scores[at], expected[at], grades[at]) for at in wrong.tolist()
@@ -171,13 +171,13 @@ def judge(
     )
 
 
-def average_precision(curve: Curve) -> float:
-    """The mean of the precision at each threshold, weighted by the recall that it adds."""
+def average_precision(curve: PrecisionRecallCurve) -> float:
+    """Return the mean of the precision at each threshold, weighted by the recall that the threshold adds."""
     return float(np.sum(np.diff(curve.recall, prepend=0) * curve.precision))
 
 
-def recall_at(curve: Curve, precision: float) -> float:
-    """The largest recall of a threshold with at least such a precision; 0 where none has it."""
+def recall_at(curve: PrecisionRecallCurve, precision: float) -> float:
+    """Return the highest recall of the thresholds with at least this precision, or 0 if there is none."""
     return float(curve.recall[curve.precision >= precision].max(initial=0))
 
 
@@ -189,7 +189,7 @@ def _grades(pairs: PairSet) -> Floats:
 
 
 def _positive(pairs: PairSet, rule: str | None) -> tuple[str | None, Mask | None]:
-    """The rule, and what it makes of the pairs; None where there is none, or where it finds no duplicate."""
+    """Return the rule and its mask of duplicates, or (None, None) without a rule or without a duplicate."""
     if rule is None:
         try:
             rule = pairs.default_rule
@@ -200,7 +200,7 @@ def _positive(pairs: PairSet, rule: str | None) -> tuple[str | None, Mask | None
 
 
 def expected_grades(scores: Floats, grades: Floats) -> Floats:
-    """The mean grade of pairs of each one's cosine, never falling as that rises; of equal cosines the same."""
+    """Return the isotonic regression of the grades on the cosines, float64 [pairs]; equal for equal cosines."""
     from scipy.optimize import isotonic_regression
 
     _, at, counts = np.unique(scores, return_inverse=True, return_counts=True)
@@ -212,11 +212,11 @@ def expected_grades(scores: Floats, grades: Floats) -> Floats:
 def _slices(
     pairs: tuple[LabelledPair, ...], scores: Floats, grades: Floats, expected: Floats, positive: Mask | None
 ) -> Iterator[Slice]:
-    """All the parts that have a pair, in the order of length, what differs, and the data's labels."""
-    marks = [_marks(pair) for pair in pairs]
+    """Yield every part that has a pair: by length, by difference, then by the data's labels."""
+    marks = [_properties(pair) for pair in pairs]
     kinds = [kind for kind, _ in Counter(pair.kind for pair in pairs if pair.kind).most_common(_KINDS)]
     parts = [
-        *(("length", name) for name in (*(name for _, name in _BANDS), _LONGEST)),
+        *(("length", name) for name in (*(name for _, name in _LENGTHS), _LONGEST)),
         *(("negation", name) for name in ("differs", "in neither, or both")),
         *(("number", name) for name in ("differs", "in neither, or the same")),
         *(("label", kind) for kind in (sorted(kinds) if len(kinds) > 1 else ())),
@@ -239,12 +239,12 @@ def _slices(
         )
 
 
-def _marks(pair: LabelledPair) -> dict[str, str]:
+def _properties(pair: LabelledPair) -> dict[str, str]:
     a, b = clean(pair.text_a), clean(pair.text_b)
     length = max(count_words(a), count_words(b))
     found = difference(a, b)
     return {
-        "length": next((name for most, name in _BANDS if length <= most), _LONGEST),
+        "length": next((name for most, name in _LENGTHS if length <= most), _LONGEST),
         "negation": "differs" if found.negations else "in neither, or both",
         "number": "differs" if found.numbers else "in neither, or the same",
         "label": pair.kind,

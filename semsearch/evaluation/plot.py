@@ -1,4 +1,4 @@
-"""Pictures of a precision-recall curve: for the terminal, and as a file."""
+"""Draw a precision-recall curve, as text for a terminal or into a picture file."""
 
 import io
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from semsearch.errors import InvalidInput, extra
-from semsearch.tuning.quality import Curve
+from semsearch.tuning.metrics import PrecisionRecallCurve
 
 SUFFIXES = (".png", ".svg")
-"""The endings of a file that `save_plot` can write."""
+"""The suffixes of files that `save_plot` can write."""
 
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-"""What each dot of a braille character adds to U+2800, by its row and column (the Unicode standard, 21.1)."""
+"""The value that each dot of a braille character adds to U+2800, by row and column (the Unicode standard, 21.1)."""
 
 
 def precision_recall_text(
-    curve: Curve, threshold: float, width: int, height: int = 16, *, ascii: bool = False
+    curve: PrecisionRecallCurve, threshold: float, width: int, height: int = 16, *, ascii: bool = False
 ) -> str:
-    """The curve as text without colour: `width` columns (50 at least), `height` rows and the axis below.
+    """Return the curve as text without colour, `width` columns (at least 50) and `height` rows plus the axis.
 
-    At each recall it shows the precision of the strictest threshold that reaches it. The marked point is what
-    `threshold` does. `ascii` uses no character that a plain terminal lacks.
+    At each recall it shows the precision of the strictest threshold that reaches that recall. A mark shows the point of
+    `threshold`. With `ascii` the text is pure ASCII.
     """
     mark, side, notch, floor = "@|+-" if ascii else "●│┼─"
     bits = np.ones((1, 1), int) if ascii else _BRAILLE
@@ -33,7 +33,7 @@ def precision_recall_text(
     dot = np.arange(columns * across)
     precision = curve.precision[np.searchsorted(curve.recall, (dot + 0.5) / len(dot))]
     level = np.rint((1 - precision) * bottom)
-    left = np.append(level[0], level[:-1])  # each column of dots reaches up or down to its left neighbour
+    left = np.append(level[0], level[:-1])  # each column of dots extends to the level of its left neighbour
     row = np.arange(bottom + 1)[:, None]
     dots = (row >= np.minimum(level, left)) & (row <= np.maximum(level, left))
     codes = (dots.reshape(height, down, columns, across) * bits[:, None]).sum(axis=(1, 3))
@@ -69,29 +69,27 @@ def require_matplotlib(purpose: str) -> None:
         import matplotlib  # noqa: F401 - only its presence counts here
 
 
-def save_plot(curve: Curve, threshold: float, path: Path, title: str) -> None:
-    """Draw the curve with its chosen point into a .png or .svg file; the same input gives the same bytes.
+def save_plot(curve: PrecisionRecallCurve, threshold: float, path: Path, title: str) -> None:
+    """Draw the curve with its chosen point into a .png or .svg file. The same input gives the same bytes.
 
-    Raises InvalidInput for another suffix, or if the file cannot be written; then nothing is left
-    half-written.
+    Raises `InvalidInput` for another suffix, or if the file cannot be written, and `MissingExtra` without matplotlib.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InvalidInput(f"cannot draw {path}: it must end in {' or '.join(SUFFIXES)}")
+    require_matplotlib("a plot")
     import matplotlib
-    from matplotlib.figure import Figure  # no pyplot: it keeps every figure, and may look for a display
+    from matplotlib.figure import Figure  # not pyplot, which keeps every figure and may look for a display
 
     image = io.BytesIO()
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever a matplotlibrc in the working directory says
-        matplotlib.rcParams["svg.hashsalt"] = (
-            "semsearch"  # otherwise an SVG has ids from a random one, and the date
-        )
+        matplotlib.rcdefaults()  # ignore a matplotlibrc in the working directory
+        matplotlib.rcParams["svg.hashsalt"] = "semsearch"  # otherwise the ids in an SVG are random
         figure = Figure(figsize=(7, 5), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(0, 1), ylim=(0, 1.01), title=title)
-        axes.set_xlabel("recall: share of the duplicates that are found")
-        axes.set_ylabel("precision: share of the found that are duplicates")
+        axes.set_xlabel("recall: share of the duplicates that are flagged")
+        axes.set_ylabel("precision: share of the flagged pairs that are duplicates")
         for f1 in (0.2, 0.4, 0.6, 0.8):
             recall = np.linspace(f1 / (2 - f1), 1, 100)
             axes.plot(recall, f1 * recall / (2 * recall - f1), color="0.85", linewidth=1, zorder=1)

@@ -1,4 +1,4 @@
-"""What `eval` found as one HTML file: pictures inside, no script, nothing from a network; by day and by night."""
+"""Write the results of `eval` as one HTML file: with pictures, without scripts, for light and dark screens."""
 
 import io
 import re
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK = "#010203"
-"""Drawn with, then made the page's own text colour, which follows light and dark."""
+"""A placeholder colour, replaced in the SVG by the page's text colour, which follows light and dark."""
 _GREY = "#888888"
 _COLOURS = ("#3b82c4", "#d9662b", "#3f9b58", "#b05bb5", "#c9a227", "#5aa7a7")
 _BINS = [step / 20 for step in range(-4, 21)]
-# What XML and HTML may not hold, and what reorders text around it: file names and texts come from anywhere.
+# Characters that XML and HTML forbid, and those that reorder text. File names and texts come from anywhere.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -46,9 +46,10 @@ svg { width: 100%; height: auto; max-width: 46rem; }
 
 
 def write_report(path: Path, name: str, found: Sequence[ModelReport]) -> None:
-    """Write the page on one or more models judged on the pairs called `name`, whole or not at all.
+    """Write a page on the results of one or more models on the pairs called `name`, atomically.
 
-    The same judgements give the same bytes. Raises `InvalidInput` where the file cannot be written.
+    The same results give the same bytes. Raises `InvalidInput` if the file cannot be written, and `MissingExtra`
+    without matplotlib.
     """
     require_matplotlib("a report with pictures")
     page = _page(name, found).encode()
@@ -93,12 +94,12 @@ def _summary(found: Sequence[ModelReport]) -> str:
                 *map(_number, shares),
                 f"{one.rate:,.0f}{spread}",
                 f"{one.size / 1e6:,.0f} MB",
-                f"{one.unknown:.1%}",
+                f"{one.oov_rate:.1%}",
             )
         )
     head = (
         "model", "Pearson", "Spearman", "average precision", "recall at 90% precision", "recall at 95% precision",
-        "texts a second", "size", "tokens unknown",
+        "texts a second", "size", "out-of-vocabulary tokens",
     )  # fmt: skip
     return _table(head, rows)
 
@@ -115,32 +116,33 @@ def _model(one: ModelReport, colour: str) -> str:
         )
         for part in one.slices
     ]
-    head = ("pairs by", "pairs", "duplicates", "Pearson", "scored too high by", "off by")
+    head = ("pairs by", "pairs", "duplicates", "Pearson", "bias", "mean error")
     misses = "".join(
-        f'<div class="pair"><small>cosine {miss.cosine:.3f}; pairs of such a cosine are graded {miss.expected:.2f} on '
-        f"average, this one {miss.grade:.2f}{f'; {_text(miss.kind)}' if miss.kind else ''}</small>"
+        f'<div class="pair"><small>cosine {miss.cosine:.3f}; mean grade of pairs with that cosine {miss.expected:.2f}, '
+        f"grade of this pair {miss.grade:.2f}{f'; {_text(miss.kind)}' if miss.kind else ''}</small>"
         f"<p><bdi>{_text(miss.text_a)}</bdi></p><p><bdi>{_text(miss.text_b)}</bdi></p></div>"
         for miss in one.worst
     )
     return "\n".join(
         [
             f"<h2>{_text(one.label)}</h2>",
-            _figure(partial(_histogram, one=one, colour=colour), 3, "How many pairs have which cosine."),
+            _figure(partial(_histogram, one=one, colour=colour), 3, "Number of pairs by cosine."),
             _figure(
                 partial(_calibration, one=one, colour=colour),
                 3,
-                "Grade (0 to 1) by cosine: the mean of each tenth of the pairs, with the middle 80%, and the "
-                "isotonic regression of all.",
+                "Grade (0 to 1) by cosine: the mean and the middle 80% of each tenth of the pairs, and the isotonic "
+                "regression of all pairs.",
             ),
-            "<h3>Where it goes wrong</h3><p>“Scored too high by” is what all pairs of such a cosine are graded on "
-            "average, less what these are, on the scale of 0 to 1; “off by” is the mean size of that.</p>",
+            "<h3>Errors by part</h3><p>The error of a pair is the mean grade of all pairs with its cosine, less its "
+            "own grade, on a scale of 0 to 1. “Bias” is the mean error of a part: above 0, its pairs are scored too high. "
+            "“Mean error” is the mean absolute error.</p>",
             _figure(
                 partial(_errors, one=one, colour=colour),
                 0.6 + 0.3 * len(one.slices),
-                "By how much the pairs of each part are scored too high (right) or too low.",
+                "Bias of each part: scored too high (right) or too low (left).",
             ),
             _table(head, rows),
-            "<h3>Furthest off</h3>" if misses else "",
+            "<h3>Largest errors</h3>" if misses else "",
             misses,
         ]
     )
@@ -165,7 +167,7 @@ def _histogram(axes: "Axes", one: ModelReport, colour: str) -> None:
     if one.positive is None:
         axes.hist(scores, _BINS, color=colour)
         return
-    for positive, paint, label in ((False, _GREY, "no duplicates"), (True, colour, "duplicates")):
+    for positive, paint, label in ((False, _GREY, "not duplicates"), (True, colour, "duplicates")):
         axes.hist(scores[one.positive == positive], _BINS, color=paint, alpha=0.65, label=label)
     axes.legend(frameon=False)
 
@@ -184,7 +186,7 @@ def _errors(axes: "Axes", one: ModelReport, colour: str) -> None:
     names = [_safe(f"{part.by}: {part.name} ({part.pairs:,})") for part in one.slices]
     axes.barh(names[::-1], [part.bias for part in one.slices][::-1], color=colour)
     axes.axvline(0, color=_INK, linewidth=0.8)
-    axes.set(xlabel="scored too high by")
+    axes.set(xlabel="bias")
 
 
 def _colour(number: int) -> str:
@@ -192,12 +194,12 @@ def _colour(number: int) -> str:
 
 
 def _figure(draw: Callable[["Axes"], None], height: float, caption: str) -> str:
-    """What `draw` draws, `height` inches for a width of 7, as SVG in the page, with its fonts and colours."""
+    """Return an SVG figure that `draw` draws, 7 by `height` inches, in the page's fonts and colours."""
     import matplotlib
     from matplotlib.figure import Figure
 
     image = io.StringIO()
-    # Text as text and not as outlines; ids that depend on the content alone, and differ between the page's pictures.
+    # Keep text as text, and derive ids from the caption: they are reproducible and differ between the figures.
     with matplotlib.rc_context(
         {
             "svg.fonttype": "none",

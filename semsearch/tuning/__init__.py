@@ -1,4 +1,4 @@
-"""Tuning on labelled pairs: load them, choose a threshold and say how good it is, compare models, draw.
+"""Learn from labelled pairs: load them, draw a sample to label, tune a threshold, train a classifier.
 
-Pure: the caller embeds the texts and passes their cosines in. scipy and matplotlib load when first needed.
+Nothing here embeds text: callers pass the cosines in. SciPy and scikit-learn load when they are first needed.
 """

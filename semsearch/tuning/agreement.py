@@ -1,4 +1,4 @@
-"""How well a model's similarities agree with graded human judgements."""
+"""Correlations of a model's similarities with grades that people gave."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,16 @@ class Agreement:
 
 
 def agreement(scores: ArrayLike, gold: ArrayLike) -> Agreement:
-    """Pearson and Spearman correlation of cosine `scores` with `gold` judgements, on any scale.
+    """Return the Pearson and Spearman correlation of cosine `scores` with `gold` grades on any scale.
 
-    Raises InvalidInput unless there is one finite number of each a pair, three pairs or more (two always
-    agree perfectly), and neither side is constant, where a correlation does not exist.
+    Raises `InvalidInput` if the two differ in length, if there are fewer than three pairs (two always correlate
+    perfectly), if a number is not finite, or if one side is constant and so has no correlation.
     """
-    sides = {"scores": np.asarray(scores, np.float64), "judgements": np.asarray(gold, np.float64)}
+    sides = {"scores": np.asarray(scores, np.float64), "grades": np.asarray(gold, np.float64)}
     shapes = [side.shape for side in sides.values()]
     if shapes[0] != shapes[1] or len(shapes[0]) != 1 or shapes[0][0] < 3:
         raise InvalidInput(
-            f"a correlation needs three pairs or more, each with a score and a judgement: got {shapes}"
+            f"a correlation needs at least three pairs, each with a score and a grade, not {shapes}"
         )
     for name, side in sides.items():
         if not np.isfinite(side).all():

@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP, going on where an earlier try was cut off."""
+"""Download a file over HTTP, and resume where an earlier attempt stopped."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from semsearch.errors import SemsearchError
 
 _TIMEOUT = 30.0
-"""Seconds without a byte after which a connection counts as cut."""
+"""Seconds without a byte after which a connection counts as lost."""
 _CHUNK = 2**16
 
 
@@ -18,33 +18,34 @@ def fetch(
     url: str,
     part: Path,
     *,
-    most: int,
+    max_bytes: int,
     progress: Callable[[int, int | None], None] | None = None,
     hint: str = "",
 ) -> None:
-    """Download `url` to the file `part`, which may hold the beginning from an earlier call; redirects are followed.
+    """Download `url` to the file `part`, which may hold the beginning from an earlier call. Follow redirects.
 
-    Goes on after a cut for as long as each try brings more. What has come stays in `part`, and is not checked: compare
-    its digest, and remove it where that is wrong. `progress` is called with the bytes there are, and in all, if known.
+    After a lost connection the download resumes, as long as each attempt brings more bytes. The content of `part` is
+    not checked: the caller compares its digest, and deletes the file if it is wrong. `progress` gets the bytes so far
+    and the total, if known.
 
-    Raises `SemsearchError`, with `hint`, where the server cannot be reached, has no such file, or sends more than
-    `most` bytes, and where the connection is cut at the same place twice.
+    Raises `SemsearchError`, with `hint`, if the server cannot be reached, does not have the file, or sends more than
+    `max_bytes`, and if the connection is lost at the same place twice.
     """
     furthest, reason = -1, ""
     while (have := part.stat().st_size if part.exists() else 0) > furthest:
         furthest = have
         try:
-            if _went_through(url, part, have, most, progress):
+            if _attempt(url, part, have, max_bytes, progress):
                 return
-            reason = "the connection was cut"
+            reason = "the connection was lost"
         except HTTPError as error:
             error.close()
             if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
-                return  # all of it is there already
+                return  # the file is complete
             if error.code == 416:
                 part.unlink()
             reason = f"{error.code} {error.reason}"
-        except ValueError as error:  # a URL or an answer that is no HTTP, or too much
+        except ValueError as error:  # not an HTTP URL or answer, or too many bytes
             raise SemsearchError(f"cannot download {url}: {error}", hint) from error
         except (OSError, HTTPException) as error:
             said = getattr(error, "reason", None) or getattr(error, "strerror", None)
@@ -52,10 +53,10 @@ def fetch(
     raise SemsearchError(f"cannot download {url}: {reason}", hint)
 
 
-def _went_through(
-    url: str, part: Path, have: int, most: int, progress: Callable[[int, int | None], None] | None
+def _attempt(
+    url: str, part: Path, have: int, max_bytes: int, progress: Callable[[int, int | None], None] | None
 ) -> bool:
-    """Whether the whole of what was to come has come."""
+    """Download once, from byte `have`; return whether the file is complete."""
     request = Request(
         url, headers={"User-Agent": "semsearch"} | ({"Range": f"bytes={have}-"} if have else {})
     )
@@ -70,8 +71,8 @@ def _went_through(
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 have += len(chunk)
-                if have > most:
-                    raise ValueError(f"more than {most:,} bytes")
+                if have > max_bytes:
+                    raise ValueError(f"more than {max_bytes:,} bytes")
                 if progress:
                     progress(have, total)
             os.fsync(file.fileno())

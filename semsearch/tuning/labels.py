@@ -1,12 +1,13 @@
-"""The labels that a person gives to pairs of their own texts: one CSV file, which a kill loses nothing of.
+"""Store the labels that a person gives to pairs of their own texts in a CSV file that survives a kill.
 
-A row is a pair: its texts, `label` (1 a duplicate, 0 none, `skip` neither), its `cosine` to the `model`, the `band` of
-cosines that it was drawn from and how many pairs that has (`band_pairs`), the names of the two documents, and when.
+A row holds a pair: its texts, the `label` (1 for a duplicate, 0 for none, `skip`), the `cosine` that the `model` gives,
+the `band` of cosines it was drawn from, the number of pairs in that band (`band_pairs`), the names of the two
+documents, and the time.
 
-Within a band every pair is as likely to be among the labelled as any other, however many there are and whenever one
-stops; the bands are labelled unevenly. So a labelled pair stands for `band_pairs` / the labels of its band: the
-Horvitz-Thompson weight of stratified sampling (Cochran, Sampling Techniques, 3rd ed., chapter 5). It is not in the
-file, since it changes with each label; whoever reads the file counts.
+Within a band, every pair is equally likely to be labelled, wherever the person stops. The bands are labelled unevenly.
+So a labelled pair represents `band_pairs` / (labels of its band) pairs, the Horvitz-Thompson weight of stratified
+sampling (Cochran, Sampling Techniques, 3rd ed., chapter 5). The weight changes with each label, so it is computed when
+the file is read.
 """
 
 import csv
@@ -25,12 +26,12 @@ from semsearch.readers.table import CSV, Table
 
 SKIP = "skip"
 FILE = "labels.csv"
-"""The file's name in an index."""
+"""The name of the labels file in an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A row of the file."""
+    """A row of a labels file."""
 
     text_a: str
     text_b: str
@@ -47,16 +48,16 @@ class Label:
 _COLUMNS = tuple(field.name for field in fields(Label))
 
 
-class Labels:
-    """The labels in a file, and those given now; each is on the disk when `add` returns. Made by `open_labels`."""
+class LabelFile:
+    """A labels file, opened by `open_labels`. A label is on the disk when `add` returns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows = _read(path)
-        self._rewrite()  # what a power cut has torn is gone, and the last line has an end
+        self.rows = _read_labels(path)
+        self._rewrite()  # drops a row that a power cut has torn, and ends the last line
 
     def add(self, label: Label) -> None:
-        """Append a label."""
+        """Append a label. Raises `SemsearchError` if it cannot be written."""
         with _translated(self.path), self.path.open("ab") as file:
             file.write(_line(astuple(label)))
             file.flush()
@@ -64,7 +65,7 @@ class Labels:
         self.rows.append(label)
 
     def undo(self) -> Label | None:
-        """Take back the last label, of this run or an earlier one, and return it."""
+        """Remove the last label, of this run or an earlier one, and return it; None if there is none."""
         if not self.rows:
             return None
         last = self.rows.pop()
@@ -72,7 +73,7 @@ class Labels:
         return last
 
     def count(self, *labels: str) -> int:
-        """How many rows have one of these labels."""
+        """Return the number of rows with one of these labels."""
         return sum(row.label in labels for row in self.rows)
 
     def _rewrite(self) -> None:
@@ -81,27 +82,27 @@ class Labels:
 
 
 @contextmanager
-def open_labels(path: Path) -> Iterator[Labels]:
-    """The labels in a file, which is made if there is none, while nobody else adds any.
+def open_labels(path: Path) -> Iterator[LabelFile]:
+    """Open a labels file, or create it, and lock it for this process.
 
-    Raises `IndexLocked` while another process labels, and `InvalidInput` for a file that holds something else
-    or has no folder.
+    Raises `IndexLocked` while another process adds labels, and `InvalidInput` if the file holds something else or its
+    folder does not exist.
     """
     if not path.parent.is_dir():
-        raise InvalidInput(f"there is no folder {path.parent}", "make it first")
+        raise InvalidInput(f"there is no folder {path.parent}", "create it first")
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
         with _translated(path):
             lock.acquire()
     except Timeout:
-        raise IndexLocked(f"another process is adding to {path}", "end it first") from None
+        raise IndexLocked(f"another process is adding to {path}", "stop it first") from None
     try:
-        yield Labels(path)
+        yield LabelFile(path)
     finally:
         lock.release()
 
 
-def _read(path: Path) -> list[Label]:
+def _read_labels(path: Path) -> list[Label]:
     if not path.exists():
         return []
     found: list[Label] = []
@@ -113,7 +114,7 @@ def _read(path: Path) -> list[Label]:
             if not record.number:
                 if record.cells and tuple(record.cells) != _COLUMNS:
                     raise InvalidInput(
-                        f"{path} holds no labels: its columns are {', '.join(record.cells)}",
+                        f"{path} is not a labels file: its columns are {', '.join(record.cells)}",
                         "name another file",
                     )
                 continue
@@ -122,11 +123,11 @@ def _read(path: Path) -> list[Label]:
             a, b, label, cosine, model, band, pairs, left, right, labelled = record.cells
             found.append(Label(a, b, label, float(cosine), model, band, int(pairs), left, right, labelled))
     except (UnreadableSource, ValueError) as error:
-        # Each row is written in one go, so a power cut can tear the last one only, and takes its line end away.
+        # Each row is one write, so a power cut can tear only the last row, which then lacks its line end.
         if not found or written.endswith("\n"):
             where = f"after {len(found):,} good rows"
             raise InvalidInput(
-                f"{path} is damaged {where}: {error}", "mend it, or name another file"
+                f"{path} is damaged {where}: {error}", "repair it, or name another file"
             ) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}") from error

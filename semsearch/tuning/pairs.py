@@ -16,7 +16,7 @@ from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.readers import json_object
 from semsearch.readers.table import CSV, Dialect, Table
 from semsearch.tuning.labels import SKIP
-from semsearch.tuning.public_datasets import DATA, PUBLISHED
+from semsearch.tuning.public_datasets import DATA, PUBLIC_DATASETS
 from semsearch.types import LabelledPair, Skipped
 
 _TEXTS = (
@@ -166,16 +166,16 @@ def _columns(header: Sequence[str]) -> str:
 
 
 def _find(spec: str) -> Path:
-    """The file that `spec` stands for; published sets lie in $SEMSEARCH_DATA or the user's cache."""
+    """Return the file that `spec` names; public data sets lie in $SEMSEARCH_DATA or the user's cache."""
     if spec == "sample":  # a wheel carries the pairs in the package; a checkout has them in its sample corpus
         packaged = Path(__file__).with_name("sample_pairs.csv")
         return packaged if packaged.exists() else Path(__file__).parents[2] / "sample_corpus" / "pairs.csv"
-    if (published := PUBLISHED.get(spec)) is None:
+    if (dataset := PUBLIC_DATASETS.get(spec)) is None:
         return Path(spec)
-    if (found := published.find()) is None:
+    if (found := dataset.find()) is None:
         raise InvalidInput(
-            f"{spec}: no {published.file} in {' or '.join(map(str, published.places()))}",
-            hint=f"--download gets {published.offer}; or set {DATA} to a folder that holds {published.file}",
+            f"{spec}: no {dataset.file} in {' or '.join(map(str, dataset.folders()))}",
+            hint=f"--download gets {dataset.description}; or set {DATA} to a folder that holds {dataset.file}",
         )
     return found
 
@@ -191,7 +191,7 @@ def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        names = ", ".join(PUBLISHED)
+        names = ", ".join(PUBLIC_DATASETS)
         raise InvalidInput(
             f"cannot read the pairs in {path}: {error.strerror}",
             hint=f"name a CSV, TSV or JSONL file, or one of sample, {names}",

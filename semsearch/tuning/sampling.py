@@ -1,9 +1,10 @@
-"""Which pairs of an index a person should label: most of them where a threshold is likely to lie, some everywhere.
+"""Sample pairs of an index for a person to label: most near the likely threshold, some everywhere.
 
-All pairs above a loose similarity are the frame, by bands of it. The order within a band is random, made from the names
-of the documents, so it is the same in every session, and what is new falls in anywhere. Bands take turns: those around
-the present threshold more often. Wherever a person stops, the labelled of a band are a simple random sample of it, so
-each stands for (pairs in the band) / (labelled in it) pairs; see `semsearch.tuning.labels`.
+The sampling frame is all pairs above a loose similarity, divided into bands of similarity (stratified sampling). The
+order within a band is random but derived from the documents' names, so it is the same in every session, and new pairs
+fall anywhere. Bands take turns, those around the present threshold more often. Wherever a person stops, the labelled
+pairs of a band are a simple random sample of it. Each represents (pairs in the band) / (labelled pairs in the band)
+pairs; see `semsearch.tuning.labels`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,12 @@ from semsearch.storage.library import Library
 from semsearch.types import Level
 
 _WIDTH = 0.05
-"""Of a band."""
+"""The width of a band of similarity."""
 _NEAR, _OFTEN = 0.075, 4
-"""Bands whose middle is within this of the threshold come up so many times as often as others."""
+"""Bands with their middle within `_NEAR` of the threshold come up `_OFTEN` times as often as others."""
 _SAMPLE = 2048
 _PAIR = 200
-"""Bytes, at the peak, for a pair in the frame."""
+"""Peak memory for a pair in the frame, in bytes."""
 _READ = 32
 
 Integers = NDArray[np.int64]
@@ -33,8 +34,8 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A pair to label: the two names and texts, their similarity, and the band it was drawn from, with its size."""
+class SampledPair:
+    """A pair to label: the names and texts, their similarity, its band, and the number of pairs in that band."""
 
     left: str
     right: str
@@ -46,10 +47,10 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """The frame: all pairs of different texts with a similarity of at least `lowest`, in the order to be labelled in.
+class PairSample:
+    """All pairs of different texts with a similarity of at least `lowest`, in the order to label them.
 
-    `raised` says whether there was no room for all from where was asked for.
+    `raised` is true if memory did not suffice for all pairs asked for, so `lowest` is higher.
     """
 
     lowest: float
@@ -64,8 +65,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._left)
 
-    def __iter__(self) -> Iterator[Candidate]:
-        """The pairs in order, their texts read some at a time. Raises `SemsearchError` once the index has changed."""
+    def __iter__(self) -> Iterator[SampledPair]:
+        """Yield the pairs in order, reading their texts in batches.
+
+        Raises `SemsearchError` if the index has changed since.
+        """
         names = self._listing.names
         for start in range(0, len(self), _READ):
             some = slice(start, start + _READ)
@@ -74,10 +78,10 @@ class Candidates:
             for at, (a, b) in enumerate(zip(left, right, strict=True)):
                 name, pairs = self.bands[self._band[start + at]]
                 cosine = float(self._cosine[start + at])
-                yield Candidate(names[a], names[b], texts[at], texts[at + len(left)], cosine, name, pairs)
+                yield SampledPair(names[a], names[b], texts[at], texts[at + len(left)], cosine, name, pairs)
 
 
-def find_candidates(
+def sample_pairs(
     library: Library,
     lowest: float,
     around: float,
@@ -85,14 +89,15 @@ def find_candidates(
     level: Level = "document",
     memory: int = DEFAULT_MEMORY,
     progress: Callable[[int, int], None] | None = None,
-) -> Candidates:
-    """The pairs from `lowest` up (taken down to a multiple of 0.05), most often from around the threshold `around`.
+) -> PairSample:
+    """Sample the pairs with a similarity of at least `lowest`, most often near the threshold `around`.
 
-    Where these are more than there is `memory` for, as a sample of the index tells, it starts higher up.
+    `lowest` is rounded down to a multiple of 0.05. If the pairs would need more than `memory` bytes, estimated from a
+    sample of the index, the frame starts higher. Raises `InvalidInput` for a `lowest` outside [0, 1).
     """
     if not 0 <= lowest < 1:
         raise InvalidInput(
-            f"pairs from a similarity of {lowest:g} up cannot be labelled", "give one from 0 to 0.95"
+            f"the lowest similarity of a pair to label cannot be {lowest:g}", "give one from 0 to 0.95"
         )
     with library.snapshot():
         everything = listing(library, level)
@@ -110,30 +115,30 @@ def find_candidates(
         matches=lambda reach: join(everything.vectors, reach, progress=progress, memory=memory),
         memory=memory,
     )
-    position = np.unique(compared.texts, return_index=True)[1]  # of the first document that has each text
+    position = np.unique(compared.texts, return_index=True)[1]  # the first document with each text
     left, right = position[compared.pairs.left], position[compared.pairs.right]
     left, right = np.minimum(left, right), np.maximum(left, right)
     cosine = compared.pairs.similarity
     numbers = _numbers(everything.names)
-    order, band, bands = draw(numbers[left] + numbers[right], cosine, lowest, around)
-    if level == "passage":  # so that labels of both kinds can be in one file
+    order, band, bands = labelling_order(numbers[left] + numbers[right], cosine, lowest, around)
+    if level == "passage":  # one file may hold labels of both levels
         bands = tuple((f"{name} passages", size) for name, size in bands)
-    return Candidates(
+    return PairSample(
         lowest, bool(first > asked), bands, left[order], right[order], cosine[order], band[order], everything
     )
 
 
-def draw(
+def labelling_order(
     keys: NDArray[np.uint64], cosine: Doubles, lowest: float, around: float
 ) -> tuple[Integers, Integers, tuple[tuple[str, int], ...]]:
-    """The order in which pairs are to be labelled, as positions; the band of each pair; each band's name and size.
+    """Return the positions of the pairs in labelling order, the band of each pair, and each band's name and size.
 
-    `keys` and `cosine` are [pairs]; the order within a band depends on the keys alone.
+    `keys` and `cosine` have shape [pairs]. The order within a band depends on the keys alone.
     """
     edges = np.round(np.arange(lowest, 1 - 1e-9, _WIDTH), 2)
     band = np.clip(np.searchsorted(edges, cosine, "right") - 1, 0, len(edges) - 1)
     sizes = np.bincount(band, minlength=len(edges))
-    # The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): as good as random, and always the same.
+    # The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): a deterministic shuffle.
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
     within = np.lexsort((keys, band))
@@ -147,7 +152,7 @@ def draw(
 
 
 def _affordable(vectors: NDArray[np.float32], memory: int) -> float:
-    """The lowest similarity that there is memory for all pairs above."""
+    """Return the lowest similarity above which all pairs fit into memory."""
     n = len(vectors)
     rows = vectors[np.random.default_rng(0).choice(n, min(n, _SAMPLE), replace=False)]
     found = np.sort((rows @ rows.T)[np.triu_indices(len(rows), 1)])[::-1]
@@ -156,6 +161,6 @@ def _affordable(vectors: NDArray[np.float32], memory: int) -> float:
 
 
 def _numbers(names: Sequence[str]) -> NDArray[np.uint64]:
-    """A random number of each name, always the same one."""
+    """Return a pseudo-random number for each name, the same in every session."""
     digests = (blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names)
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

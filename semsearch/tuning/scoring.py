@@ -1,4 +1,4 @@
-"""Labelled pairs under a model: the cosine of each, and which threshold to use."""
+"""Score labelled pairs with a model's cosine, and tune a threshold on the scores."""
 
 import time
 from dataclasses import dataclass, replace
@@ -9,38 +9,40 @@ from numpy.typing import NDArray
 from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens
 from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
-from semsearch.tuning.guarantee import fewest
+from semsearch.tuning.guarantee import min_pairs
+from semsearch.tuning.metrics import pair_weights
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.quality import weights_of
-from semsearch.tuning.threshold import F1, Aim, Tuning, tune, verify
+from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult, tune_classifier, tune_threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Cosines:
-    """The cosine of each pair, float64 [pairs], and what it took: distinct texts, seconds, and the share of tokens
-    that the model does not know."""
+class PairScores:
+    """The cosine of each pair, float64 [pairs], with the number of distinct texts, the seconds, and the OOV rate.
+
+    `oov_rate` is the share of the tokens that are outside the model's vocabulary.
+    """
 
     scores: NDArray[np.float64]
     texts: int
     seconds: float
-    unknown: float
+    oov_rate: float
 
 
-def model_of(name: str, dtype: str) -> str:
-    """A model as a labelled pair has it: whose cosine that is."""
+def model_id(name: str, dtype: str) -> str:
+    """Return the model and its arithmetic as a labels file names them."""
     return f"{name} {STORED_DTYPES.get(dtype, dtype)}"
 
 
-def cosines(
-    pairs: PairSet, embedder: Embedder, progress: ProgressCallback | None = None, *, anew: bool = False
-) -> Cosines:
-    """Embed every distinct text once, cleaned as `ingest` cleans, and take the cosine of each pair.
+def score_pairs(
+    pairs: PairSet, embedder: Embedder, progress: ProgressCallback | None = None, *, recompute: bool = False
+) -> PairScores:
+    """Embed each distinct text once, cleaned as `ingest` cleans it, and return the cosine of each pair.
 
-    Where all pairs have the cosine that this model makes of them, nothing is embedded, unless `anew`.
+    If all pairs come with the cosine of this model, nothing is embedded, unless `recompute`.
     """
-    name = model_of(embedder.fingerprint.model, embedder.fingerprint.dtype)
-    if not anew and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
-        return Cosines(np.array([pair.cosine for pair in pairs.pairs], np.float64), 0, 0.0, 0.0)
+    name = model_id(embedder.fingerprint.model, embedder.fingerprint.dtype)
+    if not recompute and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
+        return PairScores(np.array([pair.cosine for pair in pairs.pairs], np.float64), 0, 0.0, 0.0)
     sides = [(clean(pair.text_a).strip(), clean(pair.text_b).strip()) for pair in pairs.pairs]
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for side in sides for text in side))}
     texts = list(rows)
@@ -50,7 +52,7 @@ def cosines(
     tokens, unknown = count_tokens(embedder, texts)
     left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T
     scores = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
-    return Cosines(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
+    return PairScores(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
 
 
 def tune_pairs(
@@ -58,41 +60,47 @@ def tune_pairs(
     embedder: Embedder,
     *,
     rule: str | None = None,
-    aim: Aim = F1,
+    objective: Objective = BEST_F1,
     seed: int = 0,
     progress: ProgressCallback | None = None,
-) -> tuple[Tuning, Cosines]:
-    """Choose a threshold on one part of the pairs and report on the other; see `semsearch.tuning.threshold.tune`.
+) -> tuple[TuningResult, PairScores]:
+    """Score the pairs, tune a threshold for `objective`, and train a classifier if there are enough pairs.
 
-    Where there are pairs enough, sampled evenly, a verifier is trained beside it. Raises `SemsearchError` where neither
-    can promise what `aim` asks for.
+    See `semsearch.tuning.threshold.tune_threshold`. Pairs that were sampled unevenly train no classifier. Without
+    scikit-learn only the threshold of the cosine is tuned, and a note says so.
+
+    Raises `SemsearchError` if neither the threshold nor the classifier has the guarantee that `objective` asks for, and
+    `MissingExtra` if only a classifier could have it and scikit-learn is not installed.
     """
     rule = rule or pairs.default_rule
-    found = cosines(pairs, embedder, progress)
-    tuning = tune(pairs.pairs, found.scores, rule, aim=aim, name=pairs.name, seed=seed)
-    if (
-        weights_of(pairs.pairs) is None
-    ):  # such are sampled by their cosine, and a verifier scores them otherwise
+    found = score_pairs(pairs, embedder, progress)
+    tuning = tune_threshold(pairs.pairs, found.scores, rule, objective=objective, name=pairs.name, seed=seed)
+    # Uneven samples are drawn by cosine, and the classifier ranks pairs in another order.
+    if pair_weights(pairs.pairs) is None:
         positive = positives(pairs.pairs, rule)
         try:
-            tuning = replace(tuning, verified=verify(pairs.pairs, found.scores, positive, tuning.split, aim))
+            tuned = tune_classifier(pairs.pairs, found.scores, positive, tuning.split, objective)
+            tuning = replace(tuning, classifier=tuned)
         except MissingExtra as error:
-            if aim.measure != "f1" and not tuning.promise:
+            if objective.measure != "f1" and not tuning.guarantee:
                 raise MissingExtra(
-                    f"{pairs.name}: no threshold of the cosine guarantees {aim}. A classifier may, but {error}",
+                    f"{pairs.name}: no cosine threshold guarantees {objective}; a classifier may, but {error}",
                     error.hint,
                 ) from error
-            advice = f"only the cosine's threshold was tuned: {error} ({error.hint})"
+            advice = f"only the cosine threshold was tuned: {error} ({error.hint})"
             tuning = replace(tuning, notes=(*tuning.notes, advice))
-    if aim.measure != "f1" and not (tuning.promise or (tuning.verified and tuning.verified.promise)):
-        few = {
-            "precision": "flagged pairs, all of them duplicates",
-            "recall": "duplicates, all of them flagged",
+    if objective.measure != "f1" and not (
+        tuning.guarantee or (tuning.classifier and tuning.classifier.guarantee)
+    ):
+        needed = {
+            "precision": "flagged pairs that are all duplicates",
+            "recall": "duplicates that are all flagged",
         }
+        count = min_pairs(objective.target, objective.confidence)
         raise SemsearchError(
-            f"{pairs.name}: no threshold can promise {aim}: not on {tuning.chosen_on.pairs:,} pairs with"
+            f"{pairs.name}: no threshold guarantees {objective} on {tuning.chosen_on.pairs:,} pairs with"
             f" {tuning.chosen_on.positives:,} duplicates",
-            f"it takes {fewest(aim.least, aim.confidence):,} {few[aim.measure]}, or more: ask for less, such as"
-            f" --{aim.measure} {max(0.5, aim.least - 0.1):.2g}, or label more pairs",
+            f"a guarantee takes at least {count:,} {needed[objective.measure]}; ask for less, such as"
+            f" --min-{objective.measure} {max(0.5, objective.target - 0.1):.2g}, or label more pairs",
         )
     return tuning, found

@@ -1,8 +1,8 @@
-"""Choosing the threshold above which a pair counts as a duplicate, and saying how good that choice is.
+"""Choose the threshold from which a pair counts as a duplicate, and measure it on held-out pairs.
 
-A pair is flagged when its score, a cosine, is at least the threshold. The threshold is chosen on one part
-of the labelled pairs and its quality reported on the other, so the figures are not those it was fitted to. A verifier
-of pairs has its threshold as well, a chance, chosen and reported in the same way.
+A pair is flagged when its score is at least the threshold. The score is the cosine, or the probability that the pair
+classifier gives. The threshold is chosen on one part of the labelled pairs and measured on the other, so the figures
+come from pairs that the choice has not seen.
 """
 
 from collections.abc import Sequence
@@ -14,196 +14,213 @@ from numpy.typing import ArrayLike
 
 from semsearch.dedup.classifier import PairClassifier, words_of
 from semsearch.errors import InvalidInput
-from semsearch.tuning.guarantee import CONFIDENCE, Promise, cut_between, promise
-from semsearch.tuning.pairs import positives
-from semsearch.tuning.quality import (
-    Curve,
+from semsearch.tuning.guarantee import CONFIDENCE, Guarantee, find_guarantee, threshold_between
+from semsearch.tuning.metrics import (
     Mask,
-    Quality,
-    TradeOff,
-    checked,
-    evaluate,
-    sweep,
-    trade_off,
-    weights_of,
+    OperatingPoint,
+    PrecisionRecallCurve,
+    ThresholdMetrics,
+    check_scores,
+    operating_point,
+    pair_weights,
+    precision_recall_curve,
+    threshold_metrics,
 )
-from semsearch.tuning.split import Split, ends_of, split_pairs
-from semsearch.tuning.training import train
+from semsearch.tuning.pairs import positives
+from semsearch.tuning.split import Split, split_pairs, text_ids
+from semsearch.tuning.training import train_classifier
 from semsearch.types import LabelledPair
 
 FEW = 30
-"""With fewer positives (or negatives) than this in a part, a note says so: the intervals are wide."""
-_WEIGHED = "the pairs were sampled unevenly: shares are weighted, so they are those of all pairs sampled from"
+"""With fewer positives or negatives in a part, a note warns that the intervals are wide."""
+_WEIGHED = "the pairs were sampled unevenly, so the shares are weighted and describe all pairs sampled from"
 _TABLE = tuple(step / 100 for step in range(50, 100, 5))
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """What a threshold is chosen for: the best F1, or at least so much precision or recall with that confidence."""
+class Objective:
+    """The objective of a threshold: the best F1, or a precision or recall of at least `target` with a confidence."""
 
     measure: Literal["f1", "precision", "recall"] = "f1"
-    least: float = 0.0
+    target: float = 0.0
     confidence: float = CONFIDENCE
 
     def __str__(self) -> str:
         if self.measure == "f1":
             return "best F1"
-        return f"{self.measure} at least {self.least:g} with {self.confidence:.0%} confidence"
+        return f"{self.measure} at least {self.target:g} with {self.confidence:.0%} confidence"
 
 
-F1 = Aim()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verified:
-    """A verifier, the least `chance` at which a pair counts, what is promised of it, and how it does on pairs that
-    neither it nor that choice has seen."""
-
-    verifier: PairClassifier
-    chance: float
-    promise: Promise | None
-    reported: Quality
+BEST_F1 = Objective()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tuning:
-    """A chosen threshold, and how it does on the pairs it was chosen on and on those kept back (`reported`).
+class TunedClassifier:
+    """A trained classifier, its threshold and guarantee, and its metrics on the held-out pairs.
 
-    `table` and `curve` are of the pairs kept back. `notes` are sentences for the user: how the pairs were
-    split, and what to be wary of. `promise` is what can be promised of the threshold, if anything was asked for;
-    `verified` a verifier of pairs, where there are enough to train one (see `semsearch.dedup.classifier`).
+    A pair is a duplicate from a probability of `probability_threshold`. Neither the training nor the choice of that
+    threshold has seen the held-out pairs.
+    """
+
+    model: PairClassifier
+    probability_threshold: float
+    guarantee: Guarantee | None
+    reported: ThresholdMetrics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TuningResult:
+    """A chosen threshold, with its metrics on the pairs it was chosen on and on the held-out pairs (`reported`).
+
+    `table` and `curve` describe the held-out pairs. `notes` are sentences for the user: the split first, then warnings.
+    `guarantee` is what holds of the threshold, if a guarantee was asked for and found. `classifier` is a pair
+    classifier, if there are enough pairs to train one (see `semsearch.dedup.classifier`).
     """
 
     name: str
     rule: str
-    aim: Aim
+    objective: Objective
     threshold: float
-    promise: Promise | None
-    chosen_on: Quality
-    reported: Quality
-    table: tuple[TradeOff, ...]
-    curve: Curve
+    guarantee: Guarantee | None
+    chosen_on: ThresholdMetrics
+    reported: ThresholdMetrics
+    table: tuple[OperatingPoint, ...]
+    curve: PrecisionRecallCurve
     notes: tuple[str, ...]
     split: Split
-    verified: Verified | None = None
+    classifier: TunedClassifier | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values: everything but what has an entry a pair, and the trees of the verifier."""
+        """Return JSON-ready values, without the curve, the split and the trees of the classifier."""
         values = asdict(self)
         del values["curve"], values["split"]
-        if values["verified"]:
-            del values["verified"]["verifier"]
+        if values["classifier"]:
+            del values["classifier"]["model"]
         return values
 
 
-def choose(curve: Curve) -> float:
-    """The threshold of the best F1; of equals the highest, which flags the fewest pairs.
+def best_f1_threshold(curve: PrecisionRecallCurve) -> float:
+    """Return the threshold of the best F1; of several, the highest, which flags the fewest pairs.
 
-    It keeps clear of every score (see `cut_between`), but is the lowest when every pair is flagged, since nothing was
-    seen below.
+    It lies between two scores (see `threshold_between`). If it flags every pair it is the lowest score.
     """
     best = int(np.argmax(curve.f1))
     upper = float(curve.thresholds[best])
     if best + 1 == len(curve.thresholds):
         return upper
-    return cut_between(upper, float(curve.thresholds[best + 1]))
+    return threshold_between(upper, float(curve.thresholds[best + 1]))
 
 
-def decide(
-    pairs: Sequence[LabelledPair], scores: ArrayLike, positive: ArrayLike, aim: Aim
-) -> tuple[float, Promise | None]:
-    """The threshold that `aim` asks for and what is promised of it; that of the best F1 where nothing can be."""
-    weights = weights_of(pairs)
-    if aim.measure != "f1":
-        ends = ends_of(pairs)
-        made = promise(scores, positive, aim.measure, aim.least, aim.confidence, texts=ends, weights=weights)
-        if made is not None:
-            return made.threshold, made
-    return choose(sweep(scores, positive, weights)), None
+def choose_threshold(
+    pairs: Sequence[LabelledPair], scores: ArrayLike, positive: ArrayLike, objective: Objective
+) -> tuple[float, Guarantee | None]:
+    """Return the threshold that meets `objective`, and its guarantee; the best-F1 one if nothing is guaranteed."""
+    weights = pair_weights(pairs)
+    if objective.measure != "f1":
+        found = find_guarantee(
+            scores,
+            positive,
+            objective.measure,
+            objective.target,
+            objective.confidence,
+            texts=text_ids(pairs),
+            weights=weights,
+        )
+        if found is not None:
+            return found.threshold, found
+    return best_f1_threshold(precision_recall_curve(scores, positive, weights)), None
 
 
-def tune(
+def tune_threshold(
     pairs: Sequence[LabelledPair],
     scores: ArrayLike,
     rule: str,
     *,
-    aim: Aim = F1,
+    objective: Objective = BEST_F1,
     name: str = "",
     seed: int = 0,
-) -> Tuning:
-    """Choose the threshold for an aim on one part of the pairs, and report on the other (see `split_pairs`).
+) -> TuningResult:
+    """Choose the threshold for an objective on one part of the pairs, and measure it on the other.
 
-    Where no threshold can promise what is asked for, it is that of the best F1, without a promise.
-
-    `scores` has a cosine a pair; `rule` says what a duplicate is (see `positives`); `name` is what the set is
-    called. Raises InvalidInput unless each part has at least one positive and one negative pair.
+    `scores` has one cosine a pair, `rule` says which pairs are duplicates (see `positives`), and `name` names the set.
+    `split_pairs` makes the two parts. If no threshold has the guarantee asked for, the result is the best-F1 threshold
+    without a guarantee. Raises `InvalidInput` unless each part has at least one positive and one negative pair.
     """
-    scores, positive = checked(scores, positives(pairs, rule))
-    _demand_both(positive, "pairs", rule)
+    scores, positive = check_scores(scores, positives(pairs, rule))
+    _require_both_classes(positive, "pairs", rule)
     split = split_pairs(pairs, positive, seed=seed)
-    _demand_both(positive[split.choose], "choosing pairs", rule)
-    _demand_both(positive[split.report], "reporting pairs", rule)
-    weights = weights_of(pairs)
-    fit, kept = (
+    _require_both_classes(positive[split.choose], "choosing pairs", rule)
+    _require_both_classes(positive[split.report], "held-out pairs", rule)
+    weights = pair_weights(pairs)
+    fit, held_out = (
         (scores[part], positive[part], None if weights is None else weights[part])
         for part in (split.choose, split.report)
     )
-    threshold, promised = decide([pairs[at] for at in split.choose.tolist()], *fit[:2], aim)
-    chosen_on = evaluate(*fit[:2], threshold, fit[2])
-    reported = evaluate(*kept[:2], threshold, kept[2])
-    return Tuning(
+    threshold, guarantee = choose_threshold([pairs[at] for at in split.choose.tolist()], *fit[:2], objective)
+    chosen_on = threshold_metrics(*fit[:2], threshold, fit[2])
+    reported = threshold_metrics(*held_out[:2], threshold, held_out[2])
+    return TuningResult(
         name,
         rule,
-        aim,
+        objective,
         threshold,
-        promised,
+        guarantee,
         chosen_on,
         reported,
-        table=tuple(trade_off(*kept, cut) for cut in sorted({*_TABLE, threshold})),
-        curve=sweep(*kept),
+        table=tuple(operating_point(*held_out, cut) for cut in sorted({*_TABLE, threshold})),
+        curve=precision_recall_curve(*held_out),
         notes=(
             split.note,
             *(() if weights is None else (_WEIGHED,)),
-            *_cautions(chosen_on, "choosing"),
-            *_cautions(reported, "reporting"),
+            *_warnings(chosen_on, "choosing"),
+            *_warnings(reported, "held-out"),
         ),
         split=split,
     )
 
 
-def verify(
-    pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike, split: Split, aim: Aim = F1
-) -> Verified | None:
-    """Train a verifier on one half of the choosing part, choose its cut on the other, and report as `tune` does.
+def tune_classifier(
+    pairs: Sequence[LabelledPair],
+    cosines: ArrayLike,
+    positive: ArrayLike,
+    split: Split,
+    objective: Objective = BEST_F1,
+) -> TunedClassifier | None:
+    """Train a classifier, choose its probability threshold, and measure both on the held-out part of `split`.
 
-    The halves share no text where that can be, as in `split_pairs`. None where there are too few pairs to train on.
+    One half of the choosing part trains it and the other half chooses the threshold; where possible the halves share
+    no text. Return None if there are too few pairs to train on. Raises `MissingExtra` without scikit-learn.
     """
     cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
     chosen = [pairs[at] for at in split.choose.tolist()]
     halves = split_pairs(chosen, positive[split.choose], ignore_marks=True)
     fit, cut = split.choose[halves.choose], split.choose[halves.report]
-    verifier = train([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit])
-    if verifier is None:
+    model = train_classifier([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit])
+    if model is None:
         return None
-    judged = np.concatenate([cut, split.report])
-    chances = verifier.probabilities(cosines[judged], *words_of([pairs[at] for at in judged.tolist()]))
-    ours, kept = chances[: len(cut)], chances[len(cut) :]
-    chance, promised = decide([pairs[at] for at in cut.tolist()], ours, positive[cut], aim)
-    return Verified(verifier, chance, promised, evaluate(kept, positive[split.report], chance))
+    scored = np.concatenate([cut, split.report])
+    probabilities = model.probabilities(cosines[scored], *words_of([pairs[at] for at in scored.tolist()]))
+    ours, held_out = probabilities[: len(cut)], probabilities[len(cut) :]
+    threshold, guarantee = choose_threshold(
+        [pairs[at] for at in cut.tolist()], ours, positive[cut], objective
+    )
+    return TunedClassifier(
+        model, threshold, guarantee, threshold_metrics(held_out, positive[split.report], threshold)
+    )
 
 
-def _demand_both(positive: Mask, what: str, rule: str) -> None:
+def _require_both_classes(positive: Mask, what: str, rule: str) -> None:
     for kind, count in (("positive", np.count_nonzero(positive)), ("negative", np.count_nonzero(~positive))):
         if not count:
             raise InvalidInput(
                 f"none of the {len(positive):,} {what} is {kind} by the rule {rule}",
-                hint="a threshold needs one positive and one negative pair to be chosen on and as much to be "
-                "checked on: add pairs, or take another --positive",
+                hint="choosing a threshold takes at least one positive and one negative pair, and so does measuring"
+                " it: add pairs, or give another --positive rule",
             )
 
 
-def _cautions(quality: Quality, part: str) -> list[str]:
-    counts = {"positives": quality.positives, "negatives": quality.pairs - quality.positives}
+def _warnings(metrics: ThresholdMetrics, part: str) -> list[str]:
+    counts = {"positives": metrics.positives, "negatives": metrics.pairs - metrics.positives}
     few = [f"only {n} {kind} in the {part} part: wide intervals" for kind, n in counts.items() if n < FEW]
-    every = [f"the threshold flags every pair of the {part} part"] if quality.flagged == quality.pairs else []
+    every = [f"the threshold flags every pair of the {part} part"] if metrics.flagged == metrics.pairs else []
     return few + every

@@ -1,8 +1,9 @@
-"""What a threshold does to labelled pairs: each that makes a difference, in counts; one, with its intervals.
+"""Precision, recall and F1 of thresholds on labelled pairs: the whole curve, or one threshold with its intervals.
 
-Pairs that were sampled unevenly, as by `semsearch label`, have weights: how many pairs each stands for. Shares are then
-weighted (Horvitz and Thompson, JASA 1952), so they are those of what was sampled from; their intervals are Clopper and
-Pearson's at the effective sample size, (sum of w)^2 / sum of w^2 (Korn and Graubard, Survey Methodology 1998).
+Pairs that were sampled unevenly, as `semsearch label` does, have weights: the number of pairs each one represents. The
+shares are then weighted (Horvitz and Thompson, JASA 1952) and describe the population that was sampled. Their intervals
+are Clopper and Pearson's at the effective sample size, (sum of w)^2 / sum of w^2 (Korn and Graubard, Survey Methodology
+1998).
 """
 
 from collections.abc import Sequence
@@ -15,21 +16,20 @@ from semsearch.errors import InvalidInput
 from semsearch.types import LabelledPair
 
 CONFIDENCE = 0.95
-"""Of every interval in this module."""
+"""The confidence level of every interval in this module."""
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64] | Floats
-"""Numbers of pairs, or sums of their weights."""
+"""Counts of pairs, or sums of their weights."""
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """What every threshold that makes a difference does: one entry a distinct score, the strictest first.
+class PrecisionRecallCurve:
+    """Precision and recall at every distinct score as the threshold, the strictest first.
 
-    `tp`, `fp` and `fn` count the pairs rightly flagged, wrongly flagged and missed when all pairs with a
-    score >= `thresholds[i]` are flagged. Something is always flagged and a positive always exists, so the
-    quotients below are all defined.
+    `tp`, `fp` and `fn` count the pairs that are rightly flagged, wrongly flagged and missed when all pairs with a
+    score >= `thresholds[i]` are flagged. At least one pair is flagged and one is positive, so every share is defined.
     """
 
     thresholds: Floats
@@ -44,7 +44,7 @@ class Curve:
 
     @property
     def recall(self) -> Floats:
-        """The share of the positive pairs that are flagged, in [0, 1]; never falls along the curve."""
+        """The share of the positive pairs that are flagged, in [0, 1]. It never falls along the curve."""
         return self.tp / (self.tp + self.fn)
 
     @property
@@ -53,14 +53,14 @@ class Curve:
         return 2 * self.tp / (2 * self.tp + self.fp + self.fn)
 
     def at(self, threshold: float) -> int | None:
-        """The entry that flags the same pairs as `threshold`; None if it flags none."""
+        """Return the index of the entry that flags the same pairs as `threshold`, or None if it flags none."""
         flagged = int(np.count_nonzero(self.thresholds >= threshold))
         return flagged - 1 if flagged else None
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A share measured on a sample, with the ends of its 95% confidence interval."""
+    """A share measured on a sample, with its 95% confidence interval from `low` to `high`."""
 
     value: float
     low: float
@@ -68,11 +68,11 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """What a threshold does to a part of the pairs: counts of pairs, and shares, which are weighted if the pairs are.
+class ThresholdMetrics:
+    """The confusion counts of a threshold, and precision, recall and F1, weighted if the pairs are.
 
-    A share with nothing to divide by is None, neither 0 nor 1: `precision` when no pair reached the
-    threshold, `recall` when no pair is positive, `f1` when both.
+    A share with nothing to divide by is None: `precision` if no pair reaches the threshold, `recall` if no pair is
+    positive, `f1` if both.
     """
 
     threshold: float
@@ -86,23 +86,23 @@ class Quality:
 
     @property
     def pairs(self) -> int:
-        """How many pairs were judged."""
+        """The number of pairs."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
     def positives(self) -> int:
-        """How many of them are duplicates by the rule."""
+        """The number of pairs that are duplicates by the rule."""
         return self.tp + self.fn
 
     @property
     def flagged(self) -> int:
-        """How many of them reach the threshold."""
+        """The number of pairs that reach the threshold."""
         return self.tp + self.fp
 
 
 @dataclass(frozen=True, slots=True)
-class TradeOff:
-    """One row of the table of thresholds, on the report part. `flagged` is a share; None as in `Quality`."""
+class OperatingPoint:
+    """A threshold on the held-out pairs. `flagged` is a share of them; a share is None as in `ThresholdMetrics`."""
 
     threshold: float
     flagged: float
@@ -111,42 +111,44 @@ class TradeOff:
     f1: float | None
 
 
-def sweep(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> Curve:
-    """What each distinct score does as the threshold, exactly; equal scores go together. O(n log n).
+def precision_recall_curve(
+    scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None
+) -> PrecisionRecallCurve:
+    """Return the exact counts at every distinct score as the threshold, in O(n log n).
 
-    With `weights` (float [n], above 0) it counts these.
-
-    Raises InvalidInput if no pair is positive, or if the scores are not one finite number a pair.
+    `scores` is float [n], `positive` bool [n]. With `weights` (float [n], above 0) the counts are sums of weights.
+    Raises `InvalidInput` if no pair is positive, or unless there is one finite score a pair.
     """
-    scores, positive = checked(scores, positive)
+    scores, positive = check_scores(scores, positive)
     if not positive.any():
-        raise InvalidInput("no pair is positive, so there is no recall to measure")
+        raise InvalidInput("no pair is positive, so recall is not defined")
     order = np.argsort(-scores)
     ranked = scores[order]
-    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each run of equal scores
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # the last of each run of equal scores
     counts: Counts = (
         np.ones(len(scores), np.int64) if weights is None else np.asarray(weights, np.float64)[order]
     )
     tp: Counts = np.cumsum(np.where(positive[order], counts, 0))[last]
     fp: Counts = np.cumsum(np.where(positive[order], 0, counts))[last]
-    return Curve(ranked[last], tp, fp, tp[-1] - tp)
+    return PrecisionRecallCurve(ranked[last], tp, fp, tp[-1] - tp)
 
 
-def evaluate(
+def threshold_metrics(
     scores: ArrayLike, positive: ArrayLike, threshold: float, weights: ArrayLike | None = None
-) -> Quality:
-    """Counts and shares at a threshold, with 95% intervals: Wilson's, or those of pairs with `weights` (see above).
+) -> ThresholdMetrics:
+    """Return the counts and shares at a threshold, with 95% intervals.
 
-    A share with nothing to divide by is None.
+    The intervals are Wilson's; with `weights`, those that the module's docstring names. Raises `InvalidInput` unless
+    there is one finite score a pair.
     """
-    scores, positive = checked(scores, positive)
+    scores, positive = check_scores(scores, positive)
     flagged = scores >= threshold
     cells = flagged & positive, flagged & ~positive, ~flagged & positive, ~flagged & ~positive
     tp, fp, fn, tn = (int(np.count_nonzero(cell)) for cell in cells)
     w = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
     interval = _wilson if weights is None else _weighted
     shares = [interval(w[whole], w[cells[0]]) for whole in (flagged, positive, flagged | positive)]
-    return Quality(
+    return ThresholdMetrics(
         threshold,
         tp,
         fp,
@@ -158,24 +160,26 @@ def evaluate(
     )
 
 
-def trade_off(scores: Floats, positive: Mask, weights: Floats | None, threshold: float) -> TradeOff:
-    """The row of a threshold in such a table."""
-    quality = evaluate(scores, positive, threshold, weights)
+def operating_point(
+    scores: Floats, positive: Mask, weights: Floats | None, threshold: float
+) -> OperatingPoint:
+    """Return the operating point of a threshold."""
+    quality = threshold_metrics(scores, positive, threshold, weights)
     precision, recall, f1 = (
         share.value if share else None for share in (quality.precision, quality.recall, quality.f1)
     )
     flagged = float(np.average(scores >= threshold, weights=weights))
-    return TradeOff(threshold, flagged, precision, recall, f1)
+    return OperatingPoint(threshold, flagged, precision, recall, f1)
 
 
-def weights_of(pairs: Sequence[LabelledPair]) -> Floats | None:
-    """How many pairs each stands for, float64 [n]; None where that is the same for all."""
+def pair_weights(pairs: Sequence[LabelledPair]) -> Floats | None:
+    """Return the weight of each pair, float64 [n], or None if all weights are equal."""
     weights = np.array([pair.weight for pair in pairs], np.float64)
     return None if np.all(weights == weights[:1]) else weights
 
 
-def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
-    """Both as arrays. Raises `InvalidInput` unless there is one finite score a pair."""
+def check_scores(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
+    """Return both as arrays. Raises `InvalidInput` unless there is one finite score a pair."""
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
     if scores.ndim != 1 or scores.shape != positive.shape or not np.isfinite(scores).all():
         raise InvalidInput(
@@ -185,7 +189,7 @@ def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
 
 
 def _wilson(whole: Floats, part: Floats) -> Estimate | None:
-    """The share of some pairs that a part of them is."""
+    """Return the share of `part` in `whole`, counted in pairs."""
     if not len(whole):
         return None
     from scipy.stats import binomtest
@@ -195,7 +199,7 @@ def _wilson(whole: Floats, part: Floats) -> Estimate | None:
 
 
 def _weighted(whole: Floats, part: Floats) -> Estimate | None:
-    """The share of the weight of some pairs that a part of them has."""
+    """Return the share of `part` in `whole`, by weight."""
     if not len(whole):
         return None
     from scipy.special import betaincinv
@@ -209,10 +213,10 @@ def _weighted(whole: Floats, part: Floats) -> Estimate | None:
 
 
 def _f1(share: Estimate | None, tp: float, fp: float, fn: float) -> Estimate | None:
-    """F1 is 2j / (1 + j) of the share j = tp / (tp + fp + fn): the ends of that share's interval are mapped.
+    """Return F1 with an interval mapped from the share j = tp / (tp + fp + fn), since F1 = 2j / (1 + j).
 
-    Covers its 95% on small samples and near 1, where a bootstrap over the pairs is too narrow (simulated: 63% at an
-    F1 of 0.95 on 50 pairs).
+    This interval covers 95% on small samples and near 1, where a bootstrap over the pairs is too narrow (simulated: 63%
+    at an F1 of 0.95 on 50 pairs).
     """
     if share is None:
         return None
