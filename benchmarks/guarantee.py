@@ -46,7 +46,9 @@ def main() -> None:
         made, kept, recall = 0, 0, []
         for seed in range(options.splits):
             values, ours, rest = sample(seed)
-            found = find_guarantee(values[ours], truth[ours], "precision", least, CONFIDENCE, texts=texts[ours])
+            found = find_guarantee(
+                values[ours], truth[ours], "precision", least, CONFIDENCE, texts=texts[ours]
+            )
             flagged = values[rest] >= found.threshold if found else np.zeros(len(rest), np.bool_)
             right = np.count_nonzero(flagged & truth[rest])
             made += found is not None

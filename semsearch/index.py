@@ -478,7 +478,9 @@ class Index:
         With enough pairs a classifier is trained and saved as well; it replaces an older one. Raises `SemsearchError`,
         and saves nothing, where no threshold and no classifier can guarantee what `objective` asks for.
         """
-        tuning, found = tune_pairs(pairs, self.embedder, rule=rule, objective=objective, seed=seed, progress=progress)
+        tuning, found = tune_pairs(
+            pairs, self.embedder, rule=rule, objective=objective, seed=seed, progress=progress
+        )
         with self._writing():
             save(self._library, tuning)
         return tuning, found

@@ -19,7 +19,7 @@ from semsearch.index import Index
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import Objective, tune_classifier
-from semsearch.tuning.training import _flat, _forest, train_classifier
+from semsearch.tuning.training import _boosted_trees, _flatten, train_classifier
 from semsearch.types import LabelledPair
 
 
@@ -112,9 +112,9 @@ def test_the_trees_as_arrays_say_what_scikit_learn_says() -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, len(FEATURES) + 1)).astype(np.float32)
     truth = rows[:, 0] + rows[:, 3] * rows[:, 5] > 0
-    forest = _forest(rows, truth, 0)
+    forest = _boosted_trees(rows, truth, 0)
     expected = forest.decision_function(rows)
-    ours = _flat([forest], 0.0)._sum(rows)
+    ours = _flatten([forest], 0.0)._sum(rows)
     differences = expected - ours  # the log-odds of all, which calibration replaces
     np.testing.assert_allclose(differences, differences[0], atol=1e-9)
     assert np.ptp(ours) > 1
@@ -184,7 +184,7 @@ def test_what_is_promised_of_a_verifier_holds_on_pairs_it_has_not_seen() -> None
     found = tune_classifier(pairs, cosines, truth, split_pairs(pairs, truth), Objective("precision", 0.9))
     assert found is not None
     assert found.guarantee is not None
-    assert found.guarantee.threshold == found.chance
+    assert found.guarantee.threshold == found.probability_threshold
     assert found.reported.precision.value >= 0.9
     assert found.reported.recall.value >= 0.9
 
@@ -237,7 +237,7 @@ def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pairs = [LabelledPair(f"w{i} x", f"w{i} y", duplicate=bool(rng.integers(2))) for i in range(400)]
     with create_index(tmp_path / ".semsearch") as index:
-        with pytest.raises(SemsearchError, match="no threshold can promise precision") as refused:
+        with pytest.raises(SemsearchError, match="no threshold guarantees precision") as refused:
             index.tune(PairSet("mine", tuple(pairs)), objective=Objective("precision", 0.95))
         assert "45 flagged pairs" in refused.value.hint
         assert index.threshold is None
@@ -274,15 +274,19 @@ def test_the_commands_promise_or_say_that_they_cannot(
     rows = [f"We sell {word} here,We sell {word} in here,1\n" for word in subjects]
     rows += [f"We sell {word} today,Nobody has ever been to {word} town,0\n" for word in subjects]
     (tmp_path / "labels.csv").write_text(f"text_a,text_b,label\n{''.join(rows)}", encoding="utf-8")
-    refused = run("tune", "--pairs", "labels.csv", "--precision", "0.95", code=1).stderr
-    assert "no threshold can promise precision at least 0.95 with 90% confidence" in refused
-    assert "hint: it takes 45 flagged pairs, all of them duplicates" in refused
+    refused = run("tune", "--pairs", "labels.csv", "--min-precision", "0.95", code=1).stderr
+    assert "no threshold guarantees precision at least 0.95 with 90% confidence" in refused
+    assert "hint: a guarantee takes at least 45 flagged pairs that are all duplicates" in refused
     assert json.loads(run("status", "--json").stdout)["threshold"] is None
-    run("tune", "--pairs", "labels.csv", "--precision", "0.95", "--f1", code=2)
-    run("tune", "--pairs", "labels.csv", "--precision", "1.5", code=2)
-    tuned = json.loads(run("tune", "--pairs", "labels.csv", "--precision", "0.7", "--json").stdout)
-    assert (tuned["promise"]["least"], tuned["promise"]["right"], tuned["promise"]["pairs"]) == (0.7, 8, 8)
-    assert tuned["verified"] is None
+    run("tune", "--pairs", "labels.csv", "--min-precision", "0.95", "--f1", code=2)
+    run("tune", "--pairs", "labels.csv", "--min-precision", "1.5", code=2)
+    tuned = json.loads(run("tune", "--pairs", "labels.csv", "--min-precision", "0.7", "--json").stdout)
+    assert (tuned["guarantee"]["target"], tuned["guarantee"]["correct"], tuned["guarantee"]["pairs"]) == (
+        0.7,
+        8,
+        8,
+    )
+    assert tuned["classifier"] is None
     assert "precision at least 0.7 with 90% confidence" in run("status").stdout
     assert "precision at least 0.7 with 90% confidence" in run("dedup", "--precision", "0.6").stderr
     assert "no threshold is known" in run("dedup", "--precision", "0.8", code=2).stderr

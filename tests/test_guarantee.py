@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput
-from semsearch.tuning.guarantee import min_pairs, find_guarantee
+from semsearch.tuning.guarantee import find_guarantee, min_pairs
 
 TRIALS = int(os.environ.get("SEMSEARCH_TRIALS", "100"))
 coarse = st.integers(0, 6).map(lambda n: n / 7)
@@ -37,7 +37,7 @@ def test_recall_equals_brute_force(rows: list, least: float, confidence: float) 
     assert (found is None) == (not passing)
     if found is not None:
         assert [score >= found.threshold for score in scores] == passing[-1]
-        assert (found.pairs, found.right) == (
+        assert (found.pairs, found.correct) == (
             n,
             sum(f and y for f, y in zip(passing[-1], labels, strict=True)),
         )
@@ -60,9 +60,9 @@ def test_precision_equals_brute_force_over_the_sequence(rows: list, least: float
     assert (found is None) == (not passing)
     if found is not None:
         assert sum(score >= found.threshold for score in scores) == found.pairs
-        assert found.right == sum(labels[: passing[-1]])  # finds as many as the loosest
-        assert found.pairs == min(k for k in passing if sum(labels[:k]) == found.right)
-        assert found.effective == found.pairs
+        assert found.correct == sum(labels[: passing[-1]])  # finds as many as the loosest
+        assert found.pairs == min(k for k in passing if sum(labels[:k]) == found.correct)
+        assert found.effective_pairs == found.pairs
 
 
 def test_the_fewest_pairs_are_those_of_the_binomial() -> None:
@@ -125,7 +125,7 @@ def test_copies_of_a_pair_are_worth_one() -> None:
     texts = np.repeat(np.arange(1000).reshape(-1, 2), 4, axis=0)
     copies = find_guarantee(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6, texts=texts)
     naive = find_guarantee(np.repeat(scores, 4), np.repeat(labels, 4), "precision", 0.6)
-    assert copies.effective == pytest.approx(copies.pairs / 4, rel=0.25)
+    assert copies.effective_pairs == pytest.approx(copies.pairs / 4, rel=0.25)
     assert copies.threshold == pytest.approx(alone.threshold, abs=0.05)
     assert naive.threshold < copies.threshold
 
@@ -148,5 +148,5 @@ def test_even_weights_are_none() -> None:
     ],
 )
 def test_what_does_not_fit_together_is_refused(scores: list, labels: list, options: dict) -> None:
-    with pytest.raises(InvalidInput, match=r"promise"):
+    with pytest.raises(InvalidInput, match=r"guarantee"):
         find_guarantee(scores, labels, "precision", 0.9, **options)

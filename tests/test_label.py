@@ -28,11 +28,11 @@ from semsearch.cli import main
 from semsearch.embedding import load_embedder
 from semsearch.errors import IndexLocked, InvalidInput
 from semsearch.tuning.labels import FILE, Label, open_labels
+from semsearch.tuning.metrics import threshold_metrics
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.metrics import evaluate
 from semsearch.tuning.sampling import labelling_order
-from semsearch.tuning.scoring import cosines
-from semsearch.tuning.threshold import tune
+from semsearch.tuning.scoring import score_pairs
+from semsearch.tuning.threshold import tune_threshold
 
 REPOSITORY = Path(__file__).parent.parent
 WORDS = [
@@ -222,9 +222,7 @@ def test_lines_where_there_is_no_terminal(here: Path) -> None:
     assert "{+" in done.stdout and "\x1b" not in done.stdout
     assert not (here / ".semsearch" / FILE).exists()
     row = rows(here / "mine.csv")[0]
-    assert (
-        row["model"] == "all-MiniLM-L6-v2 fp32"
-    )  # the index's own settings: the tiny one is put in its place
+    assert row["model"] == "tiny fp32"  # the index's own settings: the tiny one is put in its place
     for side, name in (("text_a", "left"), ("text_b", "right")):
         assert row[side] == (here / row[name]).read_text(encoding="utf-8")
 
@@ -246,21 +244,21 @@ def test_labels_of_passages_have_bands_of_their_own(here: Path) -> None:
 
 
 def test_nothing_to_label(here: Path) -> None:
-    assert "no two texts" in label("--above", "0.999").stderr
+    assert "only exact copies" in label("--above", "0.999").stderr
     every = label("--above", "0.9", "--count", "10000", answers="n" * 500)
-    assert "no pair is left to label" in every.stderr
+    assert "no pairs are left to label" in every.stderr
 
 
 def test_errors_are_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "nothing is labelled" in CliRunner().invoke(main, ["tune", "--pairs", "labels"]).stderr
+    assert "has no labels yet" in CliRunner().invoke(main, ["tune", "--pairs", "labels"]).stderr
     Path("other.csv").write_text("text_a,text_b,label\nx,y,1\n")
-    assert "holds no labels" in label("--output", "other.csv", code=2).stderr
+    assert "is not a labels file" in label("--output", "other.csv", code=2).stderr
     assert "no folder none" in label("--output", "none/labels.csv", code=2).stderr
     with FileLock(here / ".mine.csv.lock"):
         assert "another process" in label("--output", "mine.csv", code=11).stderr
     with open_labels(here / "foreign.csv") as labels:
         labels.add(row(1))
-    assert "m fp32 drew" in label("--output", "foreign.csv", code=2).stderr
+    assert "labels for the model m fp32" in label("--output", "foreign.csv", code=2).stderr
     monkeypatch.chdir("/")
     assert "no index" in label(code=10).stderr
 
@@ -390,7 +388,7 @@ def test_labels_of_another_kind_of_text_beat_the_threshold_of_sick(shared_data: 
     embedder = load_embedder()
     sets = [load_pairs(str(shared_data / "stsb" / f"stsb-en-{part}.csv")) for part in ("train", "test")]
     train, test = (replace(one, pairs=one.pairs[::step]) for one, step in zip(sets, (10, 6), strict=True))
-    scores, judges = cosines(train, embedder).scores, cosines(test, embedder).scores
+    scores, judges = score_pairs(train, embedder).scores, score_pairs(test, embedder).scores
     frame = np.flatnonzero(scores >= 0.6)
     pairs, scores = [train.pairs[at] for at in frame.tolist()], scores[frame]
     truth, judged = positives(pairs, "score>=4"), positives(test.pairs, "score>=4")
@@ -403,10 +401,10 @@ def test_labels_of_another_kind_of_text_beat_the_threshold_of_sick(shared_data: 
             1
         )
         labelled = [replace(pairs[at], weight=float(weights[band[at]])) for at in drawn.tolist()]
-        tuning = tune(labelled, scores[drawn], "score>=4", seed=seed)
-        quality = evaluate(judges, judged, tuning.threshold)
+        tuning = tune_threshold(labelled, scores[drawn], "score>=4", seed=seed)
+        quality = threshold_metrics(judges, judged, tuning.threshold)
         tuned.append(quality.f1.value)
         above += tuning.reported.precision.low > truth[scores >= tuning.threshold].mean()
     sick = 0.89  # docs/thresholds.md
-    assert np.mean(tuned) > evaluate(judges, judged, sick).f1.value
+    assert np.mean(tuned) > threshold_metrics(judges, judged, sick).f1.value
     assert above <= 1, f"{above} of {draws} report more than is true"

@@ -98,7 +98,7 @@ def published(server: Server, content: bytes = CONTENT, **changed: object) -> Pu
     return replace(
         PUBLIC_DATASETS["sts-b"],
         url=f"{server.url}/pairs.csv",
-        length=len(content),
+        file_bytes=len(content),
         digest=hashlib.sha256(content).hexdigest(),
         **changed,
     )
@@ -168,7 +168,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(server: Server, length: boo
 
 def test_what_has_come_is_kept_for_another_day(server: Server, cache: Path) -> None:
     server.files["pairs.csv"], server.cut, server.ranges = CONTENT, 1_000, False
-    with pytest.raises(SemsearchError, match="cut"):
+    with pytest.raises(SemsearchError, match="connection was lost"):
         published(server).download()
     assert left_in(cache) == {"pairs.csv.part"}
     server.cut, server.ranges = None, True
@@ -198,7 +198,7 @@ def test_a_part_that_is_whole_or_too_long(server: Server, cache: Path) -> None:
 def test_a_server_that_never_stops_is_left(server: Server, tmp_path: Path) -> None:
     server.files["pairs.csv"], server.length = CONTENT, False
     with pytest.raises(SemsearchError, match="more than 5,000 bytes"):
-        fetch(f"{server.url}/pairs.csv", tmp_path / "part", most=5_000)
+        fetch(f"{server.url}/pairs.csv", tmp_path / "part", max_bytes=5_000)
 
 
 def archive(**members: bytes) -> bytes:

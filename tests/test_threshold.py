@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from semsearch.errors import InvalidInput
 from semsearch.evaluation.plot import precision_recall_text, save_plot
 from semsearch.tuning.agreement import agreement
+from semsearch.tuning.metrics import precision_recall_curve, threshold_metrics
 from semsearch.tuning.pairs import load_pairs, positives
-from semsearch.tuning.metrics import threshold_metrics, precision_recall_curve
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import best_f1_threshold, tune_threshold
 from semsearch.types import LabelledPair
@@ -176,7 +176,7 @@ def test_when_one_text_links_most_pairs_they_are_split_one_by_one_and_the_note_s
     pairs = pairs_of([(0 if i < linked else -i, i + 1) for i in range(40)], [True, False] * 20)
     split = split_pairs(pairs, [pair.duplicate for pair in pairs])
     assert Counter(pairs[i].duplicate for i in split.report) == {True: 10, False: 10}
-    assert re.search(r"\d+ of the 20 reporting pairs share a text", split.note)
+    assert re.search(r"\d+ of the 20 held-out pairs share a text", split.note)
 
 
 def test_sick_is_split_as_its_authors_did(shared_data: Path) -> None:
@@ -209,7 +209,7 @@ def test_tune_chooses_on_one_part_and_reports_on_the_other() -> None:
     assert rows_by_cut[0.5].precision == pytest.approx(2 / 3)
     assert (rows_by_cut[0.9].precision, rows_by_cut[0.9].recall) == (1, 0.5)
     assert tuning.curve.thresholds.tolist() == [0.95, 0.75, 0.65, 0.1]
-    assert "only 2 positives in the reporting part: wide intervals" in tuning.notes
+    assert "only 2 positives in the held-out part: wide intervals" in tuning.notes
     written = json.loads(json.dumps(tuning.to_dict(), allow_nan=False))
     assert written["reported"]["precision"]["value"] == 0.5
     assert len(written["table"]) == 10
@@ -221,8 +221,8 @@ def test_tune_chooses_on_one_part_and_reports_on_the_other() -> None:
         ([], "none of the 0 pairs is positive"),
         ([True] * 6, "none of the 6 pairs is negative"),
         ([False] * 6, "none of the 6 pairs is positive"),
-        ([True, False, False, False], "none of the . reporting pairs is positive"),
-        ([True, False], "none of the . (choosing|reporting) pairs is"),
+        ([True, False, False, False], "none of the . held-out pairs is positive"),
+        ([True, False], "none of the . (choosing|held-out) pairs is"),
     ],
 )
 def test_tune_says_what_is_missing(labels: list[bool], message: str) -> None:
@@ -251,9 +251,9 @@ def test_agreement_hand_worked() -> None:
     ("scores", "gold", "message"),
     [
         ([0.5, 0.5, 0.5], [1, 2, 3], "all 3 scores are 0.5"),
-        ([0.1, 0.2, 0.3], [4, 4, 4], "all 3 judgements are 4"),
-        ([0.1, 0.2], [1, 2], "three pairs or more"),
-        ([0.1, 0.2, 0.3], [1, 2], "three pairs or more"),
+        ([0.1, 0.2, 0.3], [4, 4, 4], "all 3 grades are 4"),
+        ([0.1, 0.2], [1, 2], "at least three pairs"),
+        ([0.1, 0.2, 0.3], [1, 2], "at least three pairs"),
         ([0.1, 0.2, float("nan")], [1, 2, 3], "not finite"),
     ],
 )
@@ -275,7 +275,9 @@ def test_the_terminal_picture_of_a_perfect_ranking() -> None:
 
 def test_the_terminal_picture_of_a_ranking_half_wrong() -> None:
     # The first pair is right, then one wrong, then one right: precision 1 up to recall 1/2, then 2/3.
-    lines = precision_recall_text(precision_recall_curve([0.9, 0.8, 0.7], [1, 0, 1]), 0.95, 80, height=10).splitlines()
+    lines = precision_recall_text(
+        precision_recall_curve([0.9, 0.8, 0.7], [1, 0, 1]), 0.95, 80, height=10
+    ).splitlines()
     assert lines[1].count("⠉") >= 35
     assert "⠒" in lines[4] or "⠤" in lines[4] or "⣀" in lines[4]
     assert lines[-1] == "no pair reaches the threshold 0.95"
@@ -312,7 +314,10 @@ def test_a_weight_counts_as_that_many_pairs(rows: list[tuple[int, bool, int]], t
     """The shares are those of a sample that has each pair as many times as it weighs; counts are of pairs."""
     scores, positive, weights = (np.array(column) for column in zip(*rows, strict=True))
     repeated = np.repeat(scores, weights), np.repeat(positive, weights)
-    ours, theirs = threshold_metrics(scores, positive, threshold, weights), threshold_metrics(*repeated, threshold)
+    ours, theirs = (
+        threshold_metrics(scores, positive, threshold, weights),
+        threshold_metrics(*repeated, threshold),
+    )
     for mine, its in zip(
         (ours.precision, ours.recall, ours.f1), (theirs.precision, theirs.recall, theirs.f1), strict=True
     ):

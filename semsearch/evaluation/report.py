@@ -134,8 +134,8 @@ def _model(one: ModelReport, colour: str) -> str:
                 "regression of all pairs.",
             ),
             "<h3>Errors by part</h3><p>The error of a pair is the mean grade of all pairs with its cosine, less its "
-            "own grade, on a scale of 0 to 1. “Bias” is the mean error of a part: above 0, its pairs are scored too high. "
-            "“Mean error” is the mean absolute error.</p>",
+            "own grade, on a scale of 0 to 1. “Bias” is the mean error of a part: above 0, its pairs are scored too "
+            "high. “Mean error” is the mean absolute error.</p>",
             _figure(
                 partial(_errors, one=one, colour=colour),
                 0.6 + 0.3 * len(one.slices),

@@ -40,8 +40,8 @@ Qrels = Mapping[str, Mapping[str, int]]
 def ndcg(ranked: Sequence[str], judged: Mapping[str, int], k: int = _CUTOFF) -> float:
     """Return the normalised discounted cumulative gain at `k`, as in trec_eval (m_ndcg_cut.c).
 
-    It is 0 if nothing is relevant. The gain of a document is its relevance, at least 0, over log2(1 + rank). The sum is divided by the sum of the ideal
-    ranking (Jarvelin and Kekalainen, ACM TOIS 20(4), 2002).
+    It is 0 if nothing is relevant. The gain of a document is its relevance, at least 0, over log2(1 + rank). The sum
+    is divided by the sum of the ideal ranking (Jarvelin and Kekalainen, ACM TOIS 20(4), 2002).
     """
 
     def gain(values: Sequence[int]) -> float:
