@@ -291,6 +291,6 @@ def test_the_commands_promise_or_say_that_they_cannot(
     assert "precision at least 0.7 with 90% confidence" in run("dedup", "--precision", "0.6").stderr
     assert "no threshold is known" in run("dedup", "--precision", "0.8", code=2).stderr
     assert "for the index" in run("dedup", "labels.csv", "--precision", "0.6", code=2).stderr
-    assert "give one" in run("dedup", "--precision", "0.6", "--threshold", "0.9", code=2).stderr
+    assert "give either" in run("dedup", "--precision", "0.6", "--threshold", "0.9", code=2).stderr
     with Index.open(tmp_path / ".semsearch") as index:
         assert_sound(index)
