@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import semsearch
-from semsearch.cli import main
+from semsearch.cli import COMMANDS, main
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = sorted(
-    path for path in (*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("*/README.md"))
+    path for path in (*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("[!.]*/README.md"))
 )
 HOME = "https://github.com/semsearch/semsearch/blob/main/"
 
@@ -126,6 +127,40 @@ def test_command_line_page_is_current() -> None:
     )
     assert made.returncode == 0, made.stderr
     assert made.stdout == (DOCS / "cli.md").read_text(encoding="utf-8"), "run `make docs`"
+
+
+def options_of(command: str) -> set[str]:
+    """Return the long and short options of a command."""
+    found = main.get_command(click.Context(main), command)
+    assert found is not None, f"semsearch {command} does not exist"
+    return {name for option in found.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_options_that_a_page_names_exist(page: Path) -> None:
+    if page.name in ("CHANGELOG.md", "cli.md") or page.parent.name == "benchmarks":
+        pytest.skip("it names options of the past, or of scripts")
+    text = page.read_text(encoding="utf-8")
+    every = set().union(*map(options_of, COMMANDS)) | {"--version"}
+    wrong = []
+    code = re.findall(r"```(?:sh|console|text)\n(.*?)```", text, re.DOTALL)
+    code += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    for snippet in code:
+        for line in snippet.splitlines():
+            named = re.match(r"(?:\$ )?semsearch ([a-z-]+)(.*)", line)
+            if named and named[1] in COMMANDS:
+                options, known = named[2].partition("#")[0], options_of(named[1])
+            elif line.startswith("--"):
+                options, known = line, every
+            else:
+                continue
+            wrong += [
+                f"{option}: {line}"
+                for option in re.findall(r"(?<!\S)--[a-z-]+", options)
+                if option not in known
+            ]
+    allowed = {"--no-deps", "--hypothesis-profile", "--only"}  # of pip, pytest and the benchmarks
+    assert [line for line in wrong if line.partition(":")[0] not in allowed] == []
 
 
 def test_python_page_has_every_public_name() -> None:
