@@ -1,4 +1,4 @@
-"""Reading a plain file and nothing else; writing one so that it is there whole or not at all; what the disk says."""
+"""Open regular files only, write a file whole or not at all, and report what the disk refuses."""
 
 import errno
 import io
@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -15,9 +15,9 @@ from semsearch.errors import SemsearchError
 
 
 def opened(path: Path) -> io.BufferedReader:
-    """A plain file to read, as long as it is now: one that grows meanwhile does not keep a reader for ever.
+    """Open a regular file for reading, up to its present length, so that a growing file comes to an end.
 
-    What has become a FIFO or a device since it was found is not waited for. Raises `OSError`.
+    Raises `OSError`, also for a FIFO or a device, without waiting for it.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = _Bounded(descriptor, os.fstat(descriptor).st_size)
@@ -30,7 +30,7 @@ def opened(path: Path) -> io.BufferedReader:
 
 
 class _Bounded(io.FileIO):
-    """A file that ends at `end`, whatever is written to it."""
+    """A file that ends at `end`, even while it grows."""
 
     def __init__(self, descriptor: int, end: int) -> None:
         super().__init__(descriptor)
@@ -47,12 +47,16 @@ class _Bounded(io.FileIO):
 
 
 @contextmanager
-def replacing(path: Path, *, like: Path | None = None) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` when the block ends, once it is on the disk; or never does.
+def replacing(path: Path, *, like: Path | None = None, through: str = "") -> Iterator[BinaryIO]:
+    """Yield a file to write to, which replaces `path` at the end of the block, or never if the block fails.
 
-    It has the permissions of `like`, or those of a new file. Raises `OSError`.
+    When this returns, the file and its name are on the disk. It has the permissions of `like`, or those of a new file.
+    It is written under the name `through` in the same folder, by default a name that does not exist; what an
+    interrupted write has left under a given name is overwritten. Raises `OSError`.
     """
-    temporary = path.with_name(f".semsearch-{uuid4().hex[:12]}")
+    temporary = path.with_name(through or f".semsearch-{uuid4().hex[:12]}")
+    if through:
+        temporary.unlink(missing_ok=True)
     try:
         with temporary.open("xb") as file:
             yield file
@@ -64,11 +68,23 @@ def replacing(path: Path, *, like: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    with suppress(PermissionError):  # a folder may be writable and not readable
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Does nothing on Windows, which cannot. Raises `OSError`."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """What the operating system says of writing in a folder, as one of our errors; a wait in vain is none."""
+    """Raise an `OSError` of the block, which writes in a folder, as `SemsearchError`; let `TimeoutError` pass."""
     try:
         yield
     except TimeoutError:
@@ -78,28 +94,3 @@ def disk(folder: Path) -> Iterator[None]:
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
         ) from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Put `text` in place of `path` at once, and on the disk before returning. Raises `OSError`."""
-    temporary = path.with_name(f".{path.name}.semsearch")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def sync(folder: Path) -> None:
-    """Have the entries of a folder on the disk, where the system can say so (Windows cannot)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import docx
 import pytest
 
 from semsearch.errors import UnreadableSource
-from semsearch.files import opened
+from semsearch.files import opened, replacing
 from semsearch.readers import Found, read, sandbox, walk
 from semsearch.types import Document, Skipped
 from tests.soundness import assert_sound
@@ -375,3 +376,49 @@ def test_everything_at_once(as_nobody: Path) -> None:
         assert {one.path for one in again.failed} == {one.path for one in report.failed}
         assert_sound(index)
     (top / "closed").chmod(0o700)
+
+
+# Writing a file whole or not at all
+
+
+def test_a_write_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is synced before it takes its name, and the folder after."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        calls.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("name"), replace(*names)))
+    path = tmp_path / "a.txt"
+    for through in ("", ".a.tmp"):
+        calls.clear()
+        (tmp_path / ".a.tmp").write_text("left by an interrupted write")
+        with replacing(path, through=through) as file:
+            file.write(b"new")
+            assert not path.exists() or path.read_bytes() == b"new"
+        assert calls == ["file", "name", "folder"]
+        assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    for through in ("", ".a.tmp"):
+        with pytest.raises(ZeroDivisionError), replacing(path, through=through) as file:
+            file.write(b"half")
+            raise ZeroDivisionError
+        assert path.read_text() == "old"
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_temporary_name_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / ".a.tmp").symlink_to(tmp_path / "victim")
+    with replacing(tmp_path / "a.txt", through=".a.tmp") as file:
+        file.write(b"new")
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert (tmp_path / "a.txt").read_text() == "new"

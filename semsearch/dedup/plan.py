@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.files import write_whole
+from semsearch.files import replacing
 from semsearch.strict_json import digest_of, load_json, one_of, source_of, storable, take
 from semsearch.types import TIERS, Group, Linkage, Tier
 
@@ -206,7 +206,8 @@ class Plan:
     def save(self, path: Path) -> None:
         """Write the plan to a file, which appears whole or not at all. SemsearchError where it cannot be written."""
         try:
-            write_whole(path, self.text())
+            with replacing(path) as file:
+                file.write(self.text().encode())
         except OSError as error:
             reason = error.strerror or str(error)
             raise SemsearchError(f"cannot write {path}: {reason}", "check the folder and the disk") from error

@@ -25,7 +25,7 @@ from typing import Any
 from semsearch.dedup.plan import Plan, PlanStep, SourceContent
 from semsearch.dedup.runs import QuarantineRun, RemovalMode, RemovedFile, run_of, runs
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.files import sync
+from semsearch.files import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,4 +399,4 @@ def _unlink(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
 def _sync_parents(paths: Iterable[Path]) -> None:
     for folder in {path.parent for path in paths}:
         with suppress(OSError):
-            sync(folder)
+            sync_folder(folder)

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from semsearch.dedup.plan import Plan
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.files import sync, write_whole
+from semsearch.files import replacing, sync_folder
 from semsearch.strict_json import digest_of, load_json, one_of, source_of, take
 
 FOLDER = "quarantine"
@@ -19,6 +19,7 @@ FOLDER = "quarantine"
 RemovalMode = Literal["move", "hardlink"]
 
 _MANIFEST, _IGNORE = "manifest.json", ".semsearchignore"
+_MANIFEST_TEMPORARY = f".{_MANIFEST}.semsearch"
 _FILES, _OUTSIDE = "files", "outside"
 """Of a run: what was below the folder of the sources, and what was named from the root."""
 _RUN = f"{'[0-9]' * 8}T{'[0-9]' * 6}Z-{'[0-9a-f]' * 8}"
@@ -72,10 +73,11 @@ class QuarantineRun:
             "removals": [asdict(removal) for removal in self.removals],
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / _MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+        with replacing(self.folder / _MANIFEST, through=_MANIFEST_TEMPORARY) as file:
+            file.write((json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
         # an ingest of a folder around it sees no copies
         (self.folder / _IGNORE).write_text("*\n", encoding="utf-8")
-        sync(self.folder.parent)
+        sync_folder(self.folder.parent)
 
     def sweep(self, base: Path) -> None:
         """Clear away what was half-made when a process was killed: links and copies on their way, empty runs."""
@@ -145,6 +147,6 @@ def _read(path: Path) -> QuarantineRun:
 
 
 def _remove(folder: Path) -> None:
-    for name in (f".{_MANIFEST}.semsearch", _IGNORE, _MANIFEST):
+    for name in (_MANIFEST_TEMPORARY, _IGNORE, _MANIFEST):
         (folder / name).unlink(missing_ok=True)
     folder.rmdir()
