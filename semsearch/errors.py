@@ -1,8 +1,7 @@
-"""Every error a user can cause, as one family.
+"""Every error that a user can cause, as one family.
 
-`SemsearchError` is the root: a message that says what and which, a hint that says what next, and the exit
-code the command line ends with. A dependency's exception is translated where the dependency is owned
-(`raise ... from error`), so nothing else reaches a caller.
+The root is `SemsearchError`: a message, a hint that says what to do, and the exit code of the command line. The module
+that owns a dependency translates its exceptions (`raise ... from error`), so nothing else reaches a caller.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ _DISTRIBUTIONS = {"sentence_transformers": "sentence-transformers", "sklearn": "
 
 
 class SemsearchError(Exception):
-    """Something semsearch could not do; `str()` is the message, `hint` the way on (may be empty)."""
+    """Any failure of semsearch. `str()` is the message; `hint` says what to do, and may be empty."""
 
     exit_code = 1
 
@@ -23,13 +22,13 @@ class SemsearchError(Exception):
 
 
 class InvalidInput(SemsearchError):
-    """An argument that cannot mean anything: a missing path, a threshold of 7, a column that is not there."""
+    """An argument that is not valid: a missing path, a threshold of 7, a column that does not exist."""
 
     exit_code = 2
 
 
 class UnreadableSource(SemsearchError):
-    """A source that exists but cannot be read (permission, a broken PDF, malformed JSON); the rest goes on."""
+    """A source that exists but cannot be read: no permission, a broken PDF, malformed JSON. Others are read."""
 
     exit_code = 3
 
@@ -43,25 +42,25 @@ class MissingExtra(SemsearchError):
 
 
 class IndexNotFound(SemsearchError):
-    """No index where one was asked for."""
+    """A folder without an index where one is needed."""
 
     exit_code = 10
 
 
 class IndexLocked(SemsearchError):
-    """Another process is writing to the index."""
+    """An index that another process is using."""
 
     exit_code = 11
 
 
 class FingerprintMismatch(SemsearchError):
-    """The index was made with another model or other settings than those asked for."""
+    """An index that was made with another model or other settings than those given."""
 
     exit_code = 12
 
 
 class IndexDamaged(SemsearchError):
-    """Files of the index are missing, truncated or contradict each other."""
+    """An index whose files are missing, corrupt, or contradict each other."""
 
     exit_code = 13
 

@@ -42,15 +42,15 @@ from semsearch.storage.index_dir import (
     JOIN,
     QUARANTINE,
     Status,
-    existing,
+    create_index_dir,
+    disk_usage,
     locate,
-    make,
     open_library,
     require_fingerprint,
-    sizes,
+    require_index,
     vectors_of,
 )
-from semsearch.storage.lock import writing
+from semsearch.storage.lock import write_lock
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import PairSample, sample_pairs
 from semsearch.tuning.saved import save
@@ -119,7 +119,7 @@ class Index:
         at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the model cannot be loaded.
         """
         folder = Path(folder).absolute()
-        made = make(folder, lambda: embedder or load_embedder(model, dtype))
+        made = create_index_dir(folder, lambda: embedder or load_embedder(model, dtype))
         return cls(folder, embedder=made, wait=wait)
 
     @classmethod
@@ -138,7 +138,7 @@ class Index:
         `IndexNotFound`; `IndexDamaged`; and `FingerprintMismatch` when `model`, `dtype` or the fingerprint of
         `embedder` is given and is not the index's.
         """
-        found = existing(folder)
+        found = require_index(folder)
         index = cls(found, embedder=embedder, fetch=model is not None, wait=wait)
         asked = {"model": model and model_name(model, str(index._settings["model"])), "dtype": dtype}
         for name, value in asked.items():
@@ -520,7 +520,7 @@ class Index:
             folder=self.folder,
             settings=dict(self._settings),
             counts=self._library.counts(),
-            bytes=sizes(self.folder),
+            bytes=disk_usage(self.folder),
             last_ingest=self._library.setting("last_ingest"),
             threshold=self.threshold,
             classifier=self.classifier,
@@ -552,7 +552,7 @@ class Index:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the write lock, and finalize the vector engine at the end; after an error the next writer proves it."""
-        with writing(self.folder, self._wait):
+        with write_lock(self.folder, self._wait):
             try:
                 yield
             except BaseException:

@@ -11,18 +11,18 @@ _KINDS = {str: "a text", int: "a whole number", float: "a number", list: "a list
 
 
 def load_json(text: str | bytes) -> Any:
-    """JSON to the letter of RFC 8259, and no name twice in an object; InvalidInput otherwise."""
+    """Parse JSON strictly by RFC 8259. Raises `InvalidInput` for anything else, and for a name that occurs twice."""
 
     def unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
         names: dict[str, Any] = {}
         for name, value in members:
             if name in names:
-                raise InvalidInput(f"{name[:80]!r} is there twice in one object")
+                raise InvalidInput(f"{name[:80]!r} occurs twice in one object")
             names[name] = value
         return names
 
     def constant(name: str) -> None:
-        raise InvalidInput(f"{name} is no number of JSON")
+        raise InvalidInput(f"{name} is not a JSON number")
 
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
@@ -36,7 +36,7 @@ def load_json(text: str | bytes) -> Any:
 
 
 def take(value: Any, at: str, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """`value` as an object with exactly the members `kinds`; InvalidInput, which says `at`, otherwise."""
+    """Return `value` as an object with exactly the members `kinds`. Raises `InvalidInput` that names the place `at`."""
     if not isinstance(value, dict):
         raise InvalidInput(f"{at}: not an object")
     for name in kinds.keys() ^ value.keys():
@@ -49,30 +49,30 @@ def take(value: Any, at: str, kinds: Mapping[str, type]) -> dict[str, Any]:
 
 
 def one_of(choices: Iterable[Any], value: str, at: str) -> Any:
-    """`value` where it is one of `choices`."""
+    """Return `value` if it is one of `choices`. Raises `InvalidInput`."""
     if value not in choices:
-        raise InvalidInput(f"{at}: {value[:80]!r} is none of {', '.join(choices)}")
+        raise InvalidInput(f"{at}: {value[:80]!r} is not one of {', '.join(choices)}")
     return value
 
 
 def storable(text: str, at: str) -> str:
-    """`text` where it has no half of a surrogate pair, which JSON can say and nothing can hold."""
+    """Return `text` if it can be encoded: JSON can write half a surrogate pair. Raises `InvalidInput`."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidInput(f"{at}: {text[:80]!r} is no valid text") from None
+        raise InvalidInput(f"{at}: {text[:80]!r} is not valid text") from None
     return text
 
 
 def source_of(key: str, at: str) -> str:
-    """`key` where it can be a source's, which has one spelling: no `..`, no `.`, no `//`, no final `/`."""
+    """Return `key` if it can name a source: without `..`, `.`, `//` or a final `/`. Raises `InvalidInput`."""
     if "\0" in key or not {"", ".", ".."}.isdisjoint(key.removeprefix("/").split("/")):
-        raise InvalidInput(f"{at}: {key[:80]!r} is no name of a source")
+        raise InvalidInput(f"{at}: {key[:80]!r} is not the name of a source")
     return storable(key, at)
 
 
 def digest_of(text: str, at: str) -> str:
-    """`text` where it is a SHA-256 in hex, as `hashlib` writes it."""
+    """Return `text` if it is a SHA-256 in lower-case hexadecimal. Raises `InvalidInput`."""
     if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise InvalidInput(f"{at}: {text[:80]!r} is no SHA-256")
+        raise InvalidInput(f"{at}: {text[:80]!r} is not a SHA-256")
     return text

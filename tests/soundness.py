@@ -1,4 +1,4 @@
-"""What must hold for every index after every write. The one test file that looks behind the public names."""
+"""Assertions that hold for every index after every write. They look behind the public names."""
 
 from contextlib import closing
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from semsearch.index import Index
 from semsearch.storage.library import full_text_problems
-from semsearch.storage.library.connection import connected
+from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import FullText
 from semsearch.storage.vectors.chroma import ChromaEngine
 
@@ -15,8 +15,8 @@ _PAGE = 5_000
 
 
 def assert_sound(index: Index) -> None:
-    """The Library is whole and has no leftovers, and Chroma holds exactly what it publishes."""
-    with closing(connected(index.folder / "library.sqlite3")) as library:
+    """Assert that the Library is whole, without leftovers, and that Chroma holds exactly what it publishes."""
+    with closing(connect(index.folder / "library.sqlite3")) as library:
         assert library.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert library.execute("PRAGMA foreign_key_check").fetchall() == []
         assert library.execute("SELECT * FROM outbox").fetchall() == [], "Chroma has yet to be told something"
@@ -45,7 +45,7 @@ def assert_sound(index: Index) -> None:
 
 
 def assert_holds(vectors: ChromaEngine, expected: dict[str, list[Any]]) -> None:
-    """Chroma holds these passages and nothing else."""
+    """Assert that Chroma holds these passages and nothing else."""
     ids = list(vectors.ids())
     assert len(ids) == vectors.count() == len(set(ids))
     assert set(ids) == expected.keys()

@@ -30,13 +30,13 @@ FOREVER = 1 << 40
 SECONDS = 300
 """A command that takes longer hangs."""
 CODES = {0, 1, 2, 3, 12, 13}
-"""What a command may end with that meets a fault; 2 or 3 where it could not read a file that it was given."""
+"""The exit codes of a command that meets a fault; 2 or 3 where it could not read a file that it was given."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended in a process of its own: the signal or 0, the exit code, what it said; and the fault it met,
-    of so many calls that could have failed."""
+    """The end of a command in a separate process: the signal or 0, the exit code, the output, and the fault it met, out
+    of the number of calls that could have failed."""
 
     signal: int
     code: int = -1
@@ -184,7 +184,7 @@ ANYTHING = ("query", "--mode", "lexical", "-k", "5000", "--expand", "--jsonl", "
 
 
 def contents(folder: Path) -> dict[str, list[str]]:
-    """What an index of the folder must hold: by source, the texts of its file."""
+    """Return what an index of the folder must hold: by source, the texts of its file."""
     texts = {}
     for path in sorted((folder / "docs").rglob("*")):
         if path.suffix == ".jsonl":
@@ -239,7 +239,7 @@ def whole(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepared(whole: Path, folder: Path, name: str, server: Server) -> dict[str, list[str]]:
-    """Make a copy of the whole folder, just before a command; returns what its index holds."""
+    """Copy the whole folder as it is just before a command. Return what its index holds."""
     shutil.copytree(whole, folder, dirs_exist_ok=True)
     if name == "undo":
         assert server.run(folder, "apply", "notes.json").code == 0
@@ -250,7 +250,7 @@ def prepared(whole: Path, folder: Path, name: str, server: Server) -> dict[str, 
 
 
 def held(server: Server, folder: Path) -> dict[str, list[str]]:
-    """Every passage that a query finds, by source."""
+    """Return every passage that a query finds, by source."""
     ended = server.run(folder, *ANYTHING)
     assert (ended.signal, ended.code) == (0, 0), ended.said
     texts: dict[str, list[str]] = {}
@@ -261,7 +261,7 @@ def held(server: Server, folder: Path) -> dict[str, list[str]]:
 
 
 def assert_told(ended: Ended, case: str) -> None:
-    """The command has ended as it should: by itself, with a code of ours, a reason, and no traceback."""
+    """Assert that the command ended by itself, with a code of ours, a reason, and without a traceback."""
     assert ended.signal == 0, (case, signal.Signals(ended.signal).name)
     assert ended.code in CODES, (case, ended)
     assert "Traceback" not in ended.said, (case, ended.said)
@@ -269,7 +269,7 @@ def assert_told(ended: Ended, case: str) -> None:
 
 
 def assert_kept(server: Server, folder: Path, before: dict[str, list[str]], case: str) -> None:
-    """Every source is as it was or as it is, whole; and once nothing fails any more, all is well without a repair."""
+    """Assert that every source is whole, old or new, and that the next ingest needs no repair."""
     after = contents(folder)
     left = held(server, folder)
     for source in before.keys() | after.keys():
@@ -331,7 +331,7 @@ ROOMS = {
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 64 MB."""
+    """A separate file system of 64 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]

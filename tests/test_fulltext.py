@@ -1,4 +1,4 @@
-"""Full-text search: what words are found by, and BM25 against a reference that counts words one by one."""
+"""Full-text search: the terms of a text, and BM25 against a reference that counts words one by one."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsearch.storage.library import fulltext
-from semsearch.storage.library.connection import connected
+from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import FullText, stemmed
 from semsearch.text.analyzer import LONGEST_TERM, index_terms, normalize, phrase_pattern, query_terms
 
@@ -77,7 +77,7 @@ WORDS = ["amber", "birch", "cedar", "dune", "fern", "the", "组件", "数", "iri
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FullText]:
     monkeypatch.setattr(fulltext, "_SEGMENT", 5)
     monkeypatch.setattr(fulltext, "_LARGEST", 40)
-    with closing(connected(tmp_path / "shelf", create=True)) as db:
+    with closing(connect(tmp_path / "shelf", create=True)) as db:
         db.execute("BEGIN")
         for statement in fulltext.SCHEMA.split(";\n"):
             db.execute(statement)
@@ -100,7 +100,7 @@ def reference(texts: dict[int, str], terms: list[str]) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_equal_the_definition_whatever_was_added_and_struck_out(shelf: FullText, seed: int) -> None:
+def test_scores_equal_the_definition_after_any_changes(shelf: FullText, seed: int) -> None:
     draw, texts, next_number = random.Random(seed), dict[int, str](), 1
     for _ in range(30):
         if draw.random() < 0.3 and texts:

@@ -81,7 +81,7 @@ def reasons(path: Path) -> list[str]:
     return [item.reason for item in items if isinstance(item, Skipped)]
 
 
-# What is parsed in a process of its own
+# Files that are parsed in a separate process
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_parser_that_dies_is_named_and_replaced(
         assert reasons(fine) == ["no process to parse it in: No such file or directory"]
 
 
-def test_an_entity_is_neither_expanded_without_end_nor_read_from_a_file(tmp_path: Path) -> None:
+def test_an_entity_is_neither_expanded_nor_read_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("the password")
     entities = b"".join(

@@ -1,4 +1,4 @@
-"""The Library by itself: versions, the outbox, and that nothing half-done is ever seen."""
+"""The Library: versions, the outbox, threads, errors, and that a reader never sees half a write."""
 
 import sqlite3
 import subprocess
@@ -122,7 +122,7 @@ def test_missing_takes_more_digests_than_a_statement_can_bind(library: Library) 
     )
 
 
-def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
+def test_gc_drops_what_nothing_published_needs(library: Library) -> None:
     publish(library, "a", [["kept", "dropped"]])
     stage(library, "b", [["cut off"]])
     publish(library, "a", [["kept"]])
@@ -135,7 +135,7 @@ def test_sweep_drops_what_nothing_published_needs(library: Library) -> None:
     }
 
 
-def test_a_passage_without_a_vector_is_refused_and_nothing_of_its_batch_is_stored(library: Library) -> None:
+def test_add_without_a_vector_stores_nothing_of_the_batch(library: Library) -> None:
     version = library.begin_source("a", STATE)
     batch = [(version, document("a", 0, ["good"])), (version, document("a", 1, ["bad"]))]
     with pytest.raises(SemsearchError, match="no vector"):
@@ -178,7 +178,7 @@ def test_passages_where(library: Library) -> None:
     assert len(empty) == 0
 
 
-def test_layout_by_hand(library: Library) -> None:
+def test_passage_matrix_by_hand(library: Library) -> None:
     publish(library, "b", [["same", "längere"], ["x"]], first=5)
     publish(library, "a", [["same"]])
     stage(library, "c", [["unseen"]])
@@ -211,7 +211,7 @@ def test_a_library_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "library.sqlite3").write_bytes(b"not a database at all" * 100)
     with pytest.raises(IndexDamaged, match=r"library\.sqlite3"):
         Library(tmp_path / "library.sqlite3")
@@ -570,7 +570,7 @@ class Versions(RuleBasedStateMachine):
         self.model.pop(key, None)
 
     @rule()
-    def sweep(self) -> None:
+    def gc(self) -> None:
         self.library.gc()
         texts = {text for source, _ in self.model.values() for document in source for text in document}
         assert self.library.counts()["vectors"] == len(texts)

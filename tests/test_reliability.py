@@ -1,4 +1,4 @@
-"""What docs/reliability.md promises: kills, damage, several processes, a full disk, a folder that cannot be written.
+"""The promises of docs/reliability.md: kills, damage, several processes, a full disk, a read-only folder.
 
 The full counts take long: SEMSEARCH_KILLS=300 for the kills, SEMSEARCH_DAMAGE=20 for the places of each file.
 """
@@ -29,7 +29,7 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
 from semsearch.search import corpus
-from semsearch.storage.check import mend
+from semsearch.storage.check import salvage_damaged
 from semsearch.storage.vectors import chroma_store, sync
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
@@ -47,7 +47,7 @@ def start(work: Callable[..., None], *arguments: Any) -> Any:
 
 
 def outcome(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a process of its own, or the error it ends with; a death of that is our failure."""
+    """Return the result of a function in a separate process, or its error. The test fails if the process dies."""
     ours, theirs = fresh.Pipe(duplex=False)
     process = start(_answer, theirs, work, arguments)
     theirs.close()
@@ -82,7 +82,7 @@ BY_STATEMENT = (
 
 
 class Marking(TinyEmbedder):
-    """Says when it is at work."""
+    """An embedder that says when it is at work."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
@@ -98,9 +98,9 @@ class Marking(TinyEmbedder):
 
 
 def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) -> None:
-    """An ingest that is killed some time after it has come to a phase for the n-th time.
+    """Ingest, and be killed some time after a phase is reached for the n-th time.
 
-    `at` says what it was at: reading or embedding, or writing, which goes on beside that.
+    `at` says what it was doing: reading or embedding, and writing, which another thread does.
     """
 
     def note(phase: str, writing: bool = False) -> None:
@@ -133,7 +133,7 @@ def ingest_all(folder: Path) -> None:
 
 
 def found(folder: Path) -> set[tuple[str, str]]:
-    """Every passage that a query finds."""
+    """Return every passage that a query finds."""
     with open_index(folder / FOLDER) as index:
         return {
             (hit.source, hit.text) for hit in index.query("word", k=10_000, collapse=False, per_document=None)
@@ -141,7 +141,7 @@ def found(folder: Path) -> set[tuple[str, str]]:
 
 
 def proved(folder: Path) -> dict[str, list[str]]:
-    """The texts of every source of an index that is sound."""
+    """Return the texts of every source of an index that is sound."""
     with open_index(folder / FOLDER) as index:
         assert_sound(index)
         texts: dict[str, list[str]] = {}
@@ -167,7 +167,7 @@ def write_table(path: Path, version: int, rows: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, list[str]]:
-    """What an index of the folder must hold: by source, the rows of its file."""
+    """Return what an index of the folder must hold: by source, the rows of its file."""
     return {
         f"docs/{path.name}": sorted(json.loads(line)["text"] for line in path.read_text().splitlines())
         for path in (folder / "docs").iterdir()
@@ -219,7 +219,7 @@ def checked(folder: Path) -> list[str]:
 
 
 def stored(folder: Path) -> set[tuple[str, str, str, bytes]]:
-    """Every passage of an index with its name, text and vector."""
+    """Return every passage of an index with its name, text and vector."""
     with open_index(folder) as index:
         hits = index.query("word", k=100_000, collapse=False, per_document=None)
         vectors = index._library.vectors_of([hit.passage_id for hit in hits])
@@ -273,7 +273,7 @@ def repaired(folder: Path) -> bool:
 
 
 def spots(name: Path, size: int, draw: random.Random) -> list[tuple[Path, str, int]]:
-    """Where to damage a file, and how: a truncation, or a bit of a byte. Few are one or the other."""
+    """Return places and kinds of damage to a file: a truncation or a flipped bit; of few places, one or the other."""
     kinds = ("truncate", "flip") if PLACES > 1 else draw.choice([("truncate",), ("flip",)])
     return [(name, kind, draw.randrange(size)) for _ in range(PLACES if size else 0) for kind in kinds]
 
@@ -324,8 +324,8 @@ def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: P
         shutil.rmtree(folder)
 
 
-def test_a_graph_that_a_writer_may_have_left_halfway_is_made_anew(whole: Path, tmp_path: Path) -> None:
-    """No seal, and the graph is not as it was last sealed: which of its links were written, nothing tells."""
+def test_a_graph_of_an_interrupted_writer_is_rebuilt(whole: Path, tmp_path: Path) -> None:
+    """The graph differs from its last seal, which is broken: nothing tells which links were written."""
     for name, anew in (("untouched", False), ("halfway", True)):
         folder = tmp_path / name / FOLDER
         shutil.copytree(whole / FOLDER, folder)
@@ -339,7 +339,7 @@ def test_a_graph_that_a_writer_may_have_left_halfway_is_made_anew(whole: Path, t
 
 
 def churned(folder: Path, rounds: int) -> int:
-    """The size of the graph of 1,200 passages that were all replaced in each of some rounds."""
+    """Return the size of the graph of 1,200 passages that were all replaced in each round."""
     chroma_store._DELETED = 0
     for number in range(rounds):
         write_table(folder / "docs" / "rows.jsonl", number, 1_200)
@@ -358,7 +358,7 @@ def test_a_graph_does_not_grow_with_what_is_replaced(whole: Path, tmp_path: Path
 
 
 def command(*arguments: str | Path, code: int, **options: Any) -> str:
-    """Run the command line; returns what it says on standard error, which is no traceback."""
+    """Run the command line. Return its standard error, which is not a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "semsearch", *map(str, arguments)], capture_output=True, text=True, **options
     )
@@ -386,7 +386,7 @@ def test_check_names_what_is_wrong_and_ends_with_13(whole: Path, tmp_path: Path)
         "DELETE FROM segments",
     ],
 )
-def test_full_text_search_that_is_not_what_was_stored_is_made_anew(tmp_path: Path, rot: str) -> None:
+def test_full_text_search_that_has_rotted_is_rebuilt(tmp_path: Path, rot: str) -> None:
     (tmp_path / "docs").mkdir()
     for name, text in (("a", "a heron, a heron and a teapot"), ("b", "one heron"), ("c", "the teapot")):
         (tmp_path / "docs" / f"{name}.txt").write_text(text)
@@ -469,7 +469,7 @@ def test_two_ingests_and_twenty_queries_at_once(tmp_path: Path) -> None:
 
 
 def ingest_within(folder: Path, limit: int) -> str:
-    """An ingest that may write no file beyond some bytes, as on a disk that is full."""
+    """Ingest with a limit on the size of files, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     with open_index(folder / FOLDER) as index:
@@ -497,7 +497,7 @@ def test_a_full_disk_is_an_error_and_the_old_state_stays(whole: Path, tmp_path: 
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """A folder that nobody can write to, whoever asks: for the superuser that takes a mount."""
+    """Make a folder read-only, for the superuser too, which takes a mount."""
     if os.geteuid():
         paths = [folder, *folder.rglob("*")]
         modes = [path.stat().st_mode for path in paths]
@@ -554,7 +554,7 @@ def test_the_files_of_a_newer_chroma_are_left_alone(whole: Path, tmp_path: Path)
 
 
 def salvaged(folder: Path) -> tuple[str, ...] | None:
-    saved = mend(folder / FOLDER, wait=0)
+    saved = salvage_damaged(folder / FOLDER, wait=0)
     return saved and saved.lost
 
 

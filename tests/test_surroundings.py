@@ -1,4 +1,4 @@
-"""What stands around semsearch: folders, environments, indexes and networks that are not to be trusted."""
+"""Surroundings that cannot be trusted: folders, environments, indexes and networks."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def run_all(
 
 
 def exits(output: bytes) -> list[int]:
-    """The exit codes of what `run_all` ran."""
+    """Return the exit codes of the commands that `run_all` ran."""
     return [int(code) for code in re.findall(rb"^\[exit (\d+)\]", output, re.MULTILINE)]
 
 
@@ -186,7 +186,7 @@ def test_no_command_opens_a_connection(notes: Path) -> None:
 
 
 class Bomb:
-    """What pickle would call on loading."""
+    """An object whose loading calls a function."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -258,7 +258,7 @@ for act in (
         assert_sound(index)
 
 
-def test_no_embedding_function_that_a_collection_names_is_ever_made(tmp_path: Path, notes: Path) -> None:
+def test_an_embedding_function_of_a_collection_is_never_made(tmp_path: Path, notes: Path) -> None:
     with create_index(tmp_path / ".semsearch") as index:
         index.ingest([notes])
     named = {"type": "known", "name": "evil", "config": {"marker": str(tmp_path / "made")}}
@@ -371,7 +371,7 @@ HOSTILE = {
 RAW = re.compile(
     "\x1b\\]|\x1b\\[6666|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\rFAKE"
 )
-"""What those texts and names would do to a terminal, and no command of ours says of itself."""
+"""Bytes of those texts and names that would reach a terminal, and that no command writes by itself."""
 ESCAPED = "\x1b[6666n"
 TALK = [
     ["ingest", ".", "-v"],

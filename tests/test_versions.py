@@ -1,4 +1,4 @@
-"""Indexes that another release has made: brought up to date with a backup beside them, or refused."""
+"""Indexes that another release made: updated, with a backup next to them, or refused."""
 
 import sqlite3
 from contextlib import closing
@@ -10,7 +10,7 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.errors import FingerprintMismatch
 from semsearch.index import FOLDER
-from semsearch.storage.check import mend
+from semsearch.storage.check import salvage_damaged
 
 FIRST = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -64,7 +64,7 @@ TABLES = {
 
 
 def age(folder: Path) -> None:
-    """Make an index what the first version of the Library would have: no checksums, headings or seal."""
+    """Turn an index into one of the first version: without checksums, headings and seal."""
     library, old = folder / "library.sqlite3", folder / "old"
     with closing(sqlite3.connect(old)) as db:
         db.executescript(FIRST)
@@ -100,7 +100,7 @@ def aged(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_index_of_the_first_version_is_brought_up_to_date(aged: Path) -> None:
+def test_an_index_of_the_first_version_is_updated(aged: Path) -> None:
     with open_index(aged / FOLDER) as index:
         assert {hit.source for hit in index.query("the words", k=9, collapse=False, per_document=None)} == {
             "a.md",
@@ -117,8 +117,8 @@ def test_an_index_of_the_first_version_is_brought_up_to_date(aged: Path) -> None
         assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_full_text_search_of_the_third_version_is_made_anew(aged: Path) -> None:
-    """That had no checksums: what is there is not taken over, whatever it is."""
+def test_full_text_search_of_the_third_version_is_rebuilt(aged: Path) -> None:
+    """It had no checksums, so nothing of it is kept."""
     open_index(aged / FOLDER).close()
     with closing(sqlite3.connect(aged / FOLDER / "library.sqlite3")) as library:
         library.executescript(THIRD)
@@ -131,8 +131,8 @@ def test_full_text_search_of_the_third_version_is_made_anew(aged: Path) -> None:
     assert (aged / FOLDER / "library.sqlite3.v3").exists()
 
 
-def test_a_repair_of_an_older_version_saves_nothing_that_is_sound(aged: Path) -> None:
-    assert mend(aged / FOLDER, wait=0) is None
+def test_a_repair_of_a_sound_older_version_saves_nothing(aged: Path) -> None:
+    assert salvage_damaged(aged / FOLDER, wait=0) is None
     with open_index(aged / FOLDER) as index:
         assert index.sources() == ["a.md", "b.md"]
         assert index.check().sound

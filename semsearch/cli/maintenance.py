@@ -63,10 +63,10 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     The next ingest reads all files and embeds the lost texts.
     """
     from semsearch.index import Index, locate
-    from semsearch.storage.check import mend
+    from semsearch.storage.check import salvage_damaged
 
     found = locate(folder)
-    saved = mend(found, wait=wait) if found and (found / "library.sqlite3").exists() else None
+    saved = salvage_damaged(found, wait=wait) if found and (found / "library.sqlite3").exists() else None
     if saved is not None:
         render.talk(f"the Library was damaged; the damaged file is kept as {render.relative(saved.backup)}")
         render.talk(

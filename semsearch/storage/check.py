@@ -1,4 +1,4 @@
-"""Proving an index sound: all the Library says, and all that Chroma holds; and saving what is left of a Library."""
+"""Verify an index: everything in the Library and in its vector engine; and save what is left of a damaged Library."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from semsearch.storage.library import (
     outdated,
     salvage,
 )
-from semsearch.storage.lock import writing
+from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.sync import VectorSync
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at, what is wrong with it, and what was seen."""
+    """The result of one check: its `subject`, the `problems` found, and a `note` on what was checked."""
 
     subject: str
     problems: tuple[str, ...] = ()
@@ -30,19 +30,19 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `Index.check` found in the index in `folder`."""
+    """The results of `Index.check` for the index in `folder`."""
 
     folder: Path
     findings: tuple[CheckResult, ...]
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """True where no check found a problem."""
         return not any(finding.problems for finding in self.findings)
 
 
 def check(folder: Path, library: Library, vectors: VectorSync) -> CheckReport:
-    """Look at everything. The write lock must be held: what a writer that was cut off has left is completed first."""
+    """Check everything, after finishing what an interrupted writer left. The caller holds the write lock."""
     return CheckReport(folder, tuple(_findings(library, vectors)))
 
 
@@ -52,12 +52,12 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
     if not problems:
         problems = content_problems(library.path)
         counts = library.counts()
-        note = f"{counts['passages']:,} texts and {counts['vectors']:,} vectors are what was stored"
+        note = f"{counts['passages']:,} texts and {counts['vectors']:,} vectors are as they were stored"
         yield CheckResult("content", tuple(problems), "" if problems else note)
-    if problems:  # neither is Chroma completed from a Library that is damaged, nor compared with it
+    if problems:  # a damaged Library is neither copied to the vector engine nor compared with it
         return
     problems = full_text_problems(library.path)
-    yield CheckResult("words", tuple(problems), "" if problems else "full-text search is what was stored")
+    yield CheckResult("words", tuple(problems), "" if problems else "full-text search is as it was stored")
     left = vectors.unfinished
     try:
         vectors.recover()
@@ -65,25 +65,29 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
     except IndexDamaged as error:
         yield CheckResult("unfinished", (str(error),))
         return
-    yield CheckResult("unfinished", (), "what a run that was cut off had left is done" if left else "nothing")
+    yield CheckResult("unfinished", (), "what an interrupted run left is done" if left else "nothing")
     yield CheckResult(
-        "files", tuple(vectors.file_problems()), "Chroma's files are as the last writer left them"
+        "files", tuple(vectors.file_problems()), "the vector engine's files are as the last write left them"
     )
     proof = vectors.prove()
     if proof.problems:
         yield CheckResult("vectors", proof.problems)
     else:
-        note = f"{proof.passages:,} passages, their vectors, texts and places in Chroma"
+        note = f"{proof.passages:,} passages have their vectors, texts and places in the vector engine"
         yield CheckResult("vectors", (), note)
         yield CheckResult("graph", (), f"{proof.found:,} of {proof.asked:,} passages find themselves")
-    strays = tuple(f"{name} belongs to nothing" for name in vectors.strays())
-    yield CheckResult("strays", strays, "no folder that belongs to nothing")
+    strays = tuple(f"nothing uses {name}" for name in vectors.strays())
+    yield CheckResult("strays", strays, "every folder is used")
 
 
-def mend(folder: Path, *, wait: float) -> Salvage | None:
-    """Save what can be read of the Library of the index in `folder`, which is not open; None where it is sound."""
+def salvage_damaged(folder: Path, *, wait: float) -> Salvage | None:
+    """Save what can be read of a damaged Library. Return None where it is sound.
+
+    The index in `folder` is not open. Raises `IndexLocked` where the write lock is not free after `wait` seconds, and
+    `IndexDamaged` where nothing can be saved.
+    """
     path = folder / "library.sqlite3"
-    with writing(folder, wait):
+    with write_lock(folder, wait):
         if outdated(path) and not database_problems(path):
             migrate(path)
         if not (database_problems(path) or content_problems(path)):

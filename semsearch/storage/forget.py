@@ -1,4 +1,4 @@
-"""Forgetting sources so that no file of the index holds their texts or vectors, and looking whether that is so."""
+"""Forget sources so that no file of the index holds their texts or vectors, and verify it."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from semsearch.files import disk
-from semsearch.storage.library import Library, every_text, holdings
+from semsearch.storage.library import Library, every_text, stored_of
 from semsearch.storage.vectors.sync import VectorSync
 
 _PIECE, _SHORTEST = 32, 8
@@ -16,10 +16,10 @@ _BLOCK = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was forgotten, and what a look for it found.
+    """The result of forgetting: the numbers of forgotten `sources` and `passages`, and what a search for them found.
 
-    `pieces` is how many pieces of texts and vectors were looked for in `files` files, and `left` the files that hold
-    any of them, by their paths in the index. What other sources say as well was not looked for, nor `short` texts.
+    The search looks for `pieces` pieces of the texts and vectors in `files` files. `left` lists the files that hold
+    any, by their paths in the index. Text that other sources have too is not searched for, nor are `short` texts.
     """
 
     sources: int
@@ -39,11 +39,12 @@ def forget(
     *,
     verify: bool,
 ) -> Forgotten:
-    """Remove sources, and make every file that held them anew. The write lock must be held.
+    """Remove sources, and rewrite every file of the index that held them. The caller holds the write lock.
 
-    `caches` are files of the index that can be done without; older versions of the Library go as well.
+    Files that match a glob of `caches` are deleted, and so are older versions of the Library. With `verify`, search
+    all files for the texts and vectors. Raises the errors of `Library` and `VectorSync`.
     """
-    held = list(holdings(library.path, keys))
+    held = list(stored_of(library.path, keys))
     library.remove(keys)
     library.gc()
     library.compact()
@@ -59,12 +60,12 @@ def forget(
     lost = {vector for *_, digest, vector in held if digest in gone}
     pieces = {piece for text in texts for piece in _pieces(text.encode())}
     pieces = {piece for piece in pieces if len(piece) >= _SHORTEST}
-    pieces -= _Sought(pieces).among(_joined(every_text(library.path)))
+    pieces -= _Finder(pieces).found_in(_joined(every_text(library.path)))
     pieces |= {piece for vector in lost for piece in _pieces(vector)}
-    sought = _Sought(pieces)
+    finder = _Finder(pieces)
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     with disk(folder):
-        left = [path for path in paths if sought.among(_blocks(path))]
+        left = [path for path in paths if finder.found_in(_blocks(path))]
     return Forgotten(
         len(keys),
         len(held),
@@ -76,13 +77,13 @@ def forget(
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:
-    """Pieces of 32 bytes, one after the other: a database breaks long values up, but not so small."""
+    """Yield consecutive pieces of 32 bytes: a database splits long values, but into larger parts."""
     for start in range(0, max(1, len(content) - _PIECE + 1), _PIECE):
         yield content[start : start + _PIECE]
 
 
-class _Sought:
-    """Pieces of bytes to look for, at least eight bytes each, at any place of others."""
+class _Finder:
+    """Finds pieces of at least eight bytes at any place in other bytes."""
 
     def __init__(self, pieces: Collection[bytes]) -> None:
         self._pieces: dict[int, list[bytes]] = {}
@@ -92,8 +93,8 @@ class _Sought:
         self._first = np.zeros(1 << 16, bool)
         self._first[(self._beginnings & np.uint64(0xFFFF)).astype(np.int64)] = True
 
-    def among(self, blocks: Iterable[bytes]) -> set[bytes]:
-        """The pieces that occur in some bytes, given as blocks."""
+    def found_in(self, blocks: Iterable[bytes]) -> set[bytes]:
+        """Return the pieces that occur in some bytes, given as blocks."""
         found: set[bytes] = set()
         before = b""
         for block in blocks:
@@ -120,7 +121,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _joined(texts: Iterable[str]) -> Iterator[bytes]:
-    """Texts as blocks of bytes; none runs into the next."""
+    """Yield texts as blocks of bytes, with zeros between two texts."""
     waiting: list[bytes] = []
     size = 0
     for text in texts:

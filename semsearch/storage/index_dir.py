@@ -1,4 +1,4 @@
-"""The folder that an index lives in: finding it, making it, opening it, and what is in it."""
+"""The folder of an index: find it, create it, open it, and list what is in it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from semsearch.embedding.canary import same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, migrate, outdated
-from semsearch.storage.lock import writing
+from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
 from semsearch.storage.vectors.seal import FOLDER as CHROMA
 from semsearch.storage.vectors.sync import VectorSync
@@ -23,9 +23,9 @@ from semsearch.storage.vectors.sync import VectorSync
 FOLDER = ".semsearch"
 ENVIRONMENT = "SEMSEARCH_INDEX"
 QUARANTINE = "quarantine"
-"""The folder of an index that holds what `apply` moved away."""
+"""The folder within an index that holds the files that `apply` moved."""
 JOIN = "join.npz"
-"""What `dedup` has compared."""
+"""The file within an index that keeps the comparisons of `dedup`."""
 _LIBRARY = "library.sqlite3"
 
 Settings = Mapping[str, str | int]
@@ -34,7 +34,7 @@ Settings = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What an index is and holds. `bytes` is its size on disk by part."""
+    """The settings and contents of an index. `bytes` is its size on disk by part."""
 
     folder: Path
     settings: dict[str, str | int]
@@ -47,10 +47,10 @@ class Status:
 
 
 def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Path | None:
-    """The folder of the index to use, as git finds `.git`, or None where there is none.
+    """Find the folder of the index to use, as git finds `.git`. Return None where there is no index.
 
-    `folder` if given, then the variable SEMSEARCH_INDEX, then the nearest `.semsearch` upwards from `start` (the
-    working directory). The first two are returned whether they exist or not.
+    It is `folder` if given, else the variable SEMSEARCH_INDEX, else the nearest `.semsearch` in `start` (the working
+    directory by default) or a folder above it. The first two are returned even if they do not exist.
     """
     if named := folder or os.environ.get(ENVIRONMENT):
         return Path(named).absolute()
@@ -58,21 +58,23 @@ def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Pa
     return next((at / FOLDER for at in (start, *start.parents) if (at / FOLDER / _LIBRARY).exists()), None)
 
 
-def existing(folder: Path | str | None) -> Path:
-    """The folder that `locate` finds, which has an index. Raises `IndexNotFound`, and `IndexDamaged` for another."""
+def require_index(folder: Path | str | None) -> Path:
+    """Return the folder that `locate` finds. Raises `IndexNotFound`, or `IndexDamaged` where it is not an index."""
     found = locate(folder)
     if found is None or not found.is_dir() or not any(found.iterdir()):
         where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
-        raise IndexNotFound(f"no index {where}", "make one: semsearch ingest FOLDER")
+        raise IndexNotFound(f"no index {where}", "create one: semsearch ingest FOLDER")
     if not (found / _LIBRARY).exists():
-        raise IndexDamaged(f"{found} is not an index: it has no {_LIBRARY}", "name another with --index")
+        raise IndexDamaged(
+            f"{found} is not an index: it has no {_LIBRARY}", "give another folder with --index"
+        )
     return found
 
 
-def make(folder: Path, load: Callable[[], Embedder]) -> Embedder:
+def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
     """Make an empty index for the vectors of the embedder that `load` returns, and return it; see `Index.create`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInput(f"{folder} is there already and not empty", "choose another folder with --index")
+        raise InvalidInput(f"{folder} already exists and is not empty", "choose another folder with --index")
     embedder = load()
     with disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def make(folder: Path, load: Callable[[], Embedder]) -> Embedder:
         ChromaStore(library, staging).create()
         library.close()
         with disk(folder):
-            (staging / ".gitignore").write_text("# made by semsearch: an index can be made anew\n*\n")
+            (staging / ".gitignore").write_text("# made by semsearch: an index can be rebuilt\n*\n")
             staging.chmod(0o755)
             staging.replace(folder)
     except BaseException:
@@ -94,24 +96,27 @@ def make(folder: Path, load: Callable[[], Embedder]) -> Embedder:
 
 
 def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
-    """The Library of an index, brought to this version if it is older, and what made the index.
+    """Open the Library of an index, updated if an older release made it. Return it with the index's settings.
 
-    Raises `IndexDamaged` where it does not say that, and where the folder has what no index has.
+    Raises `IndexDamaged` where the settings are missing, or where the folder holds a link or a device, and the errors
+    of `Library` and `migrate`.
     """
-    _refuse_strange(folder)
+    _refuse_special_files(folder)
     path = folder / _LIBRARY
     try:
         library = Library(path)
-    except SemsearchError:  # of an older release, among others
+    except SemsearchError:  # among other things, where an older release made it
         if not outdated(path):
             raise
-        with writing(folder, wait):
+        with write_lock(folder, wait):
             migrate(path)
         library = Library(path)
     try:
         stored = library.setting("fingerprint")
         if not isinstance(stored, dict) or not {"model", "precision"} <= stored.keys():
-            raise IndexDamaged(f"{folder} does not say what made it", "remove the folder and ingest again")
+            raise IndexDamaged(
+                f"{folder} does not name the model that made it", "remove the folder and ingest again"
+            )
         settings = _loaded(stored)
     except BaseException:
         library.close()
@@ -157,8 +162,8 @@ def _loaded(stored: Mapping[str, str | int]) -> Settings:
     }
 
 
-def sizes(folder: Path) -> dict[str, int]:
-    """The bytes of an index on disk, by part."""
+def disk_usage(folder: Path) -> dict[str, int]:
+    """Return the size of an index on disk by part, in bytes."""
     parts = {
         "library": folder.glob(f"{_LIBRARY}*"),
         "vectors": (folder / CHROMA).rglob("*"),
@@ -170,17 +175,17 @@ def sizes(folder: Path) -> dict[str, int]:
     }
 
 
-def _refuse_strange(folder: Path) -> None:
-    """`IndexDamaged` where an index holds a link, a FIFO or the like: what is written through one lands elsewhere."""
+def _refuse_special_files(folder: Path) -> None:
+    """Raise `IndexDamaged` where an index holds a link or a device: writing through one changes other files."""
     for at, folders, names in os.walk(folder):
         for name in (*folders, *names):
             try:
                 mode = (Path(at) / name).lstat().st_mode
-            except FileNotFoundError:  # somebody else is at work
+            except FileNotFoundError:  # another process removed it
                 continue
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise IndexDamaged(
-                    f"{Path(at) / name} is neither a file nor a folder, and an index has nothing else",
+                    f"{Path(at) / name} is neither a file nor a folder, and an index holds nothing else",
                     "remove it, or ingest into a new index with --index",
                 )
-        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds what the user had
+        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds the user's files

@@ -1,4 +1,4 @@
-"""Who may write to an index: one process at a time, by a lock that goes with the process. Readers need none."""
+"""The locks of an index. One process writes at a time; a lock ends with its process. Readers need none."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ from semsearch.files import disk
 
 
 @contextmanager
-def writing(folder: Path, wait: float) -> Iterator[None]:
-    """Hold the write lock of the index in `folder`. Raises `IndexLocked` after waiting `wait` seconds in vain."""
+def write_lock(folder: Path, wait: float) -> Iterator[None]:
+    """Hold the write lock of the index in `folder`. Raises `IndexLocked` where it is not free after `wait` seconds."""
     holder = folder / "holder"
     lock = FileLock(folder / "lock", timeout=wait)
     try:
@@ -28,7 +28,7 @@ def writing(folder: Path, wait: float) -> Iterator[None]:
         raise IndexLocked(f"{folder} is being written by {who}", "wait, or try again later") from None
     try:
         command = " ".join(Path(word).name for word in sys.argv[:2])
-        with contextlib.suppress(OSError):  # it only helps whoever waits
+        with contextlib.suppress(OSError):  # it only tells other processes whom they wait for
             holder.write_text(f"process {os.getpid()} ({command})\n", encoding="utf-8")
         yield
     finally:
@@ -38,10 +38,10 @@ def writing(folder: Path, wait: float) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path, wait: float) -> Iterator[bool]:
-    """Whether, within `wait` seconds, nobody else loads Chroma's graph or begins to change it, until the block ends.
+def graph_lock(folder: Path, wait: float) -> Iterator[bool]:
+    """Hold the lock for loading the graph or starting to change it, and yield True.
 
-    False where no lock can be had, as in a folder that cannot be written.
+    Yield False where it is not free after `wait` seconds, or the folder cannot be written.
     """
     lock = FileLock(folder / "graph.lock", timeout=wait)
     try:

@@ -1,12 +1,12 @@
-"""What is indexed: one SQLite file that is the truth, and the vector index is built from it."""
+"""The Library: one SQLite file that holds what is indexed. It is the truth; a vector engine is built from it."""
 
 from semsearch.storage.library.checks import (
     content_problems,
     database_problems,
     every_text,
     full_text_problems,
-    holdings,
     segments,
+    stored_of,
 )
 from semsearch.storage.library.faults import SALVAGE
 from semsearch.storage.library.fulltext import PassageTable
@@ -37,9 +37,9 @@ __all__ = [
     "database_problems",
     "every_text",
     "full_text_problems",
-    "holdings",
     "migrate",
     "outdated",
     "salvage",
     "segments",
+    "stored_of",
 ]

@@ -1,4 +1,4 @@
-"""Looking at SQLite files, the Library's or Chroma's, without trusting them."""
+"""Check SQLite files, the Library's or Chroma's, without trusting them."""
 
 import sqlite3
 from collections import Counter
@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import SemsearchError
-from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
+from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
 from semsearch.storage.library.fulltext import POSTINGS_SUM, FullText
 
 _NO_DAMAGE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM")
-"""The beginnings of what SQLite calls errors that are not in the file, but for those of reading it."""
+"""The beginnings of SQLite's names for errors that do not come from the file. An error of reading it does."""
 _UNIT = 1e-3
-"""How far the length of a vector may be from 1."""
+"""The largest difference between the length of a vector and 1."""
 
 
 def database_problems(path: Path, *, quick: bool = False) -> list[str]:
-    """What SQLite finds wrong with a database: its pages, and if it need not be quick, indexes and full text."""
+    """Return what SQLite finds wrong with a database: its pages, and unless `quick`, its indexes and full text.
+
+    Raises `SemsearchError` where the file cannot be read now.
+    """
     try:
-        with closing(_opened(path)) as db:
+        with closing(_connect(path)) as db:
             found = [
                 str(row[0]) for row in db.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check(20)")
             ]
@@ -33,7 +36,7 @@ def database_problems(path: Path, *, quick: bool = False) -> list[str]:
 
 
 def _problem(path: Path, error: Exception) -> str:
-    """What an error says of a database. Raises `SemsearchError` where that is only that it cannot be read now."""
+    """Return what an error says of a database. Raises `SemsearchError` where it only cannot be read now."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(_NO_DAMAGE) and not name.startswith("SQLITE_IOERR_READ"):
         raise SemsearchError(f"{path}: {error}", "is the disk full, or the folder read-only?") from error
@@ -41,14 +44,14 @@ def _problem(path: Path, error: Exception) -> str:
 
 
 def _index_problems(db: sqlite3.Connection) -> Iterator[str]:
-    """What is wrong with full-text indexes, which compare themselves with what they index."""
+    """Yield what is wrong with full-text indexes, which compare themselves with what they index."""
     tables = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
     for (name,) in db.execute(tables).fetchall():
         quoted = '"' + name.replace('"', '""') + '"'
         try:
             db.execute(f"INSERT INTO {quoted} ({quoted}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.OperationalError as error:
-            if "readonly" not in str(error):  # where nothing can be written it cannot be asked
+            if "readonly" not in str(error):  # the check needs a file that is writable
                 yield f"full-text index {name}: {error}"
         except sqlite3.DatabaseError as error:
             yield f"full-text index {name}: {error}"
@@ -57,11 +60,14 @@ def _index_problems(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def content_problems(path: Path) -> list[str]:
-    """What is wrong with what a Library says, where SQLite finds no fault with how it says it."""
+    """Return what is wrong with the contents of a Library whose pages are sound.
+
+    Raises `SemsearchError` where the file cannot be read now.
+    """
     wrong: Counter[str] = Counter()
     try:
-        with closing(_opened(path)) as db:
-            wrong["rows refer to rows that are not there"] += len(
+        with closing(_connect(path)) as db:
+            wrong["rows refer to rows that do not exist"] += len(
                 db.execute("PRAGMA foreign_key_check").fetchall()
             )
             dimension = None
@@ -70,22 +76,22 @@ def content_problems(path: Path) -> list[str]:
                 numbers = np.frombuffer(vector, "<f4")
                 dimension = dimension or len(numbers)
                 wrong["vectors are not of unit length"] += len(numbers) != dimension or not is_unit(numbers)
-                wrong["vectors are not those that were stored"] += not sound or len(digest) != 16
+                wrong["vectors are not as they were stored"] += not sound or len(digest) != 16
             query = (
                 f"SELECT {PASSAGE_SUM} AND text_digest(text) ="
                 " (SELECT digest FROM vectors WHERE vectors.id = vector_id) FROM published"
             )
             for (sound,) in db.execute(query):
-                wrong["passages are not those that were stored"] += not sound
+                wrong["passages are not as they were stored"] += not sound
             query = "SELECT count(*) FROM settings WHERE sum != checksum(key, value)"
-            wrong["settings are not those that were saved"] += db.execute(query).fetchone()[0]
+            wrong["settings are not as they were saved"] += db.execute(query).fetchone()[0]
             query = (
                 "SELECT count(*) FROM sources WHERE published = 1 AND passages != (SELECT count(*) FROM documents"
                 " JOIN passages ON document_id = documents.id WHERE source_id = sources.id)"
             )
             wrong["sources do not have all their passages"] += db.execute(query).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT id) FROM published"
-            wrong["passages have the name of another"] += db.execute(twice).fetchone()[0]
+            wrong["passages have the id of another"] += db.execute(twice).fetchone()[0]
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
     except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
@@ -94,54 +100,57 @@ def content_problems(path: Path) -> list[str]:
 
 
 def full_text_problems(path: Path) -> list[str]:
-    """What is wrong with the full-text part of a Library, which can be made anew from the rest."""
+    """Return what is wrong with the full-text part of a Library, which can be rebuilt from the rest.
+
+    Raises `SemsearchError` where the file cannot be read now.
+    """
     try:
-        with closing(_opened(path)) as db:
+        with closing(_connect(path)) as db:
             query = f"SELECT count(*) FROM postings WHERE NOT ({POSTINGS_SUM})"
             if count := db.execute(query).fetchone()[0]:
-                return [f"{count:,} lists of a word's passages are not those that were stored"]
-            roll = FullText(db).passage_table()
+                return [f"{count:,} lists of a word's passages are not as they were stored"]
+            table = FullText(db).passage_table()
             published = {number for (number,) in db.execute("SELECT number FROM published")}
-            if count := len(published.symmetric_difference(roll.numbers[roll.live].tolist())):
-                return [f"{count:,} passages are known to it and not published, or not known to it"]
+            if count := len(published.symmetric_difference(table.numbers[table.live].tolist())):
+                return [f"{count:,} passages are indexed and not published, or not indexed"]
     except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
         return [f"cannot be read: {_problem(path, error)}"]
     return []
 
 
 def is_unit(vector: NDArray[np.float32]) -> bool:
-    """Whether a vector is finite and of unit length."""
+    """Return True where a vector is finite and of unit length."""
     return bool(np.isfinite(vector).all()) and abs(float(np.linalg.norm(vector)) - 1) < _UNIT
 
 
-def holdings(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Of every passage of some sources its text, its document's metadata, and its vector with the name of that."""
+def stored_of(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Yield text, metadata of the document, digest of the vector and vector, of every passage of some sources."""
     query = (
         "SELECT text, metadata, vectors.digest, vector FROM passages JOIN vectors ON vectors.id = vector_id"
         " JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id WHERE key = ?"
     )
-    with closing(_opened(path)) as db:
+    with closing(_connect(path)) as db:
         for key in keys:
             yield from db.execute(query, (key,))
 
 
 def every_text(path: Path) -> Iterator[str]:
-    """All texts and metadata that a Library holds."""
-    with closing(_opened(path)) as db:
+    """Yield every text and all metadata of a Library."""
+    with closing(_connect(path)) as db:
         for query in ("SELECT text FROM passages", "SELECT metadata FROM documents"):
             yield from (text for (text,) in db.execute(query))
 
 
 def segments(path: Path) -> set[str]:
-    """The names of the folders that a Chroma database uses; none where it cannot be read."""
+    """Return the names of the folders that a Chroma database uses; an empty set where it cannot be read."""
     try:
-        with closing(_opened(path)) as db:
+        with closing(_connect(path)) as db:
             return {str(name) for (name,) in db.execute("SELECT id FROM segments")}
     except (sqlite3.Error, SemsearchError):
         return set()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    db = connected(path)
+def _connect(path: Path) -> sqlite3.Connection:
+    db = connect(path)
     db.isolation_level = "DEFERRED"
     return db

@@ -19,7 +19,7 @@ _IDLE = 8
 """Connections that are kept open for the next reader."""
 
 
-def connected(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Return a connection whose commits are on the disk when they return. Raises `sqlite3.Error` and `SemsearchError`.
 
     SQLite cannot coordinate with other processes in a folder that is read-only or has no room. There, the connection
@@ -81,7 +81,7 @@ class Connections:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._idle = [connected(path, create=create)]
+        self._idle = [connect(path, create=create)]
         self._closed = False
         self._monitor: sqlite3.Connection | None = None
         self._monitoring = threading.Lock()
@@ -144,7 +144,7 @@ class Connections:
         with self._monitoring:
             self._refuse_closed()
             if self._monitor is None:
-                self._monitor = connected(self._path)
+                self._monitor = connect(self._path)
             # This connection never writes, so it sees all commits as those of others.
             return int(self._monitor.execute("PRAGMA data_version").fetchone()[0])
 
@@ -154,7 +154,7 @@ class Connections:
         with self._writing:
             self._refuse_closed()
             if self._writer is None:
-                self._writer = connected(self._path)
+                self._writer = connect(self._path)
             yield self._writer
 
     @contextmanager
@@ -178,7 +178,7 @@ class Connections:
         with self._lock:
             self._refuse_closed()
             db = self._idle.pop() if self._idle else None
-        db = db or connected(self._path)
+        db = db or connect(self._path)
         try:
             yield db
         except BaseException:

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
-from semsearch.storage.library.connection import connected
+from semsearch.storage.library.connection import connect
 from semsearch.storage.library.schema import has_all_columns
 
 SALVAGE = "semsearch repair saves what can be read"
@@ -62,7 +62,7 @@ def _ours(path: Path, error: sqlite3.Error) -> SemsearchError:
 def _is_sound(path: Path) -> bool:
     """Return False where SQLite finds a Library's pages corrupt, or a table or column is missing."""
     try:
-        with closing(connected(path)) as db:
+        with closing(connect(path)) as db:
             pages = db.execute("PRAGMA quick_check(1)").fetchone()
             return pages == ("ok",) and has_all_columns(db)
     except sqlite3.Error as error:

@@ -1,11 +1,11 @@
-"""The full-text part of the Library: which terms stand in which published passage, and BM25 over them.
+"""Full-text search in the Library: the terms of every published passage, and BM25 over them.
 
-SQLite's FTS5 takes a second or two to rank 100,000 passages by a question in plain words, since most of them hold
-some of its words. Here the passages of a term are one array, and NumPy adds up those of a query in some milliseconds,
-so that *every* passage has its exact score. FTS5's stemmer is used.
+SQLite's FTS5 needs a second or two to rank 100,000 passages by a question in plain words, since most passages hold
+some of the words. Here the passages of a term are one array, and NumPy adds up the arrays of a query in milliseconds,
+so *every* passage gets its exact score. The stemmer is FTS5's.
 
-Terms are kept in segments, one for each batch of passages that was published. DocumentVectors that are gone are struck out
-in their segment. Segments of like size become one, as the digits of a binary counter do, so that there are few.
+Terms are stored in segments, one for each batch of published passages. A passage that is removed is marked in its
+segment (a *tombstone*). Segments of similar size are merged, like the digits of a binary counter, so they stay few.
 """
 
 import math
@@ -29,32 +29,33 @@ CREATE TABLE postings (
 ) STRICT, WITHOUT ROWID;
 """
 ENTRY = "number, vector_id, document_id, heading, text"
-"""What of a row of `passages` is taken in."""
+"""The columns of `passages` that full-text search indexes."""
 SEGMENT_SUM = "sum = checksum(passages)"
 POSTINGS_SUM = "sum = checksum(segment_id, term, passages)"
-"""Whether a row of `segments` or `postings` is what was stored."""
+"""SQL that is true where a row of `segments` or `postings` is as it was stored."""
 _K1, _B = 1.2, 0.75
-"""BM25's parameters, as Lucene and FTS5 have them: how soon a repeated word stops to count, how much length does."""
+"""The parameters of BM25, with the values of Lucene and FTS5: saturation of repeated words, weight of length."""
 _SEGMENT, _LARGEST = 8_192, 65_536
-"""DocumentVectors of a new segment at most, and of one that is merged: what is taken into memory at once."""
+"""The most passages in a new segment and in a merged one, and so in memory at once."""
 _HEADING = 3
-"""How often the words of the headings above a passage count: its author leaves out what they have said. Chosen on
-questions on the Rust book, and on Vue's pages in Chinese (benchmarks/passages.py --only words)."""
+"""The weight of the words of the headings above a passage, which its author does not repeat. Chosen on questions about
+the Rust book and the Chinese Vue pages (benchmarks/passages.py --only words)."""
 _KNOWN_WORDS = 200_000
 _known_stems: dict[str, str] = {}
 _COMMON, _KEPT = 1_000, 5_000_000
-"""Rows of a word that is `kept` at least, and of all at most, which are of 12 bytes each at most."""
+"""The fewest rows of a term whose impact is kept, and the most rows of all. A row takes at most 12 bytes."""
 _GONE = 0
 _PASSAGE = np.dtype([("number", "<i8"), ("vector", "<i8"), ("document", "<i8"), ("length", "<u4")])
 _POSTING = 4 + 1
-"""Bytes of a passage in a term's list, which is all row numbers in the segment, then how often each has the term."""
+"""Bytes of a passage in a term's list: all row numbers in the segment come first, then the counts of the term."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassageTable:
-    """Every published passage: `numbers`, those of their `vectors` and `documents`, and the `norms` of BM25.
+    """Every published passage: `numbers`, the numbers of their `vectors` and `documents`, and the `norms` of BM25.
 
-    Some rows may be `gone`: their vector is 0, and they are not `live`. `segments` has the rows [start, end) of each.
+    Removed passages keep their rows: `gone` is their number, their vector is 0, and they are not `live`. `segments`
+    maps each segment to its rows [start, end). The arrays are not to be changed; any number of threads may share them.
     """
 
     numbers: NDArray[np.int64]
@@ -65,12 +66,12 @@ class PassageTable:
     gone: int
     segments: Mapping[int, tuple[int, int]]
     impacts: "_Impacts" = field(default_factory=lambda: _Impacts())
-    """What earlier queries have computed."""
+    """The impacts that earlier queries computed."""
 
 
 _Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
-"""The rows that hold a term, what that adds to the score of each, and more than it can add to any. Where a third and
-more hold it, as they do `the`, the rows are all: adding nothing to some is less work than saying which."""
+"""The rows that hold a term, what the term adds to the score of each, and an upper bound of it. Where more than a third
+of all rows hold the term, as with `the`, the array covers all rows: adding zeros is faster than selecting."""
 
 
 class _Impacts:
@@ -98,7 +99,7 @@ class _Impacts:
 
 
 class FullText:
-    """Reads and writes the full-text tables over a connection, within the transactions of its owner."""
+    """The full-text tables, read and written over a connection. The caller owns the transactions."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -106,13 +107,13 @@ class FullText:
     # -- writing ----------------------------------------------------------------------------------------
 
     def add(self, passages: Iterable[tuple[int, int, int, str, str]]) -> None:
-        """Take in passages, each an `ENTRY`."""
+        """Index passages, each given as an `ENTRY`."""
         waiting = iter(passages)
         while some := list(islice(waiting, _SEGMENT)):
             self._add(some)
 
     def tombstone(self, numbers: Sequence[int]) -> None:
-        """Strike out passages; those that are not there are passed over."""
+        """Mark passages as removed. Numbers that do not exist are ignored."""
         if not numbers:
             return
         gone = np.array(numbers, np.int64)
@@ -129,13 +130,13 @@ class FullText:
                 self._merge([id_])
 
     def expunge(self) -> None:
-        """Leave nothing of the passages that were struck out."""
+        """Delete everything that is left of removed passages."""
         for id_, passages in list(self._segments()):
             if np.any(passages["vector"] == _GONE):
                 self._merge([id_])
 
     def rebuild(self) -> None:
-        """Take in every published passage, and nothing else."""
+        """Index every published passage again, and nothing else."""
         self._db.execute("DELETE FROM postings")
         self._db.execute("DELETE FROM segments")
         self.add(self._db.execute(f"SELECT {ENTRY} FROM published ORDER BY number"))
@@ -154,7 +155,7 @@ class FullText:
         terms = sorted(set(stems))
         place = {term: at for at, term in enumerate(terms)}
         term_of = np.array([place[stem] for stem in stems], np.int64)
-        # Sorted by term and then by row: what equal numbers there are is how often a term occurs in a passage.
+        # Sorted by term, then by row: the count of equal keys is how often a term occurs in a passage.
         keys = term_of[np.array(found, np.int64)] * len(passages) + np.repeat(
             np.arange(len(passages)), occurrences
         )
@@ -172,7 +173,7 @@ class FullText:
             self._merge(merged[::-1])
 
     def _merge(self, segments: Sequence[int]) -> None:
-        """Make one segment of some, without the passages that are gone."""
+        """Merge segments into one, without the removed passages."""
         held = dict(self._segments())
         sizes = np.array([len(held[segment]) for segment in segments])
         starts = dict(zip(segments, (np.cumsum(sizes) - sizes).tolist(), strict=True))
@@ -208,7 +209,7 @@ class FullText:
         rows: NDArray[np.int64],
         counts: NDArray[np.int64],
     ) -> None:
-        """Write a segment. The rows that hold a term, and how often each does, lie between two edges."""
+        """Write a segment. The rows and counts of a term lie between two of the `edges`."""
         if not len(passages):
             return
         query = "INSERT INTO segments (passages, sum) VALUES (?1, checksum(?1))"
@@ -226,7 +227,7 @@ class FullText:
     # -- reading ----------------------------------------------------------------------------------------
 
     def passage_table(self) -> PassageTable:
-        """Every passage, as arrays."""
+        """Return every passage as arrays."""
         segments: dict[int, tuple[int, int]] = {}
         parts, start = [np.empty(0, _PASSAGE)], 0
         for id_, passages in self._segments():
@@ -241,12 +242,12 @@ class FullText:
         numbers, vectors, documents = (rows[name].copy() for name in ("number", "vector", "document"))
         return PassageTable(numbers, vectors, documents, norms, live, gone, segments)
 
-    def occurrences(self, term: str, roll: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """The rows of the passages that hold a stemmed term, rising, and how often each does."""
+    def occurrences(self, term: str, table: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return the rows that hold a stemmed term, rising, and how often each does."""
         parts: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = [
             (np.empty(0, np.int64), np.empty(0, np.uint8))
         ]
-        for segment, (start, end) in roll.segments.items():
+        for segment, (start, end) in table.segments.items():
             query = f"SELECT passages, {POSTINGS_SUM} FROM postings WHERE segment_id = ? AND term = ?"
             if found := self._db.execute(query, (segment, term)).fetchone():
                 if not found[1]:
@@ -254,37 +255,37 @@ class FullText:
                 places, often = _postings(found[0], end - start)
                 parts.append((places.astype(np.int64) + start, often))
         rows, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        live = roll.live[rows] if roll.gone else slice(None)
+        live = table.live[rows] if table.gone else slice(None)
         return rows[live], counts[live]
 
-    def bm25(self, terms: Mapping[str, int], roll: PassageTable) -> tuple[NDArray[np.float32], float]:
-        """The score of every row for stemmed terms, each with how often the query has it, and more than any can have.
+    def bm25(self, terms: Mapping[str, int], table: PassageTable) -> tuple[NDArray[np.float32], float]:
+        """Return the score of every row for stemmed terms, given with their counts in the query, and an upper bound.
 
         Okapi BM25 with Lucene's inverse document frequency, never negative: ln(1 + (N - n + 0.5) / (n + 0.5)).
         Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
         """
-        scores, most = np.zeros(len(roll.numbers), np.float32), 0.0
+        scores, most = np.zeros(len(table.numbers), np.float32), 0.0
         for term, weight in terms.items():
-            rows, impact, highest = self._impact(term, roll)
+            rows, impact, highest = self._impact(term, table)
             scores[rows] += weight * impact
             most += weight * highest
         return scores, most
 
-    def _impact(self, term: str, roll: PassageTable) -> _Impact:
-        if (known := roll.impacts.get(term)) is not None:
+    def _impact(self, term: str, table: PassageTable) -> _Impact:
+        if (known := table.impacts.get(term)) is not None:
             return known
-        rows, counts = self.occurrences(term, roll)
-        total = len(roll.numbers) - roll.gone
+        rows, counts = self.occurrences(term, table)
+        total = len(table.numbers) - table.gone
         highest = (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
         often = counts.astype(np.float32)
-        impact = np.float32(highest) * often / (often + roll.norms[rows])
+        impact = np.float32(highest) * often / (often + table.norms[rows])
         found: _Impact = rows, impact, highest
-        if len(rows) > len(roll.numbers) // 3:
-            everywhere = np.zeros(len(roll.numbers), np.float32)
+        if len(rows) > len(table.numbers) // 3:
+            everywhere = np.zeros(len(table.numbers), np.float32)
             everywhere[rows] = impact
             found = slice(None), everywhere, highest
         if len(rows) >= _COMMON:
-            roll.impacts.add(term, found, len(found[1]))
+            table.impacts.add(term, found, len(found[1]))
         return found
 
     def _segments(self) -> Iterator[tuple[int, NDArray[np.void]]]:
@@ -307,7 +308,7 @@ def stemmed(words: Sequence[str]) -> list[str]:
 
 
 def _porter(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each word with its stem by SQLite's own stemmer, which only its full-text tables reach."""
+    """Yield each word with its stem by SQLite's own stemmer, which can be reached through full-text tables only."""
     with sqlite3.connect(":memory:") as db:
         db.execute("CREATE VIRTUAL TABLE words USING fts5 (word, content = '', tokenize = 'porter ascii')")
         db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, instance)")
@@ -318,7 +319,7 @@ def _porter(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _postings(data: bytes, passages: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """A term's rows and counts in a segment of so many passages."""
+    """Return a term's rows and counts in a segment of `passages` passages. Raises `IndexDamaged`."""
     count = len(data) // _POSTING
     if len(data) % _POSTING:
         raise _damaged()
@@ -329,4 +330,4 @@ def _postings(data: bytes, passages: int) -> tuple[NDArray[np.uint32], NDArray[n
 
 
 def _damaged() -> IndexDamaged:
-    return IndexDamaged("the full-text part of the Library is damaged", "make it anew: semsearch repair")
+    return IndexDamaged("the full-text part of the Library is damaged", "rebuild it: semsearch repair")

@@ -23,14 +23,14 @@ from semsearch.types import field_name
 
 _T = TypeVar("_T")
 _PAGE = 500
-"""Values bound in one statement: below SQLite's oldest limit of 999."""
+"""Values that are bound in one statement. SQLite's oldest limit is 999."""
 
 _COLUMNS = (
     "id, source, document, text, unit, first, last, heading, metadata,"
     f" {PASSAGE_SUM} AND substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
     " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
 )
-"""Of `published`: what `_passage` takes, and whether it is what was stored."""
+"""The columns of `published` that `_passage` takes; the last is true where the row is as it was stored."""
 
 
 class Reader:
@@ -60,39 +60,39 @@ class Reader:
             return self._connections.state()
 
     def setting(self, key: str) -> Any:
-        """A value saved under `key`, or None."""
+        """Return the value saved under `key`, or None."""
         with self._reading() as db:
             query = "SELECT value, sum = checksum(key, value) FROM settings WHERE key = ?"
             value, sound = db.execute(query, (key,)).fetchone() or ("null", True)
             if not sound:
-                raise IndexDamaged(f"{self.path}: the setting {key!r} is not what was saved", SALVAGE)
+                raise IndexDamaged(f"{self.path}: the setting {key!r} is not as it was saved", SALVAGE)
             return json.loads(value)
 
     def missing(self, digests: Iterable[bytes]) -> set[bytes]:
-        """Those of `digests` that have no vector yet."""
+        """Return those of `digests` that have no vector yet."""
         wanted = set(digests)
         with self._reading() as db:
             known = _each(db, "SELECT digest FROM vectors WHERE digest", list(wanted))
             return wanted.difference(digest for (digest,) in known)
 
     def outbox(self, limit: int) -> list[str]:
-        """Up to `limit` ids of passages that the vector index has yet to be told about."""
+        """Return up to `limit` ids of passages that are to be sent to the vector engine, or deleted from it."""
         with self._reading() as db:
             return [id_ for (id_,) in db.execute("SELECT passage_id FROM outbox LIMIT ?", (limit,))]
 
     def pending(self) -> int:
-        """How many passages are on the outbox."""
+        """Return the number of passages on the outbox."""
         with self._reading() as db:
             return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
     def states(self) -> dict[str, SourceState]:
-        """The state of every published source by key."""
+        """Return the state of every published source by key."""
         query = "SELECT key, size, mtime_ns, digest, reading FROM sources WHERE published = 1"
         with self._reading() as db:
             return {key: SourceState(*state) for key, *state in db.execute(query)}
 
     def counts(self) -> dict[str, int]:
-        """How many sources, documents, passages and vectors are published."""
+        """Return the numbers of published `sources`, `documents` and `passages`, and of stored `vectors`."""
         queries = {
             "sources": "SELECT count(*) FROM sources WHERE published = 1",
             "documents": "SELECT count(*) FROM documents JOIN sources ON sources.id = source_id WHERE published = 1",
@@ -103,14 +103,14 @@ class Reader:
             return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
     def vector_bytes(self) -> int:
-        """How much memory all vectors take."""
+        """Return the size of all vectors in bytes."""
         query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
         with self._reading() as db:
             count, size = db.execute(query).fetchone()
         return int(count) * int(size or 0)
 
     def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
-        """Published passages by id; an id that is not published is left out."""
+        """Return published passages by id. Ids that are not published are left out."""
         found: dict[str, StoredPassage] = {}
         with self._reading() as db:
             for passage in map(_passage, _each(db, f"SELECT {_COLUMNS} FROM published WHERE id", ids)):
@@ -118,13 +118,13 @@ class Reader:
         return found
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """The vectors of published passages by passage id."""
+        """Return the vectors of published passages by passage id. Ids that are not published are left out."""
         query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE published.id"
         with self._reading() as db:
             return {id_: np.frombuffer(vector, "<f4") for id_, vector in _each(db, query, ids)}
 
     def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
-        """Ids and vectors [n, dimension] of the passages whose source's key is accepted."""
+        """Return ids and vectors [n, dimension] of the passages whose source's key is accepted."""
         ids: list[str] = []
         parts: list[bytes] = []
         query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE source = ?"
@@ -136,9 +136,9 @@ class Reader:
             return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Every vector [n, dimension], and the numbers rising; within a snapshot."""
+        """Return the numbers of all vectors, rising, and the vectors [n, dimension]. Call it within a snapshot."""
         numbers, start = array("q"), 0
-        # Memory of NumPy's own lies in large pages, where a product with it takes three quarters of the time.
+        # NumPy allocates in large pages, where a matrix product takes three quarters of the time.
         matrix = np.empty(self.vector_bytes(), np.uint8)
         room = matrix.data
         with self._reading() as db:
@@ -147,30 +147,30 @@ class Reader:
                 room[start : start + len(vector)] = vector
                 start += len(vector)
             if start != len(matrix):
-                raise ValueError("vectors of several lengths")
+                raise ValueError("vectors differ in length")
             shaped = matrix.view("<f4").reshape(len(numbers), -1 if numbers else 0)
             return np.array(numbers, np.int64), shaped
 
     def numbers_of(self, ids: Sequence[str]) -> list[int]:
-        """The numbers of those of some passages that are published."""
+        """Return the numbers of those passages that are published."""
         with self._reading() as db:
             return [number for (number,) in _each(db, "SELECT number FROM published WHERE id", ids)]
 
     def vectors_numbered(self, numbers: Sequence[int]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] by their numbers."""
+        """Return vectors [n, dimension] by number, in order. Call it within the snapshot the numbers are from."""
         with self._reading() as db:
             found: dict[int, bytes] = dict(_each(db, "SELECT id, vector FROM vectors WHERE id", numbers))
         joined = b"".join(found[number] for number in numbers)
         return np.frombuffer(joined, "<f4").reshape(len(numbers), -1 if len(numbers) else 0)
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
-        """Published passages by number, while `state` is as it was."""
+        """Return published passages by number. Call it within the snapshot, or at the state, the numbers are from."""
         query = f"SELECT number, {_COLUMNS} FROM published WHERE number"
         with self._reading() as db:
             return {number: _passage(row) for number, *row in _each(db, query, numbers)}
 
     def passage_matrix(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
-        """Every published document with its passages, and the matrix of the vectors they use [u, dimension]."""
+        """Return every published document with its passages, and the matrix [u, dimension] of the vectors they use."""
         used = "SELECT DISTINCT vector_id FROM published"
         with self._reading() as db:
             query = f"SELECT id, vector FROM vectors WHERE id IN ({used}) ORDER BY id"
@@ -202,35 +202,39 @@ class Reader:
     # -- full-text search -------------------------------------------------------------------------------
 
     def passage_table(self) -> PassageTable:
-        """Every published passage as full-text search knows it, while `state` is as it was."""
+        """Return every published passage as full-text search stores it. It is valid for the present `state`."""
         with self._reading() as db:
             return FullText(db).passage_table()
 
-    def bm25(self, text: str, roll: PassageTable) -> tuple[NDArray[np.float32], float]:
-        """The score of every passage of `roll` for the words of a text, and more than any can have."""
+    def bm25(self, text: str, table: PassageTable) -> tuple[NDArray[np.float32], float]:
+        """Return the BM25 score of every row of `table` for the words of a text, and an upper bound of the scores.
+
+        Call it at the state that the table is from.
+        """
         with self._reading() as db:
-            return FullText(db).bm25(Counter(stemmed(query_terms(text))), roll)
+            return FullText(db).bm25(Counter(stemmed(query_terms(text))), table)
 
-    def having(self, text: str, roll: PassageTable, *, exact: bool) -> NDArray[np.int64]:
-        """The rows of `roll` whose passages have the words of a text, one after the other where these are several.
+    def having(self, text: str, table: PassageTable, *, exact: bool) -> NDArray[np.int64]:
+        """Return the rows of `table` whose passages hold the words of a text, several of them as a phrase.
 
-        One word is looked for in any form, unless it must be `exact`. No row has no words.
+        A single word matches in any form, unless `exact`. A text without words matches nothing. Call it at the state
+        that the table is from.
         """
         pattern, terms = phrase_pattern(text), query_terms(text)
         if pattern is None:
             return np.empty(0, np.int64)
         with self._reading() as db:
             stems = stemmed(list(dict.fromkeys(terms)))
-            rows = reduce(np.intersect1d, (FullText(db).occurrences(stem, roll)[0] for stem in stems))
+            rows = reduce(np.intersect1d, (FullText(db).occurrences(stem, table)[0] for stem in stems))
             if len(terms) == 1 and not exact:
                 return rows
-            numbers = roll.numbers[rows].tolist()
+            numbers = table.numbers[rows].tolist()
             query = "SELECT number, heading || char(10) || text FROM passages WHERE number"
             texts: dict[int, str] = dict(_each(db, query, numbers))
         return rows[[bool(pattern.search(normalize(texts[number]))) for number in numbers]]
 
     def fields(self) -> dict[str, list[str]]:
-        """The names of the metadata's fields, each below what `syntax.field_name` makes of it."""
+        """Return the names of the metadata's fields, grouped by their normalized name (see `types.field_name`)."""
         names: dict[str, list[str]] = {}
         query = (
             "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
@@ -242,13 +246,13 @@ class Reader:
         return names
 
     def column(self, field: str) -> Column:
-        """What the published documents have in a field of the metadata."""
+        """Return the values that published documents have in a field of the metadata."""
         query = (
             "SELECT documents.id, value, json_each.type FROM documents JOIN sources ON sources.id = source_id,"
             " json_each(metadata) WHERE published = 1 AND json_each.key = ?"
         )
         documents, codes = array("q"), array("q")
-        known: dict[tuple[Any, str], int] = {}  # by type too: 1, 1.0 and true are one key
+        known: dict[tuple[Any, str], int] = {}  # 1, 1.0 and true would be one key
         with self._reading() as db:
             for document, value, kind in db.execute(query, (field,)):
                 if value is not None:
@@ -258,7 +262,7 @@ class Reader:
         return Column(values, np.array(codes, np.int64), np.array(documents, np.int64))
 
     def sources(self) -> Column:
-        """The keys of the sources of the published documents."""
+        """Return the source key of every published document."""
         query = "SELECT key, documents.id FROM sources JOIN documents ON sources.id = source_id WHERE published = 1"
         documents, codes = array("q"), array("q")
         known: dict[str, int] = {}
@@ -271,13 +275,16 @@ class Reader:
     # -- reading for near-duplicates --------------------------------------------------------------------
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
-        """Return the texts of passages by their numbers in a `PassageMatrix`, at the same `state`."""
+        """Return the texts of passages by their numbers, in order. Call it at the state the numbers are from."""
         with self._reading() as db:
             found: dict[int, str] = dict(_each(db, "SELECT number, text FROM passages WHERE number", numbers))
             return [found[number] for number in numbers]
 
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
-        """The source of documents and the row there, or 0 for all of it, by name; one that is not there is left out."""
+        """Return the source of each named document, and its row there, or 0 where the document is the whole source.
+
+        Names that are not published are left out.
+        """
         found: dict[str, tuple[str, int]] = {}
         with self._reading() as db:
             for page in _pages(names):
@@ -305,10 +312,10 @@ def _each(db: sqlite3.Connection, query: str, values: Sequence[Any]) -> Iterator
 
 
 def _passage(row: Sequence[Any]) -> StoredPassage:
-    """A passage from `_COLUMNS`. Raises `IndexDamaged` where it is not what was stored."""
+    """Return a passage from a row of `_COLUMNS`. Raises `IndexDamaged` where it is not as it was stored."""
     id_, source, document, text, unit, first, last, heading, metadata, sound = row
     if not sound:
-        raise IndexDamaged(f"passage {id_} of {source} is not what was stored", SALVAGE)
+        raise IndexDamaged(f"passage {id_} of {source} is not as it was stored", SALVAGE)
     return StoredPassage(id_, source, document, text, unit, first, last, heading, json.loads(metadata))
 
 

@@ -1,12 +1,11 @@
-"""What can still be read of a damaged Library, as a new one.
+"""Save what can be read of a damaged Library as a new one.
 
-Every row is looked at by itself: texts must be those of their digests, vectors of unit length. A source that does not
-have all its passages is left out. One whose own row is lost has no name any more, so all are marked to be read again,
-as the next ingest does; it embeds only texts whose vectors were lost.
+Every row is checked by itself: a text must have its digest, a vector unit length. A source that lacks a passage is left
+out. A source whose own row is lost has no name, so all sources are marked to be read again by the next ingest, which
+embeds only texts whose vectors were lost.
 """
 
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.storage.library.checks import is_unit
-from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connected
+from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
 from semsearch.storage.library.records import DocumentRecord, PassageRecord, SourceState
 from semsearch.storage.library.store import Library
 from semsearch.text import text_digest
@@ -34,7 +33,7 @@ _FURTHEST = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What became of a damaged Library: where it is kept, the sources that are `lost`, and how many were kept."""
+    """The result of saving a damaged Library: its `backup`, the keys of `lost` sources, and counts of the saved."""
 
     backup: Path
     lost: tuple[str, ...]
@@ -43,9 +42,10 @@ class Salvage:
 
 
 def salvage(path: Path) -> Salvage:
-    """Put what can be read of the Library at `path` in its place, and the damaged file beside it.
+    """Replace the Library at `path` by what can be read of it, and keep the damaged file next to it.
 
-    The write lock must be held, and the file not open. Raises `IndexDamaged` where not even its model can be read.
+    The caller holds the write lock, and the file is not open. Raises `IndexDamaged` where not even the name of its
+    model can be read, and `SemsearchError` for a disk that fails.
     """
     backup = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     fresh = path.with_name(f"{path.name}.salvaged")
@@ -57,7 +57,7 @@ def salvage(path: Path) -> Salvage:
         for left in path.parent.glob(f"{fresh.name}*"):
             left.unlink()
     try:
-        with closing(connected(backup)) as old, closing(Library(fresh, create=True)) as new:
+        with closing(connect(backup)) as old, closing(Library(fresh, create=True)) as new:
             lost = _copy(old, new)
             counts = new.counts()
     except (IndexDamaged, sqlite3.Error) as error:
@@ -65,14 +65,14 @@ def salvage(path: Path) -> Salvage:
             f"nothing can be saved of {path}: {error}", "remove the index's folder and ingest again"
         ) from error
     with disk(path.parent):
-        for log in logs:  # first: they would be read as the new file's
+        for log in logs:  # first, or SQLite would take them for the new file's
             log.unlink(missing_ok=True)
-        os.replace(fresh, path)  # noqa: PTH105 - beside unlink it says what it does
+        fresh.replace(path)
     return Salvage(backup, tuple(sorted(lost)), counts["sources"], counts["passages"])
 
 
 def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
-    """Copy what is sound; returns the keys of the sources of which something is not."""
+    """Copy what is sound. Return the keys of the sources that are not copied."""
     for key in _SETTINGS:
         with suppress(sqlite3.Error, ValueError):
             query = "SELECT value FROM settings WHERE key = ? AND sum = checksum(key, value)"
@@ -90,7 +90,7 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     lengths = [len(vector) for vector in vectors.values()]
     usual = max(set(lengths), key=lengths.count, default=0)
     vectors = {digest: vector for digest, vector in vectors.items() if len(vector) == usual}
-    new.add([], vectors)  # those of sources that are lost as well: they need not be embedded again
+    new.add([], vectors)  # also vectors of lost sources: their texts need not be embedded again
 
     lost: set[str] = set()
     passages: dict[int, list[PassageRecord]] = {}
@@ -125,7 +125,7 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
 
 
 def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table that can be read, from its beginning and then, for what lies behind damage, from its end."""
+    """Yield the rows of a table that can be read: from its beginning, then from its end back to the damage."""
     seen: set[int] = set()
     for comparison, order, sign, last in (">", "ASC", 1, -1), ("<", "DESC", -1, _FURTHEST):
         query = f"SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid {comparison} ? ORDER BY rowid {order}"

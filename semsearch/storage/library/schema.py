@@ -1,6 +1,6 @@
-"""The tables of a Library, and how one that an older release has made becomes what this one reads.
+"""The tables of a Library, and the migration of a Library that an older release made.
 
-Rows carry checksums (`sum`), since SQLite's pages do not: what a query shows is what was stored.
+Rows carry checksums (`sum`), since SQLite's pages do not: a query shows only what was stored.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from semsearch.errors import SemsearchError
 from semsearch.files import disk
-from semsearch.storage.library.connection import connected
+from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import SCHEMA, FullText
 
 VERSION = 4
@@ -68,13 +68,13 @@ CREATE VIEW published AS
 
 
 def make(db: sqlite3.Connection) -> None:
-    """Make all tables of a new Library, within a transaction."""
+    """Create all tables of a new Library. The caller owns the transaction."""
     _run(db, _TABLES + SCHEMA + _VIEW)
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _second(db: sqlite3.Connection) -> None:
-    """Headings of passages, checksums, and how many passages a source has."""
+    """Add headings of passages, checksums, and the number of passages of a source."""
     _run(
         db,
         """
@@ -99,21 +99,21 @@ UPDATE passages SET sum = (
 
 
 def _third(db: sqlite3.Connection) -> None:
-    """Full-text search, which the next step makes."""
+    """Do nothing: the next step creates full-text search."""
 
 
 def _fourth(db: sqlite3.Connection) -> None:
-    """Checksums in full-text search. It is made anew: nothing says whether what is there is right."""
+    """Rebuild full-text search with checksums: nothing tells whether the existing tables are right."""
     _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + SCHEMA)
     FullText(db).rebuild()
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}
-"""By the version they start from."""
+"""The steps of a migration by the version they start from."""
 
 
-def made_here(db: sqlite3.Connection) -> bool:
-    """Whether a Library's views and triggers are those that `make` makes: others could answer and do what they like."""
+def has_own_views(db: sqlite3.Connection) -> bool:
+    """Return True where the views and triggers are those of `make`. Others could answer or do anything."""
     found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
     return found == [("view", _VIEW.strip().removesuffix(";"))]
 
@@ -132,21 +132,21 @@ def has_all_columns(db: sqlite3.Connection) -> bool:
 
 
 def outdated(path: Path) -> bool:
-    """Whether an older release has made the Library at `path`, and this one can read it after `migrate`."""
-    with suppress(sqlite3.Error, SemsearchError), closing(connected(path)) as db:
+    """Return True where an older release made the Library at `path`, and `migrate` can update it."""
+    with suppress(sqlite3.Error, SemsearchError), closing(connect(path)) as db:
         return db.execute("PRAGMA user_version").fetchone()[0] in _STEPS
     return False
 
 
 def migrate(path: Path) -> None:
-    """Bring a Library to this version, in one transaction, and keep it as it was beside it. Hold the write lock.
+    """Update a Library to this version in one transaction, and keep a copy of the old file next to it.
 
-    Raises `SemsearchError`, and has changed nothing then.
+    The caller holds the write lock. Raises `SemsearchError`, and then nothing has changed.
     """
     try:
-        with closing(connected(path)) as db:
+        with closing(connect(path)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in _STEPS:  # another process was quicker
+            if version not in _STEPS:  # another process has updated it
                 return
             backup = path.with_name(f"{path.name}.v{version}")
             with disk(path.parent):
@@ -154,7 +154,7 @@ def migrate(path: Path) -> None:
             try:
                 db.execute("VACUUM INTO ?", (str(backup),))
             except sqlite3.Error:
-                with suppress(OSError):  # where the disk is full it must not stay so
+                with suppress(OSError):  # free the room on a full disk
                     backup.unlink(missing_ok=True)
                 raise
             db.execute("BEGIN IMMEDIATE")
@@ -165,8 +165,8 @@ def migrate(path: Path) -> None:
             db.execute("COMMIT")
     except sqlite3.Error as error:
         raise SemsearchError(
-            f"{path} is of an older release and could not be brought up to date: {error}",
-            "check its folder's permissions and the disk; nothing is changed",
+            f"{path} was made by an older release and could not be updated: {error}",
+            "check its folder's permissions and the disk; nothing has changed",
         ) from error
 
 

@@ -24,7 +24,7 @@ from semsearch.storage.library.faults import SALVAGE, translated
 from semsearch.storage.library.fulltext import ENTRY, FullText
 from semsearch.storage.library.reading import Reader
 from semsearch.storage.library.records import DocumentRecord, SourceState
-from semsearch.storage.library.schema import VERSION, made_here, make
+from semsearch.storage.library.schema import VERSION, has_own_views, make
 
 
 class Library(Reader):
@@ -53,7 +53,7 @@ class Library(Reader):
         """Raise an error for a file of another version, and for one that semsearch did not make."""
         with self._reading() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            ours = made_here(db)
+            ours = has_own_views(db)
         if 0 < version < VERSION:
             raise SemsearchError(
                 f"{self.path} was made by an older release and could not be updated",
@@ -85,7 +85,7 @@ class Library(Reader):
     # -- writing ----------------------------------------------------------------------------------------
 
     def begin_source(self, key: str, state: SourceState) -> int:
-        """Start a new version of a source, unseen until it is published; returns its number."""
+        """Start a new version of a source, which readers do not see until it is published. Return its number."""
         with self._writing() as db:
             values = (key, state.size, state.mtime_ns, state.digest, state.reading)
             cursor = db.execute(
@@ -98,7 +98,10 @@ class Library(Reader):
         documents: Iterable[tuple[int, DocumentRecord]],
         vectors: Mapping[bytes, NDArray[np.float32]],
     ) -> None:
-        """Store documents, each under the number of its source, and the vectors they need that are new."""
+        """Store documents, each with the number of its source version, and new vectors by digest.
+
+        Raises `SemsearchError`, and stores nothing, where a passage has no vector.
+        """
         with self._transaction() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO vectors (digest, vector, sum) VALUES (?1, ?2, checksum(?1, ?2))",
@@ -125,9 +128,9 @@ class Library(Reader):
                     )
 
     def publish(self, sources: Sequence[tuple[int, str]]) -> list[bool | None]:
-        """Make new versions of sources, given with their digest, visible; older versions go; one transaction.
+        """Publish new versions of sources, given as number and SHA-256, in place of older ones, in one transaction.
 
-        Returns for each: None when it had no older version, else whether any passage or document changed.
+        Return for each None where the source is new, else whether any passage or document changed.
         """
         outcome: list[bool | None] = []
         with self._transaction() as db:
@@ -153,7 +156,7 @@ class Library(Reader):
         return outcome
 
     def touch(self, states: Mapping[str, SourceState]) -> None:
-        """Record the new size and time of sources whose content is as it was."""
+        """Save the new size and time of sources whose content has not changed."""
         with self._transaction() as db:
             db.executemany(
                 "UPDATE sources SET size = ?, mtime_ns = ? WHERE key = ? AND published = 1",
@@ -161,7 +164,7 @@ class Library(Reader):
             )
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove sources with all that belongs to them; the outbox tells the vector index."""
+        """Remove sources with their documents and passages, and put the passages on the outbox."""
         with self._transaction() as db:
             for key in keys:
                 db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,))
@@ -170,25 +173,25 @@ class Library(Reader):
                 db.execute("DELETE FROM sources WHERE key = ? AND published = 1", (key,))
 
     def discard_unpublished(self) -> None:
-        """Drop versions that were never published: their ingest was cut off. Their vectors stay for the next."""
+        """Remove versions that an interrupted ingest never published. Their vectors stay for the next ingest."""
         with self._transaction() as db:
             db.execute("DELETE FROM sources WHERE published = 0")
 
     def gc(self) -> None:
-        """Drop unpublished versions, and vectors that no passage uses."""
+        """Remove unpublished versions, and vectors that no passage uses."""
         self.discard_unpublished()
         with self._transaction() as db:
             db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
 
     def rebuild_full_text(self) -> None:
-        """Make the full-text part anew from the passages."""
+        """Rebuild full-text search from the published passages."""
         with self._transaction() as db:
             FullText(db).rebuild()
 
     def compact(self) -> None:
-        """Write the file anew, so that nothing that was removed is left in it or its log.
+        """Rewrite the file, so that nothing removed is left in it or in its log.
 
-        Raises `IndexLocked` while another process reads.
+        Raises `IndexLocked` while anybody else reads it.
         """
         with self._transaction() as db:
             FullText(db).expunge()
@@ -196,17 +199,17 @@ class Library(Reader):
             db.execute("VACUUM")
             (busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise IndexLocked(f"{self.path} is being read by another process", "try again later")
+            raise IndexLocked(f"{self.path} is being read", "try again later")
 
     # -- the outbox -------------------------------------------------------------------------------------
 
     def fill_outbox(self) -> None:
-        """Put every published passage on the outbox, for a vector index that is made anew."""
+        """Put every published passage on the outbox, to rebuild the vector engine."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published")
 
     def mark_applied(self, ids: Sequence[str]) -> None:
-        """Take ids off the outbox."""
+        """Remove ids from the outbox."""
         with self._transaction() as db:
             db.executemany("DELETE FROM outbox WHERE passage_id = ?", ((id_,) for id_ in ids))
 

@@ -26,7 +26,7 @@ from typing import Any
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library import Library, database_problems, segments
-from semsearch.storage.lock import alone
+from semsearch.storage.lock import graph_lock
 from semsearch.storage.vectors.chroma import REPAIR, ChromaEngine
 from semsearch.storage.vectors.engine import Proof
 from semsearch.storage.vectors.seal import FOLDER, chroma_version, is_newer, same_bytes, stamps
@@ -147,7 +147,7 @@ class ChromaStore:
         return int(self._seal().get("deleted", 0)) + now
 
     def _break_seal(self, **changes: Any) -> None:
-        with alone(self._index, _LOADING) as nobody_loads:
+        with graph_lock(self._index, _LOADING) as nobody_loads:
             if not nobody_loads:
                 raise IndexLocked(f"another process is reading {self._folder}", "try again later")
             seal = self._seal() | {"chromadb": chroma_version(), "sealed": False, **changes}
@@ -169,7 +169,7 @@ class ChromaStore:
                 yield self._engine
                 return
             self.close()
-            with alone(self._index, _LOADING) as nobody_writes:
+            with graph_lock(self._index, _LOADING) as nobody_writes:
                 seal = self._seal()
                 if nobody_writes and self.finalized and self.intact() and not is_newer(seal):
                     try:
@@ -186,7 +186,7 @@ class ChromaStore:
 
     @property
     def finalized(self) -> bool:
-        """Whether the last writer sealed the files."""
+        """True where the last writer sealed the files."""
         return bool(self._seal().get("sealed"))
 
     def intact(self, *, thoroughly: bool = False) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Metadata = Mapping[str, str | int]
-"""What an engine stores of a passage with its vector and text: see `StoredPassage.traits`."""
+"""The metadata of a passage, stored with its vector and text: see `StoredPassage.traits`."""
 
 
 class VectorEngine(Protocol):
@@ -77,7 +77,7 @@ class VectorEngine(Protocol):
 class Proof:
     """The result of comparing an engine with the Library: its `problems`, and the number of `passages` that agree.
 
-    `found` of `asked` passages are the nearest to themselves. Fewer are no problem: a search may be approximate.
+    `found` of `asked` passages are the nearest to themselves. Fewer are not a problem: a search may be approximate.
     """
 
     problems: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class VectorStore(Protocol):
 
     @property
     def finalized(self) -> bool:
-        """Whether the last writer called `finalize`."""
+        """True where the last writer called `finalize`."""
         ...
 
     def create(self) -> None:

@@ -105,12 +105,12 @@ class VectorSync:
 
     @property
     def finalized(self) -> bool:
-        """Whether the last writer finished."""
+        """True where the last writer finished."""
         return self._store.finalized
 
     @property
     def unfinished(self) -> bool:
-        """Whether a writer is at work, or was interrupted. The next one finishes what it left."""
+        """True while a writer is at work, and after one was interrupted. The next one finishes what it left."""
         return not self.finalized or bool(self._library.outbox(1))
 
     def prove(self) -> Proof:
