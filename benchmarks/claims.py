@@ -1,9 +1,9 @@
-"""What a popular article says of all-MiniLM-L6-v2, measured again: docs/claims.md holds the figures of one run.
+"""The claims of a popular article about all-MiniLM-L6-v2, measured again. docs/claims.md has the figures of one run.
 
-The article gives correlations on STS-B and SICK, the gain of batches, what cleaning and stemming do to scores, where
-scores go wrong by length, logic and negation, and the similarities of four Chinese pairs.
+The article gives correlations on STS-B and SICK, the gain of batches, the effect of cleaning and stemming on scores,
+the errors by length, logic and negation, and the similarities of four Chinese pairs.
 
-Stemming is SQLite's: Porter's algorithm, as its full-text index has it.
+Stemming is Porter's algorithm in SQLite's full-text index.
 """
 
 import re
@@ -41,14 +41,14 @@ CHINESE = (
 )
 BANDS = ((10, "at most 10"), (20, "11 to 20"), (35, "21 to 35"), (10**9, "more than 35"))
 LEAST = 10
-"""Pairs that a part must have to be reported on."""
+"""The least number of pairs of a part that is reported."""
 _WORD = re.compile(r"[a-z0-9']+")
 
 Floats = NDArray[np.float64]
 
 
 class Vectors:
-    """Unit vectors of texts, each embedded once; kept in a file if there is one for them."""
+    """The unit vectors of texts. Each text is embedded once, and kept in the file if there is one."""
 
     def __init__(self, path: Path | None) -> None:
         self.embedder = load_embedder()
@@ -82,7 +82,7 @@ class Vectors:
 
 
 def porter(texts: Sequence[str]) -> dict[str, str]:
-    """The stem of each word of some texts, lower case."""
+    """Return the lower-case stem of each word of some texts."""
     every = sorted({word for text in texts for word in _WORD.findall(text.lower())})
     database = sqlite3.connect(":memory:")
     database.execute(
@@ -96,7 +96,7 @@ def porter(texts: Sequence[str]) -> dict[str, str]:
 
 
 def grades(pairs: PairSet) -> Floats:
-    """People's grades as 0 to 1: SICK's scale is 1 to 5, that of STS-B 0 to 5."""
+    """Return people's grades as 0 to 1. The scale is 1 to 5 in SICK and 0 to 5 in STS-B."""
     low = 1.0 if pairs.name == "sick" else 0.0
     return (np.array([pair.score for pair in pairs.pairs], float) - low) / (5 - low)
 
@@ -141,7 +141,7 @@ def cleaning(report: Report, test: PairSet, vectors: Vectors) -> None:
 
 
 def longer(pair: LabelledPair) -> int:
-    """Words of the longer text of a pair."""
+    """Return the number of words of the longer text of a pair."""
     return max(count_words(clean(pair.text_a)), count_words(clean(pair.text_b)))
 
 
@@ -163,7 +163,7 @@ def lengths(report: Report, pairs: PairSet, score: Floats) -> None:
 
 
 def long_ones(report: Report, parts: Sequence[PairSet], vectors: Vectors) -> None:
-    """The long pairs of all parts together: one part has too few."""
+    """Return the long pairs of all parts together. A single part has too few."""
     rows = []
     for low, high, name in ((20, 35, "21 to 35"), (35, 10**9, "more than 35")):
         of = PairSet(
@@ -242,7 +242,7 @@ def batches(report: Report, texts: list[str], vectors: Vectors, options: Namespa
 def main() -> None:
     parser = arguments(__doc__, repeats=3)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors here for another run")
-    parser.add_argument("--sentences", type=int, default=300, metavar="N", help="for the speed (default 300)")
+    parser.add_argument("--sentences", type=int, default=300, metavar="N", help="sentences to time (default 300)")
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N pairs of each set only")
     options = parser.parse_args()
     sets = {

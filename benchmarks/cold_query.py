@@ -1,9 +1,9 @@
-"""A cold `semsearch query` process on a large index against the script that people write today.
+"""A cold `semsearch query` process on a large index, against the script that people write today.
 
-All are processes of their own that search the very same passages: ours compares the query with all of them, by meaning
-and words or by meaning alone, and finds the best sentence of each hit; the script asks the index's Chroma collection,
-with sentence-transformers, for the ids, which are those that ours finds by meaning. Cold is the process; the files are
-in the operating system's cache, since one round of each goes unmeasured.
+Each measurement is a separate process, and all search the same passages. Ours compares the query with all passages,
+by meaning and words or by meaning alone, and finds the best sentence of each hit. The script asks the index's Chroma
+collection for ids, with sentence-transformers. They must be the ids that ours finds by meaning. The process is cold,
+the files are not: one unmeasured round brings them into the operating system's cache.
 """
 
 import gzip
@@ -19,12 +19,12 @@ from common import Clock, Process, Report, arguments, need, run, talk
 
 QUERY = "a film that is much longer than it needed to be"
 PART = 100
-"""Rows with the same number in the field `part`."""
+"""The number of rows with the same value in the field `part`."""
 STAGES = "print as JSON where a query on the index DIR spends its time, one step after the other, and end"
 
 
 def build(sentences: Path, count: int, folder: Path) -> Path:
-    """The index of the first `count` distinct sentences, a row each; what is there already is kept."""
+    """Return the index of the first `count` distinct sentences, one row each. An existing index is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, index = folder / "sentences.jsonl", folder / "index"
     if not rows.exists():
@@ -66,7 +66,7 @@ def main() -> None:
         "--count", type=int, default=100_000, metavar="N", help="passages in the index (default 100,000)"
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="keep the index here (default: make it anew)"
+        "--cache", type=Path, metavar="DIR", help="keep the index here (default: build it each time)"
     )
     parser.add_argument("--stages", type=Path, metavar="DIR", help=STAGES)
     options = parser.parse_args()

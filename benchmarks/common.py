@@ -1,13 +1,13 @@
-"""What the benchmarks share: their data, the description of the machine, timing, tables, and the peer.
+"""The shared parts of the benchmarks: data, machine description, timing, tables, and the peer.
 
-Run as a script this file is the peer: the program that people write today after the READMEs of
-sentence-transformers and Chroma, in a process of its own:
+Run as a script, this file is the peer: the program that people write today from the READMEs of sentence-transformers
+and Chroma, in a separate process:
 
     python benchmarks/common.py ingest PASSAGES.jsonl FOLDER
     python benchmarks/common.py query FOLDER QUERY
 
-Only the standard library is imported at the top, so a peer's process imports nothing that is not its own, and
-a process that measures the memory of its children stays small (see `run`).
+The top imports only the standard library. So a peer's process imports only what it needs, and a process that measures
+the memory of its children stays small (see `run`).
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 BATCH = 32
-"""Texts a batch of sentence-transformers: its default."""
+"""The number of texts in a batch of sentence-transformers: its default."""
 COLLECTION = "passages"
 """`semsearch.storage.vectors.chroma.COLLECTION`, which cannot be imported here without NumPy."""
 _ADD = 5_000
@@ -44,7 +44,7 @@ _COMPARE = {">=": operator.ge, "<=": operator.le, "<": operator.lt, "==": operat
 
 
 def arguments(description: str | None, repeats: int | None = None) -> argparse.ArgumentParser:
-    """A parser with the options that the benchmarks share; `repeats` is for those that measure time."""
+    """Return a parser with the options that all benchmarks share. `repeats` is for those that measure time."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,7 +57,7 @@ def arguments(description: str | None, repeats: int | None = None) -> argparse.A
 
 
 def need(path: Path) -> Path:
-    """The same path; where it is absent the process says so and ends with exit code 2."""
+    """Return the path. If it is absent, print so and end with exit code 2."""
     if not path.exists():
         print(
             f"error: {path} is not there\nhint: --data DIR names the folder of the data sets", file=sys.stderr
@@ -67,12 +67,12 @@ def need(path: Path) -> Path:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The files in a folder and the folders in it, sorted."""
+    """Return the files in a folder and the folders below it, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def portion(folder: Path, limit: int | None, to: Path, wanted: Sequence[Path] = ()) -> Path:
-    """The folder; where it has more files than the limit, a copy of the wanted ones and others from all over it."""
+    """Return the folder, or a copy of the wanted files and a spread of others if it has more than the limit."""
     files = files_below(folder)
     if limit is None or limit >= len(files):
         return folder
@@ -86,18 +86,18 @@ def portion(folder: Path, limit: int | None, to: Path, wanted: Sequence[Path] = 
 
 
 def talk(message: str) -> None:
-    """Say on standard error what is going on."""
+    """Print a progress message on standard error."""
     print(f"... {message}", file=sys.stderr, flush=True)
 
 
 def weights_folder() -> Path:
-    """The folder of all-MiniLM-L6-v2 as sentence-transformers reads it, from the installed weights package."""
+    """Return the folder of all-MiniLM-L6-v2 for sentence-transformers, from the installed weights package."""
     file = next(file for file in metadata.files(_WEIGHTS) or () if file.name == "modules.json")
     return Path(str(file.locate())).parent
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the cores this process may use, and the versions of what is compared."""
+    """Return the processor, the cores for this process, and the versions of the compared libraries."""
     model = platform.processor() or platform.machine()
     if (cpuinfo := Path("/proc/cpuinfo")).exists():
         names = [
@@ -121,7 +121,7 @@ def machine() -> dict[str, Any]:
 
 @dataclass
 class Timing:
-    """The seconds of every round of a task, and what its last round returned."""
+    """The seconds of every round of a task, and the result of its last round."""
 
     seconds: list[float] = field(default_factory=list)
     result: Any = None
@@ -132,7 +132,7 @@ class Timing:
 
 
 def interleave(tasks: Mapping[Name, Callable[[], Any]], repeats: int) -> dict[Name, Timing]:
-    """Run the tasks in turn, A B A B, so that a slow spell of the machine meets each of them."""
+    """Run the tasks in turn, A B A B, so that a slow spell of the machine affects all of them."""
     timings = {name: Timing() for name in tasks}
     for turn in range(repeats):
         for name, task in tasks.items():
@@ -144,7 +144,7 @@ def interleave(tasks: Mapping[Name, Callable[[], Any]], repeats: int) -> dict[Na
 
 
 class Clock:
-    """Seconds by stage: `clock("load")` names what was done since the last call."""
+    """Seconds by stage: `clock("load")` names the stage since the last call."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -165,10 +165,10 @@ class Process:
 
 
 def run(*arguments: str | Path) -> Process:
-    """Run this Python with `arguments`, offline, and wait for it; its failure is ours.
+    """Run this Python with `arguments`, offline, and wait for it. End with an error if it fails.
 
-    The kernel counts the memory of the parent at the fork as the child's, so a caller that reports `peak_mb` must
-    be smaller than its children.
+    The kernel counts the parent's memory at the fork as the child's. A caller that reports `peak_mb` must be smaller
+    than its children.
     """
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
     command = [sys.executable, *map(str, arguments)]
@@ -193,7 +193,7 @@ def run(*arguments: str | Path) -> Process:
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure that the project has set itself a target for. Nothing fails when it is not met."""
+    """A figure with a target of this project. A missed target does not fail the script."""
 
     what: str
     value: float
@@ -202,11 +202,11 @@ class Bar:
 
 
 class Report:
-    """Tables for people as they come; at the end the bars, and every figure as one line of JSON."""
+    """The output: tables for people, at the end the bars, and every figure as one line of JSON."""
 
     def __init__(self, benchmark: str, options: argparse.Namespace) -> None:
         self.figures: dict[str, Any] = {}
-        # No paths: what is printed here gets published.
+        # The output has no paths, because it is published.
         settings = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
         about = machine()
         self._head = {"benchmark": benchmark, "machine": about, "settings": settings}
@@ -215,7 +215,7 @@ class Report:
         print(", ".join(f"{name} {version}" for name, version in about["libraries"].items()))
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print rows below a header, the first column to the left and the others to the right."""
+        """Print rows below a header, with the first column left-aligned and the others right-aligned."""
         cells = [list(header), *([str(cell) for cell in row] for row in rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
         print(f"\n{title}")
@@ -248,7 +248,7 @@ class Report:
 
 
 def plain_ingest(passages: str, folder: str) -> None:
-    """Embed and store ready-made passages; prints the seconds of each stage."""
+    """Embed and store ready-made passages. Print the seconds of each stage."""
     clock = Clock()
     import chromadb
     from sentence_transformers import SentenceTransformer

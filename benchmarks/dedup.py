@@ -1,9 +1,8 @@
-"""The exact join against the float32 product in plain NumPy, against a float64 brute force, and against peers.
+"""The exact join against the float32 product in plain NumPy, a float64 brute force, and peers.
 
-The vectors are those of real, distinct sentences. The plain product is written in the three ways people write it:
-all rows against all rows, only against the rows from the block on (both with `np.nonzero`), and the latter with
-buffers used again and `np.flatnonzero`, which is as fast as it gets without an idea. A peer that is not installed
-is left out.
+The vectors are those of real, distinct sentences. The plain product is written in the three usual ways: all rows
+against all rows, only against the rows from the block on (both with `np.nonzero`), and the second way with reused
+buffers and `np.flatnonzero`, which is the fastest way without a new idea. Peers that are not installed are left out.
 """
 
 import gzip
@@ -27,11 +26,11 @@ BLOCK = 2048
 OURS = "semsearch"
 Vectors = NDArray[np.float32]
 Keys = NDArray[np.int64]
-"""Pairs (i, j), i < j, of n rows as i * n + j, sorted."""
+"""Pairs (i, j), i < j, of n rows, as sorted numbers i * n + j."""
 
 
 def embed(sentences: Path, count: int, cache: Path | None) -> Vectors:
-    """Vectors of the first `count` distinct sentences; from the cache if it has them, else into it."""
+    """Return the vectors of the first `count` distinct sentences. They come from the cache or go into it."""
     if cache and cache.exists():
         vectors: Vectors = np.load(cache)
         if len(vectors) >= count:
@@ -84,7 +83,7 @@ def plain_buffers(vectors: Vectors, threshold: float) -> Keys:
 
 
 def brute_force(vectors: Vectors, threshold: float) -> tuple[Keys, float]:
-    """The pairs by float64 products, and how close to the threshold the closest product is."""
+    """Return the pairs by float64 products, and the distance of the closest product from the threshold."""
     n, height = len(vectors), BLOCK // 8
     exact = vectors.astype(np.float64)
     found, closest = [], np.inf
@@ -102,7 +101,7 @@ def semhash(vectors: Vectors, threshold: float) -> int:
     from semhash import SemHash
 
     records = [str(row) for row in range(len(vectors))]
-    model: Any = None  # only used for new records
+    model: Any = None  # used for new records only
     found = SemHash.from_embeddings(vectors, records, model).self_deduplicate(threshold)
     return len(found.filtered)
 
@@ -134,7 +133,7 @@ PRODUCTS: dict[str, Callable[[Vectors, float], Keys]] = {
 
 @dataclass(frozen=True)
 class Peer:
-    """What to import, how to run it, what it counts, and how many times faster than it we want to be."""
+    """A peer: its import, its call, the count of its result, and the factor by which ours should be faster."""
 
     module: str
     run: Callable[[Vectors, float], int]

@@ -1,7 +1,7 @@
 """The embedder against sentence-transformers, and against chromadb's default embedding function.
 
-Parity (cosine of our vectors to sentence-transformers'), agreement with people (STS-B, SICK), throughput, and
-how much of the machine's float32 matrix-product peak each reaches.
+The script measures parity (the cosine of our vectors with those of sentence-transformers), agreement with people
+(STS-B, SICK), throughput, and the share of the machine's float32 matrix-product peak that each reaches.
 """
 
 import json
@@ -32,23 +32,23 @@ PUBLISHED = {
     "STS-B test": {"pearson": 0.827, "spearman": 0.820},
     "SICK": {"pearson": 0.840, "spearman": 0.777},
 }
-"""Of all-MiniLM-L6-v2, to three digits."""
+"""The published figures of all-MiniLM-L6-v2, to three digits."""
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def flops(lengths: NDArray[np.int64]) -> float:
-    """Floating-point operations of the matrix products for texts of these lengths in tokens, padding not counted.
+    """Return the floating-point operations of the matrix products for texts of some lengths in tokens, without padding.
 
     A token costs 2 x 6 layers x (4 x 384^2 for query, key, value and output + 2 x 384 x 1,536 for the two inner
-    products) = 21.2 million, and 6 x 4 x L x 384 for its attention to the L tokens of its text. Embedding look-up,
-    normalisation and GELU are left out, as is usual, so no implementation can reach all of the peak.
+    products) = 21.2 million, and 6 x 4 x L x 384 for its attention to the L tokens of its text. As usual, this leaves
+    out embedding look-up, normalisation and GELU, so that no implementation can reach the whole peak.
     """
     token = 2 * LAYERS * (4 * WIDTH**2 + 2 * WIDTH * INNER)
     return float((lengths * (token + LAYERS * 4 * lengths * WIDTH)).sum())
 
 
 def cut_passages(corpus: Path, count: int) -> list[str]:
-    """The first `PASSAGE_TOKENS` tokens of `count` abstracts that have as many, cut between two tokens."""
+    """Return the first `PASSAGE_TOKENS` tokens of `count` abstracts that are long enough, cut between two tokens."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(weights_folder() / "tokenizer.json"))
@@ -68,10 +68,10 @@ def cut_passages(corpus: Path, count: int) -> list[str]:
 
 
 def chroma_function(folder: Path) -> tuple[Encode, str]:
-    """chromadb's default embedding function, and which graph it runs.
+    """Return chromadb's default embedding function and the name of the graph that it runs.
 
-    Its own model is a download. Where that is absent the same class runs on our float32 graph, cut before the
-    pooling, which it does itself in NumPy. That graph is fused by hand; chromadb lets its session fuse its own.
+    Its own model is a download. Without the download, the same class runs on our float32 graph, cut before the pooling,
+    which the class does in NumPy. Our graph is fused by hand; chromadb lets its session fuse its graph.
     """
     from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
 
@@ -89,7 +89,7 @@ def chroma_function(folder: Path) -> tuple[Encode, str]:
 
 
 def _lay_out(folder: Path) -> None:
-    """The files that chromadb looks for, with our graph as `model.onnx`: last hidden state out, segments in."""
+    """Write the files that chromadb looks for, with our graph as `model.onnx`: segments in, last hidden state out."""
     import onnx
     from safetensors.numpy import load_file
 
@@ -115,7 +115,7 @@ def _lay_out(folder: Path) -> None:
 
 
 def best_product(square: NDArray[np.float32]) -> float:
-    """Seconds of one product of two square float32 matrices, the best of three."""
+    """Return the seconds of one product of two square float32 matrices, the best of three."""
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
@@ -125,12 +125,12 @@ def best_product(square: NDArray[np.float32]) -> float:
 
 
 def texts_of(pairs: Sequence[LabelledPair]) -> list[str]:
-    """The distinct texts of some pairs."""
+    """Return the distinct texts of some pairs."""
     return list(dict.fromkeys(text for pair in pairs for text in (pair.text_a, pair.text_b)))
 
 
 def parity(report: Report, runs: Mapping[tuple[str, str], Timing]) -> None:
-    """The cosine of each vector to that of sentence-transformers."""
+    """Compare each vector with the one of sentence-transformers, by cosine."""
     rows = []
     for (name, kind), run in runs.items():
         if name == PEER:
@@ -147,7 +147,7 @@ def parity(report: Report, runs: Mapping[tuple[str, str], Timing]) -> None:
 def correlations(
     report: Report, sets: Mapping[str, Sequence[LabelledPair]], encoders: Mapping[str, Encode], complete: bool
 ) -> None:
-    """Pearson and Spearman correlation of the cosine with people's scores; published are those of complete sets."""
+    """Compare the cosine with people's scores by Pearson and Spearman. Published figures are for complete sets."""
     found: dict[str, dict[str, Agreement]] = {}
     for name, pairs in sets.items():
         texts = texts_of(pairs)
@@ -184,7 +184,7 @@ def throughput(
     lengths: Mapping[str, NDArray[np.int64]],
     peak: float,
 ) -> None:
-    """Texts a second of each encoder, and its share of the machine's `peak` in FLOP/s."""
+    """Report the texts per second of each encoder, and its share of the machine's `peak` in FLOP/s."""
     report.figures["peak_gflops"] = peak / 1e9
     for kind, tokens in lengths.items():
         rate_of = {name: len(run.result) / run.median for (name, of), run in runs.items() if of == kind}
@@ -195,7 +195,7 @@ def throughput(
                 "seconds": runs[name, kind].seconds,
                 "texts_per_second": rate,
                 "ratio": rate / rate_of[PEER],
-                # int8 products have a peak of their own.
+                # int8 products have another peak.
                 "share_of_peak": rate * work / peak if name != "int8" else None,
             }
             for name, rate in rate_of.items()
@@ -268,7 +268,7 @@ def main() -> None:
         for kind, rows in texts.items():
             for name, encode in encoders.items():
                 tasks[name, kind] = partial(encode, rows)
-            # It pads every text to 256 tokens, so its rate does not depend on the texts, and some will do.
+            # It pads every text to 256 tokens. Its rate does not depend on the texts, so a few are enough.
             tasks[f"chromadb, {graph}", kind] = partial(chroma, rows[: 4 * BATCH])
         for encode in (*encoders.values(), chroma):
             encode(texts["sentences"][:BATCH])

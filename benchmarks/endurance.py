@@ -1,8 +1,8 @@
-"""Many records through every command, and many rounds of changes to one folder: what grows, and what fails.
+"""Many records through every command, and many rounds of changes to one folder: growth and failures.
 
-The records are short, so that there are many: Chroma's SQLite takes at most 32,766 variables a statement. Each
-command's exit code, time and peak memory are shown. The rounds change, remove and add files of 2,000, and ask for a
-text that is there; size and memory are those of the first tenth against the last.
+The records are short, so that there are many: Chroma's SQLite takes at most 32,766 variables per statement. The
+tables show each command's exit code, time and peak memory. The rounds change, remove and add files of 2,000, and ask
+for a text that is there. They compare size and memory in the first tenth of the rounds with the last.
 """
 
 import csv
@@ -33,16 +33,16 @@ TINY = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1] / "tests")!r})
 from semsearch import embedding
-embedding.load_embedder = lambda *_, **__: TinyEmbedder()  # first: others take it by its name
+embedding.load_embedder = lambda *_, **__: TinyEmbedder()  # before other modules import it by name
 from tiny_embedder import TinyEmbedder
 from semsearch.cli import main
 main(prog_name="semsearch")
 """
-"""The command line with an embedder that is a hash of words: for all of it but the model."""
+"""The command line with an embedder that hashes words, for a test of everything except the model."""
 
 
 class Commands:
-    """The command line in a folder: each run is a row of `rows`, and its failure is ours."""
+    """The command line in a folder. Each run is a row of `rows`; a failed run ends the script."""
 
     def __init__(self, folder: Path, tiny: bool) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class Commands:
         self.rows: list[tuple[str, int, str, str]] = []
 
     def __call__(self, *words: str, code: int = 0, given: str = "") -> str:
-        """What `semsearch` with some words prints; `given` is its standard input."""
+        """Run `semsearch` and return its output. `given` is its standard input."""
         with tempfile.TemporaryFile("w+") as typed, tempfile.TemporaryFile("w+") as out:
             typed.write(given)
             typed.seek(0)
@@ -74,7 +74,7 @@ class Commands:
 
 
 def sentences(count: int) -> list[str]:
-    """So many sentences; every tenth repeats the one before it, all others differ."""
+    """Yield `count` sentences. Every tenth repeats the one before it; all others differ."""
     draw = Random(0)
     every = [f"the {a} {b} the {c} near the {d}" for a, b, c, d in product(WHO, DOES, WHAT, WHERE)]
     draw.shuffle(every)
@@ -88,7 +88,7 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def records(report: Report, folder: Path, count: int, tiny: bool) -> None:
-    """Every command on so many records: rows, and a thousand files of which a hundred are copies."""
+    """Run every command on many records: rows, and a thousand files with a hundred copies."""
     texts = sentences(count)
     rows = [{"text": text, "n": n} for n, text in enumerate(texts)]
     files = min(1_000, count // 2)
@@ -183,11 +183,11 @@ def records(report: Report, folder: Path, count: int, tiny: bool) -> None:
 
 
 def rounds(report: Report, folder: Path, files: int, count: int) -> None:
-    """Rounds of changes to a folder; every round ingests it and asks twice."""
+    """Run rounds of changes to a folder. Each round ingests it and asks twice."""
     from semsearch.index import (
         FOLDER,
         Index,
-    )  # here: what is measured of the commands counts what we have loaded
+    )  # imported here: a command's memory includes what this process has loaded
 
     draw = Random(1)
     docs = folder / "docs"

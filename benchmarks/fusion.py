@@ -1,7 +1,7 @@
-"""How scores are best fused: what words count beside meaning, and what a document's next best passages add to its best.
+"""The fusion of scores: the weight of words next to meaning, and of a document's other passages next to its best.
 
-nDCG@10 by both of SciFact's train queries, of questions on the Rust book and, in Chinese, on Vue's pages; the test
-queries and the other questions of search.py are kept for judging what was chosen here. One weight varies at a time.
+The figure is the nDCG@10 of SciFact's train queries, of questions on the Rust book and, in Chinese, on Vue's pages.
+The test queries and the other questions of search.py judge the choice made here. One weight varies at a time.
 """
 
 import tempfile
@@ -26,13 +26,13 @@ GRID = {
     "NEXT": (1, 2, 3, 4),
     "TYPICAL": (0.7, 0.8, 0.9),
 }
-"""The constants of `semsearch.search.fusion`, and what else they could be."""
+"""The constants of `semsearch.search.fusion` and the values to try."""
 Judged = Mapping[str, Mapping[str, int]]
-"""Below each query the documents that answer it, with how well."""
+"""For each query the documents that answer it, with their grades."""
 
 
 def collections(data: Path, cache: Path, limit: int | None) -> dict[str, tuple[Index, Judged]]:
-    """Each with an index, where documents have the names they have in it."""
+    """Return each collection with its index. Qrels use the document names of the index."""
     scifact, book = need(data / "scifact"), need(data / "folders" / "rust-book" / "src")
     pages = need(data / "folders" / "vue-docs-zh")
     train = read_collection(
@@ -63,7 +63,7 @@ def collections(data: Path, cache: Path, limit: int | None) -> dict[str, tuple[I
 
 
 def quality(index: Index, judged: Judged) -> float:
-    """The mean nDCG@10 of hybrid search."""
+    """Return the mean nDCG@10 of hybrid search."""
     hits = index.query_many(list(judged), k=10, collapse=False, per_document=1, literal=True, highlight=False)
     return fmean(
         ndcg([hit.document for hit in found], right)
@@ -86,7 +86,7 @@ def cache_of(embed: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="keep the indexes here (default: make them anew)"
+        "--cache", type=Path, metavar="DIR", help="keep the indexes here (default: build them each time)"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="queries of SciFact, for a quick run")
     options = parser.parse_args()

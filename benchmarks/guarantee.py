@@ -1,9 +1,9 @@
-"""Whether a promise is kept: SICK split at random again and again, tuned on one part, looked up on the other.
+"""The share of guarantees that hold: SICK split at random, tuned on one part, checked on the other.
 
-Each split: so many pairs are drawn, a threshold is sought that promises a precision, and its precision on all other
-pairs is counted. A promise is kept where it is as precise as promised, or where nothing was promised. The verifier is
-trained on half of the drawn pairs (once for each of --models splits; what is promised is sought anew for each split, on
-pairs that it was not trained on), as `tune` does.
+Each split draws pairs, seeks a threshold with a guaranteed precision, and counts the precision on all other pairs. A
+guarantee holds if the precision is reached, or if none was given. The classifier is trained on half of the drawn
+pairs, as in `tune`, once for each of the --models splits. Each split seeks its guarantee on pairs outside the
+training half.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def main() -> None:
     def judge(
         name: str, rule: str, least: float, sample: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]]
     ) -> None:
-        """Seek a promise on each sample and look it up on the rest."""
+        """Seek a guarantee on each sample and check it on the rest."""
         truth = positives(sick.pairs, rule)
         made, kept, recall = 0, 0, []
         for seed in range(options.splits):

@@ -1,8 +1,8 @@
-"""`semsearch ingest` of a folder against the script that people write today.
+"""`semsearch ingest` of a folder, against the script that people write today.
 
 Ours is the whole command: walk, read, clean, split, embed, store in the Library and in Chroma. The script gets the
-passages ready-made, the very same, and only embeds them (sentence-transformers) and adds them to Chroma. Each is a
-process of its own with a new index. Then ours once more on the unchanged folder.
+same passages ready-made. It only embeds them (sentence-transformers) and adds them to Chroma. Each is a separate
+process with a new index. Then ours runs once more on the unchanged folder.
 """
 
 import json
@@ -19,7 +19,7 @@ from semsearch.storage.library import Library
 
 
 def write_passages(index: Path, to: Path) -> list[str]:
-    """Every passage of an index as a line `[id, text]`; returns their texts."""
+    """Write every passage of an index as a line `[id, text]`. Return the texts."""
     library = Library(index / "library.sqlite3")
     ids, _ = library.passages_where(lambda source: True)
     stored = library.passages(ids)
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--limit-files", type=int, metavar="N", help="only N of its files, for a quick run")
     options = parser.parse_args()
     folder = need(options.folder or options.data / "folders" / "peps")
-    embedder = load_embedder()  # and the graph is in the cache, as it is from the second run on
+    embedder = load_embedder()  # so that the graph is in the cache, as in all runs but the first
     report = Report("ingest", options)
     wall: dict[str, list[float]] = {"ours": [], "script": [], "ours again": []}
     inside: dict[str, list[float]] = {"ours": [], "script": [], "ours again": []}

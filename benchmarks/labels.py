@@ -1,10 +1,10 @@
-"""What 100 labels of one's own text are worth: STS-B, where a duplicate is graded 4 of 5 or better, stands in for it.
+"""The value of 100 labels on text of another kind than SICK: STS-B, with a grade of 4 of 5 or more as a duplicate.
 
-The frame is the pairs of the training part from a cosine of 0.6 up. Labels are drawn from it as `semsearch label` draws
-them, many times over; `tune` makes of each what it makes, and the test part judges. Beside it, the threshold that SICK
-gives. A threshold is compared by its F1 on the test part. What is reported (precision, with its 95% interval) is held
-against the precision on all of the frame, which is known here, and so is what can be promised of all labels. (`tune`
-keeps half of them to report on, and promises on the other.)
+The frame is the pairs of the training part with a cosine of at least 0.6. The script draws labels from it many times,
+as `semsearch label` does, and runs `tune` on each draw. The test part judges the thresholds by their F1, SICK's
+threshold among them. The reported precision, with its 95% interval, is compared with the precision on the whole
+frame, which is known here. The same holds for the guarantees from all labels. (`tune` reports on half of them and
+guarantees on the other.)
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """`semsearch leak` on STS-B: the test sentences that occur in the training and development sets, by brute force.
 
-The sets are two sentences a row; each sentence is a record here. What is expected comes from sets of texts (the
-sentences in common) and from the products of all vectors in float64 (those that are alike).
+The sets have two sentences per row; each sentence is a record here. The expected result comes from sets of texts
+(common sentences) and from the float64 products of all vectors (similar sentences).
 """
 
 import csv
@@ -19,7 +19,7 @@ from semsearch.embedding import load_embedder
 from semsearch.text import clean
 
 EDGE = 1e-5
-"""A sentence is embedded with others here than there, which moves its cosines by less."""
+"""The tolerance of a cosine: a sentence shares its batch with other sentences here than in the command."""
 
 
 def sentences(folder: Path, *names: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What parsing files in a process of its own costs: small PDFs and web pages, there and in this process, in turn."""
+"""The cost of parsing in a separate process: small PDFs and web pages, there and in this process, in turn."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def main() -> None:
     report = Report("parsing", options)
     for suffix, make in ((".pdf", pdf), (".html", web_page)):
         files = [make(number) for number in range(options.files)]
-        pass_all(files[:1], suffix, parse)  # loads the parser, here and there
+        pass_all(files[:1], suffix, parse)  # load the parser in both processes
         pass_all(files[:1], suffix, parse_in_sandbox)
         timings = interleave(
             {

@@ -1,8 +1,7 @@
-"""How text is best cut for search: the size of a passage, overlap, a passage a section, headings embedded with it; and
-how often the words of headings are best counted among those of a passage.
+"""The best way to cut text for search: size, overlap, sections, headings, and their weight among the words.
 
-Questions of which one file holds the answer are asked of the chapters of the Rust book and of some PEPs, by meaning
-alone; and of the book and of Vue's pages in Chinese, by words alone. A file ranks by its best passage.
+Each question has one file with its answer. Questions on the Rust book and on some PEPs are asked by meaning alone,
+and questions on the book and, in Chinese, on Vue's pages by words alone. A file ranks by its best passage.
 """
 
 import math
@@ -56,13 +55,13 @@ BOOK = {
     "write code that writes code from annotations on a struct": "ch20-05",
     "a fixed number of workers that serve requests": "ch21-02",
 }
-"""Each with the chapter that answers it, written before any of this was run."""
+"""Questions and the chapter that answers each, written before the first run."""
 HEADS = ("first", "first three", "MRR@10", "log2 rank")
 Cut = Callable[[str], Iterator[str]]
 
 
 def variants(measure: Callable[[Sequence[str]], list[int]]) -> dict[str, Cut]:
-    """Ways to make the texts that are embedded out of a cleaned document."""
+    """Return the ways to make passages of a cleaned document, by name."""
 
     def plain(text: str, limit: int = WINDOW) -> Iterator[str]:
         return (text[span.start : span.end] for span in split(text, measure, limit))
@@ -97,7 +96,7 @@ def variants(measure: Callable[[Sequence[str]], list[int]]) -> dict[str, Cut]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--limit", type=int, metavar="N", help="files beside those that hold an answer")
+    parser.add_argument("--limit", type=int, metavar="N", help="files in addition to those with an answer")
     parser.add_argument(
         "--dtype", choices=("float32", "int8"), default="float32", help="arithmetic of the model"
     )
@@ -133,7 +132,7 @@ def main() -> None:
 
 
 def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[str, str], embedder) -> dict:  # type: ignore[no-untyped-def,type-arg]
-    """The same by BM25, with the words of headings counted so many times."""
+    """Report the same figures by BM25, for several weights of the words of headings."""
     passages = [
         (owner, span.heading, text[span.start : span.end])
         for owner, text in enumerate(clean(file.read_text(encoding="utf-8")) for file in files)
@@ -144,7 +143,7 @@ def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[s
     with TemporaryDirectory() as folder:
         for times in range(5):
             with closing(Library(Path(folder) / f"{times}.sqlite3", create=True)) as library:
-                words = library._fulltext  # private, but nothing else counts words
+                words = library._fulltext  # private, but no other part counts words
                 words.add(
                     (at, at, at, "", f"{head}\n" * times + text)
                     for at, (_, head, text) in enumerate(passages, 1)
@@ -160,7 +159,7 @@ def by_words(report: Report, name: str, files: Sequence[Path], questions: dict[s
 
 
 def quality(best, files: Sequence[Path], questions: dict[str, str]) -> dict[str, float]:  # type: ignore[no-untyped-def]
-    """How high the right file is among all by its best passage."""
+    """Return hit at 1 and MRR@10 of the right file among all files, by their best passage."""
     right = np.array([[file.stem.startswith(stem) for file in files] for stem in questions.values()])
     rank = 1 + (best > np.where(right, best, -np.inf).max(axis=1, keepdims=True)).sum(axis=1)
     return {
@@ -176,7 +175,7 @@ def cells(figures: dict[str, float]) -> list[str]:
 
 
 def measured(report: Report, name: str, files: Sequence[Path], questions: dict[str, str], embedder) -> dict:  # type: ignore[no-untyped-def,type-arg]
-    """Hit at 1 and MRR@10 of every variant on one folder."""
+    """Report hit at 1 and MRR@10 of every variant on one folder."""
     texts = [clean(file.read_text(encoding="utf-8")) for file in files]
     asked = embedder.embed(list(questions), "query")
     figures, rows = {}, []

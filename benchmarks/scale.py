@@ -1,13 +1,13 @@
-"""Time and memory of the exact join as the vectors grow, against what people run today, as far as that gets.
+"""Time and memory of the exact join as the vectors grow, against what people run today, as far as that goes.
 
-Each run is a process of its own: the seconds are those of the call alone, the peak memory is that of the process, the
-vectors, which it maps from a file, included. A run that takes longer than `--limit` is stopped, and larger ones of the
-same kind are left out.
+Each run is a separate process. The seconds are those of the call alone. The peak memory is the whole process, with
+the vectors that it maps from a file. A run that takes longer than `--limit` is stopped, and larger ones of the same
+kind are left out.
 
-The first vectors (`--real`) are those of real, distinct sentences. Where more are asked for, the rest are made from
-them: each is a random one of them turned towards another, by a random angle whose cosine is uniform from 0.65 to
-0.95 (seed 0). So at least one in three is a near-duplicate of its sentence at 0.85, and the spectrum stays that of
-sentences, which noise that is alike in all directions would flatten.
+The first vectors (`--real`) are those of real, distinct sentences. Further ones are made from them: each is a random
+sentence turned towards another, by a random angle whose cosine is uniform from 0.65 to 0.95 (seed 0). So at least one
+in three is a near-duplicate of its sentence at 0.85, and the spectrum stays the one of sentences. Isotropic noise
+would flatten it.
 """
 
 import json
@@ -31,11 +31,11 @@ SIZES = (100_000, 200_000, 400_000, 1_000_000)
 LEAST, MOST = 0.65, 0.95
 CHUNK = 50_000
 SECONDS, MEGABYTES = 600, 4_000
-"""The bars, at the largest of the sizes above."""
+"""The targets at the largest of the sizes above."""
 
 
 def make(sentences: Path, real: int, count: int, file: Path) -> None:
-    """Write `count` vectors to the file, unless it has as many."""
+    """Write `count` vectors to the file, unless it has that number."""
     import numpy as np
     from dedup import embed
 
@@ -55,7 +55,7 @@ def make(sentences: Path, real: int, count: int, file: Path) -> None:
 
 
 def turned(vectors: "Vectors", count: int, rng: Any) -> "Vectors":
-    """Random vectors, each turned towards another; see above."""
+    """Yield random vectors, each turned towards another; see the docstring of the module."""
     import numpy as np
 
     at = rng.integers(len(vectors), size=count)
@@ -70,7 +70,7 @@ def turned(vectors: "Vectors", count: int, rng: Any) -> "Vectors":
 
 
 def measure(name: str, file: Path, count: int, threshold: float, limit: float) -> None:
-    """Print the seconds that one run takes and what it finds; nulls where it is stopped at the limit."""
+    """Print the seconds and the result of one run, or nulls if the limit stops it."""
     import numpy as np
     from dedup import PEERS, PRODUCTS
 
@@ -92,7 +92,7 @@ def measure(name: str, file: Path, count: int, threshold: float, limit: float) -
 
 
 def plot(runs: list[dict[str, Any]], threshold: float, to: Path) -> None:
-    """Draw seconds against vectors, both on logarithmic axes."""
+    """Draw seconds against vectors, both axes logarithmic."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")

@@ -1,7 +1,6 @@
-"""What is found: SciFact's judgements, questions on the PEPs and, in Chinese, on Vue's pages, exact copies, and recall
-of the vector index.
+"""Search quality: SciFact's qrels, questions on the PEPs and Vue's pages, exact copies, and recall of the vector index.
 
-All of it goes through `semsearch.Index`, as a user's program would; no figure here depends on the machine.
+Everything goes through `semsearch.Index`, as in a user's program. No figure here depends on the machine.
 """
 
 import gzip
@@ -99,25 +98,25 @@ VUE_OTHERS = {
     "用状态变化驱动数字的动画": "guide/extras/animation.md",
     "动态组件怎样切换": "guide/essentials/component-basics.md",
 }
-"""By these it was decided that passages are found by the words of their headings too, and that words which only ask
-(`怎样`, `什么`) are not left out; after the questions above had been asked, and before they were asked again."""
+"""The questions that decided two choices: headings count among a passage's words, and question words (`怎样`, `什么`)
+stay in. They were asked after the questions above, which were then asked again."""
 QUESTIONS = {
     "peps": ("peps", PEPS, 10),
     "vue-docs-zh": ("vue-docs-zh", VUE, 18),
     "vue-chosen-by": ("vue-docs-zh", VUE_OTHERS, None),
 }
-"""By part the folder, questions each with the file that answers it, which was chosen by reading before any search was
-run, and how many of them are asked to have it in the top 3."""
+"""The folder of each part, its questions with the file that answers each, and the target of answers in the top 3. The
+files were chosen by reading, before the first search."""
 PUBLISHED_NDCG = 0.645
-"""Of all-MiniLM-L6-v2 on SciFact (MTEB), each abstract cut at 256 tokens; ours are split and nothing is cut."""
+"""The figure of all-MiniLM-L6-v2 on SciFact (MTEB), with abstracts cut at 256 tokens. Ours are split, not cut."""
 HYBRID_NDCG = 0.725
-"""Asked of search by meaning and words together, where either alone has 0.645 and 0.682."""
+"""The target for search by meaning and words together. Alone they reach 0.645 and 0.682."""
 NEIGHBOURS = 10
 QUERIES = 500
 
 
 def opened(folder: Path, paths: Sequence[Path], fields: RowFields = RowFields()) -> Index:
-    """The index in `folder`, made when it is not there, up to date with some paths."""
+    """Return the index in `folder`, created if absent, and up to date with some paths."""
     try:
         index = Index.open(folder)
     except IndexNotFound:
@@ -131,7 +130,7 @@ def opened(folder: Path, paths: Sequence[Path], fields: RowFields = RowFields())
 
 
 def scifact(report: Report, data: Path, cache: Path, limit: int | None) -> None:
-    """What `semsearch bench-search` measures, in each mode of search."""
+    """Report the figures of `semsearch bench-search` in each mode of search."""
     corpus, qrels = data / "corpus.jsonl", data / "qrels" / "test.tsv"
     if limit is not None:
         judged = {document for relevant in read_qrels(qrels).values() for document in relevant}
@@ -166,7 +165,7 @@ def scifact(report: Report, data: Path, cache: Path, limit: int | None) -> None:
 
 
 def questions(report: Report, name: str, folders: Path, cache: Path, limit: int | None) -> None:
-    """The rank of the file that answers each question, among files by their best passage, in each mode of search."""
+    """Report the rank of the file that answers each question, in each mode. Files rank by their best passage."""
     where, answers, asked = QUESTIONS[name]
     folder = need(folders / where)
     folder = portion(folder, limit, cache / "some" / name, [folder / file for file in answers.values()])
@@ -216,7 +215,7 @@ def questions(report: Report, name: str, folders: Path, cache: Path, limit: int 
 
 
 def copies(report: Report, folder: Path, cache: Path, limit: int | None) -> None:
-    """Every set of files whose cleaned texts are equal must be one group, and only true copies marked exact."""
+    """Check that each set of files with equal cleaned texts is one group, and that only true copies are exact."""
     by_text: dict[str, list[Path]] = defaultdict(list)
     for path in files_below(folder):
         body = clean(path.read_text(encoding="utf-8")).strip()
@@ -267,14 +266,14 @@ def copies(report: Report, folder: Path, cache: Path, limit: int | None) -> None
 
 
 def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) -> None:
-    """The share of the true nearest passages that Chroma's graph returns; equal similarities count as equally near."""
+    """Report the share of the true nearest passages that Chroma's graph returns. Ties count as equally near."""
     with closing(Library(index.folder / "library.sqlite3")) as library:
         ids, matrix = library.passages_where(lambda source: True)
     row = {id_: at for at, id_ in enumerate(ids)}
     vectors = index.embedder.embed([clean(query).strip() for query in queries], "query")
     scores = vectors @ matrix.T
     cut = np.partition(scores, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS] - 1e-6
-    results = index._vectors.nearest(vectors, NEIGHBOURS)  # private, but a query of so few asks no graph
+    results = index._vectors.nearest(vectors, NEIGHBOURS)  # private: a query would compare them all
     assert results is not None, "the graph is not as it was sealed: semsearch repair"
     right = sum(
         int(np.sum(scores[at, [row[id_] for id_ in ids]] >= cut[at])) for at, ids in enumerate(results)
@@ -294,7 +293,7 @@ def neighbours(report: Report, name: str, index: Index, queries: Sequence[str]) 
 
 
 def sentences(report: Report, data: Path, cache: Path) -> None:
-    """The same on the index of sentences that cold_query.py left in the cache, if it did, and after replacing half."""
+    """Report the same on the index of cold_query.py, if it is in the cache, and after replacing half of it."""
     with gzip.open(data, "rt", encoding="utf-8") as file:
         lines = [line for line in map(str.strip, file) if line]
     for folder in sorted(cache.glob("sentences-*")):
@@ -305,7 +304,7 @@ def sentences(report: Report, data: Path, cache: Path) -> None:
 
 
 def replaced(folder: Path, lines: Sequence[str], copy: Path) -> Index:
-    """A copy of an index of rows in which every second row has then got another text."""
+    """Return a copy of an index of rows in which every second row then gets another text."""
     if not copy.exists():
         shutil.copytree(folder, copy)
     file = folder / "sentences.jsonl"
@@ -323,7 +322,7 @@ def main() -> None:
     quick = "documents of each collection, those with an answer first, for a quick run"
     parser = arguments(__doc__)
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="keep the indexes here (default: make them anew)"
+        "--cache", type=Path, metavar="DIR", help="keep the indexes here (default: build them each time)"
     )
     parser.add_argument("--limit", type=int, metavar="N", help=quick)
     parser.add_argument("--only", choices=parts, action="append", help="one part; repeatable")

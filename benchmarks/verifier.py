@@ -1,9 +1,9 @@
-"""The pair verifier on SICK: trained on TRAIN and TRIAL, judged on TEST, cosine beside it; the rules alone; the time.
+"""The pair classifier on SICK, trained on TRAIN and TRIAL and judged on TEST, next to cosine and to the rules alone.
 
-Average precision and recall at 95% precision, for paraphrases (both directions entail) and for a relatedness of 4.5 and
-more. The rules alone: how many contradictions of a cosine of at least 0.85 they turn down, and how many paraphrases
-they lose. The time: pairs of real sentences, those above the verifier's floor and then the next most alike up to
---candidates, against the time in which their texts were embedded.
+The figures are average precision and recall at 95% precision, for paraphrases (both directions entail) and for a
+relatedness of 4.5 and more. For the rules alone: the share of contradictions with a cosine of at least 0.85 that they
+reject, and the paraphrases that they lose. For the time: pairs of real sentences, those above the classifier's floor
+and then the next most similar up to --candidates, against the time to embed their texts.
 """
 
 import gzip
@@ -26,7 +26,7 @@ RULES = {"paraphrase": (0.85, 0.5), "relatedness>=4.5": (0.83, None)}
 
 
 def ranked(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Average precision (a step for each distinct score), and the most recall with a precision of 0.95 or more."""
+    """Return average precision (a step for each distinct score) and the best recall at a precision of at least 0.95."""
     curve = precision_recall_curve(scores, truth)
     return average_precision(curve), recall_at(curve, 0.95)
 
@@ -74,14 +74,14 @@ def main() -> None:
     down, lost = np.count_nonzero(contradict & said), np.count_nonzero(paraphrase & said)
     report.table(
         "the rules alone, on SICK TEST",
-        ("pairs", "turned down", "of"),
+        ("pairs", "rejected", "of"),
         [("contradictions, cosine >= 0.85", down, contradict.sum()), ("paraphrases", lost, paraphrase.sum())],
     )
     report.figures["rules"] = {
-        "turned down": [int(down), int(contradict.sum())],
+        "rejected": [int(down), int(contradict.sum())],
         "lost": [int(lost), int(paraphrase.sum())],
     }
-    report.bar("contradictions turned down by rules", down / contradict.sum(), ">=", 0.85)
+    report.bar("contradictions rejected by the rules", down / contradict.sum(), ">=", 0.85)
     report.bar("paraphrases lost to rules", lost / paraphrase.sum(), "<=", 0.02)
 
     with gzip.open(
@@ -95,7 +95,7 @@ def main() -> None:
     vectors = embedder.embed(texts)
     embedding = time.perf_counter() - started
     found = join(vectors, verifier.floor)
-    if len(found) < options.candidates:  # below the floor it costs less, so these are judged as if above it
+    if len(found) < options.candidates:  # pairs below the floor cost less, so these run as if they were above it
         found = join(vectors, verifier.floor - 0.15)
     found = found[np.argsort(-found.similarity, kind="stable")[: options.candidates]]
     started = time.perf_counter()

@@ -1,7 +1,7 @@
-"""What a query costs inside a process that has asked before: each mode of search, and a filter that few passages pass.
+"""The cost of a query in a process that has asked before: each mode, and a filter that few passages pass.
 
-The time to embed the query, and the sentences among which the best of a hit is found, is measured and taken away: it
-depends on their length and on the model, not on the search. The index is that of cold_query.py.
+The time to embed the query and the candidate sentences of a hit is measured and subtracted: it depends on their
+length and on the model, not on the search. The index is the one of cold_query.py.
 """
 
 import gzip
@@ -24,11 +24,11 @@ from semsearch.types import Mode
 
 HITS = 10
 WARM = 20
-"""Queries that go unmeasured."""
+"""The number of unmeasured queries."""
 
 
 class Beyond:
-    """Times calls less what embedding takes in them."""
+    """A clock for calls that leaves out the time of embedding."""
 
     def __init__(self, index: Index) -> None:
         self._embedding = 0.0
@@ -45,14 +45,14 @@ class Beyond:
         embedder.embed = timed
 
     def __call__(self, task: Callable[[], Any]) -> tuple[float, Any]:
-        """The milliseconds of a task, and what it returns."""
+        """Return the milliseconds of a task, and its result."""
         self._embedding, started = 0.0, time.perf_counter()
         result = task()
         return 1_000 * (time.perf_counter() - started - self._embedding), result
 
 
 def right(index: Index, rows: Path, query: str, part: int, hits: Iterable[Any]) -> bool:
-    """Whether hits are the nearest of the rows of a part, by a product of all of these; equal ones count the same."""
+    """Return whether hits are the nearest rows of a part, by the product of all its rows. Ties count as equal."""
     with rows.open(encoding="utf-8") as file:
         texts = [row["text"] for row in map(json.loads, file) if row["part"] == part]
     cosines = np.sort(index.embedder.embed(texts) @ index.embedder.embed([query], "query")[0])[::-1]
@@ -68,7 +68,7 @@ def main() -> None:
         "--queries", type=int, default=500, metavar="N", help="queries of each kind (default 500)"
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="keep the index here (default: make it anew)"
+        "--cache", type=Path, metavar="DIR", help="keep the index here (default: build it each time)"
     )
     options = parser.parse_args()
     sentences = need(options.data / "sentences" / "sentences-400k.txt.gz")

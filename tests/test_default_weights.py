@@ -115,7 +115,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def cached(home: Path) -> list[Path]:
-    """The whole files of the weights in the Hugging Face cache."""
+    """Return the complete files of the weights in the Hugging Face cache."""
     return [path for path in (home / "hf").rglob("snapshots/*/*") if path.name in NAMES]
 
 

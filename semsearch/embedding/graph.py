@@ -1,9 +1,9 @@
 """all-MiniLM-L6-v2 as an ONNX graph, written node by node from the weights in its safetensors file.
 
 A graph written here, not traced from PyTorch, needs neither torch nor transformers, which take gigabytes and seconds.
-It uses the operators that ONNX Runtime runs fast, and it contains the pooling and the normalisation. The architecture is
-BERT (Devlin et al. 2019, arXiv:1810.04805) with mean pooling (Reimers and Gurevych 2019, arXiv:1908.10084). A test holds
-the vectors to a cosine of 0.9999 with those of sentence-transformers.
+It uses the operators that ONNX Runtime runs fast, and it contains the pooling and the normalisation. The architecture
+is BERT (Devlin et al. 2019, arXiv:1810.04805) with mean pooling (Reimers and Gurevych 2019, arXiv:1908.10084). A test
+holds the vectors to a cosine of 0.9999 with those of sentence-transformers.
 
 The operators are chosen by measurement: `SkipLayerNormalization` and `BiasGelu` take 3.6 times as long as an addition
 with `LayerNormalization`, and as `Gelu`. To save the addition of a bias, each normalisation adds the bias of the next
