@@ -242,7 +242,9 @@ def batches(report: Report, texts: list[str], vectors: Vectors, options: Namespa
 def main() -> None:
     parser = arguments(__doc__, repeats=3)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors here for another run")
-    parser.add_argument("--sentences", type=int, default=300, metavar="N", help="sentences to time (default 300)")
+    parser.add_argument(
+        "--sentences", type=int, default=300, metavar="N", help="sentences to time (default 300)"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N pairs of each set only")
     options = parser.parse_args()
     sets = {

@@ -95,7 +95,9 @@ def main() -> None:
     vectors = embedder.embed(texts)
     embedding = time.perf_counter() - started
     found = join(vectors, verifier.floor)
-    if len(found) < options.candidates:  # pairs below the floor cost less, so these run as if they were above it
+    if (
+        len(found) < options.candidates
+    ):  # pairs below the floor cost less, so these run as if they were above it
         found = join(vectors, verifier.floor - 0.15)
     found = found[np.argsort(-found.similarity, kind="stable")[: options.candidates]]
     started = time.perf_counter()
