@@ -72,7 +72,7 @@ def test_context_is_lines_of_the_file_as_they_are(query, folder: Path) -> None: 
     assert "7:  Knead the dough for ten minutes." in stored  # from the passage, as it was cleaned
 
 
-def test_markdown_holds_as_many_whole_hits_as_the_budget_has_room_for(query) -> None:  # type: ignore[no-untyped-def]
+def test_markdown_has_the_whole_hits_that_fit_the_budget(query) -> None:  # type: ignore[no-untyped-def]
     asked = ("knead the dough", "--format", "markdown")
     everything = query(*asked)
     parts = re.split(r"^(?=### )", everything.stdout, flags=re.M)[1:]
