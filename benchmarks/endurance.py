@@ -152,7 +152,7 @@ def records(report: Report, folder: Path, count: int, tiny: bool) -> None:
     run("ingest", "notes")
     run("label", "--count", "5", "--around", "0.9", given="y\nn\ns\nu\ny\nn\ny\nq\n")
     run("tune", "--pairs", "pairs.csv", "--precision", "0.9")
-    run("dedup", "--precision", "0.9", "--explain", "--jsonl")
+    run("dedup", "--min-precision", "0.9", "--explain", "--jsonl")
     run("check", "--json")
     run("repair")
     run("check")

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
-from semsearch.dedup.in_index import carry_out, find_duplicates, plan_of
+from semsearch.dedup.in_index import carry_out, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
@@ -366,22 +366,12 @@ class Index:
         with the work done and the total. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
         `from_run` needs comparisons that were not made.
         """
-        rule = DecisionRule.saved(self._library.setting("threshold"), self._library.setting("verifier"))
-        if request.min_precision is not None:
-            rule = rule.asked(request.min_precision)
         return find_duplicates(
             self._library,
-            self._threshold() if request.threshold is None else request.threshold,
-            rule,
+            request,
+            DecisionRule.from_settings(self._library.setting("threshold"), self._library.setting("verifier")),
             base=self.folder.parent,
-            saved=self.folder / JOIN,
-            level=request.level,
-            linkage=request.linkage,
-            keep=request.keep,
-            protect=request.protect,
-            lexical=request.lexical,
-            from_run=request.from_run,
-            memory=request.memory,
+            join_file=self.folder / JOIN,
             progress=progress,
         )
 
@@ -415,7 +405,7 @@ class Index:
         The plan records `keep`, the rules that chose the keepers, and does not apply them. Raises `SemsearchError`
         where the index has changed since.
         """
-        return plan_of(self._library, found, keep, tiers)
+        return plan_removal(self._library, found, keep, tiers)
 
     def apply(
         self,

@@ -14,7 +14,8 @@ from semsearch.types import TIERS, Group, Hit
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.dedup import Duplicates
     from semsearch.dedup.comparison import Comparison
-    from semsearch.dedup.in_files import Dataset, Leaks
+    from semsearch.dedup.in_files import Dataset
+    from semsearch.dedup.leak import Leaks
     from semsearch.dedup.quarantine import Outcome
     from semsearch.dedup.runs import QuarantineRun
     from semsearch.ingest.lookup import DocumentVectors

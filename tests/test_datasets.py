@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_embedder import WINDOW, TinyEmbedder
 
-from semsearch.dedup import in_files as datasets
-from semsearch.dedup.in_files import Dataset, Leaks
+from semsearch.dedup import dataset_reader
+from semsearch.dedup.in_files import Dataset
+from semsearch.dedup.leak import Leaks
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest import reading
 from semsearch.readers import RowFields
@@ -86,7 +87,7 @@ def test_equal_passages_are_embedded_once_in_all_parts(tmp_path: Path) -> None:
 def test_a_record_longer_than_the_window_has_several_passages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(datasets, "_CHUNK_PASSAGES", chunk)
+    monkeypatch.setattr(dataset_reader, "_BATCH_PASSAGES", chunk)
     parts = [" ".join(f"{word}{number}" for number in range(WINDOW)) for word in ("a", "b", "c")]
     path = jsonl(tmp_path / "a.jsonl", CAT, " ".join(parts), parts[1])
     with dataset(path) as data:
@@ -139,7 +140,7 @@ def test_a_large_file_is_read_only_where_it_is_named(tmp_path: Path, monkeypatch
 
 def test_the_share_of_unknown_tokens(tmp_path: Path) -> None:
     with dataset(jsonl(tmp_path / "a.jsonl", "?a b c", "d")) as data:
-        assert data.unknown == 0.25
+        assert data.oov == 0.25
 
 
 def test_progress_ends_at_everything(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
-from semsearch.dedup.quarantine import Outcome, apply, rows, undo
+from semsearch.dedup.quarantine import Outcome, apply, removed_rows, undo
 from semsearch.dedup.runs import runs
 from semsearch.errors import InvalidInput, SemsearchError
 
@@ -504,16 +504,16 @@ def test_rows_to_leave_out(base: Path) -> None:
     (base / "r.jsonl").write_text('{"text": "a"}\n' * 5)
     plan = plan_of(base, ("r.jsonl#2", "r.jsonl#1"), ("r.jsonl#4", "a.md"), ("d/b.md", "a.md"))
     known = set(plan.sources)
-    assert rows(plan, base, known) == (base / "r.jsonl", frozenset({2, 4}), ())
+    assert removed_rows(plan, base, known) == (base / "r.jsonl", frozenset({2, 4}), ())
     assert carry_out(base, plan).rows == 2
     (base / "a.md").write_text("other")
-    path, drop, (refused,) = rows(plan, base, known)
+    path, drop, (refused,) = removed_rows(plan, base, known)
     assert (path, drop, refused.source) == (base / "r.jsonl", frozenset({2}), "r.jsonl#4")
     with pytest.raises(InvalidInput, match="no rows"):
-        rows(plan_of(base, ("near.md", "a.md")), base, known)
+        removed_rows(plan_of(base, ("near.md", "a.md")), base, known)
     two = plan_of(base, ("r.jsonl#2", "r.jsonl#1"), ("near.md#1", "r.jsonl#1"))
     with pytest.raises(InvalidInput, match="rows of 2 files"):
-        rows(two, base, known)
+        removed_rows(two, base, known)
 
 
 # -- cut off ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Groups of near-duplicates as a person, a program or a spreadsheet sees them."""
+"""Print groups of near-duplicates for people, as JSON and as CSV."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from semsearch.types import Group
 
 _READ = 256
-"""Texts read in one go for --explain."""
+"""Texts read at a time for --explain."""
 
 
 def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
-    """What differs between each member and the keeper, and nothing for an exact copy."""
+    """Yield the differences between each member and the keeper; an exact copy has none."""
     from rich.text import Text
 
     from semsearch.cli.diff import explain
@@ -38,7 +38,7 @@ def difference(keeper: str, text: str) -> str:
 
 
 def table(found: "Duplicates") -> None:
-    """Groups as CSV."""
+    """Print groups as CSV."""
     rows: list[tuple[object, ...]] = []
     for number, group in enumerate(found.groups, 1):
         rows.append((number, "keeper", render.name(group.keeper), "", ""))
@@ -49,7 +49,7 @@ def table(found: "Duplicates") -> None:
 
 
 def show(found: "Duplicates", explain: bool) -> None:
-    """Groups for people."""
+    """Print groups for people."""
     for number, group in enumerate(found.groups, 1):
         size = render.plural(len(group.members) + 1, found.level)
         heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
@@ -60,9 +60,9 @@ def show(found: "Duplicates", explain: bool) -> None:
         differences = _differences(found, group) if explain else iter(())
         for member in group.members:
             kept = "  (protected)" if member.protected else ""
-            chance = f"P {member.probability:.2f}  " if member.probability is not None else ""
+            probability = f"P {member.probability:.2f}  " if member.probability is not None else ""
             click.echo(
-                f"  {member.tier:<8}  {member.similarity:.4f}  {chance}{render.name(member.name)}{kept}"
+                f"  {member.tier:<8}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}"
             )
             if text := next(differences, None):
                 console = render.console()
@@ -71,14 +71,14 @@ def show(found: "Duplicates", explain: bool) -> None:
     if not found.groups:
         click.echo("no duplicates")
     if explain:
-        _show_turned_down(found)
+        _show_rejected(found)
 
 
-def _show_turned_down(found: "Duplicates") -> None:
-    """What the verifier has turned down, and why."""
+def _show_rejected(found: "Duplicates") -> None:
+    """Print the pairs that the classifier rejected, each with its reason."""
     for pair in found.rejected:
-        chance = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
-        click.echo(f"turned down  {pair.similarity:.4f}{chance}  {render.name(pair.left)}")
+        probability = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
+        click.echo(f"rejected     {pair.similarity:.4f}{probability}  {render.name(pair.left)}")
         click.echo(f"{'':21}{render.name(pair.right)}")
         click.echo(f"{'':21}{render.plain(pair.reason)}")
     if found.rejected:
@@ -86,7 +86,7 @@ def _show_turned_down(found: "Duplicates") -> None:
 
 
 def tell(found: "Duplicates", origin: str, explain: bool) -> None:
-    """Say how much was found, what was turned down, and at which threshold."""
+    """Print the counts, the number of rejected pairs and the threshold on standard error."""
     total = render.plural(found.total, found.level)
     render.talk(
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
@@ -94,8 +94,5 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
     )
     if found.rejected:
         pairs = render.plural(len(found.rejected), "pair")
-        render.talk(
-            f"turned down {pairs} that the cosine alone would have taken"
-            + (": see --explain" * (not explain))
-        )
+        render.talk(f"rejected {pairs} that the cosine alone accepts" + (": see --explain" * (not explain)))
     render.talk(f"threshold {found.threshold:g} ({origin})")

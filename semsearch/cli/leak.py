@@ -13,7 +13,8 @@ from semsearch.cli import options, render
 from semsearch.cli.dedup import read_dataset
 
 if TYPE_CHECKING:
-    from semsearch.dedup.in_files import Dataset, Leaks
+    from semsearch.dedup.in_files import Dataset
+    from semsearch.dedup.leak import Leaks
     from semsearch.types import Tier
 
 _SHOWN = 60
@@ -130,7 +131,7 @@ def leak_(
         else:
             _show(found, data)
         render.tell_skipped(data.skipped)
-        render.warn_oov(data.unknown)
+        render.warn_oov(data.oov)
         render.talk(_said(found))
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"

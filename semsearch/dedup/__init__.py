@@ -1,14 +1,15 @@
-"""CheckResult near-duplicates: all pairs compared exactly, groups with a keeper, and a removal that can be undone."""
+"""Find near-duplicates: compare all pairs exactly, group them around keepers, remove them so that it can be undone."""
 
-from semsearch.dedup.compare import compare, passages_of
+from semsearch.dedup.compare import DocumentCollection, compare, passages_of
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.groups import group
-from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
+from semsearch.dedup.join import Pairs, between, join
 from semsearch.dedup.join_cache import saved_join
 from semsearch.dedup.keeper import Traits, matching, preference
 from semsearch.dedup.lexical import tier_of
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.result import Compared, Duplicates
+from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import LEXICAL, jaccard, shingles
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LEXICAL",
     "Compared",
     "Corpus",
+    "DocumentCollection",
     "DocumentPassages",
     "Duplicates",
     "Pairs",

@@ -1,8 +1,8 @@
-"""The pair verifier: from the cosine of two texts and what their words say, the chance that they are duplicates.
+"""Classify pairs: compute the probability that two texts are duplicates, from their cosine and their words.
 
 Gradient-boosted trees (Friedman 2001), three forests with different random halves of the pairs, trained with
-scikit-learn and kept as plain arrays: deciding loads nothing but NumPy. The sum of the trees becomes a chance by
-Platt scaling, fitted to what forests said of pairs that share no text with those that they were trained on.
+scikit-learn and kept as plain arrays: classifying loads only NumPy. Platt scaling turns the sum of the trees into a
+probability. It is fitted to the sums of pairs that share no text with the pairs of training.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from semsearch.types import LabelledPair
 
 LEAF = -1
 _ROWS = 256
-"""Rows judged in one go: what they need stays in the processor's cache."""
+"""Rows classified at a time: their data stays in the processor's cache."""
 _NUMBERS = ("floor", "slope", "intercept")
 _ARRAYS: dict[str, type] = {
     "roots": np.int64,
@@ -36,10 +36,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairClassifier:
-    """Decides on pairs whose cosine is at least `floor`; all others are no duplicates.
+    """A classifier of pairs whose cosine is at least `floor`; all other pairs are not duplicates.
 
-    The trees stand one after another. Of each node: the number of the `feature` (-1 in a leaf), what it must not pass
-    (`most`) for going `left` and else `right`, and the `value` of a leaf. `roots` are the first nodes of the trees.
+    The trees are stored one after another. Each node has the number of its `feature` (-1 in a leaf), the highest value
+    (`most`) with which a pair goes `left` and not `right`, and the `value` of a leaf. `roots` are the first nodes.
     """
 
     floor: float
@@ -53,7 +53,7 @@ class PairClassifier:
     value: Floats
 
     def probabilities(self, cosines: ArrayLike, a: Sequence[TextWords], b: Sequence[TextWords]) -> Floats:
-        """The chance of each pair to be one of duplicates, in [0, 1]: 0 below the floor."""
+        """Return the probability of each pair to be duplicates, float64 [n] in [0, 1]; 0 below the floor."""
         cosines = np.asarray(cosines, np.float64)
         found = np.zeros(len(cosines))
         able = np.flatnonzero(cosines >= self.floor)
@@ -61,11 +61,11 @@ class PairClassifier:
             rows = features_of(
                 cosines[able], [a[at] for at in able.tolist()], [b[at] for at in able.tolist()]
             )
-            found[able] = _chance(self.slope * self._sum(rows) + self.intercept)
+            found[able] = _logistic(self.slope * self._sum(rows) + self.intercept)
         return found
 
     def _sum(self, rows: NDArray[np.float32]) -> Floats:
-        # All trees at once for some rows. A leaf leads to itself, so it is of no matter who arrives first.
+        # All trees at once, for some rows. A leaf leads to itself, so paths may differ in length.
         leaf, every = self.feature == LEAF, np.arange(len(self.feature))
         feature, most = np.where(leaf, 0, self.feature), np.where(leaf, np.inf, self.most)
         left, right = np.where(leaf, every, self.left), np.where(leaf, every, self.right)
@@ -81,27 +81,29 @@ class PairClassifier:
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
+        """Return values for JSON."""
         numbers = {name: getattr(self, name) for name in _NUMBERS}
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
         return {"features": len(FEATURES), **numbers, **arrays}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "PairClassifier":
-        """The verifier that `to_dict` gave. Raises `IndexDamaged` for what it cannot have given: it never loops, and
-        reads no number that is not there."""
+        """Return the classifier that `to_dict` wrote.
+
+        Raises `IndexDamaged` for any other value, so that trees have no loops and no node is missing.
+        """
         try:
             arrays: dict[str, Any] = {name: np.array(values[name], kind) for name, kind in _ARRAYS.items()}
             numbers: dict[str, Any] = {name: float(values[name]) for name in _NUMBERS}
-            verifier = cls(**numbers, **arrays)
-            possible = values["features"] == len(FEATURES) and verifier._possible()
+            classifier = cls(**numbers, **arrays)
+            possible = values["features"] == len(FEATURES) and classifier._possible()
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             possible = False
         if not possible:
             raise IndexDamaged(
-                "the saved verifier is damaged, or of another semsearch", "run `semsearch tune` again"
+                "the saved classifier is damaged, or of another version", "run `semsearch tune` again"
             )
-        return verifier
+        return classifier
 
     def _possible(self) -> bool:
         n = len(self.feature)
@@ -123,7 +125,7 @@ class PairClassifier:
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextWords]]:
-    """Both sides of some pairs taken apart, each text once."""
+    """Return both sides of some pairs as words; each text is parsed once."""
     known = {text: TextWords(text) for pair in pairs for text in (clean(pair.text_a), clean(pair.text_b))}
     a, b = (
         [known[clean(text)] for text in side]
@@ -133,10 +135,11 @@ def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextW
 
 
 def features_of(cosines: Floats, a: Iterable[TextWords], b: Iterable[TextWords]) -> NDArray[np.float32]:
+    """Return the features of each pair, float32 [n, 1 + len(FEATURES)]: the cosine, then those of its words."""
     rows = [word_features(x, y) for x, y in zip(a, b, strict=True)]
     return np.column_stack([cosines, np.array(rows, np.float64)]).astype(np.float32)
 
 
-def _chance(score: Floats) -> Floats:
-    chance: Floats = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
-    return chance
+def _logistic(score: Floats) -> Floats:
+    probability: Floats = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
+    return probability

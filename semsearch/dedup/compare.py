@@ -1,47 +1,66 @@
-"""Comparing all documents of a collection with each other, once: what every kind of grouping starts from."""
+"""Compare every document of a collection with every other, once; each kind of grouping starts from the result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from semsearch.dedup.document_join import Corpus, DocumentPassages
-from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs
+from semsearch.dedup.join import Floats, Integers, Pairs
 from semsearch.dedup.lexical import lexical_join
 from semsearch.dedup.result import Compared
+from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import shingles
 from semsearch.types import Level
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DocumentCollection:
+    """The documents to compare, or the passages, by `level`.
+
+    Of each: its name, its source, the digest of its text (copies are compared once), and its passages as rows of
+    `vectors` (float32 [u, d], unit rows). `read` returns the cleaned texts at up to a few hundred positions.
+    """
+
+    names: Sequence[str]
+    sources: Sequence[str]
+    digests: Sequence[bytes]
+    documents: Sequence[DocumentPassages]
+    vectors: Floats
+    read: Callable[[Sequence[int]], Sequence[str]]
+    level: Level = "document"
+
+    @property
+    def lengths(self) -> Integers:
+        """The characters of each document, int64 [n]."""
+        return np.array([int(document.weights.sum()) for document in self.documents], np.int64)
+
+
 def compare(
-    names: Sequence[str],
-    texts: Sequence[bytes],
-    documents: Sequence[DocumentPassages],
-    vectors: Floats,
+    collection: DocumentCollection,
     threshold: float,
     *,
-    read: Callable[[Sequence[int]], Sequence[str]],
-    level: Level = "document",
     lexical: float | None = None,
     matches: Callable[[float], Pairs] | None = None,
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Compared:
-    """Every pair of documents at or above the threshold; with `lexical` also those of that Jaccard similarity or more.
+    """Return every pair of documents with a similarity of at least `threshold`.
 
-    Of each document: its name, the digest of its text (copies are compared once), and the rows of `vectors` (float32
-    [u, d], unit rows) that its passages have. `read` gives the texts of up to a few hundred positions. The rest is as
-    in `Corpus.pairs`, which it raises the errors of.
+    With `lexical`, also return the pairs that have at least this Jaccard similarity. The other arguments, and the
+    errors, are those of `Corpus.pairs`.
     """
-    _, first, numbers = np.unique(np.array(texts, object), return_index=True, return_inverse=True)
-    distinct = [documents[at] for at in first]
+    _, first, numbers = np.unique(
+        np.array(collection.digests, object), return_index=True, return_inverse=True
+    )
+    distinct = [collection.documents[at] for at in first]
 
     def read_texts(wanted: Sequence[int]) -> Sequence[str]:
-        return read(first[np.asarray(wanted, np.int64)].tolist())
+        return collection.read(first[np.asarray(wanted, np.int64)].tolist())
 
-    corpus = Corpus(vectors, distinct)
+    corpus = Corpus(collection.vectors, distinct)
     pairs = corpus.pairs(threshold, matches=matches, progress=progress, memory=memory)
-    compared = Compared(names, numbers, pairs, threshold, corpus, read_texts, level)
+    compared = Compared(collection.names, numbers, pairs, threshold, corpus, read_texts, collection.level)
     if lexical is None:
         return compared
     sets = [shingles(text) for text in compared.contents(range(len(first)))]
@@ -49,7 +68,10 @@ def compare(
 
 
 def passages_of(document: Integers, row: Integers, length: Integers) -> list[DocumentPassages]:
-    """The documents of passages that stand grouped by document: the document, row and length (the weight) of each."""
+    """Return the passages of each document.
+
+    The arguments give the document, row and length (the weight) of each passage, grouped by document.
+    """
     starts = np.flatnonzero(np.diff(document, prepend=-1))[1:]
     parts = zip(np.split(row, starts), np.split(length.astype(np.float64), starts), strict=True)
     return [DocumentPassages(rows, weights) for rows, weights in parts] if len(document) else []

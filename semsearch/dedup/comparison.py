@@ -1,4 +1,4 @@
-"""Two documents side by side: how alike they are to the model and in their words, and passage by passage."""
+"""Compare two documents: as a whole by the model, word by word, and passage by passage."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,11 @@ from semsearch.types import Tier
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coverage:
-    """For each passage of a document the `row` (int64 [n]) of the one of another that is most like it, the `cosine`
-    (float64 [n]) of the two, and how alike the document is to the other as a whole: the mean, weighted by length."""
+    """The passages of another document that are most similar to the passages of one.
+
+    Of each passage: the `row` (int64 [n]) of the most similar passage of the other document, and the `cosine`
+    (float64 [n]) of the two. `similarity` is the mean of the cosines, weighted by length.
+    """
 
     row: NDArray[np.int64]
     cosine: NDArray[np.float64]
@@ -27,7 +30,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Two documents compared. `tier` is None where they are no near-duplicates at the `threshold`."""
+    """Two documents compared. `tier` is None if they are not near-duplicates at the `threshold`."""
 
     a: DocumentVectors
     b: DocumentVectors
@@ -39,12 +42,12 @@ class Comparison:
 
     @property
     def similarity(self) -> float:
-        """What near-duplicates are judged by: the smaller of the two directions."""
+        """The similarity by which near-duplicates are found: the smaller of the two directions."""
         return min(self.coverage_a.similarity, self.coverage_b.similarity)
 
     @property
     def tier(self) -> Tier | None:
-        """How alike the two are."""
+        """The tier of the two as near-duplicates, or None."""
         tier = tier_of(self.a.text == self.b.text, self.jaccard)
         return tier if tier != "semantic" or self.similarity >= self.threshold else None
 
@@ -57,10 +60,11 @@ def compare_documents(
     threshold: float,
     library: Library | None = None,
 ) -> Comparison:
-    """Compare two documents: of the Library by their names there, else files, read as `ingest` reads them.
+    """Compare two documents, each by its name in the Library, or else as a file that is read as `ingest` does.
 
-    One row of a file of rows is `data.csv#3`. The embedder is asked for when a file has to be read. Raises
-    `InvalidInput` for what is neither, with the nearest names as hint, and for a file without text.
+    One row of a file of rows is named `data.csv#3`. The embedder is loaded only if a file has to be read. Raises
+    `InvalidInput` for a name that is neither a document nor a file, with similar names as hint, and
+    `UnreadableSource` for a file without text.
     """
     x, y = (find_document(name, embedder, library) for name in (a, b))
     return Comparison(

@@ -1,4 +1,4 @@
-"""What `tune` leaves in an index: written there, and read again for deciding on pairs."""
+"""Decide which pairs are duplicates, by the threshold and the classifier that `tune` saved in an index."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,60 +8,79 @@ from semsearch.dedup.classifier import PairClassifier
 from semsearch.errors import IndexDamaged, InvalidInput
 
 DEFAULT_THRESHOLD = 0.85
-"""Of `duplicates` until one is tuned: what people use for this model, which is a guess; see docs/thresholds.md."""
+"""The threshold where none is tuned: a guess that is common for this model, see docs/thresholds.md."""
+_IMPOSSIBLE = 2.0
+"""A threshold that no similarity reaches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionRule:
-    """What `tune` has left: the `threshold` from which the cosine counts and the `chance` from which the verifier does,
-    each with the precision that is promised of it, or 0.
+    """The rule that says which pairs are duplicates.
 
-    With a `precision` asked for, `duplicates` takes what was promised.
+    A pair counts from `threshold` on by its cosine, or from `probability` on by the classifier. Each has the precision
+    that `tune` guaranteed for it, or 0. With a `min_precision`, only a guarantee of at least that precision counts.
     """
 
     threshold: float | None
     threshold_precision: float
-    verifier: PairClassifier | None
-    chance: float
-    chance_precision: float
-    precision: float | None = None
+    classifier: PairClassifier | None
+    probability: float
+    classifier_precision: float
+    min_precision: float | None = None
 
     @classmethod
-    def saved(cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None) -> "DecisionRule":
-        """From the settings of an index. Raises `IndexDamaged` for a verifier that is none."""
+    def from_settings(
+        cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None
+    ) -> "DecisionRule":
+        """Return the rule in an index's settings `threshold` and `verifier`.
+
+        Raises `IndexDamaged` where they hold something else.
+        """
         try:
             return cls(
                 float(threshold["threshold"]) if threshold else None,
-                _promised(threshold),
+                _guaranteed_precision(threshold),
                 PairClassifier.from_dict(verifier["verifier"]) if verifier else None,
                 float(verifier["chance"]) if verifier else 1.0,
-                _promised(verifier),
+                _guaranteed_precision(verifier),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
 
-    def asked(self, precision: float) -> "DecisionRule":
-        """The same for a precision. Raises `InvalidInput` where nothing as precise was promised."""
-        if not 0 < precision <= max(self.threshold_precision, self.chance_precision):
+    def with_precision(self, min_precision: float) -> "DecisionRule":
+        """Return the rule for a precision. Raises `InvalidInput` where `tune` guaranteed less."""
+        if not 0 < min_precision <= max(self.threshold_precision, self.classifier_precision):
             raise InvalidInput(
-                f"no threshold is known that promises a precision of {precision:g}",
-                f"find one: semsearch tune --pairs FILE --precision {precision:g}",
+                f"no saved threshold guarantees a precision of {min_precision:g}",
+                f"tune one: semsearch tune --pairs FILE --min-precision {min_precision:g}",
             )
-        return replace(self, precision=precision)
+        return replace(self, min_precision=min_precision)
 
     @property
-    def verifies(self) -> bool:
-        """Whether the verifier decides, which it does on documents of one passage each."""
-        return bool(self.verifier) and self.precision is not None and self.chance_precision >= self.precision
+    def uses_classifier(self) -> bool:
+        """True if the classifier decides. It decides on pairs of documents that have one passage each."""
+        return (
+            bool(self.classifier)
+            and self.min_precision is not None
+            and self.classifier_precision >= self.min_precision
+        )
 
     @property
-    def long(self) -> float:
-        """The threshold for documents that it does not decide on; above any where nothing is promised of one."""
-        if self.threshold is None or self.precision is None or self.threshold_precision < self.precision:
-            return 2.0
+    def long_threshold(self) -> float:
+        """The threshold for documents of several passages; above 1 where none is guaranteed."""
+        if (
+            self.threshold is None
+            or self.min_precision is None
+            or self.threshold_precision < self.min_precision
+        ):
+            return _IMPOSSIBLE
         return self.threshold
 
 
-def _promised(saved: Mapping[str, Any] | None) -> float:
-    promise = saved and saved.get("promise")
-    return float(promise["least"]) if promise and promise["measure"] == "precision" else 0.0
+NO_RULE = DecisionRule(None, 0.0, None, 1.0, 0.0)
+"""The rule where nothing is tuned: `DEFAULT_THRESHOLD` counts."""
+
+
+def _guaranteed_precision(saved: Mapping[str, Any] | None) -> float:
+    guarantee = saved and saved.get("promise")
+    return float(guarantee["least"]) if guarantee and guarantee["measure"] == "precision" else 0.0

@@ -1,10 +1,10 @@
-"""Pairs of documents that have several passages each: every one at or above the threshold, none missed.
+"""Find every pair of documents at or above a threshold, where documents have several passages.
 
-A mean that reaches the threshold has a term that does, so two documents can only be a pair where passages match. Few
-that share a passage are alike, though: think of the licence at the foot of every file. So passages are joined down to
-a *reach* somewhat below the threshold. What a passage has no match for is then less alike than the reach, which
-bounds the similarity of two documents from above by their matches alone; their vectors are multiplied only where
-that bound reaches the threshold.
+A mean that reaches the threshold has a term that does, so two documents are a pair only if passages of them match.
+Most documents that share a passage are not similar: a licence may stand at the foot of every file. So passages are
+joined down to a *reach* somewhat below the threshold. A passage without a match is less similar than the reach, and
+the matches alone bound the similarity of two documents from above. Vectors are multiplied only where that bound
+reaches the threshold.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,31 +14,32 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import DEFAULT_MEMORY, Doubles, Floats, Integers, Pairs, between, cosines, join
+from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between, cosines, join
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
+from semsearch.requests import DEFAULT_MEMORY
 
 _BELOW = (0.1, 0.05, 0.02)
-"""How far the reach may lie below the threshold: the first for which there is memory for all matches."""
+"""Distances of the reach below the threshold; the first for which all matches fit in memory is used."""
 _SAMPLE = 2048
 _PAIRS = 2**18
-"""Documents compared with each other in one go."""
+"""Pairs of documents compared at a time."""
 _MATCH, _LINK = 160, 200
 """Bytes, at the peak, for a match of two passages and for a link of two documents."""
 _ROUNDING = 1e-9
-"""More than rounding takes from a bound."""
+"""An upper limit of the rounding error of a bound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DocumentPassages:
-    """A document: the `rows` of its passages' vectors, and their `weights` (> 0, such as lengths in characters)."""
+    """A document: the `rows` of its passages' vectors, and their `weights` (> 0, such as characters)."""
 
     rows: Integers
     weights: Doubles
 
 
 def _reach(vectors: Floats, left: Integers, right: Integers, threshold: float, memory: int) -> float:
-    """How low the rows of the two sides are to be matched."""
+    """Return the similarity down to which the rows of the two sides are matched."""
     i, j = (
         np.random.default_rng(0).choice(side, min(len(side), _SAMPLE), replace=False)
         for side in (left, right)
@@ -60,7 +61,7 @@ def _across(
     progress: Callable[[int, int], None] | None,
     memory: int,
 ) -> Pairs:
-    """The matches of some rows with some, as pairs of rows: `left < right`, each once, none of a row with itself."""
+    """Return the matches between two sets of rows, each pair once with `left < right`."""
     matched = between(vectors[left], vectors[right], reach, progress=progress, memory=memory)
     i, j = left[matched.left], right[matched.right]
     key, first = np.unique(np.minimum(i, j) * len(vectors) + np.maximum(i, j), return_index=True)
@@ -70,7 +71,7 @@ def _across(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Links:
-    """DocumentVectors of different documents that match, by their numbers in the corpus; `x` is in the earlier document."""
+    """Matching passages of different documents, by their numbers in the corpus; `x` is in the earlier one."""
 
     x: Integers
     y: Integers
@@ -81,17 +82,16 @@ class _Links:
 
 
 class Corpus:
-    """Documents that have one passage or several, to be compared by the vectors of these.
+    """Documents of one or several passages, compared by the vectors of the passages.
 
-    `vectors` (float32 [u, d], unit rows) are those of the distinct passages. The similarity of A and B is the
-    smaller of two weighted means: over the passages of A, of the best cosine of each in B, and the other way about.
-    For documents of one passage it is the cosine of the two. A row that both have counts as 1.
+    `vectors` (float32 [u, d], unit rows) has a row for each distinct passage. The similarity of two documents is
+    defined in `semsearch.embedding.similarity`; two passages with the same row have a cosine of 1.
 
-    Raises `InvalidInput` for rows that `vectors` lacks and weights that are no lengths.
+    Raises `InvalidInput` for rows that `vectors` lacks, and for weights that are not positive numbers.
     """
 
-    # Of each passage, one document after another: its `row`, `weight` and `document`. Of each document: the number of
-    # passages (`size`), that of the first of them (`start`), and their `total` weight.
+    # For each passage, one document after another: its `row`, `weight` and `document`. For each document: its number
+    # of passages (`size`), the number of its first passage (`start`), and the `total` weight of its passages.
 
     def __init__(self, vectors: Floats, documents: Sequence[DocumentPassages]) -> None:
         self.vectors = vectors
@@ -102,13 +102,15 @@ class Corpus:
         self.weight = np.concatenate([np.empty(0), *(document.weights for document in documents)])
         uneven = np.flatnonzero(self.size != [len(document.weights) for document in documents])
         if len(uneven):
-            raise InvalidInput(f"document {uneven[0]} has not as many weights as rows")
+            raise InvalidInput(
+                f"document {uneven[0]} has {len(documents[uneven[0]].weights)} weights for {self.size[uneven[0]]} rows"
+            )
         possible = (self.row >= 0) & (self.row < len(vectors)) & (self.weight > 0) & np.isfinite(self.weight)
         if not np.all(possible):
             wrong = int(np.argmin(possible))
             raise InvalidInput(
                 f"document {self.document[wrong]} has row {self.row[wrong]} of {len(vectors)} with weight "
-                f"{self.weight[wrong]}, but rows must be there and weights above 0"
+                f"{self.weight[wrong]}, but rows must exist and weights must be above 0"
             )
         self.total = np.bincount(self.document, self.weight, len(documents))
 
@@ -121,13 +123,13 @@ class Corpus:
         progress: Callable[[int, int], None] | None = None,
         memory: int = DEFAULT_MEMORY,
     ) -> Pairs:
-        """Every pair of documents, by position, whose similarity is >= `threshold`. One without passages is in none.
+        """Return every pair of documents, by position, with a similarity of at least `threshold`.
 
-        With `split`, only pairs of one of the first `split` documents with one of the others are wanted, and only
-        rows of the two sides are compared. `matches(reach)` stands in for `join(vectors, reach)`, say from a file: it
-        may give pairs below the reach too, but must miss none. `progress` and `memory` are those of `join`; what a
-        single document needs, the passages that match at the threshold, and with `split` copies of the rows of each
-        side, are held whatever the memory. Raises the errors of `join`.
+        A document without passages is in no pair. With `split`, each pair has one of the first `split` documents and
+        one of the others. `matches(reach)` replaces `join(vectors, reach)`, for example with pairs from a file; it may
+        return pairs below the reach too, but must miss none. `progress` and `memory` are those of `join`. Memory for a
+        single document, for the passages that match, and for copies of rows with `split`, is not counted. Raises the
+        errors of `join`.
         """
         sides = self._sides(split)
         reach = threshold if np.all(self.size <= 1) else _reach(self.vectors, *sides, threshold, memory)
@@ -151,14 +153,14 @@ class Corpus:
         return Pairs.merged(found)
 
     def similarity(self, left: Integers, right: Integers, *, memory: int = DEFAULT_MEMORY) -> Doubles:
-        """The similarity of documents left[k] and right[k] for every k, whatever it is; positions in any order.
+        """Return the similarity of documents left[k] and right[k] for every k, float64.
 
-        `memory` bounds the working bytes beside what arguments, result and a single document take. Raises
-        `InvalidInput` for a position that is not there or of a document without passages, which is like nothing.
+        `memory` limits the working bytes, not counting arguments, result and a single document. Raises `InvalidInput`
+        for a position that does not exist, and for a document without passages.
         """
         asked = np.concatenate([left, right])
         for wrong in asked[(asked < 0) | (asked >= len(self.size))][:1]:
-            raise InvalidInput(f"there is no document {wrong} among {len(self.size)}")
+            raise InvalidInput(f"document {wrong} does not exist; there are {len(self.size)}")
         for wrong in asked[self.size[asked] == 0][:1]:
             raise InvalidInput(f"document {wrong} has no passages, so it has no similarity to others")
         a, b = np.minimum(left, right), np.maximum(left, right)
@@ -173,9 +175,11 @@ class Corpus:
         return found
 
     def least(self, positions: Integers, *, memory: int = DEFAULT_MEMORY) -> float:
-        """The least similarity of any two of some documents, each of which has passages; 1 if there are no two."""
+        """Return the lowest similarity of any two of some documents with passages; 1 if there are no two."""
         least, count = 1.0, len(positions)
-        if np.all(self.size[positions] == 1):  # by matrix products, which are quick but for their last bits
+        if np.all(
+            self.size[positions] == 1
+        ):  # matrix products are fast, and right except for their last bits
             vectors = self.vectors[self.row[self.start[positions]]].astype(np.float64)
             height = max(1, memory // (8 * max(1, count)))
             for start in range(0, count, height):
@@ -192,8 +196,7 @@ class Corpus:
         return least
 
     def _sides(self, split: int | None) -> tuple[Integers, Integers]:
-        """The rows to compare with each other: all with all, or those that the documents up to the split use with
-        those that the others use, sorted."""
+        """Return the rows of the two sides, sorted: all rows twice, or the rows used before the split and after it."""
         if split is None:
             every = np.arange(len(self.vectors))
             return every, every
@@ -203,8 +206,10 @@ class Corpus:
         return np.unique(first), np.unique(others)
 
     def _links(self, matches: Pairs, split: int | None, limit: int) -> Iterator[_Links]:
-        """The links of some consecutive documents to all later ones at a time, about `limit` or one document's; with
-        a split, of those before it to the others."""
+        """Yield the links of some consecutive documents to all later ones, about `limit` or one document's at a time.
+
+        With a split, the links are from documents before it to the others.
+        """
         every = np.arange(len(self.vectors))
         x = np.concatenate([matches.left, matches.right, every])
         y = np.concatenate([matches.right, matches.left, every])
@@ -229,9 +234,9 @@ class Corpus:
             first = last
 
     def _candidates(self, links: _Links, reach: float, threshold: float) -> tuple[Integers, Integers]:
-        """The linked documents whose similarity may reach the threshold, sorted.
+        """Return the linked documents whose similarity may reach the threshold, sorted.
 
-        A passage may have several links to a document and counts with all, which only raises the bound.
+        A passage with several links to a document counts with each, which only raises the bound.
         """
         key = self.document[links.x] * len(self.size) + self.document[links.y]
         keys, pair = np.unique(key, return_inverse=True)
@@ -243,7 +248,7 @@ class Corpus:
         return a[possible], b[possible]
 
     def _means(self, a: Integers, b: Integers, memory: int) -> Iterator[tuple[slice, Doubles]]:
-        """The similarity of documents a[k] and b[k], for a slice of all k at a time; `a` is sorted."""
+        """Yield the similarity of documents a[k] and b[k], for a slice of k at a time; `a` is sorted."""
         edges = np.flatnonzero(np.diff(a, prepend=-1, append=-1))
         for start, stop in pairwise(edges.tolist()):
             mine = slice(self.start[a[start]], self.start[a[start]] + self.size[a[start]])
@@ -265,12 +270,12 @@ class Corpus:
 
 
 def _grouped(values: Integers, n: int) -> tuple[Integers, Integers, Integers]:
-    """The positions of the values 0 to n - 1, one value after another; where each begins there; how many it has."""
+    """Return the positions of the values 0 to n - 1, where the positions of each value start, and their count."""
     count = np.bincount(values, minlength=n)
     return np.argsort(values, kind="stable"), np.cumsum(count) - count, count
 
 
 def _ragged(starts: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    """The numbers of several ranges, one after another: which range each is of, and the number."""
+    """Return the numbers of several ranges, one after another: the range of each, and the number."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) + (starts - (np.cumsum(counts) - counts))[owner]

@@ -1,8 +1,8 @@
-"""What the words of two texts say beside their cosine: how many they share, in what order, and what turns the meaning.
+"""Compute features of two texts from their words: how many they share, in what order, and what changes the meaning.
 
-Four rules tell texts that do not say the same however alike they are: one denies, they have different numbers, they
-have opposite words in the same place, or two parts have changed places. They need no training. Each text is taken
-apart once, then a pair costs some set operations.
+Four rules find similar texts that differ in meaning: one has a negation, their numbers differ, they have opposite
+words in the same place, or two parts have changed places. The rules need no training. Each text is parsed once; then a
+pair costs a few set operations.
 """
 
 from collections import Counter
@@ -65,7 +65,7 @@ Rule = Literal["negation", "number", "opposite", "roles"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why two texts do not say the same: the rule, and the words of each text that it goes by."""
+    """The reason why two texts differ in meaning: the rule, and the words of each text that it found."""
 
     rule: Rule
     a: str
@@ -84,7 +84,7 @@ _SAID: dict[Rule, str] = {
 
 
 class TextWords:
-    """A text taken apart, once for all pairs that it is in."""
+    """A text parsed into words, once for all pairs that it is in."""
 
     __slots__ = (
         "content",
@@ -125,7 +125,7 @@ class TextWords:
 
 @lru_cache(2**16)
 def _stem(word: str) -> str:
-    """A word without the commonest endings: enough to tell that `slices` and `slicing` are of one verb."""
+    """Return a word without the commonest endings: the same for `slices` and `slicing`."""
     for ending in ("ing", "ed", "es", "s", "ly", "er"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
@@ -142,11 +142,11 @@ FEATURES = (
     "the same of the shorter", "negations", "a number differs", "opposites", "changed places", "only one passive",
     "a number in only one", "small words that only one has",
 )  # fmt: skip
-"""What `word_features` measures, in order."""
+"""The names of the values of `word_features`, in order."""
 
 
 def word_features(a: TextWords, b: TextWords) -> list[float]:
-    """The measures of `FEATURES` for two texts, the same for b and a."""
+    """Return the values of `FEATURES` for two texts; their order does not matter."""
     shared, triples = len(a.distinct & b.distinct), len(a.triples & b.triples)
     sizes, letters = (sorted(map(len, sides)) for sides in ((a.distinct, b.distinct), (a.triples, b.triples)))
     numbers = False, False
@@ -177,7 +177,7 @@ def word_features(a: TextWords, b: TextWords) -> list[float]:
 
 
 def reasons(a: TextWords, b: TextWords) -> Iterator[Reason]:
-    """What tells two texts apart, by rule."""
+    """Yield the reasons why two texts differ in meaning, at most one for each rule."""
     if len(a.negations) != len(b.negations):
         yield Reason("negation", " ".join(a.negations), " ".join(b.negations))
     if (x := a.numbers - b.numbers) and (y := b.numbers - a.numbers):
@@ -198,9 +198,9 @@ def _opposites(a: TextWords, b: TextWords) -> tuple[str, str] | None:
 
 
 def _exchanged(a: TextWords, b: TextWords) -> tuple[str, str] | None:
-    """Two stretches that stand in each other's place, with the same words between them: `the dog bites the man`.
+    """Return two stretches of words that changed places, such as dog and man in `the dog bites the man`; else None.
 
-    A passive says the same with its parts exchanged, so of a pair with one passive nothing is known.
+    A passive has the same meaning with its parts exchanged, so a pair with one passive has no result.
     """
     x, y = a.content, b.content
     if len(x) != len(y) or x == y or a.passive != b.passive or sorted(x) != sorted(y):
@@ -220,7 +220,7 @@ def _exchanged(a: TextWords, b: TextWords) -> tuple[str, str] | None:
 
 
 def _disorder(a: list[str], b: list[str]) -> tuple[float, int]:
-    """The share of any two shared words that stand the other way about, and how many words are shared."""
+    """Return the share of pairs of shared words in reverse order, and the number of shared words."""
     place = {word: at for at, word in reversed(list(enumerate(b)))}
     order = [place[word] for word in dict.fromkeys(a) if word in place][:_LONG]
     turned = 0

@@ -1,4 +1,4 @@
-"""Groups of near-duplicates, one keeper each, by one of three rules of what holds a group together."""
+"""Group near-duplicates around keepers, by one of three linkages."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,24 +15,25 @@ if TYPE_CHECKING:
 
 
 def group(texts: Integers, pairs: Pairs, linkage: Linkage = "keeper") -> list[Integers]:
-    """Group documents by the pairs that their texts are in: the positions of each group's documents, keeper first.
+    """Return the positions of each group's documents, the keeper first.
 
-    Documents come in the order in which they would rather be kept, and stay in it: groups by their keepers, members
-    within each. `texts[i]` (int64) is the number that the text of document i has in `pairs`. Exact copies have the
-    same, `pairs` need not say so, and they always go together. Nobody alone is a group, nobody is in two.
+    Documents come in the order of preference: the first is kept rather than the second. Groups are in the order of
+    their keepers, and members in the order of documents. `texts[i]` (int64) is the number of document i's text in
+    `pairs`. Exact copies have the same number and are always in one group. Singletons are not groups; groups are
+    disjoint.
 
-    keeper: each document in turn, if it is in no group yet, becomes the keeper of all that are paired with it and in
-    no group yet. So every member is like its keeper, and belongs to the first keeper that it is like.
-    complete: the same, but of those paired with it, the most similar first and of equals the most wanted, a keeper
-    takes only who is paired with all whom it has taken already. So all members are like each other.
-    connected: whoever a chain of pairs connects. The ends of a chain may be nothing like each other.
+    keeper: each document in turn that has no group becomes the keeper of all documents paired with it that have no
+    group. So every member is paired with its keeper, and belongs to the first keeper that it is paired with.
+    complete: as keeper, but a keeper takes the most similar first, and of equals the first in order. It takes only a
+    document that is paired with all members so far. So all members are paired with each other.
+    single: all documents that a chain of pairs connects. The ends of a chain may be quite different.
 
-    Takes time linear in documents and pairs, but for the sorting. Raises `InvalidInput` for any other linkage.
+    The time is linear in documents and pairs, except for sorting. Raises `InvalidInput` for any other linkage.
     """
     from scipy.sparse import csr_array
 
     if linkage not in _LEADERS:
-        raise InvalidInput(f"{linkage!r} is no linkage", f"the linkages are {', '.join(_LEADERS)}")
+        raise InvalidInput(f"{linkage!r} is not a linkage", f"the linkages are {', '.join(_LEADERS)}")
     first, pairs = by_first(texts, pairs)
     graph = csr_array((pairs.similarity, (pairs.left, pairs.right)), shape=(len(texts), len(texts)))
     leader = _LEADERS[linkage](graph)[first]
@@ -43,9 +44,9 @@ def group(texts: Integers, pairs: Pairs, linkage: Linkage = "keeper") -> list[In
 
 
 def by_first(texts: Integers, pairs: Pairs) -> tuple[Integers, Pairs]:
-    """For each document the first with the same text, and the pairs of texts as pairs of such documents.
+    """Return the first document with the text of each document, and the pairs of texts as pairs of such documents.
 
-    A pair with a text that no document has is left out.
+    A pair is left out if no document has one of its texts.
     """
     numbers, first, text = np.unique(texts, return_index=True, return_inverse=True)
     had = np.isin(pairs.left, numbers) & np.isin(pairs.right, numbers)
@@ -53,8 +54,8 @@ def by_first(texts: Integers, pairs: Pairs) -> tuple[Integers, Pairs]:
     return first[text], Pairs.merged([Pairs(np.minimum(x, y), np.maximum(x, y), pairs.similarity[had])])
 
 
-# Each of these gives the leader of each node: the least of its group. A graph has an edge from the lesser node of a
-# pair to the greater, weighted by similarity, and its edges are sorted.
+# Each of these functions returns the leader of each node: the lowest node of its group. The graph has an edge from the
+# lower node of a pair to the higher one, weighted by similarity; edges are sorted.
 
 
 def _by_keeper(graph: "csr_array") -> Integers:
@@ -81,7 +82,7 @@ def _by_all(graph: "csr_array") -> Integers:
         near, similarity = graph.indices[edges], graph.data[edges]
         free = leader[near] == near
         candidates = near[free][np.argsort(-similarity[free], kind="stable")]
-        # Each step costs as much as the one taken has pairs, and everyone is taken once.
+        # A step costs as much as the document taken has pairs, and each document is taken once.
         while len(candidates):
             taken, candidates = candidates[0], candidates[1:]
             leader[taken] = node

@@ -1,4 +1,4 @@
-"""The exact all-pairs join: every pair of unit vectors whose cosine reaches a threshold, none missed.
+"""Join vectors exactly: find every pair of unit vectors whose cosine reaches a threshold.
 
 Most pairs are ruled out without their full product. For any matrix Q with k orthonormal columns and p = Q'x,
 Cauchy-Schwarz on what Q leaves over gives
@@ -27,30 +27,30 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from semsearch.errors import InvalidInput
+from semsearch.requests import DEFAULT_MEMORY
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-DEFAULT_MEMORY = 512 * 2**20
 _ROWS, _COLUMNS = 2048, 512
-"""The shape of a tile: as large as stays in the cache while it is made and compared."""
+"""The shape of a tile, which stays in the cache while it is computed and compared."""
 _WIDTHS = (16, 24, 32, 40, 48, 64, 96)
-"""Directions the first sketch may keep; the second keeps twice as many. The cheapest is found on a sample."""
+"""Directions that the first sketch may keep; the second keeps twice as many. A sample shows which is cheapest."""
 _LEAST = 8
-"""Rows and columns of the smallest tile that memory must have room for."""
+"""Rows and columns of the smallest tile; memory must have room for it."""
 _ELEMENT, _NUMBER = 128, 64
-"""Bytes, at the peak, for an element of a tile, and for a number of the rows at hand."""
+"""Peak bytes for an element of a tile, and for a number of the current rows."""
 _SAMPLE = 8192
 _SMALL = 4096
-"""Fewer rows than this on each side are not worth a trial of sketches."""
+"""With fewer rows on each side, a trial of sketches is not worth its time."""
 _SECOND, _EXACT = 6_000, 25_000
-"""What a survivor costs in the next two steps, in columns of a product: measured."""
+"""The measured cost of a survivor in the next two steps, in columns of a product."""
 _DENSE = 1 / 32
-"""From this share of survivors on, the float64 product of the whole tile is cheaper than that of each of them."""
+"""From this share of survivors on, one float64 product of the tile is cheaper than one product for each."""
 _UNIT = 1e-3
 _EXCESS = 1e-9
-"""More than float64 rounding adds anywhere here: the e of the text above, and the errors of norms and products."""
+"""An upper limit of float64 rounding errors here: the e of the text above, and errors of norms and products."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,7 @@ class Pairs:
 
     @classmethod
     def merged(cls, parts: Iterable["Pairs"]) -> "Pairs":
-        """All pairs of some parts, none of which is in two, in one."""
+        """Return the pairs of all parts, which have no pair in common."""
         none = cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         columns = zip(*((part.left, part.right, part.similarity) for part in (none, *parts)), strict=True)
         left, right, similarity = (np.concatenate(column) for column in columns)
@@ -90,12 +90,12 @@ def join(
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Pairs:
-    """Every pair of rows of `vectors` (float32 [n, d], unit length within 0.001) with a similarity >= `threshold`.
+    """Return every pair of rows of `vectors` with a similarity of at least `threshold`.
 
-    The similarity of a pair is the float64 dot product of its rows as given, or 1 where rounding takes it above;
-    whether a pair is in depends on nothing but its rows and the threshold. `progress` is called with the pairs
-    compared so far and in all, from the calling thread. `memory` bounds the working bytes beside the vectors and the
-    result. BLAS is held to one thread meanwhile, and as many Python threads as it had share the work.
+    `vectors` is float32 [n, d], its rows of unit length within 0.001. The similarity of a pair is the float64 dot
+    product of its rows, at most 1; the result depends only on rows and threshold. `progress` is called in the calling
+    thread, with the pairs compared so far and all pairs. `memory` limits the working bytes, without vectors and
+    result. BLAS is limited to one thread meanwhile, and as many Python threads as it had share the work.
 
     Raises `InvalidInput` for a threshold outside [-1, 1], a row that is not finite or of unit length, and a
     `memory` too small for rows this long.
@@ -111,10 +111,10 @@ def between(
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Pairs:
-    """Every pair of a row of `left` and a row of `right` with a similarity >= `threshold`.
+    """Return every pair of a row of `left` and a row of `right` with a similarity of at least `threshold`.
 
-    The matrices are float32 [n, d] and [m, d]. `Pairs.left` are row numbers of the first and `Pairs.right` of the
-    second, so `left < right` does not hold here. The rest is as in `join`, which it raises the errors of too.
+    The matrices are float32 [n, d] and [m, d]. `Pairs.left` has row numbers of the first, `Pairs.right` of the second,
+    so `left < right` does not hold here. Everything else, and the errors, are those of `join`.
     """
     if len(left) < len(right):  # the rows of the first are what the threads share
         turned = _run(right, left, threshold, progress, memory)
@@ -123,7 +123,7 @@ def between(
 
 
 def cosines(x: Floats, i: Integers, y: Floats, j: Integers, memory: int = DEFAULT_MEMORY) -> Doubles:
-    """The similarity of row i[k] of `x` and row j[k] of `y` for every k, to the last bit whatever else is asked."""
+    """Return the similarity of row i[k] of `x` and row j[k] of `y`; other pairs never change its last bit."""
     similarity = np.empty(len(i))
     rows = max(1, memory // (_NUMBER * max(1, x.shape[1])))
     for at in range(0, len(i), rows):
@@ -139,7 +139,7 @@ def _run(
     progress: Callable[[int, int], None] | None,
     memory: int,
 ) -> Pairs:
-    """The pairs between two matrices; without a second, those within the first."""
+    """Return the pairs between two matrices, or within the first if there is no second."""
     check(threshold, left, *([] if right is None else [right]))
     controller = ThreadpoolController().select(user_api="blas")
     threads = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
@@ -156,7 +156,7 @@ def _run(
 
 
 def check(threshold: float, *matrices: Floats) -> None:
-    """Raise the `InvalidInput` that `join` and `between` promise for what they are given."""
+    """Raise `InvalidInput` for a threshold or vectors that `join` and `between` do not accept."""
     if not -1 <= threshold <= 1:
         raise InvalidInput(f"the threshold is {threshold}, but a cosine is between -1 and 1")
     for vectors in matrices:
@@ -176,8 +176,11 @@ def check(threshold: float, *matrices: Floats) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Consecutive rows, as many as there is memory for the sketches of. `levels` are the sketches, shortest
-    first, and the rows themselves: a product of rows of one level bounds that of every later one."""
+    """Consecutive rows whose sketches fit in memory.
+
+    `levels` are the sketches, shortest first, and then the rows. A product of rows of one level is an upper bound of
+    the products of every later level.
+    """
 
     start: int
     stop: int
@@ -185,9 +188,9 @@ class _Band:
 
 
 class _Join:
-    """One run: how much is done at a time, and how low a product of each level may be.
+    """One join: the sizes of its parts, and the lowest product of each level that counts.
 
-    The rows of a second matrix are numbered on from those of the first, so that `i < j` holds for all wanted pairs.
+    The numbers of a second matrix's rows continue those of the first, so `i < j` holds for all wanted pairs.
     """
 
     def __init__(
@@ -242,7 +245,7 @@ class _Join:
         return _Band(offset + start, offset + start + len(rows), [*sketches, rows])
 
     def strip(self, a: _Band, b: _Band, start: int) -> Pairs:
-        """The pairs of one tile's height of rows of `a` with the rows after them in `b`."""
+        """Return the pairs of the rows of one tile in `a` with the rows after them in `b`."""
         products = np.empty(self.rows * self.columns, np.float32)
         passed = np.empty(products.shape, np.bool_)
         found = []
@@ -264,7 +267,7 @@ class _Join:
         return Pairs.merged(found)
 
     def sparse(self, a: _Band, i: Integers, b: _Band, j: Integers) -> Pairs:
-        """Those of the survivors of a tile that are pairs, each looked at by itself."""
+        """Return the survivors of a tile that are pairs; each is computed alone."""
         keep = i < j
         if len(self.widths) > 1:
             i, j = i[keep], j[keep]
@@ -276,8 +279,10 @@ class _Join:
         return Pairs(i, j, similarity)[similarity >= self.threshold]
 
     def dense(self, start: int, x: Floats, left: int, y: Floats) -> Pairs:
-        """The pairs of a tile by one product. Where that is too close to the threshold to decide, as matrix products
-        differ from each other in the last bits, a pair is looked at by itself."""
+        """Return the pairs of a tile by one product.
+
+        The last bits of matrix products vary, so a pair too close to the threshold is computed alone.
+        """
         product = np.ravel(x.astype(np.float64) @ y.astype(np.float64).T)
         at = np.flatnonzero(product >= self.threshold - _EXCESS)
         similarity = product[at]
@@ -289,7 +294,7 @@ class _Join:
 
 
 def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tuple[Doubles, list[int]]:
-    """The basis, float64 [d, k], and the widths of the sketches that promise the least work; no widths if none do."""
+    """Return the basis, float64 [d, k], and the widths of the cheapest sketches; no widths if none pay off."""
     (n, d), m = left.shape, len(right)
     first = [k for k in _WIDTHS if 4 * k <= d]
     count = min(sample, max(_SMALL, (n + m) // 16))
@@ -302,14 +307,14 @@ def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tu
                 side[rng.choice(len(side), min(len(side), count // 2), replace=False)]
                 for side in (left, right)
             )
-        trial = min(1024, count // 4)  # a basis fits the rows that it is made of better than others
+        trial = min(1024, count // 4)  # a basis fits the rows that it is made from better than other rows
         basis = _basis(np.concatenate([x[trial:], y[trial:]]), 2 * first[-1])
         widths = sorted({*first, *(2 * k for k in first)})
         sides = (_sketches(side[:trial], basis, widths) for side in (x, y))
         left_over = {
             k: np.mean(x @ y.T >= _lowered(threshold, k + 1)) for k, x, y in zip(widths, *sides, strict=True)
         }
-        making = 4 * d * (1 / n + 1 / m)  # for a direction: its share of a product, in float64, by pair
+        making = 4 * d * (1 / n + 1 / m)  # of a direction: its share of a float64 product, for each pair
         cost = {k: k + making * k + left_over[k] * _SECOND + left_over[2 * k] * _EXACT for k in first}
         best = min(first, key=cost.__getitem__)
         if cost[best] < d + left_over[widths[-1]] * _EXACT:
@@ -318,7 +323,7 @@ def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tu
 
 
 def _basis(rows: Floats, width: int) -> Doubles:
-    """Orthonormal columns, float64 [d, width], close to the principal directions of `rows`, the strongest first."""
+    """Return orthonormal columns, float64 [d, width], near the principal directions of `rows`, strongest first."""
     basis = rows[:width].T
     for _ in range(2):
         q = np.linalg.qr((rows.T @ (rows @ basis)).astype(np.float64))[0]
@@ -330,7 +335,7 @@ def _basis(rows: Floats, width: int) -> Doubles:
 
 
 def _sketches(rows: Floats, basis: Doubles, widths: Sequence[int]) -> list[Floats]:
-    """The sketch of every row for every width, float32 [n, width + 1]."""
+    """Return the sketch of every row for every width, float32 [n, width + 1]."""
     exact = rows.astype(np.float64)
     projected = exact @ basis
     rest = np.einsum("ij,ij->i", exact, exact)[:, None] - np.cumsum(projected**2, axis=1)
@@ -339,9 +344,9 @@ def _sketches(rows: Floats, basis: Doubles, widths: Sequence[int]) -> list[Float
 
 
 def _lowered(threshold: float, terms: int) -> np.float32:
-    """What a computed float32 dot product of so many terms reaches whenever the true one reaches the threshold.
+    """Return the value that a float32 dot product of `terms` terms reaches if the true one reaches the threshold.
 
-    Rounding the factors to float32 counts as three more terms, and the vectors may be a little longer than 1.
+    Rounding the factors to float32 counts as three more terms, and the vectors may be slightly longer than 1.
     """
     error = (terms + 3) * 2.0**-24
     slack = error / (1 - error) * (1 + 4 * _UNIT) + _EXCESS
@@ -350,7 +355,7 @@ def _lowered(threshold: float, terms: int) -> np.float32:
 
 
 def _where(mask: NDArray[np.bool_]) -> Integers:
-    """`np.flatnonzero` for masks with few True, which it passes over eight at a time."""
+    """Return `np.flatnonzero(mask)`, faster for masks with few True: eight elements are tested at once."""
     body = len(mask) & -8
     words = np.flatnonzero(mask[:body].view(np.uint64) != 0)
     inner = np.flatnonzero(mask[:body].reshape(-1, 8)[words])

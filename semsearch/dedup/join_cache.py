@@ -1,8 +1,8 @@
-"""The join, kept in a file between runs, so that a run compares only what is new.
+"""Keep the join in a file between runs, and compare only new rows.
 
-Rows are known again by a digest of their own bytes, wherever they have moved. The file is a cache: one that cannot be
-read or written costs time and nothing else. A digest of all it says guards against damage, not against whoever
-writes it on purpose: they could hide pairs, or make some up.
+A row is recognized by the digest of its bytes, wherever it has moved. The file is a cache: if it cannot be read or
+written, only time is lost. A digest of its content guards against damage, but not against an attacker who can write
+the file, and could hide or invent pairs.
 """
 
 import zipfile
@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import DEFAULT_MEMORY, Floats, Integers, Pairs, between, check, cosines, join
+from semsearch.dedup.join import Floats, Integers, Pairs, between, check, cosines, join
 from semsearch.errors import InvalidInput
 from semsearch.files import replacing
+from semsearch.requests import DEFAULT_MEMORY
 
 Digests = NDArray[np.bytes_]
-"""16 bytes a row."""
+"""16 bytes for each row."""
 
 _FORMAT = b"semsearch join 1"
 _EDGE = 1e-9
-"""Closer to the threshold than this, a saved similarity is computed anew: sums in another order could decide."""
+"""A saved similarity closer to the threshold is recomputed, since the order of summation could decide."""
 
 
 def saved_join(
@@ -37,16 +38,16 @@ def saved_join(
     memory: int = DEFAULT_MEMORY,
     only_saved: bool = False,
 ) -> Pairs:
-    """The pairs of `join(vectors, threshold)`, as far as possible from the file that an earlier call left at `path`.
+    """Return the pairs of `join(vectors, threshold)`, as far as possible from the file at `path`.
 
-    Where that was of a threshold that is not higher, and of half of these rows or more, only the other rows are
-    compared, with all and at its threshold, which the file keeps; else all are. The file is replaced where its rows
-    are no longer these. A file that is damaged, foreign or of another version is as good as none, and where none
-    can be written the pairs are returned all the same. Without a path this is `join`. `progress` is not called
-    where nothing is compared; `memory` does not count copies of the rows that are new.
+    If the file has a threshold that is not higher, and half of these rows or more, only the other rows are compared,
+    with all rows and at the file's threshold. Otherwise all rows are compared. The file is replaced if its rows differ
+    from these. A file that is damaged, foreign or of another version is ignored, and a file that cannot be written
+    does not stop the join. Without a path this is `join`. `progress` is not called if nothing is compared; `memory`
+    does not count copies of the new rows.
 
-    With `only_saved` nothing is compared or written. Raises `InvalidInput` where the file does not do, and as `join`
-    does.
+    With `only_saved` nothing is compared or written. Raises `InvalidInput` if the file does not suffice then, and the
+    errors of `join`.
     """
     check(threshold, vectors)
     digests = np.fromiter(
@@ -60,7 +61,7 @@ def saved_join(
     if len(new) and only_saved:
         raise InvalidInput(
             f"{path or 'no file'} holds no comparison of all {len(vectors):,} vectors at {threshold:g}",
-            "compare them once without asking for saved results only",
+            "compare them once without --from-run",
         )
     if 2 * len(new) > len(vectors):  # n rows, k of them new: n * k products against n * n / 2
         known = _Saved(threshold, digests, join(vectors, threshold, progress=progress, memory=memory))
@@ -79,7 +80,7 @@ def saved_join(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Saved:
-    """A join as a file holds it: its threshold, the rows' digests, and the pairs of them."""
+    """A join as the file stores it: its threshold, the digests of the rows, and their pairs."""
 
     threshold: float
     digests: Digests
@@ -87,7 +88,7 @@ class _Saved:
 
     @classmethod
     def read(cls, path: Path) -> "_Saved | None":
-        """What the file holds; None where that is not what `write` wrote."""
+        """Return the join in a file, or None if `write` did not write it."""
         try:
             if not path.is_file():
                 return None
@@ -99,11 +100,11 @@ class _Saved:
                 saved = cls(float(file["threshold"]), file["digests"], pairs)
                 seal = file["seal"].tobytes()
             return saved if saved._possible() and saved._seal() == seal else None
-        except Exception:  # whatever zip and npy readers raise on bytes that somebody made up
+        except Exception:  # readers of zip and npy raise anything on invented bytes
             return None
 
     def write(self, path: Path) -> None:
-        """Write the file so that it is there whole or not at all."""
+        """Write the file; it appears whole or not at all."""
         digests, left, right, similarity = self._arrays()
         seal = np.frombuffer(self._seal(), np.uint8)
         with replacing(path) as file:
@@ -142,11 +143,11 @@ class _Saved:
 
 
 def _places(saved: Digests, now: Digests) -> Integers:
-    """The row that each saved row is now, or -1. Of equal rows the first is the first, the second the second, ..."""
+    """Return the present row of each saved row, or -1. Equal rows are matched in order."""
     kinds = np.unique(np.concatenate([saved, now]), return_inverse=True)[1]
 
     def numbered(kinds: Integers) -> Integers:
-        """A number for each row: what it is equal to, and how many such rows come before it."""
+        """Return a number for each row, made of its kind and the count of equal rows before it."""
         order = np.argsort(kinds, kind="stable")
         ordered = kinds[order]
         numbers = np.empty(len(kinds), np.int64)
@@ -162,13 +163,13 @@ def _places(saved: Digests, now: Digests) -> Integers:
 
 
 def _moved(pairs: Pairs, place: Integers) -> Pairs:
-    """The pairs of rows that are still there, by where they are now."""
+    """Return the pairs of rows that still exist, by their present numbers."""
     i, j = place[pairs.left], place[pairs.right]
     return Pairs(np.minimum(i, j), np.maximum(i, j), pairs.similarity)[(i >= 0) & (j >= 0)]
 
 
 def _once(found: Pairs, new: Integers) -> Pairs:
-    """The pairs of any row with a new one, each once: two new rows found each other, and themselves."""
+    """Return the pairs of any row with a new one, each once. Two new rows were found twice, and each with itself."""
     i, j = found.left, new[found.right]
     twice = (i >= j) & np.isin(i, new)
     return Pairs(np.minimum(i, j), np.maximum(i, j), found.similarity)[~twice]

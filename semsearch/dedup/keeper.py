@@ -1,4 +1,4 @@
-"""Who stays: the order in which documents would rather be kept."""
+"""Choose which documents to keep: order them by preference."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from semsearch.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
-    """What rules look at, of each document: its source's key, when that was `modified` (ns), its `length` (characters).
+    """The properties of each document that the rules use.
 
-    The numbers are int64.
+    They are its source, the time when that was `modified` (int64, ns), and its `length` (int64, characters).
     """
 
     sources: Sequence[str]
@@ -30,22 +30,23 @@ _RULES: dict[str, Callable[[Traits], Integers]] = {
     "longest": lambda documents: -documents.length,
     "shortest": lambda documents: documents.length,
 }
-"""What each rule sorts by, the least first."""
+"""The key by which each rule sorts, lowest first."""
 _PATH = "path:"
 RULES = (*_RULES, f"{_PATH}GLOB")
 
 
 def matching(sources: Sequence[str], globs: Iterable[str]) -> Integers:
-    """The positions of the sources that any of the globs matches; case counts, and `*` matches a slash as well."""
+    """Return the positions of the sources that match a glob. Case counts, and `*` also matches a slash."""
     globs = tuple(globs)
     return np.flatnonzero(_match(sources, globs))
 
 
 def preference(rules: Sequence[str], documents: Traits, protected: Iterable[int] = ()) -> Integers:
-    """The positions of the documents, who is to be kept first, by `rules`, where each decides what those before it
-    left open: one of `first` (in the order given, as always in the end), `newest`, `oldest`, `longest`, `shortest`,
-    and `path:GLOB` (sources that match). Documents at the positions `protected` come before all others, since they
-    stay whatever the rules say.
+    """Return the positions of all documents, the one to keep first.
+
+    The rules are `first` (the given order, which also breaks the last ties), `newest`, `oldest`, `longest`,
+    `shortest`, and `path:GLOB` (sources that match). Each rule breaks the ties that the rules before it leave.
+    Documents at the positions `protected` come before all others, since they are never removed.
 
     Raises `InvalidInput` for any other rule.
     """
@@ -60,7 +61,7 @@ def _key(rule: str, documents: Traits) -> Integers | NDArray[np.bool_]:
         return _RULES[rule](documents)
     if rule.startswith(_PATH) and rule != _PATH:
         return ~_match(documents.sources, (rule.removeprefix(_PATH),))
-    raise InvalidInput(f"{rule!r} is no rule of who stays", f"the rules are {', '.join(RULES)}")
+    raise InvalidInput(f"{rule!r} is not a --keep rule", f"the rules are {', '.join(RULES)}")
 
 
 def _match(sources: Sequence[str], globs: Sequence[str]) -> NDArray[np.bool_]:

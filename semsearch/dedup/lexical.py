@@ -1,4 +1,4 @@
-"""Lexical near-copies: texts that share most of their word triples, found exactly.
+"""Find lexical near-copies exactly: texts that share most of their word triples.
 
 The join is a set-similarity join by prefix filtering (Chaudhuri et al., ICDE 2006; Bayardo et al., WWW 2007; Xiao et
 al., WWW 2008). If |x & y| / |x | y| >= t and |x| <= |y|, then
@@ -6,9 +6,9 @@ al., WWW 2008). If |x & y| / |x | y| >= t and |x| <= |y|, then
     |x & y|  >=  t |y|    and    |x & y|  >=  2t / (1 + t) |x|,
 
 and two sets that share at least k elements share one even of the first |x| - k + 1 of x and the first |y| - k + 1 of
-y, in any one order of all elements. With the rarest first, few do that are not alike, and only they are compared.
-MinHash would be quicker on the worst of data, but it finds a pair with a probability, which is far from 1 where the
-similarity is near the threshold: just where it has to decide.
+y, in any one order of all elements. With the rarest elements first, few sets that differ share one of these, and only
+sets that do are compared. MinHash is faster on the worst data, but it finds a pair only with a probability, and near
+the threshold that probability is far from 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,24 +21,23 @@ from semsearch.text.shingles import LEXICAL
 from semsearch.types import Tier
 
 _PRODUCTS = 2**22
-"""Elements looked at in one go: some 100 MB."""
+"""Elements processed at a time: about 100 MB."""
 _ROUNDING = 1e-9
-"""More than rounding adds to a number of elements, as a share of it."""
+"""An upper limit of the relative rounding error of a number of elements."""
 
 
 def tier_of(exact: bool, share: float) -> Tier:
-    """The tier of two near-duplicates, from whether their texts are equal and their Jaccard similarity."""
+    """Return the tier of two near-duplicates; `share` is the Jaccard similarity of their word triples."""
     if exact:
         return "exact"
     return "lexical" if share >= LEXICAL else "semantic"
 
 
 def lexical_join(sets: Sequence[Integers], threshold: float) -> Pairs:
-    """Every pair of sets, such as those of `shingles`, with a Jaccard similarity >= `threshold`, which is in (0, 1].
+    """Return every pair of sets, such as those of `shingles`, with a Jaccard similarity of at least `threshold`.
 
-    None is missed and none is added: the similarity is the quotient of two whole numbers rounded once, so that 2 of 3
-    reach a threshold of `2 / 3`. Needs some 70 bytes for each element of the sets and 80 for each pair found, beside
-    a fixed amount.
+    The result is exact. The similarity is the quotient of two whole numbers, rounded once, so 2 of 3 reach a threshold
+    of `2 / 3`. The working memory is about 70 bytes for each element of the sets, 80 for each pair found, and 100 MB.
 
     Raises `InvalidInput` for a threshold outside (0, 1].
     """
@@ -51,7 +50,7 @@ def lexical_join(sets: Sequence[Integers], threshold: float) -> Pairs:
     sizes = sizes[order]
     elements = np.concatenate([np.empty(0, np.int64), *(sets[at] for at in order)])
     _, number, count = np.unique(elements, return_inverse=True, return_counts=True)
-    # What only one set has counts for its size and for nothing else.
+    # An element that only one set has counts for the size of that set only.
     shared = count[number] > 1
     rank = np.argsort(np.argsort(count, kind="stable"))
     owner, element = np.repeat(np.arange(len(sets)), sizes)[shared], rank[number[shared]]
@@ -62,7 +61,7 @@ def lexical_join(sets: Sequence[Integers], threshold: float) -> Pairs:
     place = np.arange(len(owner)) - np.repeat(whole.indptr[:-1], able)
 
     def prefixes(share: float) -> csr_array:
-        """Of each set the first elements of which it shares one with any that it shares this share of its size with."""
+        """Return the first elements of each set; sets that share this part of their size share one of these."""
         least = np.ceil(share * sizes * (1 - _ROUNDING)).astype(np.int64)
         length = np.clip(able - least + 1, 0, able)
         first = place < np.repeat(length, able)
@@ -89,7 +88,7 @@ def lexical_join(sets: Sequence[Integers], threshold: float) -> Pairs:
 
 
 def batches(costs: Integers, limit: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges that cost at most `limit` each, or one item."""
+    """Yield consecutive ranges [start, stop) that cost at most `limit` each, or hold one item."""
     total = np.cumsum(costs)
     start = 0
     while start < len(total):

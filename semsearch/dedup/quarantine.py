@@ -160,7 +160,9 @@ def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
     return Outcome(chosen.name, chosen.mode, tuple(done), tuple(already), tuple(refused))
 
 
-def rows(plan: Plan, base: Path, known: Collection[str]) -> tuple[Path, frozenset[int], tuple[Refusal, ...]]:
+def removed_rows(
+    plan: Plan, base: Path, known: Collection[str]
+) -> tuple[Path, frozenset[int], tuple[Refusal, ...]]:
     """The one file that `plan` removes rows of, the numbers of these rows, and the rows that must stay.
 
     A row must stay where its file or its keeper's is not as it was. InvalidInput where the plan is about rows of

@@ -1,4 +1,4 @@
-"""What a search for near-duplicates found: groups and pairs, and those of any higher threshold without a new search."""
+"""Hold the result of a search for near-duplicates: groups and pairs, also at any higher threshold."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ from semsearch.text.shingles import jaccard, shingles
 from semsearch.types import Group, Level, Linkage, Member, Pair, Rejected, Tier
 
 _READ = 256
-"""Texts, or pairs of texts, read in one go."""
+"""Texts, or pairs of texts, read at a time."""
 
 
-@dataclass(frozen=True, eq=False)  # without slots, which have no room for what is cached
+@dataclass(frozen=True, eq=False)  # without slots, since these have no room for cached properties
 class Compared:
-    """What one comparison of everything found, before any grouping.
+    """The result of comparing all documents, before grouping.
 
-    `names` are the documents and `texts` (int64) the number of each one's text, the same for exact copies. `corpus` has
-    the texts by number, and `pairs` are those of them with a similarity >= `threshold`. `lexical`, if given, are pairs
-    that count as well, whatever their similarity (what it says of that is not used). `read` gives the cleaned texts of
-    up to a few hundred numbers, when groups are made and while `Duplicates.pairs` is gone through.
+    `names` are the documents, and `texts` (int64) the number of each document's text, the same for exact copies.
+    `corpus` has the texts by number, and `pairs` those with a similarity of at least `threshold`. Pairs in `lexical`
+    count as well, whatever their similarity. `read` returns the cleaned texts of up to a few hundred numbers, while
+    groups are made and while `Duplicates.pairs` is iterated.
     """
 
     names: Sequence[str]
@@ -40,16 +40,16 @@ class Compared:
 
     @cached_property
     def number_of(self) -> dict[str, int]:
-        """The number of a document's text by the document's name."""
+        """The number of each document's text, by the document's name."""
         return dict(zip(self.names, self.texts.tolist(), strict=True))
 
     def contents(self, numbers: Sequence[int]) -> Iterator[str]:
-        """The cleaned texts of any numbers, read some at a time."""
+        """Yield the cleaned texts of any numbers, read some at a time."""
         for start in range(0, len(numbers), _READ):
             yield from self.read(numbers[start : start + _READ])
 
     def linked(self, threshold: float) -> Pairs:
-        """The pairs that count at `threshold`, which is not below that of the comparison."""
+        """Return the pairs that count at a threshold not below the threshold of the comparison."""
         linked = self.pairs[self.pairs.similarity >= threshold]
         if self.lexical is None:
             return linked
@@ -62,8 +62,8 @@ class Compared:
 class Duplicates:
     """The near-duplicates at a `threshold`, out of `total` documents (or passages, by `level`), grouped by `linkage`.
 
-    Made by `Duplicates.of`. Groups are in the order in which their keepers would rather be kept; the members of each by
-    falling similarity to the keeper (1 for exact copies), then in that order.
+    Groups are in the order of preference of their keepers. The members of a group come by falling similarity to the
+    keeper (1 for exact copies), then in the order of preference.
     """
 
     groups: tuple[Group, ...]
@@ -75,7 +75,13 @@ class Duplicates:
     _order: Integers = field(repr=False, compare=False)
     _protected: frozenset[int] = field(repr=False, compare=False)
     rejected: tuple[Rejected, ...] = ()
-    """Pairs that a threshold would have taken and the verifier did not, the most alike first."""
+    """Pairs that the threshold alone accepts and the classifier rejects, the most similar first."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Duplicates: {len(self.groups):,} groups with {self.exact + self.near:,} duplicates"
+            f" among {self.total:,} {self.level}s at {self.threshold:g}>"
+        )
 
     @classmethod
     def of(
@@ -87,17 +93,17 @@ class Duplicates:
         order: Integers | None = None,
         protected: Iterable[int] = (),
     ) -> "Duplicates":
-        """Group what was compared.
+        """Group the documents of a comparison.
 
-        `order` has the positions of all documents, who is to be kept first (`keep.preference` makes one; by default as
-        they come); `protected` has those of documents that are to be marked so.
+        `order` has the positions of all documents by preference, as `keeper.preference` returns them; the default is
+        the given order. `protected` has the positions of documents to mark as protected.
 
         Raises `InvalidInput` for a threshold below that of the comparison or above 1, and for an unknown linkage.
         """
         if not compared.threshold <= threshold <= 1:
             raise InvalidInput(
                 f"the threshold is {threshold}, but pairs are known from {compared.threshold} to 1",
-                "search anew for a lower one",
+                "search again for a lower one",
             )
         if order is None:
             order = np.arange(len(compared.names))
@@ -108,29 +114,29 @@ class Duplicates:
         )
 
     def rethreshold(self, threshold: float) -> "Duplicates":
-        """What the search would have found at a threshold not below its own. Lexical pairs that count still do."""
+        """Return the result at a threshold not below this one, without a new search. Lexical pairs still count."""
         return Duplicates.of(
             self._compared, threshold, linkage=self.linkage, order=self._order, protected=self._protected
         )
 
     @property
     def exact(self) -> int:
-        """How many members are exact copies of their keeper."""
+        """The number of members that are exact copies of their keeper."""
         return self._members("exact")
 
     @property
     def lexical(self) -> int:
-        """How many members share most of their word triples with their keeper, and are no exact copies."""
+        """The number of members that share most word triples with their keeper, without exact copies."""
         return self._members("lexical")
 
     @property
     def semantic(self) -> int:
-        """How many members are like their keeper to the model only."""
+        """The number of members that only the model finds similar to their keeper."""
         return self._members("semantic")
 
     @property
     def near(self) -> int:
-        """How many members are no exact copies of their keeper."""
+        """The number of members that are not exact copies of their keeper."""
         return self.lexical + self.semantic
 
     @property
@@ -140,10 +146,10 @@ class Duplicates:
 
     @property
     def pairs(self) -> Iterator[Pair]:
-        """Every pair that counts, by falling similarity: each made when it is its turn.
+        """Every pair that counts, by falling similarity; each is computed when it is needed.
 
-        There is one for any two different texts, named by the first document in order that has each, and one for each
-        exact copy with the first document of its text. `left` would rather be kept than `right`.
+        Two different texts have one pair, with the first document of each text. Each exact copy has one pair with the
+        first document of its text. `left` is preferred to `right`.
         """
         order, texts = self._order, self._compared.texts[self._order]
         first, near = by_first(texts, self._compared.linked(self.threshold))
@@ -163,11 +169,11 @@ class Duplicates:
                 yield Pair(left, right, value, share, tier_of(not near_copy, share))
 
     def texts(self, names: Sequence[str]) -> list[str]:
-        """The cleaned texts of documents by name."""
+        """Return the cleaned texts of documents by name."""
         return list(self._compared.contents([self._compared.number_of[name] for name in names]))
 
     def single(self, name: str) -> bool:
-        """Whether a document has one passage only."""
+        """Return True if a document has only one passage."""
         return bool(self._compared.corpus.size[self._compared.number_of[name]] == 1)
 
     def _members(self, tier: Tier) -> int:
@@ -182,7 +188,7 @@ def _groups(
         return ()
     document = order[np.concatenate(found)]
     number = np.repeat(np.arange(len(found)), [len(members) for members in found])
-    # Copies are compared once: what follows is of the different texts of each group, the keeper's first.
+    # Copies are compared once. The following arrays are for the different texts of each group, the keeper's first.
     first, _ = by_first(compared.texts[document], Pairs.merged([]))
     heads, text_of = np.unique(first, return_inverse=True)
     texts, owner = compared.texts[document[heads]], number[heads]
@@ -192,7 +198,7 @@ def _groups(
     lowest = np.minimum.reduceat(similarity, starts)
     ends = [*starts[1:].tolist(), len(texts)]
     for at, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
-        if end - start > 2:  # of two texts the similarity is known
+        if end - start > 2:  # the similarity of two texts is known
             lowest[at] = min(lowest[at], compared.corpus.least(texts[start:end]))
 
     ranked = np.lexsort((-similarity[text_of], number))  # stable, so keepers stay first
@@ -215,7 +221,7 @@ def _groups(
 
 
 def _similarity(compared: Compared, linked: Pairs, x: Integers, y: Integers) -> Doubles:
-    """The similarity of texts, looked up where they are a pair."""
+    """Return the similarity of texts, from the pairs where possible."""
     similarity = np.ones(len(x))
     at = _find(linked, x, y)
     similarity[at >= 0] = linked.similarity[at[at >= 0]]
@@ -225,7 +231,7 @@ def _similarity(compared: Compared, linked: Pairs, x: Integers, y: Integers) -> 
 
 
 def _shares(compared: Compared, texts: Integers, owner: Integers) -> Doubles:
-    """The Jaccard similarity of each text with the first one of the same owner."""
+    """Return the Jaccard similarity of each text with the first text of the same owner."""
     shares = np.ones(len(texts))
     several = np.flatnonzero(np.bincount(owner)[owner] > 1)
     keeper, current = np.empty(0, np.int64), -1
@@ -239,7 +245,7 @@ def _shares(compared: Compared, texts: Integers, owner: Integers) -> Doubles:
 
 
 def _find(pairs: Pairs, x: Integers, y: Integers) -> Integers:
-    """Where in `pairs` two numbers are, in either order, or -1."""
+    """Return the position in `pairs` of two numbers in either order, or -1."""
     span = 1 + max(side.max(initial=0) for side in (pairs.right, x, y))
     keys, wanted = pairs.left * span + pairs.right, np.minimum(x, y) * span + np.maximum(x, y)
     at = np.searchsorted(keys, wanted)

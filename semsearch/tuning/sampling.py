@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import DEFAULT_MEMORY, compare, join
-from semsearch.dedup.in_index import Listing, listing
+from semsearch.dedup.compare import DocumentCollection
+from semsearch.dedup.in_index import collection_of
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
 from semsearch.types import Level
@@ -60,7 +61,7 @@ class PairSample:
     _right: Integers
     _cosine: Doubles
     _band: Integers
-    _listing: Listing
+    _collection: DocumentCollection
 
     def __len__(self) -> int:
         return len(self._left)
@@ -70,11 +71,11 @@ class PairSample:
 
         Raises `SemsearchError` if the index has changed since.
         """
-        names = self._listing.names
+        names = self._collection.names
         for start in range(0, len(self), _READ):
             some = slice(start, start + _READ)
             left, right = self._left[some].tolist(), self._right[some].tolist()
-            texts = self._listing.read([*left, *right])
+            texts = self._collection.read([*left, *right])
             for at, (a, b) in enumerate(zip(left, right, strict=True)):
                 name, pairs = self.bands[self._band[start + at]]
                 cosine = float(self._cosine[start + at])
@@ -100,18 +101,13 @@ def sample_pairs(
             f"the lowest similarity of a pair to label cannot be {lowest:g}", "give one from 0 to 0.95"
         )
     with library.snapshot():
-        everything = listing(library, level)
+        everything = collection_of(library, level)
     asked = np.floor(lowest / _WIDTH + 1e-9)
     first = max(asked, np.ceil(_affordable(everything.vectors, memory) / _WIDTH - 1e-9))
     lowest = round(float(first) * _WIDTH, 2)
     compared = compare(
-        everything.names,
-        everything.digests,
-        everything.documents,
-        everything.vectors,
+        everything,
         lowest,
-        read=everything.read,
-        level=level,
         matches=lambda reach: join(everything.vectors, reach, progress=progress, memory=memory),
         memory=memory,
     )

@@ -1,0 +1,182 @@
+"""Read the documents of data sets and embed their passages, without an index."""
+
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from semsearch.dedup.compare import passages_of
+from semsearch.dedup.document_join import DocumentPassages
+from semsearch.embedding import Embedder, Vectors
+from semsearch.errors import SemsearchError
+from semsearch.ingest.chunk import chunk
+from semsearch.ingest.reading import file_sha256, skipping
+from semsearch.readers import Found, RowFields, read
+from semsearch.types import Document, Skipped
+
+_BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
+"""The size of a batch of passages that is embedded at once, by either measure."""
+
+ReadProgress = Callable[[int, int, int], None]
+"""Called with the bytes read so far, all bytes, and the distinct passages embedded so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file when it was read: its modification time in nanoseconds, and the SHA-256 of its bytes in hex."""
+
+    mtime_ns: int
+    sha256: str
+
+
+class TextFile:
+    """Texts in a temporary file, by number."""
+
+    def __init__(self) -> None:
+        with self._translated():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._ends = array("q", [0])
+
+    def append(self, text: str) -> None:
+        """Add a text at the end. Raises `SemsearchError` where the disk is full."""
+        content = text.encode()
+        with self._translated():
+            self._file.write(content)
+        self._ends.append(self._ends[-1] + len(content))
+
+    def __getitem__(self, number: int) -> str:
+        start, end = self._ends[number : number + 2]
+        with self._translated():
+            self._file.seek(start)
+            return self._file.read(end - start).decode()
+
+    def close(self) -> None:
+        """Delete the file."""
+        with self._translated():
+            self._file.close()
+
+    @staticmethod
+    @contextmanager
+    def _translated() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SemsearchError(
+                f"cannot keep texts in {tempfile.gettempdir()}: {error.strerror or error}",
+                "set TMPDIR to another folder for temporary files",
+            ) from error
+
+
+class DatasetReader:
+    """Reads the files of some parts into columns with an entry for each document; see `Dataset` for these.
+
+    Equal passages are embedded once. Texts go to a temporary file, so memory holds names and vectors only.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        fields: RowFields,
+        parts: Sequence[Sequence[Found | Skipped]],
+        progress: ReadProgress | None,
+    ) -> None:
+        self.texts = TextFile()
+        self.sizes: list[int] = []
+        self.names: list[str] = []
+        self.sources: list[str] = []
+        self.digests: list[bytes] = []
+        self.rows = array("q")
+        self.files: dict[str, SourceFile] = {}
+        self.skipped: list[Skipped] = []
+        self.tokens = self.oov = 0
+        self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress
+        self._owners, self._vector_rows, self._lengths = (array("q") for _ in range(3))
+        self._row_of: dict[bytes, int] = {}
+        self._waiting: list[str] = []
+        self._characters = 0
+        self._vectors: list[Vectors] = []
+        self._done = self._embedded = 0
+        self._total = sum(file.size for part in parts for file in _files_of(part))
+
+    def read_all(self) -> None:
+        """Read and embed everything. Raises the errors of `Dataset.read`."""
+        for items in self._parts:
+            before, alone = len(self.names), len(list(_files_of(items))) == 1
+            self.skipped += (item for item in items if isinstance(item, Skipped))
+            for file in _files_of(items):
+                with skipping(file.path, self.skipped, alone=alone):
+                    self._read_file(file)
+            self.sizes.append(len(self.names) - before)
+        self._embed_waiting()
+
+    def documents(self) -> list[DocumentPassages]:
+        """Return the passages of each document, as rows of the vectors."""
+        columns = (self._owners, self._vector_rows, self._lengths)
+        owners, rows, lengths = (np.array(column, np.int64) for column in columns)
+        return passages_of(owners, rows, lengths)
+
+    def take_vectors(self) -> Vectors:
+        """Return the vectors of all distinct passages in one array, and free the parts while they are copied."""
+        parts = self._vectors
+        vectors = np.empty((sum(map(len, parts)), self._embedder.fingerprint.dimension), np.float32)
+        end = len(vectors)
+        while parts:
+            part = parts.pop()
+            vectors[end - len(part) : end] = part
+            end -= len(part)
+        return vectors
+
+    def _read_file(self, file: Found) -> None:
+        source, end = file.path.as_posix(), self._done + file.size
+        self.files[source] = SourceFile(file.mtime_ns, file_sha256(file.path))
+        for item in read(file.path, source, self._fields):
+            if isinstance(item, Skipped):
+                self.skipped.append(item)
+                continue
+            self._add(item)
+            self._done = min(end, self._done + len(item.text))
+            if len(self._waiting) >= _BATCH_PASSAGES or self._characters >= _BATCH_CHARACTERS:
+                self._embed_waiting()
+        self._done = end
+
+    def _add(self, document: Document) -> None:
+        chunked = chunk(document, self._embedder)
+        record = chunked.record
+        if not record.passages:
+            self.skipped.append(Skipped(record.name, "no text"))
+            return
+        self.tokens += chunked.tokens
+        self.oov += chunked.oov
+        self._owners.extend([len(self.names)] * len(record.passages))
+        self.names.append(record.name)
+        self.sources.append(document.source)
+        self.rows.append(document.numbers[0] if document.row_id and document.numbers else 0)
+        self.digests.append(record.digest)
+        self.texts.append(chunked.text)
+        for passage in record.passages:
+            row = self._row_of.setdefault(passage.digest, len(self._row_of))
+            if row == self._embedded + len(self._waiting):
+                self._waiting.append(passage.text)
+                self._characters += len(passage.text)
+            self._vector_rows.append(row)
+            self._lengths.append(len(passage.text))
+
+    def _embed_waiting(self) -> None:
+        waiting, finished = self._waiting, self._embedded
+
+        def tell(texts: int) -> None:
+            nonlocal finished
+            finished += texts
+            if self._progress is not None:
+                self._progress(self._done, self._total, finished)
+
+        self._vectors.append(self._embedder.embed(waiting, progress=tell))
+        self._embedded += len(waiting)
+        self._waiting, self._characters = [], 0
+
+
+def _files_of(items: Iterable[Found | Skipped]) -> Iterator[Found]:
+    return (item for item in items if isinstance(item, Found))

@@ -1,0 +1,131 @@
+"""Find the groups of near-duplicates in a collection: compare, decide on each pair, choose keepers, group."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.dedup.classifier import PairClassifier
+from semsearch.dedup.compare import DocumentCollection, compare
+from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
+from semsearch.dedup.features import TextWords, reasons
+from semsearch.dedup.join import Integers, Pairs
+from semsearch.dedup.keeper import Traits, matching, preference
+from semsearch.dedup.result import Compared, Duplicates
+from semsearch.requests import DedupRequest
+from semsearch.types import Rejected
+
+_BLOCK = 2048
+"""Pairs that the classifier decides on at a time."""
+_CACHED_TEXTS = 20_000
+"""Parsed texts that are kept for the next pairs: about 100 MB."""
+_UNLIKE_WORDS = "its words differ more than those of duplicates"
+_SEVERAL_PASSAGES = "it has several passages, and no threshold is guaranteed for these"
+
+
+def find_groups(
+    collection: DocumentCollection,
+    request: DedupRequest,
+    rule: DecisionRule,
+    *,
+    modified: Integers,
+    matches: Callable[[float], Pairs] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Duplicates:
+    """Return the groups that `request` asks for.
+
+    `rule` gives the threshold where the request has none. Where the request has a `min_precision`, the rule decides on
+    each pair. `modified` (int64 [n], ns) is the time of each document's file. `matches` and `progress` are those of
+    `Corpus.pairs`. Raises `InvalidInput` where the rule guarantees no such precision, and the errors of `compare`.
+    """
+    default = DEFAULT_THRESHOLD if rule.threshold is None else rule.threshold
+    threshold = similar_enough = default if request.threshold is None else request.threshold
+    if request.min_precision is not None:
+        rule = rule.with_precision(request.min_precision)
+        threshold = rule.long_threshold
+        if rule.classifier and rule.uses_classifier:
+            threshold = min(threshold, rule.classifier.floor)
+    protected = matching(collection.sources, request.protect)
+    order = preference(
+        request.keep, Traits(collection.sources, modified, collection.lengths), protected.tolist()
+    )
+    compared = compare(
+        collection,
+        threshold,
+        lexical=request.lexical,
+        matches=matches,
+        progress=progress,
+        memory=request.memory,
+    )
+    rejected: tuple[Rejected, ...] = ()
+    if rule.classifier and rule.uses_classifier:
+        compared, rejected = _decide(compared, rule, rule.classifier, similar_enough)
+    found = Duplicates.of(
+        compared, threshold, linkage=request.linkage, order=order, protected=protected.tolist()
+    )
+    return _add_probabilities(replace(found, rejected=rejected), rule.classifier)
+
+
+def _decide(
+    compared: Compared, rule: DecisionRule, classifier: PairClassifier, similar_enough: float
+) -> tuple[Compared, tuple[Rejected, ...]]:
+    """Return the accepted pairs, and the rejected ones from `similar_enough` on, the most similar first."""
+    pairs = compared.pairs
+    single = (compared.corpus.size[pairs.left] == 1) & (compared.corpus.size[pairs.right] == 1)
+    accepted = ~single & (pairs.similarity >= rule.long_threshold)
+    names = dict(zip(compared.texts[::-1].tolist(), compared.names[::-1], strict=True))
+    rejected = []
+
+    def reject(at: int, probability: float | None, reason: str) -> None:
+        left, right = names[int(pairs.left[at])], names[int(pairs.right[at])]
+        rejected.append(Rejected(left, right, float(pairs.similarity[at]), probability, reason))
+
+    for at in np.flatnonzero(~single & ~accepted & (pairs.similarity >= similar_enough)).tolist():
+        reject(at, None, _SEVERAL_PASSAGES)
+    parsed = _ParsedTexts(compared.contents)
+    decided = np.flatnonzero(single)
+    for start in range(0, len(decided), _BLOCK):
+        block = decided[start : start + _BLOCK]
+        a, b = parsed.words(pairs.left[block]), parsed.words(pairs.right[block])
+        probabilities = classifier.probabilities(pairs.similarity[block], a, b)
+        accepted[block] = probabilities >= rule.probability
+        for k in np.flatnonzero(~accepted[block] & (pairs.similarity[block] >= similar_enough)).tolist():
+            reason = "; ".join(map(str, reasons(a[k], b[k]))) or _UNLIKE_WORDS
+            reject(block[k], float(probabilities[k]), reason)
+    rejected.sort(key=lambda pair: -pair.similarity)
+    return replace(compared, pairs=pairs[accepted]), tuple(rejected)
+
+
+class _ParsedTexts:
+    """Texts by number as `TextWords`; the latest are kept."""
+
+    def __init__(self, read: Callable[[Sequence[int]], Iterable[str]]) -> None:
+        self._read = read
+        self._cache: dict[int, TextWords] = {}
+
+    def words(self, numbers: NDArray[np.int64]) -> list[TextWords]:
+        """Return the words of each text."""
+        if len(self._cache) > _CACHED_TEXTS:
+            self._cache.clear()
+        new = [number for number in np.unique(numbers).tolist() if number not in self._cache]
+        self._cache.update(zip(new, map(TextWords, self._read(new)), strict=True))
+        return [self._cache[number] for number in numbers.tolist()]
+
+
+def _add_probabilities(found: Duplicates, classifier: PairClassifier | None) -> Duplicates:
+    """Return the groups with the probability of each member, where it and its keeper have one passage."""
+    if classifier is None:
+        return found
+    groups = []
+    for group in found.groups:
+        asked = [member for member in group.members if member.tier != "exact" and found.single(member.name)]
+        if asked and found.single(group.keeper):
+            keeper, *others = map(TextWords, found.texts([group.keeper, *(m.name for m in asked)]))
+            cosines = [member.similarity for member in asked]
+            values = classifier.probabilities(cosines, [keeper] * len(others), others).tolist()
+            of = dict(zip((member.name for member in asked), values, strict=True))
+            members = (replace(member, probability=of.get(member.name)) for member in group.members)
+            group = replace(group, members=tuple(members))
+        groups.append(group)
+    return replace(found, groups=tuple(groups))
