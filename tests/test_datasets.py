@@ -243,7 +243,7 @@ def test_the_group_of_each_row(rows: Path) -> None:
         assert numbers == {"1": "1", "2": "2", "3": "3", "5": "2", "6": "", "7": "3", "8": "1"}
         data.write(found, out, group_field="group", force=True)
         assert [row[0] for row in table(out)[1:]] == ["1", "2", "3", "4", "6"]
-        with pytest.raises(InvalidInput, match="has a column 'text'"):
+        with pytest.raises(InvalidInput, match="already has a column 'text'"):
             data.write(found, out, group_field="text", force=True)
 
 
@@ -261,7 +261,7 @@ def test_output_is_refused(tmp_path: Path) -> None:
     path, other = jsonl(tmp_path / "a.jsonl", CAT, CAT), jsonl(tmp_path / "b.jsonl", DOG)
     with dataset(path) as data:
         found = data.duplicates(0.9)
-        with pytest.raises(InvalidInput, match="there already"):
+        with pytest.raises(InvalidInput, match="already exists"):
             data.write(found, other)
         with pytest.raises(InvalidInput, match="copy from"):
             data.write(found, path, force=True)
@@ -275,7 +275,7 @@ def test_output_is_refused(tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text(CAT)
     for parts in ([[other, note]], [[other], [note]], [[tmp_path]], [[note]]):
-        with dataset(*parts) as data, pytest.raises(InvalidInput, match=r"single file|no file of rows"):
+        with dataset(*parts) as data, pytest.raises(InvalidInput, match=r"single file|not a file of rows"):
             data.write(data.duplicates(0.9), tmp_path / "out.jsonl")
 
 

@@ -133,7 +133,7 @@ def test_rows_go_to_a_file_of_their_own(here: Path) -> None:
     assert "wrote 2 rows to clean.jsonl" in result.stderr
     assert (here / "clean.jsonl").read_text() == '{"text": "first"}\n{"text": "second"}\n\n'
     assert (here / "rows.jsonl").read_text() == ROWS
-    assert "is there already" in run("apply", "plan.json", "--output", "clean.jsonl", code=2).stderr
+    assert "already exists" in run("apply", "plan.json", "--output", "clean.jsonl", code=2).stderr
     run("apply", "plan.json", "--output", "clean.jsonl", "--force")
     (here / "rows.jsonl").write_text(ROWS + "\n")
     assert "has changed" in run("apply", "plan.json", "--output", "clean.jsonl", "--force", code=1).stderr

@@ -1,4 +1,4 @@
-"""From folders and files to Documents: `walk` finds the files, `read` turns one into Documents, `changes` waits."""
+"""Read Documents from files and folders: `walk` finds files, `read` reads one, and `changes` waits for changes."""
 
 from semsearch.readers.formats import os_reason, read, read_text
 from semsearch.readers.rows import RowFields, json_object

@@ -1,4 +1,4 @@
-"""The encoding of a text file: what it declares, or what its bytes leave possible."""
+"""Detect the encoding of a text file from its declaration or its bytes."""
 
 import codecs
 import re
@@ -8,18 +8,18 @@ from semsearch.errors import UnreadableSource
 
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, since it begins with the same bytes
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# The legacy encodings of the WHATWG Encoding Standard in use, the commoner first where several fit.
+# The legacy encodings of the WHATWG Encoding Standard that are in use, the most common first.
 _LEGACY = (
     "cp1252", "gb18030", "cp932", "big5hkscs", "cp949", "euc_jp", "cp1251", "cp1250", "cp1254",
     "cp1253", "cp1255", "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u", "iso8859_2",
     "iso8859_5", "iso8859_7", "iso8859_15", "mac_roman", "cp866", "cp874",
 )  # fmt: skip
-# The Standard reads a declared encoding as the superset that is meant.
+# The Standard reads a declared encoding as a superset of it.
 _SUPERSETS = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -31,20 +31,20 @@ _SUPERSETS = {
 }
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _SAMPLE = 1 << 15
-"""Bytes to tell an encoding by. Of twice as many charset-normalizer takes French for Polish more often."""
+"""Bytes from which charset-normalizer guesses. From twice as many it takes French for Polish more often."""
 
 
 def bom_encoding(head: bytes) -> str | None:
-    """The codec that the byte order mark at the start of `head` names."""
+    """Return the codec of the byte order mark at the start of `head`, or None."""
     return next((name for bom, name in _BOMS.items() if head.startswith(bom)), None)
 
 
 def detect_encoding(file: BinaryIO, *, markup: bool = False) -> str:
-    """The codec of a text file: by its byte order mark, else UTF-8 if all of it is, else the likeliest.
+    """Return the codec of a text file: from its byte order mark, else UTF-8 if all of it is valid, else the likeliest.
 
-    `markup` heeds what the first 1024 bytes declare (`<meta charset=...>`) before guessing. One pass, line
-    by line, after which the file is at its start. UnreadableSource where nothing fits, or where a file that is UTF-8
-    has a damaged line.
+    With `markup`, a declaration in the first 1024 bytes (`<meta charset=...>`) comes before a guess. The file is read
+    once, line by line, and is then at its start again. Raises `UnreadableSource` if no encoding fits, or if a file in
+    UTF-8 has a damaged line.
     """
     sample, first_bad, valid, invalid = b"", 0, 0, 0
     head = file.read(1024)
@@ -65,7 +65,7 @@ def detect_encoding(file: BinaryIO, *, markup: bool = False) -> str:
     file.seek(0)
     if not sample:
         return "utf-8"
-    if valid > invalid:  # in legacy text few bytes above ASCII happen to be valid UTF-8
+    if valid > invalid:  # in a legacy encoding, few bytes above ASCII are valid UTF-8 by chance
         raise UnreadableSource(f"line {first_bad} is not valid UTF-8")
     name = (_declared(head) if markup else None) or _likeliest(sample)
     if name is None:
@@ -74,8 +74,10 @@ def detect_encoding(file: BinaryIO, *, markup: bool = False) -> str:
 
 
 def _excerpt(line: bytes) -> bytes:
-    """The line, or of a very long one a part that begins and ends between characters: no byte below 0x30 is the second
-    half of one in any encoding here."""
+    """Return the line, or a part of a very long line that begins and ends between characters.
+
+    No byte below 0x30 is the second half of a character in any encoding here.
+    """
     if len(line) <= _SAMPLE:
         return line
     start = next(re.finditer(rb"[\x80-\xff]", line)).start()
@@ -95,10 +97,10 @@ def _declared(head: bytes) -> str | None:
 
 
 def _likeliest(sample: bytes) -> str | None:
-    """What charset-normalizer thinks of lines that are not UTF-8; of equals, the commonest encoding.
+    """Return the encoding that charset-normalizer finds for lines that are not UTF-8; of equals, the most common.
 
-    Its default threshold gives up on one in ten of the Chinese pages of the Vue documentation, which are
-    full of code; 0.5 decodes them all and still refuses random bytes.
+    Its default threshold rejects one in ten of the Chinese pages of the Vue documentation, which are full of code. A
+    threshold of 0.5 accepts all of them and still rejects random bytes.
     """
     from charset_normalizer import from_bytes
 
@@ -112,7 +114,7 @@ def _likeliest(sample: bytes) -> str | None:
 
 
 def storable(text: str) -> str:
-    """`text` with halves of surrogate pairs, which no encoding can store, joined or replaced by U+FFFD."""
+    """Return `text` with the halves of surrogate pairs, which no encoding can store, joined or replaced by U+FFFD."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

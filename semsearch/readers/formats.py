@@ -1,4 +1,4 @@
-"""One file to Documents, by its suffix."""
+"""Read one file as Documents, by its suffix."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +15,11 @@ _DEFAULT_FIELDS = RowFields()
 
 
 def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterator[Document | Skipped]:
-    """The Documents of a file, one for the whole or one a row, and what of it could not be read.
+    """Yield the Documents of a file, one for the file or one per row, and what of it could not be read.
 
-    Rows stream; nothing else is held but the file being read. `fields` is for files of rows only.
-    UnreadableSource where the file cannot be opened or vanishes; InvalidInput where `fields` names a column
-    that no row has. A broken file, page or row is a Skipped with `failed`.
+    Rows stream, and any other file is held in memory as a whole. `fields` is for files of rows only. A broken file,
+    page or row is a `Skipped` with `failed`. Raises `UnreadableSource` if the file cannot be opened or disappears,
+    and `InvalidInput` if `fields` names a column that no row has.
     """
     reader = _READERS.get(path.suffix.lower(), _read_plain)
     nothing = True
@@ -39,12 +39,12 @@ def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterat
 
 
 def read_text(text: str, source: str) -> Document:
-    """The Document of a text that is no file, such as standard input."""
+    """Return the Document of a text that is not a file, such as standard input."""
     return Document(source, storable(text))
 
 
 def os_reason(error: OSError) -> str:
-    """What the system says is wrong, as a short phrase such as "permission denied"."""
+    """Return the operating system's reason for an error as a short phrase, such as "permission denied"."""
     return (error.strerror or str(error)).lower()
 
 
@@ -75,4 +75,4 @@ _READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped
     ".ndjson": read_jsonl,
 }
 BINARY_SUFFIXES = frozenset({".pdf", ".docx"})
-"""The formats here whose bytes are not text."""
+"""The formats that are read although their bytes are not text."""

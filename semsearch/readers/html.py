@@ -1,6 +1,6 @@
-"""The text of a web page, each line with its line in the file.
+"""Extract the text of a web page, each line with its line number in the file.
 
-On html.parser itself: a parse tree keeps the lines of tags only, while `getpos` gives those of the text.
+This uses html.parser directly: a parse tree has the line numbers of tags only, while `getpos` has those of the text.
 """
 
 import re
@@ -8,12 +8,12 @@ from collections import Counter
 from html.parser import HTMLParser
 
 _DROPPED = frozenset({"script", "style", "nav", "noscript", "template", "svg"})
-# The page's banner and footer, unless they belong to one of these (as in W3C HTML-AAM's landmark roles).
+# The banner and footer of the page, unless they are inside a section (see the landmark roles of W3C HTML-AAM).
 _BANNERS = frozenset({"header", "footer"})
 _SECTIONS = frozenset({"article", "aside", "main", "section"})
 _SPACE, _WRAP, _CELL, _LINE, _BLOCK = range(1, 6)
 _SEPARATORS = ("", " ", "\n", " | ", "\n", "\n\n")
-"""What stands between two pieces of text, by the strongest break between them."""
+"""The text between two pieces of text, by the strongest break between them."""
 _BREAKS = {
     **dict.fromkeys(["td", "th"], _CELL),
     **dict.fromkeys(["br", "caption", "dd", "dt", "legend", "li", "option", "summary", "tr"], _LINE),
@@ -24,18 +24,18 @@ _BREAKS = {
     ], _BLOCK),
 }  # fmt: skip
 _HEADINGS = {f"h{level}": f"{'#' * level} " for level in range(1, 7)}
-"""What a heading's line begins with, as in Markdown."""
+"""The marks at the start of a heading, as in Markdown."""
 _NEWLINE_REFERENCE = re.compile(r"&(?:#0*10(?!\d);?|#x0*a(?![\da-f]);?|NewLine;)", re.IGNORECASE)
 
 
 def parse_html(markup: str) -> tuple[str, list[tuple[int, str]]]:
-    """The title, and the lines of text as (line in the file, text), without scripts, menus and banners.
+    """Return the title, and the lines of text as (line in the file, text), without scripts, menus and banners.
 
-    Lines end where the file's do and where block elements do; a blank line parts paragraphs; the cells of a
-    table's row are joined with " | ". A heading is one line, and begins with `#` marks as in Markdown.
+    A line ends where a line of the file ends, or a block element. A blank line separates paragraphs, and " | " the
+    cells of a table's row. A heading is one line that begins with `#` marks, as in Markdown.
     """
     page = _Page()
-    page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # no line of the file ends there
+    page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # such a reference does not end a line of the file
     page.close()
     return "".join(page.title), [(number, "".join(pieces)) for number, pieces in page.lines]
 
@@ -45,12 +45,12 @@ class _Page(HTMLParser):
         super().__init__()
         self.title: list[str] = []
         self.lines: list[tuple[int, list[str]]] = []
-        self._break = 0  # the strongest since the last piece of text
-        self._open: list[tuple[str, bool]] = []  # elements, and whether each is one to drop
+        self._break = 0  # the strongest break since the last piece of text
+        self._open: list[tuple[str, bool]] = []  # open elements, and True for those to drop
         self._counts: Counter[str] = Counter()
         self._dropped = 0
-        self._heading = ""  # the marks of the heading that is open
-        self._mark = ""  # the same until they are written
+        self._heading = ""  # the marks of the open heading
+        self._mark = ""  # the same, until they are written
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self._part(_BREAKS.get(tag, 0))
@@ -58,7 +58,9 @@ class _Page(HTMLParser):
             self._heading = self._mark = _HEADINGS[tag]
         banner = tag in _BANNERS and not any(self._counts[section] for section in _SECTIONS)
         dropped = banner or tag in _DROPPED
-        self._open.append((tag, dropped))  # one never closed, such as <br>, ends with the one around it
+        self._open.append(
+            (tag, dropped)
+        )  # an element that is never closed, such as <br>, ends with its parent
         self._counts[tag] += 1
         self._dropped += dropped
 
@@ -67,7 +69,7 @@ class _Page(HTMLParser):
         if tag in _HEADINGS:
             self._heading = self._mark = ""
         if not self._counts[tag]:
-            return  # it ends nothing that is open
+            return  # there is no such open element
         closed = ""
         while closed != tag:
             closed, dropped = self._open.pop()
@@ -87,7 +89,7 @@ class _Page(HTMLParser):
                 self._part(_SPACE if line[-1].isspace() else 0)
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
-        """`<![...` is a bogus comment (HTML, 13.2.5.42); the method overridden asserts more."""
+        """Treat `<![...` as a bogus comment (HTML, 13.2.5.42), which the overridden method does not always accept."""
         return self.parse_bogus_comment(i)
 
     def _part(self, strength: int) -> None:

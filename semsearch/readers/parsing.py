@@ -1,4 +1,4 @@
-"""The bytes of a PDF, a Word document or a web page to its text. `apart` runs this where it can do no harm."""
+"""Parse the bytes of a PDF, a Word document or a web page. `sandbox` runs this module in a limited process."""
 
 import io
 import logging
@@ -21,9 +21,9 @@ _HEADING_STYLE = re.compile(r"Heading ([1-6])")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The text of a file, blank if it has none; `numbers` are the places of its lines, counted in `unit`.
+    """The text of a file, which may be blank. `numbers` are the places of its lines, counted in `unit`.
 
-    `without` has what of the file gave no text: its place, why, and whether it should have.
+    `without` lists the places without text: the place, the reason, and whether this is a failure.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Parsed:
 
 
 def parse(suffix: str, content: bytes) -> Parsed:
-    """What a file of one of `SUFFIXES` says; UnreadableSource where it is broken or locked."""
+    """Return the text of a file with one of `SUFFIXES`. Raises `UnreadableSource` if it is broken or encrypted."""
     return _PARSERS[suffix](content)
 
 
@@ -49,7 +49,7 @@ def _parse_pdf(content: bytes) -> Parsed:
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what matters of it is in the result
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the result has what matters of its warnings
     lines: list[tuple[int, str]] = []
     without: list[tuple[int, str, bool]] = []
     try:
@@ -63,7 +63,7 @@ def _parse_pdf(content: bytes) -> Parsed:
                 text = page.extract_text()
             except MemoryError:
                 raise
-            except Exception as error:  # one broken page does not hide the others
+            except Exception as error:  # the other pages can still be read
                 without.append((number, f"broken page ({_said(error)})", True))
                 continue
             if not text.strip():
@@ -75,7 +75,7 @@ def _parse_pdf(content: bytes) -> Parsed:
         raise UnreadableSource("encrypted PDF that needs a password") from error
     except DependencyError as error:
         raise UnreadableSource("encrypted PDF; the package cryptography would open it") from error
-    except Exception as error:  # pypdf raises whatever a broken file leads it to
+    except Exception as error:  # a broken file makes pypdf raise any kind of exception
         raise UnreadableSource(f"broken PDF ({_said(error)})") from error
     if len(without) == count and not any(failed for *_, failed in without):
         raise UnreadableSource("PDF without a text layer (a scan?)")
@@ -83,9 +83,9 @@ def _parse_pdf(content: bytes) -> Parsed:
 
 
 def _parse_docx(content: bytes) -> Parsed:
-    """Paragraphs with a blank line between them, headings with `#` marks; a table's row is a line.
+    """Parse paragraphs, with a blank line between them and `#` marks for headings, and tables, with a line per row.
 
-    Both count as paragraphs.
+    A paragraph and a row each count as one paragraph.
     """
     import docx
     from docx.table import Table
@@ -106,13 +106,13 @@ def _parse_docx(content: bytes) -> Parsed:
                 lines += ((number, line) for line in row.splitlines())
     except MemoryError:
         raise
-    except Exception as error:  # zipfile, lxml and python-docx each have their own for a broken file
+    except Exception as error:  # zipfile, lxml and python-docx raise different exceptions for a broken file
         raise UnreadableSource(f"broken or encrypted DOCX ({_said(error)})") from error
     return _parsed(lines, "paragraph", title)
 
 
 def _marked(paragraph: "Paragraph") -> str:
-    """The text of a paragraph, with the marks of a heading if it is one."""
+    """Return the text of a paragraph, with `#` marks if it is a heading."""
     heading = _HEADING_STYLE.fullmatch(paragraph.style.name or "") if paragraph.style else None
     return (
         f"{'#' * int(heading[1])} {paragraph.text}" if heading and paragraph.text.strip() else paragraph.text
@@ -120,7 +120,7 @@ def _marked(paragraph: "Paragraph") -> str:
 
 
 def _joined_cells(row: "_Row") -> str:
-    cells = dict.fromkeys(row.cells)  # a merged cell comes once for each column it spans
+    cells = dict.fromkeys(row.cells)  # a merged cell is repeated for each column that it spans
     return " | ".join(" ".join(cell.text.split()) for cell in cells)
 
 
@@ -144,4 +144,4 @@ _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
     ".docx": _parse_docx,
 }
 SUFFIXES = frozenset(_PARSERS)
-"""The formats that are parsed."""
+"""The suffixes of the formats that are parsed here."""

@@ -1,4 +1,4 @@
-"""Files of rows written again without some of their rows; what is kept is kept byte for byte."""
+"""Copy files of rows without some of their rows. The rest is copied byte for byte."""
 
 import codecs
 import io
@@ -17,12 +17,12 @@ from semsearch.readers.rows import json_object
 from semsearch.readers.table import DELIMITED, TSV, Dialect, Table
 
 _WIDE = {
-    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, since it begins with the same bytes
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-"""Codecs whose line ends are not bytes of their own, and which write no mark by themselves."""
+"""Codecs in which a line end is more than one byte. They write no byte order mark."""
 
 
 def copy_rows(
@@ -33,16 +33,16 @@ def copy_rows(
     group: tuple[str, Callable[[int], str]] | None = None,
     force: bool = False,
 ) -> int:
-    """Write the rows of `source` for which `keep` is true to `to`, in their order; returns how many.
+    """Write the rows of `source` for which `keep` is true to `to`, in order; return the number of rows written.
 
-    Rows have the numbers that `read` gives them: those of lines in JSONL, from 1 below the header in CSV and TSV.
-    `keep` is asked about every row in turn, also one that cannot be read. Header, blank lines, encoding and line
-    ends stay as they are. `group` is the name of a column to add at the end and what it says for a row; a row that
-    does not fit the header gets an empty cell, and one that cannot be parsed none.
+    Rows have the same numbers as in `read`: line numbers in JSONL, and from 1 below the header in CSV and TSV. `keep`
+    is called with the number of every row in turn, even if the row cannot be read. The header, blank lines, encoding
+    and line ends stay the same. `group` is the name of a column to add at the end, and a function that returns its
+    value in a row. A row that does not fit the header gets an empty cell, and a row that cannot be parsed gets none.
 
-    The file appears whole or not at all, with the permissions of `source`. `InvalidInput` where `source` is no file
-    of rows or has the column already, or where `to` is `source`, is not a plain file, or is there without `force`;
-    `UnreadableSource` where `source` cannot be read; `SemsearchError` where `to` cannot be written.
+    The file is written completely or not at all, with the permissions of `source`. Raises `InvalidInput` if `source`
+    is not a file of rows or already has the column, or if `to` is `source`, is not a plain file, or exists and `force`
+    is not set. Raises `UnreadableSource` if `source` cannot be read, and `SemsearchError` if `to` cannot be written.
     """
     require_copyable(source, to, force=force)
     rewrite = _REWRITES[source.suffix.lower()]
@@ -50,7 +50,7 @@ def copy_rows(
     try:
         encoding = _codec(source)
         with replacing(to, like=source) as copy:
-            for is_row, raw in rewrite(_lines(source, encoding), _Choice(source, encoding, keep, group)):
+            for is_row, raw in rewrite(_lines(source, encoding), _Selection(source, encoding, keep, group)):
                 copy.write(raw)
                 kept += is_row
     except UnreadableSource as error:
@@ -63,25 +63,25 @@ def copy_rows(
 
 
 def require_copyable(source: Path, to: Path, *, force: bool) -> None:
-    """Raise what `copy_rows` would, as far as that can be told before `source` is read."""
+    """Raise the errors of `copy_rows` that are known before `source` is read."""
     if source.suffix.lower() not in _REWRITES:
-        raise InvalidInput(f"{source} is no file of rows", f"rows are read from {', '.join(_REWRITES)} files")
+        raise InvalidInput(f"{source} is not a file of rows", f"files of rows are {', '.join(_REWRITES)}")
     try:
         if to.exists() and source.samefile(to):
             raise InvalidInput(
-                f"{to} is the file to copy from", "choose another name; it can take its place later"
+                f"{to} is the file to copy from", "choose another name; you can rename it afterwards"
             )
     except OSError as error:
-        raise UnreadableSource(f"{source}: {error.strerror or error}") from error
+        raise UnreadableSource(f"{source}: {os_reason(error)}") from error
     if os.path.lexists(to) and not to.is_file():
-        raise InvalidInput(f"{to} is not a file that can be written anew")
+        raise InvalidInput(f"{to} is not a plain file")
     if to.exists() and not force:
-        raise InvalidInput(f"{to} is there already", "choose another name, or overwrite it with --force")
+        raise InvalidInput(f"{to} already exists", "choose another name, or use --force to overwrite it")
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """Which rows are kept, and the column they get."""
+class _Selection:
+    """The rows to keep, and the column to add."""
 
     source: Path
     encoding: str
@@ -89,48 +89,48 @@ class _Choice:
     group: tuple[str, Callable[[int], str]] | None
 
     def insert(self, raw: bytes, tail: str, text: str) -> bytes:
-        """`raw`, which ends with `tail`, with `text` before that."""
+        """Return `raw`, which ends with `tail`, with `text` inserted before the tail."""
         try:
             return raw[: len(raw) - len(tail.encode(self.encoding))] + (text + tail).encode(self.encoding)
         except UnicodeEncodeError as error:
-            raise InvalidInput(f"{self.source} is {self.encoding}, which cannot hold {text!r}") from error
+            raise InvalidInput(f"{self.source} is {self.encoding}, which cannot encode {text!r}") from error
 
     def require_new(self, columns: Iterator[str]) -> None:
-        """`InvalidInput` where the column to add is one of `columns`."""
+        """Raise `InvalidInput` if the column to add is one of `columns`."""
         if self.group is not None and self.group[0] in columns:
-            raise InvalidInput(f"{self.source} has a column {self.group[0]!r} already", "choose another name")
+            raise InvalidInput(f"{self.source} already has a column {self.group[0]!r}", "choose another name")
 
 
 _Line = tuple[bytes, str]
-"""A line with its end: as it is in the file, and decoded, without byte order mark."""
-_Parts = Iterator[tuple[bool, bytes]]
-"""What is to be written, and whether it is a row."""
+"""A line with its end: its bytes in the file, and its text without byte order mark."""
+_Copied = Iterator[tuple[bool, bytes]]
+"""True for a row, and the bytes to write."""
 
 
-def _jsonl(lines: Iterator[_Line], choice: _Choice) -> _Parts:
+def _copy_jsonl(lines: Iterator[_Line], selection: _Selection) -> _Copied:
     for number, (raw, text) in enumerate(lines, 1):
         if not text.strip():
             yield False, raw
-        elif choice.keep(number):
-            yield True, _with_member(raw, text, number, choice)
+        elif selection.keep(number):
+            yield True, _with_member(raw, text, number, selection)
 
 
-def _with_member(raw: bytes, text: str, number: int, choice: _Choice) -> bytes:
-    if choice.group is None:
+def _with_member(raw: bytes, text: str, number: int, selection: _Selection) -> bytes:
+    if selection.group is None:
         return raw
     try:
         members = json_object(text)
     except ValueError:
         return raw
-    choice.require_new(iter(members))
-    name, value = choice.group
+    selection.require_new(iter(members))
+    name, value = selection.group
     end = text.rindex("}")
     member = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value(number), ensure_ascii=False)}"
-    return choice.insert(raw, text[end:], f", {member}" if members else member)
+    return selection.insert(raw, text[end:], f", {member}" if members else member)
 
 
-def _table(dialects: Sequence[Dialect], lines: Iterator[_Line], choice: _Choice) -> _Parts:
-    """Yield the records of a table; the lines of a record are those that the table took for it."""
+def _copy_table(dialects: Sequence[Dialect], lines: Iterator[_Line], selection: _Selection) -> _Copied:
+    """Yield the records of a table; a record has the lines that the table consumed for it."""
     taken: list[_Line] = []
 
     def texts() -> Iterator[str]:
@@ -142,15 +142,15 @@ def _table(dialects: Sequence[Dialect], lines: Iterator[_Line], choice: _Choice)
     for record in table:
         raw, text = b"".join(line[0] for line in taken), "".join(line[1] for line in taken)
         taken.clear()
-        if record.number and not choice.keep(record.number):
+        if record.number and not selection.keep(record.number):
             continue
-        if choice.group is not None and record.cells:
-            name, value = choice.group
+        if selection.group is not None and record.cells:
+            name, value = selection.group
             if not record.number:
-                choice.require_new(iter(table.columns))
+                selection.require_new(iter(table.columns))
             cell = name if not record.number else "" if record.problem else value(record.number)
             end = text[len(text.rstrip("\r\n")) :]
-            raw = choice.insert(raw, end, table.dialect.delimiter + _cell(cell, table.dialect))
+            raw = selection.insert(raw, end, table.dialect.delimiter + _cell(cell, table.dialect))
         yield bool(record.number), raw
 
 
@@ -176,8 +176,11 @@ def _codec(path: Path) -> str:
 
 
 def _lines(path: Path, encoding: str) -> Iterator[_Line]:
-    """Lines that end where text files' lines do. Their bytes are cut, not encoded anew: some codecs have two ways
-    to write a character."""
+    """Yield the lines of a file as bytes and text.
+
+    The bytes are those of the file, not encoded again, since some codecs have two ways to encode a character. Raises
+    `UnreadableSource`.
+    """
     try:
         if encoding in _WIDE.values():
             with io.TextIOWrapper(opened(path), encoding, newline="") as wide:
@@ -195,9 +198,9 @@ def _lines(path: Path, encoding: str) -> Iterator[_Line]:
         raise UnreadableSource(f"malformed text: {error}") from error
 
 
-_REWRITES: dict[str, Callable[[Iterator[_Line], _Choice], _Parts]] = {
-    ".csv": partial(_table, DELIMITED),
-    ".tsv": partial(_table, (TSV,)),
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
+_REWRITES: dict[str, Callable[[Iterator[_Line], _Selection], _Copied]] = {
+    ".csv": partial(_copy_table, DELIMITED),
+    ".tsv": partial(_copy_table, (TSV,)),
+    ".jsonl": _copy_jsonl,
+    ".ndjson": _copy_jsonl,
 }

@@ -1,4 +1,4 @@
-"""Files of rows: each row of a CSV, TSV or JSONL file is a Document. Nothing here holds a whole file."""
+"""Read files of rows: each row of a CSV, TSV or JSONL file is a Document. Rows stream."""
 
 import io
 import json
@@ -16,12 +16,12 @@ from semsearch.readers.table import DELIMITED, TSV, Dialect, Table, distinct_nam
 from semsearch.types import Document, Scalar, Skipped, Unit
 
 TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
-"""Columns taken for the text where none is named: the first that is there, in any case of letters."""
+"""The columns that hold the text if none is named: the first of these that exists, in upper or lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowFields:
-    """The columns of the text (several are joined by line ends) and of the id; empty means ours to find."""
+    """The columns of the text (several are joined by line ends) and of the id. An empty field is detected."""
 
     text: tuple[str, ...] = ()
     id: str = ""
@@ -29,36 +29,42 @@ class RowFields:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A row: the line on which it starts, its number, and its values as in JSON (all strings in CSV)."""
+
     line: int
     number: int
     values: Mapping[str, object]
-    """As JSON has them; all strings from CSV."""
 
 
 _LONGEST_ROW = 10_000_000
-"""Characters of a row in JSON, which as values takes fifty times the memory."""
+"""The most characters of a row in JSON, whose values take fifty times the memory."""
 _TOO_DEEP = "malformed JSON: nested too deeply"
 _LINE_END = re.compile(r"\r\n?|\n")
-_Rows = Callable[[], Iterator[_Row | Skipped]]
+_RowReader = Callable[[], Iterator[_Row | Skipped]]
 
 
 def read_csv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
-    """Each row below the header, which tells the delimiter: the one of comma, semicolon, tab and bar that
-    parts it into the most columns."""
-    rows = partial(_table, path, _encoding(path), source, DELIMITED)
+    """Yield a Document for each row below the header.
+
+    The delimiter is the one of comma, semicolon, tab and bar that separates the header into the most columns.
+    """
+    rows = partial(_table_rows, path, _encoding(path), source, DELIMITED)
     return _documents(rows, source, fields, "row")
 
 
 def read_tsv(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
-    """Each row below the header. TSV has no quoting (IANA text/tab-separated-values), yet Excel quotes:
-    a quote is data, and only a field that is quoted as a whole is taken out of its quotes."""
-    rows = partial(_table, path, _encoding(path), source, (TSV,))
+    """Yield a Document for each row below the header.
+
+    TSV has no quoting (IANA text/tab-separated-values), yet Excel quotes. So a quotation mark is data, except in a
+    field that is quoted as a whole.
+    """
+    rows = partial(_table_rows, path, _encoding(path), source, (TSV,))
     return _documents(rows, source, fields, "row")
 
 
 def read_jsonl(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
-    """Each line that is not blank, a JSON object."""
-    return _documents(partial(_objects, path, _encoding(path), source), source, fields, "line")
+    """Yield a Document for each line that is not blank; it should be a JSON object."""
+    return _documents(partial(_json_rows, path, _encoding(path), source), source, fields, "line")
 
 
 def _encoding(path: Path) -> str:
@@ -66,7 +72,7 @@ def _encoding(path: Path) -> str:
         return detect_encoding(file)
 
 
-def _documents(rows: _Rows, source: str, fields: RowFields, unit: Unit) -> Iterator[Document | Skipped]:
+def _documents(rows: _RowReader, source: str, fields: RowFields, unit: Unit) -> Iterator[Document | Skipped]:
     _require_columns(rows(), source, fields)
     taken: set[str] = set()
     for row in rows():
@@ -75,19 +81,21 @@ def _documents(rows: _Rows, source: str, fields: RowFields, unit: Unit) -> Itera
             continue
         try:
             yield _document(row, source, fields, unit, taken)
-        except RecursionError:  # parsed at the last level the stack had room for, not written again
+        except (
+            RecursionError
+        ):  # parsed at the last level for which the stack has room, and too deep to be written
             yield Skipped(f"{source}:{row.line}", _TOO_DEEP, failed=True)
 
 
 def _document(row: _Row, source: str, fields: RowFields, unit: Unit, taken: set[str]) -> Document | Skipped:
-    """The Document of a row; its id, where the file gives one, is added to those `taken`."""
-    text, used = _text(row.values, fields)
+    """Return the Document of a row, and add its id to those `taken` if the file has ids."""
+    text, used = _text_of(row.values, fields)
     if not text.strip():
         return Skipped(f"{source}:{row.line}", "row without text")
     metadata = {
         storable(name): scalar
         for name, value in row.values.items()
-        if name not in used and name != fields.id and (scalar := _scalar(value)) is not None
+        if name not in used and name != fields.id and (scalar := _metadata_value(value)) is not None
     }
     row_id = str(row.number)
     if fields.id:
@@ -100,7 +108,7 @@ def _document(row: _Row, source: str, fields: RowFields, unit: Unit, taken: set[
 
 
 def _require_columns(rows: Iterable[_Row | Skipped], source: str, fields: RowFields) -> None:
-    """InvalidInput where a named column is in no row; reads as far as it must, one row as a rule."""
+    """Raise `InvalidInput` if no row has a column that is named. Usually one row has to be read for it."""
     missing = dict.fromkeys(name for name in (*fields.text, fields.id) if name)
     seen: dict[str, None] = {}
     for row in rows if missing else ():
@@ -113,8 +121,8 @@ def _require_columns(rows: Iterable[_Row | Skipped], source: str, fields: RowFie
         raise InvalidInput(f"{source} has no column {absent!r}", f"its columns: {', '.join(seen)}")
 
 
-def _text(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str]]:
-    """The text of a row, and the columns it is made of."""
+def _text_of(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str]]:
+    """Return the text of a row, and the columns from which it is made."""
     if fields.text:
         parts = [_as_text(values.get(name)) for name in fields.text]
         return "\n".join(part for part in parts if part.strip()), set(fields.text)
@@ -134,8 +142,8 @@ def _as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _scalar(value: object) -> Scalar | None:
-    """`value` as metadata: numbers that no store can hold and nested values become text; None stays None."""
+def _metadata_value(value: object) -> Scalar | None:
+    """Return `value` as metadata: nested values, and numbers that no store can hold, become text; None stays None."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -145,7 +153,7 @@ def _scalar(value: object) -> Scalar | None:
     return storable(_as_text(value))
 
 
-def _objects(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]:
+def _json_rows(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]:
     with io.TextIOWrapper(opened(path), encoding) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -161,9 +169,12 @@ def _objects(path: Path, encoding: str, source: str) -> Iterator[_Row | Skipped]
 
 
 def json_object(line: str) -> dict[str, object]:
-    """The object on a line of JSON Lines; a NaN in it is null, as some mean it. `ValueError` says what is wrong."""
+    """Return the object on a line of JSON Lines; NaN becomes None.
+
+    Raises `ValueError`, which says what is wrong with the line.
+    """
     try:
-        # a line end at the error would make its column that of the next line
+        # with a line end at the error, its column would be counted on the next line
         value = json.loads(line.rstrip(), parse_constant=lambda name: None)
     except json.JSONDecodeError as error:
         raise ValueError(f"malformed JSON: {error.msg} (column {error.colno})") from error
@@ -176,7 +187,9 @@ def json_object(line: str) -> dict[str, object]:
     return value
 
 
-def _table(path: Path, encoding: str, source: str, dialects: Sequence[Dialect]) -> Iterator[_Row | Skipped]:
+def _table_rows(
+    path: Path, encoding: str, source: str, dialects: Sequence[Dialect]
+) -> Iterator[_Row | Skipped]:
     """Yield the rows below the header."""
     with io.TextIOWrapper(opened(path), encoding, newline="") as file:
         table = Table(file, dialects)

@@ -1,7 +1,7 @@
-"""Parsing in a process of its own, which a hostile file can exhaust, crash or hang without harm to this one.
+"""Parse files in a separate process, so a hostile file that exhausts, crashes or hangs it does no harm to this one.
 
-One child serves file after file and is started when the first needs it. It is given bytes and answers in JSON, holds no
-file or lock of its parent, and is replaced when it has died or had to be ended.
+One child serves file after file, and is started for the first. It receives bytes and answers in JSON, and has no file
+or lock of its parent. It is replaced if it dies or has to be killed.
 """
 
 import atexit
@@ -22,24 +22,27 @@ from semsearch.errors import UnreadableSource
 from semsearch.readers.parsing import Parsed, parse
 
 SECONDS, SECONDS_A_MEGABYTE = 60, 10
-"""How long a file may take: 70 s for one of a megabyte."""
+"""The time limit of a file: 70 s for a file of one megabyte."""
 MEMORY = 2**30
-"""Address space of the child in bytes, where the system keeps to it: Linux does, macOS and Windows do not."""
+"""The child's limit of address space in bytes. Linux enforces it; macOS and Windows do not."""
 MOST_TEXT = 50_000_000
-"""Bytes of text that may come of a file, in UTF-8 with the places of its lines."""
+"""The most bytes of text that a file may have, in UTF-8 and with the places of its lines."""
 
 _SIZE = struct.Struct(">Q")
 _SERVE = "import sys; sys.path[:] = sys.argv[1:]; from semsearch.readers.sandbox import serve; serve()"
 
 
 def parse_in_sandbox(suffix: str, content: bytes) -> Parsed:
-    """`parse` within limits; UnreadableSource also where a file takes too long or too much, or kills the parser."""
+    """Return what `parse` returns, within limits.
+
+    Raises `UnreadableSource` also if a file exceeds the time or memory limit, or crashes the parser.
+    """
     with _lock:
         return _child.parse(suffix, content)
 
 
 class _Request(NamedTuple):
-    """What the child is sent as a line of JSON before the `size` bytes of a file."""
+    """The line of JSON that the child receives before the `size` bytes of a file."""
 
     suffix: str
     size: int
@@ -49,7 +52,7 @@ class _Request(NamedTuple):
 
 
 class _Child:
-    """The process, while there is one."""
+    """The child process, which is started when it is needed."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,9 +68,9 @@ class _Child:
             done = answer is not None and not late.is_set() and not answer.get("spent")
             if answer is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(1)  # so that it is not our own kill that is reported
+                    process.wait(1)  # to report how the child died, and not our kill
         finally:
-            if not done:  # interrupted, too
+            if not done:  # also after an interrupt
                 self.stop()
         if answer is None:
             raise UnreadableSource(
@@ -82,7 +85,7 @@ class _Child:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             home = str(Path(__file__).parents[2])
-            # -I and -S: neither the working directory nor the environment nor a sitecustomize has a say
+            # -I and -S: the working directory, the environment and sitecustomize have no effect
             command = [sys.executable, "-I", "-S", "-c", _SERVE, *filter(None, sys.path), home]
             try:
                 self._process = subprocess.Popen(
@@ -93,20 +96,20 @@ class _Child:
         return self._process
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):  # what it was not told any more
+                with contextlib.suppress(OSError):  # bytes that were not sent
                     assert pipe is not None
                     pipe.close()
 
 
 @contextlib.contextmanager
 def _ending(process: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
-    """Kill a process that is at work for longer than some seconds; the event tells."""
+    """Kill a process if the block takes longer than some seconds, and set the event that is yielded."""
     late = threading.Event()
 
     def end() -> None:
@@ -120,11 +123,11 @@ def _ending(process: "subprocess.Popen[bytes]", seconds: float) -> Iterator[thre
         yield late
     finally:
         timer.cancel()
-        timer.join()  # so that it does not fire into the next file
+        timer.join()  # so it cannot kill the child during the next file
 
 
 def _ask(process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any] | None:
-    """What the child answers; None where it dies instead, or says what it never should."""
+    """Return the child's answer, or None if it dies or sends anything else."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError, ValueError):
@@ -149,7 +152,7 @@ atexit.register(lambda: _child.stop())
 
 
 def _forked() -> None:
-    """A process that was forked has a lock and a child of its own; the parent's goes on serving the parent."""
+    """Give a forked process a new lock and child; the old child continues to serve the parent."""
     global _child, _lock
     _child, _lock = _Child(), threading.Lock()
 
@@ -162,10 +165,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve() -> None:
-    """Answer requests on standard input until it ends. What a library prints goes nowhere."""
+    """Answer requests from standard input until it ends. The output of libraries is discarded."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     while line := requests.readline():
         request = _Request(*json.loads(line))
         _limit(request)
@@ -175,7 +178,7 @@ def serve() -> None:
 
 
 def _answer(request: _Request, content: bytes) -> bytes:
-    """A line of JSON: what was `parsed`, or an `error`; after some the child is `spent`, since it holds too much."""
+    """Return a line of JSON: what was `parsed`, or an `error`. A `spent` child uses too much memory to continue."""
     try:
         answer = _json({"parsed": astuple(parse(request.suffix, content))})
     except UnreadableSource as error:
@@ -194,7 +197,7 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def _limit(request: _Request) -> None:
-    """Have the system stop this process, where it can: also when the parent is gone."""
+    """Let the system limit this process, where it can, even after the parent has died."""
     try:
         import resource
     except ImportError:  # Windows
@@ -206,5 +209,5 @@ def _limit(request: _Request) -> None:
         (resource.RLIMIT_CORE, 0),
     )
     for limit, value in limits:
-        with contextlib.suppress(OSError, ValueError):  # a harder limit is there already
+        with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
             resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))

@@ -18,7 +18,7 @@ _LONGEST_CELL = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table separates its cells. Where it is not `quoted`, a quotation mark is data."""
+    """The format of a table: what separates its cells. If it is not `quoted`, a quotation mark is data."""
 
     delimiter: str
     quoted: bool = True

@@ -1,4 +1,4 @@
-"""Which files a folder offers: ignore files honoured, everything left out reported with its reason."""
+"""Find the files in folders: ignore files are respected, and everything skipped is reported with its reason."""
 
 import errno
 import os
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_BYTES = 50_000_000
 IGNORE_FILES = (".semsearchignore", ".gitignore")
-"""By precedence: what the first says of a file, at any depth, wins over the second."""
+"""In order of precedence: a rule of the first, at any depth, overrides the rules of the second."""
 
 _BINARY_PROBE = 8192
 _MOST_PATTERNS = 1_000_000
-"""Bytes of an ignore file."""
+"""The most bytes of an ignore file."""
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "bytes"))
 
 
@@ -39,12 +39,12 @@ class Found:
 
 
 def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[Found | Skipped]:
-    """The files at and below `roots`, sorted by name within each root, each once even where roots overlap.
+    """Yield the files at and below `roots`, sorted by name within each root, each once even if roots overlap.
 
-    A folder left out is one Skipped and is not entered. `failed` marks a file or folder that could not be
-    read, so nothing is known of what lies below it. Symbolic links are followed only where they are a root:
-    what they point to inside a root is found under its own name. A root is taken even if hidden or ignored.
-    InvalidInput, before anything is yielded, where a root does not exist.
+    A skipped folder is one `Skipped` and is not entered. `failed` marks a file or folder that could not be read, so
+    nothing is known of what is below it. A symbolic link is followed only if it is a root, since its target inside a
+    root is found under its real name. A root is read even if it is hidden or ignored. Raises `InvalidInput`, before
+    anything is yielded, if a root does not exist.
     """
     unique: dict[Path, Path] = {}
     for root in roots:
@@ -55,33 +55,33 @@ def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterat
             hint = f"check the spelling; relative paths start at {Path.cwd()}"
             raise InvalidInput(f"{root} does not exist", hint) from None
         except OSError:
-            pass  # it is there but cannot be read: reported in its turn
-    return _walk(unique, max_bytes)
+            pass  # it exists but cannot be read, which is reported later
+    return _walk_roots(unique, max_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """The ignore files in force in a folder, the deepest first."""
+    """The ignore files that apply in a folder, the deepest first."""
 
     layers: tuple[tuple[Path, str, "GitIgnoreSpec"], ...] = ()
 
     @classmethod
     def above(cls, folder: Path) -> "_Rules":
-        """The rules that the parents of `folder` lay down; `.gitignore` counts from the repository's top."""
+        """Return the rules of the parents of `folder`; a `.gitignore` counts from the top of the repository."""
         rules = cls()
         for parent in reversed(folder.parents):
             rules = rules.within(parent)
         return rules if any(map(_is_repository, folder.parents)) else rules._without_git()
 
     def within(self, folder: Path) -> "_Rules":
-        """These rules and those that `folder` adds; a repository is not under the `.gitignore` around it."""
+        """Return these rules and those of `folder`; a repository does not obey the `.gitignore` around it."""
         outer = self._without_git() if _is_repository(folder) else self
         files = ((name, folder / name) for name in IGNORE_FILES)
         own = ((folder, name, _spec(_content(file))) for name, file in files if file.is_file())
         return _Rules((*own, *outer.layers))
 
     def ignoring(self, path: Path, is_folder: bool) -> str | None:
-        """The name of the ignore file that leaves `path` out, or None. The deepest one with a say decides."""
+        """Return the name of the ignore file that excludes `path`, or None. The deepest rule that matches decides."""
         for kind in IGNORE_FILES:
             for folder, name, spec in self.layers:
                 if name == kind:
@@ -96,7 +96,7 @@ class _Rules:
 
 
 def _content(file: Path) -> bytes:
-    """An ignore file's bytes; `OSError` where they are too many to be patterns."""
+    """Return the bytes of an ignore file. Raises `OSError` if they are too many."""
     with opened(file) as stream:
         content = stream.read(_MOST_PATTERNS + 1)
     if len(content) > _MOST_PATTERNS:
@@ -108,17 +108,17 @@ def _is_repository(folder: Path) -> bool:
     return (folder / ".git").exists()
 
 
-# pathspec matches a list of files: a pattern that names a folder matches all that is below it. A walk asks
-# of each entry whether a pattern names that very entry, so patterns and paths get a last part that no file
-# can have. With it, folders of which git says "excluded, then included again" come out as git does.
+# pathspec matches lists of files: a pattern that names a folder matches everything below it. A walk has to know
+# whether a pattern names the entry itself, so patterns and paths get a last part that no file can have. With it,
+# folders that are excluded and then included again are treated as git treats them.
 _END = {False: "/\0f", True: "/\0d"}
-_UNTRIMMED = re.compile(r"(?:\\.?|[^\\ ]| +(?=[^ ]))*")  # spaces at the end count only where escaped
+_UNTRIMMED = re.compile(r"(?:\\.?|[^\\ ]| +(?=[^ ]))*")  # spaces at the end count only if escaped
 
 
 def _spec(content: bytes) -> "GitIgnoreSpec":
-    """The patterns of one ignore file, as in gitignore(5); a malformed one matches nothing, as in git.
+    """Return the patterns of an ignore file, as in gitignore(5). A malformed pattern matches nothing, as in git.
 
-    Classes such as `[[:digit:]]` are the one thing that pathspec does not know.
+    pathspec supports all of the syntax except classes such as `[[:digit:]]`.
     """
     from pathspec import GitIgnoreSpec
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -145,7 +145,7 @@ def _spec(content: bytes) -> "GitIgnoreSpec":
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Something to look at: its path as the user wrote it and its real one, and its folder's rules."""
+    """A file or folder to visit: its path as the user wrote it, its real path, and the rules of its folder."""
 
     path: Path
     real: Path
@@ -153,15 +153,15 @@ class _Entry:
     """None for a root."""
 
 
-def _walk(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Skipped]:
+def _walk_roots(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Skipped]:
     for real_root, root in roots.items():
         pending = [_Entry(root, real_root, None)]
         while pending:
             entry = pending.pop()
             if entry.rules is not None and entry.real in roots:
-                continue  # it has a turn of its own
+                continue  # it is visited as a root
             try:
-                outcome = _look(entry, real_root, max_bytes)
+                outcome = _visit(entry, real_root, max_bytes)
             except OSError as error:
                 outcome = _skip(entry, os_reason(error), failed=True)
             if isinstance(outcome, list):
@@ -170,8 +170,8 @@ def _walk(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Skipped]:
                 yield outcome
 
 
-def _look(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[_Entry]:
-    """What an entry is: a file to read, something to skip, or a folder's own entries. May raise OSError."""
+def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[_Entry]:
+    """Return an entry as a file to read, as skipped, or as the entries of a folder. Raises `OSError`."""
     status = entry.path.stat() if entry.rules is None else entry.path.lstat()
     is_folder = stat.S_ISDIR(status.st_mode)
     if entry.rules is not None:
@@ -219,7 +219,7 @@ def _skip(entry: _Entry, reason: str, failed: bool = False) -> Skipped:
 
 
 def _readable(path: Path) -> str:
-    """The path as text that can be stored: bytes of a name that are not UTF-8 as escapes."""
+    """Return the path as text that can be stored: bytes that are not UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Waiting for files to change."""
+"""Wait for files to change."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from semsearch.errors import SemsearchError
 from semsearch.readers.walk import IGNORE_FILES
 
 _QUIET_MS, _MOST_MS, _TICK_MS = 300, 3_000, 1_000
-"""A burst of changes ends when nothing changes for so long, or has gone on for so long; when else to look around."""
+"""A burst of changes ends after a quiet time, or at the latest after the most. Files are checked at every tick."""
 
 
 def changes(roots: Sequence[Path], ignoring: Path) -> Iterator[None]:
-    """Yields once when it has begun to watch, and then after each burst of changes at or below `roots`.
+    """Yield once when the watch has begun, and then after each burst of changes at or below `roots`.
 
-    What `walk` leaves out as hidden, and all below the folder `ignoring`, does not count; what ignore files name does,
-    since these may change too. Folders are watched by the system. A file that is a root is looked at every second, for
-    an editor that replaces it takes it from under a watch.
+    Hidden files and everything below the folder `ignoring` do not count. Ignored files do, since the ignore files may
+    change too. The system watches folders. A file that is a root is checked every second, since a watch ends when an
+    editor replaces the file. Raises `SemsearchError` if the system cannot watch the folders.
     """
     from watchfiles import watch
     from watchfiles._rust_notify import WatchfilesRustInternalError
@@ -59,7 +59,7 @@ def changes(roots: Sequence[Path], ignoring: Path) -> Iterator[None]:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What differs when a file was written or replaced; None where it is not there."""
+    """Return values that change when a file is written or replaced; None if it does not exist."""
     try:
         status = path.stat()
     except OSError:
