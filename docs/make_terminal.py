@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parent.parent
 PICTURE = Path(__file__).parent / "terminal.svg"
 WIDTH = 88
 SESSION = (
-    ("semsearch ingest sample_corpus", 3),
+    ("semsearch ingest sample_corpus", 2),
     ('semsearch query -k 2 "how do I get my deposit back"', 20),
     ("semsearch dedup --threshold 0.93", 8),
     (
