@@ -1,4 +1,4 @@
-"""What differs between two texts: worked by hand, then what must hold for any two."""
+"""The differences of two texts: worked by hand, then properties of any two."""
 
 import re
 from collections import Counter
@@ -132,7 +132,7 @@ def test_nothing_is_inside_anything() -> None:
     assert found.segments == (Segment("insert", "", "one two", "word"),)
 
 
-def test_words_are_counted_without_marks_and_chinese_by_character() -> None:
+def test_count_words_ignores_marks_and_counts_chinese_characters() -> None:
     assert count_words("It costs 3.50, - (really)! 梯子 हिन्दी") == 7
 
 
@@ -160,7 +160,7 @@ def test_hostile_texts_come_back_whole(a: str, b: str) -> None:
 
 
 def check(a: str, b: str, found: Difference) -> None:
-    """What the docstrings promise of any two texts."""
+    """Check what the docstrings say of any two texts."""
     assert "".join(segment.a for segment in found.segments) == a.strip()
     assert "".join(segment.b for segment in found.segments) == b.strip()
     for segment in found.segments:
@@ -176,7 +176,7 @@ def check(a: str, b: str, found: Difference) -> None:
 
 
 def compact(text: str) -> list[str]:
-    """A text but for its blanks and the commas of thousands."""
+    """Return a text without its blanks and the commas between thousands."""
     return [re.sub(r"(?<=\d),(?=\d{3})", "", word) for word in text.split()]
 
 

@@ -41,7 +41,7 @@ EDITS = st.lists(
     ),
     max_size=6,
 )
-"""Where to edit (as a share of the whole), how many bytes go, what comes in their place, and how often."""
+"""Edits: the place (as a share of the whole), the bytes to delete, the bytes to insert, and how often."""
 
 
 def edited(content: bytes, edits: list[tuple[float, int, bytes, int]]) -> bytes:
@@ -53,7 +53,7 @@ def edited(content: bytes, edits: list[tuple[float, int, bytes, int]]) -> bytes:
 
 @cache
 def samples() -> dict[str, bytes]:
-    """A sound file of each format, the compressed one with little compressed."""
+    """Return a valid file of each format, the compressed one with little compression."""
     document, word = docx.Document(), io.BytesIO()
     document.add_paragraph("Be on time.")
     document.add_table(rows=1, cols=2).rows[0].cells[0].text = "Oke"
@@ -103,7 +103,7 @@ def test_files_that_were_sound_once(folder: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
-def test_rows_are_copied_byte_for_byte_and_counted_as_they_are_read(folder: Path, suffix: str) -> None:
+def test_rows_are_copied_byte_for_byte_with_the_readers_numbers(folder: Path, suffix: str) -> None:
     @given(edits=EDITS)
     @settings(suppress_health_check=list(HealthCheck))
     @example(edits=[])

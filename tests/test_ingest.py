@@ -33,7 +33,7 @@ HOUR = 3_600
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A folder of three files, last changed an hour ago."""
+    """Return a folder of three files that changed an hour ago."""
     folder = tmp_path / "docs"
     folder.mkdir()
     write(folder / "apple.txt", "apples are red and round")
@@ -44,7 +44,7 @@ def docs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    """An empty index beside `docs`; sound when the test is over."""
+    """Yield an empty index next to `docs`, and check it after the test."""
     with create_index(tmp_path / ".semsearch") as index:
         yield index
         assert_sound(index)
@@ -216,7 +216,7 @@ def test_sources_outside_the_roots_are_left_alone(index: Index, docs: Path, tmp_
 
 @pytest.fixture
 def outside() -> Iterator[Path]:
-    """A folder that is not below the one which holds the index."""
+    """Return a folder that is not below the folder of the index."""
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / "far.txt", "far away")
         yield Path(folder)
@@ -232,7 +232,7 @@ def test_the_folder_of_the_index_as_a_root_leaves_the_rest_alone(
     assert {str(outside / "far.txt"), STANDARD_INPUT} <= {*index.sources()}
 
 
-def test_a_root_above_the_folder_of_the_index_finds_what_vanished(docs: Path, tmp_path: Path) -> None:
+def test_root_above_the_index_removes_deleted_files(docs: Path, tmp_path: Path) -> None:
     with create_index(docs / ".semsearch") as index:
         index.ingest([tmp_path])
         (docs / "apple.txt").unlink()
@@ -240,7 +240,7 @@ def test_a_root_above_the_folder_of_the_index_finds_what_vanished(docs: Path, tm
         assert_sound(index)
 
 
-def test_overlapping_roots_and_roundabout_paths_name_a_source_once(
+def test_overlapping_roots_name_a_source_once(
     index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(docs)
@@ -266,7 +266,7 @@ def ordinary_user(folder: Path) -> Iterator[None]:
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A temporary folder that an ordinary user reaches, unlike those of pytest when root runs it."""
+    """Yield a temporary folder that an ordinary user can read, unlike those of pytest run by root."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -439,7 +439,7 @@ def test_a_large_file_of_rows_streams_and_is_published_whole(index: Index, docs:
 
 @contextmanager
 def open_index_quietly(index: Index) -> Iterator[int]:
-    """How many documents another reader sees at this moment."""
+    """Yield the number of documents that another reader sees now."""
     with open_index(index.folder) as reader:
         documents = reader.status().counts["documents"]
         assert documents in (0, 10_000)
@@ -604,7 +604,7 @@ def run_until_killed(folder: Path, calls: int, stored: int) -> None:
 
 
 @pytest.mark.parametrize(("calls", "rows", "stored"), [(1, 500, 0), (2, 4_500, 0), (3, 8_500, 4_096)])
-def test_a_killed_run_leaves_no_half_source_and_the_next_one_finishes(
+def test_killed_ingest_leaves_no_half_source_and_can_be_repeated(
     docs: Path, tmp_path: Path, calls: int, rows: int, stored: int
 ) -> None:
     with create_index(tmp_path / ".semsearch") as index:
@@ -636,7 +636,7 @@ def test_a_killed_run_leaves_no_half_source_and_the_next_one_finishes(
         assert_sound(index)
 
 
-def test_what_chroma_was_not_told_it_is_told_by_the_next_that_writes(docs: Path, tmp_path: Path) -> None:
+def test_next_write_sends_chroma_what_it_missed(docs: Path, tmp_path: Path) -> None:
     """A run cut off between the Library's transaction and Chroma's, as the Library alone would leave it."""
     folder = tmp_path / ".semsearch"
     with create_index(folder) as index:
@@ -663,7 +663,7 @@ def test_what_chroma_was_not_told_it_is_told_by_the_next_that_writes(docs: Path,
 
 
 def test_vectors_survive_a_round_trip(index: Index, docs: Path) -> None:
-    """What comes back for a stored text is its own vector: a cosine of one."""
+    """A stored text as query finds its own vector, with a cosine of one."""
     index.ingest([docs])
     for hit in everything(index):
         (best, *_) = index.query(hit.text, k=1)

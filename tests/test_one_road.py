@@ -77,7 +77,7 @@ SUFFIXES = sorted({*PROSE_SUFFIXES, *WRITERS, *CODE})
 
 
 def text_of(titles: Sequence[str], number: int) -> str:
-    """A text of some sections, in words that no text of another number has."""
+    """Return a text of some sections, in words that no text of another number has."""
     sections = []
     for title in titles:
         words = [f"{title.lower()}{at % 7} needs{at} care oil{at % 3}" for at in range(7)]
@@ -119,7 +119,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
 
 
 def name_of(path: Path) -> str:
-    """The name of a file's one document."""
+    """Return the name of a file's one document."""
     return f"{path.as_posix()}#1" if path.suffix in ROWS else path.as_posix()
 
 
@@ -130,7 +130,7 @@ def diff(files: Sequence[Path], embedder: Embedder) -> Comparison:
 
 @pytest.fixture(scope="module")
 def duplicates(corpus: Corpus) -> dict[str, Group]:
-    """The groups that `ingest` and `dedup` find, by keeper."""
+    """Return the groups that `ingest` and `dedup` find, by keeper."""
     return {group.keeper: group for group in corpus.index.duplicates(0.5).groups}
 
 

@@ -22,7 +22,7 @@ from semsearch.types import Document, Skipped
 
 
 class Reading:
-    """What reading one file came to."""
+    """The result of reading one file."""
 
     def __init__(self, path: Path) -> None:
         items = list(read(path, path.name))
@@ -45,7 +45,7 @@ class Reading:
 
 @pytest.fixture
 def reading(tmp_path: Path) -> Callable[[str, str | bytes], Reading]:
-    """Writes a file and reads it."""
+    """Return a function that writes a file and reads it."""
 
     def write_and_read(name: str, content: str | bytes) -> Reading:
         (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -252,7 +252,7 @@ def test_a_pdf_without_text_or_that_is_broken_says_so(
     assert [record for record in caplog.records if record.name.startswith("pypdf")] == []
 
 
-def test_a_page_that_is_broken_or_has_no_text_is_named_and_the_others_read(reading: Read) -> None:
+def test_broken_or_blank_pdf_page_is_skipped_and_the_rest_read(reading: Read) -> None:
     result = reading("a.pdf", pdf("One.", "Two.", "", "Four.").replace(b"(Two.)", b"}}}}}}"))
     (document,) = result.documents
     assert (document.text, document.numbers) == ("One.\nFour.", (1, 4))

@@ -22,7 +22,7 @@ def copied(
     *drop: int,
     group: tuple[str, Callable[[int], str]] | None = None,
 ) -> tuple[int, bytes]:
-    """The number of rows written, and what was."""
+    """Return the number of rows written, and the bytes written."""
     path.write_bytes(content)
     to = path.with_name("copy")
     count = copy_rows(path, to, keep=lambda number: number not in drop, group=group, force=True)

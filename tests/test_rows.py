@@ -13,7 +13,7 @@ from semsearch.types import Document, Skipped
 
 
 def read_rows(path: Path, content: str, **fields: Any) -> tuple[list[Document], list[Skipped]]:
-    """Writes `content` and reads it as rows: read_rows(path, content, text=("body",), id="key")."""
+    """Write `content` and read it as rows: read_rows(path, content, text=("body",), id="key")."""
     path.write_text(content, encoding="utf-8", newline="")
     items = list(read(path, path.name, RowFields(**fields)))
     return [i for i in items if isinstance(i, Document)], [i for i in items if isinstance(i, Skipped)]
@@ -71,7 +71,7 @@ def test_a_malformed_header_fails_the_file(tmp_path: Path) -> None:
     assert skipped.reason.startswith("malformed header")
 
 
-def test_columns_without_a_name_or_with_the_same_one_keep_their_values(tmp_path: Path) -> None:
+def test_unnamed_and_repeated_columns_keep_their_values(tmp_path: Path) -> None:
     (document,), _ = read_rows(tmp_path / "a.csv", ",text, note,note\n0,a,b,c\n")
     assert document.metadata == {"column 1": "0", "note": "b", "note (4)": "c"}
 
@@ -103,7 +103,7 @@ def test_a_field_may_be_larger_than_the_csv_module_likes(tmp_path: Path) -> None
 # JSONL
 
 
-def test_each_line_is_a_document_and_keeps_the_types_of_its_fields(tmp_path: Path) -> None:
+def test_jsonl_line_is_a_document_and_keeps_its_types(tmp_path: Path) -> None:
     row = {
         "text": "One.\nTwo.",
         "n": 3,

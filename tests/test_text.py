@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from semsearch.text import Measure, Span, clean, parse_structure, sentences, split
 
-# Everything that cleaning or splitting treats in a way of its own, among ordinary characters.
+# All characters that cleaning or splitting treats specially, among ordinary ones.
 SPECIAL = "abz .!?\"')]\n\n\r\t#=-~\u3000\u00a0\ufeff\0\ud800\udfff。！？；…”）Ａｂ１～，中文é\u2003\x0c😀"
 TEXTS = st.text(st.sampled_from(SPECIAL)) | st.text(st.characters())
 
@@ -24,7 +24,7 @@ def words(texts: Sequence[str]) -> list[int]:
 
 
 def characters(texts: Sequence[str]) -> list[int]:
-    """A measure that adds up wherever a text is cut: the characters that are not blank."""
+    """Return the number of characters that are not blank, which adds up wherever a text is cut."""
     return [sum(not character.isspace() for character in text) for text in texts]
 
 
@@ -191,7 +191,7 @@ def paths(text: str) -> list[str]:
         # Underlined: in Markdown = is above -, whatever comes first; alone they rank as they come.
         ("# Top\n\nSecond\n---\n\nFirst\n===", ["Top", "Top > Second", "First"]),
         ("One\n---\n\nTwo\n===\n\nThree\n---", ["One", "One > Two", "Three"]),
-        # reStructuredText: a style with an overline is another one than without; ~ and ` are no fences there.
+        # reStructuredText: a style with an overline differs from the one without; ~ and ` do not open fences.
         ("=====\nTitle\n=====\n\nPart\n====\n\nDetail\n~~~~~~\n\nMore\n````\n\nPart 2\n======", [
             "Title", "Title > Part", "Title > Part > Detail", "Title > Part > Detail > More", "Title > Part 2",
         ]),
@@ -334,7 +334,7 @@ def test_a_limit_below_64_is_kept_too() -> None:
 
 
 def work(text: str, limit: int) -> tuple[int, list[Span]]:
-    """The characters that splitting hands to the tokenizer, which is where its time goes, and the passages."""
+    """Return the characters that `split` passes to the tokenizer, which take most of its time, and the passages."""
     seen: list[int] = []
 
     def measure(texts: Sequence[str]) -> list[int]:
@@ -363,7 +363,7 @@ def many_paragraphs() -> str:
 @pytest.mark.parametrize(
     "text", [long_word(), many_words(), many_paragraphs()], ids=["word", "words", "paragraphs"]
 )
-def test_a_large_text_is_measured_a_few_times_over_and_kept_whole(text: str) -> None:
+def test_large_text_is_measured_a_few_times_and_kept_whole(text: str) -> None:
     seen, spans = work(text, 100)
     assert seen <= 3 * len(text)
     kept = "".join("".join(text[span.start : span.end].split()) for span in spans)
@@ -391,7 +391,7 @@ for run in (
 
 
 def test_a_long_run_of_one_mark_does_not_hang() -> None:
-    """What takes a second in a linear search takes an hour in a quadratic one, which a limit ends."""
+    """A linear search takes a second; a quadratic one would take an hour, and is stopped by a limit."""
     subprocess.run([sys.executable, "-c", RUNS], check=True)
 
 
@@ -422,7 +422,7 @@ def test_a_closing_quote_belongs_to_its_sentence() -> None:
     ]
 
 
-def test_chinese_sentences_end_with_marks_that_cleaning_makes_ascii() -> None:
+def test_chinese_sentences_end_with_ascii_marks() -> None:
     text = clean("下雨了吗？我们走吧！好的")
     assert [text[start:end] for start, end in sentences(text)] == ["下雨了吗?", "我们走吧!", "好的"]
 

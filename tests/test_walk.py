@@ -1,4 +1,4 @@
-"""Which files a walk finds and what it says of the others; ignore files against git itself."""
+"""The files that a walk finds, the reasons for those it skips, and ignore files compared with git."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from semsearch.types import Skipped
 
 
 def plant(top: Path, files: Iterable[str] | dict[str, str]) -> Path:
-    """Writes files (path -> content) below `top`."""
+    """Write files (path -> content) below `top`."""
     contents = files if isinstance(files, dict) else dict.fromkeys(files, "text")
     for name, content in contents.items():
         (top / name).parent.mkdir(parents=True, exist_ok=True)
@@ -27,13 +27,13 @@ def plant(top: Path, files: Iterable[str] | dict[str, str]) -> Path:
 
 
 def names(top: Path, *roots: Path, **options: int) -> list[str]:
-    """What a walk finds, in its order, relative to `top`."""
+    """Return the files that a walk finds, in order, relative to `top`."""
     outcome = walk(roots or [top], **options)
     return [item.path.relative_to(top).as_posix() for item in outcome if isinstance(item, Found)]
 
 
 def reasons(top: Path, *roots: Path, **options: int) -> dict[str, tuple[str, bool]]:
-    """What a walk leaves out: path relative to `top` -> (reason, failed)."""
+    """Return what a walk skips: path relative to `top` -> (reason, failed)."""
     outcome = walk(roots or [top], **options)
     skipped = [item for item in outcome if isinstance(item, Skipped)]
     found = {os.path.relpath(item.path, top): (item.reason, item.failed) for item in skipped}
@@ -110,7 +110,7 @@ def test_the_size_limit_is_named_in_its_unit(tmp_path: Path, limit: int, said: s
     assert reasons(tmp_path, max_bytes=limit) == {"over": (f"larger than {said} (--max-size)", False)}
 
 
-def test_binary_is_a_nul_early_in_a_file_that_no_reader_or_mark_explains(tmp_path: Path) -> None:
+def test_binary_file_has_an_early_nul_and_no_reader_or_bom(tmp_path: Path) -> None:
     contents = {
         "late.txt": b"x" * 8192 + b"\0",
         "early.txt": b"x" * 8191 + b"\0",
@@ -186,7 +186,7 @@ def test_a_name_that_is_not_utf8_is_reported_and_the_rest_found(tmp_path: Path) 
 
 @pytest.fixture
 def closed_doors() -> Iterator[Path]:
-    """A folder for a user without privileges; root, who may read all, becomes such a user for a while."""
+    """Yield a folder, as a user without privileges; root, who may read everything, becomes such a user."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         root = os.geteuid() == 0
@@ -201,7 +201,7 @@ def closed_doors() -> Iterator[Path]:
                 path.chmod(0o755)
 
 
-def test_what_may_not_be_read_is_a_failure_of_that_folder_or_file(closed_doors: Path) -> None:
+def test_unreadable_folder_or_file_is_a_failure(closed_doors: Path) -> None:
     plant(closed_doors, ["a.md", "closed/b.md", "closed/deep/c.md", "secret.md", "rules/d.md"])
     plant(closed_doors, {"rules/.gitignore": "d.md"})
     for name in ("closed", "secret.md", "rules/.gitignore"):
@@ -249,7 +249,7 @@ def test_semsearchignore_wins_at_any_depth_and_needs_no_git(tmp_path: Path) -> N
     assert outcome["sub/lost.md"] == ("ignored by .gitignore", False)
 
 
-def test_rules_of_parent_folders_hold_up_to_the_top_of_the_repository(tmp_path: Path) -> None:
+def test_parent_rules_hold_up_to_the_top_of_the_repository(tmp_path: Path) -> None:
     plant(tmp_path, {".gitignore": "*.md", ".semsearchignore": "*.txt"})
     top = plant(
         tmp_path / "repo", {".gitignore": "/docs/draft\n", "docs/sub/a.md": "a", "docs/draft/b.md": "b"}
@@ -259,7 +259,7 @@ def test_rules_of_parent_folders_hold_up_to_the_top_of_the_repository(tmp_path: 
     assert names(top, top / "docs" / "sub") == ["docs/sub/a.md"]
 
 
-def test_without_a_repository_gitignore_counts_from_the_root_given(tmp_path: Path) -> None:
+def test_gitignore_without_a_repository_counts_from_the_root(tmp_path: Path) -> None:
     plant(tmp_path, {".gitignore": "*.md", "docs/a.md": "a", "docs/.gitignore": "b.md", "docs/b.md": "b"})
     assert names(tmp_path) == []
     assert names(tmp_path, tmp_path / "docs") == ["docs/a.md"]

@@ -1,4 +1,4 @@
-"""`semsearch ingest --watch` as a process of its own, and what waiting for changes takes for one."""
+"""`semsearch ingest --watch` as a separate process, and the changes that `changes` reports."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from semsearch import Index
 from semsearch.readers import changes
 
 SECONDS = 120
-"""How long to wait for what must come; only a failure takes that long."""
+"""The longest wait for an expected event; only a failure takes that long."""
 
 
 class Watching:
