@@ -150,5 +150,5 @@ def test_a_text_that_no_document_has_links_nobody(linkage: Linkage) -> None:
 
 
 def test_an_unknown_linkage() -> None:
-    with pytest.raises(InvalidInput, match="'average' is no linkage"):
+    with pytest.raises(InvalidInput, match="'average' is not a linkage"):
         groups_of([0], {}, "average")  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ def test_protected_documents_come_before_every_rule() -> None:
 
 @pytest.mark.parametrize("rule", ["best", "", "path:", "Newest", "path"])
 def test_an_unknown_rule_is_refused_with_those_there_are(rule: str) -> None:
-    with pytest.raises(InvalidInput, match=f"'{rule}' is no rule") as refused:
+    with pytest.raises(InvalidInput, match=f"'{rule}' is not a --keep rule") as refused:
         preference(["newest", rule], NOTES)
     assert refused.value.hint == "the rules are first, newest, oldest, longest, shortest, path:GLOB"
 

@@ -143,7 +143,7 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p.update(extra=1), "unknown member 'extra'"),
         (lambda p: p.pop("linkage"), "no 'linkage'"),
         (lambda p: p.update(linkage="chain"), "linkage: 'chain' is not one of"),
-        (lambda p: p.update(made="yesterday"), "made: 'yesterday' is no time"),
+        (lambda p: p.update(made="yesterday"), "made: 'yesterday' is not a time"),
         (lambda p: p.update(threshold=float("nan")), "NaN is not a JSON number"),
         (lambda p: p.update(threshold="0.9"), "'threshold' is not a number"),
         (lambda p: p.update(threshold=10**400), "threshold: not between"),
@@ -155,7 +155,7 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p["steps"][1].update(similarity=1.5), "step 2, similarity: not between"),
         (lambda p: p["steps"][1].update(jaccard=-1), "step 2, jaccard"),
         (lambda p: p["steps"][1].update(tier="same"), "step 2, tier"),
-        (lambda p: p["steps"][1]["from"].update(row=0), "step 2, from: rows count from 1"),
+        (lambda p: p["steps"][1]["from"].update(row=0), "step 2, from: rows are numbered from 1"),
         (lambda p: p["steps"][1]["from"].update(row=1.0), "'row' is not a whole number"),
         (lambda p: p["steps"][0]["from"].update(source="other.md"), "'other.md' is in a step, but not among"),
         (lambda p: p["steps"][0]["kept_in"].update(source="b.md"), "'b.md' is removed, and is kept"),
@@ -174,7 +174,7 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p["steps"][0]["from"].update(source="rows.csv"), "removed as a whole and by rows"),
         (lambda p: p["sources"]["b.md"].update(sha256=A.upper()), "sources, 'b.md': .* is not a SHA-256"),
         (lambda p: p["sources"]["b.md"].update(sha256=A + "\n"), "is not a SHA-256"),
-        (lambda p: p["sources"]["b.md"].update(size=-1), "a size below 0"),
+        (lambda p: p["sources"]["b.md"].update(size=-1), "the size is below 0"),
         (lambda p: p["sources"]["b.md"].update(size=1.5), "'size' is not a whole number"),
         *(
             (rename("b.md", key), "not the name of a source")
@@ -274,7 +274,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="Is a directory"):
         Plan.load(tmp_path)
     (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(InvalidInput, match=r"bad\.json is no plan: the plan: no "):
+    with pytest.raises(InvalidInput, match=r"bad\.json is not a plan: the plan: no "):
         Plan.load(tmp_path / "bad.json")
     with pytest.raises(SemsearchError, match="cannot write"):
         PLAN.save(tmp_path / "no" / "plan.json")

@@ -119,7 +119,7 @@ def test_a_refusal_is_exit_code_1_and_named(here: Path) -> None:
     assert "refused  b.md: b.md has changed since the plan was made" in result.stderr
     assert files(here) == {"a.md", "b.md"}
     (here / "near.md").write_text("new")
-    assert "something else is at " in run("undo", code=1).stderr
+    assert "near.md already exists" in run("undo", code=1).stderr
     (here / "near.md").unlink()
     run("undo")
     assert files(here) == set(FILES)
@@ -155,7 +155,7 @@ def test_two_at_once_wait_for_each_other(here: Path) -> None:
 def test_what_is_no_plan(here: Path, text: str) -> None:
     (here / "plan.json").write_text(text)
     result = run("apply", "plan.json", code=2)
-    assert "is no plan" in result.stderr and "\x1b" not in result.stderr
+    assert "is not a plan" in result.stderr and "\x1b" not in result.stderr
     assert files(here) == set(FILES)
 
 
@@ -166,7 +166,7 @@ def test_a_plan_edited_to_point_outside(here: Path, tmp_path_factory: pytest.Tem
     plan["sources"][str(secret)] = plan["sources"]["b.md"]
     plan["steps"][0]["from"]["source"] = str(secret)
     (here / "plan.json").write_text(json.dumps(plan))
-    assert "is no source of this index" in run("apply", "plan.json", code=1).stderr
+    assert "is not a source of this index" in run("apply", "plan.json", code=1).stderr
     assert secret.exists()
 
 

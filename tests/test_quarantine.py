@@ -296,7 +296,7 @@ def test_a_plan_cannot_point_outside_the_index(base: Path, tmp_path: Path) -> No
     secret = tmp_path / "secret.md"
     secret.write_text("one text\n")
     plan = plan_of(base, (str(secret), "a.md"))
-    assert "is no source of this index" in reasons(carry_out(base, plan, {"a.md"}))[str(secret)]
+    assert "is not a source of this index" in reasons(carry_out(base, plan, {"a.md"}))[str(secret)]
     assert secret.exists()
 
 
@@ -379,7 +379,7 @@ def test_a_taken_place_is_not_overwritten(base: Path, what: str) -> None:
     assert "there again" in reasons(carry_out(base, plan_of_kept(base, outcome)))["d/b.md"]
     back = undo(base / ".q", base)
     assert set(back.done) == {"d/deep/c.md", "near.md"}
-    assert "something else is at " in reasons(back)["d/b.md"]
+    assert "already exists" in reasons(back)["d/b.md"]
     assert sha256(base / ".q" / outcome.run / "files/d/b.md") == before["d/b.md"][0]
     place.rename(base / "new")
     assert undo(base / ".q", base).done == ("d/b.md",)
@@ -448,7 +448,7 @@ def test_what_cannot_come_back_is_said(base: Path) -> None:
     os.mkfifo(base / "d/b.md")
     back = undo(base / ".q", base)
     assert reasons(back) == {
-        "d/b.md": f"something else is at {base}/d/b.md: move that away",
+        "d/b.md": f"something other than a file is at {base}/d/b.md: move it away",
         "d/deep/c.md": "neither d/deep/c.md nor a.md is there",
     }
 

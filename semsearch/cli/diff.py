@@ -1,4 +1,4 @@
-"""`semsearch diff`, and how a difference of two texts is shown."""
+"""`semsearch diff`, and the display of the difference of two texts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from semsearch.types import Tier
 
 _SIDE_BY_SIDE = 100
-"""Columns from which on a terminal has room for two texts."""
+"""Columns from which a terminal has room for two texts side by side."""
 _CONTEXT = 80
-"""Characters of equal text left beside a change where a long equal stretch is left out."""
+"""Characters of equal text shown next to a change, where a long equal stretch is left out."""
 _PASSAGES = 20
 _WARNED = 3
 _STYLES = {
@@ -31,18 +31,18 @@ _STYLES = {
     "negation": ("bold reverse red", "bold reverse green"),
     "moved": ("cyan", "cyan"),
 }
-"""How each kind of difference looks, deleted and inserted."""
+"""The style of each kind of difference, deleted and inserted."""
 _TIERS: "dict[Tier | None, str]" = {
     "exact": "exact: the same text",
     "lexical": "lexical: most word triples are the same",
-    "semantic": "semantic: alike to the model (threshold {:g})",
-    None: "none: no near-duplicates (threshold {:g})",
+    "semantic": "semantic: similar to the model (threshold {:g})",
+    None: "none: not near-duplicates (threshold {:g})",
 }
 
 
 @click.command(
     "diff",
-    short_help="Show how alike two documents are, and how they differ.",
+    short_help="Show how similar two documents are, and how they differ.",
     epilog=options.closing(
         (
             "semsearch diff faq/refunds.md notes/refunds.md",
@@ -55,16 +55,15 @@ _TIERS: "dict[Tier | None, str]" = {
 @click.argument("a")
 @click.argument("b")
 @options.index
-@click.option("--full", is_flag=True, help="Leave nothing out: show equal text and all passages too.")
+@click.option("--full", is_flag=True, help="Show all equal text and all passages too.")
 @options.as_json
 def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> None:
-    """Show how alike A and B are, and word by word how they differ.
+    """Show how similar A and B are, and how they differ word by word.
 
-    Each is a document of the index by its name there, which is taken as it was ingested, or else a file. One row of a
-    file of rows is named file#row. Without an index two files are compared with the default model.
+    Each is a document in the index, as it was ingested, or else a file. One row of a file of rows is named file#row.
+    Without an index, two files are compared with the default model.
 
-    A number or a negation that differs is pointed out. Where there is no colour [-this-] is only in A and {+that+}
-    only in B.
+    Warnings point out numbers and negations that differ. Without colour, [-this-] is only in A and {+that+} only in B.
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.index import Index, locate
@@ -80,13 +79,13 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
     if as_json:
         render.emit_json(serialize.comparison_json(comparison))
     else:
-        _show(comparison, full)
+        _show_comparison(comparison, full)
 
 
 def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 3) -> "Text":
-    """How two texts differ, in a few lines: warnings, containment, and the first changes in their context.
+    """Return how two texts differ, in a few lines: warnings, containment, and the first changes in context.
 
-    `names` is what the two are called.
+    `names` are the names of the two in these lines.
     """
     from rich.text import Text
 
@@ -102,7 +101,7 @@ def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 
     return Text("\n").join(lines)
 
 
-# -- what there is to say -----------------------------------------------------------------------------------
+# -- warnings and excerpts ----------------------------------------------------------------------------------
 
 
 def _containment(found: "Difference", names: tuple[str, str] = ("A", "B")) -> str:
@@ -113,12 +112,12 @@ def _containment(found: "Difference", names: tuple[str, str] = ("A", "B")) -> st
 
 
 def _percent(share: float) -> str:
-    """A share; 0% and 100% only where they are exact."""
+    """Return a share in percent; 0% and 100% only if they are exact."""
     return f"{min(99, max(1, round(share * 100))) if 0 < share < 1 else share * 100:.0f}%"
 
 
 def warnings(found: "Difference") -> list[str]:
-    """Negations and numbers that differ, and sentences in another place: a line for each that there is."""
+    """Return a line for each warning: negations and numbers that differ, and sentences that moved."""
     said = []
     for noun, segments in (("negation", found.negations), ("number", found.numbers)):
         if not segments:
@@ -138,14 +137,14 @@ def _short(text: str) -> str:
 
 
 def _changes(segments: "Sequence[Segment]") -> list[tuple[int, int]]:
-    """The [start, end) of each run of changed segments."""
+    """Return the [start, end) of each run of changed segments."""
     runs = groupby(range(len(segments)), lambda at: segments[at].op == "equal")
     numbers = [list(run) for equal, run in runs if not equal]
     return [(run[0], run[-1] + 1) for run in numbers]
 
 
 def _in_context(segments: "Sequence[Segment]", start: int, end: int) -> "list[Segment]":
-    """A run of changes with a few words on either side, cut short where it is long."""
+    """Return a run of changes with a few words on either side, shortened if it is long."""
     from semsearch.text.diff import Segment
 
     def equal(text: str) -> Segment:
@@ -161,7 +160,7 @@ def _in_context(segments: "Sequence[Segment]", start: int, end: int) -> "list[Se
 
 
 def _head(text: str, size: int) -> str:
-    """The beginning of a text, by words where it has blanks."""
+    """Return the beginning of a text, up to the end of a word if it has blanks."""
     return text if len(text) <= size else text[:size].rsplit(" ", 1)[0] + " … "
 
 
@@ -172,8 +171,8 @@ def _tail(text: str, size: int) -> str:
 # -- for people ---------------------------------------------------------------------------------------------
 
 
-def _show(found: "Comparison", full: bool) -> None:
-    """The verdict, the aligned text, and which passage is like which."""
+def _show_comparison(found: "Comparison", full: bool) -> None:
+    """Print the similarity, the aligned texts, and the passages that match."""
     console = render.console()
     for letter, side in (("A", found.a), ("B", found.b)):
         click.echo(f"{letter}  {render.name(side.name)}  ({render.plural(len(side.texts), 'passage')})")
@@ -225,7 +224,7 @@ def _show_coverage(
 
 
 def show_text(found: "Difference", width: int, full: bool) -> None:
-    """The two texts aligned: side by side, or a line each where `width` is small, or in one line where it is 0."""
+    """Print two texts aligned: side by side, a line each if `width` is small, or in one line if it is 0."""
     from rich.table import Table
     from rich.text import Text
 
@@ -233,7 +232,7 @@ def show_text(found: "Difference", width: int, full: bool) -> None:
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(ratio=1, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
-    for row in _rows(found.segments, full):
+    for row in _aligned_lines(found.segments, full):
         sides = [Text(row, "dim")] * 2 if isinstance(row, str) else [_side(row, 0), _side(row, 1)]
         if width >= _SIDE_BY_SIDE:
             table.add_row(*sides)
@@ -248,8 +247,8 @@ def show_text(found: "Difference", width: int, full: bool) -> None:
         console.print(table, soft_wrap=False)
 
 
-def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] | str]":
-    """Aligned text by sentences; in place of a long equal stretch how many words it has, unless `full`."""
+def _aligned_lines(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] | str]":
+    """Yield aligned lines by sentences; unless `full`, a word count replaces a long equal stretch."""
     from semsearch.text.diff import count_words
 
     for equal, rows in groupby(_sentences(segments), lambda row: all(s.op == "equal" for s in row)):
@@ -267,7 +266,7 @@ def _rows(segments: "Sequence[Segment]", full: bool) -> "Iterator[list[Segment] 
 
 
 def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
-    """Segments, the equal ones cut at the ends of sentences, as the lines that they make."""
+    """Yield the lines that segments make; equal segments are cut at the ends of sentences."""
     from semsearch.text import sentences
     from semsearch.text.diff import Segment
 
@@ -295,7 +294,7 @@ def _sentences(segments: "Sequence[Segment]") -> "Iterator[list[Segment]]":
 
 
 def _shortened(row: "list[Segment]") -> "list[Segment]":
-    """A changed line without the middle of long equal stretches."""
+    """Return a changed line without the middle of long equal stretches."""
     from semsearch.text.diff import Segment, count_words
 
     def short(text: str) -> str:
@@ -311,7 +310,7 @@ def _shortened(row: "list[Segment]") -> "list[Segment]":
 
 
 def _side(row: "Sequence[Segment]", side: int) -> "Text":
-    """A line of one of the texts, what differs coloured."""
+    """Return a line of one of the texts, with differences coloured."""
     from rich.text import Text
 
     line = Text()
@@ -324,7 +323,7 @@ def _side(row: "Sequence[Segment]", side: int) -> "Text":
 
 
 def _inline(row: "Sequence[Segment]") -> "Text":
-    """A line of both texts in one: what differs coloured, or in marks where there is no colour."""
+    """Return one line for both texts, with differences coloured, or marked without colour."""
     from rich.text import Text
 
     line = Text()
@@ -348,6 +347,6 @@ def _inline(row: "Sequence[Segment]") -> "Text":
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """A text on one line, safe for a terminal, and the blank after it if it has one."""
+    """Return a text on one line, safe for a terminal, and the blank after it or nothing."""
     body = re.sub(r"\s+", " ", render.plain(text))
     return body.rstrip(), " " if body[-1:] == " " else ""

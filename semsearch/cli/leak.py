@@ -1,4 +1,4 @@
-"""`semsearch leak`."""
+"""`semsearch leak`: list test records that occur in training data."""
 
 import re
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from semsearch.types import Tier
 
 _SHOWN = 60
-"""Characters of a text shown to people."""
+"""Characters of a text shown in the table."""
 _READ = 256
 _ADVERBS: "dict[Tier, str]" = {"exact": "exactly", "lexical": "lexically", "semantic": "semantically"}
 _COLUMNS = ("test", "train", "tier", "similarity", "jaccard", "text")
-# What XML 1.0 cannot hold in any way (https://www.w3.org/TR/xml/#charsets), beyond what `render.plain` takes away.
+# Characters that XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets) and `render.plain` leaves.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class _Rate(click.ParamType[Fraction]):
-    """A share, exactly: 1%, 0.5%, 0.01. A bare 1 could mean either, so it is refused."""
+    """An exact share: 1%, 0.5%, 0.01. A bare 1 is ambiguous, so it is refused."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """The share as a fraction in [0, 1]."""
+        """Return the share as a fraction in [0, 1]."""
         match = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*(%?)\s*", str(value), re.ASCII)
         if match:
             rate = Fraction(match[1]) / (100 if match[2] else 1)
@@ -62,12 +62,12 @@ class _Rate(click.ParamType[Fraction]):
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
     metavar="TRAIN",
-    help="A file or folder that test records must not occur in; repeatable.",
+    help="Training data, a file or folder, that must not contain test records; repeatable.",
 )
 @options.text_field
 @options.id_field
 @click.option(
-    "--threshold", type=click.FloatRange(-1, 1), help="Least similarity of a near-copy. Default: 0.85."
+    "--threshold", type=click.FloatRange(-1, 1), help="Lowest similarity of a near-copy. Default: 0.85."
 )
 @options.model
 @options.dtype
@@ -75,17 +75,19 @@ class _Rate(click.ParamType[Fraction]):
     "--max-rate",
     type=_Rate(),
     metavar="RATE",
-    help="Exit with 1 where more of the test records than this occur in TRAIN: 1%, or 0.01.",
+    help="Exit with 1 if more than this share of the test records occur in TRAIN, such as 1% or 0.01.",
 )
 @click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the check of --max-rate as JUnit XML, for a CI server; overwrites FILE.",
+    help="Write the check of --max-rate as JUnit XML for a CI server, and overwrite FILE.",
 )
 @options.as_json
 @options.as_jsonl
-@click.option("--csv", "as_csv", is_flag=True, help="Print a table with a row a leaked test record.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print a CSV table with a row for each leaked test record."
+)
 def leak_(
     test: tuple[Path, ...],
     against: tuple[Path, ...],
@@ -103,19 +105,17 @@ def leak_(
     """List the records of TEST that occur in TRAIN, exactly or nearly.
 
     A record is a row of a CSV, TSV or JSONL file, or the whole of any other file. Every test record is compared with
-    every training record, without limit or sampling, and listed with the one that is most like it: exact if the two
-    texts are equal after cleaning, lexical if they share at least 0.8 of their word triples (Jaccard), and else
-    semantic: the model finds them alike. A test record that is only a part of a longer training record is not found.
+    every training record, and listed with the most similar one. A pair is exact if the texts are equal after cleaning,
+    lexical if they share at least 0.8 of their word triples (Jaccard), and else semantic. A test record that is only a
+    part of a longer training record is not found.
 
-    With --max-rate it is a check: the exit code is 1 where the rate is above it, or where one side has no records.
+    With --max-rate the exit code is 1 if the rate is higher, or if one side has no records.
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.errors import InvalidInput, SemsearchError
 
     if junit and max_rate is None:
-        raise InvalidInput(
-            "--junit reports a check, but there is none", "add --max-rate, such as --max-rate 1%"
-        )
+        raise InvalidInput("--junit needs --max-rate", "add --max-rate, such as --max-rate 1%")
     with read_dataset(
         test, against, text_field=text_field, id_field=id_field, model=model, dtype=dtype
     ) as data:
@@ -129,10 +129,10 @@ def leak_(
         elif as_csv:
             render.emit_csv(_COLUMNS, map(_cells, serialize.leak_rows(found, data)))
         else:
-            _show(found, data)
+            _show_leaks(found, data)
         render.tell_skipped(data.skipped)
         render.warn_oov(data.oov)
-        render.talk(_said(found))
+        render.talk(_summary(found))
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
         )
@@ -149,14 +149,14 @@ def leak_(
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A row as CSV has it."""
+    """Return the CSV cells of a row."""
     scores = (f"{row[name]:.6f}" for name in ("similarity", "jaccard"))
     names = (render.name(row[name]) for name in ("test", "train"))
     return (*names, row["tier"], *scores, render.plain(row["text"]))
 
 
-def _show(found: "Leaks", data: "Dataset") -> None:
-    """Leaked records for people."""
+def _show_leaks(found: "Leaks", data: "Dataset") -> None:
+    """Print leaked records as a table."""
     if not found.pairs:
         click.echo("no leaks")
         return
@@ -167,14 +167,14 @@ def _show(found: "Leaks", data: "Dataset") -> None:
             row["tier"],
             f"{row['similarity']:.4f}",
             f"{row['jaccard']:.4f}",
-            _short(row["text"]),
+            _one_line(row["text"]),
         )
         for row in serialize.leak_rows(found, data)
     )
     render.table(_COLUMNS, rows, right=(3, 4))
 
 
-def _short(text: str) -> str:
+def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
@@ -183,34 +183,34 @@ def _percent(share: Fraction | float) -> str:
     return f"{float(100 * share):.3g}%"
 
 
-def _said(found: "Leaks") -> str:
-    """The summary in a line."""
+def _summary(found: "Leaks") -> str:
+    """Return a summary in one line."""
     share = f"{len(found.pairs):,} of {render.plural(found.total, 'test record')} ({_percent(found.rate)})"
     tiers = ", ".join(f"{found.count(tier):,} {adverb}" for tier, adverb in _ADVERBS.items())
     return f"{share} occur in {render.plural(found.against, 'train record')}: {tiers}"
 
 
 def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction, above: bool) -> None:
-    """The check as one test case, as CI servers read it: records within the rate are no failures.
+    """Write the check as one JUnit test case, which fails only if the rate is above `max_rate`.
 
-    The form is that of https://github.com/testmoapp/junitxml: Jenkins and GitLab show a failure's message and text.
+    The form follows https://github.com/testmoapp/junitxml; Jenkins and GitLab show a failure's message and text.
     """
     from xml.etree import ElementTree
 
     from semsearch.errors import InvalidInput, SemsearchError
 
     if path.resolve() in {Path(source).resolve() for source in data.files}:
-        raise InvalidInput(f"{path} is one of the files that were read", "choose another name for --junit")
+        raise InvalidInput(f"{path} is one of the files to compare", "choose another name for --junit")
     suite = ElementTree.Element(
         "testsuite", name="semsearch leak", tests="1", failures=str(int(above)), errors="0", skipped="0"
     )
     name = f"at most {_percent(max_rate)} of the test records occur in train"
     case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
     listed = "\n".join(
-        f"{row['test']} is in {row['train']} ({row['tier']}, {row['similarity']:.4f}): {_short(row['text'])}"
+        f"{row['test']} is in {row['train']} ({row['tier']}, {row['similarity']:.4f}): {_one_line(row['text'])}"
         for row in serialize.leak_rows(found, data)
     )
-    details = ("failure", {"message": _said(found)}) if above else ("system-out", {})
+    details = ("failure", {"message": _summary(found)}) if above else ("system-out", {})
     part = ElementTree.SubElement(case, *details)
     part.text = _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", render.plain(listed))
     tree = ElementTree.ElementTree(suite)

@@ -1,4 +1,4 @@
-"""`semsearch apply` and `semsearch undo`."""
+"""`semsearch apply` and `semsearch undo`: carry out a plan, and take it back."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ _quarantine = click.option(
     "--quarantine",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where moved files are kept, on their file system. Default: quarantine/ in the index's folder.",
+    help="Folder for moved files, on their file system. Default: quarantine/ in the index's folder.",
 )
 
 
@@ -38,16 +38,16 @@ _quarantine = click.option(
 @click.option(
     "--hardlink",
     is_flag=True,
-    help="Move nothing: make each file that has the very bytes of its keeper a hard link to it, which frees space.",
+    help="Instead of moving files, replace each exact copy with a hard link to its keeper, which frees space.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For a plan about rows of one CSV, TSV or JSONL file: write that file without them. It stays as it is.",
+    help="Write the CSV, TSV or JSONL file of the plan without the removed rows; the file itself stays.",
 )
-@click.option("--force", is_flag=True, help="Let --output overwrite a file that is there.")
-@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--force", is_flag=True, help="Overwrite an existing --output file.")
+@click.option("--dry-run", is_flag=True, help="Check every step, but change nothing.")
 @options.wait
 @options.as_json
 def apply_(
@@ -61,13 +61,13 @@ def apply_(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Carry out PLAN, a file that `semsearch dedup --plan` wrote: move what it removes to the quarantine.
+    """Carry out PLAN, a file from `semsearch dedup --plan`: move near-duplicates to the quarantine.
 
-    Nothing is deleted: `semsearch undo` puts all of it back. A file moves only if it and its keeper still have the
-    digests of the plan, are sources of the index, and are reached through no symbolic link; what is refused stays,
-    with its reason, and the exit code is 1. Cut off at any point, the same command goes on where it was.
+    Nothing is deleted; `semsearch undo` moves all files back. A file moves only if it and its keeper are unchanged
+    sources of the index and are not reached through a symbolic link. Other files stay, with the reason, and the exit
+    code is 1. After an interruption, run the same command again.
 
-    What has been moved is in the index no more. To be rid of it for good, delete the run's folder in the quarantine.
+    Moved files leave the index. To delete them for good, delete the run's folder in the quarantine.
     """
     from semsearch.dedup.plan import Plan
     from semsearch.index import Index
@@ -78,7 +78,7 @@ def apply_(
             steps, quarantine=quarantine, hardlink=hardlink, output=output, force=force, dry_run=dry_run
         )
     done, already = ("linked", "linked before") if outcome.mode == "hardlink" else ("moved", "moved before")
-    _show(outcome, f"to be {done}" if dry_run else done, already, as_json)
+    _show_outcome(outcome, f"to be {done}" if dry_run else done, already, as_json)
     if output is not None and outcome.written is not None:
         render.talk(f"wrote {render.plural(outcome.written, 'row')} to {render.relative(output)}")
     elif output is None and outcome.rows:
@@ -87,12 +87,12 @@ def apply_(
         )
     if outcome.run and not dry_run:
         render.talk(f"take it back: semsearch undo {outcome.run}")
-    _end(outcome)
+    _exit_if_refused(outcome)
 
 
 @click.command(
     "undo",
-    short_help="Put back what `apply` took away.",
+    short_help="Undo an `apply`: move the quarantined files back.",
     epilog=options.closing(
         (
             "semsearch undo --list",
@@ -105,17 +105,17 @@ def apply_(
 @click.argument("run", default="", metavar="[RUN]")
 @options.index
 @_quarantine
-@click.option("--list", "only_list", is_flag=True, help="List the runs that can be undone, the latest last.")
+@click.option("--list", "only_list", is_flag=True, help="List the runs that can be undone, latest last.")
 @options.wait
 @options.as_json
 def undo_(
     run: str, folder: Path | None, quarantine: Path | None, only_list: bool, wait: float, as_json: bool
 ) -> None:
-    """Put back what RUN of `semsearch apply` took away; without RUN, the latest that is not undone.
+    """Undo RUN of `semsearch apply`, by default the latest run: move the quarantined files back.
 
-    Each file returns to its place with its permissions and its time; hard links become files of their own. Nothing is
-    overwritten: where something new is at a place, the file stays in the quarantine and the exit code is 1. Cut off at
-    any point, the same command goes on where it was.
+    Each file returns with its permissions and its time; hard links become separate files. Nothing is overwritten: if
+    a place is taken, the file stays in the quarantine and the exit code is 1. After an interruption, run the same
+    command again.
     """
     from semsearch.index import Index
 
@@ -131,14 +131,14 @@ def undo_(
         outcome = index.undo(run, quarantine=quarantine)
     if not outcome.run:
         render.talk("nothing to undo")
-    _show(outcome, "put back", "in place", as_json)
+    _show_outcome(outcome, "put back", "in place", as_json)
     if outcome.mode == "move" and outcome.done:
         render.talk("run `semsearch ingest` to search them again")
-    _end(outcome)
+    _exit_if_refused(outcome)
 
 
-def _show(outcome: "Outcome", done: str, already: str, as_json: bool) -> None:
-    """What became of each source, one a line, and the counts."""
+def _show_outcome(outcome: "Outcome", done: str, already: str, as_json: bool) -> None:
+    """Print the result for each source, and the counts."""
     if as_json:
         render.emit_json(serialize.outcome_json(outcome))
     else:
@@ -152,6 +152,6 @@ def _show(outcome: "Outcome", done: str, already: str, as_json: bool) -> None:
         render.talk(", ".join(parts))
 
 
-def _end(outcome: "Outcome") -> None:
+def _exit_if_refused(outcome: "Outcome") -> None:
     if outcome.refused:
         click.get_current_context().exit(1)

@@ -1,6 +1,6 @@
-"""The plan of a removal: what goes, what stays and why, as a value and as a file that a person can read and cut down.
+"""Plan a removal: list which documents go, which stay and why, in a file that a person can read and shorten.
 
-A plan is only a proposal. `quarantine` checks each of its steps against the files before it carries it out.
+A plan is only a proposal. `quarantine` checks each step against the files before it carries the step out.
 """
 
 import json
@@ -20,11 +20,12 @@ _NOTE = (
     "A plan of semsearch: each step takes away one near-duplicate and keeps the text it is like. Nothing is done yet. "
     "Delete the steps you do not want, then: semsearch apply PLAN (take back: semsearch undo)."
 )
+# The text of a plan identifies its run (see `run_of`), so another wording here or in `why` would begin a new run.
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPlace:
-    """Where a document is: its source, and its row in that, or 0 where it is the whole source."""
+    """The place of a document: its source, and its row there, or 0 for the whole source."""
 
     source: str
     row: int = 0
@@ -32,7 +33,7 @@ class DocumentPlace:
 
 @dataclass(frozen=True, slots=True)
 class SourceContent:
-    """What a source held when the plan was made: its SHA-256 in hex, and its size in bytes."""
+    """The content of a source when the plan was made: its SHA-256 in hex, and its size in bytes."""
 
     sha256: str
     size: int
@@ -40,7 +41,7 @@ class SourceContent:
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One document to remove, the one to keep in its stead, and how alike the two are (see `Member`)."""
+    """A document to remove, the document to keep instead, and the similarity of the two (see `Member`)."""
 
     remove: DocumentPlace
     keep: DocumentPlace
@@ -52,7 +53,7 @@ class PlanStep:
 
     @property
     def why(self) -> str:
-        """The reason, as a phrase such as "exact copy of a.md"."""
+        """The reason for the removal, such as "exact copy of a.md"."""
         if self.tier == "exact":
             return f"exact copy of {self.keeper}"
         if self.tier == "lexical":
@@ -62,11 +63,11 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps, the `sources` they touch, and how they were found: `threshold`, `linkage`, the `keep` rules in order.
+    """The steps of a removal, the `sources` they use, and the `threshold`, `linkage` and `keep` rules of the search.
 
-    Every keeper stays: it is removed by no step, neither itself nor with the source it is in. `left_out` names
-    duplicates that no step is about, since their source, or their keeper's, has no digest to check it by: it is no
-    file, or could be read in part only. InvalidInput where steps contradict this, each other, or `sources`.
+    No step removes a keeper, alone or with its source. `left_out` names duplicates that have no step, since their
+    source or their keeper's has no digest to check: it is not a file, or was read only in part. Raises `InvalidInput`
+    where steps contradict each other or `sources`.
     """
 
     made: datetime
@@ -82,15 +83,16 @@ class Plan:
         for step in self.steps:
             for place in (step.remove, step.keep):
                 if place.source not in self.sources:
-                    raise InvalidInput(f"{place.source!r} is in a step, but not among the sources")
+                    raise InvalidInput(f"{place.source!r} is in a step, but not in the sources")
             if step.remove in gone:
-                raise InvalidInput(f"{_show(step.remove)} is removed twice")
+                raise InvalidInput(f"{_place_text(step.remove)} is removed twice")
             gone.add(step.remove)
         for step in self.steps:
             if gone & {step.keep, DocumentPlace(step.keep.source)}:
                 hint = "keep another copy, or delete one of the two steps"
                 raise InvalidInput(
-                    f"{_show(step.keep)} is removed, and is kept in place of {_show(step.remove)}", hint
+                    f"{_place_text(step.keep)} is removed, and is kept in place of {_place_text(step.remove)}",
+                    hint,
                 )
             if step.remove.row and DocumentPlace(step.remove.source) in gone:
                 raise InvalidInput(f"{step.remove.source!r} is removed as a whole and by rows")
@@ -108,10 +110,10 @@ class Plan:
         keep: Sequence[str],
         tiers: Collection[Tier] = TIERS,
     ) -> "Plan":
-        """The plan that removes every member of `groups` that is of one of `tiers` and not protected.
+        """Return the plan that removes every unprotected member of `groups` that is of one of `tiers`.
 
-        `where(name)` is the source of a document and its row (0: all of the source); `contents` has the SHA-256
-        in hex ("" where there is none) and the size of each source.
+        `where(name)` returns the source of a document and its row (0 for the whole source). `contents` has the SHA-256
+        in hex ("" if there is none) and the size of each source.
         """
         steps: list[PlanStep] = []
         left_out: list[str] = []
@@ -131,7 +133,7 @@ class Plan:
         return cls(made, threshold, linkage, tuple(keep), sources, tuple(steps), tuple(left_out))
 
     def text(self) -> str:
-        """The plan as JSON."""
+        """Return the plan as JSON."""
         steps = [
             {
                 "remove": step.document,
@@ -162,11 +164,13 @@ class Plan:
 
     @classmethod
     def parse(cls, text: str | bytes) -> "Plan":
-        """The plan that `text` (UTF-8) is; InvalidInput, with the place, where it is not one to the letter."""
+        """Return the plan in `text` (UTF-8). Raises `InvalidInput`, with the place, for anything else."""
         top = take(load_json(text), "the plan", _PLAN)
         if top["version"] != VERSION:
-            hint = "make the plan anew: semsearch dedup --plan FILE"
-            raise InvalidInput(f"the plan has version {top['version']}; this semsearch knows {VERSION}", hint)
+            hint = "write a new plan: semsearch dedup --plan FILE"
+            raise InvalidInput(
+                f"the plan has version {top['version']}; this version of semsearch reads {VERSION}", hint
+            )
         sources = {}
         for key, value in top["sources"].items():
             at = f"sources, {key!r}"
@@ -192,7 +196,7 @@ class Plan:
         try:
             made = datetime.fromisoformat(top["made"])
         except ValueError:
-            raise InvalidInput(f"made: {top['made'][:40]!r} is no time") from None
+            raise InvalidInput(f"made: {top['made'][:40]!r} is not a time") from None
         return cls(
             made,
             _between(-1, top["threshold"], 1, "threshold"),
@@ -204,7 +208,7 @@ class Plan:
         )
 
     def save(self, path: Path) -> None:
-        """Write the plan to a file, which appears whole or not at all. SemsearchError where it cannot be written."""
+        """Write the plan to a file, which appears whole or not at all. Raises `SemsearchError` if that fails."""
         try:
             with replacing(path) as file:
                 file.write(self.text().encode())
@@ -214,16 +218,16 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> "Plan":
-        """The plan in a file. InvalidInput where it cannot be read or is no plan."""
+        """Return the plan in a file. Raises `InvalidInput` if it cannot be read or is not a plan."""
         try:
             return cls.parse(path.read_bytes())
         except OSError as error:
             raise InvalidInput(f"{path}: {error.strerror or error}") from error
         except InvalidInput as error:
-            raise InvalidInput(f"{path} is no plan: {error}", error.hint) from error
+            raise InvalidInput(f"{path} is not a plan: {error}", error.hint) from error
 
 
-def _show(place: DocumentPlace) -> str:
+def _place_text(place: DocumentPlace) -> str:
     return f"{place.source!r}, row {place.row}" if place.row else repr(place.source)
 
 
@@ -231,7 +235,7 @@ def _location(place: DocumentPlace) -> dict[str, str | int]:
     return {"source": place.source, "row": place.row} if place.row else {"source": place.source}
 
 
-# -- reading what may have been edited, or be something else altogether ------------------------------------------
+# -- reading a file that may have been edited, or be something else -----------------------------------------------
 
 _OLD_LINKAGES = {"connected": "single"}
 """The names of linkages in plans that an older version wrote."""
@@ -262,13 +266,13 @@ def _place(value: Any, at: str) -> DocumentPlace:
     row = isinstance(value, dict) and "row" in value
     members = take(value, at, {"source": str, "row": int} if row else {"source": str})
     if row and members["row"] < 1:
-        raise InvalidInput(f"{at}: rows count from 1")
+        raise InvalidInput(f"{at}: rows are numbered from 1")
     return DocumentPlace(source_of(members["source"], at), members.get("row", 0))
 
 
 def _count(value: int, at: str) -> int:
     if value < 0:
-        raise InvalidInput(f"{at}: a size below 0")
+        raise InvalidInput(f"{at}: the size is below 0")
     return value
 
 
@@ -282,5 +286,5 @@ def _between(least: float, value: float, most: float, at: str) -> float:
 
 def _strings(values: list[Any], at: str) -> tuple[str, ...]:
     if not all(isinstance(value, str) for value in values):
-        raise InvalidInput(f"{at}: not all of it is text")
+        raise InvalidInput(f"{at}: not all values are texts")
     return tuple(storable(value, at) for value in values)

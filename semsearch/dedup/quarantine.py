@@ -1,14 +1,14 @@
-"""Carrying out a plan, and undoing it: pure file work, which may be killed at any point and be run again.
+"""Carry out a plan, and undo it. Both can be killed at any point and be run again.
 
-A run moves files from their places to `QUARANTINE/RUN/files/`, below which they keep their names, each by one
-`rename` within a file system: a file is at its place or in the quarantine, and never in both or neither. What is
-about to be moved is on the disk in the run's manifest before the first file moves, and what has been moved is not
-written down but seen by looking. With hard links nothing is stored: the manifest remembers what a link takes away.
+A run moves files to `QUARANTINE/RUN/files/`, where they keep their names. Each file moves by one `rename` within a
+file system, so it is either at its place or in the quarantine. The run's manifest is on the disk before the first file
+moves. The files themselves show how far the run has come. With hard links nothing is moved; the manifest records the
+permissions and the time that a link loses.
 
-A file is checked by reading it all, then once more by its identity, size and time right before it is moved. Whoever
-changes it in between, and its time back, is not noticed; a moved file is still whole in the quarantine then, and for
-a hard link, which gives bytes up, the file is read once more at the last moment. Places are looked at before they
-are filled, not locked: nobody else should be writing to the same names meanwhile.
+A file is checked by its content, and again by its identity, size and time just before it moves. A change in between
+that also resets the time is not noticed, but the moved file is whole in the quarantine. A hard link gives up bytes, so
+its file is read again at the last moment. Places are checked before they are filled, but not locked: no other process
+should write to the same names meanwhile.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from semsearch.files import sync_folder
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A source that was left as it is, and why (a phrase such as "it has changed since the plan was made")."""
+    """A source that was left as it is, and the reason, such as "a.md has changed since the plan was made"."""
 
     source: str
     reason: str
@@ -38,9 +38,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `apply` or `undo` did to the sources of a run: now, or `already` before. `run` is empty if there is none.
+    """The result of `apply` or `undo`: the sources done now, those done `already` before, and those refused.
 
-    `rows` is the number of rows that a plan would remove; `written` that of rows written without them, or None.
+    `run` is empty if there is no run. `rows` is the number of rows that the plan removes, and `written` the number of
+    rows written without them, or None.
     """
 
     run: str
@@ -54,7 +55,7 @@ class Outcome:
 
 
 class _Refused(Exception):
-    """A step that must not be carried out."""
+    """Raised for a step that must not be carried out."""
 
 
 def apply(
@@ -68,12 +69,12 @@ def apply(
 ) -> Outcome:
     """Move the files that `plan` removes to a run in `quarantine`, or make them hard links to their keepers.
 
-    `base` is the folder that sources are relative to, `known` the sources that the index has. First every step is
-    checked, then the good ones are carried out; the others are refused, each with its reason. Applied again, a plan
-    goes on with its run. Steps about rows are only counted. The caller sees to it that one process at a time does this.
+    `base` is the folder that sources are relative to, and `known` has the sources of the index. Every step is checked
+    first. Then the valid steps are carried out, and the others are refused, each with its reason. A plan that is
+    applied again continues its run. Steps about rows are only counted. The caller must hold the index's write lock.
 
-    Raises `InvalidInput`, before anything is moved, where files are on another file system than the quarantine, and
-    `SemsearchError` where the manifest cannot be written.
+    Raises `InvalidInput`, before any file moves, if files are on another file system than the quarantine, and
+    `SemsearchError` if the manifest cannot be written.
     """
     mode: RemovalMode = "hardlink" if hardlink else "move"
     run = run_of(plan, mode, quarantine)
@@ -132,11 +133,11 @@ def apply(
 
 
 def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
-    """Put back what a run took away: the named one, or the latest. When all is back, the run is forgotten.
+    """Move the files of a run back: the named run, or the latest. When all files are back, the run is deleted.
 
-    Nothing is overwritten: what finds its place taken stays where it is and is refused, as is a hard link whose bytes
-    have been changed. Folders that have vanished are made again. A hard link becomes a file of its own, with the
-    permissions and the time it had. InvalidInput where there is no such run; without `run` that is no error.
+    Nothing is overwritten: a file whose place is taken stays in the quarantine and is refused, and so is a hard link
+    whose content has changed. Missing folders are created. A hard link becomes a separate file with its old permissions
+    and time. Raises `InvalidInput` if there is no run with this name; without a name that is not an error.
     """
     found = {one.name: one for one in runs(quarantine)}
     if run and run not in found:
@@ -163,10 +164,10 @@ def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
 def removed_rows(
     plan: Plan, base: Path, known: Collection[str]
 ) -> tuple[Path, frozenset[int], tuple[Refusal, ...]]:
-    """The one file that `plan` removes rows of, the numbers of these rows, and the rows that must stay.
+    """Return the file that `plan` removes rows from, the numbers of these rows, and the rows that must stay.
 
-    A row must stay where its file or its keeper's is not as it was. InvalidInput where the plan is about rows of
-    no file, or of several.
+    A row must stay if its file or its keeper's has changed. Raises `InvalidInput` unless the plan removes rows from
+    exactly one file.
     """
     look = _Files(plan, base, known)
     steps = [step for step in plan.steps if step.remove.row]
@@ -189,11 +190,11 @@ def removed_rows(
 # -- checking ------------------------------------------------------------------------------------------------
 
 _Entry = tuple[int, int, int, int, str]
-"""A name in a folder: the file's and the folder's device and number, and the name as no file system tells apart."""
+"""A directory entry: device and number of the file and of its folder, and the name without case differences."""
 
 
 class _Files:
-    """The sources of a plan as they are now, each read once."""
+    """The present state of a plan's sources, each read once."""
 
     def __init__(self, plan: Plan, base: Path, known: Collection[str]) -> None:
         self._contents = plan.sources
@@ -202,11 +203,11 @@ class _Files:
         self._seen: dict[str, os.stat_result | str] = {}
 
     def check(self, source: str) -> os.stat_result:
-        """The state of a source that is as the plan has it; refused otherwise."""
+        """Return the state of a source that is as in the plan; raise `_Refused` otherwise."""
         if source not in self._seen:
             try:
                 if source not in self._known:
-                    raise _Refused(f"{source} is no source of this index")
+                    raise _Refused(f"{source} is not a source of this index")
                 found = _plain_file(self._base, source)
                 _require_content(self._base / source, source, self._contents[source])
                 self._seen[source] = found
@@ -220,7 +221,7 @@ class _Files:
         return result
 
     def entries(self, sources: Iterable[str]) -> set[_Entry]:
-        """The directory entries of those of `sources` that are as the plan has them."""
+        """Return the directory entries of the sources that are as in the plan."""
         found = set()
         for source in sources:
             with suppress(OSError, _Refused):
@@ -228,12 +229,12 @@ class _Files:
         return found
 
     def removal(self, step: PlanStep, kept: Collection[_Entry], *, link: bool) -> RemovedFile:
-        """The removal of a step that can be carried out."""
+        """Return the manifest's entry for a step; raise `_Refused` if the step must not be carried out."""
         source, keeper = step.remove.source, step.keep.source
         goes, stays = self.check(source), self.check(keeper)
-        # two mounts of one folder, or `a` and `A` where these are the same
+        # two mounts of one folder, or `a` and `A` on a file system without case
         if _entry(self._base / source, goes) in kept:
-            raise _Refused(f"{source} is the last copy: a file to keep, under another name")
+            raise _Refused(f"{source} is another name of a file to keep, so it is the last copy")
         content = self._contents[source]
         if link:
             if content != self._contents[keeper]:
@@ -247,7 +248,7 @@ class _Files:
         )
 
     def require_unchanged(self, source: str) -> None:
-        """Refused where a source is not the same file as when it was checked, or was written to since."""
+        """Raise `_Refused` if a source is another file than when it was checked, or was written to since."""
         before, now = self.check(source), _plain_file(self._base, source)
         if any(getattr(before, name) != getattr(now, name) for name in _IDENTITY):
             raise _Refused(f"{source} has just changed")
@@ -257,7 +258,7 @@ _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
 def _plain_file(base: Path, source: str) -> os.stat_result:
-    """The state of a source's file; refused where there is none, or a symbolic link is on the way to it."""
+    """Return the state of a source's file; raise `_Refused` if it is missing or reached through a symbolic link."""
     path = base / source
     _require_direct(base, path)
     try:
@@ -270,7 +271,7 @@ def _plain_file(base: Path, source: str) -> os.stat_result:
 
 
 def _require_direct(base: Path, path: Path) -> None:
-    """Refused where `path` is, or leads through, a symbolic link, but for those on the way to `base` itself."""
+    """Raise `_Refused` if `path` leads through a symbolic link below `base`."""
     direct = Path(os.path.realpath(base)) / path.relative_to(base) if path.is_relative_to(base) else path
     if Path(os.path.realpath(path)) != direct:
         raise _Refused(f"{path} is reached through a symbolic link")
@@ -293,7 +294,7 @@ def _entry(path: Path, found: os.stat_result) -> _Entry:
 
 
 def _device(path: Path) -> int:
-    """The file system of the nearest folder above `path` that exists; in some, files do not have their folder's."""
+    """Return the device of the nearest folder above `path` that exists; a file's own device may differ."""
     return next(folder.stat().st_dev for folder in path.absolute().parents if os.path.exists(folder))  # noqa: PTH110
 
 
@@ -315,7 +316,7 @@ def _reason(error: Exception) -> str:
 
 
 def _carried_out(run: QuarantineRun, step: PlanStep, base: Path) -> bool:
-    """Whether a step has been carried out before; refused where a new file is at the place of one that was moved."""
+    """Return True if a step was carried out before; raise `_Refused` if a new file is at the place of a moved one."""
     source = step.remove.source
     place = base / source
     if run.mode == "hardlink":
@@ -328,7 +329,7 @@ def _carried_out(run: QuarantineRun, step: PlanStep, base: Path) -> bool:
 
 
 def _same(path: Path, other: Path) -> bool:
-    """Whether both names are there and of one file."""
+    """Return True if both names exist and are the same file."""
     try:
         return os.path.samestat(path.lstat(), other.lstat())
     except OSError:
@@ -337,7 +338,7 @@ def _same(path: Path, other: Path) -> bool:
 
 def _rename(path: Path, to: Path) -> None:
     if os.path.lexists(to):
-        raise _Refused(f"something else is at {to}: move that away; until then the file is {path}")
+        raise _Refused(f"{to} already exists: move it away; until then the file is {path}")
     to.parent.mkdir(parents=True, exist_ok=True)
     path.rename(to)
 
@@ -354,7 +355,7 @@ def _link(removal: RemovedFile, base: Path, run: QuarantineRun) -> None:
 
 
 def _put_back(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
-    """Move a file from the quarantine to its place; false where it is there."""
+    """Move a file from the quarantine to its place; return False if it is at its place."""
     place, held = base / removal.source, run.held(removal.source)
     if not os.path.lexists(held):
         if not os.path.lexists(place):
@@ -366,14 +367,14 @@ def _put_back(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
 
 
 def _unlink(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
-    """Make a hard link a file of its own; false where it is one."""
+    """Make a hard link a separate file; return False if it is one already."""
     place, keeper = base / removal.source, base / removal.keeper
     _require_direct(base, place)
     there = os.path.lexists(place)
     if there and not _same(place, keeper):
         found = place.lstat()
         if not stat.S_ISREG(found.st_mode):
-            raise _Refused(f"something else is at {place}: move that away")
+            raise _Refused(f"something other than a file is at {place}: move it away")
         if (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (removal.permissions, removal.mtime_ns):
             return False
     if not there and not keeper.exists():

@@ -98,7 +98,7 @@ class Duplicates:
         `order` has the positions of all documents by preference, as `keeper.preference` returns them; the default is
         the given order. `protected` has the positions of documents to mark as protected.
 
-        Raises `InvalidInput` for a threshold below that of the comparison or above 1, and for an unknown linkage.
+        Raises `InvalidInput` for a threshold below the threshold of the comparison or above 1, and for an unknown linkage.
         """
         if not compared.threshold <= threshold <= 1:
             raise InvalidInput(
