@@ -171,7 +171,7 @@ def test_real_model_answers_threads_like_one_thread(tmp_path: Path, corpus: Path
 # -- with a writer at work ------------------------------------------------------------------------------
 
 ROWS = 60
-VERSIONS = 12
+VERSIONS = 6
 
 
 def write_version(folder: Path, version: int) -> None:
@@ -240,7 +240,7 @@ def test_answers_are_of_one_state_while_a_writer_works(tmp_path: Path, where: st
             finally:
                 ended.set()
 
-        in_threads([write, *[lambda: check_versions(index, ended)] * 4])
+        in_threads([write, *[lambda: check_versions(index, ended)] * 3])
         assert index.check().sound
 
 
