@@ -65,7 +65,7 @@ def test_rules_let_pass_what_says_the_same(a: str, b: str) -> None:
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_evidence_is_finite_and_the_same_both_ways(a: str, b: str) -> None:
+def test_word_features_are_finite_and_symmetric(a: str, b: str) -> None:
     found = word_features(TextWords(a), TextWords(b))
     assert len(found) == len(FEATURES)
     assert np.isfinite(found).all()
@@ -83,8 +83,10 @@ def test_a_long_text_takes_no_more_than_its_length() -> None:
 
 
 def examples(count: int, seed: int = 0) -> tuple[list[LabelledPair], np.ndarray]:
-    """Pairs that differ in an article (duplicates), or in a negation, a number or who does it, and their cosines,
-    which know nothing of that."""
+    """Return labelled pairs and their cosines, which do not depend on the labels.
+
+    Duplicates differ in an article; other pairs in a negation, a number or who does it.
+    """
     rng = np.random.default_rng(seed)
     pairs = []
     for at in range(count):
@@ -173,12 +175,12 @@ def test_a_hostile_verifier_is_refused(trained: PairClassifier, name: str, value
 
 
 @pytest.mark.parametrize("saved", [{}, [], {"features": []}, {"roots": [[[]]]}])
-def test_anything_else_is_no_verifier(saved: object) -> None:
+def test_anything_else_is_not_a_classifier(saved: object) -> None:
     with pytest.raises(IndexDamaged, match="verifier"):
         PairClassifier.from_dict(saved)  # type: ignore[arg-type]
 
 
-def test_what_is_promised_of_a_verifier_holds_on_pairs_it_has_not_seen() -> None:
+def test_guarantee_of_the_classifier_holds_on_unseen_pairs() -> None:
     pairs, cosines = examples(900, seed=3)
     truth = np.array([pair.duplicate for pair in pairs])
     found = tune_classifier(pairs, cosines, truth, split_pairs(pairs, truth), Objective("precision", 0.9))
@@ -199,7 +201,7 @@ DOCUMENTS = {
 }
 
 
-def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_path: Path) -> None:
+def test_dedup_accepts_by_classifier_and_explains_rejections(tmp_path: Path) -> None:
     for name, text in DOCUMENTS.items():
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
     long = " ".join(f"word{at}" for at in range(90))  # of several passages: the window is 64 words
@@ -233,7 +235,7 @@ def test_dedup_takes_what_the_verifier_accepts_and_says_why_not_the_rest(tmp_pat
         assert_sound(index)
 
 
-def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
+def test_without_a_guarantee_nothing_is_saved(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pairs = [LabelledPair(f"w{i} x", f"w{i} y", duplicate=bool(rng.integers(2))) for i in range(400)]
     with create_index(tmp_path / ".semsearch") as index:
@@ -245,7 +247,7 @@ def test_where_nothing_can_be_promised_nothing_is_saved(tmp_path: Path) -> None:
         assert_sound(index)
 
 
-def test_a_recall_is_promised_too(tmp_path: Path) -> None:
+def test_a_recall_is_guaranteed_too(tmp_path: Path) -> None:
     pairs, _ = examples(300, seed=6)
     with create_index(tmp_path / ".semsearch") as index:
         tuning, _ = index.tune(PairSet("mine", tuple(pairs)), objective=Objective("recall", 0.9))
@@ -257,9 +259,7 @@ def test_a_recall_is_promised_too(tmp_path: Path) -> None:
 _SOLD = "bread milk paint glue soap salt rope tape wool nails cups forks lamps bolts pots rugs"
 
 
-def test_the_commands_promise_or_say_that_they_cannot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_guarantee_a_precision_or_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
 

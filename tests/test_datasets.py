@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_there(tmp_path: Path) -> No
         assert [skipped.path.removeprefix(path.as_posix()) for skipped in data.failed] == [":2", ":5"]
 
 
-def test_an_unknown_column_is_an_error_where_nothing_else_is_read(tmp_path: Path) -> None:
+def test_unknown_column_of_the_only_file_is_an_error(tmp_path: Path) -> None:
     good = tmp_path / "good.jsonl"
     good.write_text('{"words": "one two"}\n')
     bad = jsonl(tmp_path / "bad.jsonl", CAT)
@@ -210,7 +210,7 @@ def test_who_stays(tmp_path: Path) -> None:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    """A table with copies, near-copies, a quoted line end, Chinese, and a row that does not fit."""
+    """Write a table with copies, near-copies, a quoted line end, Chinese, and a row that does not fit."""
     path = tmp_path / "rows.csv"
     path.write_text(
         f'n,text\r\n1,{DOG}\r\n2,"{CAT}\nagain"\r\n3,借书证 丢了 怎么办\r\n4\r\n5,"{CAT}, again"\r\n6,{SEA}\r\n'

@@ -27,7 +27,7 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with an index of four notes: two copies, an edit, and another."""
+    """Make a working directory with an index of four notes: two copies, an edit, and another."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     (tmp_path / "notes").mkdir()
@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data set in a working directory without an index."""
+    """Make a working directory with a data set and without an index."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     path = tmp_path / "data.jsonl"

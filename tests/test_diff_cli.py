@@ -29,7 +29,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202e\x9b"
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory with an index of a few files, and one file that is not in it."""
+    """Make a working directory with an index of a few files, and one file that is not in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     Path("notes").mkdir()
@@ -54,7 +54,7 @@ def run(*args: str | Path, code: int = 0) -> Result:
 
 
 def on_terminal(columns: int, *args: str, **environment: str) -> str:
-    """What a terminal of that many columns is sent."""
+    """Return the output to a terminal of that many columns."""
     pty = pytest.importorskip("pty")
     import fcntl
     import struct
@@ -119,7 +119,7 @@ def test_json_holds_it_all(here: Path) -> None:
     assert "".join(segment["b"] for segment in found["segments"]).split() == TEST.split()
 
 
-def test_passages_that_are_many_are_told_each_and_left_out_at_some_point(here: Path) -> None:
+def test_many_passages_are_listed_up_to_a_limit(here: Path) -> None:
     lines = run("notes/long.md", "notes/live.md").stdout.splitlines()
     assert "cosine  passage of A  most like it in B" in lines
     assert any(line.startswith("… and ") and line.endswith("more (--full)") for line in lines)
@@ -231,5 +231,5 @@ def test_a_file_and_what_was_ingested_of_it_are_the_same(here: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "#", "#1", "a#b#c", "\0", "x" * 5_000, "notes/live.md/x", "*"])
 def test_a_name_that_is_none_is_an_error_of_ours(here: Path, name: str) -> None:
-    with pytest.raises(InvalidInput, match="no file"):
+    with pytest.raises(InvalidInput, match="does not exist"):
         compare_documents(name, "notes/live.md", TinyEmbedder, threshold=0.85)

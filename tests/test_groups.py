@@ -24,7 +24,7 @@ def groups_of(texts: list[int], similarities: Similarities, linkage: Linkage) ->
 
 
 def similarity_of(texts: list[int], similarities: Similarities) -> Callable[[int, int], float | None]:
-    """Of two documents by position: 1 for the same text, None where they are no pair."""
+    """Of two documents by position: 1 for the same text, None where they are not a pair."""
 
     def similarity(a: int, b: int) -> float | None:
         if texts[a] == texts[b]:
@@ -36,7 +36,7 @@ def similarity_of(texts: list[int], similarities: Similarities) -> Callable[[int
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[list[int], Similarities]:
-    """The text of each document, and the pairs of texts at or above a threshold."""
+    """Return the text of each document, and the pairs of texts at or above a threshold."""
     number = draw(st.integers(1, 8))
     texts = draw(
         st.permutations(list(range(number)) + draw(st.lists(st.integers(0, number - 1), max_size=8)))
@@ -91,7 +91,7 @@ def test_the_complete_rule(made: tuple[list[int], Similarities]) -> None:
         keeper, *others = free
         members = [keeper]
         near = [(-value, at) for at in others if (value := similarity(keeper, at)) is not None]
-        # Copies of a text have one place among the candidates, that of the first.
+        # Copies of a text have one place among the candidates, the place of the first.
         first_of = {texts[at]: at for at in reversed(range(len(texts)))}
         for _, at in sorted(near, key=lambda one: (one[0], first_of[texts[one[1]]])):
             if all(similarity(member, at) is not None for member in members):
@@ -105,7 +105,7 @@ def test_the_complete_rule(made: tuple[list[int], Similarities]) -> None:
 
 
 @given(documents())
-def test_the_connected_rule(made: tuple[list[int], Similarities]) -> None:
+def test_single_linkage_groups_chains(made: tuple[list[int], Similarities]) -> None:
     texts, similarities = made
     similarity = similarity_of(texts, similarities)
     component = {at: {at} for at in range(len(texts))}

@@ -27,8 +27,10 @@ def unit(rows: NDArray[np.float64]) -> Floats:
 def clustered(
     rng: np.random.Generator, n: int, d: int, *, clusters: int = 0, copies: int = 0, decay: float = 0.0
 ) -> Floats:
-    """Unit rows: noise about `clusters` centres at many distances, `copies` exact copies, and a spectrum that falls
-    off as that of real embeddings does where `decay` > 0."""
+    """Return unit rows: noise about `clusters` centres at many distances, and `copies` exact copies.
+
+    With `decay` > 0 the spectrum falls as the spectrum of real embeddings does.
+    """
     scale = np.arange(1, d + 1) ** -decay
     rows = rng.standard_normal((n, d)) * scale
     if clusters:
@@ -154,7 +156,7 @@ def test_memory_is_bounded() -> None:
     assert same(pairs, join(vectors, 0.95))
 
 
-def test_pairs_hardly_above_the_threshold_where_a_sketch_holds_all_of_a_row() -> None:
+def test_pairs_just_above_the_threshold_in_few_dimensions() -> None:
     rng = np.random.default_rng(9)
     vectors = unit(rng.standard_normal((4_100, 8)) @ rng.standard_normal((8, 64)))
     product = products(vectors)
@@ -182,7 +184,7 @@ def test_progress_ends_with_all_pairs() -> None:
     assert {total for _, total in seen} == {12_497_500}
 
 
-def test_progress_is_told_in_the_calling_thread_and_may_stop_the_join() -> None:
+def test_progress_in_the_calling_thread_may_stop_the_join() -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -219,7 +221,7 @@ def test_rows_must_be_float32() -> None:
         join(np.eye(3), 0.5)  # type: ignore[arg-type]
 
 
-def test_memory_too_small_for_one_tile_is_refused_with_what_is_enough() -> None:
+def test_memory_too_small_for_one_tile_names_the_least() -> None:
     vectors = clustered(np.random.default_rng(6), 100, 256)
     with pytest.raises(InvalidInput) as refused:
         join(vectors, 0.5, memory=10_000)
@@ -254,7 +256,7 @@ def test_two_sets_large_enough_for_sketches(n: int, m: int, memory: int) -> None
     assert seen[-1] == (n * m, n * m)
 
 
-def test_a_set_against_itself_holds_every_pair_both_ways_and_every_row_with_itself() -> None:
+def test_a_set_against_itself_has_each_pair_both_ways() -> None:
     vectors = clustered(np.random.default_rng(12), 300, 16, clusters=20)
     pairs, once = between(vectors, vectors, 0.8), join(vectors, 0.8)
     both = {*zip(once.left, once.right, strict=True), *zip(once.right, once.left, strict=True)}
@@ -267,7 +269,7 @@ def test_sets_of_other_widths_cannot_be_compared() -> None:
 
 
 def similarity_of(vectors: Floats, a: DocumentPassages, b: DocumentPassages) -> float:
-    """The definition, word for word."""
+    """Return the similarity by the definition, word for word."""
 
     def cosine(i: int, j: int) -> float:
         return (
@@ -347,7 +349,7 @@ def test_pairs_of_documents_equal_a_double_loop(
 
 @given(seed=st.integers(0, 2**32 - 1), memory=st.sampled_from([1, DEFAULT_MEMORY]))
 @settings(deadline=None)
-def test_the_similarity_of_given_documents_is_that_of_the_definition(seed: int, memory: int) -> None:
+def test_similarity_of_documents_equals_the_definition(seed: int, memory: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = clustered(rng, 20, 8, clusters=5)
     documents = some_documents(rng, 10, 1, 4)

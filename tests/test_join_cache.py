@@ -24,7 +24,7 @@ def unit(rows: NDArray[np.float64]) -> Floats:
 
 
 def some(seed: int, n: int, d: int = 8) -> Floats:
-    """Unit rows in a few clusters."""
+    """Return unit rows in a few clusters."""
     rng = np.random.default_rng(seed)
     return unit(rng.standard_normal((5, d))[rng.integers(5, size=n)] + 0.3 * rng.standard_normal((n, d)))
 
@@ -35,7 +35,7 @@ def same(a: Pairs, b: Pairs) -> bool:
 
 
 def compared(vectors: Floats, threshold: float, path: Path) -> int:
-    """How many pairs a run compares. That its result is right is seen to here too."""
+    """Return the number of pairs that a run compares, and check that its result is right."""
     totals = {0}
     pairs = saved_join(vectors, threshold, path, progress=lambda _, total: totals.add(total))
     assert same(pairs, join(vectors, threshold))

@@ -1,4 +1,4 @@
-"""Who stays is decided by the rules in order, then by position, and never against what is protected."""
+"""The keeper is chosen by the rules in order, then by position, and protected documents come first."""
 
 import fnmatch
 

@@ -22,7 +22,7 @@ TRAIN = ["A man is playing the flute.", "Bread is baked in the morning.", "å°çŒ
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory with a test set and a training set: of four, one is there exactly and one nearly."""
+    """Make a working directory with a test set and a training set: of four, one is there exactly and one nearly."""
     monkeypatch.chdir(tmp_path)
     write("test.jsonl", *TEST)
     write("train.jsonl", *TRAIN)

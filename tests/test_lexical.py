@@ -54,9 +54,7 @@ def test_the_join_equals_brute_force_at_every_tie(
 
 
 @pytest.mark.parametrize("products", [1, 50, 2**22])
-def test_the_join_is_the_same_however_little_is_looked_at_in_one_go(
-    products: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_size_does_not_change_the_lexical_join(products: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexical, "_PRODUCTS", products)
     rng = np.random.default_rng(5)
     bases = [rng.permutation(400)[: rng.integers(1, 60)] for _ in range(8)]
@@ -98,7 +96,7 @@ def test_one_word_changed_takes_three_triples_with_it() -> None:
     assert jaccard(shingles(text), shingles("nothing of it at all")) == 0
 
 
-def test_case_punctuation_and_line_ends_do_not_count_and_the_order_of_words_does() -> None:
+def test_shingles_ignore_case_and_marks_but_not_order() -> None:
     plain = shingles("a whacks b with a stick")
     assert np.array_equal(plain, shingles("“A” whacks B,\nwith -- a STICK!"))
     assert jaccard(plain, shingles("b whacks a with a stick")) == 1 / 7

@@ -117,7 +117,7 @@ def test_every_plan_comes_back(keys: list[str], scores: list[float], tiers: list
 
 
 def edited(change: Callable[[dict[str, Any]], object]) -> str:
-    """The plan's text after a change to its JSON."""
+    """Return the plan's text after a change to its JSON."""
     value = json.loads(PLAN.text())
     change(value)
     return json.dumps(value)
@@ -157,7 +157,10 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p["steps"][1].update(tier="same"), "step 2, tier"),
         (lambda p: p["steps"][1]["from"].update(row=0), "step 2, from: rows are numbered from 1"),
         (lambda p: p["steps"][1]["from"].update(row=1.0), "'row' is not a whole number"),
-        (lambda p: p["steps"][0]["from"].update(source="other.md"), "'other.md' is in a step, but not among"),
+        (
+            lambda p: p["steps"][0]["from"].update(source="other.md"),
+            "'other.md' is in a step, but not in the sources",
+        ),
         (lambda p: p["steps"][0]["kept_in"].update(source="b.md"), "'b.md' is removed, and is kept"),
         (
             lambda p: p["steps"][0]["kept_in"].update(source="/out/y.md"),

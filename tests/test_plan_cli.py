@@ -27,7 +27,7 @@ def run(*args: str | Path, code: int = 0) -> Result:
 
 
 def write_plan(*groups: Group) -> None:
-    """A plan.json for groups of the index here; rows are named `source#number`."""
+    """Write a plan.json for groups of the index here; rows are named `source#number`."""
 
     def where(name: str) -> tuple[str, int]:
         source, _, row = name.partition("#")
@@ -47,7 +47,7 @@ def copies(keeper: str, *names: str) -> Group:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: files, rows and an index over them."""
+    """Make a working directory with files, rows and an index of them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     for name, text in FILES.items():
@@ -90,7 +90,7 @@ def test_apply_and_undo(here: Path) -> None:
     assert "no run" in run("undo", listed["run"], code=2).stderr
 
 
-def test_sources_are_forgotten_even_if_the_run_was_cut_off_before(here: Path) -> None:
+def test_sources_are_forgotten_after_an_interrupted_run(here: Path) -> None:
     from semsearch.dedup import quarantine
 
     with Index.open() as index:  # as if killed right after the moves

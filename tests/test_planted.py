@@ -162,7 +162,7 @@ CASES = {
 
 
 def long_texts(sample_corpus: Path) -> dict[str, str]:
-    """What the braces in the cases stand for: texts of several passages each."""
+    """Return the texts of several passages that the braces in the cases stand for."""
     notes = {name: (sample_corpus / "notes" / f"{name}.md").read_text() for name in LONG}
     whole, one, other = notes.values()
     paragraphs = whole.split("\n\n")

@@ -41,7 +41,7 @@ def content(path: Path) -> SourceContent:
 
 
 def state(path: Path) -> State:
-    """What must come back: bytes, permissions, time."""
+    """Return the state that must come back: bytes, permissions, time."""
     return sha256(path), stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime_ns
 
 
@@ -53,7 +53,7 @@ def snapshot(folder: Path) -> dict[str, State]:
 
 
 def plan_of(base: Path, *pairs: tuple[str, str]) -> Plan:
-    """The plan that removes the first of each pair and keeps the second. Places are `source` or `source#row`."""
+    """Return the plan that removes the first of each pair and keeps the second. Places are `source` or `source#row`."""
 
     def place(name: str) -> DocumentPlace:
         source, _, row = name.partition("#")
@@ -67,7 +67,7 @@ def plan_of(base: Path, *pairs: tuple[str, str]) -> Plan:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A folder with a.md and its copies d/b.md and d/deep/c.md, and near.md, which is only like it."""
+    """Make a folder with a.md and its copies d/b.md and d/deep/c.md, and near.md, which is only like it."""
     folder = tmp_path / "base"
     (folder / "d/deep").mkdir(parents=True)
     for number, name in enumerate(["a.md", "d/b.md", "d/deep/c.md", "near.md"], 1):
@@ -389,7 +389,7 @@ def test_a_taken_place_is_not_overwritten(base: Path, what: str) -> None:
 
 
 def plan_of_kept(base: Path, outcome: Outcome) -> Plan:
-    """The plan of `ALL` as it was before it was carried out."""
+    """Return the plan of `ALL` as it was before it was carried out."""
     held = base / ".q" / outcome.run / "files"
     contents = {name: content(held / name) for name in outcome.done} | {"a.md": content(base / "a.md")}
     plan = plan_of(held, *((goes, goes) for goes in ()))
@@ -603,7 +603,7 @@ class Killable:
         )
 
     def order(self, base: Path, do: str, *, hardlink: bool = False, **more: Any) -> dict[str, Any] | None:
-        """What it said in the end; None where it was killed."""
+        """Return the last output; None if it was killed."""
         assert self.process.stdin is not None and self.process.stdout is not None
         order = {"base": str(base), "plan": f"{base}.json", "do": do, "hardlink": hardlink, **more}
         print(json.dumps(order), file=self.process.stdin, flush=True)
@@ -774,7 +774,7 @@ def test_a_full_disk_moves_nothing_and_leaves_nothing(tmp_path: Path, killable: 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that other users can see into."""
+    """Make a temporary folder that other users can see into."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         folder.chmod(0o755)

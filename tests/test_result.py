@@ -85,7 +85,7 @@ def collections(draw: st.DrawFn) -> Collection:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     centres = rng.integers(3, size=number)
     vectors = rng.choice([-0.25, 0.25], size=(3, 16))[centres]
-    flips = rng.integers(17, size=(number, 3))  # 16 is none
+    flips = rng.integers(17, size=(number, 3))  # 16 flips no sign
     for row, flipped in zip(vectors, flips, strict=True):
         row[flipped[flipped < 16]] *= -1
     contents = []
@@ -197,7 +197,7 @@ def test_rethreshold_equals_a_fresh_run(
 
 
 @given(collections(), thresholds, st.sampled_from(LINKAGES), st.data())
-def test_the_order_of_the_input_is_of_no_matter_where_names_decide(
+def test_input_order_does_not_matter_if_names_decide(
     made: Collection, threshold: float, linkage: Linkage, data: st.DataObject
 ) -> None:
     documents = data.draw(st.permutations(range(len(made.names))))

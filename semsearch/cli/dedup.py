@@ -242,14 +242,10 @@ def _threshold_origin(index: "Index", request: "DedupRequest") -> str:
     """Return a phrase that says where the threshold comes from."""
     saved = index.threshold
     if request.min_precision is not None:
-        classifier = index.classifier
-        if (
-            classifier
-            and classifier["guarantee"]
-            and classifier["guarantee"]["least"] >= request.min_precision
-        ):
-            guarantee = guarantee_text(classifier["guarantee"])
-            return f"and a probability of {classifier['probability']:g}: {guarantee}, guaranteed on {classifier['pairs']}"
+        rule = index.classifier
+        if rule and rule["guarantee"] and rule["guarantee"]["least"] >= request.min_precision:
+            guarantee = guarantee_text(rule["guarantee"])
+            return f"and a probability of {rule['probability']:g}: {guarantee}, guaranteed on {rule['pairs']}"
         if saved and saved["guarantee"]:
             return f"{guarantee_text(saved['guarantee'])}, guaranteed on {saved['pairs']}"
     if request.threshold is not None:
