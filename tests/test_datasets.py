@@ -21,6 +21,7 @@ from semsearch.dedup.leak import Leaks
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest import reading
 from semsearch.readers import RowFields
+from semsearch.requests import DedupOptions, DedupRequest
 from semsearch.text import clean
 
 CAT, DOG, SEA = "the cat sat on the mat", "a dog ran over the hill", "waves break on the dark shore"
@@ -379,3 +380,21 @@ def test_sentences_that_sts_b_has_in_test_and_in_train(tmp_path: Path, shared_da
     best = products.max(axis=1)
     assert not np.any(np.abs(best - 0.9) < 1e-6)
     assert set(found.positions.tolist()) == set(np.flatnonzero(best >= 0.9).tolist()) | expected
+
+
+@pytest.mark.parametrize("option", [{"level": "passage"}, {"from_run": True}, {"min_precision": 0.9}])
+def test_options_that_need_an_index_are_refused(tmp_path: Path, option: DedupOptions) -> None:
+    with (
+        dataset(jsonl(tmp_path / "a.jsonl", CAT, CAT)) as data,
+        pytest.raises(InvalidInput, match="need an index"),
+    ):
+        data.duplicates(**option)
+
+
+def test_a_request_and_its_fields_give_the_same_groups(tmp_path: Path) -> None:
+    with dataset(jsonl(tmp_path / "a.jsonl", CAT, CAT, "another text")) as data:
+        found = data.find_duplicates(DedupRequest(0.9, keep=("longest",)))
+        assert found.groups == data.duplicates(0.9, keep=("longest",)).groups
+        assert repr(found) == (
+            "Duplicates(groups=1, duplicates=1, total=3, threshold=0.9, level='document', linkage='keeper')"
+        )

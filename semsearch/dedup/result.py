@@ -79,8 +79,8 @@ class Duplicates:
 
     def __repr__(self) -> str:
         return (
-            f"<Duplicates: {len(self.groups):,} groups with {self.exact + self.near:,} duplicates"
-            f" among {self.total:,} {self.level}s at {self.threshold:g}>"
+            f"Duplicates(groups={len(self.groups)}, duplicates={self.exact + self.near}, total={self.total},"
+            f" threshold={self.threshold:g}, level={self.level!r}, linkage={self.linkage!r})"
         )
 
     @classmethod
@@ -98,7 +98,7 @@ class Duplicates:
         `order` has the positions of all documents by preference, as `keeper.preference` returns them; the default is
         the given order. `protected` has the positions of documents to mark as protected.
 
-        Raises `InvalidInput` for a threshold below the threshold of the comparison or above 1, and for an unknown linkage.
+        Raises `InvalidInput` for a threshold below the one of the comparison or above 1, and for an unknown linkage.
         """
         if not compared.threshold <= threshold <= 1:
             raise InvalidInput(
