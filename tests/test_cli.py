@@ -134,7 +134,7 @@ def test_a_missing_path_makes_nothing(here: Path) -> None:
 
 def test_an_empty_folder_is_fine(here: Path) -> None:
     (here / "empty").mkdir()
-    assert "0 added" in run("ingest", "empty").stderr
+    assert "nothing to do" in run("ingest", "empty").stderr
     assert "no hits" in run("query", "anything").stdout
     assert "no duplicates" in run("dedup").stdout
 

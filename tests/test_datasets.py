@@ -19,7 +19,7 @@ from semsearch.dedup import dataset_reader
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.leak import Leaks
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.ingest import reading
+from semsearch.ingest import inputs
 from semsearch.readers import RowFields
 from semsearch.requests import DedupOptions, DedupRequest
 from semsearch.text import clean
@@ -129,7 +129,7 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_read_only_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "DEFAULT_MAX_BYTES", 100)
+    monkeypatch.setattr(inputs, "DEFAULT_MAX_BYTES", 100)
     (tmp_path / "folder").mkdir()
     large = jsonl(tmp_path / "folder" / "large.jsonl", *[CAT] * 10)
     jsonl(tmp_path / "folder" / "small.jsonl", CAT)

@@ -17,9 +17,12 @@ from tiny_embedder import TinyEmbedder, create_index
 from semsearch.dedup.comparison import Comparison, compare_documents
 from semsearch.dedup.in_files import Dataset
 from semsearch.embedding import Embedder
+from semsearch.errors import UnreadableSource
 from semsearch.index import Index
 from semsearch.ingest.chunk import PROSE_SUFFIXES
-from semsearch.types import Group
+from semsearch.ingest.inputs import skipping
+from semsearch.readers import read
+from semsearch.types import Group, Skipped
 
 HEAD = "\n\n---\ntitle: Tools\n{0}\n# a comment\n{0}\n---\n".format(
     "note: " + " ".join(f"item{at}" for at in range(36))
@@ -177,3 +180,22 @@ def test_similarity_by_the_real_model_is_the_same(corpus: Corpus, tmp_path: Path
         index.ingest(files)
         (group,) = index.duplicates(0.5).groups
         assert group.lowest == pytest.approx(expected, abs=1e-6)
+
+
+def test_file_without_text_is_an_error_to_compare(tmp_path: Path) -> None:
+    """A file of two byte order marks is text, of which cleaning leaves nothing."""
+    blank, other = tmp_path / "blank.txt", tmp_path / "other.txt"
+    blank.write_text("\ufeff\ufeff", encoding="utf-8")
+    other.write_text("some words")
+    with pytest.raises(UnreadableSource, match="no text"):
+        diff((blank, other), TinyEmbedder())
+    with Dataset.read([blank, other], embedder=TinyEmbedder()) as data:
+        assert list(data.names) == [name_of(other)]
+        assert data.skipped == (Skipped(name_of(blank), "no text"),)
+
+
+def test_unreadable_file_is_named_once(tmp_path: Path) -> None:
+    skipped: list[Skipped] = []
+    with skipping(tmp_path / "gone.txt", skipped, alone=True):
+        list(read(tmp_path / "gone.txt", "gone.txt"))
+    assert skipped == [Skipped(str(tmp_path / "gone.txt"), "no such file or directory", failed=True)]

@@ -13,7 +13,7 @@ from semsearch.dedup.document_join import DocumentPassages
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import SemsearchError
 from semsearch.ingest.chunk import chunk
-from semsearch.ingest.reading import file_sha256, skipping
+from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.readers import Found, RowFields, read
 from semsearch.types import Document, Skipped
 

@@ -23,7 +23,7 @@ from semsearch.dedup.leak import Leaks, find_leaks
 from semsearch.dedup.result import Duplicates
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.ingest.reading import file_sha256, walk_named
+from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import chunk
-from semsearch.ingest.reading import walk_named
+from semsearch.ingest.inputs import walk_named
 from semsearch.readers import read
 from semsearch.storage.library import Library, PassageRecord, StoredPassage
 from semsearch.types import Document, Skipped, Unit, place

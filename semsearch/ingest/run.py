@@ -17,7 +17,7 @@ import numpy as np
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import ModelError
 from semsearch.ingest.chunk import chunk
-from semsearch.ingest.reading import skipping
+from semsearch.ingest.inputs import skipping
 from semsearch.ingest.report import HIGH_OOV_RATE, Change, IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from semsearch.ingest.reading import file_sha256, skipping
+from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.ingest.report import IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT, is_below, source_key
 from semsearch.readers import Found, RowFields, walk
