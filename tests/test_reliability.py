@@ -120,9 +120,16 @@ def ingest_killed(folder: Path, at: Any, wanted: str, times: int, delay: float) 
 
     ingest._BATCH_PASSAGES = 20
     sync._BATCH = 15
+    connect = sqlite3.connect
+
+    def traced(database: str, **options: Any) -> sqlite3.Connection:
+        connection = connect(database, **options)
+        if database != ":memory:":
+            connection.set_trace_callback(statement)
+        return connection
+
+    sqlite3.connect = traced  # type: ignore[assignment]
     with open_index(folder / FOLDER, Marking(note)) as index:
-        with index._library._writing() as db:
-            db.set_trace_callback(statement)
         note("read")
         index.ingest([folder / "docs"])
 
