@@ -1,4 +1,4 @@
-"""`semsearch label`: ask a person which pairs of their own texts are duplicates."""
+"""`semsearch label`: ask a person which pairs of texts are duplicates."""
 
 import sys
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Store the labels that a person gives to pairs of their own texts in a CSV file that survives a kill.
+"""Store the labels that a person gives to text pairs in a CSV file that survives a kill.
 
 A row holds a pair: its texts, the `label` (1 for a duplicate, 0 for none, `skip`), the `cosine` that the `model` gives,
 the `band` of cosines it was drawn from, the number of pairs in that band (`band_pairs`), the names of the two

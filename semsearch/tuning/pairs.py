@@ -1,4 +1,4 @@
-"""Labelled pairs of texts: SICK, the STS benchmark, the project's own sample, or a user's file."""
+"""Load labelled pairs of texts: SICK, the STS benchmark, the project's sample, or a user's file."""
 
 import io
 import math
@@ -47,11 +47,10 @@ _SCORE_RULE = re.compile(r"(?:relatedness|score)\s*(>=|>)\s*(-?\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class PairColumns:
-    """The columns of a user's file, where its names are not the usual ones; None means: recognise it.
+    """The columns of a user's file. None means that the column is recognised by its name.
 
-    Once the label or the score is named, the other is read only if it is named too, so that a column that
-    merely happens to be called "label" can be left out. Naming any column turns off what is done for SICK and
-    for STS-B's three columns.
+    If the label or the score is named, the other is read only if it is named too. So a column that happens to be called
+    "label" can be left out. Naming any column turns off the handling of SICK and of STS-B's three columns.
     """
 
     text_a: str | None = None
@@ -61,12 +60,12 @@ class PairColumns:
 
 
 RECOGNISE = PairColumns()
-"""No column is named: all are told by the names in the file."""
+"""No column is named; all are recognised by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairSet:
-    """Labelled pairs in the order of their file, and the rows left out (their `path` is "file:LINE")."""
+    """Labelled pairs in the order of their file, and the rows left out (with "file:LINE" as their `path`)."""
 
     name: str
     pairs: tuple[LabelledPair, ...]
@@ -74,10 +73,10 @@ class PairSet:
 
     @property
     def default_rule(self) -> str:
-        """What counts as a duplicate unless the user says: `paraphrase`, or `score>=4` on a 0-5 scale.
+        """The default rule for duplicates: `paraphrase`, or `score>=4` on a 0-5 scale.
 
-        Four of five means that the texts say the same but for unimportant details (the STS guidelines). On
-        another scale any cut would be our invention: InvalidInput, and the user has to say.
+        In the STS guidelines, four of five means that the texts differ only in unimportant details. On another scale
+        any cut would be a guess, so this raises `InvalidInput` and the user has to give a rule.
         """
         if all(pair.duplicate is not None for pair in self.pairs):
             return "paraphrase"
@@ -85,23 +84,24 @@ class PairSet:
         if len(scores) == len(self.pairs) and min(scores) >= 0 and 4 < max(scores) <= 5:
             return "score>=4"
         raise InvalidInput(
-            f"{self.name}: which pairs count as duplicates? {_offer(self.pairs)}",
-            hint="say it with --positive, for example --positive 'score>=0.8'",
+            f"{self.name}: which pairs count as duplicates? {_available(self.pairs)}",
+            hint="give a rule with --positive, for example --positive 'score>=0.8'",
         )
 
 
 def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
-    """The pairs of `sick`, `sts-b` (its test part), `sts-b:train|dev|test`, `sample`, or of a file.
+    """Load the pairs of `sick`, `sts-b` (its test part), `sts-b:train|dev|test`, `sample`, or a file.
 
-    A file is JSON lines (.jsonl, .ndjson) or a table with a header: tab-separated if its name ends in .tsv,
-    or if its first line has a tab and its name does not end in .csv; comma-separated otherwise. SICK is
-    known by its columns, and so are the labels of `semsearch label`, whose pairs get the weights of their bands; three
-    columns without a header, the third a number, are read as STS-B's. A column `weight` is read as such. A row
-    with a column missing, an empty text, a label other than 0/1, true/false, yes/no, or a score that is no
-    number is skipped and reported; the rest goes on.
+    A file is JSON Lines (.jsonl, .ndjson) or a table with a header. A table is tab-separated if its name ends in .tsv,
+    or if its first line has a tab and its name does not end in .csv; otherwise it is comma-separated. SICK is
+    recognised by its columns. So is the file of `semsearch label`; its pairs get the weights of their bands. Three
+    columns without a header, the third a number, are read as STS-B's. A column `weight` holds the weights.
 
-    Raises InvalidInput if the file is missing or not text, if its columns are missing or cannot be told, or
-    if no pair is left.
+    A row is skipped and reported if a column is missing, a text is empty, the label is not 0/1, true/false or yes/no,
+    or the score is not a number.
+
+    Raises `InvalidInput` if the file is missing or not text, if its columns cannot be recognised, or if no pair is
+    left.
     """
     path = _find(spec)
     header, rows = _read(path, recognise=columns == RECOGNISE)
@@ -110,13 +110,13 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
     for line, row in rows:
         try:
             if isinstance(row, Mapping) and layout.label and row.get(layout.label) == SKIP:
-                skipped.append(Skipped(f"{path}:{line}", "skipped by whoever labelled"))
+                skipped.append(Skipped(f"{path}:{line}", "skipped while labelling"))
                 continue
             pairs.append(layout.pair(row))
             bands.append(row.get("band") if isinstance(row, Mapping) else None)
         except ValueError as error:
             skipped.append(Skipped(f"{path}:{line}", str(error), failed=True))
-    if layout.banded:  # `weight` is the number of pairs in the band: see `labels`
+    if layout.banded:  # `weight` is the number of pairs in the band; see `labels`
         drawn = Counter(bands)
         pairs = [
             replace(pair, weight=pair.weight / drawn[band]) for pair, band in zip(pairs, bands, strict=True)
@@ -128,37 +128,39 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
 
 
 def positives(pairs: Sequence[LabelledPair], rule: str) -> NDArray[np.bool_]:
-    """Which pairs count as duplicates, shape (pairs,), by the rule that `--positive` names.
+    """Return the mask of the duplicates, bool [pairs], by a rule in the syntax of `--positive`.
 
-    `paraphrase` takes the label; `score>=4` or `score>4` (`relatedness` means the same) cuts the graded
-    score. Raises InvalidInput for any other rule, and if some pair lacks the judgement that the rule needs.
+    `paraphrase` takes the label; `score>=4` or `score>4` (`relatedness` means the same) cuts the score. Raises
+    `InvalidInput` for any other rule, and if a pair lacks the label or score that the rule needs.
     """
     match = _SCORE_RULE.fullmatch(rule.strip())
     if not match and rule.strip() != "paraphrase":
         raise InvalidInput(
             f"unknown rule {rule!r}: use paraphrase, or score>=NUMBER or relatedness>=NUMBER (or > for >=)",
-            hint=_offer(pairs),
+            hint=_available(pairs),
         )
-    judgements = list(map(attrgetter("score" if match else "duplicate"), pairs))
-    if missing := judgements.count(None):
+    values = list(map(attrgetter("score" if match else "duplicate"), pairs))
+    if missing := values.count(None):
         what = "score" if match else "duplicate label"
-        raise InvalidInput(f"{rule}: {missing:,} of {len(pairs):,} pairs have no {what}", hint=_offer(pairs))
+        raise InvalidInput(
+            f"{rule}: {missing:,} of {len(pairs):,} pairs have no {what}", hint=_available(pairs)
+        )
     if not match:
-        return np.array(judgements, bool)
-    scores, cut = np.array(judgements, float), float(match[2])
+        return np.array(values, bool)
+    scores, cut = np.array(values, float), float(match[2])
     return scores >= cut if match[1] == ">=" else scores > cut
 
 
-def _offer(pairs: Sequence[LabelledPair]) -> str:
-    """What these pairs can be judged by, in words."""
+def _available(pairs: Sequence[LabelledPair]) -> str:
+    """Return in words which labels and scores these pairs have."""
     labels = sum(pair.duplicate is not None for pair in pairs)
     scores = [pair.score for pair in pairs if pair.score is not None]
-    offers = []
+    found = []
     if labels:
-        offers.append(f"{labels:,} duplicate labels (paraphrase)")
+        found.append(f"{labels:,} duplicate labels (paraphrase)")
     if scores:
-        offers.append(f"{len(scores):,} scores from {min(scores):g} to {max(scores):g} (score>=NUMBER)")
-    return f"the {len(pairs):,} pairs have {' and '.join(offers) or 'neither labels nor scores'}"
+        found.append(f"{len(scores):,} scores from {min(scores):g} to {max(scores):g} (score>=NUMBER)")
+    return f"the {len(pairs):,} pairs have {' and '.join(found) or 'neither labels nor scores'}"
 
 
 def _columns(header: Sequence[str]) -> str:
@@ -181,13 +183,13 @@ def _find(spec: str) -> Path:
 
 
 _Row = Mapping[str, object] | str
-"""A row by its column names, or why it could not be read."""
+"""A row by its column names, or the reason why it could not be read."""
 _Rows = list[tuple[int, _Row]]
-"""Rows with the line of the file that each starts on, from 1."""
+"""Rows, each with the line of the file that it starts on, from 1."""
 
 
 def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
-    """The column names and the rows of a file, blank lines left out."""
+    """Return the column names and the rows of a file, without blank lines."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -252,13 +254,13 @@ def _dialect(text: str, suffix: str) -> Dialect:
 
 
 def _both_entail(row: Mapping[str, object]) -> bool:
-    """SICK's paraphrases: each sentence follows from the other."""
+    """Return whether each sentence entails the other; these pairs are SICK's paraphrases."""
     return row["entailment_AB"] == "A_entails_B" and row["entailment_BA"] == "B_entails_A"
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Which column of a row holds what."""
+    """The columns of a row by their role."""
 
     text_a: str
     text_b: str
@@ -270,7 +272,7 @@ class _Layout:
     banded: bool
 
     def pair(self, row: _Row) -> LabelledPair:
-        """The pair that a row holds; ValueError says what is wrong with it."""
+        """Return the pair that a row holds. Raises `ValueError`, which says what is wrong with it."""
         if isinstance(row, str):
             raise ValueError(row)
         return LabelledPair(

@@ -62,7 +62,7 @@ def pair_clusters(pairs: Sequence[LabelledPair]) -> Ints:
 
 
 def text_ids(pairs: Sequence[LabelledPair]) -> Ints:
-    """Number the distinct texts; return the numbers of the two texts of each pair, int [n, 2]."""
+    """Return the numbers of the two texts of each pair, int [n, 2]; equal texts have equal numbers."""
     numbers: dict[str, int] = {}
     return np.array([[numbers.setdefault(text, len(numbers)) for text in _texts(pair)] for pair in pairs])
 
