@@ -92,7 +92,7 @@ def _labels_of_index(folder: Path | None) -> str:
 
 
 def _confirm_download(dataset: "PublicDataset") -> bool:
-    """Ask at a terminal whether to download a data set; without a terminal the answer is no."""
+    """Ask at a terminal whether to download a data set; without a terminal, the answer is negative."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     return click.confirm(f"{dataset.name} is not on this machine. Download {dataset.description}?", err=True)
