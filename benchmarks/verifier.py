@@ -14,7 +14,7 @@ from common import Report, arguments, need, talk
 
 from semsearch.dedup import join
 from semsearch.dedup.classifier import words_of
-from semsearch.dedup.features import Words, reasons
+from semsearch.dedup.features import TextWords, reasons
 from semsearch.embedding import load_embedder
 from semsearch.evaluation.pairs import average_precision, recall_at
 from semsearch.tuning.pairs import load_pairs, positives
@@ -95,15 +95,13 @@ def main() -> None:
     vectors = embedder.embed(texts)
     embedding = time.perf_counter() - started
     found = join(vectors, verifier.floor)
-    if (
-        len(found) < options.candidates
-    ):  # pairs below the floor cost less, so these run as if they were above it
+    if len(found) < options.candidates:  # pairs below the floor cost less, so they run as if above it
         found = join(vectors, verifier.floor - 0.15)
     found = found[np.argsort(-found.similarity, kind="stable")[: options.candidates]]
     started = time.perf_counter()
     used = np.unique(np.concatenate([found.left, found.right]))
-    apart = {at: Words(texts[at]) for at in used.tolist()}
-    sides = ([apart[at] for at in side.tolist()] for side in (found.left, found.right))
+    words = {at: TextWords(texts[at]) for at in used.tolist()}
+    sides = ([words[at] for at in side.tolist()] for side in (found.left, found.right))
     verifier.probabilities(np.maximum(found.similarity, verifier.floor), *sides)
     verifying = time.perf_counter() - started
     share = embedding * len(used) / len(texts)
