@@ -35,8 +35,11 @@ CODES = {0, 1, 2, 3, 12, 13}
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a command in a separate process: the signal or 0, the exit code, the output, and the fault it met, out
-    of the number of calls that could have failed."""
+    """The end of a command in a separate process.
+
+    It has the signal or 0, the exit code, the output, and the fault it met, out of the number of calls that could have
+    failed.
+    """
 
     signal: int
     code: int = -1
@@ -198,7 +201,7 @@ def contents(folder: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """The library that makes calls fail, compiled; None where it cannot be."""
+    """Return the library that makes calls fail, compiled; None where it cannot be."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         return None
@@ -219,7 +222,7 @@ def server(library: Path | None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def whole(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an index, large enough that Chroma has written its graph, and a plan; copied, not changed."""
+    """Return a folder with an index, large enough that Chroma has written its graph, and a plan. Tests copy it."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "docs").mkdir()
     for name, rows in (("a", 1_000), ("b", 150), ("c", 50)):
@@ -331,7 +334,7 @@ ROOMS = {
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A separate file system of 64 MB."""
+    """Return a separate file system of 64 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]

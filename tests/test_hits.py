@@ -30,7 +30,7 @@ Bake at 250 degrees.
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an index; tests must not write to the index."""
+    """Return a folder with an index; tests must not write to the index."""
     folder = tmp_path_factory.mktemp("hits")
     (folder / "bread.md").write_text(BREAD)
     (folder / "code.md").write_text("Print it with a fence:\n\n````\nprint('x')\n````\n")

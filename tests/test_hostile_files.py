@@ -30,7 +30,7 @@ WORD = b'<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml
 
 
 def word(body: bytes, declaration: bytes = b"", times: int = 1) -> bytes:
-    """A Word document with `body` as many times, all but the first declared nowhere else."""
+    """Return a Word document with `body` as many times, all but the first declared nowhere else."""
     plain, made = io.BytesIO(), io.BytesIO()
     docx.Document().save(plain)
     with (
@@ -53,7 +53,7 @@ def paragraph(text: bytes) -> bytes:
 
 
 def slow_pdf(operations: int) -> bytes:
-    """A small PDF whose one page takes long to read."""
+    """Return a small PDF whose one page takes long to read."""
     content = zlib.compress(b"BT /F 9 Tf 1 0 0 1 5 5 Tm (word) Tj ET " * operations)
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
@@ -86,7 +86,7 @@ def reasons(path: Path) -> list[str]:
 
 @pytest.fixture
 def fine(tmp_path: Path) -> Iterator[Path]:
-    """A PDF that is read before the test and after it, whatever came in between."""
+    """Return a PDF that is read before the test and after it, whatever came in between."""
     path = tmp_path / "fine.pdf"
     path.write_bytes(pdf("All is well."))
     for _ in range(2):
@@ -287,7 +287,7 @@ def test_an_ignore_file_without_end_closes_its_folder(tmp_path: Path) -> None:
 
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
-    """A folder with an index for a user without privileges; root, who may read all, becomes such a user for a while."""
+    """Yield a folder with an index for a user without privileges. Root becomes such a user for a while."""
     with tempfile.TemporaryDirectory() as name:
         create_index(Path(name) / ".semsearch").close()
         sandbox.parse_in_sandbox(".html", b"")  # while Python itself can be read

@@ -42,7 +42,7 @@ def no_index_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Iterator[Index]:
-    """The sample corpus, indexed with the real model; tests must not write to it."""
+    """Return the sample corpus, indexed with the real model; tests must not write to it."""
     folder = tmp_path_factory.mktemp("corpus")
     shutil.copytree(sample_corpus, folder / "docs")
     with Index.create(folder / FOLDER) as index:
@@ -57,7 +57,7 @@ def write_rows(path: Path, texts: Sequence[str]) -> None:
 
 
 def script(code: str, *arguments: str | Path, **options: object) -> "subprocess.Popen[str]":
-    """Run Python code in a process of its own, where the tests' modules can be imported."""
+    """Run Python code in a separate process, where the tests' modules can be imported."""
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
     environment = os.environ | {"PYTHONPATH": path} | options.pop("environment", {})  # type: ignore[operator]
     command = [sys.executable, "-c", code, *map(str, arguments)]
@@ -116,7 +116,7 @@ def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ingest" in caught.value.hint
 
     create_index(tmp_path / "a" / FOLDER).close()
-    (tmp_path / "a" / "b" / FOLDER).mkdir()  # a folder of that name that is no index does not count
+    (tmp_path / "a" / "b" / FOLDER).mkdir()  # a folder of that name without an index does not count
     assert locate() == tmp_path / "a" / FOLDER
     assert locate(start=tmp_path) is None
     Index.open().close()
@@ -343,7 +343,7 @@ WORDS = (
 
 @pytest.fixture(params=["all", "graph"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether all vectors are compared, as in small indexes, or Chroma's graph is searched, as in large ones."""
+    """Compare all vectors, as in small indexes, or search Chroma's graph, as in large ones. Return which."""
     if request.param == "graph":
         monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
     return str(request.param)
@@ -371,7 +371,7 @@ def table(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> Iterator
 
 
 def brute_force(query: str, texts: Sequence[str]) -> Vectors:
-    """The cosines of all texts to the query, best first."""
+    """Return the cosines of all texts to the query, best first."""
     embedder = TinyEmbedder()
     scores: Vectors = embedder.embed(texts) @ embedder.embed([query], "query")[0]
     return np.sort(scores)[::-1]
@@ -525,7 +525,7 @@ def test_many_copies_do_not_hide_other_texts(tmp_path: Path, rows: list[str]) ->
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Index]:
-    """Four files in and below `docs`, one beside it; sound when the test is over."""
+    """Four files in and below `docs`, one next to it; sound when the test is over."""
     for name in ("docs/a.txt", "docs/b.txt", "docs/deep/c.txt", "docs2/d.txt", "e.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -731,7 +731,7 @@ except SemsearchError:
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
-    """The folder of a closed index, for a test to spoil; large enough that Chroma has written its graph."""
+    """Return the folder of a closed index, for a test to spoil; large enough that Chroma has written its graph."""
     write_rows(tmp_path / "rows.jsonl", [f"row {number}" for number in range(1_200)])
     with create_index(tmp_path / FOLDER) as index:
         index.ingest([tmp_path / "rows.jsonl"])

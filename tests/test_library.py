@@ -367,7 +367,7 @@ def in_threads(count: int, work: Callable[[int], object]) -> None:
 
 
 def versions(library: Library) -> set[str]:
-    """The first word of every published text."""
+    """Return the first word of every published text."""
     ids, _ = library.passages_where(lambda key: True)
     return {passage.text.split()[0] for passage in library.passages(ids).values()}
 

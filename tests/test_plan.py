@@ -287,7 +287,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "folder"]
 
 
-def test_a_plan_of_an_older_version_names_single_linkage_connected() -> None:
+def test_an_older_plan_names_single_linkage_connected() -> None:
     old = replace(PLAN, linkage="single").text().replace('"linkage": "single"', '"linkage": "connected"')
     assert '"connected"' in old
     assert Plan.parse(old).linkage == "single"

@@ -1,4 +1,4 @@
-"""What a query is taken to mean."""
+"""The query syntax: the meaning of a query."""
 
 import pytest
 from hypothesis import given

@@ -241,7 +241,7 @@ QUERIES = [TEXTS[number] for number in (0, 7, 500, 1_199)]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table and its index, large enough that Chroma has written its graph; copied, not changed."""
+    """Return a folder with a table and its index, large enough for Chroma to write its graph. Tests copy it."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "docs").mkdir()
     (folder / "docs" / "rows.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in TEXTS))

@@ -37,7 +37,7 @@ def row(number: int) -> dict[str, str | int | bool]:
 
 @pytest.fixture(params=["all", "graph"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether all vectors are compared, as in small indexes, or Chroma's graph is searched, as in large ones."""
+    """Compare all vectors, as in small indexes, or search Chroma's graph, as in large ones. Return which."""
     if request.param == "graph":
         monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
     return str(request.param)

@@ -1,4 +1,4 @@
-"""What resembles a document or a passage, against brute force and by hand."""
+"""Documents and passages similar to one, against brute force and by hand."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Many threads on one `Index`: equal answers, no error, no hang, and each answer that of one committed state."""
+"""Many threads on one `Index`: equal answers, no error, no hang, and each answer from one committed state."""
 
 import faulthandler
 import json

@@ -19,7 +19,7 @@ DIMENSION, WINDOW = 32, 64
 
 @cache
 def word_vector(word: str) -> Vectors:
-    """A direction for a word, the same in every process and never zero."""
+    """Return a direction for a word, the same in every process and never zero."""
     return np.frombuffer(
         hashlib.blake2b(word.encode(), digest_size=DIMENSION).digest(), np.uint8
     ) - np.float32(127.5)
