@@ -50,7 +50,7 @@ class Survey:
             else:
                 key = source_key(item.path, base)
                 seen.add(key)
-                self._look(item, key, reading)
+                self._classify(item, key, reading)
         # A source below a folder that could not be read is not gone, since nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
@@ -61,7 +61,7 @@ class Survey:
             and not any(is_below(key, path, base) for path in unseen)
         ]
 
-    def _look(self, file: Found, key: str, reading: str) -> None:
+    def _classify(self, file: Found, key: str, reading: str) -> None:
         """Sort a file into changed or unchanged: by its size and time, and if these differ by its digest."""
         known = self.known.get(key)
         if known and known.digest and known.reading == reading:
