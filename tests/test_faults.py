@@ -182,7 +182,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Callable[[Path], None] | None]] = {
 """Each command that writes, and what happens to the folder before it runs."""
 FEW = ("ingest", "repair", "dedup", "tune", "undo", "migrate")
 """Those that a short run tries."""
-ANYTHING = ("query", "--mode", "lexical", "-k", "5000", "--expand", "--jsonl", "word text")
+ANYTHING = ("query", "--mode", "lexical", "-k", "5000", "--no-collapse", "--jsonl", "word text")
 """A query that finds every passage."""
 
 

@@ -380,7 +380,7 @@ TALK = [
     ["ingest", f"no{ESCAPED}"],
     ["ingest", "bad\x1b[6666n.jsonl", "--text-field", f"no{ESCAPED}"],
     ["query", "ask the terminal"],
-    ["query", "ask the terminal", "--show", "full", "--expand", "-k", "20"],
+    ["query", "ask the terminal", "--show", "full", "--no-collapse", "-k", "20"],
     ["query", "ask the terminal", "--show", "path", "-k", "20"],
     ["query", "ask the terminal", "--json", "-k", "20"],
     ["query", "ask the terminal", "--jsonl", "-k", "20"],
