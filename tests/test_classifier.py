@@ -170,13 +170,13 @@ def test_a_hostile_verifier_is_refused(trained: PairClassifier, name: str, value
         )
     else:
         saved[name] = value
-    with pytest.raises(IndexDamaged, match="verifier"):
+    with pytest.raises(IndexDamaged, match="saved classifier"):
         PairClassifier.from_dict(saved)
 
 
 @pytest.mark.parametrize("saved", [{}, [], {"features": []}, {"roots": [[[]]]}])
 def test_anything_else_is_not_a_classifier(saved: object) -> None:
-    with pytest.raises(IndexDamaged, match="verifier"):
+    with pytest.raises(IndexDamaged, match="saved classifier"):
         PairClassifier.from_dict(saved)  # type: ignore[arg-type]
 
 
