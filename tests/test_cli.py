@@ -329,7 +329,7 @@ def test_a_data_set_that_is_not_here_says_where_to_get_it(
 def test_no_index(here: Path) -> None:
     for command in (["query", "x"], ["dedup"], ["status"], ["remove", "x"]):
         result = run(*command, code=10)
-        assert "no index" in result.stderr and "hint: make one" in result.stderr
+        assert "no index" in result.stderr and "hint: create one" in result.stderr
 
 
 def test_another_model_than_the_index_has(here: Path) -> None:
