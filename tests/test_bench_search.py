@@ -193,7 +193,7 @@ def test_a_table_for_people_and_nothing_left_behind(here: Path) -> None:
     assert {path.name for path in here.iterdir()} == {"corpus.jsonl", "queries.jsonl", "test.tsv"}
 
 
-def test_an_index_is_kept_and_other_sources_in_it_are_not_searched(here: Path) -> None:
+def test_a_kept_index_searches_only_the_corpus(here: Path) -> None:
     Path("other.jsonl").write_text(
         "".join(f"{json.dumps({'text': f'ERR_4012 deposit trains {at}'})}\n" for at in range(20)),
         encoding="utf-8",

@@ -1,4 +1,4 @@
-"""What is promised of a threshold: as by brute force, kept as often as said, refused where it cannot be."""
+"""Guarantees of thresholds: equal to brute force, kept as often as stated, refused if impossible."""
 
 import math
 import os
@@ -90,7 +90,7 @@ def population(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray
 
 
 def kept(measure: str, threshold: float, least: float) -> bool:
-    """Whether the promise holds of that population: integrals of score ** 2, by hand."""
+    """Return whether the guarantee holds in that population: integrals of score ** 2, by hand."""
     above = (1 - threshold**3) / 3
     return above / (1 - threshold) >= least if measure == "precision" else above * 3 >= least
 

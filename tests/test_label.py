@@ -382,7 +382,7 @@ def test_tune_on_ones_own_labels(
         assert_sound(index)
 
 
-def test_labels_of_another_kind_of_text_beat_the_threshold_of_sick(shared_data: Path) -> None:
+def test_labels_of_other_texts_beat_the_threshold_of_sick(shared_data: Path) -> None:
     """Drawn and weighed as `label` does it from STS-B's training part, judged on its test part; and what is reported of
     the threshold is true of all pairs that the labels were drawn from. benchmarks/labels.py does it on all of them."""
     embedder = load_embedder()

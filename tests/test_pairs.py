@@ -73,7 +73,7 @@ def test_sts_b_has_its_published_size(data_folder: Path, spec: str, size: int) -
     assert stsb.default_rule == "score>=4"
 
 
-def test_a_published_set_may_lie_directly_in_the_folder_or_in_the_user_cache(
+def test_public_data_is_found_in_the_folder_or_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

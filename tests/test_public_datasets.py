@@ -105,7 +105,7 @@ def published(server: Server, content: bytes = CONTENT, **changed: object) -> Pu
 
 
 def left_in(folder: Path) -> set[str]:
-    """What is there but for locks."""
+    """Return the names in a folder, without locks."""
     return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
 
 

@@ -145,7 +145,7 @@ def pairs_of(texts: list[tuple[int, int]], labels: list[bool]) -> list[LabelledP
 @given(
     st.integers(0, 5), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.booleans()), min_size=8)
 )
-def test_a_random_split_is_even_and_shares_no_text_unless_it_says_so(seed: int, rows: list) -> None:
+def test_random_split_is_even_and_notes_shared_texts(seed: int, rows: list) -> None:
     pairs = pairs_of([(a, b) for a, b, _ in rows], [label for _, _, label in rows])
     labels = np.array([pair.duplicate for pair in pairs])
     split = split_pairs(pairs, labels, seed=seed)
@@ -162,7 +162,7 @@ def test_a_random_split_is_even_and_shares_no_text_unless_it_says_so(seed: int, 
     assert again.choose.tolist() == split.choose.tolist()
 
 
-def test_texts_are_linked_through_other_pairs_and_through_cleaning() -> None:
+def test_split_links_texts_through_pairs_and_cleaning() -> None:
     chain = pairs_of([(0, 1), (2, 3), (1, 2)], [True, False, True])
     chain[2] = LabelledPair("text  1 ", "text 2", duplicate=True)
     others = pairs_of([(i, i + 50) for i in range(10, 30)], [True, False] * 10)
@@ -172,7 +172,7 @@ def test_texts_are_linked_through_other_pairs_and_through_cleaning() -> None:
 
 
 @pytest.mark.parametrize("linked", [40, 34])
-def test_when_one_text_links_most_pairs_they_are_split_one_by_one_and_the_note_says_so(linked: int) -> None:
+def test_split_one_by_one_when_one_text_links_most_pairs(linked: int) -> None:
     pairs = pairs_of([(0 if i < linked else -i, i + 1) for i in range(40)], [True, False] * 20)
     split = split_pairs(pairs, [pair.duplicate for pair in pairs])
     assert Counter(pairs[i].duplicate for i in split.report) == {True: 10, False: 10}
