@@ -174,7 +174,7 @@ def test_junit_overwrites_no_data(here: Path) -> None:
     at = ("test.jsonl", "--against", "data", "--max-rate", "100%")
     for name in ("test.jsonl", "data/train.jsonl"):
         before = Path(name).read_bytes()
-        assert "were read" in run(*at, "--junit", name, code=2).stderr
+        assert "files to compare" in run(*at, "--junit", name, code=2).stderr
         assert Path(name).read_bytes() == before
     assert "cannot write" in run(*at, "--junit", "nowhere/leak.xml", code=1).stderr
 
