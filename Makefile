@@ -44,10 +44,11 @@ demo: setup  ## search sample_corpus/, find its near-duplicates and tune the thr
 test: lint  ## lint, type-check and run the tests
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-lint: setup  ## check format, lint and types
+lint: setup  ## check format, lint, types and prose
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy --strict semsearch
+	@$(BIN)/python docs/check_prose.py
 
 format: setup  ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .

@@ -48,7 +48,7 @@ JUDGED = {
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a small collection; what is temporary is kept beside it."""
+    """Return a working directory with a small collection; temporary files are kept next to it."""
     folder, temporary = tmp_path / "[here]", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
@@ -92,7 +92,7 @@ def test_measures_by_hand() -> None:
     assert reciprocal_rank(["c", "d", "b"], judged) == pytest.approx(1 / 3)
     assert reciprocal_rank(["x"] * 10 + ["a"], judged) == 0
     for measure in (ndcg, recall, reciprocal_rank):
-        assert evaluate_search(["a"], {"a": 0, "b": -1}) == evaluate_search([], {"a": 1}) == 0
+        assert measure(["a"], {"a": 0, "b": -1}) == measure([], {"a": 1}) == 0
 
 
 IDS = ("a", "b", "c", "d", "e")
@@ -125,7 +125,7 @@ def test_measures_by_brute_force(order: list[str], length: int, judged: dict[str
 
 
 def test_dense_search_by_brute_force(here: Path) -> None:
-    """Every document is one passage, so its rank is that of its vector's cosine; q5 and q6 do not count."""
+    """Every document is one passage, so it ranks by the cosine of its vector; q5 and q6 do not count."""
     document = json.loads(run("--json").stdout)
     assert list(document["modes"]) == ["dense", "lexical", "hybrid"]
     assert (document["documents"], document["queries"]) == (7, 4)

@@ -36,7 +36,7 @@ def run(*command: str | Path, code: int = 0, **environment: str) -> subprocess.C
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the core and, without its dependencies, the package of the weights.
+    """Return the interpreter of a fresh environment with the core and the package of the weights alone.
 
     Skips where pip reaches no registry; with CI=true that is a failure.
     """
@@ -60,7 +60,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Path:
-    """A folder with a copy of the sample corpus; the caches of the processes lie in it, too."""
+    """Return a folder with a copy of the sample corpus; the caches of the processes lie in it, too."""
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(sample_corpus, folder / "docs")
     return folder
@@ -68,7 +68,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def core(python: Path, home: Path) -> Run:
-    """Runs `semsearch` of the fresh environment, with empty caches and no network."""
+    """Run `semsearch` of the fresh environment, with empty caches and no network."""
     caches = {"SEMSEARCH_CACHE": home / "cache", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home / "hub"}
     environment = {**OFFLINE, **{name: str(path) for name, path in caches.items()}}
 
@@ -80,13 +80,13 @@ def core(python: Path, home: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def index(core: Run, home: Path) -> tuple[str, Path]:
-    """The option that names an index of the sample corpus, made by the core."""
+    """Return the option that names an index of the sample corpus, made by the core."""
     core("ingest", "--index", home / "index", home / "docs")
     return "--index", home / "index"
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The files below a folder, by relative path, with their bytes."""
+    """Return the files below a folder, by relative path, with their bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -134,7 +134,7 @@ def write_labels(path: Path, model: str) -> None:
     The cosine of every third is above 0.95, whatever its label, so it tells nothing: only the classifier does.
     """
     rng = np.random.default_rng(0)
-    head = "text_a text_b label cosine model band band_pairs left right labelled".split()
+    head = ["text_a", "text_b", "label", "cosine", "model", "band", "band_pairs", "left", "right", "labelled"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(head)
@@ -151,7 +151,9 @@ def write_labels(path: Path, model: str) -> None:
 def test_what_needs_an_extra_names_the_command(core: Run, index: tuple[str, Path], home: Path) -> None:
     write_labels(home / "labels.csv", "all-MiniLM-L6-v2 fp32")
     labels = ("tune", *index, "--pairs", home / "labels.csv")
-    assert "the cosine threshold was tuned: training the classifier needs scikit-learn" in core(*labels).stderr
+    assert (
+        "the cosine threshold was tuned: training the classifier needs scikit-learn" in core(*labels).stderr
+    )
     needs = {
         (*labels, "--min-precision", "0.9"): ("scikit-learn", "tune"),
         (*labels, "--plot", home / "curve.svg"): ("matplotlib", "tune"),

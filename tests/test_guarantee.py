@@ -18,7 +18,7 @@ scored = st.lists(st.tuples(coarse | st.floats(0, 1, width=32), st.booleans()), 
 
 
 def tail(right: int, of: int, least: float) -> float:
-    """The chance of so many or more of `of`, each right with probability `least`: summed up, in whole numbers."""
+    """Return the probability of this many or more of `of`, each right with probability `least`, in whole numbers."""
     p = Fraction(least)
     return float(sum(math.comb(of, k) * p**k * (1 - p) ** (of - k) for k in range(right, of + 1)))
 

@@ -55,7 +55,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory with an index of the tiny embedder over 40 short texts; `label` needs no model."""
+    """Return a working directory with an index of the tiny embedder over 40 short texts; `label` needs no model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     rng = np.random.default_rng(0)
@@ -90,7 +90,7 @@ def wait_for_keys(terminal: int) -> None:
 
 
 class Terminal:
-    """A process at a terminal of its own, by the standard library."""
+    """A process at a separate terminal, by the standard library."""
 
     def __init__(self, *args: str) -> None:
         self.screen, theirs = pty.openpty()
@@ -170,7 +170,7 @@ def test_however_it_ends_nothing_is_lost(here: Path, ending: str) -> None:
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 @pytest.mark.parametrize("columns", [80, 120])
 def test_through_tmux(here: Path, columns: int) -> None:
-    """What a person sees: at 120 columns the two texts beside each other, at 80 one below the other."""
+    """Show the two texts side by side at 120 columns, and one below the other at 80."""
     server = ["tmux", "-L", f"semsearch-test-{os.getpid()}-{columns}", "-f", os.devnull]
 
     def tmux(*args: str) -> str:
@@ -368,7 +368,7 @@ def test_labels_weighted_by_band_estimate_the_whole_frame(here: Path) -> None:
 def test_tune_on_ones_own_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_corpus: Path
 ) -> None:
-    """With the real model: the labels' own cosines are used, so that of long documents too."""
+    """With the real model: the labels' own cosines are used, for long documents as well."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(sample_corpus / "faq", "faq")
     CliRunner().invoke(main, ["ingest", "faq"])
@@ -383,8 +383,10 @@ def test_tune_on_ones_own_labels(
 
 
 def test_labels_of_other_texts_beat_the_threshold_of_sick(shared_data: Path) -> None:
-    """Drawn and weighed as `label` does it from STS-B's training part, judged on its test part; and what is reported of
-    the threshold is true of all pairs that the labels were drawn from. benchmarks/labels.py does it on all of them."""
+    """Draw and weigh pairs of STS-B's training part as `label` does it, and measure the threshold on its test part.
+
+    The report is true of all pairs that the labels were drawn from. benchmarks/labels.py does it on all of them.
+    """
     embedder = load_embedder()
     sets = [load_pairs(str(shared_data / "stsb" / f"stsb-en-{part}.csv")) for part in ("train", "test")]
     train, test = (replace(one, pairs=one.pairs[::step]) for one, step in zip(sets, (10, 6), strict=True))

@@ -12,7 +12,7 @@ from semsearch.types import LabelledPair
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Writes a file of pairs and gives its path as text."""
+    """Write a file of pairs and return its path as text."""
 
     def write(name: str, content: str) -> str:
         path = tmp_path / name
@@ -24,7 +24,7 @@ def write(tmp_path: Path):
 
 @pytest.fixture
 def data_folder(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The public data sets, found through SEMSEARCH_DATA."""
+    """Return the public data sets, found through SEMSEARCH_DATA."""
     monkeypatch.setenv("SEMSEARCH_DATA", str(shared_data))
     return shared_data
 

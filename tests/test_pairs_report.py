@@ -114,7 +114,7 @@ def test_labels_alone_and_grades_without_a_rule() -> None:
 
 
 class Page(HTMLParser):
-    """What a browser would see: the open elements, the text, and what the page would fetch."""
+    """A page as a browser sees it: the open elements, the text, and what the page would fetch."""
 
     VOID = ("meta", "br")
 

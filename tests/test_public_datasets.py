@@ -86,7 +86,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's cache of this test's own, and no proxy between it and its server."""
+    """Return a user's cache of this test's own, and no proxy between it and its server."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("SEMSEARCH_DATA", raising=False)

@@ -28,7 +28,7 @@ scored = st.lists(st.tuples(coarse | fine, st.booleans()), min_size=1, max_size=
 
 
 def counts(rows: list[tuple[float, bool]], threshold: float) -> tuple[int, int, int]:
-    """True positives, false positives and false negatives, counted one by one."""
+    """Return true positives, false positives and false negatives, counted one by one."""
     tp = sum(score >= threshold and label for score, label in rows)
     fp = sum(score >= threshold and not label for score, label in rows)
     return tp, fp, sum(label for _, label in rows) - tp
