@@ -186,8 +186,8 @@ def test_a_table_for_people_and_nothing_left_behind(here: Path) -> None:
     assert heading == ["mode", "nDCG@10", "recall@100", "MRR@10"]
     assert [row[0] for row in rows] == ["dense", "lexical", "hybrid"]
     assert all(0 < float(value) <= 1 and len(value) == 6 for row in rows for value in row[1:])
-    assert "4 judged queries, 7 documents, model all-MiniLM-L6-v2" in result.stderr
-    assert "left out 1 judged query not in queries.jsonl" in result.stderr
+    assert "4 queries with a relevant document, 7 documents, model all-MiniLM-L6-v2" in result.stderr
+    assert "left out 1 query, not in queries.jsonl" in result.stderr
     assert "1 relevant document not in corpus.jsonl, counted as not found" in result.stderr
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
     assert {path.name for path in here.iterdir()} == {"corpus.jsonl", "queries.jsonl", "test.tsv"}
@@ -208,7 +208,7 @@ def test_a_kept_index_searches_only_the_corpus(here: Path) -> None:
     with Path("corpus.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"_id": "gone", "title": "", "text": "Trains stop where they do."}\n')
     assert json.loads(run("--json", "--index", "kept").stdout)["relevant_documents_absent"] == 0
-    assert "holds vectors of dtype float32" in run("--index", "kept", "--dtype", "int8", code=12).stderr
+    assert "contains vectors of dtype float32" in run("--index", "kept", "--dtype", "int8", code=12).stderr
     with Index.open(here / "kept") as index:
         assert index.status().counts["documents"] == 28
         assert_sound(index)
@@ -227,13 +227,13 @@ def test_a_kept_index_searches_only_the_corpus(here: Path) -> None:
         ("corpus.jsonl", '["a"]', "corpus.jsonl:1: not a JSON object"),
         ("corpus.jsonl", '{"id": "a", "text": "b"}', "corpus.jsonl:1: no '_id'"),
         ("corpus.jsonl", '{"_id": "a", "body": "b"}', "corpus.jsonl:1: no 'text'"),
-        ("corpus.jsonl", '{"_id": "a", "text": "b"}\n' * 2, "corpus.jsonl:2: the _id 'a' is that of corpus.jsonl:1"),
+        ("corpus.jsonl", '{"_id": "a", "text": "b"}\n' * 2, "corpus.jsonl:2: corpus.jsonl:1 has the _id 'a' already"),
         ("corpus.jsonl", "", "corpus.jsonl has no documents"),
         ("corpus.jsonl", b"\xff\xfe", "corpus.jsonl:1: not UTF-8 text"),
         ("corpus.jsonl", "[" * 100_000, "corpus.jsonl:1: malformed JSON"),
         ("queries.jsonl", '{"_id": "q1", "text": 5}', "queries.jsonl:1: no 'text' that is a string"),
         ("queries.jsonl", '{"_id": "q1", "text": " "}', "queries.jsonl:1: the query is empty"),
-        ("queries.jsonl", '{"_id": "z", "text": "b"}', "none of them is in queries.jsonl"),
+        ("queries.jsonl", '{"_id": "z", "text": "b"}', "queries.jsonl has none of them"),
         ("test.tsv", "", "test.tsv has no column 'query-id'"),
         ("test.tsv", "query-id\tcorpus-id\tgrade\nq1\tcats\t1", "test.tsv has no column 'score'"),
         ("test.tsv", "query-id\tcorpus-id\tscore\nq1 cats 1", "test.tsv:2: 1 fields where the header has 3"),
