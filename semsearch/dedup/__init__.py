@@ -1,6 +1,6 @@
 """Find near-duplicates: compare all pairs exactly, group them around keepers, remove them so that it can be undone."""
 
-from semsearch.dedup.compare import DocumentCollection, compare, passages_of
+from semsearch.dedup.collection import DocumentCollection, compare, passages_of
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.groups import group
 from semsearch.dedup.join import Pairs, between, join

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semsearch.dedup.compare import passages_of
+from semsearch.dedup.collection import passages_of
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import SemsearchError

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.classifier import PairClassifier
-from semsearch.dedup.compare import DocumentCollection, compare
+from semsearch.dedup.collection import DocumentCollection, compare
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.features import TextWords, reasons
 from semsearch.dedup.join import Integers, Pairs

@@ -13,7 +13,7 @@ from typing import Unpack
 
 import numpy as np
 
-from semsearch.dedup.compare import DocumentCollection
+from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.dataset_reader import DatasetReader, ReadProgress, SourceFile, TextFile
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE
 from semsearch.dedup.document_join import DocumentPassages

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semsearch.dedup.compare import DocumentCollection, passages_of
+from semsearch.dedup.collection import DocumentCollection, passages_of
 from semsearch.dedup.decision import DecisionRule
 from semsearch.dedup.find import find_groups
 from semsearch.dedup.join import Integers

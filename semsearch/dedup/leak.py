@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from semsearch.dedup.compare import DocumentCollection
+from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.join import Integers
 from semsearch.dedup.lexical import tier_of

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import DEFAULT_MEMORY, compare, join
-from semsearch.dedup.compare import DocumentCollection
+from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_index import collection_of
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
