@@ -42,7 +42,7 @@ REJECTED = {
     r"so many as|as many as there": "name the number",
     r"in vain": "without success",
     r"(?<!relevance )judgements?": "label, report, or relevance judgement",
-    r"alike,? to the model": "similar to the model",
+    r"alike,? to the model": "the model finds them similar",
     r"unhappily|whereupon|thereof|wherein|whereof|heretofore|hitherto": "use an ordinary word",
     r"no such thing": "say what it is not",
     r"is there already": "already exists",

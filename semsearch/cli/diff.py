@@ -35,7 +35,7 @@ _STYLES = {
 _TIERS: "dict[Tier | None, str]" = {
     "exact": "exact: the same text",
     "lexical": "lexical: most word triples are the same",
-    "semantic": "semantic: similar to the model (threshold {:g})",
+    "semantic": "semantic: the model finds them similar (threshold {:g})",
     None: "none: not near-duplicates (threshold {:g})",
 }
 
