@@ -200,7 +200,7 @@ class Index:
 
     def ingest(
         self,
-        paths: Sequence[Path | str],
+        paths: Path | str | Sequence[Path | str],
         *,
         standard_input: str | None = None,
         fields: RowFields = RowFields(),
@@ -216,7 +216,7 @@ class Index:
         `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.
         """
-        roots = [Path(path) for path in paths]
+        roots = _paths(paths)
         if dry_run:
             survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
             return survey.report(standard_input is not None)
@@ -232,12 +232,12 @@ class Index:
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
-    def changes(self, paths: Sequence[Path | str]) -> Iterator[None]:
+    def changes(self, paths: Path | str | Sequence[Path | str]) -> Iterator[None]:
         """Watch `paths`: yield once when watching has begun, and then after each burst of changes at or below them.
 
         Call `ingest` to find and index the changes. Nothing is locked meanwhile.
         """
-        return changes([Path(path) for path in paths], self.folder)
+        return changes(_paths(paths), self.folder)
 
     def remove(self, source: str | Path) -> int:
         """Remove a source, or every source below a folder, from the index; return the number of sources.
@@ -555,3 +555,8 @@ class Index:
             self._library.remove(keys)
             self._library.gc()
             self._vectors.sync()
+
+
+def _paths(paths: Path | str | Sequence[Path | str]) -> list[Path]:
+    """Return one path, or several, as a list. A string is one path, though it is a sequence of strings as well."""
+    return [Path(path) for path in ([paths] if isinstance(paths, Path | str) else paths)]

@@ -837,3 +837,12 @@ def test_a_repair_that_is_cut_off_is_completed(
         assert index.status().pending
         assert index.check().sound
         assert_sound(index)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_ingest_takes_one_path_without_a_list(tmp_path: Path, kind: type) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("one note", encoding="utf-8")
+    with create_index(tmp_path / FOLDER) as index:
+        assert index.ingest(kind(tmp_path / "notes")).added == 1
+        assert_sound(index)

@@ -74,7 +74,8 @@ def bench_search_(
             ingest_corpus(index, collection, report)
         with render.counting("search", "queries") as report:
             found = evaluate_search(index, collection, report)
-        name = index.model
+        settings = index.status().settings
+        name = f"{settings['model']} {settings['dtype']}"
     if as_json:
         render.emit_json(
             serialize.retrieval_json(

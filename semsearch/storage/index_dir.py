@@ -74,7 +74,9 @@ def require_index(folder: Path | str | None) -> Path:
 def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
     """Make an empty index for the vectors of the embedder that `load` returns, and return it; see `Index.create`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInput(f"{folder} already exists and is not empty", "choose another folder with --index")
+        raise InvalidInput(
+            f"{folder} already exists and is not empty", "open it with Index.open, or choose another folder"
+        )
     embedder = load()
     with disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
