@@ -4,9 +4,9 @@ Each request is frozen and checks its own values when it is made, so whatever re
 The `...Options` types name the same fields as keyword arguments, as `Index.query` and others accept them.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, TypedDict, get_args
 
 from semsearch.errors import InvalidInput
@@ -49,12 +49,16 @@ class SearchRequest:
     rerank_top: int = 50
 
     def __post_init__(self) -> None:
+        _text("query", self.query)
         _one_of("mode", self.mode, MODES)
         _at_least_one("k", self.k)
         _at_least_one("rerank_top", self.rerank_top)
         if self.per_document is not None:
             _at_least_one("per_document", self.per_document)
         _number("min_score", self.min_score)
+        for name in ("source", "rerank"):
+            if getattr(self, name) is not None:
+                _text(name, getattr(self, name))
         if self.mode == "lexical" and self.min_score > -1:
             raise InvalidInput(
                 "a lexical search computes no cosine, so min_score does not apply",
@@ -100,8 +104,13 @@ class SimilarRequest:
     highlight: bool = True
 
     def __post_init__(self) -> None:
+        _text("document", self.document)
         _at_least_one("k", self.k)
         _number("min_score", self.min_score)
+        if self.line is not None and not _is_whole(self.line):
+            raise InvalidInput(f"line is {self.line!r}, but must be a whole number")
+        if self.source is not None:
+            _text("source", self.source)
 
 
 class SimilarOptions(TypedDict, total=False):
@@ -145,8 +154,12 @@ class DedupRequest:
         _one_of("linkage", self.linkage, get_args(Linkage))
         _at_least_one("memory", self.memory)
         for name in ("keep", "protect"):
-            if isinstance(getattr(self, name), str):
-                raise InvalidInput(f"{name} is a string, but must be a sequence of strings")
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+                raise InvalidInput(f"{name} is {values!r}, but must be a list of strings")
+        for name in ("threshold", "lexical", "min_precision"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name))
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise InvalidInput(f"threshold is {self.threshold}, but must be between -1 and 1")
         if self.lexical is not None and not 0 < self.lexical <= 1:
@@ -174,14 +187,23 @@ class DedupOptions(TypedDict, total=False):
     memory: int
 
 
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise InvalidInput(f"{name} is {value}, but must be at least 1")
+def _text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} is {value!r}, but must be a string")
 
 
-def _number(name: str, value: float) -> None:
-    if math.isnan(value):
-        raise InvalidInput(f"{name} is not a number")
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _at_least_one(name: str, value: Any) -> None:
+    if not _is_whole(value) or value < 1:
+        raise InvalidInput(f"{name} is {value!r}, but must be a whole number of at least 1")
+
+
+def _number(name: str, value: Any) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool) or not -1e9 < value < 1e9:  # NaN fails as well
+        raise InvalidInput(f"{name} is {value!r}, but must be a number")
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

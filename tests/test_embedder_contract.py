@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from tiny_embedder import TinyEmbedder
+from soundness import assert_sound
+from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch import Index, ModelError
 from semsearch.embedding import (
@@ -298,3 +300,56 @@ def test_ingest_by_another_model_works(tiny_model: Path, tmp_path: Path) -> None
     library.close()
     assert stored["precision"] == "fp32" and "dtype" not in stored
     assert json.dumps(stored)
+
+
+BROKEN: dict[str, Callable[[Vectors], object]] = {
+    "number that is not finite": lambda vectors: vectors * np.float32("nan"),
+    "unit length": lambda vectors: vectors * 3,
+    "zero is not of unit length": lambda vectors: vectors * 0,
+    "dimension": lambda vectors: vectors[:, 1:],
+    "rows": lambda vectors: vectors[1:],
+    "three axes": lambda vectors: vectors[:, :, None],
+    "integers": lambda vectors: np.ones(vectors.shape, np.int64),
+    "a list": lambda vectors: vectors.tolist(),
+    "nothing": lambda vectors: None,
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_broken_vectors_are_a_model_error(tmp_path: Path, fault: str) -> None:
+    (tmp_path / "a.txt").write_text("a cat in the park", encoding="utf-8")
+    with create_index(tmp_path / "index") as index:
+        index.ingest([tmp_path / "a.txt"])
+
+    class Broken(TinyEmbedder):
+        def embed(
+            self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+        ) -> Any:
+            return BROKEN[fault](super().embed(texts, kind, progress))
+
+    (tmp_path / "b.txt").write_text("a dog in the garden", encoding="utf-8")
+    with open_index(tmp_path / "index", Broken()) as index:
+        for use in (
+            lambda: index.query("cat"),
+            lambda: index.ingest([tmp_path / "b.txt"]),
+            lambda: index.similar(tmp_path / "b.txt"),
+        ):
+            with pytest.raises(ModelError, match="tiny gave"):
+                use()
+        assert index.sources() == ["a.txt"]
+        assert_sound(index)
+
+
+def test_masked_vectors_are_stored_without_the_mask(tmp_path: Path) -> None:
+    class Masked(TinyEmbedder):
+        def embed(
+            self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
+        ) -> Any:
+            vectors = super().embed(texts, kind, progress)
+            return np.ma.array(vectors, mask=vectors > 0)
+
+    (tmp_path / "a.txt").write_text("a cat in the park", encoding="utf-8")
+    with create_index(tmp_path / "index", Masked()) as index:
+        index.ingest([tmp_path / "a.txt"])
+        assert_sound(index)
+        assert index.query("a cat in the park", mode="dense")[0].score > 0.999

@@ -105,7 +105,7 @@ def test_the_editor_is_opened_at_the_best_sentence(
     query("knead the dough ten minutes", "--open")
     assert log.read_text().splitlines() == ["-R", "+7", str(folder / "bread.md")]
     assert "no hit 9" in query("dough", "--open", "9", code=2).stderr
-    assert "put --open last" in query("--open", "dough", code=2).stderr
+    assert "Put --open last" in query("--open", "dough", code=2).stderr
     monkeypatch.setenv("VISUAL", str(folder / "no-such-editor"))
     assert "cannot start" in query("dough", "--open", code=1).stderr
 

@@ -13,6 +13,7 @@ from tiny_embedder import create_index
 from semsearch import Index
 from semsearch.cli import main
 from semsearch.dedup.plan import Plan
+from semsearch.errors import SemsearchError
 from semsearch.types import Group, Member
 
 FILES = {"a.md": "one text", "b.md": "one text", "d/好\n.md": "one text", "near.md": "one text more"}
@@ -177,3 +178,16 @@ def test_another_quarantine(here: Path, tmp_path_factory: pytest.TempPathFactory
     assert "nothing to undo" in run("undo").stderr
     run("undo", "--quarantine", away)
     assert files(here) == set(FILES)
+
+
+def test_file_named_like_a_row_is_in_no_plan(tmp_path: Path) -> None:
+    text = "the deposit is paid back when the tool comes home"
+    (tmp_path / "rows.jsonl").write_text(f'{{"text": "{text}"}}\n{{"text": "herons"}}\n', encoding="utf-8")
+    (tmp_path / "z.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "rows.jsonl#1").write_text("a comet crosses the evening sky", encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.duplicates(0.9, keep=["path:*z.txt"])
+        with pytest.raises(SemsearchError, match=r"rows\.jsonl#1 is the name of two documents") as caught:
+            index.plan(found)
+    assert "rename the file" in caught.value.hint

@@ -70,13 +70,21 @@ def test_command_line_has_the_defaults_of_python(
         (SearchRequest, {"mode": "semantic"}),
         (SearchRequest, {"min_score": float("nan")}),
         (SearchRequest, {"mode": "lexical", "min_score": 0.1}),
+        *((SearchRequest, {"k": k}) for k in (float("nan"), 2.5, "3", True, [3])),
+        *((SearchRequest, {"per_document": some}) for some in (float("nan"), 2.5, "2")),
+        *((SearchRequest, {"min_score": score}) for score in (float("inf"), "0.3", 10**400)),
+        *((SearchRequest, {name: 1}) for name in ("source", "rerank")),
+        (SimilarRequest, {"line": "3"}),
+        (SimilarRequest, {"source": b"notes/*"}),
         (SimilarRequest, {"k": 0}),
         (SimilarRequest, {"min_score": float("nan")}),
         (DedupRequest, {"threshold": 1.1}),
         (DedupRequest, {"threshold": float("nan")}),
         (DedupRequest, {"level": "word"}),
         (DedupRequest, {"linkage": "connected"}),
-        (DedupRequest, {"keep": "newest"}),
+        *((DedupRequest, {name: some}) for name in ("keep", "protect") for some in (None, "x", b"x", [1])),
+        *((DedupRequest, {"threshold": some}) for some in ("0.9", [0.9], 10**400)),
+        *((DedupRequest, {"memory": some}) for some in (float("inf"), "1 GB")),
         (DedupRequest, {"lexical": 0.0}),
         (DedupRequest, {"memory": 0}),
         (DedupRequest, {"min_precision": 1.0}),
@@ -89,6 +97,14 @@ def test_option_out_of_range_is_invalid_input(request_type: type, options: dict[
     request_type(*given)
     with pytest.raises(InvalidInput):
         request_type(*given, **options)
+
+
+@pytest.mark.parametrize("query", [None, 1, b"text", ["text"]])
+def test_query_that_is_not_text_is_invalid_input(query: Any) -> None:
+    with pytest.raises(InvalidInput, match="query is"):
+        SearchRequest(query)
+    with pytest.raises(InvalidInput, match="document is"):
+        SimilarRequest(query)
 
 
 def test_results_are_plain_json(tmp_path: Path) -> None:

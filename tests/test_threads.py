@@ -2,6 +2,7 @@
 
 import faulthandler
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from tiny_embedder import create_index, open_index
 
-from semsearch.errors import IndexLocked
+from semsearch.errors import IndexLocked, SemsearchError
 from semsearch.index import Index
 
 THREADS, QUESTIONS = 8, 200
@@ -285,3 +286,21 @@ def test_writer_that_does_not_wait_raises_index_locked(tmp_path: Path) -> None:
         in_threads([hold, refused])
         index.ingest([file])
         assert index.sources() == ["a.txt"]
+
+
+@pytest.mark.filterwarnings("ignore:This process")  # Python 3.12 warns of every fork with threads
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked_child_is_told_to_open_the_index_again(index: Index) -> None:
+    index.query("amber")
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            index.query("amber")
+        except SemsearchError as error:
+            code = 0 if "forked" in str(error) else 2
+        finally:
+            index.close()
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert index.query("amber") == index.query("amber")

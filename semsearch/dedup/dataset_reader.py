@@ -10,7 +10,7 @@ import numpy as np
 
 from semsearch.dedup.collection import passages_of
 from semsearch.dedup.document_join import DocumentPassages
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.errors import SemsearchError
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import file_sha256, skipping
@@ -173,7 +173,7 @@ class DatasetReader:
             if self._progress is not None:
                 self._progress(self._done, self._total, finished)
 
-        self._vectors.append(self._embedder.embed(waiting, progress=tell))
+        self._vectors.append(embed_checked(self._embedder, waiting, progress=tell))
         self._embedded += len(waiting)
         self._waiting, self._characters = [], 0
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import InvalidInput
+from semsearch.errors import InvalidInput, ModelError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DTYPES = ("float32", "int8")
@@ -80,6 +80,32 @@ class Tokenizing(Protocol):
 
         Special tokens do not count.
         """
+
+
+def embed_checked(
+    embedder: Embedder,
+    texts: Sequence[str],
+    kind: Kind = "passage",
+    progress: ProgressCallback | None = None,
+) -> Vectors:
+    """Return what `embedder.embed` gives, float32 [len(texts), dimension], once it keeps the contract.
+
+    Anyone may write an embedder, so everything in semsearch embeds through this function. Raises `ModelError` for
+    another shape or type, a number that is not finite, and a vector that is not of unit length to within 1e-3.
+    """
+    given = embedder.embed(texts, kind, progress)
+    name, shape = embedder.fingerprint.model, (len(texts), embedder.fingerprint.dimension)
+    if not isinstance(given, np.ndarray) or not np.issubdtype(given.dtype, np.floating):
+        kind_given = given.dtype if isinstance(given, np.ndarray) else type(given).__name__
+        raise ModelError(f"{name} gave {kind_given}, and an embedder gives an array of float32")
+    vectors: Vectors = np.asarray(np.ma.getdata(given), np.float32)
+    if vectors.shape != shape:
+        raise ModelError(f"{name} gave vectors of shape {vectors.shape} in place of {shape}")
+    if not np.all(np.isfinite(vectors)):
+        raise ModelError(f"{name} gave a vector with a number that is not finite")
+    if not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):
+        raise ModelError(f"{name} gave a vector that is not of unit length")
+    return vectors
 
 
 def count_tokens(embedder: Embedder, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import walk_named
@@ -59,7 +59,7 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     passages = chunk(document, model).record.passages
     if not passages:
         raise UnreadableSource(f"{name}: no text")
-    return _with_vectors(name, passages, model.embed([passage.text for passage in passages]))
+    return _with_vectors(name, passages, embed_checked(model, [passage.text for passage in passages]))
 
 
 def _with_vectors(

@@ -12,10 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
-from semsearch.embedding import Embedder, Vectors
-from semsearch.errors import ModelError
+from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import skipping
 from semsearch.ingest.report import HIGH_OOV_RATE, Change, IngestProgress, IngestReport
@@ -112,7 +109,9 @@ class IngestRun:
                 new = {digest: text for digest, text in texts.items() if digest in missing}
                 size = sum(part.size for part in batch)
                 start = IngestProgress(done, total, passages)
-                vectors = self._embed(list(new.values()), _steps(start, size, len(new), progress))
+                vectors = embed_checked(
+                    self._embedder, list(new.values()), progress=_steps(start, size, len(new), progress)
+                )
                 writing.append(
                     (
                         writer.submit(self._write, batch, dict(zip(new, vectors, strict=True))),
@@ -140,14 +139,6 @@ class IngestRun:
             oov_rates=tuple(self._oov_rates),
             seconds=time.monotonic() - survey.started,
         )
-
-    def _embed(self, texts: list[str], progress: Callable[[int], None]) -> Vectors:
-        """Return the vectors of some texts. Raises `ModelError` for a vector that is not of unit length."""
-        vectors = self._embedder.embed(texts, progress=progress)
-        lengths = np.linalg.norm(vectors, axis=1)
-        if not np.all(np.abs(lengths - 1) < 1e-3):  # catches NaN as well
-            raise ModelError(f"{self._embedder.fingerprint.model} gave a vector that has no direction")
-        return vectors
 
     def _write(self, batch: list[_SourcePart], new: dict[bytes, Vectors]) -> None:
         """Store a batch, and publish the sources that it completes."""

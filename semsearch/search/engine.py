@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import text
-from semsearch.embedding import Embedder, Vectors, count_tokens
+from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
 from semsearch.errors import InvalidInput
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
@@ -108,7 +108,7 @@ class SearchEngine:
         with ThreadPoolExecutor(1) as ahead:
             if whole and self._corpora.is_empty:
                 ahead.submit(self._prepare)
-            encoded = self._embedder().embed([queries[at].text for at in dense], "query")
+            encoded = embed_checked(self._embedder(), [queries[at].text for at in dense], "query")
         for at, vector in zip(dense, encoded, strict=True):
             vectors[at] = vector
         return vectors

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from semsearch import text
-from semsearch.embedding import Embedder, Reranker, load_reranker
+from semsearch.embedding import Embedder, Reranker, embed_checked, load_reranker
 from semsearch.requests import SearchRequest
 from semsearch.search.sentences import by_meaning, highlighted
 from semsearch.types import Hit
@@ -30,7 +30,7 @@ class HitReranker:
         best = [replace(hits[at], score=float(scores[at])) for at in order]
         if not highlight:
             return best
-        vector = self._embedder().embed([text.clean(query).strip()], "query")
+        vector = embed_checked(self._embedder(), [text.clean(query).strip()], "query")
         return highlighted(best, by_meaning(self._embedder(), np.repeat(vector, len(best), axis=0)))
 
     def _model(self, name: str) -> Reranker:

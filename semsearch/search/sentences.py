@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import text
-from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.text.analyzer import query_terms
 from semsearch.types import Hit
 
@@ -21,7 +21,7 @@ def by_meaning(embedder: Embedder, vectors: Vectors) -> Scorer:
 
     def score(sentences: Sequence[str], text_of: NDArray[np.int64]) -> NDArray[Any]:
         rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
-        embedded = embedder.embed(list(rows))[[rows[sentence] for sentence in sentences]]
+        embedded = embed_checked(embedder, list(rows))[[rows[sentence] for sentence in sentences]]
         scores: NDArray[Any] = np.sum(embedded * vectors[text_of], axis=1)
         return scores
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens
+from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens, embed_checked
 from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import min_pairs
@@ -47,7 +47,7 @@ def score_pairs(
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for side in sides for text in side))}
     texts = list(rows)
     started = time.perf_counter()
-    vectors = embedder.embed(texts, progress=progress)
+    vectors = embed_checked(embedder, texts, progress=progress)
     seconds = time.perf_counter() - started
     tokens, unknown = count_tokens(embedder, texts)
     left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T

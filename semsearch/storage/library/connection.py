@@ -80,6 +80,7 @@ class Connections:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self._path = path
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._idle = [connect(path, create=create)]
         self._closed = False
@@ -91,6 +92,8 @@ class Connections:
 
     def close(self) -> None:
         """Close every connection. One that another thread is reading through is closed once it is given back."""
+        if os.getpid() != self._process:
+            return  # they belong to the parent
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -141,6 +144,7 @@ class Connections:
         """Return a number that differs after any commit, by any thread or process; within a snapshot, its own."""
         if self._pinned.snapshot is not None:
             return self._pinned.snapshot[1]
+        self._refuse_fork()
         with self._monitoring:
             self._refuse_closed()
             if self._monitor is None:
@@ -151,6 +155,7 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection that writes, once no other thread does."""
+        self._refuse_fork()
         with self._writing:
             self._refuse_closed()
             if self._writer is None:
@@ -175,6 +180,7 @@ class Connections:
 
     @contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        self._refuse_fork()
         with self._lock:
             self._refuse_closed()
             db = self._idle.pop() if self._idle else None
@@ -190,6 +196,13 @@ class Connections:
                 self._idle.append(db)
         if not kept:
             db.close()
+
+    def _refuse_fork(self) -> None:
+        """Raise an error in a forked child: SQLite forbids its connections there, and a lock may be held for ever."""
+        if os.getpid() != self._process:
+            raise SemsearchError(
+                f"{self._path} was opened before this process was forked", "open the index in the new process"
+            )
 
     def _refuse_closed(self) -> None:
         if self._closed:

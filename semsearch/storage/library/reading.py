@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import IndexDamaged
+from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connections
 from semsearch.storage.library.faults import SALVAGE, decoded, translated
 from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
@@ -283,7 +283,8 @@ class Reader:
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return the source of each named document, and its row there, or 0 where the document is the whole source.
 
-        Names that are not published are left out.
+        Names that are not published are left out. Raises `SemsearchError` for the name of two documents: row 1 of
+        `a.csv`, and a file called `a.csv#1`.
         """
         found: dict[str, tuple[str, int]] = {}
         with self._reading() as db:
@@ -293,6 +294,11 @@ class Reader:
                     f" WHERE document IN ({','.join('?' * len(page))}) GROUP BY document, source"
                 )
                 for name, source, row in db.execute(query, page):
+                    if name in found:
+                        raise SemsearchError(
+                            f"{name} is the name of two documents, of {found[name][0]} and of {source}",
+                            f"rename the file {name} and ingest again",
+                        )
                     found[name] = source, 0 if name == source else row
         return found
 
