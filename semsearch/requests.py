@@ -202,7 +202,8 @@ def _at_least_one(name: str, value: Any) -> None:
 
 
 def _number(name: str, value: Any) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not -1e9 < value < 1e9:  # NaN fails as well
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and -1e9 < value < 1e9):  # NaN fails as well
         raise InvalidInput(f"{name} is {value!r}, but must be a number")
 
 
