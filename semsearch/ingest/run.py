@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -96,16 +95,15 @@ class IngestRun:
         survey, total = self._survey, self._survey.total + len(standard_input or "")
         documents = passages = embedded = done = 0
         self._library.discard_unpublished()
-        with (
-            closing(Library(self._library.path)) as reader,
-            ThreadPoolExecutor(1, "semsearch-write") as writer,
-        ):
+        with ThreadPoolExecutor(1, "semsearch-write") as writer:
             writing: deque[tuple[Future[None], set[bytes]]] = deque()
             for batch in _batches(_read_ahead(self._parts(standard_input), _READ_AHEAD)):
                 while writing and (writing[0][0].done() or len(writing) >= _WRITE_BEHIND):
                     writing.popleft()[0].result()
                 texts = {p.digest: p.text for part in batch for d in part.documents for p in d.passages}
-                missing = reader.missing(texts.keys() - set().union(*(digests for _, digests in writing)))
+                missing = self._library.missing(
+                    texts.keys() - set().union(*(digests for _, digests in writing))
+                )
                 new = {digest: text for digest, text in texts.items() if digest in missing}
                 size = sum(part.size for part in batch)
                 start = IngestProgress(done, total, passages)
