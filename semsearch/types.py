@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Scalar = str | int | float | bool
+HIGH_OOV_RATE = 0.05
+"""From this share of out-of-vocabulary tokens on, scores mean little, and every command says so."""
 Unit = Literal["line", "page", "row", "paragraph"]
 """The unit of a location's numbers, which count from 1 in the file."""
 

@@ -183,7 +183,7 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
         )
     render.tell_skipped(report.skipped, verbose=verbose)
     if report.oov_rates:
-        from semsearch.ingest.report import HIGH_OOV_RATE
+        from semsearch.types import HIGH_OOV_RATE
 
         source, rate = max(report.oov_rates, key=lambda source: source[1])
         render.talk(

@@ -100,7 +100,9 @@ def _confirm_download(dataset: "PublicDataset") -> bool:
 
 def warn_oov_of_model(oov_rate: float, model: str) -> None:
     """Warn if many tokens are outside the model's vocabulary."""
-    if oov_rate >= render.WARN_OOV_RATE:
+    from semsearch.types import HIGH_OOV_RATE
+
+    if oov_rate >= HIGH_OOV_RATE:
         render.talk(
             f"warning: {oov_rate:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
         )

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _MOST_LINES = 10
-WARN_OOV_RATE = 0.05
-"""The least share of tokens outside the model's vocabulary that is worth a warning."""
 
 
 def plain(text: str) -> str:
@@ -131,7 +129,9 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
 
 def warn_oov(share: float) -> None:
     """Warn if much of the text is outside the model's vocabulary. `share` is the OOV rate in [0, 1]."""
-    if share >= WARN_OOV_RATE:
+    from semsearch.types import HIGH_OOV_RATE
+
+    if share >= HIGH_OOV_RATE:
         talk(
             f"warning: {share:.0%} of the tokens are outside the model's vocabulary, so similarities mean little"
         )

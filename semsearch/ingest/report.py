@@ -5,8 +5,6 @@ from typing import Literal
 
 from semsearch.types import Skipped
 
-HIGH_OOV_RATE = 0.05
-"""The share of tokens out of the model's vocabulary (OOV) from which scores of a source mean little."""
 Change = Literal["added", "updated", "removed"]
 """The ways in which an ingest changes a source."""
 

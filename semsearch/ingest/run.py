@@ -14,12 +14,12 @@ from typing import TypeVar
 from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import skipping
-from semsearch.ingest.report import HIGH_OOV_RATE, Change, IngestProgress, IngestReport
+from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey
 from semsearch.readers import read, read_text
 from semsearch.storage.library import DocumentRecord, Library, SourceState
-from semsearch.types import Document, Skipped
+from semsearch.types import HIGH_OOV_RATE, Document, Skipped
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
 _BATCH_METADATA = 16 * 1024 * 1024
