@@ -119,3 +119,17 @@ def test_what_counts_as_a_change(tmp_path: Path) -> None:
     (tmp_path / "docs" / ".gitignore").write_text("x")
     bursts.get(timeout=SECONDS)
     assert bursts.empty()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_inside_sqlite_is_not_damage(tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text("Knead the dough for ten minutes.\n")
+    interrupted = (
+        "import os, signal\n"
+        "from semsearch.storage.library import connection\n"
+        "connection._checksum = lambda *values: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from semsearch.cli import main\n"
+        "main(['ingest', 'note.md'])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", interrupted], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, run.stderr.strip()) == (1, "Aborted!")

@@ -2,6 +2,8 @@
 
 import contextlib
 import importlib
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +70,34 @@ def _safe() -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def interruptible(*signals: signal.Signals) -> Iterator[None]:
+    """Raise KeyboardInterrupt for the signals, even where a library turns it into another error.
+
+    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged.
+    """
+    came = False
+
+    def handle(number: int, frame: Any) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in signals}
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class _Commands(click.Group):
     """Import a command's module when the command is needed, and turn our errors into click's."""
 
@@ -120,7 +150,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            with _safe():
+            with _safe(), interruptible(signal.SIGINT):
                 return super().invoke(ctx)
         except SemsearchError as error:
             raise _Reported(error) from error

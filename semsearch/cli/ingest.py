@@ -157,13 +157,13 @@ def _ended_by_signals() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the block, and report that. A write in progress is completed or undone as a whole."""
     import signal
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from semsearch.cli import interruptible
+
     try:
-        yield
+        with interruptible(signal.SIGINT, signal.SIGTERM):
+            yield
     except KeyboardInterrupt:
         render.talk("ended")
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _summarize(report: "IngestReport", verbose: bool) -> None:
