@@ -1,12 +1,13 @@
 """The cost of parsing in a separate process: small PDFs and web pages, there and in this process, in turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import common
 from common import Report, interleave
 from fpdf import FPDF
 
-from semsearch.readers.parsing import Parsed, parse
+from semsearch.readers.parsed import Parsed
+from semsearch.readers.parsing import parse
 from semsearch.readers.sandbox import parse_in_sandbox
 
 TEXT = "The belt sander is lent for a week. Wear a mask, and bring it back clean, with its bag emptied. " * 12
@@ -26,9 +27,9 @@ def web_page(number: int) -> bytes:
     return f"<title>{number}</title><main>{f'<p>{TEXT}</p>' * 10}</main>".encode()
 
 
-def pass_all(files: list[bytes], suffix: str, parser: Callable[[str, bytes], Parsed]) -> None:
+def pass_all(files: list[bytes], suffix: str, parser: Callable[[str, bytes], Iterable[Parsed]]) -> None:
     for content in files:
-        parser(suffix, content)
+        list(parser(suffix, content))
 
 
 def main() -> None:

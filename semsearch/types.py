@@ -3,17 +3,21 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal, get_args
 
 Scalar = str | int | float | bool
 HIGH_OOV_RATE = 0.05
 """From this share of out-of-vocabulary tokens on, scores mean little, and every command says so."""
-Unit = Literal["line", "page", "row", "paragraph"]
-"""The unit of a location's numbers, which count from 1 in the file."""
+Unit = Literal["line", "page", "row", "paragraph", "slide", "chapter", "cell", "message", "second"]
+"""The unit of a location's numbers, which count from 1 in the file. Seconds count from 0."""
 
 
 def place(unit: Unit, first: int, last: int) -> str:
-    """Return a location as it follows a file's name: `:3-9` for lines, `, page 2` for other units."""
+    """Return a location as it follows a file's name: `:3-9`, `, page 2`, or `, 0:01:05-0:01:09` for seconds."""
+    if unit == "second":
+        start, end = (str(timedelta(seconds=number)) for number in (first, last))
+        return f", {start}" if first == last else f", {start}-{end}"
     numbers = str(first) if first == last else f"{first}-{last}"
     return f":{numbers}" if unit == "line" else f", {unit} {numbers}"
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from semsearch.embedding import Embedder, count_tokens
+from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
 from semsearch.text import clean, split, text_digest
 from semsearch.types import Document
 
 PROSE_SUFFIXES = frozenset({
-    "", ".csv", ".docx", ".htm", ".html", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson",
-    ".qmd", ".rest", ".rmd", ".rst", ".text", ".tsv", ".txt", ".xhtml",
+    "", ".csv", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson", ".qmd", ".rest", ".rmd", ".rst",
+    ".text", ".tsv", ".txt", *(suffix for suffix, format_ in FORMATS.items() if format_.headings),
 })  # fmt: skip
 """The suffixes of files in which a line that begins with `#` is a heading. In all others it is a comment."""
 

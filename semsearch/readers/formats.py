@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from semsearch.errors import UnreadableSource
+from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import parsing
 from semsearch.readers.encoding import detect_encoding, storable
@@ -27,6 +27,8 @@ def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterat
         for item in reader(path, source, fields):
             nothing = False
             yield item
+    except MissingExtra as error:
+        yield Skipped(source, f"{error}: {error.hint}")
     except OSError as error:
         raise UnreadableSource(f"{source}: {os_reason(error)}") from error
     except UnreadableSource as error:
@@ -59,20 +61,28 @@ def _read_plain(path: Path, source: str, fields: RowFields) -> Iterator[Document
 def _read_in_sandbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     with opened(path) as file:
         content = file.read()
-    parsed = parse_in_sandbox(path.suffix.lower(), content)
-    for number, reason, failed in parsed.without:
-        yield Skipped(f"{source}:{number}", reason, failed)
-    if parsed.text.strip():
-        metadata = {"title": parsed.title} if parsed.title else {}
-        yield Document(source, parsed.text, unit=parsed.unit, numbers=parsed.numbers, metadata=metadata)
+    for part in parse_in_sandbox(path.suffix.lower(), content):
+        name = f"{source}#{part.part}" if part.part else source
+        for number, reason, failed in part.without:
+            yield Skipped(f"{name}:{number}", reason, failed)
+        if part.text.strip():
+            metadata = dict(part.metadata) | ({"title": part.title} if part.title else {})
+            yield Document(source, part.text, part.part, part.unit, part.numbers, metadata)
+
+
+def _read_not(path: Path, source: str, fields: RowFields) -> Iterator[Skipped]:
+    yield Skipped(source, parsing.UNREAD[path.suffix.lower()])
 
 
 _READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped]]] = {
-    **dict.fromkeys(parsing.SUFFIXES, _read_in_sandbox),
+    **dict.fromkeys(parsing.FORMATS, _read_in_sandbox),
+    **dict.fromkeys(parsing.UNREAD, _read_not),
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
 }
-BINARY_SUFFIXES = frozenset({".pdf", ".docx"})
-"""The formats that are read although their bytes are not text."""
+BINARY_SUFFIXES = frozenset(
+    {suffix for suffix, format_ in parsing.FORMATS.items() if format_.binary} | parsing.UNREAD.keys()
+)
+"""The suffixes whose files come to `read` although their bytes are not text."""

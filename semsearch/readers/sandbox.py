@@ -15,11 +15,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import astuple
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from semsearch.errors import UnreadableSource
-from semsearch.readers.parsing import Parsed, parse
+from semsearch.errors import MissingExtra, UnreadableSource
+from semsearch.readers.parsed import Parsed
+from semsearch.readers.parsing import parse
+from semsearch.types import Unit
 
 SECONDS, SECONDS_A_MEGABYTE = 60, 10
 """The time limit of a file: 70 s for a file of one megabyte."""
@@ -32,8 +35,8 @@ _SIZE = struct.Struct(">Q")
 _SERVE = "import sys; sys.path[:] = sys.argv[1:]; from semsearch.readers.sandbox import serve; serve()"
 
 
-def parse_in_sandbox(suffix: str, content: bytes) -> Parsed:
-    """Return what `parse` returns, within limits.
+def parse_in_sandbox(suffix: str, content: bytes) -> list[Parsed]:
+    """Return all that `parse` yields, within limits.
 
     Raises `UnreadableSource` also if a file exceeds the time or memory limit, or crashes the parser.
     """
@@ -57,7 +60,7 @@ class _Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def parse(self, suffix: str, content: bytes) -> Parsed:
+    def parse(self, suffix: str, content: bytes) -> list[Parsed]:
         seconds = SECONDS + SECONDS_A_MEGABYTE * len(content) // 10**6
         request = _Request(suffix, len(content), seconds, MEMORY, MOST_TEXT)
         process = self._running()
@@ -76,10 +79,11 @@ class _Child:
             raise UnreadableSource(
                 f"it takes more than {seconds} s to parse" if late.is_set() else _death(process.returncode)
             )
+        if "missing" in answer:
+            raise MissingExtra(*answer["missing"])
         if "error" in answer:
             raise UnreadableSource(answer["error"])
-        text, unit, numbers, title, without = answer["parsed"]
-        return Parsed(text, unit, tuple(numbers), title, tuple(map(tuple, without)))
+        return list(starmap(_parsed, answer["parsed"]))
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
@@ -140,6 +144,11 @@ def _ask(process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any] |
     return None
 
 
+def _parsed(text: str, unit: Unit, numbers: list[int], title: str, without: Any, *rest: Any) -> Parsed:
+    """Return a text as the child had it: JSON has lists where it had tuples."""
+    return Parsed(text, unit, tuple(numbers), title, tuple(map(tuple, without)), *rest)
+
+
 def _death(code: int) -> str:
     try:
         return f"it crashes the parser ({signal.Signals(-code).name})"
@@ -180,14 +189,22 @@ def serve() -> None:
 def _answer(request: _Request, content: bytes) -> bytes:
     """Return a line of JSON: what was `parsed`, or an `error`. A `spent` child uses too much memory to continue."""
     try:
-        answer = _json({"parsed": astuple(parse(request.suffix, content))})
+        texts, size = [], 0
+        for one in parse(request.suffix, content):
+            size += len(one.text)
+            if size > request.most_text:
+                break
+            texts.append(astuple(one))
+        answer = _json({"parsed": texts}) if size <= request.most_text else b""
+    except MissingExtra as error:
+        return _json({"missing": [str(error), error.hint]})
     except UnreadableSource as error:
         return _json({"error": str(error)})
     except UnicodeError as error:
         return _json({"error": f"malformed text: {error}"})
     except MemoryError:
         return _json({"error": f"it takes more than {request.memory >> 20} MB to parse", "spent": True})
-    if len(answer) > request.most_text:
+    if not 0 < len(answer) <= request.most_text:
         return _json({"error": f"it holds more than {request.most_text / 1e6:g} MB of text", "spent": True})
     return answer
 

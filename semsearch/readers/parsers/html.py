@@ -3,9 +3,14 @@
 This uses html.parser directly: a parse tree has the line numbers of tags only, while `getpos` has those of the text.
 """
 
+import io
 import re
 from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
+
+from semsearch.readers.encoding import detect_encoding
+from semsearch.readers.parsed import Parsed, parsed
 
 _DROPPED = frozenset({"script", "style", "nav", "noscript", "template", "svg"})
 # The banner and footer of the page, unless they are inside a section (see the landmark roles of W3C HTML-AAM).
@@ -28,16 +33,24 @@ _HEADINGS = {f"h{level}": f"{'#' * level} " for level in range(1, 7)}
 _NEWLINE_REFERENCE = re.compile(r"&(?:#0*10(?!\d);?|#x0*a(?![\da-f]);?|NewLine;)", re.IGNORECASE)
 
 
-def parse_html(markup: str) -> tuple[str, list[tuple[int, str]]]:
-    """Return the title, and the lines of text as (line in the file, text), without scripts, menus and banners.
+def parse_html(content: bytes) -> Iterator[Parsed]:
+    """Yield the text of a page, without scripts, menus and banners.
 
     A line ends where a line of the file ends, or a block element. A blank line separates paragraphs, and " | " the
     cells of a table's row. A heading is one line that begins with `#` marks, as in Markdown.
     """
+    file = io.BytesIO(content)
+    encoding = detect_encoding(file, markup=True)
+    yield parse_markup(io.TextIOWrapper(file, encoding).read())
+
+
+def parse_markup(markup: str) -> Parsed:
+    """Return the text of a page that is decoded already, with its lines in the markup."""
     page = _Page()
     page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # such a reference does not end a line of the file
     page.close()
-    return "".join(page.title), [(number, "".join(pieces)) for number, pieces in page.lines]
+    lines = [(number, "".join(pieces)) for number, pieces in page.lines]
+    return parsed(lines, "line", "".join(page.title))
 
 
 class _Page(HTMLParser):
