@@ -36,7 +36,6 @@ OWNERS = {
     "charset_normalizer": "readers",
     "chromadb": "storage.vectors.chroma",
     "click": "cli",
-    "docx": "readers.parsers",
     "huggingface_hub": "embedding",
     "matplotlib": "evaluation",
     "onnx": "embedding",

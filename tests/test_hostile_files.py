@@ -151,7 +151,7 @@ def test_an_entity_is_neither_expanded_nor_read_from_a_file(tmp_path: Path) -> N
     bomb = b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY e0 "lol">%s]>' % entities
     (tmp_path / "bomb.docx").write_bytes(word(paragraph(b"&e9;"), bomb))
     (reason,) = reasons(tmp_path / "bomb.docx")
-    assert reason.startswith("broken or encrypted DOCX (XMLSyntaxError")
+    assert reason.startswith("its XML declares entities")
     thief = b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "%s">]>' % secret.as_uri().encode()
     (tmp_path / "thief.docx").write_bytes(word(paragraph(b"before &x; after"), thief))
     for item in read(tmp_path / "thief.docx", "thief.docx"):
@@ -325,7 +325,7 @@ def test_everything_at_once(as_nobody: Path) -> None:
             "line 10 is not valid UTF-8",
         ),
         "broken.pdf": (b"%PDF-1.7\n", "broken PDF ("),
-        "broken.docx": (b"PK\3\4", "broken or encrypted DOCX ("),
+        "broken.docx": (b"PK\3\4", "broken DOCX ("),
         "columns.csv": (b"c," * 20_000 + b"\n", "more than 10,000 columns"),
         "deep.jsonl": (
             b'{"text": ' + b"[" * 99_999 + b"]" * 99_999 + b"}",

@@ -319,7 +319,7 @@ def test_a_docx_that_is_broken_says_so(reading: Read) -> None:
     ):
         (skipped,) = reading("a.docx", broken).skipped
         assert skipped.failed
-        assert skipped.reason.startswith("broken or encrypted DOCX (")
+        assert skipped.reason.startswith("broken DOCX (")
 
 
 # What holds for any file

@@ -7,6 +7,7 @@ from semsearch.readers.parsed import Parsed, Parser
 from semsearch.readers.parsers.docx import parse_docx
 from semsearch.readers.parsers.html import parse_html
 from semsearch.readers.parsers.pdf import parse_pdf
+from semsearch.readers.parsers.pptx import parse_pptx
 
 
 class Format(NamedTuple):
@@ -19,10 +20,11 @@ class Format(NamedTuple):
 
 _HTML = Format(parse_html)
 FORMATS: dict[str, Format] = {
-    ".docx": Format(parse_docx, binary=True),
+    **dict.fromkeys((".docm", ".docx", ".dotm", ".dotx"), Format(parse_docx, binary=True)),
     ".htm": _HTML,
     ".html": _HTML,
     ".pdf": Format(parse_pdf, headings=False, binary=True),
+    **dict.fromkeys((".potx", ".ppsm", ".ppsx", ".pptm", ".pptx"), Format(parse_pptx, binary=True)),
     ".xhtml": _HTML,
 }
 """The formats that are parsed, by the suffix of the file. To read another format, write a parser and add a line."""

@@ -1,57 +1,274 @@
-"""Extract the text of a Word document."""
+"""Extract the text of a Word document, as it reads with all tracked changes accepted."""
 
-import io
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import count
+from xml.etree.ElementTree import Element
 
-from semsearch.errors import UnreadableSource
-from semsearch.readers.parsed import Parsed, parsed, said
+from semsearch.readers.parsed import Parsed, parsed
+from semsearch.readers.parsers.drawing import graphic_text
+from semsearch.readers.parsers.zipped import Package, children, reading
 
-if TYPE_CHECKING:
-    from docx.table import _Row
-    from docx.text.paragraph import Paragraph
-
-_HEADING_STYLE = re.compile(r"Heading ([1-6])")
+_DROPPED = frozenset({
+    "del", "delInstrText", "delText", "instrText", "moveFrom", "pPr", "rPr", "sdtEndPr", "sdtPr", "sectPr", "tblGrid",
+    "tblPr", "tblPrEx", "tcPr", "trPr",
+})  # fmt: skip
+"""Elements without text that is read: deleted or moved away, the instructions of fields, and properties."""
+_CHARACTERS = {"br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "tab": "\t"}
+_BEFORE = {"den": "/", "sub": "_", "sup": "^"}
+"""The marks before parts of an equation."""
+_BLOCKS = frozenset({"altChunk", "p", "tbl"})
+_HEADING_NAME = re.compile(r"heading ([1-9])", re.IGNORECASE)
+_CHUNKS = {"htm": ".html", "html": ".html", "xhtml": ".html", "rtf": ".rtf", "docx": ".docx"}
+_NOTES = ("footnote", "endnote", "comment")
 
 
 def parse_docx(content: bytes) -> Iterator[Parsed]:
     """Yield paragraphs, with a blank line between them and `#` marks for headings, and tables, with a line per row.
 
-    A paragraph and a row each count as one paragraph.
+    A paragraph and a row each count as one paragraph. Text boxes, notes and comments follow the paragraph that they
+    belong to, at its place. Headers and footers come last, each once.
     """
-    import docx
-    from docx.table import Table
+    with reading("DOCX"):
+        yield _Document(Package(content, "DOCX")).parsed()
 
-    lines: list[tuple[int, str]] = []
-    number = 0
-    try:
-        document = docx.Document(io.BytesIO(content))
-        title = document.core_properties.title
-        for block in document.iter_inner_content():
-            rows = (
-                [_joined_cells(row) for row in block.rows] if isinstance(block, Table) else [_marked(block)]
-            )
-            if any(rows) and lines:
-                lines.append((number + 1, ""))
+
+class _Document:
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self._main = package.main("word/document.xml")
+        self._related = package.related(self._main)
+        self._levels, self._titles = _headings(package.tree(self._part("styles")))
+        self._notes = {
+            kind: {item.get("id", ""): item for item in package.tree(self._part(f"{kind}s")).iter(kind)}
+            for kind in _NOTES
+        }
+        self._numbers = count(1)
+        self._title = package.title()
+        self._lines: list[tuple[int, str]] = []
+        self._number = 0
+        self._fields: list[bool] = []  # the open fields, and True for those whose result has begun
+        self._aside: list[str] = []  # what follows the paragraph: text boxes, notes, comments
+        self._joined = ""  # the text of a paragraph whose mark is deleted, which continues in the next
+
+    def _part(self, kind: str) -> str:
+        return next((related.target for related in self._related.values() if related.kind == kind), "")
+
+    def parsed(self) -> Parsed:
+        root = self._package.tree(self._main)
+        for block in _blocks(root):
+            self._block(block)
+        if self._joined:
+            self._write([self._joined])
+        for id_ in list(self._notes["comment"]):
+            self._note("comment", id_)
+        self._write([])
+        self._banners(root)
+        return parsed(self._lines, "paragraph", self._title)
+
+    def _block(self, block: Element) -> None:
+        """Write a paragraph or a table at the next places."""
+        if block.tag == "tbl":
+            rows = [self._row(row) for row in _rows(block)]
+            apart = any(rows)
             for row in rows:
-                number += 1
-                lines += ((number, line) for line in row.splitlines())
-    except MemoryError:
-        raise
-    except Exception as error:  # zipfile, lxml and python-docx raise different exceptions for a broken file
-        raise UnreadableSource(f"broken or encrypted DOCX ({said(error)})") from error
-    yield parsed(lines, "paragraph", title)
+                self._number += 1
+                self._write([row], apart=apart)
+                apart = False
+            return
+        self._number += 1
+        text, self._joined = self._joined + self._block_text(block), ""
+        if block.find("pPr/rPr/del") is not None:
+            self._joined = text
+        else:
+            self._write([text])
+
+    def _write(self, texts: Sequence[str], *, apart: bool = True) -> None:
+        """Write a text, and what was found aside of it, each with a blank line above."""
+        for text in [*texts, *self._aside]:
+            if text or not apart:
+                if apart and self._lines:
+                    self._lines.append((self._number, ""))
+                self._lines.append((self._number, text))
+            apart = True
+        self._aside = []
+
+    def _banners(self, root: Element) -> None:
+        """Write each header and footer once; pages that share a text share it here."""
+        seen = dict.fromkeys(
+            self._related[id_].target
+            for reference in root.iter()
+            if reference.tag in ("headerReference", "footerReference")
+            if (id_ := reference.get("r:id", "")) in self._related
+        )
+        texts = dict.fromkeys(self._inner_text(self._package.tree(part)) for part in seen)
+        self._write([text for text in texts if text])
+
+    def _block_text(self, block: Element) -> str:
+        """Return the text of a paragraph, of a table inside another, or of a part in another format."""
+        if block.tag == "tbl":
+            return "\n".join(filter(None, map(self._row, _rows(block))))
+        if block.tag == "altChunk":
+            return self._chunk(block.get("r:id", ""))
+        pieces: list[str] = []
+        self._inline(block, pieces)
+        while self._fields and not self._fields[-1]:  # an instruction ends with its paragraph
+            self._fields.pop()
+        text = "".join(pieces).strip("\n")
+        style = _value(block.find("pPr/pStyle"))
+        level = _level(block.find("pPr")) or self._levels.get(style, 0)
+        if style in self._titles and not self._title:
+            self._title = text
+        return f"{'#' * level} {' '.join(text.split())}" if level and text.strip() else text
+
+    def _inner_text(self, element: Element) -> str:
+        """Return the text of all blocks below an element, a line each."""
+        return "\n".join(filter(None, map(self._block_text, _blocks(element))))
+
+    def _row(self, row: Element) -> str:
+        """Return the cells of a row on one line, or the lines of its only cell."""
+        cells = ["" if _is_blank(cell) else self._inner_text(cell) for cell in _below(row, "tc")]
+        return cells[0] if len(cells) == 1 else " | ".join(" ".join(cell.split()) for cell in cells)
+
+    def _inline(self, element: Element, pieces: list[str]) -> None:
+        for child in children(element):
+            tag = child.tag
+            if tag in _DROPPED:
+                continue
+            if tag == "fldChar":
+                self._field(child.get("fldCharType", ""))
+            elif not all(self._fields):
+                self._inline(child, [])  # other fields may begin and end in an instruction
+            elif tag == "t":
+                pieces.append(child.text or "")
+            elif tag in _CHARACTERS:
+                pieces.append(_CHARACTERS[tag])
+            elif tag == "sym":
+                pieces.append(_symbol(child.get("char", "")))
+            elif tag == "ruby":
+                self._ruby(child, pieces)
+            elif tag == "d":
+                self._delimited(child, pieces)
+            elif tag == "txbxContent":
+                self._aside.append(self._inner_text(child))
+            elif tag.removesuffix("Reference") in _NOTES:
+                self._note(tag.removesuffix("Reference"), child.get("id", ""))
+            elif tag in ("docPr", "textpath"):
+                self._aside.append(child.get("descr") or child.get("string") or "")
+            elif tag in ("chart", "relIds"):
+                self._aside.append(graphic_text(self._package, self._related, child))
+            else:
+                pieces.append(_BEFORE.get(tag, ""))
+                self._inline(child, pieces)
+
+    def _field(self, step: str) -> None:
+        if step == "begin":
+            self._fields.append(False)
+        elif step == "separate" and self._fields:
+            self._fields[-1] = True
+        elif step == "end" and self._fields:
+            self._fields.pop()
+
+    def _ruby(self, element: Element, pieces: list[str]) -> None:
+        """Add the base, and then its reading in parentheses."""
+        base: list[str] = []
+        above: list[str] = []
+        for child in element:
+            self._inline(child, base if child.tag == "rubyBase" else above)
+        pieces.append("".join(base) + (f"({''.join(above)})" if any(above) else ""))
+
+    def _delimited(self, element: Element, pieces: list[str]) -> None:
+        """Add a part of an equation between delimiters, which are parentheses if it does not name them."""
+        first, last = (element.find(f"dPr/{name}") for name in ("begChr", "endChr"))
+        pieces.append("(" if first is None else _value(first))
+        self._inline(element, pieces)
+        pieces.append(")" if last is None else _value(last))
+
+    def _note(self, kind: str, id_: str) -> None:
+        note = self._notes[kind].pop(
+            id_, None
+        )  # a note is written once, and refers to no other without an end
+        if note is None or not (text := self._inner_text(note)):
+            return
+        mark = f"comment by {note.get('author')}" if kind == "comment" else str(next(self._numbers))
+        self._aside.append(f"[{mark}] {text}")
+
+    def _chunk(self, id_: str) -> str:
+        """Return the text of an inserted part that is a file of another format. It is not searched for more of them."""
+        from semsearch.readers.parsing import parse
+
+        part = self._related[id_].target if id_ in self._related else ""
+        suffix = _CHUNKS.get(part.rpartition(".")[2].lower(), "")
+        content = self._package.read(part) if part in self._package else b""
+        if suffix == ".docx" and b"afchunk" in content:
+            return ""
+        return "\n".join(item.text for item in parse(suffix, content)) if suffix and content else ""
 
 
-def _marked(paragraph: "Paragraph") -> str:
-    """Return the text of a paragraph, with `#` marks if it is a heading."""
-    heading = _HEADING_STYLE.fullmatch(paragraph.style.name or "") if paragraph.style else None
-    return (
-        f"{'#' * int(heading[1])} {paragraph.text}" if heading and paragraph.text.strip() else paragraph.text
-    )
+def _blocks(element: Element) -> Iterator[Element]:
+    """Yield the paragraphs and tables below an element, through content controls and the like, in order."""
+    return _below(element, *_BLOCKS)
 
 
-def _joined_cells(row: "_Row") -> str:
-    cells = dict.fromkeys(row.cells)  # a merged cell is repeated for each column that it spans
-    return " | ".join(" ".join(cell.text.split()) for cell in cells)
+def _below(element: Element, *tags: str) -> Iterator[Element]:
+    """Yield the nearest descendants that have one of the tags."""
+    for child in children(element):
+        if child.tag in tags:
+            yield child
+        elif child.tag not in _DROPPED:
+            yield from _below(child, *tags)
+
+
+def _rows(table: Element) -> Iterator[Element]:
+    return (row for row in _below(table, "tr") if row.find("trPr/del") is None)
+
+
+def _is_blank(cell: Element) -> bool:
+    """Return whether a cell is covered by the one above it, or deleted."""
+    merge = cell.find("tcPr/vMerge")
+    covered = merge is not None and merge.get("val", "continue") == "continue"
+    return covered or cell.find("tcPr/cellDel") is not None
+
+
+def _symbol(code: str) -> str:
+    """Return a character; those of symbol fonts are in the private area, and have no meaning without the font."""
+    try:
+        number = int(code, 16)
+        return "" if 0xE000 <= number < 0xF900 else chr(number)
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _headings(styles: Element) -> tuple[dict[str, int], set[str]]:
+    """Return the level of each style of headings, from 1 to 6, and the styles of a title.
+
+    A style has the outline level of the one that it is based on. Names in other languages do not matter, then.
+    """
+    by_id = {style.get("styleId", ""): style for style in styles.iter("style")}
+    levels: dict[str, int] = {}
+    for id_, style in by_id.items():
+        at, chain = style, {id_}
+        while not (level := _level(at.find("pPr")) or _named(at)):
+            parent = _value(at.find("basedOn"))
+            if parent in chain or parent not in by_id:
+                break
+            chain.add(parent)
+            at = by_id[parent]
+        if level:
+            levels[id_] = level
+    return levels, {id_ for id_, style in by_id.items() if _value(style.find("name")).lower() == "title"}
+
+
+def _level(properties: Element | None) -> int:
+    """Return the level of a heading, 0 for text. Outline levels count from 0, and 9 is text."""
+    value = _value(properties.find("outlineLvl")) if properties is not None else ""
+    return min(6, int(value) + 1) if value.isdecimal() and int(value) < 9 else 0
+
+
+def _named(style: Element) -> int:
+    match = _HEADING_NAME.fullmatch(_value(style.find("name")))
+    return min(6, int(match[1])) if match else 0
+
+
+def _value(element: Element | None) -> str:
+    return element.get("val", "") if element is not None else ""

@@ -1,0 +1,143 @@
+"""Open files that are a ZIP archive of XML, such as .docx, .pptx, .xlsx and .odt, and read trees of XML safely."""
+
+import io
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from semsearch.errors import MissingExtra, UnreadableSource
+from semsearch.readers.parsed import said
+
+_DEEPEST = 256
+"""The most levels of elements, as in libxml2. Parsers walk a tree by recursion."""
+_COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
+"""The start of a compound file: an Office file of before 2007, or a newer one that is encrypted (MS-OFFCRYPTO)."""
+_RELATIONSHIPS = ("/relationships", "/officeDocument/relationships")
+
+
+class Related(NamedTuple):
+    """A relationship of a part: the last word of its type, such as `comments`, and the name of the part it names."""
+
+    kind: str
+    target: str
+
+
+class Package:
+    """The parts of an archive, by name. Names are compared without case, as in OPC."""
+
+    def __init__(self, content: bytes, kind: str) -> None:
+        if content.startswith(_COMPOUND):
+            encrypted = "EncryptedPackage".encode("utf-16-le") in content
+            raise UnreadableSource(
+                f"encrypted {kind} that needs a password" if encrypted else f"not {kind} but an older format"
+            )
+        self._zip = zipfile.ZipFile(io.BytesIO(content))
+        self.names = {
+            info.filename.replace("\\", "/").lstrip("/").casefold(): info for info in self._zip.infolist()
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name.casefold() in self.names
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a part. Raises `KeyError` if there is none of this name."""
+        return self._zip.read(self.names[name.casefold()])
+
+    def tree(self, name: str) -> Element:
+        """Return the root of a part that is XML; see `xml_tree`. It is empty if there is no such part."""
+        return xml_tree(self.read(name)) if name in self else Element("")
+
+    def related(self, part: str = "") -> dict[str, Related]:
+        """Return the relationships of a part by id, or of the package, less those that lead out of it."""
+        folder, name = posixpath.split(part)
+        return {
+            item.get("Id", ""): Related(
+                item.get("Type", "").rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/", folder, unquote(item.get("Target", "")))).lstrip("/"),
+            )
+            for item in self.tree(posixpath.join(folder, "_rels", f"{name}.rels")).iter("Relationship")
+            if item.get("TargetMode") != "External"
+        }
+
+    def main(self, default: str) -> str:
+        """Return the name of the main part, by the relationships or else `default`. Raises `KeyError` if missing."""
+        named = (related.target for related in self.related().values() if related.kind == "officeDocument")
+        part = next(named, default)
+        if part not in self:
+            raise KeyError(f"there is no {part}")
+        return part
+
+    def title(self) -> str:
+        """Return the title among the properties of an Office file, or nothing."""
+        named = (related.target for related in self.related().values() if related.kind == "core-properties")
+        return self.tree(next(named, "docProps/core.xml")).findtext("title") or ""
+
+
+@contextmanager
+def reading(kind: str) -> Iterator[None]:
+    """Turn whatever a broken file makes a library raise into `UnreadableSource`, but for a lack of memory."""
+    try:
+        yield
+    except (MemoryError, MissingExtra, UnreadableSource):
+        raise
+    except Exception as error:  # zipfile, zlib, expat and struct raise different exceptions
+        raise UnreadableSource(f"broken {kind} ({said(error)})") from error
+
+
+def xml_tree(content: bytes) -> Element:
+    """Return the root of an XML document.
+
+    Names are without their namespace, so OOXML is the same in its strict and its transitional form. Only attributes
+    that are relationships keep a prefix: `r:id`. Nothing is loaded from elsewhere. Raises `UnreadableSource` for a
+    document that declares entities or is nested more than 256 levels deep, and `ExpatError` for malformed XML.
+    """
+    builder = TreeBuilder()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise UnreadableSource(f"its XML is nested more than {_DEEPEST} levels deep")
+        builder.start(_local(name), {_attribute(key): value for key, value in attributes.items()})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_local(name))
+
+    def declared(*_: object) -> None:
+        raise UnreadableSource("its XML declares entities")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = declared
+    parser.Parse(content, True)
+    return builder.close()
+
+
+def children(element: Element) -> Iterator[Element]:
+    """Yield the children of an element. Of alternatives (`mc:AlternateContent`) the first that has text counts."""
+    for child in element:
+        if child.tag != "AlternateContent":
+            yield child
+        elif len(child):
+            with_text = (branch for branch in child if branch.find(".//t") is not None)
+            yield from children(next(with_text, child[0]))
+
+
+def _local(name: str) -> str:
+    return name.rpartition(" ")[2]
+
+
+def _attribute(name: str) -> str:
+    space, _, local = name.rpartition(" ")
+    return f"r:{local}" if space.endswith(_RELATIONSHIPS) else local
