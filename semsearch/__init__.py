@@ -15,6 +15,7 @@ __all__ = [
     "CheckResult",
     "Comparison",
     "Condition",
+    "Contained",
     "Coverage",
     "DedupOptions",
     "DedupRequest",
@@ -66,6 +67,7 @@ __all__ = [
     "SearchRequest",
     "Segment",
     "SemsearchError",
+    "SharedPart",
     "SimilarOptions",
     "SimilarRequest",
     "Skipped",
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
     from semsearch.tuning.split import Split
     from semsearch.tuning.threshold import Objective, TunedClassifier, TuningResult
     from semsearch.types import (
+        Contained,
         Document,
         Group,
         Hit,
@@ -139,6 +142,7 @@ if TYPE_CHECKING:
         Mode,
         Pair,
         Rejected,
+        SharedPart,
         Skipped,
         Tier,
         Unit,
@@ -147,7 +151,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected Skipped Tier Unit",
+        "types": "Contained Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected SharedPart "
+        "Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing",
         "readers": "RowFields",

@@ -137,6 +137,7 @@ class DedupRequest:
         lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
         from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
         memory: The highest number of working bytes, without the vectors and the result.
+        contained: Also list the documents of which at least this share, in (0, 1], lies in a longer one; None for none.
     """
 
     threshold: float | None = None
@@ -148,6 +149,7 @@ class DedupRequest:
     lexical: float | None = None
     from_run: bool = False
     memory: int = DEFAULT_MEMORY
+    contained: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("level", self.level, get_args(Level))
@@ -157,13 +159,16 @@ class DedupRequest:
             values = getattr(self, name)
             if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
                 raise InvalidInput(f"{name} is {values!r}, but must be a list of strings")
-        for name in ("threshold", "lexical", "min_precision"):
+        for name in ("threshold", "lexical", "contained", "min_precision"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name))
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise InvalidInput(f"threshold is {self.threshold}, but must be between -1 and 1")
-        if self.lexical is not None and not 0 < self.lexical <= 1:
-            raise InvalidInput(f"lexical is {self.lexical}, but must be above 0 and at most 1")
+        for name in ("lexical", "contained"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) <= 1:
+                raise InvalidInput(f"{name} is {getattr(self, name)}, but must be above 0 and at most 1")
+        if self.contained is not None and self.level == "passage":
+            raise InvalidInput("contained compares whole documents", "leave out level passage, or contained")
         if self.min_precision is None:
             return
         if not 0 < self.min_precision < 1:
@@ -183,6 +188,7 @@ class DedupOptions(TypedDict, total=False):
     keep: Sequence[str]
     protect: Sequence[str]
     lexical: float | None
+    contained: float | None
     from_run: bool
     memory: int
 

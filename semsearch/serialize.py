@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semsearch.requests import SearchRequest, SimilarRequest
-from semsearch.types import TIERS, Group, Hit
+from semsearch.types import TIERS, Contained, Group, Hit
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.dedup import Duplicates
@@ -103,9 +103,17 @@ def duplicates_json(
     return {
         **{name: getattr(found, name) for name in names},
         "threshold_origin": origin,
+        **contained_json(found.contained, found.more_contained, found.containment),
         **({"rejected": [asdict(pair) for pair in found.rejected]} if found.rejected else {}),
         "groups": list(group_rows(found, difference)),
     }
+
+
+def contained_json(found: Sequence[Contained], more: int, share: float | None) -> dict[str, Any]:
+    """Return the documents that lie mostly in another one, with the share asked for; nothing if there is no share."""
+    if share is None:
+        return {}
+    return {"containment": share, "more_contained": more, "contained": [asdict(pair) for pair in found]}
 
 
 def group_rows(

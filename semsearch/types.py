@@ -141,6 +141,46 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPart:
+    """A part of a document that its container has too, almost word for word.
+
+    `words` counts the words that are the same. `unit`, `start` and `end` are the place in the document, as in `Hit`,
+    and the other three are the place in the container.
+    """
+
+    words: int
+    unit: Unit
+    start: int
+    end: int
+    container_unit: Unit
+    container_start: int
+    container_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """A document that lies mostly in another one, its container.
+
+    Args:
+        document: The name of the contained document.
+        container: The name of the document that it lies in.
+        share: The share of the document's words that the container has too, in (0, 1]; see `docs/near-duplicates.md`.
+        words: The number of words of the document.
+        container_words: The number of words of the container.
+        tier: "lexical" if runs of words alone reach the share, "semantic" if passages had to be compared as well.
+        parts: The parts that are the same word for word, in the order of the document.
+    """
+
+    document: str
+    container: str
+    share: float
+    words: int
+    container_words: int
+    tier: Literal["lexical", "semantic"]
+    parts: tuple[SharedPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Two texts with similar vectors that the classifier rejects as duplicates; `reason` is for people."""
 

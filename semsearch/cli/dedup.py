@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,12 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True),
     metavar="JACCARD",
     help="Also pair documents that share this much of their word triples, such as 0.8.",
+)
+@click.option(
+    "--contained",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Also list documents of which this much lies in a longer one, such as 0.8. No plan removes them.",
 )
 @click.option(
     "--level",
@@ -111,6 +118,7 @@ def dedup_(
     threshold: float | None,
     min_precision: float | None,
     lexical: float | None,
+    contained: float | None,
     level: "Level",
     linkage: "Linkage",
     keep: tuple[str, ...],
@@ -171,7 +179,16 @@ def dedup_(
         require_copyable(paths[0], output, force=force)
     tiers = tiers or TIERS
     request = DedupRequest(
-        threshold, min_precision, level, linkage, keep, protect, lexical, from_run, memory or DEFAULT_MEMORY
+        threshold,
+        min_precision,
+        level,
+        linkage,
+        keep,
+        protect,
+        lexical,
+        from_run,
+        memory or DEFAULT_MEMORY,
+        contained,
     )
     said: list[str] = []
     failed = False
@@ -206,6 +223,7 @@ def dedup_(
             render.emit_json(serialize.duplicates_json(found, origin, difference))
         elif as_jsonl:
             render.emit_jsonl(serialize.group_rows(found, difference))
+            render.emit_jsonl(map(asdict, found.contained))
         elif as_csv:
             groups.table(found)
         else:

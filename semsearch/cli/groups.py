@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from semsearch.cli import render
+from semsearch.cli import contained, render
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -45,7 +45,14 @@ def table(found: "Duplicates") -> None:
         for member in group.members:
             scores = (f"{member.similarity:.6f}", f"{member.jaccard:.6f}")
             rows.append((number, member.tier, render.name(member.name), *scores))
-    render.emit_csv(("group", "role", "document", "similarity", "jaccard"), rows)
+    columns = ["group", "role", "document", "similarity", "jaccard"]
+    if found.containment is not None:
+        columns += contained.COLUMNS
+        rows = [(*row, "", "") for row in rows]
+        rows += (
+            ("", "contained", name, "", "", *cells) for name, _, *cells in contained.rows(found.contained)
+        )
+    render.emit_csv(columns, rows)
 
 
 def show(found: "Duplicates", explain: bool) -> None:
@@ -70,6 +77,7 @@ def show(found: "Duplicates", explain: bool) -> None:
         click.echo()
     if not found.groups:
         click.echo("no duplicates")
+    contained.show(found.contained)
     if explain:
         _show_rejected(found)
 
@@ -92,6 +100,9 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
         f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
     )
+    if found.containment is not None:
+        for line in contained.counts(found.contained, found.more_contained, found.containment):
+            render.talk(line)
     if found.rejected:
         pairs = render.plural(len(found.rejected), "pair")
         render.talk(f"rejected {pairs} that the cosine alone accepts" + (": see --explain" * (not explain)))

@@ -11,7 +11,7 @@ from semsearch.dedup.lexical import lexical_join
 from semsearch.dedup.result import Compared
 from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import shingles
-from semsearch.types import Level
+from semsearch.types import Level, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +19,8 @@ class DocumentCollection:
     """The documents to compare, or the passages, by `level`.
 
     Of each: its name, its source, the digest of its text (copies are compared once), and its passages as rows of
-    `vectors` (float32 [u, d], unit rows). `read` returns the cleaned texts at up to a few hundred positions.
+    `vectors` (float32 [u, d], unit rows). `read` returns the cleaned texts at up to a few hundred positions. `places`
+    returns the place of each passage of the document at a position: its unit, and the first and last number.
     """
 
     names: Sequence[str]
@@ -28,6 +29,7 @@ class DocumentCollection:
     documents: Sequence[DocumentPassages]
     vectors: Floats
     read: Callable[[Sequence[int]], Sequence[str]]
+    places: Callable[[int], Sequence[tuple[Unit, int, int]]]
     level: Level = "document"
 
     @property

@@ -15,7 +15,7 @@ from semsearch.errors import SemsearchError
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.readers import Found, RowFields, read
-from semsearch.types import Document, Skipped
+from semsearch.types import Document, Skipped, Unit
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
 """The size of a batch of passages that is embedded at once, by either measure."""
@@ -94,6 +94,8 @@ class DatasetReader:
         self.tokens = self.oov = 0
         self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress
         self._owners, self._vector_rows, self._lengths = (array("q") for _ in range(3))
+        self._units: list[Unit] = []
+        self._firsts, self._lasts = array("q"), array("q")
         self._row_of: dict[bytes, int] = {}
         self._waiting: list[str] = []
         self._characters = 0
@@ -117,6 +119,16 @@ class DatasetReader:
         columns = (self._owners, self._vector_rows, self._lengths)
         owners, rows, lengths = (np.array(column, np.int64) for column in columns)
         return passages_of(owners, rows, lengths)
+
+    def places(self) -> Callable[[int], list[tuple[Unit, int, int]]]:
+        """Return a function of a document's position that returns the place of each of its passages."""
+        starts = np.searchsorted(np.array(self._owners, np.int64), np.arange(len(self.names) + 1)).tolist()
+
+        def places(position: int) -> list[tuple[Unit, int, int]]:
+            of = slice(starts[position], starts[position + 1])
+            return list(zip(self._units[of], self._firsts[of], self._lasts[of], strict=True))
+
+        return places
 
     def take_vectors(self) -> Vectors:
         """Return the vectors of all distinct passages in one array, and free the parts while they are copied."""
@@ -163,6 +175,9 @@ class DatasetReader:
                 self._characters += len(passage.text)
             self._vector_rows.append(row)
             self._lengths.append(len(passage.text))
+            self._units.append(passage.unit)
+            self._firsts.append(passage.first)
+            self._lasts.append(passage.last)
 
     def _embed_waiting(self) -> None:
         waiting, finished = self._waiting, self._embedded

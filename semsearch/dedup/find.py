@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection, compare
+from semsearch.dedup.containment import Place, contained_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.features import TextWords, reasons
 from semsearch.dedup.join import Integers, Pairs
 from semsearch.dedup.keeper import Traits, matching, preference
 from semsearch.dedup.result import Compared, Duplicates
 from semsearch.requests import DedupRequest
-from semsearch.types import Rejected
+from semsearch.types import Contained, Rejected
 
 _BLOCK = 2048
 """Pairs that the classifier decides on at a time."""
@@ -64,7 +65,41 @@ def find_groups(
     found = Duplicates.of(
         compared, threshold, linkage=request.linkage, order=order, protected=protected.tolist()
     )
-    return _add_probabilities(replace(found, rejected=rejected), rule.classifier)
+    found = _add_probabilities(replace(found, rejected=rejected), rule.classifier)
+    if request.contained is None:
+        return found
+    contained, more = _contained(compared, found, order, request.contained, collection.places)
+    return replace(found, containment=request.contained, contained=contained, more_contained=more)
+
+
+def _contained(
+    compared: Compared,
+    found: Duplicates,
+    order: Integers,
+    least: float,
+    places: Callable[[int], Sequence[Place]],
+) -> tuple[tuple[Contained, ...], int]:
+    """Return the documents that lie in a longer one of another group; see `contained_documents`.
+
+    A text that several documents have counts once, as the one that is preferred.
+    """
+    _, rank = np.unique(compared.texts[order], return_index=True)
+    document = order[rank].tolist()
+    group = np.full(len(rank), -1, np.int64)
+    for number, one in enumerate(found.groups):
+        group[
+            [compared.number_of[name] for name in (one.keeper, *(member.name for member in one.members))]
+        ] = number
+    return contained_documents(
+        compared.corpus,
+        least,
+        found.threshold,
+        names=[compared.names[at] for at in document],
+        read=compared.contents,
+        places=lambda number: places(document[number]),
+        allowed=lambda x, y: (group[x] != group[y]) | (group[x] < 0),
+        rank=rank,
+    )
 
 
 def _decide(

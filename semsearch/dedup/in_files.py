@@ -27,7 +27,7 @@ from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest
-from semsearch.types import TIERS, Skipped, Tier
+from semsearch.types import TIERS, Skipped, Tier, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +54,7 @@ class Dataset:
     skipped: tuple[Skipped, ...]
     oov: float
     _texts: TextFile = field(repr=False)
+    _places: Callable[[int], Sequence[tuple[Unit, int, int]]] = field(repr=False)
 
     @classmethod
     def read(
@@ -86,6 +87,7 @@ class Dataset:
                 tuple(dict.fromkeys(reader.skipped)),
                 reader.oov / max(1, reader.tokens),
                 reader.texts,
+                reader.places(),
             )
         except BaseException:
             reader.texts.close()
@@ -112,7 +114,7 @@ class Dataset:
     def collection(self) -> DocumentCollection:
         """The documents as they are compared."""
         return DocumentCollection(
-            self.names, self.sources, self.digests, self.documents, self.vectors, self.texts
+            self.names, self.sources, self.digests, self.documents, self.vectors, self.texts, self._places
         )
 
     def texts(self, positions: Iterable[int]) -> list[str]:

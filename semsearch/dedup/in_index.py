@@ -21,7 +21,7 @@ from semsearch.errors import SemsearchError
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DedupRequest
 from semsearch.storage.library import Library
-from semsearch.types import Level, Tier, place
+from semsearch.types import Level, Tier, Unit, place
 
 
 def collection_of(library: Library, level: Level) -> DocumentCollection:
@@ -48,8 +48,11 @@ def collection_of(library: Library, level: Level) -> DocumentCollection:
         texts = iter(library.texts(layout.numbers[[at for span in spans for at in span]].tolist()))
         return ["\n".join(islice(texts, len(span))) for span in spans]
 
+    def places(position: int) -> list[tuple[Unit, int, int]]:
+        return layout.places[starts[position] : starts[position + 1]]
+
     documents = passages_of(document, layout.row, layout.length)
-    return DocumentCollection(names, sources, digests, documents, vectors, read_texts, level)
+    return DocumentCollection(names, sources, digests, documents, vectors, read_texts, places, level)
 
 
 def find_duplicates(

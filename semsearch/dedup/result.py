@@ -13,7 +13,7 @@ from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.lexical import tier_of
 from semsearch.errors import InvalidInput
 from semsearch.text.shingles import jaccard, shingles
-from semsearch.types import Group, Level, Linkage, Member, Pair, Rejected, Tier
+from semsearch.types import Contained, Group, Level, Linkage, Member, Pair, Rejected, Tier
 
 _READ = 256
 """Texts, or pairs of texts, read at a time."""
@@ -76,6 +76,12 @@ class Duplicates:
     _protected: frozenset[int] = field(repr=False, compare=False)
     rejected: tuple[Rejected, ...] = ()
     """Pairs that the threshold alone accepts and the classifier rejects, the most similar first."""
+    containment: float | None = None
+    """The share from which documents are `contained`; None if none was asked for, or after `rethreshold`."""
+    contained: tuple[Contained, ...] = ()
+    """Documents that lie mostly in a longer one of another group, each with its containers, the best first."""
+    more_contained: int = 0
+    """The number of contained documents that lie in further ones, which are not listed."""
 
     def __repr__(self) -> str:
         return (
