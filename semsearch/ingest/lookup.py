@@ -94,7 +94,7 @@ def _read_document(name: str, library: Library | None) -> Document:
                 return item
             elif not row:
                 raise InvalidInput(
-                    f"{name} has a document in each row", f"name one of them, such as {name}#{item.row_id}"
+                    f"{name} has several documents", f"name one of them, such as {name}#{item.row_id}"
                 )
             else:
                 reason = f"there is no row {row}"
@@ -104,7 +104,7 @@ def _read_document(name: str, library: Library | None) -> Document:
 def _hint(name: str, known: set[str]) -> str:
     """Return a hint that names what else could be meant."""
     if name in known:
-        return f"it has a document in each row: name one of them, such as {name}#1"
+        return f"it has several documents: name one of them, such as {name}#1"
     path = Path(name)
     try:
         siblings = {str(path.parent / entry.name) for entry in path.parent.iterdir()}

@@ -7,7 +7,7 @@ from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import parsing
 from semsearch.readers.encoding import detect_encoding, storable
-from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv
+from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv, row_document
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
@@ -61,7 +61,12 @@ def _read_plain(path: Path, source: str, fields: RowFields) -> Iterator[Document
 def _read_in_sandbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
     with opened(path) as file:
         content = file.read()
-    for part in parse_in_sandbox(path.suffix.lower(), content):
+    columns = [name for name in (*fields.text, fields.id) if name]
+    taken: set[str] = set()
+    for part in parse_in_sandbox(path.suffix.lower(), content, columns):
+        if part.values is not None:
+            yield row_document(part.numbers[0], part.part, part.values, source, fields, taken)
+            continue
         name = f"{source}#{part.part}" if part.part else source
         for number, reason, failed in part.without:
             yield Skipped(f"{name}:{number}", reason, failed)

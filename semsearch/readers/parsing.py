@@ -1,21 +1,29 @@
 """List the formats that are parsed, and parse the bytes of a file. `sandbox` runs this in a limited process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from semsearch.readers.parsed import Parsed, Parser
 from semsearch.readers.parsers.docx import parse_docx
 from semsearch.readers.parsers.html import parse_html
+from semsearch.readers.parsers.odf import parse_odp, parse_ods, parse_odt
 from semsearch.readers.parsers.pdf import parse_pdf
 from semsearch.readers.parsers.pptx import parse_pptx
+from semsearch.readers.parsers.rtf import parse_rtf
+from semsearch.readers.parsers.xlsx import parse_xlsx
 
 
 class Format(NamedTuple):
-    """A format: its parser, whether a line that begins with `#` is a heading, and whether its bytes are not text."""
+    """A format and its parser.
+
+    A line that begins with `#` is a heading, unless `headings` is False. `binary` files are read although their bytes
+    are not text. `rows` parses a spreadsheet whose columns are named, and yields the rows of sheets that have them.
+    """
 
     parse: Parser
     headings: bool = True
     binary: bool = False
+    rows: Callable[[bytes, Sequence[str]], Iterator[Parsed]] | None = None
 
 
 _HTML = Format(parse_html)
@@ -25,20 +33,27 @@ FORMATS: dict[str, Format] = {
     ".html": _HTML,
     ".pdf": Format(parse_pdf, headings=False, binary=True),
     **dict.fromkeys((".potx", ".ppsm", ".ppsx", ".pptm", ".pptx"), Format(parse_pptx, binary=True)),
+    ".odp": Format(parse_odp, binary=True),
+    ".ods": Format(parse_ods, binary=True, rows=parse_ods),
+    ".odt": Format(parse_odt, binary=True),
+    ".rtf": Format(parse_rtf, binary=True),
     ".xhtml": _HTML,
+    **dict.fromkeys((".xlsm", ".xlsx", ".xltm", ".xltx"), Format(parse_xlsx, binary=True, rows=parse_xlsx)),
 }
 """The formats that are parsed, by the suffix of the file. To read another format, write a parser and add a line."""
 UNREAD = {
     ".doc": "old Word format: save it as .docx to have it read",
     ".ppt": "old PowerPoint format: save it as .pptx to have it read",
+    ".xlsb": "binary Excel format: save it as .xlsx to have it read",
     ".xls": "old Excel format: save it as .xlsx to have it read",
 }
 """The reason why files with a suffix are not read."""
 
 
-def parse(suffix: str, content: bytes) -> Iterator[Parsed]:
-    """Yield the texts of a file with one of the suffixes of `FORMATS`.
+def parse(suffix: str, content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
+    """Yield the texts of a file with one of the suffixes of `FORMATS`, or the rows that have these `columns`.
 
     Raises `UnreadableSource` if it is broken or encrypted, and `MissingExtra` if a library is not installed.
     """
-    return FORMATS[suffix].parse(content)
+    format_ = FORMATS[suffix]
+    return format_.rows(content, columns) if columns and format_.rows else format_.parse(content)

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -105,6 +105,17 @@ def _document(row: _Row, source: str, fields: RowFields, unit: Unit, taken: set[
         taken.add(row_id)
     numbers = (row.number,) * (1 + len(_LINE_END.findall(text)))
     return Document(source, storable(text), row_id, unit, numbers, metadata)
+
+
+def row_document(
+    number: int, name: str, values: Mapping[str, object], source: str, fields: RowFields, taken: set[str]
+) -> Document | Skipped:
+    """Return the Document of a row that is not in a file of text, such as one of a spreadsheet.
+
+    `name` is its id unless `fields` names a column of ids; `taken` are those of the other rows.
+    """
+    item = _document(_Row(number, number, values), source, fields, "row", taken)
+    return item if isinstance(item, Skipped) or fields.id else replace(item, row_id=name)
 
 
 def _require_columns(rows: Iterable[_Row | Skipped], source: str, fields: RowFields) -> None:

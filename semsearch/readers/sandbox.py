@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from itertools import starmap
 from pathlib import Path
@@ -35,19 +35,20 @@ _SIZE = struct.Struct(">Q")
 _SERVE = "import sys; sys.path[:] = sys.argv[1:]; from semsearch.readers.sandbox import serve; serve()"
 
 
-def parse_in_sandbox(suffix: str, content: bytes) -> list[Parsed]:
+def parse_in_sandbox(suffix: str, content: bytes, columns: Sequence[str] = ()) -> list[Parsed]:
     """Return all that `parse` yields, within limits.
 
     Raises `UnreadableSource` also if a file exceeds the time or memory limit, or crashes the parser.
     """
     with _lock:
-        return _child.parse(suffix, content)
+        return _child.parse(suffix, content, columns)
 
 
 class _Request(NamedTuple):
     """The line of JSON that the child receives before the `size` bytes of a file."""
 
     suffix: str
+    columns: Sequence[str]
     size: int
     seconds: int
     memory: int
@@ -60,9 +61,9 @@ class _Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def parse(self, suffix: str, content: bytes) -> list[Parsed]:
+    def parse(self, suffix: str, content: bytes, columns: Sequence[str]) -> list[Parsed]:
         seconds = SECONDS + SECONDS_A_MEGABYTE * len(content) // 10**6
-        request = _Request(suffix, len(content), seconds, MEMORY, MOST_TEXT)
+        request = _Request(suffix, columns, len(content), seconds, MEMORY, MOST_TEXT)
         process = self._running()
         done = False
         try:
@@ -190,7 +191,7 @@ def _answer(request: _Request, content: bytes) -> bytes:
     """Return a line of JSON: what was `parsed`, or an `error`. A `spent` child uses too much memory to continue."""
     try:
         texts, size = [], 0
-        for one in parse(request.suffix, content):
+        for one in parse(request.suffix, content, request.columns):
             size += len(one.text)
             if size > request.most_text:
                 break

@@ -1,12 +1,13 @@
 """Extract the text of a Word document, as it reads with all tracked changes accepted."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from xml.etree.ElementTree import Element
 
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.drawing import graphic_text
+from semsearch.readers.parsers.flow import Flow, heading, row_text
 from semsearch.readers.parsers.zipped import Package, children, reading
 
 _DROPPED = frozenset({
@@ -45,10 +46,8 @@ class _Document:
         }
         self._numbers = count(1)
         self._title = package.title()
-        self._lines: list[tuple[int, str]] = []
-        self._number = 0
+        self._flow = Flow()
         self._fields: list[bool] = []  # the open fields, and True for those whose result has begun
-        self._aside: list[str] = []  # what follows the paragraph: text boxes, notes, comments
         self._joined = ""  # the text of a paragraph whose mark is deleted, which continues in the next
 
     def _part(self, kind: str) -> str:
@@ -59,39 +58,24 @@ class _Document:
         for block in _blocks(root):
             self._block(block)
         if self._joined:
-            self._write([self._joined])
+            self._flow.write([self._joined])
         for id_ in list(self._notes["comment"]):
             self._note("comment", id_)
-        self._write([])
+        self._flow.write([])
         self._banners(root)
-        return parsed(self._lines, "paragraph", self._title)
+        return parsed(self._flow.lines, "paragraph", self._title)
 
     def _block(self, block: Element) -> None:
         """Write a paragraph or a table at the next places."""
         if block.tag == "tbl":
-            rows = [self._row(row) for row in _rows(block)]
-            apart = any(rows)
-            for row in rows:
-                self._number += 1
-                self._write([row], apart=apart)
-                apart = False
+            self._flow.table(self._row(row) for row in _rows(block))
             return
-        self._number += 1
         text, self._joined = self._joined + self._block_text(block), ""
         if block.find("pPr/rPr/del") is not None:
+            self._flow.number += 1
             self._joined = text
         else:
-            self._write([text])
-
-    def _write(self, texts: Sequence[str], *, apart: bool = True) -> None:
-        """Write a text, and what was found aside of it, each with a blank line above."""
-        for text in [*texts, *self._aside]:
-            if text or not apart:
-                if apart and self._lines:
-                    self._lines.append((self._number, ""))
-                self._lines.append((self._number, text))
-            apart = True
-        self._aside = []
+            self._flow.paragraph(text)
 
     def _banners(self, root: Element) -> None:
         """Write each header and footer once; pages that share a text share it here."""
@@ -102,7 +86,7 @@ class _Document:
             if (id_ := reference.get("r:id", "")) in self._related
         )
         texts = dict.fromkeys(self._inner_text(self._package.tree(part)) for part in seen)
-        self._write([text for text in texts if text])
+        self._flow.write([text for text in texts if text])
 
     def _block_text(self, block: Element) -> str:
         """Return the text of a paragraph, of a table inside another, or of a part in another format."""
@@ -119,16 +103,16 @@ class _Document:
         level = _level(block.find("pPr")) or self._levels.get(style, 0)
         if style in self._titles and not self._title:
             self._title = text
-        return f"{'#' * level} {' '.join(text.split())}" if level and text.strip() else text
+        return heading(text, level)
 
     def _inner_text(self, element: Element) -> str:
         """Return the text of all blocks below an element, a line each."""
         return "\n".join(filter(None, map(self._block_text, _blocks(element))))
 
     def _row(self, row: Element) -> str:
-        """Return the cells of a row on one line, or the lines of its only cell."""
+        """Return the text of a row; a cell that is covered by another has none."""
         cells = ["" if _is_blank(cell) else self._inner_text(cell) for cell in _below(row, "tc")]
-        return cells[0] if len(cells) == 1 else " | ".join(" ".join(cell.split()) for cell in cells)
+        return row_text(cells)
 
     def _inline(self, element: Element, pieces: list[str]) -> None:
         for child in children(element):
@@ -150,13 +134,13 @@ class _Document:
             elif tag == "d":
                 self._delimited(child, pieces)
             elif tag == "txbxContent":
-                self._aside.append(self._inner_text(child))
+                self._flow.aside.append(self._inner_text(child))
             elif tag.removesuffix("Reference") in _NOTES:
                 self._note(tag.removesuffix("Reference"), child.get("id", ""))
             elif tag in ("docPr", "textpath"):
-                self._aside.append(child.get("descr") or child.get("string") or "")
+                self._flow.aside.append(child.get("descr") or child.get("string") or "")
             elif tag in ("chart", "relIds"):
-                self._aside.append(graphic_text(self._package, self._related, child))
+                self._flow.aside.append(graphic_text(self._package, self._related, child))
             else:
                 pieces.append(_BEFORE.get(tag, ""))
                 self._inline(child, pieces)
@@ -191,7 +175,7 @@ class _Document:
         if note is None or not (text := self._inner_text(note)):
             return
         mark = f"comment by {note.get('author')}" if kind == "comment" else str(next(self._numbers))
-        self._aside.append(f"[{mark}] {text}")
+        self._flow.aside.append(f"[{mark}] {text}")
 
     def _chunk(self, id_: str) -> str:
         """Return the text of an inserted part that is a file of another format. It is not searched for more of them."""

@@ -5,7 +5,7 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -15,6 +15,7 @@ from semsearch.readers.parsed import said
 
 _DEEPEST = 256
 """The most levels of elements, as in libxml2. Parsers walk a tree by recursion."""
+_CHUNK = 1 << 16
 _COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
 """The start of a compound file: an Office file of before 2007, or a newer one that is encrypted (MS-OFFCRYPTO)."""
 _RELATIONSHIPS = ("/relationships", "/officeDocument/relationships")
@@ -48,8 +49,14 @@ class Package:
         """Return the bytes of a part. Raises `KeyError` if there is none of this name."""
         return self._zip.read(self.names[name.casefold()])
 
+    def elements(self, name: str, tag: str) -> Iterator[Element]:
+        """Yield each element of this tag in a part, see `xml_elements`; none if there is no such part."""
+        if name in self:
+            with self._zip.open(self.names[name.casefold()]) as file:
+                yield from xml_elements(file, tag)
+
     def tree(self, name: str) -> Element:
-        """Return the root of a part that is XML; see `xml_tree`. It is empty if there is no such part."""
+        """Return the root of a part that is XML; see `xml_elements`. It is empty if there is no such part."""
         return xml_tree(self.read(name)) if name in self else Element("")
 
     def related(self, part: str = "") -> dict[str, Related]:
@@ -90,38 +97,60 @@ def reading(kind: str) -> Iterator[None]:
 
 
 def xml_tree(content: bytes) -> Element:
-    """Return the root of an XML document.
+    """Return the root of an XML document, see `xml_elements`."""
+    return next(xml_elements(io.BytesIO(content)))
+
+
+def xml_elements(file: IO[bytes], tag: str = "") -> Iterator[Element]:
+    """Yield each outermost element of this tag, by default the root; the rest of the document is not kept.
 
     Names are without their namespace, so OOXML is the same in its strict and its transitional form. Only attributes
     that are relationships keep a prefix: `r:id`. Nothing is loaded from elsewhere. Raises `UnreadableSource` for a
     document that declares entities or is nested more than 256 levels deep, and `ExpatError` for malformed XML.
     """
-    builder = TreeBuilder()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    depth = 0
+    builder: TreeBuilder | None = None
+    complete: list[Element] = []
+    depth = outside = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
+        nonlocal builder, depth, outside
         depth += 1
         if depth > _DEEPEST:
             raise UnreadableSource(f"its XML is nested more than {_DEEPEST} levels deep")
-        builder.start(_local(name), {_attribute(key): value for key, value in attributes.items()})
+        local = _local(name)
+        if builder is None and (not tag or local == tag):
+            builder, outside = TreeBuilder(), depth - 1
+        if builder is not None:
+            builder.start(local, {_attribute(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
-        nonlocal depth
+        nonlocal builder, depth
         depth -= 1
-        builder.end(_local(name))
+        if builder is not None:
+            builder.end(_local(name))
+            if depth == outside:
+                complete.append(builder.close())
+                builder = None
+
+    def text(data: str) -> None:
+        if builder is not None:
+            builder.data(data)
 
     def declared(*_: object) -> None:
         raise UnreadableSource("its XML declares entities")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
+    parser.CharacterDataHandler = text
     parser.EntityDeclHandler = declared
-    parser.Parse(content, True)
-    return builder.close()
+    while data := file.read(_CHUNK):
+        parser.Parse(data)
+        yield from complete
+        complete.clear()
+    parser.Parse(b"", True)
+    yield from complete
 
 
 def children(element: Element) -> Iterator[Element]:

@@ -1,0 +1,214 @@
+"""Extract the text of OpenDocument files: texts (.odt), presentations (.odp) and spreadsheets (.ods)."""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from xml.etree.ElementTree import Element
+
+from semsearch.errors import UnreadableSource
+from semsearch.readers.parsed import Parsed, parsed
+from semsearch.readers.parsers.flow import Flow, heading, row_text
+from semsearch.readers.parsers.sheet import MOST_ROWS, Cell, Row, sheet
+from semsearch.readers.parsers.zipped import Package, reading
+
+_DROPPED = frozenset({
+    "bibliography-configuration", "forms", "note-citation", "notes-configuration", "object", "object-ole",
+    "page-count", "page-number", "sequence-decls", "settings", "tracked-changes", "user-field-decls", "variable-decls",
+})  # fmt: skip
+"""Elements without text that is read. The texts of deletions are in `tracked-changes`."""
+_MOST_COLUMNS = 16_384
+
+
+def parse_odt(content: bytes) -> Iterator[Parsed]:
+    """Yield paragraphs, with a blank line between them and `#` marks for headings, and tables, with a line per row.
+
+    A paragraph and a row each count as one paragraph. Text boxes, notes and comments follow the paragraph that they
+    belong to, at its place. Headers and footers come last, each once.
+    """
+    with reading("ODT"):
+        package, body = _opened(content, "ODT")
+        text = _Text()
+        for block in _blocks(body):
+            text.block(block)
+        banners = (
+            banner
+            for page in package.tree("styles.xml").iter("master-page")
+            for banner in page
+            if banner.tag.startswith(("header", "footer"))
+        )
+        text.flow.write(dict.fromkeys(text.inner(banner) for banner in banners))
+        yield parsed(text.flow.lines, "paragraph", _title(package))
+
+
+def parse_odp(content: bytes) -> Iterator[Parsed]:
+    """Yield the slides, hidden ones too: the title as a heading, then shapes, tables and notes."""
+    with reading("ODP"):
+        package, body = _opened(content, "ODP")
+        lines: list[tuple[int, str]] = []
+        without: list[tuple[int, str, bool]] = []
+        for number, page in enumerate(body.iter("page"), 1):
+            texts = list(filter(None, _slide(page)))
+            if not texts:
+                without.append((number, "slide without text", False))
+            for text in texts:
+                lines += [(number, "")] * bool(lines) + [(number, text)]
+        yield parsed(lines, "slide", _title(package), without)
+
+
+def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
+    """Yield each sheet, hidden ones too, or its rows; see `sheet`. Values are as the file shows them."""
+    with reading("ODS"):
+        package, body = _opened(content, "ODS")
+        for table in body.iterfind("table"):
+            yield from sheet(table.get("name", ""), _title(package), _sheet_rows(table), columns)
+
+
+def _opened(content: bytes, kind: str) -> tuple[Package, Element]:
+    """Return the archive and its body. Raises `UnreadableSource` if it is encrypted."""
+    package = Package(content, kind)
+    if next(package.tree("META-INF/manifest.xml").iter("encryption-data"), None) is not None:
+        raise UnreadableSource(f"encrypted {kind} that needs a password")
+    if "content.xml" not in package:
+        raise KeyError("there is no content.xml")
+    body = package.tree("content.xml").find("body")
+    return package, body[0] if body is not None and len(body) else Element("")
+
+
+def _title(package: Package) -> str:
+    return package.tree("meta.xml").findtext("meta/title") or ""
+
+
+class _Text:
+    """The text of a document, and what is found in its paragraphs."""
+
+    def __init__(self) -> None:
+        self.flow = Flow()
+        self._numbers = count(1)
+
+    def block(self, block: Element) -> None:
+        """Write a paragraph or a table at the next places."""
+        if block.tag == "table":
+            self.flow.table(self._row(row) for row in _rows(block))
+        else:
+            self.flow.paragraph(self._block_text(block))
+
+    def inner(self, element: Element) -> str:
+        """Return the text of all blocks below an element, a line each."""
+        return "\n".join(filter(None, map(self._block_text, _blocks(element))))
+
+    def _block_text(self, block: Element) -> str:
+        if block.tag == "table":
+            return "\n".join(filter(None, map(self._row, _rows(block))))
+        pieces: list[str] = []
+        self._inline(block, pieces)
+        level = block.get("outline-level", "1") if block.tag == "h" else ""
+        return heading("".join(pieces).strip(), int(level) if level.isdecimal() else 0)
+
+    def _row(self, row: Element) -> str:
+        cells = [cell for cell in row if cell.tag in ("table-cell", "covered-table-cell")]
+        return row_text(["" if cell.tag.startswith("covered") else self.inner(cell) for cell in cells])
+
+    def _inline(self, element: Element, pieces: list[str]) -> None:
+        """Add the text of an element. White space counts as one blank (ODF 1.3, 6.1.2)."""
+        _add(pieces, element.text)
+        for child in element:
+            tag = child.tag
+            if tag == "s":
+                number = child.get("c", "1")
+                pieces.append(" " * min(int(number) if number.isdecimal() else 1, 100))
+            elif tag in ("tab", "line-break"):
+                pieces.append("\t" if tag == "tab" else "\n")
+            elif tag == "note":
+                self.flow.aside.append(f"[{next(self._numbers)}] {self.inner(child)}")
+            elif tag == "annotation":
+                self.flow.aside.append(f"[comment by {child.findtext('creator')}] {self.inner(child)}")
+            elif tag == "text-box":
+                self.flow.aside.append(self.inner(child))
+            elif tag in ("desc", "title"):
+                self.flow.aside.append(child.text or "")
+            elif tag == "ruby-text":
+                pieces.append(f"({child.text or ''})")
+            elif tag == "p" and pieces:  # in a shape
+                pieces.append("\n")
+                self._inline(child, pieces)
+            elif tag not in _DROPPED:
+                self._inline(child, pieces)
+            _add(pieces, child.tail)
+
+
+def _add(pieces: list[str], text: str | None) -> None:
+    if text and (plain := " ".join(text.split())):
+        before = " " if text[0].isspace() else ""
+        pieces.append(f"{before}{plain}{' ' if text[-1].isspace() else ''}")
+    elif text:
+        pieces.append(" ")
+
+
+def _blocks(element: Element) -> Iterator[Element]:
+    """Yield the nearest paragraphs and tables below an element, through lists, sections and the like."""
+    for child in element:
+        if child.tag in ("h", "p", "table"):
+            yield child
+        elif child.tag not in _DROPPED:
+            yield from _blocks(child)
+
+
+def _rows(table: Element) -> Iterator[Element]:
+    for child in table:
+        if child.tag == "table-row":
+            yield child
+        elif child.tag != "table":
+            yield from _rows(child)
+
+
+def _slide(page: Element) -> Iterator[str]:
+    """Yield the title of a slide, its other texts, and its notes."""
+    text = _Text()
+    titles: list[str] = []
+    others: list[str] = []
+    notes: list[str] = []
+    for shape in page:
+        inner = text.inner(shape)
+        if shape.get("class") == "title":
+            titles.append(heading(inner, 1))
+        elif shape.tag == "notes":
+            notes += [f"[notes] {inner}"] if inner else []
+        else:
+            others.append(inner)
+    yield from [*titles, *others, *text.flow.aside, *notes]
+
+
+def _sheet_rows(table: Element) -> Iterator[Row]:
+    number = 1
+    text = _Text()
+    for row in _rows(table):
+        cells: dict[int, Cell] = {}
+        column = 0
+        for cell in row:
+            if cell.tag not in ("table-cell", "covered-table-cell"):
+                continue
+            repeated = _repeated(cell, "number-columns-repeated")
+            shown = "\n".join(text._block_text(block) for block in cell if block.tag == "p")
+            text.flow.aside += [text.inner(box) for box in cell.iter("text-box")]
+            for note in cell.iterfind("annotation"):
+                text.flow.aside.append(f"[comment] {text.inner(note)}")
+            if shown.strip():
+                kind = cell.get("value-type", "string")
+                value = (
+                    float(cell.get("value", "nan")) if kind in ("float", "percentage", "currency") else shown
+                )
+                for at in range(column, min(column + repeated, _MOST_COLUMNS)):
+                    cells[at] = Cell(shown, value)
+            column = min(column + repeated, _MOST_COLUMNS)
+        again = _repeated(row, "number-rows-repeated")
+        remarks = [remark for remark in text.flow.aside if remark]
+        text.flow.aside.clear()
+        if cells or remarks:
+            for at in range(number, min(number + again, MOST_ROWS)):
+                yield Row(at, cells, remarks)
+                remarks = []
+        number = min(number + again, MOST_ROWS)
+
+
+def _repeated(element: Element, name: str) -> int:
+    value = element.get(name, "1")
+    return min(int(value), MOST_ROWS) if value.isdecimal() and len(value) < 10 else 1
