@@ -48,7 +48,7 @@ class _State:
     """The bytes after a Unicode character that stand for it in older readers."""
     deleted: bool = False
     start: int = 0
-    """Where the pieces of text of the destination begin."""
+    """The position in the pieces of text at which the destination begins."""
 
 
 def parse_rtf(content: bytes) -> Iterator[Parsed]:
@@ -234,7 +234,7 @@ class _Reader:
 
 
 def _known(encoding: str) -> str:
-    """Return an encoding that Python has, else that of Windows in the West."""
+    """Return an encoding that Python has, else the one of Windows in the West."""
     try:
         name = codecs.lookup(encoding).name
         return "gb18030" if name == "gbk" else name

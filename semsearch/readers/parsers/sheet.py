@@ -11,7 +11,7 @@ from semsearch.types import Scalar
 _LOOK_AHEAD = 50
 """Rows from which a header is told."""
 MOST_ROWS = 2**24
-"""The highest number of a row: that of LibreOffice. A file may claim any other."""
+"""The highest number of a row, the limit of LibreOffice. A file may claim any other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class _Format(NamedTuple):
     before: str = ""
     after: str = ""
     decimals: int = -1
-    """The number of decimals; -1 for as many as there are."""
+    """The number of decimals; -1 for all that the number has."""
     thousands: bool = False
     percent: bool = False
 
