@@ -173,6 +173,7 @@ def test_a_page_is_its_text_at_the_lines_of_the_file(reading: Read) -> None:
     assert result.lines == [
         (3, "Repair"),
         (4, "evenings"),
+        (6, "# Harbour Street"),
         (8, "## What we mend"),
         (10, "Lamps & bicycles,"),
         (11, "zips."),
