@@ -22,6 +22,7 @@ from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import keys_of, source_key
 from semsearch.ingest.survey import Survey
+from semsearch.patterns import unmatched
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.requests import (
     DedupOptions,
@@ -301,6 +302,17 @@ class Index:
         Raises `InvalidInput` where it has nothing to search for, and where it is longer than `LONGEST_QUERY`.
         """
         return self._engine.parse(query, literal=literal)
+
+    def notes(self, request: SearchRequest | SimilarRequest) -> list[str]:
+        """Return what the answer to a request leaves out or takes as text, each a sentence for people.
+
+        For example words that a minus excludes, a field that no document has, and a `source` that matches none.
+        """
+        if isinstance(request, SearchRequest):
+            return self._engine.notes(request)
+        if request.source is None:
+            return []
+        return list(unmatched(self._library.document_names()[1], [request.source]))
 
     def similar(
         self, document: Path | str, line: int | None = None, **options: Unpack[SimilarOptions]

@@ -25,7 +25,7 @@ class SearchRequest:
         k: The highest number of hits.
         mode: Search by meaning and words ("hybrid"), by meaning alone ("dense"), or by words alone ("lexical").
         min_score: The lowest cosine of a hit, in [-1, 1]. A lexical search has no cosine and takes no `min_score`.
-        source: A glob; only sources whose name matches are searched.
+        source: A pattern, see `semsearch.patterns.Names`; only sources that match are searched.
         collapse: Show exact and lexical near-copies of a hit as its `copies` instead of as separate hits.
         per_document: The highest number of hits from one document; None for no limit.
         explain: Add the rank of each hit by meaning and by words, and the factor of its document.
@@ -92,7 +92,7 @@ class SimilarRequest:
             compares whole documents.
         k: The highest number of hits.
         min_score: The lowest similarity of a hit, in [-1, 1].
-        source: A glob; only sources whose name matches are searched.
+        source: A pattern, see `semsearch.patterns.Names`; only sources that match are searched.
         highlight: Find the best sentence of each hit.
     """
 
@@ -133,7 +133,7 @@ class DedupRequest:
         level: Compare whole documents, or passages.
         linkage: What holds a group together, see `semsearch.types.Linkage`.
         keep: The rules that choose the keeper of a group, in order; see `semsearch.dedup.keeper`.
-        protect: Globs of sources that are never removed.
+        protect: Patterns of sources that are never removed, see `semsearch.patterns.Names`.
         lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
         from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
         memory: The highest number of working bytes, without the vectors and the result.

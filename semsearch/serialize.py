@@ -38,15 +38,20 @@ _EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 # -- searching ------------------------------------------------------------------------------------------
 
 
-def search_json(path_of: PathOf, hits: Sequence[Hit], request: SearchRequest) -> dict[str, Any]:
-    """Return the answer to a query."""
-    return {"query": request.query, "hits": [hit_json(path_of, hit, request.explain) for hit in hits]}
+def search_json(
+    path_of: PathOf, hits: Sequence[Hit], request: SearchRequest, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the answer to a query, with the `notes` on it."""
+    found = [hit_json(path_of, hit, request.explain) for hit in hits]
+    return {"query": request.query, "notes": list(notes), "hits": found}
 
 
-def similar_json(path_of: PathOf, hits: Sequence[Hit], request: SimilarRequest) -> dict[str, Any]:
-    """Return what is similar to a document."""
+def similar_json(
+    path_of: PathOf, hits: Sequence[Hit], request: SimilarRequest, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what is similar to a document, with the `notes` on it."""
     found = [{"rank": rank, **hit_json(path_of, hit)} for rank, hit in enumerate(hits, 1)]
-    return {"file": request.document, "line": request.line, "hits": found}
+    return {"file": request.document, "line": request.line, "notes": list(notes), "hits": found}
 
 
 def hit_rows(

@@ -18,7 +18,7 @@ PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
     {"__version__", "errors", "types"},
-    {"files", "requests", "strict_json", "text"},
+    {"files", "patterns", "requests", "strict_json", "text"},
     {"embedding", "readers"},
     {"storage"},
     {"ingest"},
@@ -40,7 +40,6 @@ OWNERS = {
     "matplotlib": "evaluation",
     "onnx": "embedding",
     "onnxruntime": "embedding",
-    "pathspec": "readers",
     "pypdf": "readers.parsers",
     "rich": "cli",
     "safetensors": "embedding",

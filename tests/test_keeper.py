@@ -1,19 +1,23 @@
 """The keeper is chosen by the rules in order, then by position, and protected documents come first."""
 
-import fnmatch
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsearch.dedup.keeper import Traits, matching, preference
+from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.errors import InvalidInput
+from semsearch.patterns import Names
 
 
 def traits(*documents: tuple[str, int, int]) -> Traits:
     sources, modified, length = zip(*documents, strict=True) if documents else ((), (), ())
-    return Traits(sources, np.array(modified, np.int64), np.array(length, np.int64))
+    return Traits(
+        Names(sources, sources, Path("/base")), np.array(modified, np.int64), np.array(length, np.int64)
+    )
 
 
 NOTES = traits(
@@ -37,7 +41,6 @@ NOTES = traits(
         (["path:archive/*", "longest", "newest"], [2, 3, 1, 0]),
         (["longest", "path:archive/*"], [2, 1, 0, 3]),
         (["oldest", "first", "path:archive/*"], [1, 2, 3, 0]),
-        (["path:*/A.md"], [0, 1, 2, 3]),
         (["path:*/[ac].md", "shortest"], [3, 0, 2, 1]),
     ],
 )
@@ -46,39 +49,56 @@ def test_each_rule_decides_what_those_before_it_left_open(rules: list[str], orde
 
 
 def test_protected_documents_come_before_every_rule() -> None:
-    protected = matching(NOTES.sources, ["archive/old/*", "notes/b.md"])
-    assert protected.tolist() == [1, 3]
-    assert preference(["newest"], NOTES, protected).tolist() == [3, 1, 0, 2]
-    assert preference(["newest"], NOTES, set(protected.tolist())).tolist() == [3, 1, 0, 2]
+    ahead = protected(NOTES.names, ["archive/old/*", "notes/b.md"])
+    assert ahead.tolist() == [1, 3]
+    assert preference(["newest"], NOTES, ahead).tolist() == [3, 1, 0, 2]
+    assert preference(["newest"], NOTES, set(ahead.tolist())).tolist() == [3, 1, 0, 2]
+
+
+@pytest.mark.parametrize("pattern", ["archive/Old", "archvie/*", "b.md"])
+def test_a_pattern_that_protects_nothing_is_refused(pattern: str) -> None:
+    for call in (
+        lambda: protected(NOTES.names, ["notes", pattern]),
+        lambda: preference(["newest", f"path:{pattern}"], NOTES),
+    ):
+        with pytest.raises(InvalidInput, match="matches no source") as refused:
+            call()
+        assert refused.value.hint.startswith("did you mean ")
 
 
 @pytest.mark.parametrize("rule", ["best", "", "path:", "Newest", "path"])
 def test_an_unknown_rule_is_refused_with_those_there_are(rule: str) -> None:
     with pytest.raises(InvalidInput, match=f"'{rule}' is not a --keep rule") as refused:
         preference(["newest", rule], NOTES)
-    assert refused.value.hint == "the rules are first, newest, oldest, longest, shortest, path:GLOB"
+    assert refused.value.hint == "the rules are first, newest, oldest, longest, shortest, path:PATTERN"
 
 
 def test_no_documents_and_no_globs() -> None:
     assert preference(["newest", "path:*"], traits()).tolist() == []
-    assert matching(NOTES.sources, []).tolist() == []
-    assert matching([], ["*"]).tolist() == []
+    assert protected(NOTES.names, []).tolist() == []
+    assert protected(traits().names, ["*"]).tolist() == []
 
 
 def test_names_in_any_script() -> None:
-    assert matching(["笔记/一.md", "笔记/二.md", "注释/一.md"], ["笔记/*"]).tolist() == [0, 1]
+    sources = ["笔记/一.md", "笔记/二.md", "注释/一.md"]
+    assert protected(Names(sources, sources, Path("/base")), ["笔记/*"]).tolist() == [0, 1]
 
 
 small = st.integers(0, 3)
 document = st.tuples(st.sampled_from(["a/x", "a/y", "b/x", "B/x"]), small, small)
-rule = st.sampled_from(["first", "newest", "oldest", "longest", "shortest", "path:a/*", "path:*x", "path:b*"])
+PATHS: dict[str, Callable[[str], bool]] = {
+    "path:a/*": lambda source: source.startswith("a/"),
+    "path:*x": lambda source: source.endswith("x"),
+    "path:b*": lambda source: source.startswith("b"),
+}
+rule = st.sampled_from(["first", "newest", "oldest", "longest", "shortest", *PATHS])
 
 
 @given(st.lists(document, max_size=10), st.lists(rule, max_size=4), st.data())
 def test_the_order_is_that_of_sorting_by_all_rules(
     documents: list[tuple[str, int, int]], rules: list[str], data: st.DataObject
 ) -> None:
-    protected = data.draw(st.sets(st.sampled_from(range(len(documents))))) if documents else set()
+    ahead = data.draw(st.sets(st.sampled_from(range(len(documents))))) if documents else set()
 
     def key(position: int) -> list[int]:
         source, modified, length = documents[position]
@@ -89,11 +109,16 @@ def test_the_order_is_that_of_sorting_by_all_rules(
             "longest": -length,
             "shortest": length,
         }
-        ranks = [
-            number[name] if name in number else not fnmatch.fnmatchcase(source, name.removeprefix("path:"))
-            for name in rules
-        ]
-        return [position not in protected, *ranks, position]
+        ranks = [number[name] if name in number else not PATHS[name](source) for name in rules]
+        return [position not in ahead, *ranks, position]
 
+    if any(
+        documents and not any(PATHS[name](source) for source, _, _ in documents)
+        for name in PATHS
+        if name in rules
+    ):
+        with pytest.raises(InvalidInput, match="matches no source"):
+            preference(rules, traits(*documents), ahead)
+        return
     expected = sorted(range(len(documents)), key=key)
-    assert preference(rules, traits(*documents), protected).tolist() == expected
+    assert preference(rules, traits(*documents), ahead).tolist() == expected

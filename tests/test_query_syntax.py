@@ -31,10 +31,38 @@ FIELDS = {"year", "day", "author", "publication_year"}
         ('an "open quote', Query('an "open quote')),
         ("-only -exclusions", Query("", excluded=(Word("only"), Word("exclusions")))),
         ('"" " "', Query("")),
+        ("grep -v", Query("grep -v", signed=("-v",))),
+        ("was it -5 degrees or -0.5", Query("was it -5 degrees or -0.5", signed=("-5", "-0.5"))),
+        ("pay +5 or -$20 or -3%", Query("pay +5 or -$20 or -3%", signed=("+5", "-3%"))),
+        ("call +49 30 1234", Query("call +49 30 1234", signed=("+49",))),
+        ("a -b", Query("a -b", signed=("-b",))),
+        ('x -"v" -"5"', Query("x", excluded=(Word("v", exact=True), Word("5", exact=True)))),
+        ("ls -la", Query("ls", excluded=(Word("la"),))),
+        ("git log --oneline", Query("git log --oneline")),
+        ("a -> b +/- c", Query("a -> b +/- c")),
+        ("5' 10\" tall", Query("5' 10\" tall")),
+        ("meet at 12:30, or 9:15:00?", Query("meet at 12:30, or 9:15:00?")),
+        ("open http://x:80 now", Query("open http://x:80 now")),
+        ("C:\\notes\\a.md D:/b", Query("C:\\notes\\a.md D:/b")),
+        ("status:open", Query("status:open", unknown=("status:open",))),
+        ("−5 or –5", Query("−5 or –5")),
+        ("没有 -猫 的", Query("没有 的", excluded=(Word("猫"),))),
     ],
 )
 def test_parts(query: str, expected: Query) -> None:
     assert parse(query, lambda: FIELDS) == expected
+
+
+def test_what_is_excluded_or_taken_as_text_is_said() -> None:
+    notes = parse('how to grep -v -draft -"old plan" yeer:1 -5', lambda: FIELDS).notes
+    assert notes == (
+        "passages with draft are excluded; --literal searches for -draft as text",
+        'passages with "old plan" are excluded; --literal searches for -"old plan" as text',
+        '-v was searched as text; -"v" is an operator',
+        '-5 was searched as text; -"5" is an operator',
+        "the index has no field for yeer:1, so this was searched as text",
+    )
+    assert parse('+must "phrase" -source:x/* year>1', lambda: FIELDS).notes == ()
 
 
 @given(

@@ -15,8 +15,22 @@ if TYPE_CHECKING:
     from semsearch.types import Hit, Mode
 
 
+class _Question(click.Command):
+    """A command whose arguments may look like options, such as the flag in "how does grep -v work"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. For an unknown option, say how to search for it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if "=" not in error.option_name and not error.option_name.startswith("--"):
+                error.message += " To search for it, put the query in quotes, or -- before it."
+            raise
+
+
 @click.command(
     "query",
+    cls=_Question,
     short_help="Find passages by what they mean and say.",
     epilog=options.closing(
         (
@@ -61,7 +75,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show the rank and score of each hit by meaning and by words, and the factor of its document.",
 )
-@click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
+@click.option("--source", metavar="PATTERN", help="Search only these sources: a file, folder or glob.")
 @click.option(
     "--file",
     "file",
@@ -141,12 +155,12 @@ def query_(
     \b
     "exact phrase"     only passages with these words, one after the other
     +word  -word       only passages with the word, or without it, in any form
-    source:notes/*     only sources whose name matches; --source does the same
+    source:notes/*     only this file, folder or glob; --source does the same
     year>=2024         only documents with such metadata: also field:value, with *
                        in it, and = != > < <=, on numbers, dates and text
 
-    A minus before a phrase or a condition excludes what matches: -source:drafts/*. Anything else is plain text, and
-    --literal makes all of QUERY plain text. Sources are named relative to the folder that contains the index. QUERY -
+    A minus before a phrase or a condition excludes what matches: -source:drafts/*. Anything else is plain text, also
+    -5 and -v, and --literal makes all of QUERY plain text. A note says what was excluded. Sources are named relative to the folder that contains the index. QUERY -
     reads queries from standard input, one a line.
 
     The score is the cosine of two vectors, at most 1, plus what the words add; --explain shows both. With --mode dense
@@ -196,9 +210,9 @@ def query_(
             for query in queries
         ]
         results = index.search(requests)
-        parsed = [index.parse_query(query, literal=literal) for query in queries]
-        for unknown in dict.fromkeys(one for query in parsed for one in query.unknown):
-            render.talk(f"note: the index has no field for {unknown}, so this was searched as text")
+        notes = [index.notes(request) for request in requests]
+        for note in dict.fromkeys(note for one in notes for note in one):
+            render.talk(f"note: {note}")
         if as_jsonl:
             render.emit_jsonl(
                 line
@@ -207,8 +221,8 @@ def query_(
             )
         elif as_json:
             answers = [
-                serialize.search_json(index.path_of, found, request)
-                for request, found in zip(requests, results, strict=True)
+                serialize.search_json(index.path_of, found, request, told)
+                for request, found, told in zip(requests, results, notes, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
         else:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits that are less similar."
 )
-@click.option("--source", metavar="GLOB", help="Search only sources whose name matches, such as 'notes/*'.")
+@click.option("--source", metavar="PATTERN", help="Search only these sources: a file, folder or glob.")
 @options.show
 @options.context
 @options.as_json
@@ -65,10 +65,13 @@ def similar_(
         wants_sentence = show == "snippet" or context is not None or as_json or as_jsonl
         request = SimilarRequest(name, line, k, min_score, source, wants_sentence)
         found = index.find_similar(request)
+        notes = index.notes(request)
+        for note in notes:
+            render.talk(f"note: {note}")
         if as_jsonl:
             render.emit_jsonl(serialize.hit_rows(index.path_of, found, request))
         elif as_json:
-            render.emit_json(serialize.similar_json(index.path_of, found, request))
+            render.emit_json(serialize.similar_json(index.path_of, found, request, notes))
         else:
             hits.show(index, found, show, context=context)
 

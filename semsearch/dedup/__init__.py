@@ -5,7 +5,7 @@ from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.groups import group
 from semsearch.dedup.join import Pairs, between, join
 from semsearch.dedup.join_cache import saved_join
-from semsearch.dedup.keeper import Traits, matching, preference
+from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.dedup.lexical import tier_of
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.result import Compared, Duplicates
@@ -28,9 +28,9 @@ __all__ = [
     "group",
     "jaccard",
     "join",
-    "matching",
     "passages_of",
     "preference",
+    "protected",
     "saved_join",
     "shingles",
     "tier_of",

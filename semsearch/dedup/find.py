@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from semsearch.dedup.containment import Place, contained_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.features import TextWords, reasons
 from semsearch.dedup.join import Integers, Pairs
-from semsearch.dedup.keeper import Traits, matching, preference
+from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.dedup.result import Compared, Duplicates
+from semsearch.patterns import Names
 from semsearch.requests import DedupRequest
 from semsearch.types import Contained, Rejected
 
@@ -30,6 +32,7 @@ def find_groups(
     request: DedupRequest,
     rule: DecisionRule,
     *,
+    base: Path,
     modified: Integers,
     matches: Callable[[float], Pairs] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -37,8 +40,9 @@ def find_groups(
     """Return the groups that `request` asks for.
 
     `rule` gives the threshold where the request has none. Where the request has a `min_precision`, the rule decides on
-    each pair. `modified` (int64 [n], ns) is the time of each document's file. `matches` and `progress` are those of
-    `Corpus.pairs`. Raises `InvalidInput` where the rule guarantees no such precision, and the errors of `compare`.
+    each pair. Patterns are relative to `base`, see `Names`. `modified` (int64 [n], ns) is the time of each document's
+    file. `matches` and `progress` are those of `Corpus.pairs`. Raises `InvalidInput` where the rule guarantees no such
+    precision, and where a pattern that protects matches no source; and the errors of `compare`.
     """
     default = DEFAULT_THRESHOLD if rule.threshold is None else rule.threshold
     threshold = similar_enough = default if request.threshold is None else request.threshold
@@ -47,10 +51,9 @@ def find_groups(
         threshold = rule.long_threshold
         if rule.classifier and rule.uses_classifier:
             threshold = min(threshold, rule.classifier.floor)
-    protected = matching(collection.sources, request.protect)
-    order = preference(
-        request.keep, Traits(collection.sources, modified, collection.lengths), protected.tolist()
-    )
+    names = Names(collection.sources, collection.names, base)
+    kept = protected(names, request.protect).tolist()
+    order = preference(request.keep, Traits(names, modified, collection.lengths), kept)
     compared = compare(
         collection,
         threshold,
@@ -63,7 +66,7 @@ def find_groups(
     if rule.classifier and rule.uses_classifier:
         compared, rejected = _decide(compared, rule, rule.classifier, similar_enough)
     found = Duplicates.of(
-        compared, threshold, linkage=request.linkage, order=order, protected=protected.tolist()
+        compared, threshold, linkage=request.linkage, order=order, protected=kept
     )
     found = _add_probabilities(replace(found, rejected=rejected), rule.classifier)
     if request.contained is None:

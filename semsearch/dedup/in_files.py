@@ -145,7 +145,9 @@ class Dataset:
         if request.level != "document" or request.from_run or request.min_precision is not None:
             raise InvalidInput("min_precision, from_run and level passage need an index, and these are files")
         modified = np.array([self.files[source].mtime_ns for source in self.sources], np.int64)
-        return find_groups(self.collection, request, NO_RULE, modified=modified, progress=progress)
+        return find_groups(
+            self.collection, request, NO_RULE, base=Path.cwd(), modified=modified, progress=progress
+        )
 
     def leaks(
         self,

@@ -79,7 +79,7 @@ def find_duplicates(
             memory=request.memory,
         )
         modified = _modified(base, collection.sources, request.keep)
-        return find_groups(collection, request, rule, modified=modified, matches=join)
+        return find_groups(collection, request, rule, base=base, modified=modified, matches=join)
 
 
 def _modified(base: Path, sources: Sequence[str], keep: Sequence[str]) -> Integers:

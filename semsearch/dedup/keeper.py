@@ -2,29 +2,29 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Integers
 from semsearch.errors import InvalidInput
+from semsearch.patterns import Names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
     """The properties of each document that the rules use.
 
-    They are its source, the time when that was `modified` (int64, ns), and its `length` (int64, characters).
+    They are its names, the time when its source was `modified` (int64, ns), and its `length` (int64, characters).
     """
 
-    sources: Sequence[str]
+    names: Names
     modified: Integers
     length: Integers
 
 
 _RULES: dict[str, Callable[[Traits], Integers]] = {
-    "first": lambda documents: np.arange(len(documents.sources)),
+    "first": lambda documents: np.arange(len(documents.names)),
     "newest": lambda documents: -documents.modified,
     "oldest": lambda documents: documents.modified,
     "longest": lambda documents: -documents.length,
@@ -32,27 +32,32 @@ _RULES: dict[str, Callable[[Traits], Integers]] = {
 }
 """The key by which each rule sorts, lowest first."""
 _PATH = "path:"
-RULES = (*_RULES, f"{_PATH}GLOB")
+RULES = (*_RULES, f"{_PATH}PATTERN")
 
 
-def matching(sources: Sequence[str], globs: Iterable[str]) -> Integers:
-    """Return the positions of the sources that match a glob. Case counts, and `*` also matches a slash."""
-    globs = tuple(globs)
-    return np.flatnonzero(_match(sources, globs))
+def protected(names: Names, patterns: Iterable[str]) -> Integers:
+    """Return the positions of the documents that a pattern protects, see `Names`.
+
+    Raises `InvalidInput` for a pattern that matches no source, since what it was meant to protect would be removed.
+    """
+    chosen = np.zeros(len(names), np.bool_)
+    for pattern in patterns:
+        chosen |= np.array(names.require(pattern, f"--protect {pattern!r}"), np.bool_)
+    return np.flatnonzero(chosen)
 
 
-def preference(rules: Sequence[str], documents: Traits, protected: Iterable[int] = ()) -> Integers:
+def preference(rules: Sequence[str], documents: Traits, ahead: Iterable[int] = ()) -> Integers:
     """Return the positions of all documents, the one to keep first.
 
     The rules are `first` (the given order, which also breaks the last ties), `newest`, `oldest`, `longest`,
-    `shortest`, and `path:GLOB` (sources that match). Each rule breaks the ties that the rules before it leave.
-    Documents at the positions `protected` come before all others, since they are never removed.
+    `shortest`, and `path:PATTERN` (sources that match, see `Names`). Each rule breaks the ties that the rules before it leave.
+    Documents at the positions `ahead` come before all others, since they are never removed.
 
-    Raises `InvalidInput` for any other rule.
+    Raises `InvalidInput` for any other rule, and for a PATTERN that matches no source.
     """
-    ahead = np.zeros(len(documents.sources), np.bool_)
-    ahead[np.fromiter(protected, np.int64)] = True
-    keys = [~ahead, *(_key(rule, documents) for rule in rules), _RULES["first"](documents)]
+    first = np.zeros(len(documents.names), np.bool_)
+    first[np.fromiter(ahead, np.int64)] = True
+    keys = [~first, *(_key(rule, documents) for rule in rules), _RULES["first"](documents)]
     return np.lexsort(keys[::-1])  # the last key decides first
 
 
@@ -60,10 +65,5 @@ def _key(rule: str, documents: Traits) -> Integers | NDArray[np.bool_]:
     if rule in _RULES:
         return _RULES[rule](documents)
     if rule.startswith(_PATH) and rule != _PATH:
-        return ~_match(documents.sources, (rule.removeprefix(_PATH),))
+        return ~np.array(documents.names.require(rule.removeprefix(_PATH), f"--keep {rule!r}"), np.bool_)
     raise InvalidInput(f"{rule!r} is not a --keep rule", f"the rules are {', '.join(RULES)}")
-
-
-def _match(sources: Sequence[str], globs: Sequence[str]) -> NDArray[np.bool_]:
-    matches = (any(fnmatchcase(source, glob) for glob in globs) for source in sources)
-    return np.fromiter(matches, np.bool_, len(sources))

@@ -11,7 +11,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from statistics import fmean
 
@@ -229,7 +228,7 @@ def evaluate_search(
     of the index are not searched. Raises `InvalidInput` for a query that cannot be searched.
     """
     key = index.key_of(collection.corpus)
-    source = None if index.sources() == [key] else escape(key)
+    source = None if index.sources() == [key] else key
     for text, place in collection.queries.values():
         try:
             index.parse_query(text, literal=True)

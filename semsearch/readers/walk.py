@@ -2,22 +2,17 @@
 
 import errno
 import os
-import re
 import stat
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semsearch.errors import InvalidInput
 from semsearch.files import opened
+from semsearch.patterns import IgnoreRules, Rule
 from semsearch.readers.encoding import bom_encoding
 from semsearch.readers.formats import BINARY_SUFFIXES, os_reason
 from semsearch.types import Skipped
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 DEFAULT_MAX_BYTES = 50_000_000
 IGNORE_FILES = (".semsearchignore", ".gitignore")
@@ -63,7 +58,7 @@ def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterat
 class _Rules:
     """The ignore files that apply in a folder, the deepest first."""
 
-    layers: tuple[tuple[Path, str, "GitIgnoreSpec"], ...] = ()
+    layers: tuple[tuple[Path, str, IgnoreRules], ...] = ()
 
     @classmethod
     def above(cls, folder: Path) -> "_Rules":
@@ -77,18 +72,15 @@ class _Rules:
         """Return these rules and those of `folder`; a repository does not obey the `.gitignore` around it."""
         outer = self._without_git() if _is_repository(folder) else self
         files = ((name, folder / name) for name in IGNORE_FILES)
-        own = ((folder, name, _spec(_content(file))) for name, file in files if file.is_file())
+        own = ((folder, name, IgnoreRules(_content(file), name)) for name, file in files if file.is_file())
         return _Rules((*own, *outer.layers))
 
-    def ignoring(self, path: Path, is_folder: bool) -> str | None:
-        """Return the name of the ignore file that excludes `path`, or None. The deepest rule that matches decides."""
+    def ignoring(self, path: Path, is_folder: bool) -> tuple[Path, Rule] | None:
+        """Return the ignore file and its rule that exclude `path`, or None. The deepest rule that matches decides."""
         for kind in IGNORE_FILES:
-            for folder, name, spec in self.layers:
-                if name == kind:
-                    entry = path.relative_to(folder).as_posix() + _END[is_folder]
-                    verdict = spec.check_file(entry).include
-                    if verdict is not None:
-                        return name if verdict else None
+            for folder, name, rules in self.layers:
+                if name == kind and (rule := rules.deciding(path.relative_to(folder).as_posix(), is_folder)):
+                    return None if rule.negated else (folder / name, rule)
         return None
 
     def _without_git(self) -> "_Rules":
@@ -106,41 +98,6 @@ def _content(file: Path) -> bytes:
 
 def _is_repository(folder: Path) -> bool:
     return (folder / ".git").exists()
-
-
-# pathspec matches lists of files: a pattern that names a folder matches everything below it. A walk has to know
-# whether a pattern names the entry itself, so patterns and paths get a last part that no file can have. With it,
-# folders that are excluded and then included again are treated as git treats them.
-_END = {False: "/\0f", True: "/\0d"}
-_UNTRIMMED = re.compile(r"(?:\\.?|[^\\ ]| +(?=[^ ]))*")  # spaces at the end count only if escaped
-
-
-def _spec(content: bytes) -> "GitIgnoreSpec":
-    """Return the patterns of an ignore file, as in gitignore(5). A malformed pattern matches nothing, as in git.
-
-    pathspec supports all of the syntax except classes such as `[[:digit:]]`.
-    """
-    from pathspec import GitIgnoreSpec
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-    def patterns() -> Iterator[GitIgnoreSpecPattern]:
-        for raw in content.decode("utf-8-sig", "surrogateescape").split("\n"):  # as os decodes names
-            line = _UNTRIMMED.findall(raw.removesuffix("\r"))[0]
-            negation = "!" if line.startswith("!") else ""
-            body = line[len(negation) :]
-            end = "/\0d" if body.endswith("/") else "/\0?"
-            body = body.removesuffix("/")
-            if not body or line.startswith("#"):
-                continue
-            anchored = body if body.startswith("/") else f"/{body}" if "/" in body else f"**/{body}"
-            contents = "/*" if anchored.endswith("/**") else ""
-            try:
-                yield GitIgnoreSpecPattern(f"{negation}{anchored}{contents}{end}")
-            except (ValueError, re.error):  # the latter for a range such as [b-a]
-                continue
-
-    with warnings.catch_warnings(action="ignore"):  # re's about "[[", where git would see a class
-        return GitIgnoreSpec(patterns(), backend="simple")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +134,8 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
     if entry.rules is not None:
         if entry.path.name.startswith("."):
             return _skip(entry, "hidden folder" if is_folder else "hidden file")
-        if ignored_by := entry.rules.ignoring(entry.real, is_folder):
-            return _skip(entry, f"ignored by {ignored_by}")
+        if ignored := entry.rules.ignoring(entry.real, is_folder):
+            return _skip(entry, f"ignored by {ignored[0].name}")
         if stat.S_ISLNK(status.st_mode):
             return _skip(entry, _about_link(entry.real, root))
     if _readable(entry.path) != str(entry.path):

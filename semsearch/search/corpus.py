@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Vectors
-from semsearch.search.query import SOURCE
+from semsearch.patterns import Names
 from semsearch.storage.library import Column, Library, PassageTable
 
 SCANNED_BYTES = 320_000_000
@@ -60,10 +60,13 @@ class Corpus:
         """The names of the metadata's fields by normalized name, see `Library.fields`."""
         return self._once("fields", self.library.fields)
 
+    @property
+    def names(self) -> tuple[Rows, Names]:
+        """The number of every document, and the names of the documents and of their sources."""
+        return self._once("names", self.library.document_names)
+
     def column(self, name: str) -> Column:
-        """Return the values that documents have in a field of the metadata, or the names of their sources."""
-        if name == SOURCE:
-            return self._once((SOURCE,), self.library.sources)
+        """Return the values that documents have in a field of the metadata."""
         return self._once(("field", name), lambda: self.library.column(name))
 
     def _once(self, key: object, compute: Callable[[], _T]) -> _T:

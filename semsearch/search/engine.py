@@ -1,6 +1,5 @@
 """Answer queries: rank passages by meaning and by words, collapse near-copies, and pick each hit's best sentence."""
 
-import fnmatch
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
 from semsearch.errors import InvalidInput
+from semsearch.patterns import unmatched
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
 from semsearch.search.collapse import leaders
@@ -90,6 +90,20 @@ class SearchEngine:
                 "give some words to look for",
             )
         return parsed
+
+    def notes(self, request: SearchRequest) -> list[str]:
+        """Return what the answer to a request leaves out, and what it takes as text, each in words for people.
+
+        Raises what `parse` raises.
+        """
+        query = self.parse(request.query, literal=request.literal)
+        patterns = [each.value for each in query.conditions if each.field == SOURCE]
+        if request.source:
+            patterns.append(request.source)
+        if not patterns:
+            return list(query.notes)
+        with self._library.snapshot():
+            return [*query.notes, *unmatched(self._corpora.current().names[1], patterns)]
 
     def _fields(self) -> dict[str, list[str]]:
         """Return the names of the metadata's fields by normalized name."""
@@ -270,10 +284,9 @@ class SearchEngine:
 def _meeting(corpus: Corpus, condition: Condition) -> Rows:
     """Return the documents with a value that meets a condition, whether it is excluded or not."""
     if condition.field == SOURCE:
-        wanted = condition.operator != "!="
-        return corpus.column(SOURCE).where(
-            lambda key: fnmatch.fnmatchcase(str(key), condition.value) == wanted
-        )
+        documents, names = corpus.names
+        meets: Rows = documents[np.array(names.select(condition.value), bool) == (condition.operator != "!=")]
+        return meets
     columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
     return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
 

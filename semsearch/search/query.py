@@ -24,6 +24,10 @@ _TOKEN = re.compile(
           | (?P<word>\S+) )""",
     re.VERBOSE,
 )
+_SIGNED = re.compile(r"[a-zA-Z](?![^\W_])(?!\S*[^\W_])|[.,]?\d|[$€£¥]|[\W_]*\Z")
+"""A word before which a sign is no operator: a letter as in `grep -v`, a number as in `-5 °C`, or signs alone."""
+_NO_FIELD = re.compile(r"\w[\w.-]*?[:=](?:[/\\:].*|\W*)|\d+(?::\d+)+\W*", re.DOTALL)
+"""A word that nobody means as a condition: a URL, a path such as `C:\\notes`, `std::vector`, or a time."""
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
@@ -86,7 +90,8 @@ class Word:
 class Query:
     """A parsed query. `text` is the text to search for: the whole query without exclusions and conditions.
 
-    `unknown` has the words, such as `yeer>=2020`, that name a field which does not exist; `text` has them as well.
+    `unknown` has the words, such as `yeer>=2020`, that name a field which does not exist, and `signed` those, such as
+    `-5`, whose sign is part of them; `text` has both as well.
     """
 
     text: str
@@ -94,6 +99,20 @@ class Query:
     excluded: tuple[Word, ...] = ()
     conditions: tuple[Condition, ...] = ()
     unknown: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the query leaves out, and what in it looks like syntax and was taken as text, in words for people."""
+        left_out = (f'"{word.text}"' if word.exact else word.text for word in self.excluded)
+        return (
+            *(
+                f"passages with {word} are excluded; --literal searches for -{word} as text"
+                for word in left_out
+            ),
+            *(f'{word} was searched as text; {word[0]}"{word[1:]}" is an operator' for word in self.signed),
+            *(f"the index has no field for {word}, so this was searched as text" for word in self.unknown),
+        )
 
 
 def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
@@ -102,6 +121,7 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
     words: Mapping[str, list[Word]] = {"": [], "+": [], "-": []}
     conditions: list[Condition] = []
     unknown: list[str] = []
+    signed: list[str] = []
     for match in _TOKEN.finditer(query):
         sign = match["sign"] or ""
         if match["field"] is not None:
@@ -111,13 +131,17 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
                 conditions.append(Condition(name, match["operator"], value, excluded=sign == "-"))
                 continue
             word, exact = match[0][len(sign) :], False
-            if not (match["value"] or "").startswith(("/", ":")):  # a URL, or std::vector
+            if not _NO_FIELD.fullmatch(word):
                 unknown.append(word)
         else:
             exact = match["word"] is None
             word = match["word"] or match["phrase"] or match["curled"] or ""
         if not word.strip():
             continue
+        if sign and not exact and _SIGNED.match(word):
+            word, sign = sign + word, ""
+            if word[1].isalnum():
+                signed.append(word)
         if sign != "-":
             text.append(word)
         if sign or exact:
@@ -127,7 +151,8 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
         (*words[""], *words["+"]),
         tuple(words["-"]),
         tuple(conditions),
-        tuple(unknown),
+        tuple(dict.fromkeys(unknown)),
+        tuple(dict.fromkeys(signed)),
     )
 
 

@@ -1,6 +1,5 @@
 """Find documents similar to a document, or passages similar to one of its passages."""
 
-import fnmatch
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from semsearch.embedding import Embedder, Vectors
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
+from semsearch.patterns import Names
 from semsearch.requests import SimilarRequest
 from semsearch.search.sentences import by_meaning, highlighted
 from semsearch.storage.library import Library, PassageMatrix
@@ -43,10 +43,9 @@ def _nearest(
 ) -> tuple[list[Hit], Vectors]:
     """Return the hits, and for each the vector of the passage of `document` that it resembles most."""
     layout, matrix = library.passage_matrix()
-    allowed = np.array([
-        name != leave_out and (request.source is None or fnmatch.fnmatchcase(key, request.source))
-        for name, key in zip(layout.names, layout.sources, strict=True)
-    ], bool)  # fmt: skip
+    allowed = np.array([name != leave_out for name in layout.names], bool)
+    if request.source is not None:
+        allowed &= np.array(Names(layout.sources, layout.names, library.base).select(request.source), bool)
     if not allowed.any():
         return [], document.vectors[:0]
     if request.line is None:

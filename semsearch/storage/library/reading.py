@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, SemsearchError
+from semsearch.patterns import Names
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connections
 from semsearch.storage.library.faults import SALVAGE, decoded, translated
 from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
@@ -41,6 +42,11 @@ class Reader:
 
     path: Path
     _connections: Connections
+
+    @property
+    def base(self) -> Path:
+        """The folder that contains the index. The keys of sources are relative to it."""
+        return self.path.absolute().parent.parent
 
     @contextmanager
     def snapshot(self) -> Iterator[int]:
@@ -261,16 +267,22 @@ class Reader:
         values = [bool(value) if kind in ("true", "false") else value for value, kind in known]
         return Column(values, np.array(codes, np.int64), np.array(documents, np.int64))
 
-    def sources(self) -> Column:
-        """Return the source key of every published document."""
-        query = "SELECT key, documents.id FROM sources JOIN documents ON sources.id = source_id WHERE published = 1"
-        documents, codes = array("q"), array("q")
-        known: dict[str, int] = {}
+    def document_names(self) -> tuple[NDArray[np.int64], Names]:
+        """Return the number of every published document, and the names of the documents and of their sources."""
+        query = (
+            "SELECT documents.id, key, name FROM sources JOIN documents ON sources.id = source_id"
+            " WHERE published = 1"
+        )
+        documents = array("q")
+        keys: list[str] = []
+        names: list[str] = []
+        shared: dict[str, str] = {}
         with self._reading() as db:
-            for key, document in db.execute(query):
+            for document, key, name in db.execute(query):
                 documents.append(document)
-                codes.append(known.setdefault(key, len(known)))
-        return Column([*known], np.array(codes, np.int64), np.array(documents, np.int64))
+                keys.append(shared.setdefault(key, key))
+                names.append(shared.get(name, name))
+        return np.array(documents, np.int64), Names(keys, names, self.base)
 
     # -- reading for near-duplicates --------------------------------------------------------------------
 
