@@ -113,7 +113,7 @@ class Names:
         return _nfc(name)
 
     def _spellings(self, pattern: str) -> dict[str, str]:
-        """Return the names that a pattern may stand for, and of each the part at its start that is no glob.
+        """Return the names that a pattern may stand for, and for each the part at its start without wildcards.
 
         The empty name stands for all below the base.
         """

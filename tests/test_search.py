@@ -228,7 +228,7 @@ def test_a_query_has_a_limit(shop: Index) -> None:
     assert shop.query("x " * (LONGEST_QUERY // 2), k=1)
 
 
-@pytest.mark.parametrize("query", ["-x", "source:one*", "number>=3 -red", "-source:one.jsonl"])
+@pytest.mark.parametrize("query", ["-xy", "source:one*", "number>=3 -red", "-source:one.jsonl"])
 def test_a_query_must_say_what_it_looks_for(shop: Index, query: str) -> None:
     with pytest.raises(InvalidInput, match="only exclusions and conditions"):
         shop.query(query)

@@ -77,7 +77,12 @@ if TYPE_CHECKING:
     metavar="RULE",
     help="Choose keepers: first (by name), newest, oldest, longest, shortest or path:PATTERN. Repeat to break ties.",
 )
-@click.option("--protect", multiple=True, metavar="PATTERN", help="Never remove these sources: a file, folder or glob; repeatable.")
+@click.option(
+    "--protect",
+    multiple=True,
+    metavar="PATTERN",
+    help="Never remove these sources: a file, folder or glob; repeatable.",
+)
 @click.option("--explain", is_flag=True, help="Show how each member differs, and which pairs were rejected.")
 @click.option(
     "--plan",

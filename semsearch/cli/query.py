@@ -23,9 +23,8 @@ class _Question(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if "=" not in error.option_name and not error.option_name.startswith("--"):
-                error.message += " To search for it, put the query in quotes, or -- before it."
-            raise
+            hint = "To search for it, put the query in quotes, or -- before it."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
 
 
 @click.command(
@@ -160,8 +159,8 @@ def query_(
                        in it, and = != > < <=, on numbers, dates and text
 
     A minus before a phrase or a condition excludes what matches: -source:drafts/*. Anything else is plain text, also
-    -5 and -v, and --literal makes all of QUERY plain text. A note says what was excluded. Sources are named relative to the folder that contains the index. QUERY -
-    reads queries from standard input, one a line.
+    -5 and -v, and --literal makes all of QUERY plain text. A note says what was excluded. Sources are named relative to
+    the folder that contains the index. QUERY - reads queries from standard input, one a line.
 
     The score is the cosine of two vectors, at most 1, plus what the words add; --explain shows both. With --mode dense
     it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage; a document with several

@@ -50,7 +50,7 @@ def preference(rules: Sequence[str], documents: Traits, ahead: Iterable[int] = (
     """Return the positions of all documents, the one to keep first.
 
     The rules are `first` (the given order, which also breaks the last ties), `newest`, `oldest`, `longest`,
-    `shortest`, and `path:PATTERN` (sources that match, see `Names`). Each rule breaks the ties that the rules before it leave.
+    `shortest`, and `path:PATTERN` (sources that match, see `Names`). Each rule breaks the ties of those before it.
     Documents at the positions `ahead` come before all others, since they are never removed.
 
     Raises `InvalidInput` for any other rule, and for a PATTERN that matches no source.

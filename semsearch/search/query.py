@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SIGNED = re.compile(r"[a-zA-Z](?![^\W_])(?!\S*[^\W_])|[.,]?\d|[$€£¥]|[\W_]*\Z")
-"""A word before which a sign is no operator: a letter as in `grep -v`, a number as in `-5 °C`, or signs alone."""
+"""A word whose sign belongs to it: a letter as in `grep -v`, a number as in `-5 °C`, or signs alone."""
 _NO_FIELD = re.compile(r"\w[\w.-]*?[:=](?:[/\\:].*|\W*)|\d+(?::\d+)+\W*", re.DOTALL)
 """A word that nobody means as a condition: a URL, a path such as `C:\\notes`, `std::vector`, or a time."""
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -103,7 +103,7 @@ class Query:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the query leaves out, and what in it looks like syntax and was taken as text, in words for people."""
+        """Sentences for people: the exclusions, and the words that look like syntax and were taken as text."""
         left_out = (f'"{word.text}"' if word.exact else word.text for word in self.excluded)
         return (
             *(
