@@ -65,9 +65,7 @@ def find_groups(
     rejected: tuple[Rejected, ...] = ()
     if rule.classifier and rule.uses_classifier:
         compared, rejected = _decide(compared, rule, rule.classifier, similar_enough)
-    found = Duplicates.of(
-        compared, threshold, linkage=request.linkage, order=order, protected=kept
-    )
+    found = Duplicates.of(compared, threshold, linkage=request.linkage, order=order, protected=kept)
     found = _add_probabilities(replace(found, rejected=rejected), rule.classifier)
     if request.contained is None:
         return found
