@@ -50,6 +50,7 @@ OWNERS = {
     "torch": "embedding.sentence_transformers",
     "transformers": "embedding.sentence_transformers",
     "watchfiles": "readers.watch",
+    "yaml": "readers.parsers.markdown",
 }
 """Each library that only one module or folder may import. There its exceptions become ours."""
 

@@ -13,8 +13,8 @@ from semsearch.text import clean, split, text_digest
 from semsearch.types import Document
 
 PROSE_SUFFIXES = frozenset({
-    "", ".csv", ".jsonl", ".markdown", ".md", ".mdown", ".mdx", ".mkd", ".ndjson", ".qmd", ".rest", ".rmd", ".rst",
-    ".text", ".tsv", ".txt", *(suffix for suffix, format_ in FORMATS.items() if format_.headings),
+    "", ".csv", ".jsonl", ".mbox", ".mbx", ".ndjson", ".rest", ".rst", ".text", ".tsv", ".txt",
+    *(suffix for suffix, format_ in FORMATS.items() if format_.headings),
 })  # fmt: skip
 """The suffixes of files in which a line that begins with `#` is a heading. In all others it is a comment."""
 
@@ -49,8 +49,11 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
     breaks = [at for at, character in enumerate(text) if character == "\n"]
     lines = document.numbers or range(1, len(breaks) + 2)
     marked = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
+    title = str(document.metadata.get("title", ""))
     passages = []
-    for ordinal, span in enumerate(split(text, measure, embedder.fingerprint.window, marked=marked)):
+    for ordinal, span in enumerate(
+        split(text, measure, embedder.fingerprint.window, marked=marked, title=title)
+    ):
         body = text[span.start : span.end]
         digest = text_digest(body)
         identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"

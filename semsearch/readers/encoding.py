@@ -1,6 +1,7 @@
 """Detect the encoding of a text file from its declaration or its bytes."""
 
 import codecs
+import io
 import re
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ _LEGACY = (
     "iso8859_5", "iso8859_7", "iso8859_15", "mac_roman", "cp866", "cp874",
 )  # fmt: skip
 # The Standard reads a declared encoding as a superset of it.
-_SUPERSETS = {
+SUPERSETS = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "iso8859-1": "cp1252",
@@ -29,6 +30,7 @@ _SUPERSETS = {
     "big5": "big5hkscs",
     "euc_kr": "cp949",
 }
+"""The codec for the bytes that a declared codec stands for in practice."""
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _SAMPLE = 1 << 15
 """Bytes from which charset-normalizer guesses. From twice as many it takes French for Polish more often."""
@@ -92,7 +94,7 @@ def _declared(head: bytes) -> str | None:
         name = codecs.lookup(match[1].decode()).name if match else ""
     except (LookupError, UnicodeDecodeError):
         return None
-    name = _SUPERSETS.get(name, name)
+    name = SUPERSETS.get(name, name)
     return name if name.replace("-", "_") in _LEGACY else None
 
 
@@ -111,6 +113,13 @@ def _likeliest(sample: bytes) -> str | None:
     equals = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     fitting = {name for match in equals for name in match.could_be_from_charset}
     return next((name for name in _LEGACY if name in fitting), best.encoding)
+
+
+def decoded(content: bytes, *, markup: bool = False) -> str:
+    """Return the text of a file with LF as line end. Raises what `detect_encoding` raises, and `UnicodeError`."""
+    file = io.BytesIO(content)
+    encoding = detect_encoding(file, markup=markup)
+    return io.TextIOWrapper(file, encoding).read()
 
 
 def storable(text: str) -> str:

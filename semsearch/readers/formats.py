@@ -1,12 +1,15 @@
 """Read one file as Documents, by its suffix."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import parsing
 from semsearch.readers.encoding import detect_encoding, storable
+from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
+from semsearch.readers.parsed import Parsed
 from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv, row_document
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
@@ -63,16 +66,44 @@ def _read_in_sandbox(path: Path, source: str, fields: RowFields) -> Iterator[Doc
         content = file.read()
     columns = [name for name in (*fields.text, fields.id) if name]
     taken: set[str] = set()
-    for part in parse_in_sandbox(path.suffix.lower(), content, columns):
-        if part.values is not None:
-            yield row_document(part.numbers[0], part.part, part.values, source, fields, taken)
-            continue
-        name = f"{source}#{part.part}" if part.part else source
-        for number, reason, failed in part.without:
-            yield Skipped(f"{name}:{number}", reason, failed)
-        if part.text.strip():
-            metadata = dict(part.metadata) | ({"title": part.title} if part.title else {})
-            yield Document(source, part.text, part.part, part.unit, part.numbers, metadata)
+    for text in parse_in_sandbox(path.suffix.lower(), content, columns):
+        if text.values is not None:
+            yield row_document(text.numbers[0], text.part, text.values, source, fields, taken)
+        else:
+            yield from _documents(text, source)
+
+
+def _read_mbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+    """Yield each mail of a mailbox, and each attachment. A mail that cannot be read costs only itself."""
+    with opened(path) as file:
+        for number, mail in enumerate(split_mbox(file), 1):
+            if mail is None:
+                reason = f"a mail of more than {LARGEST_MAIL // 10**6} MB"
+                yield Skipped(f"{source}#{number}", reason, failed=True)
+                continue
+            try:
+                texts = parse_in_sandbox(".eml", mail)
+            except UnreadableSource as error:
+                yield Skipped(f"{source}#{number}", str(error), failed=True)
+                continue
+            for text in texts:
+                if text.part in ("", "body"):
+                    text = replace(
+                        text, part=str(number), unit="message", numbers=(number,) * len(text.numbers)
+                    )
+                else:
+                    text = replace(text, part=f"{number}/{text.part}")
+                yield from _documents(text, source)
+
+
+def _documents(text: Parsed, source: str) -> Iterator[Document | Skipped]:
+    """Yield what was without text, and the text as a Document."""
+    name = f"{source}#{text.part}" if text.part else source
+    for number, reason, failed in text.without:
+        yield Skipped(f"{name}:{number}", reason, failed)
+    if text.text.strip():
+        metadata = dict(text.metadata) | ({"title": text.title} if text.title else {})
+        yield Document(source, text.text, text.part, text.unit, text.numbers, metadata)
 
 
 def _read_not(path: Path, source: str, fields: RowFields) -> Iterator[Skipped]:
@@ -82,6 +113,7 @@ def _read_not(path: Path, source: str, fields: RowFields) -> Iterator[Skipped]:
 _READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped]]] = {
     **dict.fromkeys(parsing.FORMATS, _read_in_sandbox),
     **dict.fromkeys(parsing.UNREAD, _read_not),
+    **dict.fromkeys((".mbox", ".mbx"), _read_mbox),
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,

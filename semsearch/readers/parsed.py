@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 from semsearch.readers.encoding import storable
 from semsearch.types import Scalar, Unit
@@ -32,6 +33,11 @@ class Parsed:
     values: Mapping[str, Scalar] | None = None
 
 
+_MOST_FIELDS, _LONGEST_VALUE, _MOST_METADATA = 64, 1_000, 16_000
+"""The most fields of a document, characters of a value, and characters of all names and values. They are stored with
+each passage."""
+
+
 Parser = Callable[[bytes], Iterator[Parsed]]
 """Yields one text for a file, or several. Raises `UnreadableSource` if the file is broken or encrypted, and
 `MissingExtra` if a library is not installed."""
@@ -50,13 +56,50 @@ def parsed(
     split = [(number, one) for number, line in lines for one in line.split("\n")]
     text = storable("\n".join(line for _, line in split))
     numbers = tuple(number for number, _ in split)
-    fields = {
-        storable(name): storable(value) if isinstance(value, str) else value
-        for name, value in (metadata or {}).items()
-    }
-    return Parsed(
-        text, unit, numbers, storable(" ".join(title.split())), tuple(without), storable(part), fields
-    )
+    title = storable(" ".join(title.split()))[:_LONGEST_VALUE]
+    return Parsed(text, unit, numbers, title, tuple(without), storable(part), _bounded(metadata or {}))
+
+
+def scalars(entries: Mapping[str, object]) -> dict[str, Scalar]:
+    """Return the entries of front matter and the like as fields. A list becomes a text with a line for each item.
+
+    A condition such as `tags:daily` is met by any line of a value. The name of a nested entry has a dot, as in
+    `author.name`. An entry without a value is left out.
+    """
+    fields: dict[str, Scalar] = {}
+    pending = list(reversed(list(entries.items())))
+    while pending and len(fields) < _MOST_FIELDS:
+        name, value = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [
+                (f"{name}.{inner}"[:_LONGEST_VALUE], one) for inner, one in reversed(list(value.items()))
+            ]
+        elif isinstance(value, list):
+            items = [
+                str(item).strip() for item in value[:_LONGEST_VALUE] if isinstance(item, str | int | float)
+            ]
+            if any(items):
+                fields[name] = "\n".join(filter(None, items))
+        elif isinstance(value, bool | int | float):
+            fields[name] = value
+        elif value is not None and str(value).strip():
+            fields[name] = str(value).strip()
+    return fields
+
+
+def _bounded(metadata: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return as many fields as are not too many, with texts that are not too long."""
+    fields: dict[str, Scalar] = {}
+    size = 0
+    for name, value in list(metadata.items())[:_MOST_FIELDS]:
+        if isinstance(value, str):
+            value = storable(value[:_LONGEST_VALUE])
+        elif not (isfinite(value) and -(2**63) <= value < 2**63):
+            value = str(value)
+        size += len(name) + len(str(value))
+        if len(name) <= _LONGEST_VALUE and size <= _MOST_METADATA:
+            fields[storable(name)] = value
+    return fields
 
 
 def said(error: Exception) -> str:

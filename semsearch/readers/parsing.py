@@ -3,13 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from semsearch.readers.parsed import Parsed, Parser
+from semsearch.readers.encoding import decoded
+from semsearch.readers.parsed import Parsed, Parser, parsed
 from semsearch.readers.parsers.docx import parse_docx
+from semsearch.readers.parsers.epub import parse_epub
 from semsearch.readers.parsers.html import parse_html
+from semsearch.readers.parsers.mail import parse_mail
+from semsearch.readers.parsers.markdown import parse_markdown
+from semsearch.readers.parsers.notebook import parse_notebook
 from semsearch.readers.parsers.odf import parse_odp, parse_ods, parse_odt
+from semsearch.readers.parsers.org import parse_org
 from semsearch.readers.parsers.pdf import parse_pdf
 from semsearch.readers.parsers.pptx import parse_pptx
 from semsearch.readers.parsers.rtf import parse_rtf
+from semsearch.readers.parsers.subtitles import parse_subtitles
 from semsearch.readers.parsers.xlsx import parse_xlsx
 
 
@@ -26,17 +33,39 @@ class Format(NamedTuple):
     rows: Callable[[bytes, Sequence[str]], Iterator[Parsed]] | None = None
 
 
+def _parse_mail(content: bytes) -> Iterator[Parsed]:
+    return parse_mail(content, _parse_attachment)
+
+
+def _parse_attachment(suffix: str, content: bytes) -> Iterator[Parsed]:
+    if suffix in _PLAIN:
+        return iter([parsed(enumerate(decoded(content).split("\n"), 1), "line")])
+    return parse(suffix, content)
+
+
+_PLAIN = frozenset({".csv", ".log", ".rst", ".text", ".tsv", ".txt"})
+"""The suffixes of attachments that are read as they are."""
 _HTML = Format(parse_html)
+_MAIL = Format(_parse_mail)
+_MARKDOWN = Format(parse_markdown)
+_SUBTITLES = Format(parse_subtitles, headings=False)
 FORMATS: dict[str, Format] = {
     **dict.fromkeys((".docm", ".docx", ".dotm", ".dotx"), Format(parse_docx, binary=True)),
+    ".eml": _MAIL,
+    ".epub": Format(parse_epub, binary=True),
     ".htm": _HTML,
     ".html": _HTML,
+    ".ipynb": Format(parse_notebook),
+    **dict.fromkeys((".markdown", ".md", ".mdown", ".mdx", ".mkd", ".qmd", ".rmd"), _MARKDOWN),
+    **dict.fromkeys((".mht", ".mhtml"), _MAIL),
+    ".org": Format(parse_org),
     ".pdf": Format(parse_pdf, headings=False, binary=True),
     **dict.fromkeys((".potx", ".ppsm", ".ppsx", ".pptm", ".pptx"), Format(parse_pptx, binary=True)),
     ".odp": Format(parse_odp, binary=True),
     ".ods": Format(parse_ods, binary=True, rows=parse_ods),
     ".odt": Format(parse_odt, binary=True),
     ".rtf": Format(parse_rtf, binary=True),
+    **dict.fromkeys((".sbv", ".srt", ".vtt"), _SUBTITLES),
     ".xhtml": _HTML,
     **dict.fromkeys((".xlsm", ".xlsx", ".xltm", ".xltx"), Format(parse_xlsx, binary=True, rows=parse_xlsx)),
 }

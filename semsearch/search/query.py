@@ -49,7 +49,7 @@ class Condition:
 
         Two values are compared as numbers if both are numbers, else as dates if both are dates, else as text in lower
         case. Dates are compared to the precision of the condition: `day:2024-05` is any day of May. With `:` and `!=`
-        the text may be a glob.
+        the text may be a glob. A value of several lines is a list, such as tags: one of them has to be equal.
         """
         number, date, text = _number(self.value), _date(self.value), self.value.casefold()
         compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
@@ -60,6 +60,8 @@ class Condition:
             folded = str(found).strip().casefold()
             if folded == text:
                 return True
+            if "\n" in folded:
+                return any(map(equals, folded.split("\n")))
             if number is not None and (value := _number(found)) is not None:
                 return value == number
             if date is not None and (day := _date(found)) is not None:

@@ -54,18 +54,19 @@ _LONGEST_WORD = 64
 """A longer run without blanks is cut after this many characters: Chinese, Base64, or a line of minified code."""
 
 
-def split(text: str, measure: Measure, limit: int, *, marked: bool = True) -> list[Span]:
+def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title: str = "") -> list[Span]:
     """Cut cleaned text into passages of at most `limit` tokens that together hold every word of it.
 
     `measure` returns the number of tokens of each text. A passage ends at the best cut in its second half, and a new
     section starts a new passage once half a window is full. A block (see `parse_structure`) is not cut if it fits,
     and else is cut between its lines. No passage is blank. Its `heading` is the path above its first text that is not
-    a heading. If the text is not `marked`, it is not prose and has no headings.
+    a heading. If the text is not `marked`, it is not prose and has no headings. A first heading that is the `title` of
+    the document is above all others.
 
     Sizes are summed over the text between cuts. With WordPiece these sums are exact. With another tokenizer a passage
     may exceed `limit` by a few tokens, which an embedder must accept.
     """
-    headings, blocks = parse_structure(text) if marked else ([], [])
+    headings, blocks = parse_structure(text, title) if marked else ([], [])
     body = text.strip()
     if len(body) <= limit * _LONGEST_TOKEN:
         (tokens,) = measure([body])

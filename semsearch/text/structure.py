@@ -35,12 +35,13 @@ _NAMED = re.compile(r"title: [\"']?+([^\n]*?)[\"']?", re.IGNORECASE)
 _LONGEST_TITLE = 120
 
 
-def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
+def parse_structure(text: str, title: str = "") -> tuple[list[Heading], list[Edges]]:
     """Return the headings of a cleaned text, and its blocks [start, end): fenced code, tables, metadata at its top.
 
     Headings are those of Markdown (`#`, or underlined) and of reStructuredText (underlined, and maybe overlined). The
     level of the latter is the order in which their styles appear. If the metadata has a `title`, all other headings
-    are below it. A line in a block is never a heading. A fence that is not closed does not open a block.
+    are below it; so they are below a first heading that is the `title` of the document. A line in a block is never a
+    heading. A fence that is not closed does not open a block.
     """
     lines = text.split("\n")
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
@@ -50,6 +51,7 @@ def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
     found = list(_headings(lines, inside))
     markdown = any(first == last for (first, last), _, _ in found)
     ranks: dict[str, int] = {}
+    document_title = _title(title).casefold()
     parents = [(0, _title(match[1])) for line in lines[:head] if (match := _NAMED.fullmatch(line))][:1]
     headings = [Heading(0, 0, title) for _, title in parents]
     for (first, last), style, title in found:
@@ -60,6 +62,8 @@ def parse_structure(text: str) -> tuple[list[Heading], list[Edges]]:
         else:
             level = ranks.setdefault(style, len(ranks) + 1)
         title = _title(title)
+        if not parents and title.casefold() == document_title:
+            level = 0
         while parents and (parents[-1][0] >= level or parents[-1][1].casefold() == title.casefold()):
             parents.pop()
         parents.append((level, title))

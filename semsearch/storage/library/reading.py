@@ -311,7 +311,7 @@ class Reader:
                             f"{name} is the name of two documents, of {found[name][0]} and of {source}",
                             f"rename the file {name} and ingest again",
                         )
-                    found[name] = source, 0 if name == source else row
+                    found[name] = source, 0 if name == source else max(row, 1)  # seconds count from 0
         return found
 
     @contextmanager

@@ -1,0 +1,501 @@
+"""Mail, books, notebooks, subtitles and marked-up text: what is read, where it is, and what is left out."""
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from semsearch.readers import read
+from semsearch.search.query import Condition
+from semsearch.types import Document, Skipped
+
+Lines = list[tuple[int, str]]
+
+
+class Reading:
+    """The result of reading one file."""
+
+    def __init__(self, path: Path) -> None:
+        items = list(read(path, path.name))
+        self.documents = [item for item in items if isinstance(item, Document)]
+        self.skipped = [item for item in items if isinstance(item, Skipped)]
+
+    @property
+    def document(self) -> Document:
+        """The one Document, where nothing was left out with a reason."""
+        assert self.skipped == []
+        (document,) = self.documents
+        return document
+
+    @property
+    def lines(self) -> Lines:
+        """The lines of the one Document that are not blank, with their places."""
+        return lines_of(self.document)
+
+    @property
+    def reason(self) -> str:
+        """The reason why the file gave no Document."""
+        assert self.documents == []
+        (skipped,) = self.skipped
+        return skipped.reason
+
+
+def lines_of(document: Document) -> Lines:
+    numbered = zip(document.numbers or (), document.text.split("\n"), strict=True)
+    return [(number, line) for number, line in numbered if line.strip()]
+
+
+Read = Callable[[str, str | bytes], Reading]
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Read:
+    """Return a function that writes a file and reads it."""
+
+    def write_and_read(name: str, content: str | bytes) -> Reading:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return Reading(tmp_path / name)
+
+    return write_and_read
+
+
+PICTURE = base64.b64encode(bytes(range(256))).decode()
+
+
+# Mail
+
+
+def mail(
+    subject: str = "Deposit", body: str = "The deposit comes back.\n", sender: str = "ann@example.org"
+) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["Subject"] = sender, subject
+    message.set_content(body)
+    return message
+
+
+def test_a_mail_is_decoded_and_its_header_becomes_fields(reading: Read) -> None:
+    message = EmailMessage()
+    message["From"] = '"Lee, Ann" <ann@example.org>'
+    message["To"] = "Jürgen Groß <jg@example.org>, bo@example.org"
+    message["Date"] = "Mon, 06 May 2024 10:00:00 +0200"
+    message["Subject"] = (
+        "Grüße vom Boot, und eine Zeile, die so lang ist, dass sie gefaltet wird: Rückgabe der Kaution"
+    )
+    message.set_content(
+        "Schöne Grüße aus Köln.\n\n> Wann kommst du?\n\nBald.\n-- \nAnn\n", cte="quoted-printable"
+    )
+    document = reading("a.eml", message.as_bytes()).document
+    assert lines_of(document) == [
+        (1, f"# {document.metadata['title']}"),
+        (2, "Schöne Grüße aus Köln."),
+        (3, "> Wann kommst du?"),
+        (4, "Bald."),
+        (4, "-- "),
+        (4, "Ann"),
+    ]
+    assert (document.name, document.unit) == ("a.eml", "paragraph")
+    assert document.metadata["from"] == "Lee, Ann\nann@example.org"
+    assert document.metadata["to"] == "Jürgen Groß\njg@example.org\nbo@example.org"
+    assert document.metadata["date"] == "2024-05-06T10:00:00+02:00"
+    assert str(document.metadata["subject"]).endswith("Rückgabe der Kaution")
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "gb2312", "shift_jis", "koi8-r", "utf-16"])
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_a_mail_of_any_charset_and_encoding(reading: Read, charset: str, encoding: str) -> None:
+    text = {"gb2312": "组件的路由", "shift_jis": "図書館は九時", "koi8-r": "Библиотека"}.get(
+        charset, "Grüße, Köln"
+    )
+    message = EmailMessage()
+    message["Subject"] = "x"
+    message.set_content(text.encode(charset), "text", "plain", cte=encoding, params={"charset": charset})
+    assert reading("a.eml", message.as_bytes()).lines == [(1, "# x"), (2, text)]
+
+
+def test_a_body_in_two_forms_is_read_once(reading: Read) -> None:
+    message = mail(body="The deposit comes back with the tool, and the shed is open.\n")
+    message.add_alternative(
+        "<title>T</title><p>The deposit <b>comes</b> back with the tool, and the shed is open.", "html"
+    )
+    assert reading("a.eml", message.as_bytes()).lines[1:] == [
+        (2, "The deposit comes back with the tool, and the shed is open.")
+    ]
+
+
+@pytest.mark.parametrize("plain", ["", "This mail is HTML.\n"])
+def test_the_html_form_is_read_where_the_plain_one_is_a_stub(reading: Read, plain: str) -> None:
+    message = mail(body=plain)
+    text = "The deposit comes back when all of the tools are back and nothing is broken."
+    message.add_alternative(
+        f"<html><head><title>T</title></head><body><h2>Tools</h2><p>{text}</p></body>", "html"
+    )
+    assert reading("a.eml", message.as_bytes()).lines == [(1, "# Deposit"), (2, "## Tools"), (3, text)]
+
+
+def test_attachments_are_documents_with_their_own_places(reading: Read) -> None:
+    message = mail()
+    message.add_attachment(
+        b"<title>P</title>\n<p>A page.", maintype="text", subtype="html", filename="p.html"
+    )
+    message.add_attachment(
+        "one\ntwo\n".encode("utf-16"), maintype="application", subtype="x", filename="../../Ü.txt"
+    )
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="p.png")
+    message.add_attachment(b"%PDF-1.7 broken", maintype="application", subtype="pdf", filename="p.pdf")
+    message.add_attachment(b"again", maintype="text", subtype="plain", filename="Ü.txt")
+    found = reading("a.eml", message.as_bytes())
+    assert {document.name: lines_of(document) for document in found.documents} == {
+        "a.eml#body": [(1, "# Deposit"), (2, "The deposit comes back.")],
+        "a.eml#p.html": [(1, "P"), (2, "A page.")],
+        "a.eml#Ü.txt": [(1, "one"), (2, "two")],
+        "a.eml#Ü.txt (2)": [(1, "again")],
+    }
+    assert all(document.metadata["from"] == "ann@example.org" for document in found.documents)
+    assert [(one.reason.partition(" (")[0], one.failed) for one in found.skipped] == [
+        ("attachment of a format that is not read", False),
+        ("attachment p.pdf: broken PDF", True),
+    ]
+
+
+def test_a_forwarded_mail_is_a_section(reading: Read) -> None:
+    message = mail("Fwd", "See below.\n")
+    message.add_attachment(mail("Key", "The key is under the mat.\n", "bo@example.org"))
+    assert [line for _, line in reading("a.eml", message.as_bytes()).lines] == [
+        "# Fwd", "See below.", "### Key", "From: bo@example.org", "The key is under the mat.",
+    ]  # fmt: skip
+
+
+def test_flowed_lines_are_joined_within_their_level_of_quotes(reading: Read) -> None:
+    body = "> When do we \n> meet?\n>> Older.\nAt nine, \nat the shed.\n\n From here.\n-- \nAnn\n"
+    content = f"Subject: x\nContent-Type: text/plain; format=flowed\n\n{body}"
+    assert [line for _, line in reading("a.eml", content).lines[1:]] == [
+        "> When do we meet?", ">> Older.", "At nine, at the shed.", "From here.", "-- ", "Ann",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "subject"),
+    [
+        ("Subject: =?utf-8?B?R3LD?= =?utf-8?B?vMOfZQ==?=", "Grüße"),
+        ("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n =?utf-8?q?_aus?= K", "Grüße aus K"),
+        ("Subject: =?x-unknown?q?abc?=", "abc"),
+        ("Subject: Grüße", "Grüße"),
+        ("Subject: =?utf-8?B?*?=", "=?utf-8?B?*?="),
+    ],
+)
+def test_subjects_as_programs_write_them(reading: Read, header: str, subject: str) -> None:
+    found = reading("a.eml", f"{header}\nFrom: a@example.org\n\ntext\n").document
+    assert found.metadata["subject"] == subject
+
+
+def test_encoded_data_in_a_body_is_left_out(reading: Read) -> None:
+    uuencoded = "begin 644 a.bin\n" + "M" + "A" * 60 + "\n" + "`\nend\n"
+    signature = "-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCAAdFiEE\n-----END PGP SIGNATURE-----\n"
+    wrapped = "\n".join(PICTURE[at : at + 76] for at in range(0, len(PICTURE), 76))
+    text = "\n".join(
+        line
+        for _, line in reading(
+            "a.eml", f"Subject: x\n\nBefore.\n{uuencoded}\n{signature}\n{wrapped}\n\nAfter.\n"
+        ).lines
+    )
+    assert "Before." in text and "After." in text
+    assert "AAAA" not in text and "iQEz" not in text and PICTURE[:20] not in text
+
+
+def test_each_mail_of_a_mailbox_is_a_document(reading: Read) -> None:
+    second = "Hello.\n\nFrom here on we walk.\n\nFrom ann at 10:00 we heard nothing.\n\n>From there too.\n"
+    box = (
+        b"From ann@example.org Mon May  6 10:00:00 2024\n" + mail().as_bytes()
+        + b"\nFrom - Mon May  6 10:00:00 2024\r\n" + mail("Two", second).as_bytes()
+    )  # fmt: skip
+    found = reading("a.mbox", box)
+    assert found.skipped == []
+    assert [(one.name, one.unit, set(one.numbers or ())) for one in found.documents] == [
+        ("a.mbox#1", "message", {1}),
+        ("a.mbox#2", "message", {2}),
+    ]
+    assert [line for _, line in lines_of(found.documents[1])][2:] == [
+        "From here on we walk.", "From ann at 10:00 we heard nothing.", "From there too.",
+    ]  # fmt: skip
+
+
+def test_one_broken_mail_costs_only_itself(reading: Read) -> None:
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=b{at}\n\n--b{at}\n" for at in range(1000))
+    separator = "From a@example.org Mon May  6 10:00:00 2024\n"
+    box = f"{separator}Subject: deep\n{deep}\n\n{separator}Subject: good\n\ntext\n"
+    found = reading("a.mbox", box)
+    assert [one.name for one in found.documents] == ["a.mbox#2"]
+    assert [(one.path, one.failed) for one in found.skipped] == [("a.mbox#1", True)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("just text, no header", "not a mail"),
+        (
+            "Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n" + "--b\n\nx\n" * 2000,
+            "more than 1,000 parts",
+        ),
+        ("".join("Content-Type: message/rfc822\n\n" for _ in range(1000)), "nested too deeply"),
+    ],
+)
+def test_what_is_not_a_mail_of_a_person_is_an_error(reading: Read, content: str, reason: str) -> None:
+    assert reason in reading("a.eml", content).reason
+
+
+# Books
+
+CONTAINER = '<container><rootfiles><rootfile full-path="O/b.opf"/></rootfiles></container>'
+OPF = """<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>
+<dc:title>The Shed</dc:title><dc:creator>Ann Lee</dc:creator><dc:language>en</dc:language></metadata><manifest>
+<item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
+<item id="b" href="two%20.xhtml" media-type="application/xhtml+xml"/>
+<item id="a" href="one.xhtml" media-type="application/xhtml+xml"/>
+<item id="e" href="../../../etc/passwd" media-type="application/xhtml+xml"/>{more}</manifest>
+<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/>{spine}</spine></package>"""
+
+
+def book(more: str = "", spine: str = "", **files: str) -> bytes:
+    file = io.BytesIO()
+    page = "<html><head><title>The Shed</title></head><body>{}</body></html>"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/epub+zip")
+        archive.writestr("META-INF/container.xml", CONTAINER)
+        archive.writestr("O/b.opf", OPF.format(more=more, spine=spine))
+        archive.writestr("O/nav.xhtml", page.format("<ol><li>Contents</li></ol>"))
+        archive.writestr("O/one.xhtml", page.format("<h1>Tools</h1><p>A hammer.</p><p>A saw.</p>"))
+        archive.writestr("O/two .xhtml", page.format("<h1>Keys</h1>\n<p>Under the mat.</p>"))
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def test_a_book_is_read_in_the_order_of_its_spine(reading: Read) -> None:
+    document = reading("a.epub", book()).document
+    assert lines_of(document) == [
+        (1, "# Tools"), (1, "A hammer."), (1, "A saw."), (2, "# Keys"), (2, "Under the mat."),
+    ]  # fmt: skip
+    assert document.unit == "chapter"
+    assert document.metadata == {"title": "The Shed", "creator": "Ann Lee", "language": "en"}
+
+
+def test_a_chapter_outside_the_book_is_missing(reading: Read) -> None:
+    found = reading("a.epub", book(spine='<itemref idref="e"/>'))
+    assert len(found.documents) == 1
+    assert [(one.path, one.failed) for one in found.skipped] == [("a.epub:3", True)]
+    assert "etc/passwd is missing" in found.skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "is_read"),
+    [("http://www.w3.org/2001/04/xmlenc#aes128-cbc", False), ("http://www.idpf.org/2008/embedding", True)],
+)
+def test_an_encrypted_book_says_so(reading: Read, algorithm: str, is_read: bool) -> None:
+    encryption = (
+        f'<encryption><EncryptedData><EncryptionMethod Algorithm="{algorithm}"/><CipherData>'
+        '<CipherReference URI="O/one.xhtml"/></CipherData></EncryptedData></encryption>'
+    )
+    found = reading("a.epub", book(**{"META-INF/encryption.xml": encryption}))
+    assert bool(found.documents) == is_read
+    assert is_read or "DRM" in found.reason
+
+
+def test_a_book_with_entities_is_refused(reading: Read) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><encryption>&b;</encryption>'
+    assert "entities" in reading("a.epub", book(**{"META-INF/encryption.xml": bomb})).reason
+
+
+# Notebooks
+
+
+def notebook(*cells: dict[str, object]) -> str:
+    about = {"language_info": {"name": "python"}, "title": "Prices"}
+    return json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_a_notebook_has_cells_of_prose_code_and_short_output(reading: Read) -> None:
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["\x1b[31mtwo rows\x1b[0m\n"]},
+        {
+            "output_type": "display_data",
+            "data": {"image/png": PICTURE, "text/plain": ["<Figure size 640x480>"]},
+        },
+        {"output_type": "execute_result", "data": {"text/html": "<table>", "text/plain": "   price\n0  1"}},
+        {"output_type": "error", "ename": "ValueError", "evalue": "no rows", "traceback": ["\x1b[0;31m---"]},
+    ]
+    cells = (
+        {"cell_type": "markdown", "source": ["# Prices\n", f"![plot](data:image/png;base64,{PICTURE})"]},
+        {"cell_type": "code", "source": "import pandas", "outputs": outputs},
+        {"cell_type": "code", "source": "", "outputs": []},
+        {"cell_type": "raw", "source": "raw words"},
+    )
+    document = reading("a.ipynb", notebook(*cells)).document
+    lines = lines_of(document)
+    assert lines[0] == (1, "# Prices") and lines[1][1].startswith("plot [data ")
+    assert lines[2:] == [
+        (2, "```python"), (2, "import pandas"), (2, "```"), (2, "```"), (2, "two rows"), (2, "```"), (2, "```"),
+        (2, "   price"), (2, "0  1"), (2, "```"), (2, "```"), (2, "ValueError: no rows"), (2, "```"), (4, "raw words"),
+    ]  # fmt: skip
+    assert (document.unit, dict(document.metadata)) == ("cell", {"language": "python", "title": "Prices"})
+
+
+def test_a_notebook_of_format_3(reading: Read) -> None:
+    cells = [
+        {"cell_type": "heading", "level": 2, "source": ["Prices"]},
+        {
+            "cell_type": "code",
+            "language": "r",
+            "input": "1 + 1",
+            "outputs": [{"output_type": "pyout", "text": ["2"]}],
+        },
+    ]
+    content = json.dumps({"worksheets": [{"cells": cells}], "nbformat": 3, "metadata": {"name": ""}})
+    assert reading("a.ipynb", content).lines == [
+        (1, "## Prices"), (2, "```r"), (2, "1 + 1"), (2, "```"), (2, "```"), (2, "2"), (2, "```"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{}", "not a notebook"),
+        ('{"cells": [', "malformed JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"cells": {"a": 1}, "nbformat": 4}', "no text"),
+        ('{"cells": [1, null, {"cell_type": 5, "source": {"a": 1}}], "nbformat": 4}', "no text"),
+    ],
+)
+def test_what_is_not_a_notebook_is_said(reading: Read, content: str, reason: str) -> None:
+    assert reason in reading("a.ipynb", content).reason
+
+
+# Subtitles
+
+
+def test_subtitles_are_sentences_at_their_times(reading: Read) -> None:
+    text = (
+        "1\n00:00:01,000 --> 00:00:03,000 X1:10\n{\\an8}<i>The membrane has to</i>\ndry for two\n\n"
+        "2\n00:00:03,500 --> 00:00:05,000\nhours &amp; a half. Then\n\n3\n00:00:05,000 --> 00:00:06,000\npaint it.\n\n"
+        "4\n00:00:30,000 --> 00:00:32,000\n- Hi.\n- Hello\n5\n01:01:30,000 --> 01:01:32,000\n7\n"
+    )
+    found = reading("a.srt", text.replace("\n", "\r\n"))
+    assert found.lines == [
+        (1, "The membrane has to dry for two hours & a half. Then paint it."),
+        (30, "- Hi."), (30, "- Hello"), (3690, "7"),
+    ]  # fmt: skip
+    assert found.document.unit == "second"
+
+
+def test_webvtt_notes_styles_tags_and_positions_are_left_out(reading: Read) -> None:
+    text = (
+        "WEBVTT - a title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nNOTE a comment\nof two lines\n\n"
+        "intro\n00:01.000 --> 00:04.000 align:start position:0%\n<v Ann Lee>We are in<00:00:02.000><c.y> Bonn</c>.\n\n"
+        "NOTE inside\n\n00:05.000 --> 00:06.000\n<b>Yes.</b>\n"
+    )
+    assert reading("a.vtt", text).lines == [(1, "Ann Lee: We are in Bonn."), (5, "Yes.")]
+
+
+def test_captions_that_scroll_are_read_once(reading: Read) -> None:
+    text = (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\n \nso<c> today</c>\n\n00:00:02.000 --> 00:00:02.010\nso today\n \n\n"
+        "00:00:02.010 --> 00:00:04.000\nso today\nwe paint\n\n00:00:04.000 --> 00:00:04.010\nwe paint\n"
+    )
+    assert reading("a.vtt", text).lines == [(0, "so today we paint")]
+
+
+# Markdown
+
+NOTE = """---
+title: Flat renovation
+status: active
+budget: 12000
+tags: [home, daily]
+author:
+  name: Ann
+
+---
+# Plan
+
+Buy tape %%secret%% today. ![[boiler.png]] See [[Suppliers|the list]] and [[Other]]. ^abc123
+It is 100%% sure and 50%% not. `<!-- code -->` <!-- gone
+all gone --> back.
+
+%%
+hidden
+%%
+
+```dataview
+table status
+```
+"""
+
+
+def test_front_matter_is_fields_and_not_text(reading: Read) -> None:
+    document = reading("a.md", NOTE).document
+    assert lines_of(document) == [
+        (1, "# Flat renovation"),
+        (10, "# Plan"),
+        (12, "Buy tape  today.  See the list and Other."),
+        (13, "It is 100%% sure and 50%% not. `<!-- code -->` "),
+        (14, " back."),
+    ]
+    assert dict(document.metadata) == {
+        "title": "Flat renovation", "status": "active", "budget": "12000", "tags": "home\ndaily", "author.name": "Ann",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\n\nA rule at the top.\n\n---\n\nMore.",
+        "<!-- an open comment\nthat is text, since nothing closes it",
+        "%%\nnever closed",
+        "---\na: b\nnever closed",
+        "a `%%code%%` b `[[code]]`",
+    ],
+)
+def test_what_only_looks_like_markup_stays(reading: Read, text: str) -> None:
+    assert reading("a.md", text).document.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (
+            "+++\ntitle = 'T'\ndraft = true\n[x]\ny = 2024-05-01\n+++\ntext",
+            {"title": "T", "draft": True, "x.y": "2024-05-01"},
+        ),
+        ("---\nbad: [\nstatus: {{ x }}\n---\ntext", {"bad": "[", "status": "{{ x }}"}),
+        ("---\na: &a [x]\nb: *a\nn: null\ne:\n---\ntext", {"a": "x", "b": "x", "n": "null"}),
+        (
+            "---\n" + "".join(f"k{at}: v\n" for at in range(500)) + "---\ntext",
+            {f"k{at}": "v" for at in range(64)},
+        ),
+    ],
+)
+def test_front_matter_as_people_have_it(reading: Read, text: str, fields: dict[str, object]) -> None:
+    assert dict(reading("a.md", text).document.metadata) == fields
+
+
+def test_encoded_data_becomes_a_mark_of_its_digest(reading: Read) -> None:
+    first = reading(
+        "a.md", f"A ![x](data:image/png;base64,{PICTURE}) b https://example.org/#{PICTURE} c"
+    ).document
+    second = reading(
+        "b.md", f"A ![x](data:image/png;base64,{PICTURE[::-1]}) b https://example.org/#{PICTURE} c"
+    ).document
+    assert PICTURE[:20] not in first.text and len(first.text) < 80
+    assert first.text.startswith("A x [data ") and "https://example.org/ [" in first.text
+    assert first.text != second.text
+
+
+def test_a_list_in_a_field_is_met_by_any_item() -> None:
+    test = Condition("tags", ":", "daily").test()
+    assert test("home\ndaily") and test("Daily") and not test("home\ndailies")
+    assert Condition("to", ":", "*@example.org").test()("Ann\nann@example.org\nbo")
