@@ -40,7 +40,7 @@ OWNERS = {
     "matplotlib": "evaluation",
     "onnx": "embedding",
     "onnxruntime": "embedding",
-    "pypdf": "readers.parsers",
+    "pypdfium2": "readers.parsers.pdf",
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
@@ -164,5 +164,5 @@ def test_query_loads_only_what_it_needs(tmp_path: Path) -> None:
     loaded_by(COMMAND, "ingest", "--index", index, str(note))
     loaded = loaded_by(COMMAND, "query", "--index", index, "how do I get my deposit back")
     assert "onnxruntime" in loaded
-    others = {"chromadb", "docx", "matplotlib", "onnx", "pypdf", "scipy", "sklearn"}
+    others = {"chromadb", "matplotlib", "onnx", "pypdfium2", "scipy", "sklearn"}
     assert loaded.isdisjoint({"torch", "transformers", "sentence_transformers"} | others)

@@ -96,8 +96,8 @@ EVIL = (
     "import pathlib; pathlib.Path({marker!r}).touch()\nraise SystemExit('loaded what it should not have')\n"
 )
 MODULES = (
-    "chromadb", "click", "conftest", "docx", "filelock", "json", "lxml", "matplotlib", "numpy", "onnxruntime", "pypdf",
-    "rich", "sitecustomize", "torch", "transformers", "typing_extensions", "usercustomize",
+    "chromadb", "click", "conftest", "filelock", "json", "matplotlib", "numpy", "onnxruntime",
+    "pypdfium2", "rich", "sitecustomize", "torch", "transformers", "typing_extensions", "usercustomize",
 )  # fmt: skip
 
 
