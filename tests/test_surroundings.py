@@ -337,7 +337,7 @@ def test_views_and_triggers_of_a_stranger_are_not_run(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "sound", strange)
         with closing(sqlite3.connect(strange / "library.sqlite3")) as library, library:
             library.execute(statement)
-        with pytest.raises(IndexDamaged, match="views or triggers"):
+        with pytest.raises(IndexDamaged, match="tables and views of a Library"):
             Index.open(strange)
 
 

@@ -13,6 +13,7 @@ from semsearch.storage.library import (
     full_text_problems,
     migrate,
     outdated,
+    refuse_special_files,
     salvage,
 )
 from semsearch.storage.lock import write_lock
@@ -87,6 +88,7 @@ def salvage_damaged(folder: Path, *, wait: float) -> Salvage | None:
     `IndexDamaged` where nothing can be saved.
     """
     path = folder / "library.sqlite3"
+    refuse_special_files(folder, {"quarantine"})
     with write_lock(folder, wait):
         if outdated(path) and not database_problems(path):
             migrate(path)

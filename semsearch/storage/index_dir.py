@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
 from semsearch.embedding.canary import same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk
-from semsearch.storage.library import Library, migrate, outdated
+from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
 from semsearch.storage.vectors.seal import FOLDER as CHROMA
@@ -55,16 +54,22 @@ def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Pa
     if named := folder or os.environ.get(ENVIRONMENT):
         return Path(named).absolute()
     start = (start or Path.cwd()).absolute()
-    return next((at / FOLDER for at in (start, *start.parents) if (at / FOLDER / _LIBRARY).exists()), None)
+    folders = (at / FOLDER for at in (start, *start.parents))
+    return next((at for at in folders if os.path.exists(at / _LIBRARY)), None)  # noqa: PTH110 - Path raises errors
 
 
 def require_index(folder: Path | str | None) -> Path:
     """Return the folder that `locate` finds. Raises `IndexNotFound`, or `IndexDamaged` where it is not an index."""
     found = locate(folder)
-    if found is None or not found.is_dir() or not any(found.iterdir()):
+    try:
+        empty = found is None or not found.is_dir() or not any(found.iterdir())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SemsearchError(f"cannot read {found}: {reason}", "does it belong to another user?") from error
+    if found is None or empty:
         where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
         raise IndexNotFound(f"no index {where}", "create one: semsearch ingest FOLDER")
-    if not (found / _LIBRARY).exists():
+    if not (found / _LIBRARY).is_file():
         raise IndexDamaged(
             f"{found} is not an index: it has no {_LIBRARY}", "give another folder with --index"
         )
@@ -103,7 +108,7 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
     Raises `IndexDamaged` where the settings are missing, or where the folder holds a link or a device, and the errors
     of `Library` and `migrate`.
     """
-    _refuse_special_files(folder)
+    refuse_special_files(folder, {QUARANTINE})  # which holds the user's files
     path = folder / _LIBRARY
     try:
         library = Library(path)
@@ -175,19 +180,3 @@ def disk_usage(folder: Path) -> dict[str, int]:
     return {
         name: sum(path.stat().st_size for path in paths if path.is_file()) for name, paths in parts.items()
     }
-
-
-def _refuse_special_files(folder: Path) -> None:
-    """Raise `IndexDamaged` where an index holds a link or a device: writing through one changes other files."""
-    for at, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            try:
-                mode = (Path(at) / name).lstat().st_mode
-            except FileNotFoundError:  # another process removed it
-                continue
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise IndexDamaged(
-                    f"{Path(at) / name} is neither a file nor a folder, and an index holds nothing else",
-                    "remove it, or ingest into a new index with --index",
-                )
-        folders[:] = [name for name in folders if name != QUARANTINE]  # which holds the user's files

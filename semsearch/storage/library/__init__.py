@@ -5,6 +5,7 @@ from semsearch.storage.library.checks import (
     database_problems,
     every_text,
     full_text_problems,
+    refuse_foreign,
     segments,
     stored_of,
 )
@@ -21,6 +22,7 @@ from semsearch.storage.library.records import (
 from semsearch.storage.library.salvage import Salvage, salvage
 from semsearch.storage.library.schema import migrate, outdated
 from semsearch.storage.library.store import Library
+from semsearch.storage.library.untrusted import refuse_special_files
 
 __all__ = [
     "SALVAGE",
@@ -39,6 +41,8 @@ __all__ = [
     "full_text_problems",
     "migrate",
     "outdated",
+    "refuse_foreign",
+    "refuse_special_files",
     "salvage",
     "segments",
     "stored_of",

@@ -2,16 +2,20 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
 from semsearch.storage.library.fulltext import POSTINGS_SUM, FullText
+from semsearch.storage.library.records import stored_passage
+from semsearch.storage.library.schema import foreign_parts
+from semsearch.storage.library.settings import parsed_setting
+from semsearch.storage.library.untrusted import foreign_objects
 
 _NO_DAMAGE = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM")
 """The beginnings of SQLite's names for errors that do not come from the file. An error of reading it does."""
@@ -67,6 +71,8 @@ def content_problems(path: Path) -> list[str]:
     wrong: Counter[str] = Counter()
     try:
         with closing(_connect(path)) as db:
+            if foreign := foreign_parts(db):
+                return [f"it does not have the tables and views of a Library: {', '.join(foreign[:5])}"]
             wrong["rows refer to rows that do not exist"] += len(
                 db.execute("PRAGMA foreign_key_check").fetchall()
             )
@@ -79,12 +85,17 @@ def content_problems(path: Path) -> list[str]:
                 wrong["vectors are not as they were stored"] += not sound or len(digest) != 16
             query = (
                 f"SELECT {PASSAGE_SUM} AND text_digest(text) ="
-                " (SELECT digest FROM vectors WHERE vectors.id = vector_id) FROM published"
+                " (SELECT digest FROM vectors WHERE vectors.id = vector_id),"
+                " id, source, document, text, unit, first, last, heading, metadata FROM published"
             )
-            for (sound,) in db.execute(query):
-                wrong["passages are not as they were stored"] += not sound
-            query = "SELECT count(*) FROM settings WHERE sum != checksum(key, value)"
-            wrong["settings are not as they were saved"] += db.execute(query).fetchone()[0]
+            for sound, *values in db.execute(query):
+                wrong["passages are not as they were stored"] += not (
+                    sound and _is_possible(stored_passage, *values)
+                )
+            for sound, *values in db.execute("SELECT sum = checksum(key, value), key, value FROM settings"):
+                wrong["settings are not as they were saved"] += not (
+                    sound and _is_possible(parsed_setting, *values)
+                )
             query = (
                 "SELECT count(*) FROM sources WHERE published = 1 AND passages != (SELECT count(*) FROM documents"
                 " JOIN passages ON document_id = documents.id WHERE source_id = sources.id)"
@@ -94,9 +105,18 @@ def content_problems(path: Path) -> list[str]:
             wrong["passages have the id of another"] += db.execute(twice).fetchone()[0]
             unknown = "SELECT count(*) FROM sources WHERE published NOT IN (0, 1)"
             wrong["sources are neither published nor staged"] += db.execute(unknown).fetchone()[0]
-    except (sqlite3.Error, SemsearchError, ValueError, TypeError) as error:
+    except (sqlite3.Error, SemsearchError, ValueError, TypeError, AttributeError) as error:
         return [f"cannot be read: {_problem(path, error)}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
+
+
+def _is_possible(read: Callable[..., object], *values: object) -> bool:
+    """Return False where a reader takes the values of a row for impossible."""
+    try:
+        read(*values)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return False
+    return True
 
 
 def full_text_problems(path: Path) -> list[str]:
@@ -139,6 +159,17 @@ def every_text(path: Path) -> Iterator[str]:
     with closing(_connect(path)) as db:
         for query in ("SELECT text FROM passages", "SELECT metadata FROM documents"):
             yield from (text for (text,) in db.execute(query))
+
+
+def refuse_foreign(path: Path, virtual: Collection[str], hint: str) -> None:
+    """Raise `IndexDamaged` where opening a database would act for a stranger.
+
+    It would by a journal that is not of this database, and by views, triggers and virtual tables; those named in
+    `virtual` may be there. A file that SQLite cannot read passes, since whoever opens it next says why.
+    """
+    with suppress(sqlite3.Error), closing(_connect(path)) as db:
+        if foreign := foreign_objects(db, virtual):
+            raise IndexDamaged(f"{path} has what its program never makes: {foreign[0]}", hint)
 
 
 def segments(path: Path) -> set[str]:

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from semsearch.errors import SemsearchError
+from semsearch.storage.library.untrusted import refuse_journal
 from semsearch.text import text_digest
 
 PASSAGE_SUM = "sum = checksum(document, metadata, id, text, unit, first, last, heading)"
 """SQL that is true where a row of `published`, or a row with the same columns, is as it was stored."""
 VECTOR_SUM = "vectors.sum = checksum(digest, vector)"
 """SQL that is true where a row of `vectors` is as it was stored."""
+_LONGEST = 256_000_000
+"""The most bytes of a row. A row of metadata has at most 10,000,000 characters."""
 _IDLE = 8
 """Connections that are kept open for the next reader."""
 
@@ -23,8 +26,9 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Return a connection whose commits are on the disk when they return. Raises `sqlite3.Error` and `SemsearchError`.
 
     SQLite cannot coordinate with other processes in a folder that is read-only or has no room. There, the connection
-    reads the file as if nobody wrote to it.
+    reads the file as if nobody wrote to it. Raises `IndexDamaged` for a journal that is not of this database.
     """
+    refuse_journal(path)
     db = _connection(path, "mode=rwc" if create else "mode=rw")
     try:
         db.execute("PRAGMA schema_version")
@@ -53,6 +57,8 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False)
     db.isolation_level = None
     db.execute("PRAGMA trusted_schema = OFF")  # the file may come from a stranger
+    db.execute("PRAGMA cell_size_check = ON")
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     db.create_function("checksum", -1, _checksum, deterministic=True)
     db.create_function("text_digest", 1, text_digest, deterministic=True)
     return db
@@ -160,6 +166,7 @@ class Connections:
             self._refuse_closed()
             if self._writer is None:
                 self._writer = connect(self._path)
+                self._writer.execute("PRAGMA journal_mode = WAL")  # so that a kill leaves no journal
             yield self._writer
 
     @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
 from semsearch.storage.library.connection import connect
-from semsearch.storage.library.schema import has_all_columns
+from semsearch.storage.library.schema import foreign_parts
 
 SALVAGE = "semsearch repair saves what can be read"
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")
@@ -18,7 +18,7 @@ _DISK = (
 )  # fmt: skip
 _BAD_VALUE = ("Could not decode", "malformed JSON", "user-defined function raised")
 """The beginnings of messages about a stored value that is not of its kind. These errors have no code for it."""
-_IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """Exceptions that reading a row raises where a value is not of its kind."""
 
 
@@ -60,11 +60,11 @@ def _ours(path: Path, error: sqlite3.Error) -> SemsearchError:
 
 
 def _is_sound(path: Path) -> bool:
-    """Return False where SQLite finds a Library's pages corrupt, or a table or column is missing."""
+    """Return False where SQLite finds a Library's pages corrupt, or its schema is not ours."""
     try:
         with closing(connect(path)) as db:
             pages = db.execute("PRAGMA quick_check(1)").fetchone()
-            return pages == ("ok",) and has_all_columns(db)
+            return pages == ("ok",) and not foreign_parts(db)
     except sqlite3.Error as error:
         return not getattr(error, "sqlite_errorname", "").startswith(_DAMAGE)
     except SemsearchError:

@@ -1,6 +1,5 @@
 """Read a Library: for searching, for comparing, and for the vector engine. Any number of threads may do so at once."""
 
-import json
 import sqlite3
 from array import array
 from collections import Counter
@@ -18,7 +17,14 @@ from semsearch.patterns import Names
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connections
 from semsearch.storage.library.faults import SALVAGE, decoded, translated
 from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
-from semsearch.storage.library.records import Column, PassageMatrix, SourceState, StoredPassage
+from semsearch.storage.library.records import (
+    Column,
+    PassageMatrix,
+    SourceState,
+    StoredPassage,
+    stored_passage,
+)
+from semsearch.storage.library.settings import parsed_setting
 from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
 from semsearch.types import field_name
 
@@ -72,7 +78,7 @@ class Reader:
             value, sound = db.execute(query, (key,)).fetchone() or ("null", True)
             if not sound:
                 raise IndexDamaged(f"{self.path}: the setting {key!r} is not as it was saved", SALVAGE)
-            return json.loads(value)
+            return parsed_setting(key, value)
 
     def missing(self, digests: Iterable[bytes]) -> set[bytes]:
         """Return those of `digests` that have no vector yet."""
@@ -326,15 +332,16 @@ def _each(db: sqlite3.Connection, query: str, values: Sequence[Any]) -> Iterator
     The values are bound a page at a time, since a statement can bind only so many.
     """
     for page in _pages(values):
-        yield from db.execute(f"{query} IN ({','.join('?' * len(page))})", page)
+        # fetchall, since an open cursor would outlive its connection where a reader fails
+        yield from db.execute(f"{query} IN ({','.join('?' * len(page))})", page).fetchall()
 
 
 def _passage(row: Sequence[Any]) -> StoredPassage:
     """Return a passage from a row of `_COLUMNS`. Raises `IndexDamaged` where it is not as it was stored."""
-    id_, source, document, text, unit, first, last, heading, metadata, sound = row
+    *values, sound = row
     if not sound:
-        raise IndexDamaged(f"passage {id_} of {source} is not as it was stored", SALVAGE)
-    return StoredPassage(id_, source, document, text, unit, first, last, heading, json.loads(metadata))
+        raise IndexDamaged(f"passage {values[0]} of {values[1]} is not as it was stored", SALVAGE)
+    return stored_passage(*values)
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

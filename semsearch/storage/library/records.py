@@ -1,12 +1,14 @@
 """The values that go into a Library and come out of it."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.storage.library.settings import is_number
 from semsearch.types import Hit, Scalar, Unit
 
 
@@ -86,6 +88,41 @@ class StoredPassage:
             metadata=self.metadata,
             **found,
         )
+
+
+_FURTHEST = 1 << 40
+"""The largest number of a line, page or second."""
+
+
+def stored_passage(
+    id_: Any,
+    source: Any,
+    document: Any,
+    text: Any,
+    unit: Any,
+    first: Any,
+    last: Any,
+    heading: Any,
+    metadata: Any,
+) -> StoredPassage:
+    """Return the passage of a row. Raises `ValueError` or `RecursionError` where a value is not of its kind."""
+    texts = (id_, source, document, text, unit, heading)
+    places = (first, last)
+    if not all(isinstance(value, str) for value in texts) or not all(type(value) is int for value in places):
+        raise ValueError("a value of a passage is not of its kind")
+    if "\0" in source or not source or unit not in get_args(Unit) or not 0 <= first <= last <= _FURTHEST:
+        raise ValueError(f"{source!r} has a passage at a place that does not exist")
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, scalars(metadata))
+
+
+def scalars(metadata: str) -> dict[str, Scalar]:
+    """Return the metadata of a document. Raises `ValueError` or `RecursionError` where it is anything else."""
+    values = json.loads(metadata)
+    if not isinstance(values, dict) or not all(
+        isinstance(value, str | bool) or is_number(value) for value in values.values()
+    ):
+        raise ValueError("the metadata of a document is not an object of texts and numbers")
+    return values
 
 
 @dataclass(frozen=True, slots=True)

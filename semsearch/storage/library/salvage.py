@@ -5,7 +5,6 @@ out. A source whose own row is lost has no name, so all sources are marked to be
 embeds only texts whose vectors were lost.
 """
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,8 +21,16 @@ from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.storage.library.checks import is_unit
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
-from semsearch.storage.library.records import DocumentRecord, PassageRecord, SourceState
+from semsearch.storage.library.records import (
+    DocumentRecord,
+    PassageRecord,
+    SourceState,
+    scalars,
+    stored_passage,
+)
+from semsearch.storage.library.settings import parsed_setting
 from semsearch.storage.library.store import Library
+from semsearch.storage.library.untrusted import is_plain_table
 from semsearch.text import text_digest
 
 _SETTINGS = ("fingerprint", "created", "threshold", "verifier", "last_ingest")
@@ -73,12 +80,12 @@ def salvage(path: Path) -> Salvage:
 
 def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     """Copy what is sound. Return the keys of the sources that are not copied."""
-    for key in _SETTINGS:
-        with suppress(sqlite3.Error, ValueError):
+    for key in _SETTINGS if is_plain_table(old, "settings") else ():
+        with suppress(sqlite3.Error, ValueError, RecursionError):
             query = "SELECT value FROM settings WHERE key = ? AND sum = checksum(key, value)"
             row = old.execute(query, (key,)).fetchone()
             if row:
-                new.save_setting(key, json.loads(row[0]))
+                new.save_setting(key, parsed_setting(key, row[0]))
     if not isinstance(new.setting("fingerprint"), dict):
         raise IndexDamaged("the name of its model cannot be read")
     vectors: dict[bytes, NDArray[np.float32]] = {}
@@ -98,20 +105,28 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
         f"document_id, (SELECT {PASSAGE_SUM} FROM (SELECT name AS document, metadata FROM documents"
         " WHERE documents.id = document_id)), id, text, unit, first, last, heading"
     )
-    for document, sound, id_, text, *place in _rows(old, "passages", columns):
-        digest = text_digest(text) if sound else b""
-        if digest in vectors:
-            passages.setdefault(document, []).append(PassageRecord(id_, text, digest, *place))
+    for document, sound, id_, text, unit, first, last, heading in _rows(old, "passages", columns):
+        with suppress(AttributeError, TypeError, ValueError):
+            digest = text_digest(text) if sound else b""
+            stored_passage(id_, "any", "any", text, unit, first, last, heading, "{}")  # or it raises
+            if digest in vectors:
+                passage = PassageRecord(id_, text, digest, unit, first, last, heading)
+                passages.setdefault(document, []).append(passage)
     documents: dict[int, list[DocumentRecord]] = {}
     for document, source, name, digest, metadata in _rows(
         old, "documents", "id, source_id, name, digest, metadata"
     ):
-        with suppress(TypeError, ValueError):
-            record = DocumentRecord(name, digest, json.loads(metadata), passages.get(document, []))
+        with suppress(AttributeError, TypeError, ValueError, RecursionError):
+            if not isinstance(name, str) or not isinstance(digest, bytes):
+                continue
+            record = DocumentRecord(name, digest, scalars(metadata), passages.get(document, []))
             documents.setdefault(source, []).append(record)
     columns = "id, key, published, size, mtime_ns, reading, passages"
     for source, key, published, size, mtime, reading, count in _rows(old, "sources", columns):
-        if not published or not isinstance(key, str):
+        if not published or not isinstance(key, str) or not key or "\0" in key:
+            continue
+        if not (isinstance(reading, str) and type(size) is type(mtime) is int):
+            lost.add(key)
             continue
         if sum(len(document.passages) for document in documents.get(source, ())) != count:
             lost.add(key)
@@ -126,6 +141,8 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
 
 def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a table that can be read: from its beginning, then from its end back to the damage."""
+    if not is_plain_table(db, table):  # a stranger's view could yield rows without end
+        return
     seen: set[int] = set()
     for comparison, order, sign, last in (">", "ASC", 1, -1), ("<", "DESC", -1, _FURTHEST):
         query = f"SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid {comparison} ? ORDER BY rowid {order}"

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.files import disk
 from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import SCHEMA, FullText
+from semsearch.storage.library.untrusted import foreign_objects, refuse_journal, schema_problems
 
 VERSION = 4
+_AGAIN = "remove the index's folder and ingest again"
 
 _TABLES = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -112,23 +114,17 @@ _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third
 """The steps of a migration by the version they start from."""
 
 
-def has_own_views(db: sqlite3.Connection) -> bool:
-    """Return True where the views and triggers are those of `make`. Others could answer or do anything."""
-    found = db.execute("SELECT type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchall()
-    return found == [("view", _VIEW.strip().removesuffix(";"))]
-
-
-def has_all_columns(db: sqlite3.Connection) -> bool:
-    """Return False where a Library of this version lacks a table or a column."""
-    query = (
-        "SELECT tables.name, columns.name FROM sqlite_schema AS tables"
-        " JOIN pragma_table_info(tables.name) AS columns"
-        " WHERE tables.type = 'table'"
-    )
+def foreign_parts(db: sqlite3.Connection) -> list[str]:
+    """Return what differs from the schema of `make`, by name: other views or tables could answer or do anything."""
     with closing(sqlite3.connect(":memory:")) as sample:
         make(sample)
-        expected = set(sample.execute(query))
-    return expected <= set(db.execute(query))
+        return schema_problems(db, sample)
+
+
+def _has_own_views(db: sqlite3.Connection) -> bool:
+    """Return True where the views, triggers and virtual tables are those of every version."""
+    (sql,) = db.execute("SELECT group_concat(sql) FROM sqlite_schema WHERE name = 'published'").fetchone()
+    return foreign_objects(db, ()) == ["view published"] and sql == _VIEW.strip().removesuffix(";")
 
 
 def outdated(path: Path) -> bool:
@@ -148,9 +144,12 @@ def migrate(path: Path) -> None:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in _STEPS:  # another process has updated it
                 return
+            if not _has_own_views(db):
+                raise IndexDamaged(f"{path} does not have the tables and views of a Library", _AGAIN)
             backup = path.with_name(f"{path.name}.v{version}")
             with disk(path.parent):
                 backup.unlink(missing_ok=True)
+            refuse_journal(backup)
             try:
                 db.execute("VACUUM INTO ?", (str(backup),))
             except sqlite3.Error:
@@ -161,6 +160,9 @@ def migrate(path: Path) -> None:
             while version in _STEPS:
                 _STEPS[version](db)
                 version += 1
+            if foreign_parts(db):
+                db.execute("ROLLBACK")
+                raise IndexDamaged(f"{path} does not have the tables and views of a Library", _AGAIN)
             db.execute(f"PRAGMA user_version = {version}")
             db.execute("COMMIT")
     except sqlite3.Error as error:

@@ -24,7 +24,7 @@ from semsearch.storage.library.faults import SALVAGE, translated
 from semsearch.storage.library.fulltext import ENTRY, FullText
 from semsearch.storage.library.reading import Reader
 from semsearch.storage.library.records import DocumentRecord, SourceState
-from semsearch.storage.library.schema import VERSION, has_own_views, make
+from semsearch.storage.library.schema import VERSION, foreign_parts, make
 
 
 class Library(Reader):
@@ -53,7 +53,7 @@ class Library(Reader):
         """Raise an error for a file of another version, and for one that semsearch did not make."""
         with self._reading() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            ours = has_own_views(db)
+            foreign = foreign_parts(db) if version == VERSION else []
         if 0 < version < VERSION:
             raise SemsearchError(
                 f"{self.path} was made by an older release and could not be updated",
@@ -66,8 +66,10 @@ class Library(Reader):
                 f"{self.path} has version {version}; this semsearch reads version {VERSION}",
                 "use the semsearch that made it, or ingest into a new index",
             )
-        if not ours:
-            raise IndexDamaged(f"{self.path} has views or triggers that no semsearch makes", SALVAGE)
+        if foreign:
+            raise IndexDamaged(
+                f"{self.path} does not have the tables and views of a Library: {foreign[0]}", SALVAGE
+            )
 
     def close(self) -> None:
         """Close the file. The Library cannot be used afterwards."""

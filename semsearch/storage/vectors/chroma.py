@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
+from semsearch.storage.library import refuse_foreign
 from semsearch.storage.vectors.engine import Metadata, check_query, check_rows
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ _IN_USE = ("database is locked", "database table is locked")
 _FAULTS = ("too many sql variables", "interrupted", "cannot start a transaction", "batch size")
 """Words in Chroma's messages about a call that it does not take. Its files are sound then."""
 _LITTLE = 1_000_000
+_VIRTUAL = {"embedding_fulltext_search"}
+"""The virtual tables that Chroma's database has."""
 _EF_SEARCH = 1_000
 """Candidates that HNSW keeps while searching: 1,000 find 99.4% of the ten nearest of 100,000 sentences in 7 ms, and
 200 find 97.5% in 3 ms (benchmarks/search.py --only sentences). Chroma's default is 100."""
@@ -58,6 +61,8 @@ class ChromaEngine:
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         if not create and not (folder / "chroma.sqlite3").exists():
             raise IndexDamaged(f"{folder} holds no Chroma database", REPAIR)
+        if not create:
+            refuse_foreign(folder / "chroma.sqlite3", _VIRTUAL, REPAIR)
         self._folder = folder
         self.deleted = 0
         """Vectors that were deleted through this engine. The graph keeps their places."""

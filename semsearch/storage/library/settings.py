@@ -1,0 +1,104 @@
+"""The settings that a Library stores as JSON, and the shape that each has: a stranger can store anything else."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+_Shape = Callable[[Any], bool]
+_MOST = 1e18
+
+
+def parsed_setting(key: str, text: str) -> Any:
+    """Return the value of a setting. Raises `ValueError` where it is not JSON, or not of the shape of that setting."""
+    value = json.loads(text)
+    if not SETTINGS.get(key, _anything)(value):
+        raise ValueError(f"the setting {key!r} is not of its kind")
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Return True for an int or a finite float that fits into 64 bits, and not for a bool."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and -_MOST < value < _MOST  # NaN is not
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _whole(value: Any) -> bool:
+    return is_number(value) and math.floor(value) == value
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _stamp(value: Any) -> bool:
+    kinds = _whole, _whole, _text
+    return (
+        isinstance(value, list) and len(value) == 3 and all(k(v) for k, v in zip(kinds, value, strict=True))
+    )
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _each(shape: _Shape) -> _Shape:
+    return lambda value: isinstance(value, dict) and all(map(shape, value.values()))
+
+
+def _or_none(shape: _Shape) -> _Shape:
+    return lambda value: value is None or shape(value)
+
+
+def _members(needed: dict[str, _Shape], optional: dict[str, _Shape] | None = None) -> _Shape:
+    """Return the shape of an object with these members. Others may be there, since a later release adds some."""
+
+    def fits(value: Any) -> bool:
+        if not isinstance(value, dict) or not needed.keys() <= value.keys():
+            return False
+        known = needed | (optional or {})
+        return all(shape(value[name]) for name, shape in known.items() if name in value)
+
+    return fits
+
+
+_GUARANTEE = _or_none(
+    _members({"measure": _text, "least": is_number, "confidence": is_number, "threshold": is_number})
+)
+_TUNED: dict[str, _Shape] = {"promise": _GUARANTEE, "pairs": _text, "rule": _text, "saved": _text}
+SETTINGS: dict[str, _Shape] = {
+    "fingerprint": _members(
+        {"model": _text, "precision": _text},
+        {"weights": _text, "pooling": _text, "dimension": _whole, "window": _whole},
+    ),
+    "created": _text,
+    "last_ingest": _or_none(_text),
+    "threshold": _or_none(_members({"threshold": is_number, **_TUNED})),
+    "verifier": _or_none(_members({"verifier": _mapping, "chance": is_number, **_TUNED})),
+    "chroma": _or_none(
+        _members(
+            {},
+            {
+                "chromadb": _text,
+                "sealed": _flag,
+                "number": _whole,
+                "deleted": _whole,
+                "files": _each(_stamp),
+            },
+        )
+    ),
+    "forgetting": _or_none(_texts),
+}
+"""The shape of each setting by its key."""
