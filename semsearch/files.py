@@ -47,10 +47,13 @@ class _Bounded(io.FileIO):
 
 
 @contextmanager
-def replacing(path: Path, *, like: Path | None = None, through: str = "") -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, like: Path | None = None, through: str = "", mode: int = 0o666
+) -> Iterator[BinaryIO]:
     """Yield a file to write to, which replaces `path` at the end of the block, or never if the block fails.
 
-    When this returns, the file and its name are on the disk. It has the permissions of `like`, or those of a new file.
+    When this returns, the file and its name are on the disk. It has the permissions of `like`, or those of a new file:
+    `mode`, as the umask allows. While it is written, nobody has more.
     It is written under the name `through` in the same folder, by default a name that does not exist; what an
     interrupted write has left under a given name is overwritten. Raises `OSError`.
     """
@@ -58,7 +61,8 @@ def replacing(path: Path, *, like: Path | None = None, through: str = "") -> Ite
     if through:
         temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("xb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(temporary, flags, 0o600 if like else mode), "wb") as file:  # noqa: PTH123 - has no mode
             yield file
             file.flush()
             os.fsync(file.fileno())

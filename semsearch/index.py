@@ -428,12 +428,15 @@ class Index:
         output: Path | None = None,
         force: bool = False,
         dry_run: bool = False,
+        allow: Sequence[Path] = (),
     ) -> Outcome:
         """Move the files that a plan removes to a quarantine, and remove their sources from the index.
 
         The quarantine is in the index's folder by default. With `hardlink` a file that equals its keeper byte for byte
         becomes a hard link to it instead. `output` is for a plan that removes rows of one file: a copy of that file
-        without these rows is written there. See `semsearch.dedup.quarantine.apply`.
+        without these rows is written there. Files outside the folder that contains the index move only where they lie
+        in a folder of `allow`, since an index and a plan may come from a stranger. See
+        `semsearch.dedup.quarantine.apply`.
         """
         base = self.folder.parent
         with contextlib.nullcontext() if dry_run else self._writing():
@@ -447,18 +450,20 @@ class Index:
                 output=output,
                 force=force,
                 dry_run=dry_run,
+                allow=allow,
             )
             if not (hardlink or dry_run):
                 self._forget(known & {*outcome.done, *outcome.already})
         return outcome
 
-    def undo(self, run: str = "", *, quarantine: Path | None = None) -> Outcome:
+    def undo(self, run: str = "", *, quarantine: Path | None = None, allow: Sequence[Path] = ()) -> Outcome:
         """Undo a run of `apply`, by default the latest: move the quarantined files back.
 
-        See `semsearch.dedup.quarantine.undo`.
+        Places outside the folder that contains the index are filled only in the folders of `allow`, and so is every
+        place for a run that was copied here. See `semsearch.dedup.quarantine.undo`.
         """
         with self._writing():
-            return undo(quarantine or self.folder / QUARANTINE, self.folder.parent, run)
+            return undo(quarantine or self.folder / QUARANTINE, self.folder.parent, run, allow=allow)
 
     def runs(self, *, quarantine: Path | None = None) -> list[QuarantineRun]:
         """Return the runs of `apply` that can be undone, the latest last."""

@@ -155,9 +155,13 @@ def test_sources_outside_the_base_have_their_own_place(base: Path) -> None:
     plan = plan_of(inner, (outside, "b.md"))
     before = snapshot(base)
     outcome = apply(plan, inner, plan.sources, base / ".q")
+    assert "--allow" in reasons(outcome)[outside]
+    outcome = apply(plan, inner, plan.sources, base / ".q", allow=[base])
     assert outcome.done == (outside,)
     assert not (base / "near.md").exists()
-    undo(base / ".q", inner)
+    assert "--allow" in reasons(undo(base / ".q", inner))[outside]
+    assert not (base / "near.md").exists()
+    undo(base / ".q", inner, allow=[base])
     assert snapshot(base) == before
 
 

@@ -17,6 +17,13 @@ _quarantine = click.option(
     metavar="DIR",
     help="Folder for moved files, on their file system. Default: quarantine/ in the index's folder.",
 )
+_allow = click.option(
+    "--allow",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="Also move files in DIR, outside the folder that has the index. An index from elsewhere may name any file.",
+)
 
 
 @click.command(
@@ -35,6 +42,7 @@ _quarantine = click.option(
 @click.argument("plan", type=click.Path(path_type=Path))
 @options.index
 @_quarantine
+@_allow
 @click.option(
     "--hardlink",
     is_flag=True,
@@ -54,6 +62,7 @@ def apply_(
     plan: Path,
     folder: Path | None,
     quarantine: Path | None,
+    allow: tuple[Path, ...],
     hardlink: bool,
     output: Path | None,
     force: bool,
@@ -64,8 +73,9 @@ def apply_(
     """Carry out PLAN, a file from `semsearch dedup --plan`: move near-duplicates to the quarantine.
 
     Nothing is deleted; `semsearch undo` moves all files back. A file moves only if it and its keeper are unchanged
-    sources of the index and are not reached through a symbolic link. Other files stay, with the reason, and the exit
-    code is 1. After an interruption, run the same command again.
+    sources of the index and are not reached through a symbolic link. Files outside the folder that has the index need
+    --allow. Other files stay, with the reason, and the exit code is 1. After an interruption, run the same command
+    again.
 
     Moved files leave the index. To delete them for good, delete the run's folder in the quarantine.
     """
@@ -75,7 +85,13 @@ def apply_(
     steps = Plan.load(plan)
     with Index.open(folder, wait=wait) as index:
         outcome = index.apply(
-            steps, quarantine=quarantine, hardlink=hardlink, output=output, force=force, dry_run=dry_run
+            steps,
+            quarantine=quarantine,
+            hardlink=hardlink,
+            output=output,
+            force=force,
+            dry_run=dry_run,
+            allow=allow,
         )
     done, already = ("linked", "linked before") if outcome.mode == "hardlink" else ("moved", "moved before")
     _show_outcome(outcome, f"to be {done}" if dry_run else done, already, as_json)
@@ -105,17 +121,26 @@ def apply_(
 @click.argument("run", default="", metavar="[RUN]")
 @options.index
 @_quarantine
+@_allow
 @click.option("--list", "only_list", is_flag=True, help="List the runs that can be undone, latest last.")
 @options.wait
 @options.as_json
 def undo_(
-    run: str, folder: Path | None, quarantine: Path | None, only_list: bool, wait: float, as_json: bool
+    run: str,
+    folder: Path | None,
+    quarantine: Path | None,
+    allow: tuple[Path, ...],
+    only_list: bool,
+    wait: float,
+    as_json: bool,
 ) -> None:
     """Undo RUN of `semsearch apply`, by default the latest run: move the quarantined files back.
 
     Each file returns with its permissions and its time; hard links become separate files. Nothing is overwritten: if
     a place is taken, the file stays in the quarantine and the exit code is 1. After an interruption, run the same
     command again.
+
+    A run that was copied from elsewhere is not undone without --allow, which says where its files may go.
     """
     from semsearch.index import Index
 
@@ -128,7 +153,7 @@ def undo_(
                 for one in found:
                     click.echo(f"{one.name}  {one.mode}  {render.plural(len(one.removals), 'file')}")
             return
-        outcome = index.undo(run, quarantine=quarantine)
+        outcome = index.undo(run, quarantine=quarantine, allow=allow)
     if not outcome.run:
         render.talk("nothing to undo")
     _show_outcome(outcome, "put back", "in place", as_json)

@@ -121,13 +121,14 @@ def carry_out(
     output: Path | None,
     force: bool,
     dry_run: bool,
+    allow: Sequence[Path],
 ) -> Outcome:
     """Do the work of `Index.apply`: move or link files, and write a file of rows without some to `output`."""
     written: int | None = None
     kept_back: tuple[Refusal, ...] = ()
     if output is not None:  # first: it may be refused
-        source, drop, kept_back = removed_rows(plan, base, known)
+        source, drop, kept_back = removed_rows(plan, base, known, allow)
         if not dry_run:
             written = copy_rows(source, output, keep=lambda row: row not in drop, force=force)
-    outcome = apply(plan, base, known, quarantine, hardlink=hardlink, dry_run=dry_run)
+    outcome = apply(plan, base, known, quarantine, hardlink=hardlink, dry_run=dry_run, allow=allow)
     return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))

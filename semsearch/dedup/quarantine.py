@@ -9,19 +9,24 @@ A file is checked by its content, and again by its identity, size and time just 
 that also resets the time is not noticed, but the moved file is whole in the quarantine. A hard link gives up bytes, so
 its file is read again at the last moment. Places are checked before they are filled, but not locked: no other process
 should write to the same names meanwhile.
+
+Names are not trusted: no file is reached through a link (see `places`), and a file outside the folder that has the
+index moves only where the caller allows it. A run that another user or machine wrote is not undone without leave.
 """
 
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from semsearch.dedup.places import Place, PlaceError, is_within, reached
 from semsearch.dedup.plan import Plan, PlanStep, SourceContent
 from semsearch.dedup.runs import QuarantineRun, RemovalMode, RemovedFile, run_of, runs
 from semsearch.errors import InvalidInput, SemsearchError
@@ -66,12 +71,14 @@ def apply(
     *,
     hardlink: bool = False,
     dry_run: bool = False,
+    allow: Sequence[Path] = (),
 ) -> Outcome:
     """Move the files that `plan` removes to a run in `quarantine`, or make them hard links to their keepers.
 
     `base` is the folder that sources are relative to, and `known` has the sources of the index. Every step is checked
     first. Then the valid steps are carried out, and the others are refused, each with its reason. A plan that is
-    applied again continues its run. Steps about rows are only counted. The caller must hold the index's write lock.
+    applied again continues its run. Steps about rows are only counted. A source outside `base` is refused unless it
+    lies in a folder of `allow`. The caller must hold the index's write lock.
 
     Raises `InvalidInput`, before any file moves, if files are on another file system than the quarantine, and
     `SemsearchError` if the manifest cannot be written.
@@ -79,7 +86,7 @@ def apply(
     mode: RemovalMode = "hardlink" if hardlink else "move"
     run = run_of(plan, mode, quarantine)
     earlier = {removal.source: removal for removal in run.removals}
-    look = _Files(plan, base, known)
+    look = _Files(plan, base, known, allow)
     steps = [step for step in plan.steps if not step.remove.row]
     rows = len(plan.steps) - len(steps)
     if not dry_run:
@@ -118,9 +125,9 @@ def apply(
             look.require_unchanged(removal.source)
             look.require_unchanged(removal.keeper)
             if hardlink:
-                _link(removal, base, run)
+                _link(removal, base, run, look.check(removal.keeper))
             else:
-                _rename(base / removal.source, run.held(removal.source))
+                _hold(removal, base, run, look.check(removal.source))
             done.append(removal.source)
         except (OSError, _Refused) as error:
             refused.append(Refusal(removal.source, _reason(error)))
@@ -132,12 +139,15 @@ def apply(
     )
 
 
-def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
+def undo(quarantine: Path, base: Path, run: str = "", *, allow: Sequence[Path] = ()) -> Outcome:
     """Move the files of a run back: the named run, or the latest. When all files are back, the run is deleted.
 
     Nothing is overwritten: a file whose place is taken stays in the quarantine and is refused, and so is a hard link
     whose content has changed. Missing folders are created. A hard link becomes a separate file with its old permissions
-    and time. Raises `InvalidInput` if there is no run with this name; without a name that is not an error.
+    and time. Only places in `base` are filled, and those in the folders of `allow`.
+
+    Raises `InvalidInput` if there is no run with this name; without a name that is not an error. Raises it also for a
+    run that this user did not make here, unless `allow` names where its files may go.
     """
     found = {one.name: one for one in runs(quarantine)}
     if run and run not in found:
@@ -145,6 +155,13 @@ def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
     if not found:
         return Outcome("", "move")
     chosen = found[run or max(found)]
+    if not (chosen.own or allow):
+        raise InvalidInput(
+            f"{chosen.folder} was not made here by you, so it may hold anything",
+            f"look at its files; to put them back: semsearch undo {chosen.name} --allow {base}",
+        )
+    if chosen.own:
+        allow = (base, *allow)
     chosen.sweep(base)
     give_back = _unlink if chosen.mode == "hardlink" else _put_back
     done: list[str] = []
@@ -152,6 +169,7 @@ def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
     refused: list[Refusal] = []
     for removal in reversed(chosen.removals):
         try:
+            _require_allowed(removal.source, base, allow)
             (done if give_back(removal, base, chosen) else already).append(removal.source)
         except (OSError, _Refused) as error:
             refused.append(Refusal(removal.source, _reason(error)))
@@ -162,14 +180,15 @@ def undo(quarantine: Path, base: Path, run: str = "") -> Outcome:
 
 
 def removed_rows(
-    plan: Plan, base: Path, known: Collection[str]
+    plan: Plan, base: Path, known: Collection[str], allow: Sequence[Path] = ()
 ) -> tuple[Path, frozenset[int], tuple[Refusal, ...]]:
     """Return the file that `plan` removes rows from, the numbers of these rows, and the rows that must stay.
 
-    A row must stay if its file or its keeper's has changed. Raises `InvalidInput` unless the plan removes rows from
+    A row must stay if its file or its keeper's has changed, or if its file lies outside `base` and the folders of
+    `allow`. Raises `InvalidInput` unless the plan removes rows from
     exactly one file.
     """
-    look = _Files(plan, base, known)
+    look = _Files(plan, base, known, allow)
     steps = [step for step in plan.steps if step.remove.row]
     sources = sorted({step.remove.source for step in steps})
     if len(sources) != 1:
@@ -180,6 +199,7 @@ def removed_rows(
     for step in steps:
         try:
             look.check(step.remove.source)
+            look.require_allowed(step.remove.source)
             look.check(step.keep.source)
             drop.add(step.remove.row)
         except _Refused as error:
@@ -196,9 +216,10 @@ _Entry = tuple[int, int, int, int, str]
 class _Files:
     """The present state of a plan's sources, each read once."""
 
-    def __init__(self, plan: Plan, base: Path, known: Collection[str]) -> None:
+    def __init__(self, plan: Plan, base: Path, known: Collection[str], allow: Sequence[Path]) -> None:
         self._contents = plan.sources
         self._base = base
+        self._allow = (base, *allow)
         self._known = known
         self._seen: dict[str, os.stat_result | str] = {}
 
@@ -209,7 +230,8 @@ class _Files:
                 if source not in self._known:
                     raise _Refused(f"{source} is not a source of this index")
                 found = _plain_file(self._base, source)
-                _require_content(self._base / source, source, self._contents[source])
+                with reached(self._base, source) as place:
+                    _require_content(place, source, self._contents[source])
                 self._seen[source] = found
             except _Refused as error:
                 self._seen[source] = str(error)
@@ -219,6 +241,10 @@ class _Files:
         if isinstance(result, str):
             raise _Refused(result)
         return result
+
+    def require_allowed(self, source: str) -> None:
+        """Raise `_Refused` for a source that lies in none of the folders where files may be moved."""
+        _require_allowed(source, self._base, self._allow)
 
     def entries(self, sources: Iterable[str]) -> set[_Entry]:
         """Return the directory entries of the sources that are as in the plan."""
@@ -232,6 +258,8 @@ class _Files:
         """Return the manifest's entry for a step; raise `_Refused` if the step must not be carried out."""
         source, keeper = step.remove.source, step.keep.source
         goes, stays = self.check(source), self.check(keeper)
+        for name in (source, keeper) if link else (source,):
+            self.require_allowed(name)
         # two mounts of one folder, or `a` and `A` on a file system without case
         if _entry(self._base / source, goes) in kept:
             raise _Refused(f"{source} is another name of a file to keep, so it is the last copy")
@@ -257,28 +285,30 @@ class _Files:
 _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
+def _require_allowed(source: str, base: Path, allow: Sequence[Path]) -> None:
+    """Raise `_Refused` for a source that lies in none of the folders where files may be moved."""
+    if not is_within(base / source, allow):
+        raise _Refused(
+            f"{source} lies outside {base}: to move it, add --allow {shlex.quote(str((base / source).parent))}"
+        )
+
+
 def _plain_file(base: Path, source: str) -> os.stat_result:
     """Return the state of a source's file; raise `_Refused` if it is missing or reached through a symbolic link."""
-    path = base / source
-    _require_direct(base, path)
     try:
-        found = path.lstat()
+        with reached(base, source) as place:
+            found = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
         raise _Refused(f"{source} is not there") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise _Refused(f"{base / source} is reached through a symbolic link")
     if not stat.S_ISREG(found.st_mode):
         raise _Refused(f"{source} is not a regular file")
     return found
 
 
-def _require_direct(base: Path, path: Path) -> None:
-    """Raise `_Refused` if `path` leads through a symbolic link below `base`."""
-    direct = Path(os.path.realpath(base)) / path.relative_to(base) if path.is_relative_to(base) else path
-    if Path(os.path.realpath(path)) != direct:
-        raise _Refused(f"{path} is reached through a symbolic link")
-
-
-def _require_content(path: Path, source: str, content: SourceContent) -> None:
-    with path.open("rb") as file:
+def _require_content(place: Place, source: str, content: SourceContent) -> None:
+    with place.open() as file:
         if os.fstat(file.fileno()).st_size != content.size or _sha256(file) != content.sha256:
             raise _Refused(f"{source} has changed since the plan was made")
 
@@ -309,6 +339,8 @@ def _require_one_file_system(quarantine: Path, base: Path, sources: Iterable[str
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PlaceError):
+        return error.strerror or str(error)
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
@@ -336,66 +368,80 @@ def _same(path: Path, other: Path) -> bool:
         return False
 
 
-def _rename(path: Path, to: Path) -> None:
-    if os.path.lexists(to):
-        raise _Refused(f"{to} already exists: move it away; until then the file is {path}")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(to)
+def _hold(removal: RemovedFile, base: Path, run: QuarantineRun, before: os.stat_result) -> None:
+    """Move a file that was checked to the quarantine."""
+    held = run.held(removal.source).relative_to(run.folder)
+    with reached(base, removal.source) as place, reached(run.folder, held, create=True) as to:
+        _move(place, to)
+        if not os.path.samestat(before, to.lstat()):  # another file has come in between
+            _move(to, place)
+            raise _Refused(f"{removal.source} has just changed")
 
 
-def _link(removal: RemovedFile, base: Path, run: QuarantineRun) -> None:
-    place, keeper = base / removal.source, base / removal.keeper
-    _require_content(place, removal.source, SourceContent(removal.sha256, removal.size))
-    temporary = place.with_name(run.temporary)
+def _move(place: Place, to: Place) -> None:
     try:
-        temporary.hardlink_to(keeper)
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)
+        place.move(to)
+    except FileExistsError:
+        raise _Refused(
+            f"{to.path} already exists: move it away; until then the file is {place.path}"
+        ) from None
+
+
+def _link(removal: RemovedFile, base: Path, run: QuarantineRun, before: os.stat_result) -> None:
+    with reached(base, removal.source) as place, reached(base, removal.keeper) as keeper:
+        _require_content(place, removal.source, SourceContent(removal.sha256, removal.size))
+        temporary = place.sibling(run.temporary)
+        try:
+            keeper.link(temporary)
+            if not os.path.samestat(before, temporary.lstat()):
+                raise _Refused(f"{removal.keeper} has just changed")
+            temporary.replace(place)
+        finally:
+            temporary.remove()
 
 
 def _put_back(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
     """Move a file from the quarantine to its place; return False if it is at its place."""
-    place, held = base / removal.source, run.held(removal.source)
+    held = run.held(removal.source)
     if not os.path.lexists(held):
-        if not os.path.lexists(place):
+        if not os.path.lexists(base / removal.source):
             raise _Refused(f"{removal.source} is neither at its place nor in the quarantine")
         return False
-    _require_direct(base, place.parent)
-    _rename(held, place)
+    with reached(run.folder, held.relative_to(run.folder)) as from_:
+        from_.file()
+        with reached(base, removal.source, create=True) as place:
+            _move(from_, place)
     return True
 
 
 def _unlink(removal: RemovedFile, base: Path, run: QuarantineRun) -> bool:
     """Make a hard link a separate file; return False if it is one already."""
-    place, keeper = base / removal.source, base / removal.keeper
-    _require_direct(base, place)
-    there = os.path.lexists(place)
-    if there and not _same(place, keeper):
-        found = place.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            raise _Refused(f"something other than a file is at {place}: move it away")
-        if (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (removal.permissions, removal.mtime_ns):
-            return False
-    if not there and not keeper.exists():
-        raise _Refused(f"neither {removal.source} nor {removal.keeper} is there")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(run.temporary)
-    try:
-        with (place if there else keeper).open("rb") as file, temporary.open("w+b") as copy:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-            copy.seek(0)
-            if _sha256(copy) != removal.sha256:
-                raise _Refused(
-                    f"{removal.source} has changed since, and {removal.keeper} with it if it is a link"
-                )
-        temporary.chmod(removal.permissions)
-        os.utime(temporary, ns=(removal.mtime_ns, removal.mtime_ns))
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with reached(base, removal.source, create=True) as place, reached(base, removal.keeper) as keeper:
+        there = place.exists()
+        if there and not _same(place.path, keeper.path):
+            found = place.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                raise _Refused(f"something other than a file is at {place.path}: move it away")
+            if (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (removal.permissions, removal.mtime_ns):
+                return False
+        if not there and not keeper.exists():
+            raise _Refused(f"neither {removal.source} nor {removal.keeper} is there")
+        temporary = place.sibling(run.temporary)
+        try:
+            with (place if there else keeper).open() as file, temporary.create() as copy:
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+                copy.seek(0)
+                if _sha256(copy) != removal.sha256:
+                    raise _Refused(
+                        f"{removal.source} has changed since, and {removal.keeper} with it if it is a link"
+                    )
+                os.fchmod(copy.fileno(), removal.permissions)
+                os.utime(copy.fileno(), ns=(removal.mtime_ns, removal.mtime_ns))
+            temporary.replace(place)
+        finally:
+            temporary.remove()
     return True
 
 

@@ -19,6 +19,12 @@ _MAGIC = bytes.fromhex("d9d505f920a163d7")
 _WRITTEN, _WAL = 18, b"\x02"
 """The place of the write version in a database, and the version that has a write-ahead log and so no journal."""
 
+_ABOUT_TABLES = (
+    "SELECT strict, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?",
+    "SELECT name, type, \"notnull\", pk, hidden, coalesce(instr(dflt_value, '('), 0) FROM pragma_table_xinfo(?)",
+)
+"""Queries for the parts of a table that have to be equal. A default may be a value, but not an expression."""
+
 
 def refuse_journal(database: Path) -> None:
     """Raise `IndexDamaged` where the rollback journal next to a database is not one that its writers leave.
@@ -27,7 +33,7 @@ def refuse_journal(database: Path) -> None:
     database only: no transaction of Chroma spans two databases, so its journal names no super-journal.
     """
     journal = database.with_name(f"{database.name}-journal")
-    if not os.path.lexists(journal):
+    if not os.path.lexists(journal):  # in most cases
         return
     try:
         with opened(journal) as file:
@@ -35,6 +41,8 @@ def refuse_journal(database: Path) -> None:
             foreign = file.read() == _MAGIC
         with opened(database) as file:
             foreign = foreign or file.read(_WRITTEN + 1)[_WRITTEN:] == _WAL
+    except FileNotFoundError:  # its writer has just finished
+        return
     except OSError:
         foreign = True
     if foreign:
@@ -102,9 +110,6 @@ def _parts(db: sqlite3.Connection) -> set[tuple[str, str, str]]:
             found.add((kind, name, str(sql)))
         elif not str(name).startswith("sqlite_"):  # statistics of the query planner
             found.add((kind, name, f"{plain} {'CHECK' in str(sql).upper()}"))
-            for query in (
-                "SELECT strict, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?",
-                "SELECT name, type, \"notnull\", pk, hidden, coalesce(instr(dflt_value, '('), 0) > 0 FROM pragma_table_xinfo(?)",
-            ):
+            for query in _ABOUT_TABLES:
                 found |= {(kind, name, str(row)) for row in db.execute(query, (name,))}
     return found
