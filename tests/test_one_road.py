@@ -22,6 +22,7 @@ from semsearch.index import Index
 from semsearch.ingest.chunk import PROSE_SUFFIXES
 from semsearch.ingest.inputs import skipping
 from semsearch.readers import read
+from semsearch.readers.parsing import FORMATS
 from semsearch.types import Group, Skipped
 
 HEAD = "\n\n---\ntitle: Tools\n{0}\n# a comment\n{0}\n---\n".format(
@@ -76,7 +77,7 @@ WRITERS: dict[str, Callable[[str], bytes]] = {
     **dict.fromkeys((".jsonl", ".ndjson"), json_line),
     **dict.fromkeys((".htm", ".html", ".xhtml"), page),
 }
-SUFFIXES = sorted({*PROSE_SUFFIXES, *WRITERS, *CODE})
+SUFFIXES = sorted({*(PROSE_SUFFIXES - FORMATS.keys() - {".mbox", ".mbx"}), *WRITERS, *CODE, ".md"})
 
 
 def text_of(titles: Sequence[str], number: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.ingest.report import IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT, is_below, source_key
-from semsearch.readers import Found, RowFields, walk
+from semsearch.readers import READER_VERSION, Found, RowFields, walk
 from semsearch.storage.library import SourceState
 from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION
 from semsearch.types import Skipped
@@ -43,7 +43,7 @@ class Survey:
         self.total = 0
         seen = set()
         # A file is read again if the options have changed, or if the release before cleaned or cut it differently.
-        reading = json.dumps([fields.text, fields.id, CLEANER_VERSION, SPLITTER_VERSION])
+        reading = json.dumps([fields.text, fields.id, READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION])
         for item in walk(roots, max_bytes=max_bytes) if roots else ():
             if isinstance(item, Skipped):
                 self.skipped.append(item)

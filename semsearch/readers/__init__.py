@@ -1,12 +1,13 @@
 """Read Documents from files and folders: `walk` finds files, `read` reads one, and `changes` waits for changes."""
 
-from semsearch.readers.formats import os_reason, read, read_text
+from semsearch.readers.formats import READER_VERSION, os_reason, read, read_text
 from semsearch.readers.rows import RowFields, json_object
 from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
 from semsearch.readers.watch import changes
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
+    "READER_VERSION",
     "Found",
     "RowFields",
     "changes",

@@ -1,19 +1,24 @@
-"""Read one file as Documents, by its suffix."""
+"""Read one file as Documents, by its kind."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import parsing
+from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import detect_encoding, storable
+from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
 from semsearch.readers.parsed import Parsed
 from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv, row_document
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
+READER_VERSION = 2
+"""The next ingest reads every file again if this is another number than at the last one."""
 _DEFAULT_FIELDS = RowFields()
 
 
@@ -24,9 +29,14 @@ def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterat
     page or row is a `Skipped` with `failed`. Raises `UnreadableSource` if the file cannot be opened or disappears,
     and `InvalidInput` if `fields` names a column that no row has.
     """
-    reader = _READERS.get(path.suffix.lower(), _read_plain)
     nothing = True
     try:
+        with opened(path) as file:
+            kind = kind_of(path.name, file.read(HEAD), named=True)
+        if kind.reason:
+            yield Skipped(source, kind.reason)
+            return
+        reader = _READERS.get(kind.suffix, partial(_read_other, suffix=kind.suffix))
         for item in reader(path, source, fields):
             nothing = False
             yield item
@@ -53,20 +63,24 @@ def os_reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _read_plain(path: Path, source: str, fields: RowFields) -> Iterator[Document]:
+def _read_plain(path: Path, source: str) -> Iterator[Document]:
     with opened(path) as file:
         encoding = detect_encoding(file)
         text = file.read().decode(encoding)
     if text.strip():
-        yield Document(source, text)
+        yield Document(source, without_blobs(text))
 
 
-def _read_in_sandbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+def _read_other(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:
+    """Yield the documents of a file that is not made of rows: parsed if its format is known, else as it is."""
+    if suffix not in parsing.FORMATS:
+        yield from _read_plain(path, source)
+        return
     with opened(path) as file:
         content = file.read()
     columns = [name for name in (*fields.text, fields.id) if name]
     taken: set[str] = set()
-    for text in parse_in_sandbox(path.suffix.lower(), content, columns):
+    for text in parse_in_sandbox(suffix, content, columns):
         if text.values is not None:
             yield row_document(text.numbers[0], text.part, text.values, source, fields, taken)
         else:
@@ -106,20 +120,10 @@ def _documents(text: Parsed, source: str) -> Iterator[Document | Skipped]:
         yield Document(source, text.text, text.part, text.unit, text.numbers, metadata)
 
 
-def _read_not(path: Path, source: str, fields: RowFields) -> Iterator[Skipped]:
-    yield Skipped(source, parsing.UNREAD[path.suffix.lower()])
-
-
 _READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped]]] = {
-    **dict.fromkeys(parsing.FORMATS, _read_in_sandbox),
-    **dict.fromkeys(parsing.UNREAD, _read_not),
     **dict.fromkeys((".mbox", ".mbx"), _read_mbox),
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
 }
-BINARY_SUFFIXES = frozenset(
-    {suffix for suffix, format_ in parsing.FORMATS.items() if format_.binary} | parsing.UNREAD.keys()
-)
-"""The suffixes whose files come to `read` although their bytes are not text."""

@@ -10,15 +10,14 @@ from pathlib import Path
 from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.patterns import IgnoreRules, Rule
-from semsearch.readers.encoding import bom_encoding
-from semsearch.readers.formats import BINARY_SUFFIXES, os_reason
+from semsearch.readers.formats import os_reason
+from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.types import Skipped
 
 DEFAULT_MAX_BYTES = 50_000_000
 IGNORE_FILES = (".semsearchignore", ".gitignore")
 """In order of precedence: a rule of the first, at any depth, overrides the rules of the second."""
 
-_BINARY_PROBE = 8192
 _MOST_PATTERNS = 1_000_000
 """The most bytes of an ignore file."""
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "bytes"))
@@ -77,10 +76,19 @@ class _Rules:
 
     def ignoring(self, path: Path, is_folder: bool) -> tuple[Path, Rule] | None:
         """Return the ignore file and its rule that exclude `path`, or None. The deepest rule that matches decides."""
+        found = self._deciding(path, is_folder)
+        return None if found is None or found[1].negated else found
+
+    def including(self, path: Path, is_folder: bool) -> bool:
+        """Return whether a rule such as `!node_modules` includes `path`."""
+        found = self._deciding(path, is_folder)
+        return found is not None and found[1].negated
+
+    def _deciding(self, path: Path, is_folder: bool) -> tuple[Path, Rule] | None:
         for kind in IGNORE_FILES:
             for folder, name, rules in self.layers:
                 if name == kind and (rule := rules.deciding(path.relative_to(folder).as_posix(), is_folder)):
-                    return None if rule.negated else (folder / name, rule)
+                    return folder / name, rule
         return None
 
     def _without_git(self) -> "_Rules":
@@ -138,6 +146,9 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
             return _skip(entry, f"ignored by {ignored[0].name}")
         if stat.S_ISLNK(status.st_mode):
             return _skip(entry, _about_link(entry.real, root))
+        made = _made_by_program(entry.path) if is_folder else ""
+        if made and not entry.rules.including(entry.real, is_folder):
+            return _skip(entry, made)
     if _readable(entry.path) != str(entry.path):
         return _skip(entry, "name is not valid UTF-8", failed=True)
     if is_folder:
@@ -151,10 +162,28 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
     if status.st_size > max_bytes:
         return _skip(entry, f"larger than {_amount(max_bytes)} (--max-size)")
     with opened(entry.path) as file:
-        head = file.read(_BINARY_PROBE)
-    if b"\0" in head and entry.path.suffix.lower() not in BINARY_SUFFIXES and not bom_encoding(head):
-        return _skip(entry, "binary file")
+        head = file.read(HEAD)
+    if reason := kind_of(entry.path.name, head, named=entry.rules is None).reason:
+        return _skip(entry, reason)
     return Found(entry.path, status.st_size, status.st_mtime_ns)
+
+
+_MADE = frozenset({
+    "$recycle.bin", "__macosx", "__pycache__", "bower_components", "cmakefiles", "deriveddata", "jspm_packages",
+    "lost+found", "node_modules", "site-packages", "system volume information",
+})  # fmt: skip
+"""The folders, in lower case, that programs fill, and that are not read unless a person names or includes them."""
+
+
+def _made_by_program(folder: Path) -> str:
+    """Return why a folder is not read although no ignore file names it, or nothing."""
+    if folder.name.lower() in _MADE:
+        return f"{folder.name}: a folder that programs fill"
+    if os.path.lexists(folder / "pyvenv.cfg"):
+        return "virtual environment of Python"
+    if os.path.lexists(folder / "CACHEDIR.TAG"):  # https://bford.info/cachedir/
+        return "cache of a program (CACHEDIR.TAG)"
+    return ""
 
 
 def _about_link(link: Path, root: Path) -> str:
