@@ -331,7 +331,7 @@ def test_everything_at_once(as_nobody: Path) -> None:
             b'{"text": ' + b"[" * 99_999 + b"]" * 99_999 + b"}",
             "malformed JSON: nested too deeply",
         ),
-        "binary.txt": (b"SQLite format 3\0" + os.urandom(999), "binary file"),
+        "binary.txt": (b"SQLite format 3\0" + os.urandom(999), "database"),
         "empty.txt": (b"", "empty file"),
     }
     for name, (content, _) in bad.items():
