@@ -37,8 +37,8 @@ def parse_docx(content: bytes) -> Iterator[Parsed]:
 class _Document:
     def __init__(self, package: Package) -> None:
         self._package = package
-        self._main = package.main("word/document.xml")
-        self._related = package.related(self._main)
+        main, self._root = package.main("word/document.xml", "document")
+        self._related = package.related(main)
         self._levels, self._titles = _headings(package.tree(self._part("styles")))
         self._notes = {
             kind: {item.get("id", ""): item for item in package.tree(self._part(f"{kind}s")).iter(kind)}
@@ -54,15 +54,14 @@ class _Document:
         return next((related.target for related in self._related.values() if related.kind == kind), "")
 
     def parsed(self) -> Parsed:
-        root = self._package.tree(self._main)
-        for block in _blocks(root):
+        for block in _blocks(self._root):
             self._block(block)
         if self._joined:
             self._flow.write([self._joined])
         for id_ in list(self._notes["comment"]):
             self._note("comment", id_)
         self._flow.write([])
-        self._banners(root)
+        self._banners()
         return parsed(self._flow.lines, "paragraph", self._title)
 
     def _block(self, block: Element) -> None:
@@ -77,11 +76,11 @@ class _Document:
         else:
             self._flow.paragraph(text)
 
-    def _banners(self, root: Element) -> None:
+    def _banners(self) -> None:
         """Write each header and footer once; pages that share a text share it here."""
         seen = dict.fromkeys(
             self._related[id_].target
-            for reference in root.iter()
+            for reference in self._root.iter()
             if reference.tag in ("headerReference", "footerReference")
             if (id_ := reference.get("r:id", "")) in self._related
         )

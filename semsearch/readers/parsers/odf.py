@@ -25,7 +25,7 @@ def parse_odt(content: bytes) -> Iterator[Parsed]:
     belong to, at its place. Headers and footers come last, each once.
     """
     with reading("ODT"):
-        package, body = _opened(content, "ODT")
+        package, body = _opened(content, "ODT", "text")
         text = _Text()
         for block in _blocks(body):
             text.block(block)
@@ -42,7 +42,7 @@ def parse_odt(content: bytes) -> Iterator[Parsed]:
 def parse_odp(content: bytes) -> Iterator[Parsed]:
     """Yield the slides, hidden ones too: the title as a heading, then shapes, tables and notes."""
     with reading("ODP"):
-        package, body = _opened(content, "ODP")
+        package, body = _opened(content, "ODP", "presentation")
         lines: list[tuple[int, str]] = []
         without: list[tuple[int, str, bool]] = []
         for number, page in enumerate(body.iter("page"), 1):
@@ -57,20 +57,22 @@ def parse_odp(content: bytes) -> Iterator[Parsed]:
 def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     """Yield each sheet, hidden ones too, or its rows; see `sheet`. Values are as the file shows them."""
     with reading("ODS"):
-        package, body = _opened(content, "ODS")
+        package, body = _opened(content, "ODS", "spreadsheet")
         for table in body.iterfind("table"):
             yield from sheet(table.get("name", ""), _title(package), _sheet_rows(table), columns)
 
 
-def _opened(content: bytes, kind: str) -> tuple[Package, Element]:
-    """Return the archive and its body. Raises `UnreadableSource` if it is encrypted."""
+def _opened(content: bytes, kind: str, tag: str) -> tuple[Package, Element]:
+    """Return the archive and its body. Raises `UnreadableSource` if it is encrypted or holds anything else."""
     package = Package(content, kind)
     if next(package.tree("META-INF/manifest.xml").iter("encryption-data"), None) is not None:
         raise UnreadableSource(f"encrypted {kind} that needs a password")
     if "content.xml" not in package:
         raise KeyError("there is no content.xml")
-    body = package.tree("content.xml").find("body")
-    return package, body[0] if body is not None and len(body) else Element("")
+    body = package.tree("content.xml").find(f"body/{tag}")
+    if body is None:
+        raise UnreadableSource(f"not {kind}, in spite of its name")
+    return package, body
 
 
 def _title(package: Package) -> str:

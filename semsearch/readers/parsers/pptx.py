@@ -20,9 +20,9 @@ def parse_pptx(content: bytes) -> Iterator[Parsed]:
     """
     with reading("PPTX"):
         package = Package(content, "PPTX")
-        main = package.main("ppt/presentation.xml")
+        main, root = package.main("ppt/presentation.xml", "presentation")
         related = package.related(main)
-        slides = [related[item.get("r:id", "")].target for item in package.tree(main).iter("sldId")]
+        slides = [related[item.get("r:id", "")].target for item in root.iter("sldId")]
         lines: list[tuple[int, str]] = []
         without: list[tuple[int, str, bool]] = []
         footers: set[str] = set()

@@ -61,7 +61,7 @@ def sheet(name: str, title: str, rows: Iterable[Row], columns: Sequence[str]) ->
             without.append(
                 (row.number, "a formula without its value: open and save the workbook in Excel", False)
             )
-        lines.append((row.number, " | ".join(cells.values())))
+        lines += [(row.number, " | ".join(cells.values()))] * bool(cells)
         lines += ((row.number, remark) for remark in row.remarks)
     yield parsed(lines, "row", title, without, part=name)
 

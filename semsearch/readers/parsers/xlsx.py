@@ -33,20 +33,20 @@ def parse_xlsx(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     """Yield each sheet, hidden ones too, or its rows; see `sheet`. Formulas count as the values that Excel stored."""
     with reading("XLSX"):
         package = Package(content, "XLSX")
-        main = package.main("xl/workbook.xml")
-        book = _Book(package, main)
-        for item in package.tree(main).iter("sheet"):
+        main, root = package.main("xl/workbook.xml", "workbook")
+        book = _Book(package, main, root)
+        for item in root.iter("sheet"):
             related = book.related.get(item.get("r:id", ""))
             if related is not None and related.kind == "worksheet":
                 yield from sheet(item.get("name", ""), package.title(), book.rows(related.target), columns)
 
 
 class _Book:
-    def __init__(self, package: Package, main: str) -> None:
+    def __init__(self, package: Package, main: str, root: Element) -> None:
         self._package = package
         self.related = package.related(main)
         parts = {related.kind: related.target for related in self.related.values()}
-        properties = package.tree(main).find("workbookPr")
+        properties = root.find("workbookPr")
         since_1904 = properties is not None and properties.get("date1904", "0") in ("1", "true")
         self._epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)
         self._shared = [_text(item) for item in package.elements(parts.get("sharedStrings", ""), "si")]
@@ -119,6 +119,8 @@ class _Format(NamedTuple):
     after: str = ""
     decimals: int = -1
     """The number of decimals; -1 for all that the number has."""
+    fewest: int = 1
+    """The fewest digits before the decimal point, such as 5 for a postcode."""
     thousands: bool = False
     percent: bool = False
 
@@ -148,6 +150,7 @@ class _Format(NamedTuple):
             before=shown[: pattern.start()].lstrip(),
             after=shown[pattern.end() :].rstrip(),
             decimals=len(fraction),
+            fewest=min(whole.count("0"), 30),
             thousands="," in whole.rstrip(","),
             percent="%" in bare,
         )
@@ -167,6 +170,7 @@ class _Format(NamedTuple):
             return Cell(f"{number:.15g}", value)
         scaled = number * 100 if self.percent else number
         digits = f"{abs(scaled):{',' if self.thousands else ''}.{min(self.decimals, 30)}f}"
+        digits = "0" * (self.fewest - len(digits.partition(".")[0])) + digits
         sign = "-" if scaled < 0 and digits.strip("0.,") else ""
         return Cell(f"{sign}{self.before}{digits}{self.after}", value)
 

@@ -37,6 +37,7 @@ class Package:
             raise UnreadableSource(
                 f"encrypted {kind} that needs a password" if encrypted else f"not {kind} but an older format"
             )
+        self._kind = kind
         self._zip = zipfile.ZipFile(io.BytesIO(content))
         self.names = {
             info.filename.replace("\\", "/").lstrip("/").casefold(): info for info in self._zip.infolist()
@@ -71,13 +72,19 @@ class Package:
             if item.get("TargetMode") != "External"
         }
 
-    def main(self, default: str) -> str:
-        """Return the name of the main part, by the relationships or else `default`. Raises `KeyError` if missing."""
+    def main(self, default: str, root: str) -> tuple[str, Element]:
+        """Return the name and the tree of the main part, by the relationships or else `default`.
+
+        Raises `KeyError` if there is none, and `UnreadableSource` if it is of another format than `root` says.
+        """
         named = (related.target for related in self.related().values() if related.kind == "officeDocument")
         part = next(named, default)
         if part not in self:
             raise KeyError(f"there is no {part}")
-        return part
+        tree = self.tree(part)
+        if tree.tag != root:
+            raise UnreadableSource(f"not {self._kind}, in spite of its name: it holds a {tree.tag}")
+        return part, tree
 
     def title(self) -> str:
         """Return the title among the properties of an Office file, or nothing."""
