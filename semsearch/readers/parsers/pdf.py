@@ -236,15 +236,19 @@ def _mended(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """
     words = Counter(word.casefold() for _, line in lines for word in _WORD.findall(line))
     remaining = [line for _, line in lines]
-    for at, (number, _) in enumerate(lines):
-        line = remaining[at]
-        following = remaining[at + 1] if at + 1 < len(lines) else ""
-        broken, second = _BROKEN.search(line), _WORD.match(following)
-        if broken and second:
-            token, _, remaining[at + 1] = following.partition(" ")
+    for at, (number, whole) in enumerate(lines):
+        line, next_ = remaining[at], at + 1
+        while next_ < len(lines):
+            broken, second = _BROKEN.search(line), _WORD.match(remaining[next_])
+            if not broken or not second:
+                break
+            token, _, remaining[next_] = remaining[next_].partition(" ")
             mended = _joined(broken[1], broken[2], second[0], words)
             line = f"{line[: broken.start()]}{mended}{token[second.end() :]}"
-        if line or not lines[at][1]:
+            if remaining[next_]:
+                break
+            next_ += 1  # a word over three lines
+        if line or not whole:
             yield number, line
 
 
