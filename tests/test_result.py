@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import join
-from semsearch.dedup.lexical import lexical_join
+from semsearch.dedup.lexical import LexicalSets, lexical_join
 from semsearch.dedup.result import Compared, Duplicates
 from semsearch.errors import InvalidInput
 from semsearch.text.shingles import shingles
@@ -32,12 +32,26 @@ class Collection:
     vectors: NDArray[np.float32]
     contents: list[str]
 
-    def compared(self, threshold: float, lexical: float | None = None) -> Compared:
+    def compared(
+        self, threshold: float, lexical: float | None = None, *, found_again: bool = False
+    ) -> Compared:
         def read(numbers: Sequence[int]) -> list[str]:
             assert len(numbers) <= 1000
             return [self.contents[number] for number in numbers]
 
         sets = [shingles(text) for text in self.contents]
+        if found_again:
+            return Compared(
+                self.names,
+                np.array(self.texts, np.int64),
+                None,
+                threshold,
+                Corpus(self.vectors, singles(len(self.vectors))),
+                read,
+                "document",
+                sets=LexicalSets(sets, lexical) if lexical else None,
+                memory=2**20,
+            )
         return Compared(
             self.names,
             np.array(self.texts, np.int64),
@@ -118,13 +132,25 @@ def linkages(found: Duplicates, made: Collection, lexical: float | None) -> None
             assert not left
 
 
-@given(collections(), thresholds, st.sampled_from(LINKAGES), st.sampled_from([None, 0.5, 0.8]), st.data())
+@given(
+    collections(),
+    thresholds,
+    st.sampled_from(LINKAGES),
+    st.sampled_from([None, 0.5, 0.8]),
+    st.booleans(),
+    st.data(),
+)
 def test_groups_equal_brute_force(
-    made: Collection, threshold: float, linkage: Linkage, lexical: float | None, data: st.DataObject
+    made: Collection,
+    threshold: float,
+    linkage: Linkage,
+    lexical: float | None,
+    found_again: bool,
+    data: st.DataObject,
 ) -> None:
     order = np.array(data.draw(st.permutations(range(len(made.names)))), np.int64)
     protected = set(order[: data.draw(st.integers(0, len(order)))].tolist())
-    compared = made.compared(threshold, lexical)
+    compared = made.compared(threshold, lexical, found_again=found_again)
     found = Duplicates.of(compared, threshold, linkage=linkage, order=order, protected=protected)
     assert (found.total, found.threshold, found.linkage) == (len(made.names), threshold, linkage)
 
@@ -163,12 +189,16 @@ def test_groups_equal_brute_force(
     assert found.near + found.exact == len(tiers) == found.fraction * found.total
 
 
-@given(collections(), thresholds, st.sampled_from([None, 0.5]), st.data())
+@given(collections(), thresholds, st.sampled_from([None, 0.5]), st.booleans(), st.data())
 def test_pairs_equal_brute_force(
-    made: Collection, threshold: float, lexical: float | None, data: st.DataObject
+    made: Collection, threshold: float, lexical: float | None, found_again: bool, data: st.DataObject
 ) -> None:
     order = np.array(data.draw(st.permutations(range(len(made.names)))), np.int64)
-    found = list(Duplicates.of(made.compared(threshold, lexical), threshold, order=order).pairs)
+    found = list(
+        Duplicates.of(
+            made.compared(threshold, lexical, found_again=found_again), threshold, order=order
+        ).pairs
+    )
     names = [made.names[position] for position in order]
     first = {made.number(name): name for name in reversed(names)}
     expected = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semsearch.dedup.document_join import Corpus, DocumentPassages
-from semsearch.dedup.join import Floats, Integers, Pairs
-from semsearch.dedup.lexical import lexical_join
+from semsearch.dedup.join import PAIR_BYTES, Floats, Integers, Pairs, TooManyPairs
+from semsearch.dedup.lexical import LexicalSets
 from semsearch.dedup.result import Compared
 from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import shingles
@@ -49,8 +49,9 @@ def compare(
 ) -> Compared:
     """Return every pair of documents with a similarity of at least `threshold`.
 
-    With `lexical`, also return the pairs that have at least this Jaccard similarity. The other arguments, and the
-    errors, are those of `Corpus.pairs`.
+    With `lexical`, also return the pairs that have at least this Jaccard similarity. Where the pairs would take more
+    than `memory`, the result finds them again whenever they are needed. The other arguments, and the errors, are those
+    of `Corpus.pairs`.
     """
     _, first, numbers = np.unique(
         np.array(collection.digests, object), return_index=True, return_inverse=True
@@ -60,13 +61,28 @@ def compare(
     def read_texts(wanted: Sequence[int]) -> Sequence[str]:
         return collection.read(first[np.asarray(wanted, np.int64)].tolist())
 
-    corpus = Corpus(collection.vectors, distinct)
-    pairs = corpus.pairs(threshold, matches=matches, progress=progress, memory=memory)
-    compared = Compared(collection.names, numbers, pairs, threshold, corpus, read_texts, collection.level)
-    if lexical is None:
+    compared = Compared(
+        collection.names,
+        numbers,
+        None,
+        threshold,
+        Corpus(collection.vectors, distinct),
+        read_texts,
+        collection.level,
+        memory=memory,
+    )
+    if lexical is not None:
+        sets = [shingles(text) for text in compared.contents(range(len(first)))]
+        compared = replace(compared, sets=LexicalSets(sets, lexical))
+    limit = max(1, memory // PAIR_BYTES)
+    try:
+        pairs = compared.corpus.pairs(
+            threshold, matches=matches, progress=progress, memory=memory, limit=limit
+        )
+        lexical_pairs = compared.sets.pairs(limit=limit) if compared.sets else None
+    except TooManyPairs:
         return compared
-    sets = [shingles(text) for text in compared.contents(range(len(first)))]
-    return replace(compared, lexical=lexical_join(sets, lexical))
+    return replace(compared, pairs=pairs, lexical=lexical_pairs, sets=None)
 
 
 def passages_of(document: Integers, row: Integers, length: Integers) -> list[DocumentPassages]:

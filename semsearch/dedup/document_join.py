@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between, cosines, join
+from semsearch.dedup.join import Doubles, Floats, Integers, PairLimit, Pairs, between, cosines, join, lowered
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
@@ -26,6 +26,9 @@ _PAIRS = 2**18
 """Pairs of documents compared at a time."""
 _MATCH, _LINK = 160, 200
 """Bytes, at the peak, for a match of two passages and for a link of two documents."""
+_LEAST_BYTES = 64 * 2**20
+"""Working memory for the least similarity in a group."""
+_FEW = 4096
 _ROUNDING = 1e-9
 """An upper limit of the rounding error of a bound."""
 
@@ -60,9 +63,10 @@ def _across(
     reach: float,
     progress: Callable[[int, int], None] | None,
     memory: int,
+    limit: int | None,
 ) -> Pairs:
     """Return the matches between two sets of rows, each pair once with `left < right`."""
-    matched = between(vectors[left], vectors[right], reach, progress=progress, memory=memory)
+    matched = between(vectors[left], vectors[right], reach, progress=progress, memory=memory, limit=limit)
     i, j = left[matched.left], right[matched.right]
     key, first = np.unique(np.minimum(i, j) * len(vectors) + np.maximum(i, j), return_index=True)
     i, j = np.divmod(key, max(1, len(vectors)))
@@ -122,14 +126,16 @@ class Corpus:
         split: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         memory: int = DEFAULT_MEMORY,
+        limit: int | None = None,
     ) -> Pairs:
         """Return every pair of documents, by position, with a similarity of at least `threshold`.
 
         A document without passages is in no pair. With `split`, each pair has one of the first `split` documents and
         one of the others. `matches(reach)` replaces `join(vectors, reach)`, for example with pairs from a file; it may
         return pairs below the reach too, but must miss none. `progress` and `memory` are those of `join`. Memory for a
-        single document, for the passages that match, and for copies of rows with `split`, is not counted. Raises the
-        errors of `join`.
+        single document, for the passages that match, and for copies of rows with `split`, is not counted. Raises
+        `TooManyPairs` for more pairs of documents than `limit`, or more matches of passages; raises the errors of
+        `join`.
         """
         sides = self._sides(split)
         reach = threshold if np.all(self.size <= 1) else _reach(self.vectors, *sides, threshold, memory)
@@ -137,20 +143,26 @@ class Corpus:
             matched = matches(reach)
             matched = matched[matched.similarity >= reach]
         elif split is not None:
-            matched = _across(self.vectors, *sides, reach, progress, memory)
+            matched = _across(self.vectors, *sides, reach, progress, memory, limit)
         else:
-            matched = join(self.vectors, reach, progress=progress, memory=memory)
+            matched = join(self.vectors, reach, progress=progress, memory=memory, limit=limit)
+        counted = PairLimit(limit)
         found = []
         for links in self._links(matched, split, memory // _LINK):
             a, b = self.document[links.x], self.document[links.y]
             single = (self.size[a] == 1) & (self.size[b] == 1)
             pair = single & (links.similarity >= threshold)
-            found.append(Pairs(a[pair], b[pair], links.similarity[pair]))
+            found.append(counted.take(Pairs(a[pair], b[pair], links.similarity[pair])))
             a, b = self._candidates(links[~single], reach, threshold)
             for part, similarity in self._means(a, b, memory):
                 pair = similarity >= threshold
-                found.append(Pairs(a[part][pair], b[part][pair], similarity[pair]))
+                found.append(counted.take(Pairs(a[part][pair], b[part][pair], similarity[pair])))
         return Pairs.merged(found)
+
+    def passages(self, positions: Integers) -> tuple[Integers, Integers]:
+        """Return the numbers of some documents' passages, and where those of each document start among them."""
+        counts = self.size[positions]
+        return ragged(self.start[positions], counts)[1], np.cumsum(counts) - counts
 
     def similarity(self, left: Integers, right: Integers, *, memory: int = DEFAULT_MEMORY) -> Doubles:
         """Return the similarity of documents left[k] and right[k] for every k, float64.
@@ -177,21 +189,33 @@ class Corpus:
     def least(self, positions: Integers, *, memory: int = DEFAULT_MEMORY) -> float:
         """Return the lowest similarity of any two of some documents with passages; 1 if there are no two."""
         least, count = 1.0, len(positions)
-        if np.all(
-            self.size[positions] == 1
-        ):  # matrix products are fast, and right except for their last bits
-            vectors = self.vectors[self.row[self.start[positions]]].astype(np.float64)
-            height = max(1, memory // (8 * max(1, count)))
-            for start in range(0, count, height):
-                product = vectors[start : start + height] @ vectors[start:].T
-                i, j = np.divmod(np.argmin(product), product.shape[1])
-                pair = positions[start + i : start + i + 1], positions[start + j : start + j + 1]
-                least = min(least, float(self.similarity(*pair)[0]))
-            return least
+        if np.all(self.size[positions] == 1):
+            return self._least_cosine(positions, min(memory, _LEAST_BYTES))
         step = max(1, _PAIRS // count)
         for start in range(0, count, step):
             x, y = np.nonzero(np.arange(start, min(start + step, count))[:, None] < np.arange(count))
             similarity = self.similarity(positions[start + x], positions[y], memory=memory)
+            least = min(least, float(np.min(similarity, initial=1)))
+        return least
+
+    def _least_cosine(self, positions: Integers, memory: int) -> float:
+        """Return `least` of documents of one passage each.
+
+        Products in float32 show which pairs may be the least similar; these are computed exactly. Where many are
+        equally so, the least of a float64 product is taken, which is right except for its last bits.
+        """
+        vectors = self.vectors[self.row[self.start[positions]]]
+        slack = 2 * (1 - float(lowered(1, vectors.shape[1])))
+        least, bound, height = 1.0, 1.0, max(1, memory // (16 * len(vectors)))
+        for start in range(0, len(vectors), height):
+            part = vectors[start : start + height]
+            product = part @ vectors[start:].T
+            bound = min(bound, float(product.min()) + slack)
+            i, j = np.nonzero(product <= bound)
+            if len(i) > _FEW:
+                product = part.astype(np.float64) @ vectors[start:].astype(np.float64).T
+                i, j = (np.array([at]) for at in np.divmod(np.argmin(product), product.shape[1]))
+            similarity = self.similarity(positions[start + i], positions[start + j])
             least = min(least, float(np.min(similarity, initial=1)))
         return least
 
@@ -224,12 +248,12 @@ class Corpus:
         while first < end:
             last = min(end, max(first + 1, int(np.searchsorted(made, made[first] + limit, "right")) - 1))
             passages = np.arange(self.start[first], self.start[last - 1] + self.size[last - 1])
-            owner, at = _ragged(match_start[self.row[passages]], match_count[self.row[passages]])
+            owner, at = ragged(match_start[self.row[passages]], match_count[self.row[passages]])
             passage, match = passages[owner], matched[at]
             next_document = self.start[self.document[passage]] + self.size[self.document[passage]]
             next_document = np.maximum(next_document, others)
             later = np.searchsorted(place, y[match] * len(used) + next_document)
-            owner, at = _ragged(later, use_start[y[match]] + use_count[y[match]] - later)
+            owner, at = ragged(later, use_start[y[match]] + use_count[y[match]] - later)
             yield _Links(passage[owner], used[at], similarity[match[owner]])
             first = last
 
@@ -259,7 +283,7 @@ class Corpus:
             while start < stop:
                 step = max(1, int(np.searchsorted(np.cumsum(self.size[b[start:stop]]), room, "right")))
                 others = b[start : start + step]
-                _, theirs = _ragged(self.start[others], self.size[others])
+                _, theirs = ragged(self.start[others], self.size[others])
                 y = self.vectors[self.row[theirs]].astype(np.float64)
                 starts = np.cumsum(self.size[others]) - self.size[others]
                 found = document_similarities(
@@ -275,7 +299,7 @@ def _grouped(values: Integers, n: int) -> tuple[Integers, Integers, Integers]:
     return np.argsort(values, kind="stable"), np.cumsum(count) - count, count
 
 
-def _ragged(starts: Integers, counts: Integers) -> tuple[Integers, Integers]:
+def ragged(starts: Integers, counts: Integers) -> tuple[Integers, Integers]:
     """Return the numbers of several ranges, one after another: the range of each, and the number."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) + (starts - (np.cumsum(counts) - counts))[owner]

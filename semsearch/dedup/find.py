@@ -12,7 +12,7 @@ from semsearch.dedup.collection import DocumentCollection, compare
 from semsearch.dedup.containment import Place, contained_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.features import TextWords, reasons
-from semsearch.dedup.join import Integers, Pairs
+from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.dedup.result import Compared, Duplicates
 from semsearch.patterns import Names
@@ -62,11 +62,22 @@ def find_groups(
         progress=progress,
         memory=request.memory,
     )
-    rejected: tuple[Rejected, ...] = ()
+    decision = refused = None
     if rule.classifier and rule.uses_classifier:
-        compared, rejected = _decide(compared, rule, rule.classifier, similar_enough)
-    found = Duplicates.of(compared, threshold, linkage=request.linkage, order=order, protected=kept)
-    found = _add_probabilities(replace(found, rejected=rejected), rule.classifier)
+        decision = _Decision(compared, rule, rule.classifier)
+        compared, refused = compared.decided(decision.accepts)
+    found = Duplicates.of(
+        compared,
+        threshold,
+        linkage=request.linkage,
+        order=order,
+        protected=kept,
+        progress=progress,
+    )
+    if decision and refused:
+        rejected = decision.rejected(refused.pairs(compared.corpus), similar_enough)
+        found = replace(found, rejected=rejected)
+    found = _add_probabilities(found, rule.classifier)
     if request.contained is None:
         return found
     contained, more = _contained(compared, found, order, request.contained, collection.places)
@@ -103,34 +114,58 @@ def _contained(
     )
 
 
-def _decide(
-    compared: Compared, rule: DecisionRule, classifier: PairClassifier, similar_enough: float
-) -> tuple[Compared, tuple[Rejected, ...]]:
-    """Return the accepted pairs, and the rejected ones from `similar_enough` on, the most similar first."""
-    pairs = compared.pairs
-    single = (compared.corpus.size[pairs.left] == 1) & (compared.corpus.size[pairs.right] == 1)
-    accepted = ~single & (pairs.similarity >= rule.long_threshold)
-    names = dict(zip(compared.texts[::-1].tolist(), compared.names[::-1], strict=True))
-    rejected = []
+class _Decision:
+    """The decision of a classifier on pairs of texts; of documents with several passages the threshold decides."""
 
-    def reject(at: int, probability: float | None, reason: str) -> None:
-        left, right = names[int(pairs.left[at])], names[int(pairs.right[at])]
-        rejected.append(Rejected(left, right, float(pairs.similarity[at]), probability, reason))
+    def __init__(self, compared: Compared, rule: DecisionRule, classifier: PairClassifier) -> None:
+        self._compared = compared
+        self._rule = rule
+        self._classifier = classifier
+        self._parsed = _ParsedTexts(compared.contents)
 
-    for at in np.flatnonzero(~single & ~accepted & (pairs.similarity >= similar_enough)).tolist():
-        reject(at, None, _SEVERAL_PASSAGES)
-    parsed = _ParsedTexts(compared.contents)
-    decided = np.flatnonzero(single)
-    for start in range(0, len(decided), _BLOCK):
-        block = decided[start : start + _BLOCK]
-        a, b = parsed.words(pairs.left[block]), parsed.words(pairs.right[block])
-        probabilities = classifier.probabilities(pairs.similarity[block], a, b)
-        accepted[block] = probabilities >= rule.probability
-        for k in np.flatnonzero(~accepted[block] & (pairs.similarity[block] >= similar_enough)).tolist():
-            reason = "; ".join(map(str, reasons(a[k], b[k]))) or _UNLIKE_WORDS
-            reject(block[k], float(probabilities[k]), reason)
-    rejected.sort(key=lambda pair: -pair.similarity)
-    return replace(compared, pairs=pairs[accepted]), tuple(rejected)
+    def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+        """Return whether texts left[k] and right[k] are duplicates, for every k."""
+        similarity = self._compared.corpus.similarity(left, right, memory=self._compared.memory // 4)
+        single = self._single(left, right)
+        accepted = ~single & (similarity >= self._rule.long_threshold)
+        decided = np.flatnonzero(single)
+        for start in range(0, len(decided), _BLOCK):
+            block = decided[start : start + _BLOCK]
+            accepted[block] = (
+                self._probabilities(left[block], right[block], similarity[block]) >= self._rule.probability
+            )
+        return accepted
+
+    def rejected(self, refused: Pairs, similar_enough: float) -> tuple[Rejected, ...]:
+        """Return the refused pairs from `similar_enough` on with the reasons, the most similar first."""
+        refused = refused[refused.similarity >= similar_enough]
+        refused = refused[np.argsort(-refused.similarity, kind="stable")]
+        names = dict(zip(self._compared.texts[::-1].tolist(), self._compared.names[::-1], strict=True))
+        rejected = []
+        for start in range(0, len(refused), _BLOCK):
+            block = refused[np.arange(start, min(start + _BLOCK, len(refused)))]
+            single = self._single(block.left, block.right)
+            probabilities = np.full(len(block), np.nan)
+            asked = block[single]
+            probabilities[single] = self._probabilities(asked.left, asked.right, asked.similarity)
+            columns = (block.left, block.right, block.similarity, probabilities)
+            for x, y, similarity, probability in zip(*(column.tolist() for column in columns), strict=True):
+                if np.isnan(probability):
+                    rejected.append(Rejected(names[x], names[y], similarity, None, _SEVERAL_PASSAGES))
+                else:
+                    a, b = self._parsed.words(np.array([x, y]))
+                    reason = "; ".join(map(str, reasons(a, b))) or _UNLIKE_WORDS
+                    rejected.append(Rejected(names[x], names[y], similarity, probability, reason))
+        return tuple(rejected)
+
+    def _single(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+        size = self._compared.corpus.size
+        single: NDArray[np.bool_] = (size[left] == 1) & (size[right] == 1)
+        return single
+
+    def _probabilities(self, left: Integers, right: Integers, similarity: Doubles) -> Doubles:
+        a, b = self._parsed.words(left), self._parsed.words(right)
+        return self._classifier.probabilities(similarity, a, b)
 
 
 class _ParsedTexts:

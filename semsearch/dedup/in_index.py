@@ -12,7 +12,7 @@ import numpy as np
 from semsearch.dedup.collection import DocumentCollection, passages_of
 from semsearch.dedup.decision import DecisionRule
 from semsearch.dedup.find import find_groups
-from semsearch.dedup.join import Integers
+from semsearch.dedup.join import PAIR_BYTES, Integers
 from semsearch.dedup.join_cache import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, removed_rows
@@ -77,6 +77,7 @@ def find_duplicates(
             only_saved=request.from_run,
             progress=progress,
             memory=request.memory,
+            limit=max(1, request.memory // PAIR_BYTES),
         )
         modified = _modified(base, collection.sources, request.keep)
         return find_groups(collection, request, rule, base=base, modified=modified, matches=join)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isqrt
 from os import cpu_count
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,19 @@ _EXCESS = 1e-9
 """An upper limit of float64 rounding errors here: the e of the text above, and errors of norms and products."""
 
 
+PAIR_BYTES = 200
+"""Peak bytes for a pair until the groups are made, copies included."""
+
+
+class TooManyPairs(InvalidInput):
+    """There are more pairs than may be kept in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there are too many pairs to keep in memory", "raise the threshold, or allow more memory"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """Pairs of row numbers, int64, sorted by left then right, each once; `similarity` is float64.
@@ -67,7 +81,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.left)
 
-    def __getitem__(self, kept: NDArray[np.bool_]) -> "Pairs":
+    def __getitem__(self, kept: NDArray[np.bool_] | Integers) -> "Pairs":
         return Pairs(self.left[kept], self.right[kept], self.similarity[kept])
 
     @classmethod
@@ -83,12 +97,30 @@ class Pairs:
         return cls(left, right, similarity)
 
 
+class PairLimit:
+    """Count the pairs that the threads of one join have found, up to a limit."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._left = limit
+        self._lock = Lock()
+
+    def take(self, pairs: Pairs) -> Pairs:
+        """Return the pairs; raise `TooManyPairs` once there are more than the limit."""
+        if self._left is not None:
+            with self._lock:
+                self._left -= len(pairs)
+                if self._left < 0:
+                    raise TooManyPairs
+        return pairs
+
+
 def join(
     vectors: Floats,
     threshold: float,
     *,
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
+    limit: int | None = None,
 ) -> Pairs:
     """Return every pair of rows of `vectors` with a similarity of at least `threshold`.
 
@@ -97,10 +129,10 @@ def join(
     thread, with the pairs compared so far and all pairs. `memory` limits the working bytes, without vectors and
     result. BLAS is limited to one thread meanwhile, and as many Python threads as it had share the work.
 
-    Raises `InvalidInput` for a threshold outside [-1, 1], a row that is not finite or of unit length, and a
-    `memory` too small for rows this long.
+    Raises `TooManyPairs` for more pairs than `limit`, about as soon as they are found. Raises `InvalidInput` for a
+    threshold outside [-1, 1], a row that is not finite or of unit length, and a `memory` too small for rows this long.
     """
-    return _run(vectors, None, threshold, progress, memory)
+    return _run(vectors, None, threshold, progress, memory, limit)
 
 
 def between(
@@ -110,6 +142,7 @@ def between(
     *,
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
+    limit: int | None = None,
 ) -> Pairs:
     """Return every pair of a row of `left` and a row of `right` with a similarity of at least `threshold`.
 
@@ -117,9 +150,9 @@ def between(
     so `left < right` does not hold here. Everything else, and the errors, are those of `join`.
     """
     if len(left) < len(right):  # the rows of the first are what the threads share
-        turned = _run(right, left, threshold, progress, memory)
+        turned = _run(right, left, threshold, progress, memory, limit)
         return Pairs.merged([Pairs(turned.right, turned.left, turned.similarity)])
-    return _run(left, right, threshold, progress, memory)
+    return _run(left, right, threshold, progress, memory, limit)
 
 
 def cosines(x: Floats, i: Integers, y: Floats, j: Integers, memory: int = DEFAULT_MEMORY) -> Doubles:
@@ -138,6 +171,7 @@ def _run(
     threshold: float,
     progress: Callable[[int, int], None] | None,
     memory: int,
+    limit: int | None,
 ) -> Pairs:
     """Return the pairs between two matrices, or within the first if there is no second."""
     check(threshold, left, *([] if right is None else [right]))
@@ -150,7 +184,7 @@ def _run(
     pool = ThreadPoolExecutor(workers)
     try:
         with controller.limit(limits=1):
-            return _Join(left, right, threshold, memory, workers).run(pool, progress)
+            return _Join(left, right, threshold, memory, workers, PairLimit(limit)).run(pool, progress)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -194,8 +228,15 @@ class _Join:
     """
 
     def __init__(
-        self, left: Floats, right: Floats | None, threshold: float, memory: int, workers: int
+        self,
+        left: Floats,
+        right: Floats | None,
+        threshold: float,
+        memory: int,
+        workers: int,
+        limit: PairLimit,
     ) -> None:
+        self.limit = limit
         self.left = np.ascontiguousarray(left)
         self.right = self.left if right is None else np.ascontiguousarray(right)
         self.offset = 0 if right is None else len(left)
@@ -208,7 +249,7 @@ class _Join:
         self.columns = min(_COLUMNS, isqrt(elements), self.batch)
         self.rows = min(_ROWS, elements // self.columns, self.batch)
         self.basis, self.widths = _sketching(self.left, self.right, threshold, min(_SAMPLE, self.batch))
-        self.cuts = [_lowered(threshold, terms) for terms in (*(k + 1 for k in self.widths), d)]
+        self.cuts = [lowered(threshold, terms) for terms in (*(k + 1 for k in self.widths), d)]
         row = 4 * sum(k + 1 for k in self.widths)
         self.band = max(1, n if n * row <= memory // 2 else memory // 4 // row)
 
@@ -259,11 +300,13 @@ class _Join:
                 np.matmul(x, y.T, out=products[:size].reshape(len(x), len(y)))
                 at = _where(np.greater_equal(products[:size], self.cuts[0], out=passed[:size]))
             if crowded or len(at) > _DENSE * size:
-                found.append(self.dense(start, a.levels[-1][rows], left, b.levels[-1][columns]))
+                found.append(
+                    self.limit.take(self.dense(start, a.levels[-1][rows], left, b.levels[-1][columns]))
+                )
                 crowded = len(found[-1]) > _DENSE * size  # then the next tile is likely to be
             elif len(at):
                 i, j = np.divmod(at, len(y))
-                found.append(self.sparse(a, start + i, b, left + j))
+                found.append(self.limit.take(self.sparse(a, start + i, b, left + j)))
         return Pairs.merged(found)
 
     def sparse(self, a: _Band, i: Integers, b: _Band, j: Integers) -> Pairs:
@@ -312,7 +355,7 @@ def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tu
         widths = sorted({*first, *(2 * k for k in first)})
         sides = (_sketches(side[:trial], basis, widths) for side in (x, y))
         left_over = {
-            k: np.mean(x @ y.T >= _lowered(threshold, k + 1)) for k, x, y in zip(widths, *sides, strict=True)
+            k: np.mean(x @ y.T >= lowered(threshold, k + 1)) for k, x, y in zip(widths, *sides, strict=True)
         }
         making = 4 * d * (1 / n + 1 / m)  # of a direction: its share of a float64 product, for each pair
         cost = {k: k + making * k + left_over[k] * _SECOND + left_over[2 * k] * _EXACT for k in first}
@@ -320,6 +363,21 @@ def _sketching(left: Floats, right: Floats, threshold: float, sample: int) -> tu
         if cost[best] < d + left_over[widths[-1]] * _EXACT:
             return basis[:, : 2 * best], [best, 2 * best]
     return np.empty((d, 0)), []
+
+
+def sketches_for(vectors: Floats, threshold: float, memory: int) -> Floats | None:
+    """Return sketches of all rows, float32 [n, k]: their products are upper bounds of the cosines.
+
+    None means that they would not pay off, or take more than `memory` bytes.
+    """
+    part = max(1, memory // (2 * _NUMBER * max(1, vectors.shape[1])))
+    basis, widths = _sketching(vectors, vectors, threshold, min(_SAMPLE, part))
+    if not widths or 8 * len(vectors) * (widths[0] + 1) > memory:
+        return None
+    made = np.empty((len(vectors), widths[0] + 1), np.float32)
+    for at in range(0, len(vectors), part):
+        (made[at : at + part],) = _sketches(vectors[at : at + part], basis[:, : widths[0]], widths[:1])
+    return made
 
 
 def _basis(rows: Floats, width: int) -> Doubles:
@@ -343,7 +401,7 @@ def _sketches(rows: Floats, basis: Doubles, widths: Sequence[int]) -> list[Float
     return [np.column_stack((projected[:, :k], rest[:, k - 1])).astype(np.float32) for k in widths]
 
 
-def _lowered(threshold: float, terms: int) -> np.float32:
+def lowered(threshold: float, terms: int) -> np.float32:
     """Return the value that a float32 dot product of `terms` terms reaches if the true one reaches the threshold.
 
     Rounding the factors to float32 counts as three more terms, and the vectors may be slightly longer than 1.

@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import Floats, Integers, Pairs, between, check, cosines, join
+from semsearch.dedup.join import (
+    Floats,
+    Integers,
+    Pairs,
+    TooManyPairs,
+    between,
+    check,
+    cosines,
+    join,
+)
 from semsearch.errors import InvalidInput
 from semsearch.files import replacing
 from semsearch.requests import DEFAULT_MEMORY
@@ -25,6 +34,8 @@ Digests = NDArray[np.bytes_]
 """16 bytes for each row."""
 
 _FORMAT = b"semsearch join 1"
+_HEADER = 4096
+"""More than the bytes of an array's header."""
 _EDGE = 1e-9
 """A saved similarity closer to the threshold is recomputed, since the order of summation could decide."""
 
@@ -37,6 +48,7 @@ def saved_join(
     progress: Callable[[int, int], None] | None = None,
     memory: int = DEFAULT_MEMORY,
     only_saved: bool = False,
+    limit: int | None = None,
 ) -> Pairs:
     """Return the pairs of `join(vectors, threshold)`, as far as possible from the file at `path`.
 
@@ -46,6 +58,9 @@ def saved_join(
     does not stop the join. Without a path this is `join`. `progress` is not called if nothing is compared; `memory`
     does not count copies of the new rows.
 
+    A file with more pairs than `limit` is not read, and none is written: these are found again faster than copied.
+    Raises `TooManyPairs` for more pairs than that.
+
     With `only_saved` nothing is compared or written. Raises `InvalidInput` if the file does not suffice then, and the
     errors of `join`.
     """
@@ -53,7 +68,7 @@ def saved_join(
     digests = np.fromiter(
         (blake2b(row.tobytes(), digest_size=16).digest() for row in vectors), "S16", len(vectors)
     )
-    saved = _Saved.read(path) if path else None
+    saved = _Saved.read(path, limit) if path else None
     if saved is None or saved.threshold > threshold:
         saved = _Saved(threshold, digests[:0], Pairs.merged([]))
     place = _places(saved.digests, digests)
@@ -61,14 +76,21 @@ def saved_join(
     if len(new) and only_saved:
         raise InvalidInput(
             f"{path or 'no file'} holds no comparison of all {len(vectors):,} vectors at {threshold:g}",
-            "compare them once without --from-run",
+            "compare them once without --from-run; a comparison is kept unless its pairs are too many for --memory",
         )
-    if 2 * len(new) > len(vectors):  # n rows, k of them new: n * k products against n * n / 2
-        known = _Saved(threshold, digests, join(vectors, threshold, progress=progress, memory=memory))
-    else:
-        found = between(vectors, vectors[new], saved.threshold, progress=progress, memory=memory)
-        pairs = Pairs.merged([_moved(saved.pairs, place), _once(found, new)])
-        known = _Saved(saved.threshold, digests, pairs)
+    whole = 2 * len(new) > len(vectors)  # n rows, k of them new: n * k products against n * n / 2
+    if not whole:
+        try:
+            found = between(
+                vectors, vectors[new], saved.threshold, progress=progress, memory=memory, limit=limit
+            )
+            pairs = Pairs.merged([_moved(saved.pairs, place), _once(found, new)])
+            known = _Saved(saved.threshold, digests, pairs)
+        except TooManyPairs:  # at the file's threshold; at a higher one there are fewer
+            whole = True
+    if whole:
+        pairs = join(vectors, threshold, progress=progress, memory=memory, limit=limit)
+        known = _Saved(threshold, digests, pairs)
     if path and not only_saved and (len(new) or np.any(place < 0)):
         with suppress(OSError):
             known.write(path)
@@ -87,14 +109,17 @@ class _Saved:
     pairs: Pairs
 
     @classmethod
-    def read(cls, path: Path) -> "_Saved | None":
-        """Return the join in a file, or None if `write` did not write it."""
+    def read(cls, path: Path, limit: int | None = None) -> "_Saved | None":
+        """Return the join in a file, or None if `write` did not write it, or it has more pairs than `limit`."""
         try:
             if not path.is_file():
                 return None
             with zipfile.ZipFile(path) as archive:
                 if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                     return None  # a small file could be a large array
+                sizes = [archive.getinfo(f"{name}.npy").file_size for name in ("left", "right", "similarity")]
+                if limit is not None and max(sizes) > 8 * limit + _HEADER:
+                    return None
             with np.load(path, allow_pickle=False) as file:
                 pairs = Pairs(file["left"], file["right"], file["similarity"])
                 saved = cls(float(file["threshold"]), file["digests"], pairs)

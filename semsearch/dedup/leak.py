@@ -7,8 +7,9 @@ import numpy as np
 
 from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.document_join import Corpus
-from semsearch.dedup.join import Integers
+from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, TooManyPairs
 from semsearch.dedup.lexical import tier_of
+from semsearch.dedup.neighbours import Neighbours
 from semsearch.text.shingles import jaccard, shingles
 from semsearch.types import Pair, Tier
 
@@ -58,12 +59,10 @@ def find_leaks(
     }
     test_digests, positions = list(test), [*test.values(), *train.values()]
     corpus = Corpus(collection.vectors, [collection.documents[at] for at in positions])
-    pairs = corpus.pairs(threshold, split=len(test), progress=progress, memory=memory)
-    ranked = np.lexsort((pairs.right, -pairs.similarity, pairs.left))
-    best = ranked[np.flatnonzero(np.diff(pairs.left[ranked], prepend=-1))]
+    best = _best(corpus, threshold, len(test), progress, memory)
     found: dict[bytes, tuple[int, float, float, Tier]]
     found = {digest: (at, 1.0, 1.0, "exact") for digest, at in train.items()}
-    columns = (column[best].tolist() for column in (pairs.left, pairs.right, pairs.similarity))
+    columns = (column.tolist() for column in (best.left, best.right, best.similarity))
     for x, y, similarity in zip(*columns, strict=True):
         share = jaccard(*map(shingles, collection.read((positions[x], positions[y]))))
         found[test_digests[x]] = (positions[y], similarity, share, tier_of(False, share))
@@ -80,6 +79,21 @@ def find_leaks(
         len(names) - total,
         np.array(leaked, np.int64),
     )
+
+
+def _best(
+    corpus: Corpus, threshold: float, split: int, progress: Callable[[int, int], None] | None, memory: int
+) -> Pairs:
+    """Return for each document before the split its most similar one behind it, the first of equals."""
+    try:
+        pairs = corpus.pairs(
+            threshold, split=split, progress=progress, memory=memory, limit=max(1, memory // PAIR_BYTES)
+        )
+    except TooManyPairs:
+        every = np.arange(len(corpus.size))
+        return Neighbours(corpus, threshold, memory=memory).best(every[:split], every[split:])
+    ranked = np.lexsort((pairs.right, -pairs.similarity, pairs.left))
+    return pairs[ranked[np.flatnonzero(np.diff(pairs.left[ranked], prepend=-1))]]
 
 
 def _first_positions(digests: Sequence[bytes], positions: range) -> dict[bytes, int]:

@@ -1,20 +1,25 @@
 """Hold the result of a search for near-duplicates: groups and pairs, also at any higher threshold."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
-from semsearch.dedup.lexical import tier_of
+from semsearch.dedup.lexical import LexicalSets, tier_of
+from semsearch.dedup.neighbours import Accepts, Neighbours, Refused
 from semsearch.errors import InvalidInput
+from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import jaccard, shingles
 from semsearch.types import Contained, Group, Level, Linkage, Member, Pair, Rejected, Tier
 
+_DECIDED = 2**16
+"""Pairs that are decided on at a time."""
 _READ = 256
 """Texts, or pairs of texts, read at a time."""
 
@@ -27,16 +32,23 @@ class Compared:
     `corpus` has the texts by number, and `pairs` those with a similarity of at least `threshold`. Pairs in `lexical`
     count as well, whatever their similarity. `read` returns the cleaned texts of up to a few hundred numbers, while
     groups are made and while `Duplicates.pairs` is iterated.
+
+    Where `pairs` is None they are too many to keep. Whatever needs them finds them again in the corpus and in the
+    `sets` of lexical pairs, in `memory` bytes; only those that `accepts` (see `Neighbours`) count then.
     """
 
     names: Sequence[str]
     texts: Integers
-    pairs: Pairs
+    pairs: Pairs | None
     threshold: float
     corpus: Corpus
     read: Callable[[Sequence[int]], Sequence[str]]
     level: Level
     lexical: Pairs | None = None
+    sets: LexicalSets | None = None
+    accepts: Accepts | None = None
+    refused: Callable[[Pairs], None] | None = None
+    memory: int = DEFAULT_MEMORY
 
     @cached_property
     def number_of(self) -> dict[str, int]:
@@ -48,8 +60,42 @@ class Compared:
         for start in range(0, len(numbers), _READ):
             yield from self.read(numbers[start : start + _READ])
 
-    def linked(self, threshold: float) -> Pairs:
+    def decided(self, accepts: Accepts) -> "tuple[Compared, Refused]":
+        """Return the comparison with only those pairs that `accepts` says count, and the pairs that it refuses.
+
+        Where the pairs are found again, the refused ones are known once groups were made.
+        """
+        refused = Refused(len(self.corpus.size))
+        if self.pairs is None:
+            return replace(self, accepts=accepts, refused=refused.add), refused
+
+        def kept(pairs: Pairs) -> NDArray[np.bool_]:
+            blocks = [slice(at, at + _DECIDED) for at in range(0, len(pairs), _DECIDED)]
+            found = [accepts(pairs.left[block], pairs.right[block]) for block in blocks]
+            return np.concatenate([np.empty(0, np.bool_), *found])
+
+        accepted = kept(self.pairs)
+        refused.add_all(self.pairs[~accepted])
+        decided = replace(self, pairs=self.pairs[accepted])
+        if self.lexical is not None:
+            accepted = kept(self.lexical)
+            new = self.lexical[~accepted]
+            new = new[_find(self.pairs, new.left, new.right) < 0]
+            refused.add_all(Pairs(new.left, new.right, self.corpus.similarity(new.left, new.right)))
+            decided = replace(decided, lexical=self.lexical[accepted])
+        return decided, refused
+
+    def linked(self, threshold: float) -> Pairs | Neighbours:
         """Return the pairs that count at a threshold not below the threshold of the comparison."""
+        if self.pairs is None:
+            return Neighbours(
+                self.corpus,
+                threshold,
+                lexical=self.sets,
+                accepts=self.accepts,
+                refused=self.refused,
+                memory=self.memory,
+            )
         linked = self.pairs[self.pairs.similarity >= threshold]
         if self.lexical is None:
             return linked
@@ -98,11 +144,13 @@ class Duplicates:
         linkage: Linkage = "keeper",
         order: Integers | None = None,
         protected: Iterable[int] = (),
+        progress: Callable[[int, int], None] | None = None,
     ) -> "Duplicates":
         """Group the documents of a comparison.
 
         `order` has the positions of all documents by preference, as `keeper.preference` returns them; the default is
-        the given order. `protected` has the positions of documents to mark as protected.
+        the given order. `protected` has the positions of documents to mark as protected. `progress` is called where
+        pairs have to be found again, with the pairs of texts that are dealt with, and all.
 
         Raises `InvalidInput` for a threshold below the one of the comparison or above 1, and for an unknown linkage.
         """
@@ -114,7 +162,9 @@ class Duplicates:
         if order is None:
             order = np.arange(len(compared.names))
         protected = frozenset(protected)
-        groups = _groups(compared, compared.linked(threshold), linkage, order, protected)
+        linked = compared.linked(threshold)
+        found = group(compared.texts[order], linked, linkage, progress=progress)
+        groups = _groups(compared, linked, found, order, protected)
         return cls(
             groups, threshold, compared.level, len(compared.names), linkage, compared, order, protected
         )
@@ -158,13 +208,7 @@ class Duplicates:
         first document of its text. `left` is preferred to `right`.
         """
         order, texts = self._order, self._compared.texts[self._order]
-        first, near = by_first(texts, self._compared.linked(self.threshold))
-        copies = np.flatnonzero(first != np.arange(len(first)))
-        every = Pairs.merged([near, Pairs(first[copies], copies, np.ones(len(copies)))])
-        ranked = np.argsort(-every.similarity, kind="stable")
-        for start in range(0, len(ranked), _READ):
-            some = ranked[start : start + _READ]
-            x, y, similarity = every.left[some], every.right[some], every.similarity[some]
+        for x, y, similarity in self._ranked(texts):
             differ = texts[x] != texts[y]
             numbers = np.unique(texts[np.concatenate([x[differ], y[differ]])]).tolist()
             contents = self._compared.contents(numbers)
@@ -173,6 +217,24 @@ class Duplicates:
                 share = jaccard(sets[texts[a]], sets[texts[b]]) if near_copy else 1.0
                 left, right = self._compared.names[order[a]], self._compared.names[order[b]]
                 yield Pair(left, right, value, share, tier_of(not near_copy, share))
+
+    def _ranked(self, texts: Integers) -> Iterator[tuple[Integers, Integers, Doubles]]:
+        """Yield the two ranks of every pair, and its similarity, some at a time; `texts` are in order."""
+        linked = self._compared.linked(self.threshold)
+        first, near = by_first(texts, linked if isinstance(linked, Pairs) else Pairs.merged([]))
+        copies = np.flatnonzero(first != np.arange(len(first)))
+        kept = Pairs.merged([near, Pairs(first[copies], copies, np.ones(len(copies)))])
+        parts: Iterable[Pairs] = [kept[np.argsort(-kept.similarity, kind="stable")]]
+        if isinstance(linked, Neighbours):
+            numbers, heads = np.unique(texts, return_index=True)
+            rank = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
+            rank[numbers] = heads
+            falling = linked.falling(numbers[np.argsort(heads)])
+            parts = chain(parts, (Pairs(rank[p.left], rank[p.right], p.similarity) for p in falling))
+        for pairs in parts:
+            for start in range(0, len(pairs), _READ):
+                some = slice(start, start + _READ)
+                yield pairs.left[some], pairs.right[some], pairs.similarity[some]
 
     def texts(self, names: Sequence[str]) -> list[str]:
         """Return the cleaned texts of documents by name."""
@@ -187,9 +249,12 @@ class Duplicates:
 
 
 def _groups(
-    compared: Compared, linked: Pairs, linkage: Linkage, order: Integers, protected: frozenset[int]
+    compared: Compared,
+    linked: Pairs | Neighbours,
+    found: Sequence[Integers],
+    order: Integers,
+    protected: frozenset[int],
 ) -> tuple[Group, ...]:
-    found = group(compared.texts[order], linked, linkage)
     if not found:
         return ()
     document = order[np.concatenate(found)]
@@ -205,7 +270,7 @@ def _groups(
     ends = [*starts[1:].tolist(), len(texts)]
     for at, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
         if end - start > 2:  # the similarity of two texts is known
-            lowest[at] = min(lowest[at], compared.corpus.least(texts[start:end]))
+            lowest[at] = min(lowest[at], compared.corpus.least(texts[start:end], memory=compared.memory))
 
     ranked = np.lexsort((-similarity[text_of], number))  # stable, so keepers stay first
     document, text_of = document[ranked], text_of[ranked]
@@ -226,12 +291,14 @@ def _groups(
     )
 
 
-def _similarity(compared: Compared, linked: Pairs, x: Integers, y: Integers) -> Doubles:
+def _similarity(compared: Compared, linked: Pairs | Neighbours, x: Integers, y: Integers) -> Doubles:
     """Return the similarity of texts, from the pairs where possible."""
     similarity = np.ones(len(x))
-    at = _find(linked, x, y)
-    similarity[at >= 0] = linked.similarity[at[at >= 0]]
-    unknown = (at < 0) & (x != y)
+    unknown = x != y
+    if isinstance(linked, Pairs):
+        at = _find(linked, x, y)
+        similarity[at >= 0] = linked.similarity[at[at >= 0]]
+        unknown &= at < 0
     similarity[unknown] = compared.corpus.similarity(x[unknown], y[unknown])
     return similarity
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from semsearch.dedup import DEFAULT_MEMORY, compare, join
 from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_index import collection_of
+from semsearch.dedup.join import PAIR_BYTES, TooManyPairs
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
 from semsearch.types import Level
@@ -94,7 +95,8 @@ def sample_pairs(
     """Sample the pairs with a similarity of at least `lowest`, most often near the threshold `around`.
 
     `lowest` is rounded down to a multiple of 0.05. If the pairs would need more than `memory` bytes, estimated from a
-    sample of the index, the frame starts higher. Raises `InvalidInput` for a `lowest` outside [0, 1).
+    sample of the index, the frame starts higher. Raises `InvalidInput` for a `lowest` outside [0, 1), and where even
+    the pairs of the highest band need more memory.
     """
     if not 0 <= lowest < 1:
         raise InvalidInput(
@@ -104,13 +106,27 @@ def sample_pairs(
         everything = collection_of(library, level)
     asked = np.floor(lowest / _WIDTH + 1e-9)
     first = max(asked, np.ceil(_affordable(everything.vectors, memory) / _WIDTH - 1e-9))
+    first = min(first, np.floor(1 / _WIDTH + 1e-9) - 1)
     lowest = round(float(first) * _WIDTH, 2)
-    compared = compare(
-        everything,
-        lowest,
-        matches=lambda reach: join(everything.vectors, reach, progress=progress, memory=memory),
-        memory=memory,
-    )
+    while True:
+        compared = compare(
+            everything,
+            lowest,
+            matches=lambda reach: join(
+                everything.vectors,
+                reach,
+                progress=progress,
+                memory=memory,
+                limit=max(1, memory // PAIR_BYTES),
+            ),
+            memory=memory,
+        )
+        if compared.pairs is not None:
+            break
+        if lowest + _WIDTH > 1 - 1e-9:
+            raise TooManyPairs
+        first += 1
+        lowest = round(float(first) * _WIDTH, 2)
     position = np.unique(compared.texts, return_index=True)[1]  # the first document with each text
     left, right = position[compared.pairs.left], position[compared.pairs.right]
     left, right = np.minimum(left, right), np.maximum(left, right)
