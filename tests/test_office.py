@@ -1,6 +1,7 @@
 """Office files to text: what a person wrote and sees is read once, at its place, and nothing else is."""
 
 import io
+import json
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tests.office_files import (
     workbook,
     zipped,
 )
+from tests.tiny_embedder import create_index
 
 
 def only(suffix: str, content: bytes) -> Parsed:
@@ -530,6 +532,23 @@ def test_older_office_formats_are_skipped_with_the_reason(tmp_path: Path, suffix
     assert isinstance(skipped, Skipped)
     assert not skipped.failed
     assert "save it as" in skipped.reason
+
+
+def test_lock_file_of_an_open_document_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "~$a.docx").write_bytes(b"\x05Ash" + bytes(158))
+    assert list(read(tmp_path / "~$a.docx", "a")) == [
+        Skipped("a", "lock file of a document that is open in Office")
+    ]
+
+
+def test_a_plan_leaves_out_sheets_that_repeat_another(tmp_path: Path) -> None:
+    for name in ("one.xlsx", "two.xlsx"):
+        (tmp_path / name).write_bytes(book())
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path / "one.xlsx", tmp_path / "two.xlsx"])
+        plan = json.loads(index.plan(index.duplicates(0.9)).text())
+    assert plan["steps"] == []
+    assert sorted(plan["left_out"]) == ["two.xlsx#Answers", "two.xlsx#Prices"]
 
 
 def test_nesting_and_entities_are_refused() -> None:

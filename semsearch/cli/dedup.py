@@ -280,5 +280,5 @@ def _plan_messages(steps: "Plan", path: Path) -> Iterator[str]:
     """Yield what to say of a plan that was written."""
     yield f"wrote a plan to remove {render.plural(len(steps.steps), 'document')} to {render.relative(path)}"
     if steps.left_out:
-        yield f"left out {len(steps.left_out):,}: their source is not a file, or was read only in part"
+        yield f"left out {len(steps.left_out):,}: not a whole file, or a file that was read only in part"
     yield f"no file has changed; read the plan, then run `semsearch apply {render.relative(path)}`"

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.files import replacing
+from semsearch.readers.rewrite import has_rows
 from semsearch.strict_json import digest_of, load_json, one_of, source_of, storable, take
 from semsearch.types import TIERS, Group, Linkage, Tier
 
@@ -66,8 +67,9 @@ class Plan:
     """The steps of a removal, the `sources` they use, and the `threshold`, `linkage` and `keep` rules of the search.
 
     No step removes a keeper, alone or with its source. `left_out` names duplicates that have no step, since their
-    source or their keeper's has no digest to check: it is not a file, or was read only in part. Raises `InvalidInput`
-    where steps contradict each other or `sources`.
+    source or their keeper's has no digest to check: it is not a file, or was read only in part. A sheet, an attachment
+    or another part of a file that is not a row has no step either. Raises `InvalidInput` where steps contradict each
+    other or `sources`.
     """
 
     made: datetime
@@ -123,7 +125,8 @@ class Plan:
                 goes = DocumentPlace(*where(member.name))
                 if member.protected or member.tier not in tiers:
                     continue
-                if not all(place.source in contents and contents[place.source][0] for place in (goes, stays)):
+                known = all(place.source in contents and contents[place.source][0] for place in (goes, stays))
+                if not known or (goes.row and not has_rows(goes.source)):
                     left_out.append(member.name)
                     continue
                 scores = (member.similarity, member.jaccard, member.tier)

@@ -103,6 +103,8 @@ def kind_of(name: str, head: bytes, *, named: bool = False) -> Kind:
     suffix = path.suffix
     if (_SECRETS.fullmatch(path.name) and suffix != ".pub") or _KEY.match(head):
         return Kind(suffix, _SECRET)
+    if path.name.startswith("~$"):
+        return Kind(suffix, "lock file of a document that is open in Office")
     real = _by_bytes(head)
     if head.startswith(b"PK\x03\x04") and not FORMATS.get(suffix, FORMATS[".html"]).binary:
         real = real or ("" if suffix in _REASONS else "archive: unpack it to have its files read")

@@ -62,6 +62,11 @@ def copy_rows(
     return kept
 
 
+def has_rows(source: str) -> bool:
+    """Return whether a file of this name is one of rows, which can be copied without some of them."""
+    return Path(source).suffix.lower() in _REWRITES
+
+
 def require_copyable(source: Path, to: Path, *, force: bool) -> None:
     """Raise the errors of `copy_rows` that are known before `source` is read."""
     if source.suffix.lower() not in _REWRITES:
