@@ -21,7 +21,7 @@ from semsearch.errors import FingerprintMismatch
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import keys_of, source_key
-from semsearch.ingest.survey import Survey
+from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
 from semsearch.requests import (
@@ -206,6 +206,9 @@ class Index:
         standard_input: str | None = None,
         fields: RowFields = RowFields(),
         max_bytes: int = DEFAULT_MAX_BYTES,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        prune: bool = False,
         dry_run: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
         on_change: Callable[[Change, str], None] | None = None,
@@ -213,23 +216,29 @@ class Index:
         """Bring the index up to date with files and folders: add new sources, replace changed and remove deleted ones.
 
         Sources outside `paths` are left alone. `standard_input` is a text to store as the source `<stdin>`. `fields`
-        names the columns of rows, and files of more than `max_bytes` are skipped. With `dry_run` nothing is changed.
+        names the columns of rows, and files of more than `max_bytes` are skipped. `include` and `exclude` are patterns,
+        see `semsearch.patterns.Names`: what they leave out is neither read nor removed. Where a whole folder, or most
+        of a path, has disappeared, its sources stay, and the report has them as `absent`; with `prune` they are
+        removed. With `dry_run` nothing is changed.
         `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.
         """
-        roots = _paths(paths)
+        scope = Scope(_paths(paths), fields, max_bytes, tuple(include), tuple(exclude), prune)
         if dry_run:
-            survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
+            survey = Survey(self._library.states(), self.folder.parent, scope)
             return survey.report(standard_input is not None)
         with self._writing():
             self._vectors.recover()
-            survey = Survey(self._library.states(), self.folder.parent, roots, fields, max_bytes)
+            survey = Survey(self._library.states(), self.folder.parent, scope)
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors.sync)
                 report = run.run(standard_input, progress, on_change)
             else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
+            self._library.save_setting(
+                "roots", scope.added_to(self._library.setting("roots"), self.folder.parent)
+            )
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 

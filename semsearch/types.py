@@ -47,12 +47,14 @@ class Document:
 class Skipped:
     """A path that was not ingested, with a short `reason` such as "binary file".
 
-    `failed` is True for a source that could not be read (exit code 3), and False for one left out on purpose.
+    `failed` is True for a source that could not be read (exit code 3), and False for one left out on purpose. `detail`
+    names the rule that decided, such as `.gitignore:3: *.log`.
     """
 
     path: str
     reason: str
     failed: bool = False
+    detail: str = field(default="", compare=False)
 
 
 Mode = Literal["hybrid", "dense", "lexical"]

@@ -257,7 +257,7 @@ def test_every_decision_is_in_the_index() -> None:
     notes = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
     index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
     assert notes == sorted(re.findall(r"\]\((0[\w-]+\.md)\)", index))
-    assert [int(name[:4]) for name in notes] == list(range(1, len(notes) + 1))
+    assert len({name[:4] for name in notes}) == len(notes)
 
 
 def test_changelog_has_a_section_for_the_version() -> None:

@@ -79,7 +79,12 @@ def age(folder: Path) -> None:
     old.rename(library)
 
 
-THIRD = """
+NEWEST = "".join(
+    f"ALTER TABLE sources DROP COLUMN {column};\n"
+    for column in ("ctime_ns", "inode", "device", "tokens", "oov", "indexed")
+)
+THIRD = f"""
+{NEWEST}
 DROP TABLE postings;
 DROP TABLE segments;
 CREATE TABLE segments (id INTEGER PRIMARY KEY, passages BLOB NOT NULL) STRICT;

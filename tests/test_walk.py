@@ -69,11 +69,11 @@ def test_a_missing_root_is_named_before_anything_is_read(tmp_path: Path) -> None
 
 
 def test_hidden_files_and_folders_are_one_skip_each(tmp_path: Path) -> None:
-    plant(tmp_path, [".git/HEAD", ".git/refs/x", ".semsearch/library.sqlite3", ".env", "a.md"])
+    plant(tmp_path, [".git/HEAD", ".git/refs/x", ".semsearch/library.sqlite3", ".cache/x", ".env", "a.md"])
     assert names(tmp_path) == ["a.md"]
     assert reasons(tmp_path) == {
         ".git": ("hidden folder", False),
-        ".semsearch": ("hidden folder", False),
+        ".cache": ("hidden folder", False),
         ".env": ("hidden file", False),
     }
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from semsearch.cli import options, render
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.ingest.report import IngestReport
-    from semsearch.readers import RowFields
+    from semsearch.ingest.report import Absent, IngestReport
+    from semsearch.ingest.survey import Scope
     from semsearch.types import Skipped
 
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
@@ -44,6 +45,20 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     metavar="SIZE",
     help="Skip files larger than this.",
 )
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Read only these files, folders or globs; repeatable."
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Do not read these files, folders or globs; repeatable.",
+)
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove missing sources even where a whole folder, or most of PATH, is gone.",
+)
 @options.model
 @options.dtype
 @click.option("--dry-run", is_flag=True, help="Report what would change, and write nothing.")
@@ -57,6 +72,9 @@ def ingest_(
     text_field: tuple[str, ...],
     id_field: str,
     max_size: int,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    prune: bool,
     model: str | None,
     dtype: str | None,
     dry_run: bool,
@@ -72,14 +90,15 @@ def ingest_(
     file that is text, such as Markdown. Of a CSV, TSV or JSONL file, each row is a document.
 
     Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
-    from the index. If there is no index, it creates one in ./.semsearch.
+    from the index. Where a whole folder or most of PATH is gone, as when a drive is not mounted, nothing is removed
+    unless --prune is given. If there is no index, it creates one in ./.semsearch.
 
     With --watch it keeps running until Ctrl-C or SIGTERM, and then exits with code 0. It prints each source that it
     adds, updates or removes to standard error. The index is locked only while it is written to.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
-    from semsearch.ingest.survey import Survey
+    from semsearch.ingest.survey import Scope, Survey
     from semsearch.readers import RowFields
 
     if watch and (as_json or dry_run or "-" in paths):
@@ -97,8 +116,9 @@ def ingest_(
     fields = RowFields(text_field, id_field)
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
-    if dry_run and not exists:
-        report = Survey({}, Path.cwd(), roots, fields, max_size).report(standard_input is not None)
+    scope = Scope(roots, fields, max_size, include, exclude, prune)
+    if not exists and (dry_run or not (watch or standard_input is not None or _finds_any(scope))):
+        report = replace(Survey({}, where.parent, scope).report(standard_input is not None), dry_run=dry_run)
     else:
         if exists:
             index = Index.open(where, model=model, dtype=dtype, wait=wait)
@@ -114,40 +134,67 @@ def ingest_(
                     standard_input=standard_input,
                     fields=fields,
                     max_bytes=max_size,
+                    include=include,
+                    exclude=exclude,
+                    prune=prune,
                     dry_run=dry_run,
                     progress=lambda step: show(step.done, step.total, step.passages),
                 )
             if watch:
                 _summarize(report, verbose)
-                _keep_up_to_date(index, roots, fields, max_size)
+                _keep_up_to_date(index, scope)
                 return
     if as_json:
         render.emit_json(serialize.ingest_json(report))
     _summarize(report, verbose)
-    if report.failed:
+    if report.failed or report.absent:
         raise click.exceptions.Exit(3)
 
 
-def _keep_up_to_date(index: "Index", roots: list[Path], fields: "RowFields", max_size: int) -> None:
-    """Update the index after each burst of changes, until Ctrl-C or SIGTERM."""
-    from semsearch.errors import IndexLocked
+def _finds_any(scope: "Scope") -> bool:
+    """Return whether there is a file to index, before an index is made for it."""
+    from semsearch.readers import Found, walk
 
+    return any(isinstance(one, Found) for one in walk(scope.roots, max_bytes=scope.max_bytes))
+
+
+def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
+    """Update the index after each burst of changes, until Ctrl-C or SIGTERM."""
+    from semsearch.errors import IndexLocked, InvalidInput
+    from semsearch.ingest.report import IngestReport
+
+    roots = list(scope.roots)
     failed: set[Skipped] = set()
+    absent: tuple[Absent, ...] = ()
+    missing = ""
     with _ended_by_signals():
         for burst, _ in enumerate(index.changes(roots)):
+            report = IngestReport(0, 0, 0, 0)
             while True:
                 try:
                     report = index.ingest(
                         roots,
-                        fields=fields,
-                        max_bytes=max_size,
+                        fields=scope.fields,
+                        max_bytes=scope.max_bytes,
+                        include=scope.include,
+                        exclude=scope.exclude,
+                        prune=scope.prune,
                         on_change=lambda change, source: render.talk(f"{change} {render.name(source)}"),
                     )
+                    missing = ""
                     break
                 except IndexLocked as error:
                     render.talk(f"waiting: {error}")
+                except InvalidInput as error:  # a root is gone: it was a drive, or will be back
+                    if str(error) != missing:
+                        render.talk(f"{error}; its sources stay in the index")
+                    missing = str(error)
+                    break
             render.tell_skipped([skipped for skipped in report.failed if skipped not in failed])
             failed = set(report.failed)
+            if report.absent != absent:
+                _tell_absent(report)
+            absent = report.absent
             if not burst:  # this ingest has also read what changed before the watch began
                 render.talk(f"watching {', '.join(render.name(str(root)) for root in roots)}; Ctrl-C ends it")
 
@@ -166,9 +213,27 @@ def _ended_by_signals() -> Iterator[None]:
         render.talk("ended")
 
 
+def _tell_absent(report: "IngestReport") -> None:
+    """Report the sources that were kept although their files are gone."""
+    for one in report.absent:
+        render.talk(
+            f"warning: {render.name(one.folder)}: {one.reason}; kept {render.plural(one.sources, 'source')} that"
+            " cannot be seen there"
+        )
+    if report.absent:
+        render.talk("hint: is a drive not mounted? If the files are gone for good, add --prune")
+
+
 def _summarize(report: "IngestReport", verbose: bool) -> None:
     """Print the summary for people on standard error."""
+    _tell_absent(report)
+    for pattern in report.unmatched:
+        render.talk(f"note: no file matches {pattern!r}")
     skipped = f"{len(report.skipped):,} skipped"
+    if not any((report.added, report.updated, report.unchanged, report.removed, report.absent)):
+        render.talk(f"{'dry run: ' if report.dry_run else ''}found no file to index: {skipped}")
+        render.tell_skipped(report.skipped, verbose=verbose)
+        return
     if report.added or report.updated or report.removed:
         counts = ", ".join(
             f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed")

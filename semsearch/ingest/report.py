@@ -19,11 +19,21 @@ class IngestProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Some `sources` (their number) below a folder whose files are gone, and which the index keeps for a `reason`."""
+
+    folder: str
+    sources: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """The outcome of an ingest. `added`, `updated`, `unchanged` and `removed` count sources; `embedded` counts texts.
 
     `oov_rates` has each source of whose tokens at least `HIGH_OOV_RATE` are out of the model's vocabulary, with that
-    share.
+    share. `absent` has what was not removed, since a drive may not be mounted. `unmatched` has the patterns of
+    `include` and `exclude` that match no file.
     """
 
     added: int
@@ -37,6 +47,8 @@ class IngestReport:
     oov_rates: tuple[tuple[str, float], ...] = ()
     seconds: float = 0.0
     dry_run: bool = False
+    absent: tuple[Absent, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Skipped, ...]:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from semsearch.embedding import Embedder, Vectors, embed_checked
@@ -33,7 +33,9 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class _SourcePart:
-    """Some documents of one source on their way to the Library; `last` marks the last part of a source.
+    """Some documents of one source on their way to the Library.
+
+    `last` marks the last part of a source, which has the number of its `tokens`, and of those out of vocabulary.
 
     `size` is its share of the source's bytes, and `metadata` the bytes that its metadata takes.
     """
@@ -44,6 +46,7 @@ class _SourcePart:
     size: int = 0
     metadata: int = 0
     last: bool = False
+    tokens: tuple[int, int] = (0, 0)
 
     @property
     def passages(self) -> int:
@@ -136,6 +139,8 @@ class IngestRun:
             skipped=tuple(self._skipped),
             oov_rates=tuple(self._oov_rates),
             seconds=time.monotonic() - survey.started,
+            absent=survey.absent,
+            unmatched=survey.unmatched,
         )
 
     def _write(self, batch: list[_SourcePart], new: dict[bytes, Vectors]) -> None:
@@ -148,7 +153,8 @@ class IngestRun:
         self._library.add(documents, new)
         complete = [part for part in batch if part.last]
         versions = [(self._versions.pop(part.key), part.state.digest) for part in complete]
-        outcomes = self._library.publish(versions)
+        tokens = {version: part.tokens for (version, _), part in zip(versions, complete, strict=True)}
+        outcomes = self._library.publish(versions, tokens)
         self._outcomes += outcomes
         self._sync()
         for part, outcome in zip(complete, outcomes, strict=True):
@@ -208,11 +214,11 @@ class IngestRun:
         if tokens and oov / tokens >= HIGH_OOV_RATE:
             self._oov_rates.append((key, oov / tokens))
         part.size += left
-        part.last = True
+        part.last, part.tokens = True, (tokens, oov)
         if (
             failed
         ):  # without a digest the next ingest reads the source again, and reports again what is wrong with it
-            part.state = SourceState(state.size, state.mtime_ns, "", state.reading)
+            part.state = replace(state, digest="")
         yield part
 
 

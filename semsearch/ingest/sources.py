@@ -12,14 +12,14 @@ STANDARD_INPUT = "<stdin>"
 
 def source_key(path: Path, base: Path) -> str:
     """Return the key of a file: its path relative to `base` if it lies below, else absolute, always with `/`."""
-    absolute = _absolute(path)
-    key = absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else absolute.as_posix()
+    full = absolute(path)
+    key = full.relative_to(base).as_posix() if full.is_relative_to(base) else full.as_posix()
     return key.encode("utf-8", "backslashreplace").decode()
 
 
 def is_below(key: str, path: Path, base: Path) -> bool:
     """Return whether a source is the file `path`, or lies below the folder `path`."""
-    return key != STANDARD_INPUT and (base / key).is_relative_to(_absolute(path))
+    return key != STANDARD_INPUT and (base / key).is_relative_to(absolute(path))
 
 
 def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
@@ -34,5 +34,6 @@ def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
     return keys
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
+    """Return an absolute path without `..`, and with the names of links."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`, resolve follows links

@@ -2,12 +2,13 @@
 
 from semsearch.readers.formats import READER_VERSION, os_reason, read, read_text
 from semsearch.readers.rows import RowFields, json_object
-from semsearch.readers.walk import DEFAULT_MAX_BYTES, Found, walk
+from semsearch.readers.walk import DEFAULT_MAX_BYTES, SIGNED, Found, visit, walk
 from semsearch.readers.watch import changes
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "READER_VERSION",
+    "SIGNED",
     "Found",
     "RowFields",
     "changes",
@@ -15,5 +16,6 @@ __all__ = [
     "os_reason",
     "read",
     "read_text",
+    "visit",
     "walk",
 ]

@@ -2,9 +2,10 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from semsearch.errors import InvalidInput
@@ -20,16 +21,33 @@ IGNORE_FILES = (".semsearchignore", ".gitignore")
 
 _MOST_PATTERNS = 1_000_000
 """The most bytes of an ignore file."""
+SIGNED = 2**63 - 1
+"""The numbers of inodes and devices are cut to what SQLite can store."""
+_LIBRARY = "library.sqlite3"
+_PLAN = re.compile(rb'\{\s*"note": "[^"]*semsearch')
+"""The beginning of a plan."""
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "bytes"))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to read, its size in bytes and its modification time in nanoseconds."""
+    """A file to read: its size in bytes, its times in nanoseconds, its inode, and the device of its folder.
+
+    `ctime_ns` is the time when its content, name or attributes last changed. No program can set it back.
+    """
 
     path: Path
     size: int
     mtime_ns: int
+    ctime_ns: int = field(default=0, compare=False)
+    inode: int = field(default=0, compare=False)
+    device: int = field(default=0, compare=False)
+
+    @classmethod
+    def of(cls, path: Path, status: os.stat_result) -> "Found":
+        """Return a file with what the system says of it."""
+        numbers = (number & SIGNED for number in (status.st_ino, path.parent.stat().st_dev))
+        return cls(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *numbers)
 
 
 def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[Found | Skipped]:
@@ -51,6 +69,32 @@ def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterat
         except OSError:
             pass  # it exists but cannot be read, which is reported later
     return _walk_roots(unique, max_bytes)
+
+
+def visit(path: Path, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Found | Skipped | None:
+    """Return what `walk([root])` yields for `path`, or for a folder above it; None where it enters a folder.
+
+    Raises `OSError` where there is nothing at `path`.
+    """
+    real_root = Path(os.path.realpath(root))
+    entry = _Entry(root, real_root, None)
+    parts = path.relative_to(root).parts
+    for part in (*parts, ""):
+        try:
+            outcome = _visit(entry, real_root, max_bytes)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise
+            return _skip(entry, os_reason(error), failed=True)
+        if not isinstance(outcome, list):
+            return outcome
+        if part:
+            if not outcome and (entry.path / _LIBRARY).is_file():
+                return _skip(entry, "index of semsearch")
+            (path / "").lstat()
+            rules = (entry.rules or _Rules.above(entry.real)).within(entry.real)
+            entry = _Entry(entry.path / part, entry.real / part, rules)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +183,16 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
     """Return an entry as a file to read, as skipped, or as the entries of a folder. Raises `OSError`."""
     status = entry.path.stat() if entry.rules is None else entry.path.lstat()
     is_folder = stat.S_ISDIR(status.st_mode)
+    if is_folder and (entry.path / _LIBRARY).is_file():
+        return []  # an index, with its quarantine
     if entry.rules is not None:
         if entry.path.name.startswith("."):
             return _skip(entry, "hidden folder" if is_folder else "hidden file")
         if ignored := entry.rules.ignoring(entry.real, is_folder):
-            return _skip(entry, f"ignored by {ignored[0].name}")
+            rules_file, rule = ignored
+            return _skip(
+                entry, f"ignored by {rules_file.name}", detail=f"{rules_file}:{rule.line}: {rule.text}"
+            )
         if stat.S_ISLNK(status.st_mode):
             return _skip(entry, _about_link(entry.real, root))
         made = _made_by_program(entry.path) if is_folder else ""
@@ -165,7 +214,9 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
         head = file.read(HEAD)
     if reason := kind_of(entry.path.name, head, named=entry.rules is None).reason:
         return _skip(entry, reason)
-    return Found(entry.path, status.st_size, status.st_mtime_ns)
+    if _PLAN.match(head):
+        return _skip(entry, "plan made by semsearch")
+    return Found.of(entry.path, status)
 
 
 _MADE = frozenset({
@@ -200,8 +251,8 @@ def _about_link(link: Path, root: Path) -> str:
     return f"symbolic link {'inside' if target.is_relative_to(root) else 'out of'} the folder"
 
 
-def _skip(entry: _Entry, reason: str, failed: bool = False) -> Skipped:
-    return Skipped(_readable(entry.path), reason, failed)
+def _skip(entry: _Entry, reason: str, failed: bool = False, detail: str = "") -> Skipped:
+    return Skipped(_readable(entry.path), reason, failed, detail)
 
 
 def _readable(path: Path) -> str:

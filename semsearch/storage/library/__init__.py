@@ -17,6 +17,7 @@ from semsearch.storage.library.records import (
     PassageMatrix,
     PassageRecord,
     SourceState,
+    SourceSummary,
     StoredPassage,
 )
 from semsearch.storage.library.salvage import Salvage, salvage
@@ -34,6 +35,7 @@ __all__ = [
     "PassageTable",
     "Salvage",
     "SourceState",
+    "SourceSummary",
     "StoredPassage",
     "content_problems",
     "database_problems",

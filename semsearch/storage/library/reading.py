@@ -5,6 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from semsearch.storage.library.records import (
     Column,
     PassageMatrix,
     SourceState,
+    SourceSummary,
     StoredPassage,
     stored_passage,
 )
@@ -31,6 +33,8 @@ from semsearch.types import field_name
 _T = TypeVar("_T")
 _PAGE = 500
 """Values that are bound in one statement. SQLite's oldest limit is 999."""
+STATE = ", ".join(field.name for field in fields(SourceState))
+"""The columns of `sources` that make a `SourceState`."""
 
 _COLUMNS = (
     "id, source, document, text, unit, first, last, heading, metadata,"
@@ -99,9 +103,18 @@ class Reader:
 
     def states(self) -> dict[str, SourceState]:
         """Return the state of every published source by key."""
-        query = "SELECT key, size, mtime_ns, digest, reading FROM sources WHERE published = 1"
+        query = f"SELECT key, {STATE} FROM sources WHERE published = 1"
         with self._reading() as db:
             return {key: SourceState(*state) for key, *state in db.execute(query)}
+
+    def summaries(self) -> dict[str, SourceSummary]:
+        """Return the contents of every published source by key."""
+        query = (
+            "SELECT key, (SELECT count(*) FROM documents WHERE source_id = sources.id), passages, tokens, oov, indexed"
+            " FROM sources WHERE published = 1"
+        )
+        with self._reading() as db:
+            return {key: SourceSummary(*summary) for key, *summary in db.execute(query)}
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of published `sources`, `documents` and `passages`, and of stored `vectors`."""

@@ -16,13 +16,31 @@ from semsearch.types import Hit, Scalar, Unit
 class SourceState:
     """The state of a source when it was indexed: size, modification time, SHA-256, and the options it was read with.
 
-    An empty `digest` means: read the source again, whatever its size and time.
+    An empty `digest` means: read the source again, whatever its size and time. `ctime_ns`, `inode` and `device` are
+    those of its file; 0 where nobody knows.
     """
 
     size: int
     mtime_ns: int
     digest: str
     reading: str
+    ctime_ns: int = 0
+    inode: int = 0
+    device: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """The contents of a source in numbers: documents, passages, tokens, and tokens out of the model's vocabulary.
+
+    `indexed` is the time it was indexed in seconds since 1970, 0 where nobody knows.
+    """
+
+    documents: int
+    passages: int
+    tokens: int
+    oov: int
+    indexed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import SCHEMA, FullText
 from semsearch.storage.library.untrusted import foreign_objects, refuse_journal, schema_problems
 
-VERSION = 4
+VERSION = 5
 _AGAIN = "remove the index's folder and ingest again"
 
 _TABLES = """
@@ -27,7 +27,13 @@ CREATE TABLE sources (
     mtime_ns INTEGER NOT NULL,
     digest TEXT NOT NULL,
     reading TEXT NOT NULL,
-    passages INTEGER NOT NULL DEFAULT 0
+    passages INTEGER NOT NULL DEFAULT 0,
+    ctime_ns INTEGER NOT NULL DEFAULT 0,
+    inode INTEGER NOT NULL DEFAULT 0,
+    device INTEGER NOT NULL DEFAULT 0,
+    tokens INTEGER NOT NULL DEFAULT 0,
+    oov INTEGER NOT NULL DEFAULT 0,
+    indexed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX source_of_key ON sources (key) WHERE published = 1;
 CREATE TABLE documents (
@@ -105,12 +111,18 @@ def _third(db: sqlite3.Connection) -> None:
 
 
 def _fourth(db: sqlite3.Connection) -> None:
-    """Rebuild full-text search with checksums: nothing tells whether the existing tables are right."""
+    """Make full-text search with checksums: nothing tells whether the existing tables are right."""
     _run(db, "DROP TABLE IF EXISTS postings;\nDROP TABLE IF EXISTS segments;\n" + SCHEMA)
+
+
+def _fifth(db: sqlite3.Connection) -> None:
+    """Add what is known of a source's file and of its text, and index the words as this release splits them."""
+    for column in ("ctime_ns", "inode", "device", "tokens", "oov", "indexed"):
+        db.execute(f"ALTER TABLE sources ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
     FullText(db).rebuild()
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth, 4: _fifth}
 """The steps of a migration by the version they start from."""
 
 

@@ -100,5 +100,6 @@ SETTINGS: dict[str, _Shape] = {
         )
     ),
     "forgetting": _or_none(_texts),
+    "roots": _or_none(_each(_members({"max_bytes": _whole, "include": _texts, "exclude": _texts}))),
 }
 """The shape of each setting by its key."""

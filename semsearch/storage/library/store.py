@@ -10,8 +10,10 @@ a source.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, Sem
 from semsearch.storage.library.connection import Connections
 from semsearch.storage.library.faults import SALVAGE, translated
 from semsearch.storage.library.fulltext import ENTRY, FullText
-from semsearch.storage.library.reading import Reader
+from semsearch.storage.library.reading import STATE, Reader
 from semsearch.storage.library.records import DocumentRecord, SourceState
 from semsearch.storage.library.schema import VERSION, foreign_parts, make
 
@@ -89,9 +91,9 @@ class Library(Reader):
     def begin_source(self, key: str, state: SourceState) -> int:
         """Start a new version of a source, which readers do not see until it is published. Return its number."""
         with self._writing() as db:
-            values = (key, state.size, state.mtime_ns, state.digest, state.reading)
             cursor = db.execute(
-                "INSERT INTO sources (key, size, mtime_ns, digest, reading) VALUES (?, ?, ?, ?, ?)", values
+                f"INSERT INTO sources (key, {STATE}) VALUES (?, {', '.join('?' * len(astuple(state)))})",
+                (key, *astuple(state)),
             )
         return int(cursor.lastrowid or 0)
 
@@ -129,10 +131,13 @@ class Library(Reader):
                         f"a passage of {document.name} has no vector", "run the ingest again"
                     )
 
-    def publish(self, sources: Sequence[tuple[int, str]]) -> list[bool | None]:
+    def publish(
+        self, sources: Sequence[tuple[int, str]], tokens: Mapping[int, tuple[int, int]] | None = None
+    ) -> list[bool | None]:
         """Publish new versions of sources, given as number and SHA-256, in place of older ones, in one transaction.
 
-        Return for each None where the source is new, else whether any passage or document changed.
+        `tokens` has the number of tokens of a version, and of those that are out of vocabulary. Return for each None
+        where the source is new, else whether any passage or document changed.
         """
         outcome: list[bool | None] = []
         with self._transaction() as db:
@@ -150,8 +155,9 @@ class Library(Reader):
                 db.execute("DELETE FROM sources WHERE id = ?", (old,))
                 db.execute(
                     "UPDATE sources SET published = 1, digest = ?1, passages = (SELECT count(*) FROM documents"
-                    " JOIN passages ON document_id = documents.id WHERE source_id = ?2) WHERE id = ?2",
-                    (digest, new),
+                    " JOIN passages ON document_id = documents.id WHERE source_id = ?2), tokens = ?3, oov = ?4,"
+                    " indexed = ?5 WHERE id = ?2",
+                    (digest, new, *(tokens or {}).get(new, (0, 0)), int(time.time())),
                 )
                 outcome.append(None if old is None else bool(changed) or not same_documents)
             FullText(db).add(_entries(db, (new for new, _ in sources)))
@@ -161,8 +167,12 @@ class Library(Reader):
         """Save the new size and time of sources whose content has not changed."""
         with self._transaction() as db:
             db.executemany(
-                "UPDATE sources SET size = ?, mtime_ns = ? WHERE key = ? AND published = 1",
-                ((state.size, state.mtime_ns, key) for key, state in states.items()),
+                "UPDATE sources SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?"
+                " WHERE key = ? AND published = 1",
+                (
+                    (state.size, state.mtime_ns, state.ctime_ns, state.inode, state.device, key)
+                    for key, state in states.items()
+                ),
             )
 
     def remove(self, keys: Iterable[str]) -> None:
