@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semsearch.requests import SearchRequest, SimilarRequest
-from semsearch.types import TIERS, Contained, Group, Hit
+from semsearch.types import TIERS, Contained, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.dedup import Duplicates
@@ -152,28 +152,36 @@ def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[
         "max_rate": max_rate,
         "total": found.total,
         "against": found.against,
-        "leaked": len(found.pairs),
+        "leaked": found.leaked,
         "rate": found.rate,
         **{tier: found.count(tier) for tier in TIERS},
+        **(
+            {}
+            if found.containment is None
+            else {"contained": len(found.contained), "containment": found.containment}
+        ),
         "skipped": [asdict(skipped) for skipped in data.skipped],
         "leaks": list(leak_rows(found, data)),
     }
 
 
 def leak_rows(found: "Leaks", data: "Dataset") -> Iterator[dict[str, Any]]:
-    """Yield an object for each test record that occurs in the training set."""
-    for start in range(0, len(found.pairs), _BATCH):
+    """Yield an object for each test record that occurs in the training set; those of the tier contained come last."""
+    leaks: tuple[Pair | Contained, ...] = (*found.pairs, *found.contained)
+    positions = [*found.positions.tolist(), *found.contained_positions]
+    for start in range(0, len(leaks), _BATCH):
         some = slice(start, start + _BATCH)
-        texts = data.texts(found.positions[some].tolist())
-        for pair, text in zip(found.pairs[some], texts, strict=True):
-            yield {
-                "test": pair.left,
-                "train": pair.right,
-                "tier": pair.tier,
-                "similarity": pair.similarity,
-                "jaccard": pair.jaccard,
-                "text": text,
-            }
+        for leak, text in zip(leaks[some], data.texts(positions[some]), strict=True):
+            yield {**_leak(leak), "text": text}
+
+
+def _leak(leak: Pair | Contained) -> dict[str, Any]:
+    if isinstance(leak, Contained):
+        names = {"test": leak.document, "train": leak.container, "tier": "contained"}
+        scores = {"similarity": None, "jaccard": None, "share": leak.share}
+        return {**names, **scores, "parts": [asdict(part) for part in leak.parts]}
+    names = {"test": leak.left, "train": leak.right, "tier": leak.tier}
+    return {**names, "similarity": leak.similarity, "jaccard": leak.jaccard}
 
 
 def comparison_json(found: "Comparison") -> dict[str, Any]:

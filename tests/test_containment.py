@@ -1,17 +1,23 @@
 """The containment of documents, which equals a brute force over words, whatever the texts and the share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
+import planting
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_embedder import TinyEmbedder, create_index
 
-from semsearch.dedup import containment
-from semsearch.dedup.containment import FEWEST_WORDS, containments
+from semsearch.dedup import Duplicates, containment
+from semsearch.dedup.containment import FEWEST_WORDS, LocatedWords, containments, share_with_passages
+from semsearch.dedup.in_files import Dataset
+from semsearch.errors import InvalidInput
 from semsearch.text.word_runs import RUN, words_of
+from semsearch.types import Contained
 
 
 def share_by_hand(a: Sequence[bytes], b: Sequence[bytes]) -> Fraction:
@@ -72,3 +78,209 @@ def test_work_and_rounds_do_not_change_the_result(work: int, monkeypatch: pytest
     monkeypatch.setattr(containment, "_FIRST_LOOK", 2)
     monkeypatch.setattr(containment, "MOST_CONTAINERS", 60)
     assert found_in(texts, 0.75) == expected
+
+
+# -- planted copies --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Duplicates:
+    """Return what containment alone finds among the planted copies; at threshold 1 only equal texts are groups."""
+    folder = tmp_path_factory.mktemp("planted")
+    for file in planting.planted():
+        (folder / file.name).write_text(file.text, encoding="utf-8")
+    with Dataset.read([folder], embedder=TinyEmbedder()) as dataset:
+        return dataset.duplicates(1.0, contained=0.8)
+
+
+@pytest.mark.parametrize("kind", planting.KINDS)
+def test_planted_copies_are_found(kind: str, planted: Duplicates) -> None:
+    pairs = planting.pairs_of(planted)
+    copies = [file for file in planting.planted() if file.kind == kind]
+    expected = {(min(file.original, file.name), max(file.original, file.name)) for file in copies}
+    assert len(expected) == 6
+    assert expected - pairs == set()
+
+
+def test_no_pair_of_different_documents(planted: Duplicates) -> None:
+    of = {file.name: file.of for file in planting.planted()}
+    assert [pair for pair in planting.pairs_of(planted) if not of[pair[0]] & of[pair[1]]] == []
+
+
+# -- a few documents -------------------------------------------------------------------------------------
+
+BODY = """The toolshed lends ladders, drills and tents to every member of the street.
+Loans last a week, and a second week is free if nobody else has asked for the tool.
+Whoever breaks something says so, and helps to repair it on the first Saturday."""
+BEFORE = (
+    "Minutes of the spring meeting\n\nTwelve people came, and the soup was good. We talked about this.\n\n"
+)
+AFTER = "\n\nThen the chair thanked the cooks, and everybody carried a table back into the hall before the rain began."
+
+
+def contained_in(folder: Path, files: dict[str, str], share: float = 0.8) -> tuple[Contained, ...]:
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    with create_index(folder / ".semsearch") as index:
+        index.ingest([folder])
+        stored = index.duplicates(1.0, contained=share).contained
+    with Dataset.read([folder], embedder=TinyEmbedder()) as dataset:
+        read = dataset.duplicates(1.0, contained=share).contained
+    assert [(Path(pair.document).name, pair.share, pair.parts) for pair in read] == [
+        (pair.document, pair.share, pair.parts) for pair in stored
+    ]
+    return stored
+
+
+def places(pair: Contained) -> list[tuple[int, int, int, int]]:
+    return [(part.start, part.end, part.container_start, part.container_end) for part in pair.parts]
+
+
+def test_the_share_and_the_lines_of_both_sides(tmp_path: Path) -> None:
+    (pair,) = contained_in(tmp_path, {"note.md": "\n\n" + BODY, "whole.md": BEFORE + BODY + AFTER})
+    assert (pair.document, pair.container, pair.share, pair.tier) == ("note.md", "whole.md", 1, "lexical")
+    assert (pair.words, pair.parts[0].words) == (len(BODY.split()), len(BODY.split()))
+    assert places(pair) == [(3, 5, 5, 7)]
+
+
+def test_paragraphs_in_another_order_are_parts(tmp_path: Path) -> None:
+    lines = BODY.splitlines()
+    whole = BEFORE + "\n\nbut also\n\n".join(reversed(lines)) + AFTER
+    (pair,) = contained_in(tmp_path, {"note.md": BODY, "whole.md": whole})
+    assert places(pair) == [(1, 1, 13, 13), (2, 2, 9, 9), (3, 3, 5, 5)]
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        str.upper,
+        lambda text: text.replace(" ", "\u202f"),
+        lambda text: text.replace("t", "t\u00ad").replace("o", "o\u200b"),
+        lambda text: text.replace("\n", " ").replace(",", " --"),
+        lambda text: text.replace("fi", "\ufb01").replace("e", "e\u0301"),
+        lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
+        lambda text: "".join(f"> {line}\r\n" for line in text.splitlines()),
+    ],
+    ids=["capitals", "blanks", "invisible", "wrapped", "accents", "full width", "quoted"],
+)
+def test_a_disguised_copy_is_still_the_text(disguise: Callable[[str], str], tmp_path: Path) -> None:
+    (pair,) = contained_in(tmp_path, {"note.md": disguise(BODY), "whole.md": BEFORE + BODY + AFTER})
+    assert pair.share == 1
+
+
+def test_chinese_without_blanks(tmp_path: Path) -> None:
+    note = "借书证丢失的读者请到服务台登记,补办需要三天。"
+    whole = f"各位读者:\n图书馆从下周一起延长开放时间。\n\n{note}谢谢大家的配合。\n"
+    (pair,) = contained_in(tmp_path, {"note.md": note, "whole.md": whole})
+    assert (pair.share, pair.words, places(pair)) == (1, 21, [(1, 1, 4, 4)])
+
+
+def test_a_mail_inside_a_thread(tmp_path: Path) -> None:
+    thread = "Thanks, I agree with all of it.\n\n" + "\n".join(f"> > {line}" for line in BODY.splitlines())
+    (pair,) = contained_in(tmp_path, {"mail.txt": BODY, "thread.txt": thread})
+    assert pair.container == "thread.txt"
+
+
+def test_what_is_not_contained(tmp_path: Path) -> None:
+    other = (
+        "Ladders are heavy, so two people carry them, and a third one opens the gate of the yard for both."
+    )
+    files = {
+        "few words.md": "Then the chair thanked the cooks, and everybody left.",  # nine words
+        "other.md": other,
+        "copy.md": BODY,
+        "copy too.md": BODY,  # an exact copy is in a group
+        "footer only.md": other + AFTER,
+        "whole.md": BEFORE + AFTER,
+    }
+    found = contained_in(tmp_path, files)
+    assert [(pair.document, pair.container) for pair in found] == [("other.md", "footer only.md")]
+
+
+def test_footers_of_many_documents_count_for_nothing(tmp_path: Path) -> None:
+    footer = BODY
+    files = {
+        f"{at}.md": " ".join(f"w{at}x{word}" for word in range(30)) + "\n\n" + footer for at in range(150)
+    }
+    assert contained_in(tmp_path, files) == ()
+
+
+def test_more_containers_than_are_listed(tmp_path: Path) -> None:
+    files = {
+        f"{at:02}.md": f"{BODY}\n\n" + " ".join(f"w{at}x{word}" for word in range(90)) for at in range(25)
+    }
+    for name, text in (files | {"note.md": BODY}).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with Dataset.read([tmp_path], embedder=TinyEmbedder()) as dataset:
+        found = dataset.duplicates(1.0, contained=0.8)
+    assert len(found.contained) == containment.MOST_CONTAINERS
+    assert found.more_contained == 1
+
+
+def test_a_plan_never_removes_what_is_only_contained(tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text(BODY, encoding="utf-8")
+    (tmp_path / "whole.md").write_text(BEFORE + BODY + AFTER, encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.duplicates(1.0, contained=0.8)
+        assert len(found.contained) == 1
+        assert index.plan(found).steps == ()
+    assert found.rethreshold(1.0).containment is None
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.01, float("nan"), "0.8", True])
+def test_a_share_that_means_nothing(share: float, tmp_path: Path) -> None:
+    with create_index(tmp_path / ".semsearch") as index, pytest.raises(InvalidInput, match="contained is"):
+        index.duplicates(contained=share)
+
+
+def test_passages_have_no_containment(tmp_path: Path) -> None:
+    with create_index(tmp_path / ".semsearch") as index, pytest.raises(InvalidInput, match="whole documents"):
+        index.duplicates(contained=0.8, level="passage")
+
+
+# -- passages that the model finds similar ------------------------------------------------------------------
+
+
+def located(*passages: str) -> LocatedWords:
+    lengths = [len(passage) for passage in passages]
+    return LocatedWords.of("\n".join(passages), lengths, [("line", 1, 1)] * len(passages))
+
+
+SAME = "one two three four five six seven eight nine ten"
+MIXED = "a1 b c d e f g h i j"
+
+
+@pytest.mark.parametrize(
+    ("passage", "cosine", "expected"),
+    [
+        ("b c a1 e d g f i h j", 0.9, 1.0),  # the same words in another order
+        ("b c a1 e d g f i h j", 0.8, 0.5),  # the model does not find it similar
+        ("b c a2 e d g f i h j", 0.9, 0.5),  # another number
+        ("b c a1 e d x y z u v", 0.9, 0.5),  # half of the words are others
+    ],
+)
+def test_a_similar_passage_needs_the_same_words_and_numbers(
+    passage: str, cosine: float, expected: float
+) -> None:
+    a, b = located(SAME, passage), located(MIXED, "and then " + SAME)
+    cosines = np.array([[0.1, 0.9], [cosine, 0.1]])
+    assert share_with_passages(a, b, cosines, 0.85, 0.8) == expected
+
+
+# -- leaks ---------------------------------------------------------------------------------------------------
+
+
+def test_a_test_record_inside_a_training_record_leaks(tmp_path: Path) -> None:
+    test, train = tmp_path / "test.csv", tmp_path / "train.csv"
+    first, second, _ = BODY.splitlines()
+    test.write_text(f'text\n"{first}"\n"{first}"\n"{second}"\nseven other words that nobody has written\n')
+    train.write_text(f'text\n"{BEFORE}{BODY}"\n"{second}"\nsomething else\n')
+    with Dataset.read([test], [train], embedder=TinyEmbedder()) as data:
+        plain, found = data.leaks(0.99), data.leaks(0.99, contained=0.8)
+    assert (len(plain.pairs), plain.contained, plain.rate) == (1, (), 0.25)
+    assert [(Path(pair.document).name, Path(pair.container).name) for pair in found.contained] == [
+        ("test.csv#1", "train.csv#1"),
+        ("test.csv#2", "train.csv#1"),
+    ]
+    assert (found.pairs, found.leaked, found.rate) == (plain.pairs, 3, 0.75)

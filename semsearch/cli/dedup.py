@@ -51,12 +51,7 @@ if TYPE_CHECKING:
     metavar="JACCARD",
     help="Also pair documents that share this much of their word triples, such as 0.8.",
 )
-@click.option(
-    "--contained",
-    type=click.FloatRange(0, 1, min_open=True),
-    metavar="SHARE",
-    help="Also list documents of which this much lies in a longer one, such as 0.8. No plan removes them.",
-)
+@options.contained
 @click.option(
     "--level",
     type=click.Choice(["document", "passage"]),

@@ -1,7 +1,7 @@
 """`semsearch leak`: list test records that occur in training data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ _SHOWN = 60
 """Characters of a text shown in the table."""
 _READ = 256
 _ADVERBS: "dict[Tier, str]" = {"exact": "exactly", "lexical": "lexically", "semantic": "semantically"}
-_COLUMNS = ("test", "train", "tier", "similarity", "jaccard", "text")
 # Characters that XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets) and `render.plain` leaves.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -69,6 +68,7 @@ class _Rate(click.ParamType[Fraction]):
 @click.option(
     "--threshold", type=click.FloatRange(-1, 1), help="Lowest similarity of a near-copy. Default: 0.85."
 )
+@options.contained
 @options.model
 @options.dtype
 @click.option(
@@ -94,6 +94,7 @@ def leak_(
     text_field: tuple[str, ...],
     id_field: str,
     threshold: float | None,
+    contained: float | None,
     model: str | None,
     dtype: str | None,
     max_rate: Fraction | None,
@@ -107,7 +108,7 @@ def leak_(
     A record is a row of a CSV, TSV or JSONL file, or the whole of any other file. Every test record is compared with
     every training record, and listed with the most similar one. A pair is exact if the texts are equal after cleaning,
     lexical if they share at least 0.8 of their word triples (Jaccard), and else semantic. A test record that is only a
-    part of a longer training record is not found.
+    part of a longer training record is found with --contained.
 
     With --max-rate the exit code is 1 if the rate is higher, or if one side has no records.
     """
@@ -120,14 +121,17 @@ def leak_(
         test, against, text_field=text_field, id_field=id_field, model=model, dtype=dtype
     ) as data:
         with render.counting("compare", "pairs") as progress:
-            found = data.leaks(DEFAULT_THRESHOLD if threshold is None else threshold, progress=progress)
+            found = data.leaks(
+                DEFAULT_THRESHOLD if threshold is None else threshold, contained=contained, progress=progress
+            )
         if as_json:
             rate = None if max_rate is None else float(max_rate)
             render.emit_json(serialize.leaks_json(found, data, rate))
         elif as_jsonl:
             render.emit_jsonl(serialize.leak_rows(found, data))
         elif as_csv:
-            render.emit_csv(_COLUMNS, map(_cells, serialize.leak_rows(found, data)))
+            columns = _columns(found)
+            render.emit_csv(columns, (_cells(row, columns) for row in serialize.leak_rows(found, data)))
         else:
             _show_leaks(found, data)
         render.tell_skipped(data.skipped)
@@ -136,7 +140,7 @@ def leak_(
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
         )
-        above = max_rate is not None and Fraction(len(found.pairs), found.total or 1) > max_rate
+        above = max_rate is not None and Fraction(found.leaked, found.total or 1) > max_rate
         if max_rate is not None:
             if not (found.total and found.against):
                 side = "TRAIN" if found.total else "TEST"
@@ -148,30 +152,42 @@ def leak_(
         raise click.exceptions.Exit(1 if above else 3)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
     """Return the CSV cells of a row."""
-    scores = (f"{row[name]:.6f}" for name in ("similarity", "jaccard"))
     names = (render.name(row[name]) for name in ("test", "train"))
-    return (*names, row["tier"], *scores, render.plain(row["text"]))
+    return (*names, row["tier"], *_scores(row, columns, 6), render.plain(row["text"]))
+
+
+def _columns(found: "Leaks") -> tuple[str, ...]:
+    """Return the columns of a table."""
+    scores = ("similarity", "jaccard") if found.containment is None else ("similarity", "jaccard", "share")
+    return ("test", "train", "tier", *scores, "text")
+
+
+def _scores(row: Mapping[str, Any], columns: Sequence[str], digits: int) -> Iterator[str]:
+    """Yield the numbers of a row, empty where it has none."""
+    for name in columns[3:-1]:
+        value = row.get(name)
+        yield "" if value is None else f"{value:.{digits}f}"
 
 
 def _show_leaks(found: "Leaks", data: "Dataset") -> None:
     """Print leaked records as a table."""
-    if not found.pairs:
+    if not found.leaked:
         click.echo("no leaks")
         return
+    columns = _columns(found)
     rows = (
         (
             row["test"],
             row["train"],
             row["tier"],
-            f"{row['similarity']:.4f}",
-            f"{row['jaccard']:.4f}",
+            *_scores(row, columns, 4),
             _one_line(row["text"]),
         )
         for row in serialize.leak_rows(found, data)
     )
-    render.table(_COLUMNS, rows, right=(3, 4))
+    render.table(columns, rows, right=range(3, len(columns) - 1))
 
 
 def _one_line(text: str) -> str:
@@ -185,8 +201,10 @@ def _percent(share: Fraction | float) -> str:
 
 def _summary(found: "Leaks") -> str:
     """Return a summary in one line."""
-    share = f"{len(found.pairs):,} of {render.plural(found.total, 'test record')} ({_percent(found.rate)})"
+    share = f"{found.leaked:,} of {render.plural(found.total, 'test record')} ({_percent(found.rate)})"
     tiers = ", ".join(f"{found.count(tier):,} {adverb}" for tier, adverb in _ADVERBS.items())
+    if found.containment is not None:
+        tiers += f", {len(found.contained):,} contained in a longer one"
     return f"{share} occur in {render.plural(found.against, 'train record')}: {tiers}"
 
 
@@ -207,7 +225,8 @@ def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction
     name = f"at most {_percent(max_rate)} of the test records occur in train"
     case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
     listed = "\n".join(
-        f"{row['test']} is in {row['train']} ({row['tier']}, {row['similarity']:.4f}): {_one_line(row['text'])}"
+        f"{row['test']} is in {row['train']} ({row['tier']}, {row.get('share', row['similarity']):.4f}): "
+        f"{_one_line(row['text'])}"
         for row in serialize.leak_rows(found, data)
     )
     details = ("failure", {"message": _summary(found)}) if above else ("system-out", {})

@@ -46,6 +46,12 @@ wait = click.option(
     metavar="SECONDS",
     help="How long to wait for another process that writes to the index.",
 )
+contained = click.option(
+    "--contained",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Also find documents of which this much lies in a longer one, such as 0.8.",
+)
 show = click.option(
     "--show",
     type=click.Choice(["snippet", "full", "path"]),

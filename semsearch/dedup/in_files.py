@@ -153,17 +153,23 @@ class Dataset:
         self,
         threshold: float = DEFAULT_THRESHOLD,
         *,
+        contained: float | None = None,
         memory: int = DEFAULT_MEMORY,
         progress: Callable[[int, int], None] | None = None,
     ) -> Leaks:
         """Return the documents of the first part that the second part has too, exactly or nearly.
 
-        Every text is compared with every text of the other part. Raises `InvalidInput` unless there are two parts,
-        and the errors of `Corpus.pairs`.
+        Every text is compared with every text of the other part. With `contained` (a share in (0, 1]) the documents
+        count as well of which this much lies in a document of the second part. Raises `InvalidInput` unless there are
+        two parts, and the errors of `Corpus.pairs`.
         """
         if len(self.sizes) != 2:
             raise InvalidInput(f"leaks are from one part to another, but there are {len(self.sizes)} parts")
-        return find_leaks(self.collection, self.sizes[0], threshold, memory=memory, progress=progress)
+        if contained is not None and not 0 < contained <= 1:
+            raise InvalidInput(f"contained is {contained}, but must be above 0 and at most 1")
+        return find_leaks(
+            self.collection, self.sizes[0], threshold, memory=memory, contained=contained, progress=progress
+        )
 
     def write(
         self,

@@ -1,17 +1,20 @@
 """Find the test records that occur in training data."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from semsearch.dedup.collection import DocumentCollection
+from semsearch.dedup.containment import contained_documents
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, TooManyPairs
 from semsearch.dedup.lexical import tier_of
 from semsearch.dedup.neighbours import Neighbours
 from semsearch.text.shingles import jaccard, shingles
-from semsearch.types import Pair, Tier
+from semsearch.types import Contained, Pair, Tier
+
+_READ = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,9 @@ class Leaks:
     Each pair has the test record on the left. On the right is the most similar of `against` training records, the
     first of equals. Pairs come by falling similarity, then in the order of the test set. `positions` (int64) are the
     test records' positions in the `Dataset`.
+
+    With a `containment`, `contained` has the other test records of which this share lies in a training record, each
+    with the container that has the most of it, and `contained_positions` has their positions.
     """
 
     pairs: tuple[Pair, ...]
@@ -28,11 +34,19 @@ class Leaks:
     total: int
     against: int
     positions: Integers = field(repr=False, compare=False)
+    containment: float | None = None
+    contained: tuple[Contained, ...] = ()
+    contained_positions: tuple[int, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def leaked(self) -> int:
+        """The number of test records that occur in the training set, on their own or in a longer record."""
+        return len(self.pairs) + len(self.contained)
 
     @property
     def rate(self) -> float:
         """The share of all test records that occurs in the training set; 0 if there are none."""
-        return len(self.pairs) / self.total if self.total else 0.0
+        return self.leaked / self.total if self.total else 0.0
 
     def count(self, tier: Tier) -> int:
         """Return the number of pairs of a tier."""
@@ -45,11 +59,13 @@ def find_leaks(
     threshold: float,
     *,
     memory: int,
+    contained: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Leaks:
     """Return the first `total` documents that also occur among the others, with at least this similarity.
 
-    Every text is compared with every text of the other side. Raises the errors of `Corpus.pairs`.
+    With `contained` also return those of which this share lies in one of the others; see `contained_documents`. Every
+    text is compared with every text of the other side. Raises the errors of `Corpus.pairs`.
     """
     names, digests = collection.names, collection.digests
     # Each text counts once. Texts that both sides have are found without a comparison.
@@ -68,6 +84,10 @@ def find_leaks(
         found[test_digests[x]] = (positions[y], similarity, share, tier_of(False, share))
     leaked = [at for at in range(total) if digests[at] in found]
     leaked.sort(key=lambda at: -found[digests[at]][1])
+    inside: dict[bytes, Contained] = {}
+    if contained is not None:
+        inside = _contained(collection, corpus, positions, len(test), contained, threshold, set(found))
+    held = [at for at in range(total) if digests[at] in inside]
     return Leaks(
         tuple(
             Pair(names[at], names[match], similarity, share, tier)
@@ -78,6 +98,9 @@ def find_leaks(
         total,
         len(names) - total,
         np.array(leaked, np.int64),
+        contained,
+        tuple(replace(inside[digests[at]], document=names[at]) for at in held),
+        tuple(held),
     )
 
 
@@ -94,6 +117,42 @@ def _best(
         return Neighbours(corpus, threshold, memory=memory).best(every[:split], every[split:])
     ranked = np.lexsort((pairs.right, -pairs.similarity, pairs.left))
     return pairs[ranked[np.flatnonzero(np.diff(pairs.left[ranked], prepend=-1))]]
+
+
+def _contained(
+    collection: DocumentCollection,
+    corpus: Corpus,
+    positions: Sequence[int],
+    split: int,
+    least: float,
+    threshold: float,
+    known: Collection[bytes],
+) -> dict[bytes, Contained]:
+    """Return the best container of each text before the `split` of the corpus that is not `known`, by its digest.
+
+    `positions` are the positions of the corpus's texts in the collection.
+    """
+    searched = np.array([collection.digests[at] not in known for at in positions[:split]] + [False], np.bool_)
+    names = [collection.names[at] for at in positions]
+
+    def read(numbers: Sequence[int]) -> Iterator[str]:
+        for start in range(0, len(numbers), _READ):
+            yield from collection.read([positions[number] for number in numbers[start : start + _READ]])
+
+    pairs, _ = contained_documents(
+        corpus,
+        least,
+        threshold,
+        names=[str(number) for number in range(len(names))],
+        read=read,
+        places=lambda number: collection.places(positions[number]),
+        allowed=lambda x, y: searched[np.minimum(x, split)] & (y >= split),
+    )
+    best: dict[bytes, Contained] = {}
+    for pair in pairs:  # the best container of each text comes first
+        digest = collection.digests[positions[int(pair.document)]]
+        best.setdefault(digest, replace(pair, container=names[int(pair.container)]))
+    return best
 
 
 def _first_positions(digests: Sequence[bytes], positions: range) -> dict[bytes, int]:
