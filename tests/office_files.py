@@ -35,9 +35,9 @@ def namespaces(base: str) -> str:
 
 def relationships(targets: Mapping[str, str], base: str = TRANSITIONAL) -> str:
     """Return the relationships of a part: the targets by id, whose type is the id without digits."""
+    kinds = f"{base}/officeDocument{'' if base == STRICT else '/2006'}/relationships"
     items = "".join(
-        f'<Relationship Id="{id_}" Type="{base}/officeDocument/relationships/{id_.rstrip("0123456789")}"'
-        f' Target="{target}"/>'
+        f'<Relationship Id="{id_}" Type="{kinds}/{id_.rstrip("0123456789")}" Target="{target}"/>'
         for id_, target in targets.items()
     )
     return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{items}</Relationships>'

@@ -22,6 +22,7 @@ from semsearch.errors import UnreadableSource
 from semsearch.files import opened, replacing
 from semsearch.readers import Found, read, sandbox, walk
 from semsearch.types import Document, Skipped
+from tests.office_files import workbook
 from tests.soundness import assert_sound
 from tests.test_readers import pdf
 from tests.tiny_embedder import create_index, open_index
@@ -110,6 +111,20 @@ def test_a_bomb_in_a_document_meets_the_limit_on_memory(
     monkeypatch.undo()
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert most < sandbox.MEMORY >> 10 or most == most_before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit on memory")
+def test_a_bomb_of_shared_strings_meets_the_limit(
+    tmp_path: Path, fine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = workbook(
+        {"S": '<row r="1"><c t="s"><v>0</v></c></row>'}, sharedStrings="<si><t>%s</t></si>" % ("A" * 10**8)
+    )
+    (tmp_path / "bomb.xlsx").write_bytes(bomb)
+    assert len(bomb) < 1_000_000
+    monkeypatch.setattr(sandbox, "MEMORY", 192 << 20)
+    assert reasons(tmp_path / "bomb.xlsx") == ["it takes more than 192 MB to parse"]
+    monkeypatch.undo()
 
 
 def test_a_document_with_too_much_text_is_refused(

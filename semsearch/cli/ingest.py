@@ -86,8 +86,9 @@ def ingest_(
     """Index files and folders, or bring their index up to date.
 
     PATH is a file, a folder, or - for standard input. Folders are searched for files. Files that .gitignore or
-    .semsearchignore names are skipped, and so are hidden, binary and too large files. It reads HTML, PDF, DOCX, and any
-    file that is text, such as Markdown. Of a CSV, TSV or JSONL file, each row is a document.
+    .semsearchignore names are skipped, and so are hidden, binary and too large files. It reads web pages, PDF,
+    Office and OpenDocument files, RTF, mail, books, notebooks, subtitles, and any file that is text, such as Markdown.
+    Of a CSV, TSV or JSONL file, each row is a document, and of a spreadsheet each sheet.
 
     Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
     from the index. Where a whole folder or most of PATH is gone, as when a drive is not mounted, nothing is removed
