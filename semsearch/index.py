@@ -13,11 +13,12 @@ from typing import Any, Unpack
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
-from semsearch.dedup.in_index import carry_out, find_duplicates, plan_removal
+from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.errors import FingerprintMismatch
+from semsearch.ingest.lookup import file_document, stored_document
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import keys_of, source_key
@@ -57,7 +58,7 @@ from semsearch.tuning.sampling import PairSample, sample_pairs
 from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
 from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
-from semsearch.types import TIERS, Hit, Level, Tier
+from semsearch.types import TIERS, Contained, Hit, Level, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
@@ -342,6 +343,19 @@ class Index:
         """
         keys = [self.key_of(Path(request.document)), request.document]
         return similar(request, keys, self._library, lambda: self.embedder)
+
+    def find_contained(
+        self, document: Path | str, share: float = 0.8, source: str | None = None
+    ) -> list[Contained]:
+        """Return the documents that a document mostly lies in, and those that mostly lie in it, best first.
+
+        `share` in (0, 1] is the least share of the contained one's words that are in runs of words of the other.
+        `source` is a pattern of sources to search. Raises what `find_similar` raises.
+        """
+        keys = [self.key_of(Path(document)), str(document)]
+        stored = next(filter(None, (stored_document(key, self._library) for key in keys)), None)
+        found = stored or file_document(str(document), lambda: self.embedder, self._library)
+        return find_contained(found, self._library, share, source)
 
     def rerank(
         self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True

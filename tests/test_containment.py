@@ -268,6 +268,36 @@ def test_a_similar_passage_needs_the_same_words_and_numbers(
     assert share_with_passages(a, b, cosines, 0.85, 0.8) == expected
 
 
+# -- one document ----------------------------------------------------------------------------------------------
+
+
+def test_one_document_is_found_in_both_directions(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    files = {
+        "whole.md": BEFORE + BODY + AFTER,
+        "notes/note.md": BODY,
+        "notes/copy.md": BODY,
+        "other.md": AFTER,
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    draft = tmp_path / "draft.md"
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        draft.write_text(BODY + "\nThis file is not in the index.", encoding="utf-8")
+        found = index.find_contained(tmp_path / "whole.md")
+        of_draft = index.find_contained(draft, 0.8, "notes")
+        with pytest.raises(InvalidInput, match="contained is 2"):
+            index.find_contained("whole.md", 2)
+    assert {(pair.document, pair.container) for pair in found} == {
+        ("notes/copy.md", "whole.md"),
+        ("notes/note.md", "whole.md"),
+        ("other.md", "whole.md"),
+    }
+    assert [places(pair) for pair in found if pair.document == "notes/note.md"] == [[(1, 3, 5, 7)]]
+    assert {pair.document for pair in of_draft} == {"notes/copy.md", "notes/note.md"}
+
+
 # -- leaks ---------------------------------------------------------------------------------------------------
 
 

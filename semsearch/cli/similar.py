@@ -1,12 +1,14 @@
 """Define the command `semsearch similar`."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from semsearch import serialize
+from semsearch.cli import contained as pairs
 from semsearch.cli import hits, options, render
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits that are less similar."
 )
 @click.option("--source", metavar="PATTERN", help="Search only these sources: a file, folder or glob.")
+@options.contained
 @options.show
 @options.context
 @options.as_json
@@ -43,6 +46,7 @@ def similar_(
     k: int,
     min_score: float,
     source: str | None,
+    contained: float | None,
     show: str,
     context: int | None,
     as_json: bool,
@@ -56,7 +60,10 @@ def similar_(
     The score is the similarity that `dedup` uses: how well the passages of each document match those of the other, the
     smaller of the two. The hit shows the passage of a document that is closest to any of FILE's. FILE itself is left
     out; copies of it are not.
+
+    With --contained the documents follow that FILE mostly lies in, and those that mostly lie in it.
     """
+    from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.requests import SimilarRequest
 
@@ -64,16 +71,26 @@ def similar_(
         name, line = _name_and_line(index, file)
         wants_sentence = show == "snippet" or context is not None or as_json or as_jsonl
         request = SimilarRequest(name, line, k, min_score, source, wants_sentence)
+        if contained is not None and line is not None:
+            raise InvalidInput("--contained compares whole documents", "leave out the line")
         found = index.find_similar(request)
+        inside = [] if contained is None else index.find_contained(name, contained, source)
         notes = index.notes(request)
         for note in notes:
             render.talk(f"note: {note}")
         if as_jsonl:
             render.emit_jsonl(serialize.hit_rows(index.path_of, found, request))
+            render.emit_jsonl(map(asdict, inside))
         elif as_json:
-            render.emit_json(serialize.similar_json(index.path_of, found, request, notes))
+            answer = serialize.similar_json(index.path_of, found, request, notes)
+            if contained is not None:
+                answer |= {"containment": contained, "contained": [asdict(pair) for pair in inside]}
+            render.emit_json(answer)
         else:
             hits.show(index, found, show, context=context)
+            pairs.show(inside)
+            if contained is not None and not inside:
+                click.echo(f"nothing contains {contained:g} of it, or lies in it")
 
 
 def _name_and_line(index: "Index", file: str) -> tuple[str, int | None]:

@@ -354,6 +354,33 @@ def share_of(words: Hashes, others: Hashes) -> float:
     return float(np.mean(covered(_begins(words, others))))
 
 
+def containing(
+    document: tuple[str, LocatedWords],
+    others: Iterable[tuple[str, str, Callable[[str], LocatedWords]]],
+    least: float,
+) -> list[Contained]:
+    """Return the longer documents that a document mostly lies in, and the shorter ones that lie mostly in it.
+
+    `others` are the names and cleaned texts of documents, and functions that locate the words of a text. Only runs of
+    words count. The highest share comes first.
+    """
+    name, own = document
+    runs = np.unique(run_hashes(own.words))
+    found = []
+    for other, text, locate in others:
+        words = word_hashes(text)
+        if len(words) == len(own.words) or not np.any(_has(runs, run_hashes(words))):
+            continue
+        longer = len(words) > len(own.words)
+        share = share_of(own.words, words) if longer else share_of(words, own.words)
+        if share >= least:
+            theirs = locate(text)
+            a, b = ((name, own), (other, theirs)) if longer else ((other, theirs), (name, own))
+            parts = shared_parts(a[1], b[1])
+            found.append(Contained(a[0], b[0], share, len(a[1].words), len(b[1].words), "lexical", parts))
+    return sorted(found, key=lambda pair: -pair.share)
+
+
 def _begins(words: Hashes, others: Hashes) -> Flags:
     begins = np.zeros(len(words), np.bool_)
     runs = run_hashes(words)

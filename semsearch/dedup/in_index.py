@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from semsearch.dedup.collection import DocumentCollection, passages_of
+from semsearch.dedup.containment import LocatedWords, containing
 from semsearch.dedup.decision import DecisionRule
 from semsearch.dedup.find import find_groups
 from semsearch.dedup.join import PAIR_BYTES, Integers
@@ -17,11 +18,16 @@ from semsearch.dedup.join_cache import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, removed_rows
 from semsearch.dedup.result import Duplicates
-from semsearch.errors import SemsearchError
+from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.ingest.lookup import DocumentVectors
+from semsearch.patterns import Names
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DedupRequest
 from semsearch.storage.library import Library
-from semsearch.types import Level, Tier, Unit, place
+from semsearch.types import Contained, Level, Tier, Unit, place
+
+_READ = 256
+"""Texts read at a time."""
 
 
 def collection_of(library: Library, level: Level) -> DocumentCollection:
@@ -92,6 +98,36 @@ def _modified(base: Path, sources: Sequence[str], keep: Sequence[str]) -> Intege
         except (OSError, ValueError):
             continue
     return np.array([times[source] for source in sources], np.int64)
+
+
+def find_contained(
+    document: DocumentVectors, library: Library, least: float, source: str | None = None
+) -> list[Contained]:
+    """Return the documents that one lies in, and those that lie in it; see `containing`.
+
+    `source` is a pattern of the sources to search. Raises `InvalidInput` for a share outside (0, 1].
+    """
+    if not 0 < least <= 1:
+        raise InvalidInput(f"contained is {least}, but must be above 0 and at most 1")
+    own = LocatedWords.of(document.text, [len(text) for text in document.texts], document.places)
+    with library.snapshot():
+        collection = collection_of(library, "document")
+        allowed = np.array([name != document.name for name in collection.names], np.bool_)
+        if source is not None:
+            names = Names(collection.sources, collection.names, library.base)
+            allowed &= np.array(names.select(source), np.bool_)
+
+        def located(at: int, text: str) -> LocatedWords:
+            lengths = collection.documents[at].weights.astype(np.int64).tolist()
+            return LocatedWords.of(text, lengths, collection.places(at))
+
+        others = (
+            (collection.names[at], text, partial(located, at))
+            for start in range(0, len(allowed), _READ)
+            for some in [start + np.flatnonzero(allowed[start : start + _READ])]
+            for at, text in zip(some.tolist(), collection.read(some.tolist()), strict=True)
+        )
+        return containing((document.name, own), others, least)
 
 
 def plan_removal(library: Library, found: Duplicates, keep: Sequence[str], tiers: Collection[Tier]) -> Plan:
