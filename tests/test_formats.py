@@ -499,3 +499,66 @@ def test_a_list_in_a_field_is_met_by_any_item() -> None:
     test = Condition("tags", ":", "daily").test()
     assert test("home\ndaily") and test("Daily") and not test("home\ndailies")
     assert Condition("to", ":", "*@example.org").test()("Ann\nann@example.org\nbo")
+
+
+# Org and LaTeX
+
+
+def test_an_org_file_has_headings_and_no_drawers(reading: Read) -> None:
+    text = (
+        "#+TITLE: The Shed\n#+FILETAGS: :home:\n#+STARTUP: overview\n\n* TODO [#A] Tools :work:oil:\n"
+        ":PROPERTIES:\n:ID: 5f\n:END:\nSee [[https://example.org][the page]] and [[file:keys.org]][fn:1].\n"
+        "# a comment\n#+BEGIN_SRC python :results output\n* x # no heading\n#+END_SRC\n#+RESULTS:\n: 4\n"
+        "** COMMENT Hidden\nnothing\n*** deeper\n** Keys\n| a | b |\n|---+---|\n#+begin_quote\nQuoted.\n#+end_quote\n"
+        ":NOTADRAWER: is a line\n*bold* at the start\n:open:\nno end\n"
+    )
+    document = reading("a.org", text).document
+    assert lines_of(document) == [
+        (1, "# The Shed"), (5, "# Tools"), (9, "See the page and keys.org."), (11, "```python"), (12, "* x # no heading"),
+        (13, "```"), (15, "4"), (19, "## Keys"), (20, "| a | b |"), (23, "Quoted."), (25, ":NOTADRAWER: is a line"),
+        (26, "*bold* at the start"), (27, ":open:"), (28, "no end"),
+    ]  # fmt: skip
+    assert dict(document.metadata) == {"title": "The Shed", "tags": "home\nwork\noil", "todo": "TODO"}
+
+
+def test_a_latex_file_is_read_as_it_is_set(reading: Read) -> None:
+    text = r"""% a comment
+\documentclass[a4paper]{article}
+\title{The \emph{Shed}: a \LaTeX{} story}
+\author{Ann Lee \and J\"urgen Gro\ss}
+\begin{document}
+\section[short]{Tools
+  and keys}\label{sec:x}
+A hammer---the one % hidden
+  of 50\% worth~\cite{lee}. Caf\'e, na\"{\i}ve, \c{c}a.
+% a whole line
+Next\footnote{with \textbf{bold} words}.
+\begin{itemize}[noitemsep]
+  \item Two $a_1 \& b$ and \[ x = \frac{1}{2} \]
+\end{itemize}
+\begin{verbatim}
+  % code
+\end{verbatim}
+\begin{tabular}{l|r}
+a & b \\[2pt]
+\end{tabular}
+\includegraphics[width=3cm]{a.png}\caption{A picture.}
+\iffalse hidden \fi \href{https://example.org}{the page} \input{other}
+\end{document}
+after
+"""
+    document = reading("a.tex", text).document
+    assert [(number, line.strip()) for number, line in lines_of(document)] == [
+        (3, "# The Shed: a LaTeX story"), (6, "## Tools and keys"), (8, "A hammer—the one of 50% worth . Café, naïve, ça."),
+        (11, "Next (with bold words)."), (13, r"- Two $a_1 \& b$ and \[ x = \frac{1}{2} \]"), (15, "```"), (16, "% code"),
+        (17, "```"), (19, "a | b"), (21, "A picture."), (22, "the page"),
+    ]  # fmt: skip
+    assert dict(document.metadata) == {"title": "The Shed: a LaTeX story", "author": "Ann Lee , Jürgen Groß"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{" * 10**5, r"\\begin{verbatim}" * 10**4, r"\\section{" * 10**4, "$" * 10**5, "\\\\" * 10**5]
+)
+def test_hostile_latex_costs_linear_time(reading: Read, text: str) -> None:
+    found = reading("a.tex", text + " words")
+    assert not any(one.failed for one in found.skipped)

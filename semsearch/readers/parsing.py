@@ -17,6 +17,7 @@ from semsearch.readers.parsers.pdf import parse_pdf
 from semsearch.readers.parsers.pptx import parse_pptx
 from semsearch.readers.parsers.rtf import parse_rtf
 from semsearch.readers.parsers.subtitles import parse_subtitles
+from semsearch.readers.parsers.tex import parse_tex
 from semsearch.readers.parsers.xlsx import parse_xlsx
 
 
@@ -66,6 +67,7 @@ FORMATS: dict[str, Format] = {
     ".odt": Format(parse_odt, binary=True),
     ".rtf": Format(parse_rtf, binary=True),
     **dict.fromkeys((".sbv", ".srt", ".vtt"), _SUBTITLES),
+    **dict.fromkeys((".latex", ".ltx", ".tex"), Format(parse_tex)),
     ".xhtml": _HTML,
     **dict.fromkeys((".xlsm", ".xlsx", ".xltm", ".xltx"), Format(parse_xlsx, binary=True, rows=parse_xlsx)),
 }
