@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -514,7 +515,8 @@ def test_an_org_file_has_headings_and_no_drawers(reading: Read) -> None:
     )
     document = reading("a.org", text).document
     assert lines_of(document) == [
-        (1, "# The Shed"), (5, "# Tools"), (9, "See the page and keys.org."), (11, "```python"), (12, "* x # no heading"),
+        (1, "# The Shed"), (5, "# Tools"), (9, "See the page and keys.org."), (11, "```python"), 
+        (12, "* x # no heading"),
         (13, "```"), (15, "4"), (19, "## Keys"), (20, "| a | b |"), (23, "Quoted."), (25, ":NOTADRAWER: is a line"),
         (26, "*bold* at the start"), (27, ":open:"), (28, "no end"),
     ]  # fmt: skip
@@ -549,8 +551,10 @@ after
 """
     document = reading("a.tex", text).document
     assert [(number, line.strip()) for number, line in lines_of(document)] == [
-        (3, "# The Shed: a LaTeX story"), (6, "## Tools and keys"), (8, "A hammer—the one of 50% worth . Café, naïve, ça."),
-        (11, "Next (with bold words)."), (13, r"- Two $a_1 \& b$ and \[ x = \frac{1}{2} \]"), (15, "```"), (16, "% code"),
+        (3, "# The Shed: a LaTeX story"), (6, "## Tools and keys"),
+        (8, "A hammer—the one of 50% worth . Café, naïve, ça."),
+        (11, "Next (with bold words)."), (13, r"- Two $a_1 \& b$ and \[ x = \frac{1}{2} \]"),
+        (15, "```"), (16, "% code"),
         (17, "```"), (19, "a | b"), (21, "A picture."), (22, "the page"),
     ]  # fmt: skip
     assert dict(document.metadata) == {"title": "The Shed: a LaTeX story", "author": "Ann Lee , Jürgen Groß"}
@@ -562,3 +566,75 @@ after
 def test_hostile_latex_costs_linear_time(reading: Read, text: str) -> None:
     found = reading("a.tex", text + " words")
     assert not any(one.failed for one in found.skipped)
+
+
+# XML, calendars and address books
+
+
+def test_xml_for_readers_has_headings_and_lines(reading: Read) -> None:
+    text = (
+        '<?xml version="1.0"?>\n<!DOCTYPE book SYSTEM "x.dtd" [<!ENTITY shop "The Shed">]>\n<d:book xmlns:d="urn:x">\n'
+        "<d:info><d:title>Guide</d:title></d:info>\n<d:chapter><d:title>Tools &amp; keys</d:title>\n"
+        "<d:para>At &shop; a <d:emphasis>big</d:emphasis>\nhammer&nbsp;hangs.</d:para>"
+        "<d:para>Two.</d:para></d:chapter></d:book>"
+    )
+    document = reading("a.xml", text).document
+    assert lines_of(document) == [
+        (4, "# Guide"), (5, "## Tools & keys"), (6, "At The Shed a big hammer hangs."), (7, "Two."),
+    ]  # fmt: skip
+    assert document.metadata["title"] == "Guide"
+
+
+def test_a_fictionbook_and_an_outline(reading: Read) -> None:
+    text = (
+        "<FictionBook><description><title-info><author><first-name>Ann</first-name><last-name>Lee</last-name></author>"
+        "<book-title>The Shed</book-title></title-info></description><body><section>"
+        "<title><p>One</p><p>Tools</p></title>"
+        f"<p>A hammer.</p></section></body><binary>{PICTURE}</binary></FictionBook>"
+    )
+    document = reading("a.fb2", text).document
+    assert [line for _, line in lines_of(document)] == ["## One Tools", "A hammer."]
+    assert dict(document.metadata) == {"title": "The Shed", "author": "Ann Lee"}
+    inner = '<outline text="Tools">\n<outline text="Saw" _note="old"/></outline>'
+    outline = f"<opml><head><title>L</title></head><body>{inner}</body></opml>"
+    assert [line for _, line in reading("a.opml", outline).lines] == ["L", "Tools", "Saw", "old"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<a>",
+        "",
+        "<a>&undefined;</a>",
+        "<a" * 1000,
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    ],
+)
+def test_broken_and_hostile_xml_gives_no_text(reading: Read, text: str) -> None:
+    assert reading("a.xml", text).documents == []
+
+
+def test_entities_that_explode_are_refused(reading: Read) -> None:
+    names = [f"e{at}" for at in range(12)]
+    declared = "".join(f'<!ENTITY {name} "{f"&{below};" * 40}">' for below, name in pairwise(names))
+    text = f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 40}">{declared}]><a>&e11;</a>'
+    assert reading("a.xml", text).skipped[0].failed
+
+
+def test_a_calendar_and_an_address_book(reading: Read) -> None:
+    event = (
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:5f\r\nSUMMARY:Shed\\, open\r\nDTSTART;TZID=X:20240506T100000\r\n"
+        'ATTENDEE;CN="Lee, Ann":mailto:ann@example.org\r\nDESCRIPTION:All tools\r\n  are back.\\nThen tea.\r\n'
+        "BEGIN:VALARM\r\nDESCRIPTION:Beep\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    assert reading("a.ics", event).lines == [
+        (4, "# Shed, open"), (5, "From: 20240506T100000"), (6, "Attendee: Lee, Ann ann@example.org"),
+        (7, "All tools are back."), (7, "Then tea."),
+    ]  # fmt: skip
+    card = (
+        f"BEGIN:VCARD\nFN:Ann Lee\nPHOTO;ENCODING=b:{PICTURE}\nTEL;TYPE=cell:+49 1\nADR:;;Main St 1;Bonn;;;\n"
+        "NOTE;ENCODING=QUOTED-PRINTABLE:Gr=C3=BC=\n=C3=9Fe\nEND:VCARD\n"
+    )
+    assert [line for _, line in reading("a.vcf", card).lines] == [
+        "# Ann Lee", "Phone: +49 1", "Address: Main St 1, Bonn", "Grüße",
+    ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from semsearch.readers.encoding import decoded
 from semsearch.readers.parsed import Parsed, Parser, parsed
+from semsearch.readers.parsers.cards import parse_cards
 from semsearch.readers.parsers.docx import parse_docx
 from semsearch.readers.parsers.epub import parse_epub
 from semsearch.readers.parsers.html import parse_html
@@ -19,6 +20,7 @@ from semsearch.readers.parsers.rtf import parse_rtf
 from semsearch.readers.parsers.subtitles import parse_subtitles
 from semsearch.readers.parsers.tex import parse_tex
 from semsearch.readers.parsers.xlsx import parse_xlsx
+from semsearch.readers.parsers.xml import parse_xml
 
 
 class Format(NamedTuple):
@@ -69,6 +71,10 @@ FORMATS: dict[str, Format] = {
     **dict.fromkeys((".sbv", ".srt", ".vtt"), _SUBTITLES),
     **dict.fromkeys((".latex", ".ltx", ".tex"), Format(parse_tex)),
     ".xhtml": _HTML,
+    **dict.fromkeys(
+        (".atom", ".dbk", ".docbook", ".fb2", ".opml", ".rss", ".svg", ".tei", ".xml"), Format(parse_xml)
+    ),
+    **dict.fromkeys((".ics", ".vcf"), Format(parse_cards)),
     **dict.fromkeys((".xlsm", ".xlsx", ".xltm", ".xltx"), Format(parse_xlsx, binary=True, rows=parse_xlsx)),
 }
 """The formats that are parsed, by the suffix of the file. To read another format, write a parser and add a line."""
