@@ -12,7 +12,8 @@ _PROPERTY = re.compile(
 )
 _SHOWN = {
     "SUMMARY": "# ", "FN": "# ", "DESCRIPTION": "", "NOTE": "", "COMMENT": "", "LOCATION": "Location: ",
-    "DTSTART": "From: ", "DTEND": "To: ", "DUE": "Due: ", "ORGANIZER": "Organizer: ", "ATTENDEE": "Attendee: ", "CATEGORIES": "Categories: ",
+    "DTSTART": "From: ", "DTEND": "To: ", "DUE": "Due: ", "ORGANIZER": "Organizer: ", "ATTENDEE": "Attendee: ",
+    "CATEGORIES": "Categories: ",
     "ORG": "Organization: ", "TITLE": "Title: ", "ROLE": "Role: ", "TEL": "Phone: ", "EMAIL": "Mail: ",
     "ADR": "Address: ", "NICKNAME": "Nickname: ", "BDAY": "Birthday: ", "URL": "Page: ",
 }  # fmt: skip

@@ -13,7 +13,8 @@ from semsearch.types import Scalar
 _INLINE = frozenset({
     "a", "abbr", "acronym", "application", "b", "c", "choice", "citetitle", "code", "command", "date", "em", "emphasis",
     "filename", "foreignphrase", "g", "hi", "i", "interfacename", "link", "literal", "name", "option", "orig",
-    "parameter", "persName", "phrase", "placeName", "prompt", "q", "quote", "ref", "reg", "rs", "seg", "span", "strong", "style",
+    "parameter", "persName", "phrase", "placeName", "prompt", "q", "quote", "ref", "reg", "rs", "seg",
+    "span", "strong", "style",
     "sub", "subscript", "sup", "superscript", "t", "term", "tspan", "u", "ulink", "userinput", "varname", "w", "xref",
 })  # fmt: skip
 """The elements that do not end a line."""
