@@ -1,6 +1,7 @@
 """Define the values that all parts of the package share: frozen, plain, and without behaviour."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -228,5 +229,5 @@ class LabelledPair:
 
 
 def field_name(name: str) -> str:
-    """Return the normalized name of a field: lower case, with `_` for blanks."""
-    return re.sub(r"\s+", "_", name.strip()).casefold()
+    """Return the normalized name of a field: NFC, lower case, with `_` for blanks."""
+    return re.sub(r"\s+", "_", unicodedata.normalize("NFC", name).strip()).casefold()

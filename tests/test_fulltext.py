@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,7 +21,12 @@ from semsearch.text.analyzer import LONGEST_TERM, index_terms, normalize, phrase
 @pytest.mark.parametrize(
     ("text", "terms"),
     [
-        ("Hello, World-wide web_2.0!", ["hello", "world", "wide", "web", "2", "0"]),
+        ("Hello, World-wide web!", ["hello", "world", "wide", "web"]),
+        ("vitamin C", ["vitamin", "c"]),
+        ("C++, C# or F#", ["or", "c++", "c#", "f#"]),
+        ("用C++写", ["用", "写", "c++"]),
+        ("R&D at AT & T", ["at", "r&d", "at&t"]),
+        ("c/o I/O", ["c/o", "i/o"]),
         ("ＡＢＣ１２ Straße CAFÉ cafe\u0301", ["abc12", "strasse", "cafe", "cafe"]),
         ("搜索引擎", ["搜索", "索引", "引擎"]),
         ("Vue组件,猫", ["vue", "组件", "猫"]),
@@ -37,6 +43,32 @@ def test_terms(text: str, terms: list[str]) -> None:
     found, length = index_terms(text)
     assert found[:length] == terms
     assert all(len(term) == 1 for term in found[length:]), "single characters, for queries of one"
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("Notepad++", ["notepad", "notepad++"]),
+        (".NET and ASP.NET", ["net", "and", "asp", "net", ".net"]),
+        ("#budget @anna", ["budget", "anna", "#budget", "@anna"]),
+        ("Python 3.11.2 at 12:30", ["python", "3", "11", "2", "at", "12", "30", "3.11.2", "12:30"]),
+        ("snake_case", ["snake", "case", "snake_case"]),
+        ("می\u200cخواهم", ["می", "خواهم", "میخواهم"]),
+    ],
+)
+def test_words_with_signs_are_found_by_their_parts_too(text: str, more: list[str]) -> None:
+    assert query_terms(text) == index_terms(text)[0] == more
+
+
+def test_parts_of_camel_case_are_found() -> None:
+    assert {"getusername", "get", "user", "name"} <= set(index_terms("call getUserName()")[0])
+
+
+@pytest.mark.parametrize("text", ["a_", "1.", "a/", "a&", "#", ".", "aB", "+", "a\u200c", "1:"])
+def test_no_text_takes_long_to_split(text: str) -> None:
+    start = time.perf_counter()
+    index_terms(text * 50_000)
+    assert time.perf_counter() - start < 5
 
 
 @given(st.text(max_size=40))
@@ -56,6 +88,20 @@ def test_what_folds_alike_is_found_alike(text: str) -> None:
         ("Vue组件", "用 vue 组件", True),
         ("a+b.*", "a b", True),
         ("naïve", "NAIVE", True),
+        ("C++", "I write C++.", True),
+        ("C++", "C++17", True),
+        ("C++", "vitamin C", False),
+        ("C++", "C#", False),
+        ("C", "C++ or C#", False),
+        ("C", "vitamin C.", True),
+        ("C#", "用C#写", True),
+        (".NET", "the .NET runtime", True),
+        (".NET", "a net", False),
+        ("R&D", "our R & D team", True),
+        ("R&D", "r d", False),
+        ("3.11", "version 3.11.2", False),
+        ("3.11.2", "version 3.11.2.", True),
+        ("Node.js", "node js", True),
     ],
 )
 def test_phrases(wanted: str, text: str, found: bool) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from semsearch.text import clean
 from semsearch.types import field_name
 
 Value = str | int | float | bool
@@ -51,13 +52,13 @@ class Condition:
         case. Dates are compared to the precision of the condition: `day:2024-05` is any day of May. With `:` and `!=`
         the text may be a glob. A value of several lines is a list, such as tags: one of them has to be equal.
         """
-        number, date, text = _number(self.value), _date(self.value), self.value.casefold()
+        number, date, text = _number(self.value), _date(self.value), clean(self.value).casefold()
         compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
 
         def equals(found: Value) -> bool:
             if isinstance(found, bool):
                 return text in (("true", "yes", "1") if found else ("false", "no", "0"))
-            folded = str(found).strip().casefold()
+            folded = clean(str(found)).strip().casefold()
             if folded == text:
                 return True
             if "\n" in folded:
@@ -73,7 +74,7 @@ class Condition:
                 return compare(value, number)
             if date is not None and (day := _date(found)) is not None:
                 return len(day) >= len(date) and compare(day[: len(date)], date)
-            return number is None and date is None and compare(str(found).strip().casefold(), text)
+            return number is None and date is None and compare(clean(str(found)).strip().casefold(), text)
 
         if self.operator in _COMPARE:
             return compares

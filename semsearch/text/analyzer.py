@@ -15,8 +15,27 @@ from semsearch.text.words import UNSPACED
 LONGEST_TERM = 64
 """Characters of a word that count. The rest of a longer word, such as Base64, is ignored."""
 
-# Indic vowel signs are part of a word, but `\w` does not match them.
-_PIECES = re.compile(rf"([{UNSPACED}]+)|(?:(?![{UNSPACED}])[^\W_]|[\u0900-\u0dff])+")
+_LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[\u0900-\u0dff])"
+"""A letter or digit of a word. Indic vowel signs are part of a word, but `\\w` does not match them."""
+_PIECES = re.compile(rf"([{UNSPACED}]+)|{_LETTER}+")
+_START, _END = rf"(?<![^\W{UNSPACED}])(?<![+#&])", rf"(?!{_LETTER})"
+_SYMBOLIC = re.compile(
+    # A sign makes these another word: c is not c++, c# or c/o, and r&d is more than r and d.
+    rf"{_START}(?<!/)(?:{_LETTER}(?:\+\+(?=\d|{_END})(?!\+)|[+\#]{_END}(?![+#]))"
+    rf"|{_LETTER}{{1,2}}(?:\ ?&\ ?{_LETTER}{{1,2}})+{_END}(?![+#&/])"
+    rf"|{_LETTER}(?:/{_LETTER})+{_END}(?![+#&/]))"
+    # These are found by their parts as well: g++, .net, #topic, @name, 3.11.2, 12:30, a_name, and words with joiners.
+    rf"|(?P<more>{_START}(?:{_LETTER}{{2,64}}(?:\+\+|\#){_END}(?![+#])"
+    rf"|(?<![.])[.#@](?=[^\W\d_])[\w-]{{2,64}}"
+    rf"|\d{{1,32}}(?:[.,:/-]\d{{1,32}}){{1,8}}(?![\w])"
+    rf"|{_LETTER}{{1,64}}(?:_+{_LETTER}{{1,64}}){{1,8}}{_END})"
+    rf"|(?<!\w){_LETTER}{{1,64}}(?:[\u200c\u200d]+{_LETTER}{{1,64}})+)"
+)
+"""Words that a sign is part of, in normalized text."""
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = re.compile(r"\b(?=[A-Za-z]*[a-z0-9][A-Z])[A-Za-z0-9]{4,64}\b")
+_SPACED_SIGN = re.compile(r" ?(&) ?")
+_JOINERS = re.compile("[\u200c\u200d]+")
 _ASCII = re.compile(r"[a-z0-9]+")
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]")
 """Accents, and the points of Hebrew and Arabic, which people often do not type."""
@@ -33,46 +52,84 @@ def normalize(text: str) -> str:
 def index_terms(text: str) -> tuple[list[str], int]:
     """Return the terms that find a text, and its length in terms.
 
-    The single characters of a run are among the terms, for queries of one character. They do not count as length.
+    Some terms are more ways to find a word, and do not count as length: the single characters of a run, for queries of
+    one character, the parts of `camelCase`, and words with their signs, such as `g++` or `3.11.2`.
     """
     normalized = normalize(text)
+    more = [term for word in _CAMEL.findall(text) for term in _HUMPS.sub(" ", word).lower().split()]
+    symbolic, normalized = _symbolic(normalized, more)
     if normalized.isascii():
         words = [word[:LONGEST_TERM] for word in _ASCII.findall(normalized)]
-        return words, len(words)
+        return words + symbolic + more, len(words) + len(symbolic)
     terms: list[str] = []
-    single: list[str] = []
     for piece, is_run in _pieces(normalized):
         if is_run:
             terms += _pairs(piece)
-            single += piece if len(piece) > 1 else ""
+            more += piece if len(piece) > 1 else ""
         else:
             terms.append(piece[:LONGEST_TERM])
-    return terms + single, len(terms)
+    return terms + symbolic + more, len(terms) + len(symbolic)
 
 
 def query_terms(text: str) -> list[str]:
-    """Return the terms of a query, in order."""
-    return [
+    """Return the terms of a query, in order, and then those of words with signs."""
+    more: list[str] = []
+    symbolic, normalized = _symbolic(normalize(text), more)
+    words = [
         term
-        for piece, is_run in _pieces(normalize(text))
+        for piece, is_run in _pieces(normalized)
         for term in (_pairs(piece) if is_run else [piece[:LONGEST_TERM]])
     ]
+    return words + symbolic + more
 
 
 def phrase_pattern(text: str) -> re.Pattern[str] | None:
     """Return a pattern that finds the words of `text`, in order, in a *normalized* text; None if there are no words."""
-    pieces = list(_pieces(normalize(text)))
+    pieces = list(_phrase_pieces(normalize(text)))
     if not pieces:
         return None
     pattern = ""
     for (piece, is_run), (_, run_before) in zip(pieces, [("", False), *pieces], strict=False):
         # A run and a word may follow each other directly.
         between = "" if not pattern else r"[\W_]*" if is_run != run_before else r"[\W_]+"
-        pattern += between + re.escape(piece)
+        pattern += between + re.escape(piece).replace(r"\ ", "").replace(r"\&", " ?& ?")
     # Only a word has ends. A run may continue before and after what is searched for.
     before = "" if pieces[0][1] else rf"(?<![^\W_{UNSPACED}])"
-    after = "" if pieces[-1][1] else rf"(?![^\W_{UNSPACED}])"
+    after = "" if pieces[-1][1] else rf"(?![^\W_{UNSPACED}]|\+\+|\#{_END})"
+    if pieces[-1][0][-1] in "+#":
+        after = r"(?![+#])"
+    if "." in pieces[0][0][1:]:  # a version is not a part of a longer one
+        before, after = rf"{before}(?<!\d[.])", rf"{after}(?![.]\d)"
     return re.compile(before + pattern + after)
+
+
+def _symbolic(normalized: str, more: list[str]) -> tuple[list[str], str]:
+    """Return the words that only their sign makes, and the text without them.
+
+    Words with a sign that are found by their parts as well are added to `more` and stay in the text.
+    """
+    words: list[str] = []
+
+    def found(match: re.Match[str]) -> str:
+        word = _SPACED_SIGN.sub(r"\1", match[0])[:LONGEST_TERM]
+        if match["more"] is None:
+            words.append(word)
+            return " "
+        more.append(_JOINERS.sub("", word))
+        return match[0]
+
+    return words, _SYMBOLIC.sub(found, normalized)
+
+
+def _phrase_pieces(normalized: str) -> Iterator[tuple[str, bool]]:
+    """Yield the pieces of a phrase, each word with a sign as one piece."""
+    start = 0
+    for match in _SYMBOLIC.finditer(normalized):
+        if match["more"] is None or match[0][-1] in "+#" or match[0][0] == "." or match[0][0].isdigit():
+            yield from _pieces(normalized[start : match.start()])
+            yield match[0], False
+            start = match.end()
+    yield from _pieces(normalized[start:])
 
 
 def _pieces(normalized: str) -> Iterator[tuple[str, bool]]:

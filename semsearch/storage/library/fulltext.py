@@ -302,7 +302,7 @@ def stemmed(words: Sequence[str]) -> list[str]:
     known = _known_stems  # other threads only add to it, or put another in its place
     if len(known) > _KNOWN_WORDS:
         known = _known_stems = {}
-    if missing := {word for word in words if word not in known and word.isascii()}:
+    if missing := {word for word in words if word not in known and word.isascii() and word.isalnum()}:
         known.update(_porter(sorted(missing)))
     return [known.get(word, word) for word in words]
 
