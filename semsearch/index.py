@@ -17,6 +17,7 @@ from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates,
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
+from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import FingerprintMismatch
 from semsearch.ingest.lookup import file_document, stored_document
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
@@ -102,6 +103,7 @@ class Index:
         """Writes the graph; used under the write lock only."""
         self._graph = vectors_of(self.folder, self._library)
         """Reads the graph; used under `_graph_lock` only."""
+        self._vocabulary = Vocabulary(lambda: self.embedder, subwords=embedder is None)
         self._engine = SearchEngine(self._library, self._nearest, lambda: self.embedder)
         self._reranker = HitReranker(lambda: self.embedder)
 
@@ -407,6 +409,7 @@ class Index:
             DecisionRule.from_settings(self._library.setting("threshold"), self._library.setting("verifier")),
             base=self.folder.parent,
             join_file=self.folder / JOIN,
+            unknown=self._vocabulary.unknown,
             progress=progress,
         )
 
@@ -424,7 +427,9 @@ class Index:
         `duplicates` uses. `progress` is called with the work done and the total.
         """
         around = self._threshold() if around is None else around
-        return sample_pairs(self._library, lowest, around, level=level, progress=progress)
+        return sample_pairs(
+            self._library, lowest, around, unknown=self._vocabulary.unknown, level=level, progress=progress
+        )
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""

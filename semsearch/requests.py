@@ -137,6 +137,7 @@ class DedupRequest:
         lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
         from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
         memory: The highest number of working bytes, without the vectors and the result.
+        remove_differing: Take texts as duplicates though they differ in a number, a date, a negation or a role.
         contained: Also list the documents of which at least this share, in (0, 1], lies in a longer one; None for none.
     """
 
@@ -150,6 +151,7 @@ class DedupRequest:
     from_run: bool = False
     memory: int = DEFAULT_MEMORY
     contained: float | None = None
+    remove_differing: bool = False
 
     def __post_init__(self) -> None:
         _one_of("level", self.level, get_args(Level))
@@ -189,6 +191,7 @@ class DedupOptions(TypedDict, total=False):
     protect: Sequence[str]
     lexical: float | None
     contained: float | None
+    remove_differing: bool
     from_run: bool
     memory: int
 

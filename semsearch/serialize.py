@@ -102,6 +102,8 @@ def duplicates_json(
 ) -> dict[str, Any]:
     """Return the groups of near-duplicates, their counts, and the rejected pairs where there are any.
 
+    `vetoed` counts the pairs that are alike and have a veto, by its rule, see `semsearch.dedup.veto.RULES`.
+
     `origin` says where the threshold comes from. `difference` is as in `group_rows`.
     """
     names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
@@ -109,6 +111,7 @@ def duplicates_json(
         **{name: getattr(found, name) for name in names},
         "threshold_origin": origin,
         **contained_json(found.contained, found.more_contained, found.containment),
+        "vetoed": dict(found.vetoed),
         **({"rejected": [asdict(pair) for pair in found.rejected]} if found.rejected else {}),
         "groups": list(group_rows(found, difference)),
     }
@@ -124,10 +127,15 @@ def contained_json(found: Sequence[Contained], more: int, share: float | None) -
 def group_rows(
     found: "Duplicates", difference: Callable[[str, str], str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield an object for each group. `difference` describes how a member's text differs from the keeper's."""
+    """Yield an object for each group, with the beginning of each text.
+
+    `difference` describes how a member's text differs from the keeper's.
+    """
     for number, group in enumerate(found.groups, 1):
-        row = {"group": number, **asdict(group), "weakest": group.weakest}
-        for member in row["members"]:
+        (keeper,) = found.texts([group.keeper])
+        row = {"group": number, **asdict(group), "weakest": group.weakest, "keeper_text": excerpt(keeper)}
+        for member, text in zip(row["members"], _texts(found, group), strict=True):
+            member["text"] = excerpt(text, keeper)
             if member["probability"] is None:
                 del member["probability"]
         if difference is not None:
@@ -136,13 +144,28 @@ def group_rows(
         yield row
 
 
+def excerpt(text: str, other: str = "", width: int = 200) -> str:
+    """Return a text on one line of at most `width` characters, from near the first difference to an `other` text on."""
+    text, other = " ".join(text.split()), " ".join(other.split())
+    if len(text) <= width:
+        return text
+    same = next((at for at, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
+    start = max(0, min(same - width // 3, len(text) - width + 1)) if same > width // 2 else 0
+    part = text[start : start + width - (2 if start else 1)]
+    return f"{'…' * bool(start)}{part}{'…' * (start + len(part) < len(text))}"
+
+
+def _texts(found: "Duplicates", group: Group) -> Iterator[str]:
+    """Yield the text of each member."""
+    for start in range(0, len(group.members), _BATCH):
+        yield from found.texts([member.name for member in group.members[start : start + _BATCH]])
+
+
 def _differences(found: "Duplicates", group: Group, difference: Callable[[str, str], str]) -> Iterator[str]:
     """Yield how each member differs from the keeper; the empty string for an exact copy."""
     (keeper,) = found.texts([group.keeper])
-    for start in range(0, len(group.members), _BATCH):
-        members = group.members[start : start + _BATCH]
-        for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
-            yield "" if member.tier == "exact" else difference(keeper, text)
+    for member, text in zip(group.members, _texts(found, group), strict=True):
+        yield "" if member.tier == "exact" else difference(keeper, text)
 
 
 def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[str, Any]:
@@ -161,6 +184,8 @@ def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[
             else {"contained": len(found.contained), "containment": found.containment}
         ),
         "skipped": [asdict(skipped) for skipped in data.skipped],
+        "vetoed": dict(found.vetoed),
+        "alike": [asdict(pair) for pair in found.alike],
         "leaks": list(leak_rows(found, data)),
     }
 

@@ -185,13 +185,17 @@ class Contained:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Two texts with similar vectors that the classifier rejects as duplicates; `reason` is for people."""
+    """Two texts with similar vectors that are not duplicates; `reason` is for people.
+
+    `rule` is the rule of its veto, see `semsearch.dedup.veto.RULES`, or empty where the classifier rejects the pair.
+    """
 
     left: str
     right: str
     similarity: float
     probability: float | None
     reason: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

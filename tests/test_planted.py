@@ -1,7 +1,6 @@
 """Near-duplicates judged by hand: planted cases, and folders whose duplicates people made.
 
-Each case is a small folder, what `dedup` finds in it at 0.85 with the real model, and why a person would want it so,
-or why it is so all the same: some are traps that no cosine tells apart, and the tests say so rather than hide it.
+Each case is a small folder, what `dedup` finds in it at 0.85 with the real model, and why a person would want it so.
 """
 
 from collections.abc import Mapping
@@ -84,16 +83,14 @@ CASES = {
         "Only staff may park behind the hall; visitors should park in the street.",
     ),
     "negation": two(
-        "a trap: always and never are opposites to a reader, and 10 of 12 triples are the same",
+        "always and never are opposites to a reader, though 10 of 12 triples are the same",
         "Always switch the projector off at the wall after a film night.",
         "Never switch the projector off at the wall after a film night.",
-        "lexical",
     ),
     "number": two(
-        "a trap: another port is another fact",
+        "another port is another fact",
         "The backup server listens on port 8080.",
         "The backup server listens on port 8081.",
-        "semantic",
     ),
     "negation inside": two(
         "the same trap, and here the model hears it: it depends on the sentence",
@@ -101,10 +98,9 @@ CASES = {
         "Members may never take the ladder home over the weekend.",
     ),
     "swapped roles": two(
-        "a trap: who lent the ladder to whom is lost on the model",
+        "who lent the ladder to whom is lost on the model, so the words decide",
         "Nadia lent the big ladder to Tom on Friday.",
         "Tom lent the big ladder to Nadia on Friday.",
-        "semantic",
     ),
     "one topic": two(
         "two facts about one choir are no copies",
@@ -211,7 +207,7 @@ CHAPTERS = {
 EIPS = {
     "moved": (
         "20 137 165 181 721 1155",
-        "one sentence, 'This file was moved to', and a number: nothing to keep of five",
+        "one sentence, 'This file was moved to', and a number: the number is where to look, so all stay",
     ),
     "hard forks": ("606 607 608 609 1013 1679 1716 2070 2387", "one form with other content: none is a copy"),
     "whole": ("140 141 145", "three proposals of the same kind and time, about different things"),
@@ -259,8 +255,11 @@ def test_a_chapter_is_no_duplicate_of_its_manuscript(shared_data: Path) -> None:
 def test_proposals(shared_data: Path) -> None:
     folder = shared_data / "folders" / "eips"
     numbers = [number for some, _ in EIPS.values() for number in some.split()]
-    groups = found_in([folder / f"eip-{number}.md" for number in numbers], 0.85)
+    paths = [folder / f"eip-{number}.md" for number in numbers]
+    assert found_in(paths, 0.85) == {}
     moved, reason = EIPS["moved"]
-    assert [{keeper, *members} for keeper, members in groups.items()] == [
+    with Dataset.read(paths, embedder=load_embedder()) as dataset:
+        groups = dataset.duplicates(0.85, remove_differing=True).groups
+    assert [{short(group.keeper), *(short(member.name) for member in group.members)} for group in groups] == [
         {short(str(folder / f"eip-{number}.md")) for number in moved.split()}
     ], reason

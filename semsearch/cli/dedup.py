@@ -92,6 +92,11 @@ if TYPE_CHECKING:
     type=click.Choice(["exact", "lexical", "semantic"]),
     help="Remove only these members, with --plan or --output; repeatable. Default: all.",
 )
+@click.option(
+    "--remove-differing",
+    is_flag=True,
+    help="Take texts as duplicates though they differ in a number, a date, a negation or a role.",
+)
 @click.option("--from-run", is_flag=True, help="Compare nothing; answer from earlier runs, or fail.")
 @click.option(
     "--memory", type=options.Size(), metavar="SIZE", help="Working memory, such as 2GB. Default: 512MiB."
@@ -126,6 +131,7 @@ def dedup_(
     explain: bool,
     plan: Path | None,
     tiers: "tuple[Tier, ...]",
+    remove_differing: bool,
     from_run: bool,
     memory: int | None,
     text_field: tuple[str, ...],
@@ -143,8 +149,9 @@ def dedup_(
     """Find groups of near-duplicates in the index, or in files and folders (PATH). No file is changed.
 
     Every pair is compared exactly. Each group has a keeper. A member is exact if its text equals the keeper's,
-    lexical if it shares 0.8 of its word triples with it, and else semantic. To remove members, write a --plan,
-    read it and run `semsearch apply`; `semsearch undo` takes that back.
+    lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
+    number, a date, a negation or a role are kept, and listed with the difference. To remove members, write a
+    --plan, read it and run `semsearch apply`; `semsearch undo` takes that back.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
@@ -189,6 +196,7 @@ def dedup_(
         from_run,
         memory or DEFAULT_MEMORY,
         contained,
+        remove_differing,
     )
     said: list[str] = []
     failed = False
@@ -227,7 +235,7 @@ def dedup_(
         elif as_csv:
             groups.table(found)
         else:
-            groups.show(found, explain)
+            groups.show(found, explain, texts=bool(paths))
     groups.tell(found, origin, explain)
     for line in said:
         render.talk(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch import serialize
-from semsearch.cli import options, render
+from semsearch.cli import groups, options, render
 from semsearch.cli.dedup import read_dataset
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class _Rate(click.ParamType[Fraction]):
     "--threshold", type=click.FloatRange(-1, 1), help="Lowest similarity of a near-copy. Default: 0.85."
 )
 @options.contained
+@click.option(
+    "--count-differing",
+    is_flag=True,
+    help="Count test records too that differ from a training record in a number, a date, a negation or a role.",
+)
 @options.model
 @options.dtype
 @click.option(
@@ -95,6 +100,7 @@ def leak_(
     id_field: str,
     threshold: float | None,
     contained: float | None,
+    count_differing: bool,
     model: str | None,
     dtype: str | None,
     max_rate: Fraction | None,
@@ -110,6 +116,9 @@ def leak_(
     lexical if they share at least 0.8 of their word triples (Jaccard), and else semantic. A test record that is only a
     part of a longer training record is found with --contained.
 
+    A test record that differs from a training record in a number, a date, a negation or a role has another answer, so
+    it is listed as alike and not counted. Where knowing the form of a question is a leak, use --count-differing.
+
     With --max-rate the exit code is 1 if the rate is higher, or if one side has no records.
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
@@ -122,7 +131,10 @@ def leak_(
     ) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(
-                DEFAULT_THRESHOLD if threshold is None else threshold, contained=contained, progress=progress
+                DEFAULT_THRESHOLD if threshold is None else threshold,
+                contained=contained,
+                count_differing=count_differing,
+                progress=progress,
             )
         if as_json:
             rate = None if max_rate is None else float(max_rate)
@@ -137,6 +149,8 @@ def leak_(
         render.tell_skipped(data.skipped)
         render.warn_oov(data.oov)
         render.talk(_summary(found))
+        for line in groups.left_out(found.vetoed, "leaks", "--count-differing counts them"):
+            render.talk(line)
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
         )
@@ -175,6 +189,7 @@ def _show_leaks(found: "Leaks", data: "Dataset") -> None:
     """Print leaked records as a table."""
     if not found.leaked:
         click.echo("no leaks")
+        groups.show_alike(found.alike)
         return
     columns = _columns(found)
     rows = (
@@ -188,6 +203,7 @@ def _show_leaks(found: "Leaks", data: "Dataset") -> None:
         for row in serialize.leak_rows(found, data)
     )
     render.table(columns, rows, right=range(3, len(columns) - 1))
+    groups.show_alike(found.alike)
 
 
 def _one_line(text: str) -> str:

@@ -9,6 +9,7 @@ from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import PAIR_BYTES, Floats, Integers, Pairs, TooManyPairs
 from semsearch.dedup.lexical import LexicalSets
 from semsearch.dedup.result import Compared
+from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.shingles import shingles
 from semsearch.types import Level, Unit
@@ -20,7 +21,8 @@ class DocumentCollection:
 
     Of each: its name, its source, the digest of its text (copies are compared once), and its passages as rows of
     `vectors` (float32 [u, d], unit rows). `read` returns the cleaned texts at up to a few hundred positions. `places`
-    returns the place of each passage of the document at a position: its unit, and the first and last number.
+    returns the place of each passage of the document at a position: its unit, and the first and last number. `unknown`
+    returns those of some words that the model does not know.
     """
 
     names: Sequence[str]
@@ -31,6 +33,7 @@ class DocumentCollection:
     read: Callable[[Sequence[int]], Sequence[str]]
     places: Callable[[int], Sequence[tuple[Unit, int, int]]]
     level: Level = "document"
+    unknown: UnknownWords = none_unknown
 
     @property
     def lengths(self) -> Integers:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Doubles, Floats, Integers, PairLimit, Pairs, between, cosines, join, lowered
-from semsearch.embedding.similarity import PassageRows, document_similarities
+from semsearch.embedding.similarity import ONE, PassageRows, document_similarities, rounded
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
 
@@ -137,6 +137,7 @@ class Corpus:
         `TooManyPairs` for more pairs of documents than `limit`, or more matches of passages; raises the errors of
         `join`.
         """
+        threshold = ONE if ONE < threshold <= 1 else threshold
         sides = self._sides(split)
         reach = threshold if np.all(self.size <= 1) else _reach(self.vectors, *sides, threshold, memory)
         if matches is not None:
@@ -157,7 +158,8 @@ class Corpus:
             for part, similarity in self._means(a, b, memory):
                 pair = similarity >= threshold
                 found.append(counted.take(Pairs(a[part][pair], b[part][pair], similarity[pair])))
-        return Pairs.merged(found)
+        pairs = Pairs.merged(found)
+        return Pairs(pairs.left, pairs.right, rounded(pairs.similarity))
 
     def passages(self, positions: Integers) -> tuple[Integers, Integers]:
         """Return the numbers of some documents' passages, and where those of each document start among them."""
@@ -184,7 +186,7 @@ class Corpus:
         order = order[np.argsort(a[order], kind="stable")]
         for part, similarity in self._means(a[order], b[order], memory):
             found[order[part]] = similarity
-        return found
+        return rounded(found)
 
     def least(self, positions: Integers, *, memory: int = DEFAULT_MEMORY) -> float:
         """Return the lowest similarity of any two of some documents with passages; 1 if there are no two."""

@@ -1,6 +1,6 @@
 """Find the groups of near-duplicates in a collection: compare, decide on each pair, choose keepers, group."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +11,14 @@ from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection, compare
 from semsearch.dedup.containment import Place, contained_documents
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
-from semsearch.dedup.features import TextWords, reasons
+from semsearch.dedup.features import TextWords
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.dedup.result import Compared, Duplicates
+from semsearch.dedup.veto import Veto
 from semsearch.patterns import Names
 from semsearch.requests import DedupRequest
+from semsearch.text.facts import Facts, differences
 from semsearch.types import Contained, Rejected
 
 _BLOCK = 2048
@@ -62,10 +64,23 @@ def find_groups(
         progress=progress,
         memory=request.memory,
     )
-    decision = refused = None
+    veto = Veto(
+        compared.read,
+        len(compared.corpus.size),
+        unknown=collection.unknown,
+        differing=request.remove_differing,
+    )
+    decision = None
     if rule.classifier and rule.uses_classifier:
         decision = _Decision(compared, rule, rule.classifier)
-        compared, refused = compared.decided(decision.accepts)
+
+    def accepts(left: Integers, right: Integers) -> NDArray[np.bool_]:
+        accepted = veto.accepts(left, right)
+        if decision:
+            accepted[accepted] = decision.accepts(left[accepted], right[accepted])
+        return accepted
+
+    compared, refused = compared.decided(accepts)
     found = Duplicates.of(
         compared,
         threshold,
@@ -74,9 +89,14 @@ def find_groups(
         protected=kept,
         progress=progress,
     )
-    if decision and refused:
-        rejected = decision.rejected(refused.pairs(compared.corpus), similar_enough)
-        found = replace(found, rejected=rejected)
+    pairs = refused.pairs(compared.corpus)
+    pairs = pairs[pairs.similarity >= similar_enough]
+    vetoed = veto.codes(pairs.left, pairs.right) > 0
+    rejected = list(_vetoed(compared, veto, pairs[vetoed]))
+    if decision:
+        rejected += decision.rejected(pairs[~vetoed])
+    rejected.sort(key=lambda pair: -pair.similarity)
+    found = replace(found, rejected=tuple(rejected))
     found = _add_probabilities(found, rule.classifier)
     if request.contained is None:
         return found
@@ -114,6 +134,20 @@ def _contained(
     )
 
 
+def _vetoed(compared: Compared, veto: Veto, pairs: Pairs) -> Iterator[Rejected]:
+    """Yield the most similar pair with a veto of each text, with its reason."""
+    ranked = np.argsort(-pairs.similarity, kind="stable")
+    ends = np.stack([pairs.left[ranked], pairs.right[ranked]], axis=1).ravel()
+    _, first = np.unique(ends, return_index=True)  # the most similar pairs come first
+    _, document = np.unique(compared.texts, return_index=True)
+    for at in ranked[np.unique(first // 2)].tolist():
+        texts = int(pairs.left[at]), int(pairs.right[at])
+        one, other = sorted(texts, key=lambda text: int(document[text]))
+        rule, reason = veto.reason(one, other)
+        names = compared.names[document[one]], compared.names[document[other]]
+        yield Rejected(*names, float(pairs.similarity[at]), None, reason, rule)
+
+
 class _Decision:
     """The decision of a classifier on pairs of texts; of documents with several passages the threshold decides."""
 
@@ -136,10 +170,8 @@ class _Decision:
             )
         return accepted
 
-    def rejected(self, refused: Pairs, similar_enough: float) -> tuple[Rejected, ...]:
-        """Return the refused pairs from `similar_enough` on with the reasons, the most similar first."""
-        refused = refused[refused.similarity >= similar_enough]
-        refused = refused[np.argsort(-refused.similarity, kind="stable")]
+    def rejected(self, refused: Pairs) -> list[Rejected]:
+        """Return the refused pairs with the reasons."""
         names = dict(zip(self._compared.texts[::-1].tolist(), self._compared.names[::-1], strict=True))
         rejected = []
         for start in range(0, len(refused), _BLOCK):
@@ -153,10 +185,10 @@ class _Decision:
                 if np.isnan(probability):
                     rejected.append(Rejected(names[x], names[y], similarity, None, _SEVERAL_PASSAGES))
                 else:
-                    a, b = self._parsed.words(np.array([x, y]))
-                    reason = "; ".join(map(str, reasons(a, b))) or _UNLIKE_WORDS
+                    a, b = map(Facts, self._compared.contents([x, y]))
+                    reason = "; ".join(dict.fromkeys(map(str, differences(a, b)))) or _UNLIKE_WORDS
                     rejected.append(Rejected(names[x], names[y], similarity, probability, reason))
-        return tuple(rejected)
+        return rejected
 
     def _single(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
         size = self._compared.corpus.size

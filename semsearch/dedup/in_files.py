@@ -21,7 +21,9 @@ from semsearch.dedup.find import find_groups
 from semsearch.dedup.join import Integers
 from semsearch.dedup.leak import Leaks, find_leaks
 from semsearch.dedup.result import Duplicates
+from semsearch.dedup.veto import UnknownWords
 from semsearch.embedding import Embedder, Vectors
+from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
@@ -55,6 +57,7 @@ class Dataset:
     oov: float
     _texts: TextFile = field(repr=False)
     _places: Callable[[int], Sequence[tuple[Unit, int, int]]] = field(repr=False)
+    _unknown: UnknownWords = field(repr=False)
 
     @classmethod
     def read(
@@ -88,6 +91,7 @@ class Dataset:
                 reader.oov / max(1, reader.tokens),
                 reader.texts,
                 reader.places(),
+                Vocabulary(lambda: embedder).unknown,
             )
         except BaseException:
             reader.texts.close()
@@ -114,7 +118,14 @@ class Dataset:
     def collection(self) -> DocumentCollection:
         """The documents as they are compared."""
         return DocumentCollection(
-            self.names, self.sources, self.digests, self.documents, self.vectors, self.texts, self._places
+            self.names,
+            self.sources,
+            self.digests,
+            self.documents,
+            self.vectors,
+            self.texts,
+            self._places,
+            unknown=self._unknown,
         )
 
     def texts(self, positions: Iterable[int]) -> list[str]:
@@ -154,21 +165,29 @@ class Dataset:
         threshold: float = DEFAULT_THRESHOLD,
         *,
         contained: float | None = None,
+        count_differing: bool = False,
         memory: int = DEFAULT_MEMORY,
         progress: Callable[[int, int], None] | None = None,
     ) -> Leaks:
         """Return the documents of the first part that the second part has too, exactly or nearly.
 
         Every text is compared with every text of the other part. With `contained` (a share in (0, 1]) the documents
-        count as well of which this much lies in a document of the second part. Raises `InvalidInput` unless there are
-        two parts, and the errors of `Corpus.pairs`.
+        count as well of which this much lies in a document of the second part. A text that differs from all similar
+        ones in a number, a date, a negation or a role counts with `count_differing` only; see `Leaks.alike`. Raises
+        `InvalidInput` unless there are two parts, and the errors of `Corpus.pairs`.
         """
         if len(self.sizes) != 2:
             raise InvalidInput(f"leaks are from one part to another, but there are {len(self.sizes)} parts")
         if contained is not None and not 0 < contained <= 1:
             raise InvalidInput(f"contained is {contained}, but must be above 0 and at most 1")
         return find_leaks(
-            self.collection, self.sizes[0], threshold, memory=memory, contained=contained, progress=progress
+            self.collection,
+            self.sizes[0],
+            threshold,
+            memory=memory,
+            contained=contained,
+            differing=count_differing,
+            progress=progress,
         )
 
     def write(

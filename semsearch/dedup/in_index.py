@@ -18,6 +18,7 @@ from semsearch.dedup.join_cache import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, removed_rows
 from semsearch.dedup.result import Duplicates
+from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.lookup import DocumentVectors
 from semsearch.patterns import Names
@@ -30,8 +31,10 @@ _READ = 256
 """Texts read at a time."""
 
 
-def collection_of(library: Library, level: Level) -> DocumentCollection:
+def collection_of(library: Library, level: Level, unknown: UnknownWords = none_unknown) -> DocumentCollection:
     """Return all documents of the Library, or all passages. Call it within a snapshot.
+
+    `unknown` returns those of some words that the model does not know.
 
     Its `read` raises `SemsearchError` once the index has changed.
     """
@@ -58,7 +61,7 @@ def collection_of(library: Library, level: Level) -> DocumentCollection:
         return layout.places[starts[position] : starts[position + 1]]
 
     documents = passages_of(document, layout.row, layout.length)
-    return DocumentCollection(names, sources, digests, documents, vectors, read_texts, places, level)
+    return DocumentCollection(names, sources, digests, documents, vectors, read_texts, places, level, unknown)
 
 
 def find_duplicates(
@@ -68,14 +71,15 @@ def find_duplicates(
     *,
     base: Path,
     join_file: Path,
+    unknown: UnknownWords,
     progress: Callable[[int, int], None] | None = None,
 ) -> Duplicates:
-    """Return the groups that `request` asks for; see `find_groups`.
+    """Return the groups that `request` asks for; see `find_groups`, and `collection_of` for `unknown`.
 
     `base` is the folder that sources are relative to. `join_file` keeps the joined vectors for the next call.
     """
     with library.snapshot():
-        collection = collection_of(library, request.level)
+        collection = collection_of(library, request.level, unknown)
         join = partial(
             saved_join,
             collection.vectors,

@@ -1,5 +1,6 @@
 """Find the test records that occur in training data."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,9 +11,10 @@ from semsearch.dedup.containment import contained_documents
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, TooManyPairs
 from semsearch.dedup.lexical import tier_of
-from semsearch.dedup.neighbours import Neighbours
+from semsearch.dedup.neighbours import Neighbours, Refused
+from semsearch.dedup.veto import Veto
 from semsearch.text.shingles import jaccard, shingles
-from semsearch.types import Contained, Pair, Tier
+from semsearch.types import Contained, Pair, Rejected, Tier
 
 _READ = 256
 
@@ -37,6 +39,13 @@ class Leaks:
     containment: float | None = None
     contained: tuple[Contained, ...] = ()
     contained_positions: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    alike: tuple[Rejected, ...] = ()
+    """The test records that do not occur, but are as similar to a training record that has a veto, with its reason."""
+
+    @property
+    def vetoed(self) -> dict[str, int]:
+        """The number of records that are only `alike`, by the rule of the veto; see `semsearch.dedup.veto.RULES`."""
+        return dict(Counter(pair.rule for pair in self.alike))
 
     @property
     def leaked(self) -> int:
@@ -60,12 +69,14 @@ def find_leaks(
     *,
     memory: int,
     contained: float | None = None,
+    differing: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Leaks:
     """Return the first `total` documents that also occur among the others, with at least this similarity.
 
     With `contained` also return those of which this share lies in one of the others; see `contained_documents`. Every
-    text is compared with every text of the other side. Raises the errors of `Corpus.pairs`.
+    text is compared with every text of the other side. With `differing`, texts that state different facts count too
+    (see `Veto`). Raises the errors of `Corpus.pairs`.
     """
     names, digests = collection.names, collection.digests
     # Each text counts once. Texts that both sides have are found without a comparison.
@@ -75,7 +86,13 @@ def find_leaks(
     }
     test_digests, positions = list(test), [*test.values(), *train.values()]
     corpus = Corpus(collection.vectors, [collection.documents[at] for at in positions])
-    best = _best(corpus, threshold, len(test), progress, memory)
+    veto = Veto(
+        lambda numbers: collection.read([positions[number] for number in numbers]),
+        len(positions),
+        unknown=collection.unknown,
+        differing=differing,
+    )
+    best, refused = _best(corpus, threshold, len(test), veto, progress, memory)
     found: dict[bytes, tuple[int, float, float, Tier]]
     found = {digest: (at, 1.0, 1.0, "exact") for digest, at in train.items()}
     columns = (column.tolist() for column in (best.left, best.right, best.similarity))
@@ -87,6 +104,13 @@ def find_leaks(
     inside: dict[bytes, Contained] = {}
     if contained is not None:
         inside = _contained(collection, corpus, positions, len(test), contained, threshold, set(found))
+    alike: dict[int, Rejected] = {}
+    for at in np.argsort(-refused.similarity, kind="stable").tolist():
+        x, y = int(refused.left[at]), int(refused.right[at])
+        if x not in alike and test_digests[x] not in found and test_digests[x] not in inside:
+            rule, reason = veto.reason(x, y)
+            pair = names[positions[x]], names[positions[y]]
+            alike[x] = Rejected(*pair, float(refused.similarity[at]), None, reason, rule)
     held = [at for at in range(total) if digests[at] in inside]
     return Leaks(
         tuple(
@@ -101,22 +125,35 @@ def find_leaks(
         contained,
         tuple(replace(inside[digests[at]], document=names[at]) for at in held),
         tuple(held),
+        tuple(alike.values()),
     )
 
 
 def _best(
-    corpus: Corpus, threshold: float, split: int, progress: Callable[[int, int], None] | None, memory: int
-) -> Pairs:
-    """Return for each document before the split its most similar one behind it, the first of equals."""
+    corpus: Corpus,
+    threshold: float,
+    split: int,
+    veto: Veto,
+    progress: Callable[[int, int], None] | None,
+    memory: int,
+) -> tuple[Pairs, Pairs]:
+    """Return for each document before the split its most similar one behind it, the first of equals.
+
+    Also return pairs with a veto: all of them, or where they are too many, the most similar of each text behind it.
+    """
     try:
         pairs = corpus.pairs(
             threshold, split=split, progress=progress, memory=memory, limit=max(1, memory // PAIR_BYTES)
         )
     except TooManyPairs:
         every = np.arange(len(corpus.size))
-        return Neighbours(corpus, threshold, memory=memory).best(every[:split], every[split:])
+        refused = Refused(len(every))
+        near = Neighbours(corpus, threshold, accepts=veto.accepts, refused=refused.add, memory=memory)
+        return near.best(every[:split], every[split:]), refused.pairs(corpus)
+    accepted = veto.accepts(pairs.left, pairs.right)
+    pairs, out = pairs[accepted], pairs[~accepted]
     ranked = np.lexsort((pairs.right, -pairs.similarity, pairs.left))
-    return pairs[ranked[np.flatnonzero(np.diff(pairs.left[ranked], prepend=-1))]]
+    return pairs[ranked[np.flatnonzero(np.diff(pairs.left[ranked], prepend=-1))]], out
 
 
 def _contained(

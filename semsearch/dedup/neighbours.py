@@ -23,6 +23,7 @@ from threadpoolctl import ThreadpoolController
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, lowered, sketches_for
 from semsearch.dedup.lexical import LexicalSets, batches
+from semsearch.embedding.similarity import ONE
 from semsearch.requests import DEFAULT_MEMORY
 
 Booleans = NDArray[np.bool_]
@@ -103,7 +104,7 @@ class Neighbours:
         memory: int = DEFAULT_MEMORY,
     ) -> None:
         self.corpus = corpus
-        self.threshold = threshold
+        self.threshold = threshold = ONE if ONE < threshold <= 1 else threshold
         self.memory = memory
         self._most = max(1024, memory // (2 * PAIR_BYTES))
         self._lexical = lexical

@@ -1,5 +1,6 @@
 """Hold the result of a search for near-duplicates: groups and pairs, also at any higher threshold."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -121,7 +122,9 @@ class Duplicates:
     _order: Integers = field(repr=False, compare=False)
     _protected: frozenset[int] = field(repr=False, compare=False)
     rejected: tuple[Rejected, ...] = ()
-    """Pairs that the threshold alone accepts and the classifier rejects, the most similar first."""
+    """Pairs that the threshold alone accepts and that are not duplicates, the most similar first.
+
+    They have a veto, or the classifier rejects them. Of the pairs with a veto each text has its most similar one."""
     containment: float | None = None
     """The share from which documents are `contained`; None if none was asked for, or after `rethreshold`."""
     contained: tuple[Contained, ...] = ()
@@ -174,6 +177,11 @@ class Duplicates:
         return Duplicates.of(
             self._compared, threshold, linkage=self.linkage, order=self._order, protected=self._protected
         )
+
+    @property
+    def vetoed(self) -> dict[str, int]:
+        """The number of `rejected` pairs with a veto, by its rule; see `semsearch.dedup.veto.RULES`."""
+        return dict(Counter(pair.rule for pair in self.rejected if pair.rule))
 
     @property
     def exact(self) -> int:

@@ -1,36 +1,262 @@
-"""Veto pairs: some texts with similar vectors differ in what they say, and similarity does not show it."""
+"""Veto pairs: some texts with similar vectors differ in what they say, and similarity does not show it.
 
-from collections.abc import Callable, Sequence
+A pair has a veto where its difference lies in words that the model does not know, where the texts state different
+facts (see `semsearch.text.facts`), and where they share little more than a template of the collection.
+
+Most pairs are decided by a few numbers for each text, so that millions of pairs of one template take seconds. Only the
+others are looked at one by one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.dedup.template import Frame, Templates
+from semsearch.text.facts import Facts, differences
+from semsearch.text.opposites import OPPOSITE
+from semsearch.text.shingles import LEXICAL, jaccard, shingles
+from semsearch.text.words import TOKEN
+
 Integers = NDArray[np.int64]
-RULES = ("", "unknown", "number", "date", "negation", "opposite", "name", "roles", "template")
+Masks = NDArray[np.uint64]
+UnknownWords = Callable[[frozenset[str]], frozenset[str]]
+"""Returns those of some words that the model does not know."""
+
+RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "template")
 """The reasons of a veto by their codes; code 0 means that there is none."""
+UNKNOWN = RULES.index("unknown")
+FACTS = frozenset(("number", "negation", "opposite", "name", "roles"))
+"""The rules for texts that state different facts."""
+_CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
+_READ = 256
+_REASONS = 3
+"""Reasons that are said of a pair."""
+_CACHED = 20_000
+"""Parsed texts that are kept for the next pairs: about 100 MB."""
+_UNSEEN = 1 / 3
+"""The share of the words that differ from which on, if they are unknown, the model has not seen the difference."""
+_OPAQUE = 1 / 2
+"""From this share of unknown words on, the model has not seen a text."""
+_PROOF = (1 - LEXICAL) / (1 + LEXICAL)
+"""Two sets with a Jaccard similarity of `LEXICAL` differ in this share of their elements together, at most."""
+
+
+def none_unknown(words: frozenset[str]) -> frozenset[str]:
+    """Return nothing: the model knows all words."""
+    return frozenset()
 
 
 class Veto:
     """The vetoes on the pairs of one comparison. A similar pair without a veto is a pair of duplicates.
 
     `read` returns the cleaned texts at some text numbers, which are those of `Corpus`; `total` is how many there are.
-    A text is parsed once, when a pair that has it is first asked about.
+    `unknown` says which words the model does not know; without it the model knows all. With `differing`, texts that
+    state different facts have no veto for these. A text is parsed when a pair that has it is first asked about.
     """
 
-    def __init__(self, read: Callable[[Sequence[int]], Sequence[str]], total: int) -> None:
+    def __init__(
+        self,
+        read: Callable[[Sequence[int]], Sequence[str]],
+        total: int,
+        *,
+        unknown: UnknownWords = none_unknown,
+        differing: bool = False,
+    ) -> None:
         self._read, self._total = read, total
+        self._unknown, self._differing = unknown, differing
+        self._parsed: dict[int, _Parsed] = {}
+        self._signed = np.zeros(total, np.bool_)
+        self._signs = np.zeros((len(_Signs.__dataclass_fields__), total), np.int64)
 
     def codes(self, left: Integers, right: Integers) -> NDArray[np.int8]:
         """Return for every k the code (see `RULES`) of what parts texts left[k] and right[k], or 0, int8 [k].
 
         The order of the two does not matter, nor do the other pairs or earlier calls.
         """
-        return np.zeros(len(left), np.int8)
+        codes = np.zeros(len(left), np.int8)
+        different = left != right
+        if not np.any(different):
+            return codes
+        self._sign(np.unique(np.concatenate([left, right])))
+        a, b = (_Signs(*self._signs[:, side]) for side in (left, right))
+        undecided = different.copy()
+        if not self._differing:
+            number = different & _numbers_differ(a, b)
+            codes[number] = _CODE["number"]
+            undecided &= ~number
+        asked = undecided & (_may_differ(a, b, self._differing))
+        for at in np.flatnonzero(asked).tolist():
+            codes[at] = self._code(int(left[at]), int(right[at]))
+        return codes
 
     def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
         """Return whether texts left[k] and right[k] have no veto, for every k, bool [k]."""
-        return self.codes(left, right) == 0
+        accepted: NDArray[np.bool_] = self.codes(left, right) == 0
+        return accepted
 
-    def reason(self, left: int, right: int) -> str:
-        """Return what parts two texts, such as "a number differs: 4.2 / 4.8"; "" where they have no veto."""
+    def reason(self, left: int, right: int) -> tuple[str, str]:
+        """Return the rule that parts two texts, and all reasons, such as "a number differs: 4.2 / 4.8"; else "", ""."""
+        found = list(self._reasons(*self._both(left, right)))
+        rule = RULES[_CODE[found[0][0]]] if found else ""
+        return rule, "; ".join(list(dict.fromkeys(said for _, said in found))[:_REASONS])
+
+    def _code(self, left: int, right: int) -> int:
+        rule = next((rule for rule, _ in self._reasons(*self._both(left, right))), "")
+        return _CODE[rule]
+
+    def _reasons(self, a: "_Parsed", b: "_Parsed") -> Iterator[tuple[str, str]]:
+        """Yield each rule that parts two texts, and what it found."""
+        if found := _unseen(a, b):
+            yield "unknown", f"the model does not know what differs: {found}"
+        if not self._differing:
+            for reason in differences(a.facts, b.facts):
+                yield reason.rule, str(reason)
+        if a.frame.parts(b.frame):
+            yield "template", "they share a template of several texts, and little else"
+
+    def _both(self, left: int, right: int) -> tuple["_Parsed", "_Parsed"]:
+        numbers = sorted({left, right})
+        parsed = dict(zip(numbers, self._parse(numbers), strict=True))
+        return parsed[left], parsed[right]
+
+    def _parse(self, numbers: Sequence[int]) -> list["_Parsed"]:
+        """Return texts by number, parsed."""
+        new = [number for number in numbers if number not in self._parsed]
+        if len(self._parsed) + len(new) > _CACHED:
+            self._parsed = {number: self._parsed[number] for number in numbers if number in self._parsed}
+        texts = self._read(new) if new else []
+        words = [TOKEN.findall(text) for text in texts]
+        words = [[match[0] or match[1] or match[2] for match in row] for row in words]
+        unknown = self._unknown(frozenset(word for row in words for word in row)) if new else frozenset()
+        for number, text, row in zip(new, texts, words, strict=True):
+            known = [_folded(word) for word in row if word not in unknown]
+            unseen = [_folded(word) for word in row if word in unknown]
+            self._parsed[number] = _Parsed(
+                text, Facts(text), tuple(known), tuple(unseen), self._templates.frame(text)
+            )
+        return [self._parsed[number] for number in numbers]
+
+    @cached_property
+    def _templates(self) -> Templates:
+        return Templates.of(
+            text
+            for start in range(0, self._total, _READ)
+            for text in self._read(range(start, min(start + _READ, self._total)))
+        )
+
+    def _sign(self, numbers: Integers) -> None:
+        """Compute the signs of texts that have none yet."""
+        new = numbers[~self._signed[numbers]]
+        for start in range(0, len(new), _READ):
+            some = new[start : start + _READ]
+            self._signs[:, some] = np.array([text.signs() for text in self._parse(some.tolist())], np.int64).T
+        self._signed[new] = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A text: its facts, the words that the model knows and those that it does not, and what is a template's."""
+
+    text: str
+    facts: Facts
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    frame: Frame
+
+    @property
+    def opaque(self) -> bool:
+        words = sum(word[0].isalnum() for word in self.known) + len(self.unknown)
+        return len(self.unknown) >= _OPAQUE * words > 0
+
+    def signs(self) -> tuple[int, ...]:
+        """Return the values of `_Signs` for this text."""
+        facts = self.facts
+        amounts = [key for group, key in facts.amounts.need if group == "amount"]
+        stated = {word for statement in facts.statements for word in statement.words if _turning(word)}
+        names = frozenset().union(*(statement.names for statement in facts.statements))
+        denied = sum(len(statement.negations) for statement in facts.statements)
+        tokens = sorted(token for statement in facts.statements for token in statement.tokens)
+        return (
+            _mask(amounts),
+            _mask(facts.amounts.have),
+            facts.short,
+            hash((frozenset(facts.amounts.need), denied, frozenset(stated), names)),
+            hash(tuple(tokens)),
+            hash(self.unknown),
+            self.frame.framed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """A few numbers for each of some texts, int64 [n].
+
+    `need` and `have` are masks of 64 bits of the amounts of a text (see `Amounts`), and `short` says whether these are
+    compared as a whole. Equal `facts` state the same, if the words' order is not considered, which equal `words` need.
+    Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
+    """
+
+    need: Integers
+    have: Integers
+    short: Integers
+    facts: Integers
+    words: Integers
+    unknown: Integers
+    framed: Integers
+
+
+def _numbers_differ(a: _Signs, b: _Signs) -> NDArray[np.bool_]:
+    """Return which short texts each have a number that the other lacks, as far as masks prove it."""
+    found: NDArray[np.bool_] = (
+        ((a.need & ~b.have) != 0) & ((b.need & ~a.have) != 0) & (a.short != 0) & (b.short != 0)
+    )
+    return found
+
+
+def _may_differ(a: _Signs, b: _Signs, differing: bool) -> NDArray[np.bool_]:
+    """Return which pairs have to be looked at."""
+    may: NDArray[np.bool_] = (a.unknown != b.unknown) | ((a.framed != 0) & (b.framed != 0))
+    if not differing:
+        may |= (a.facts != b.facts) | (a.words == b.words) | (a.short == 0) | (b.short == 0)
+    return may
+
+
+def _mask(keys: object) -> int:
+    mask = 0
+    for key in keys:  # type: ignore[attr-defined]
+        mask |= 1 << (hash(key) & 63)
+    return mask - (1 << 64) if mask >> 63 else mask
+
+
+def _turning(word: str) -> bool:
+    """Return True for a word that may be an opposite of another."""
+    return word in OPPOSITE or word.startswith(("un", "non")) or word in _REACHED or not word.isascii()
+
+
+_REACHED = frozenset(word.removeprefix("un") for word in OPPOSITE)
+
+
+def _folded(word: str) -> str:
+    return word.casefold()
+
+
+def _unseen(a: _Parsed, b: _Parsed) -> str:
+    """Return the unknown words that decide the difference of two texts, or "".
+
+    Lexical near-copies share nearly all of their words, known or not, so they need no model.
+    """
+    if a.unknown == b.unknown:
         return ""
+    x, y = set(a.unknown) - set(b.unknown), set(b.unknown) - set(a.unknown)
+    unseen = len(x) + len(y)
+    known = len({word for word in set(a.known) ^ set(b.known) if word[0].isalnum()})
+    if unseen < _UNSEEN * (unseen + known) and not (a.opaque or b.opaque):
+        return ""
+    if not unseen and known:  # the same words in another order
+        return ""
+    if jaccard(shingles(a.text), shingles(b.text)) >= LEXICAL:
+        return ""
+    return f"{' '.join(sorted(x)) or '–'} / {' '.join(sorted(y)) or '–'}"

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ONE = 1 - 5e-7
+"""The cosine from which on it is 1: what six decimals show as 1.000000. Equal float32 vectors have 1 to within 2e-7."""
 _BLOCK = 2**23
 """Cosines held at a time: 64 MB in float64."""
+
+
+def rounded(similarity: NDArray[Any]) -> NDArray[Any]:
+    """Return similarities with 1 for what is 1 but for rounding; every threshold is compared with the result."""
+    return np.where(similarity >= ONE, 1, similarity)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +51,7 @@ class DocumentSimilarities:
     @property
     def similarity(self) -> NDArray[np.float64]:
         """The similarity to each of the others, [k]."""
-        return np.minimum(np.minimum(self.forth, self.back), 1)
+        return rounded(np.minimum(self.forth, self.back))
 
 
 def document_similarities(

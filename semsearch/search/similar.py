@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, Vectors
-from semsearch.embedding.similarity import PassageRows, document_similarities
+from semsearch.embedding.similarity import PassageRows, document_similarities, rounded
 from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.patterns import Names
@@ -55,6 +55,7 @@ def _nearest(
         passage = np.flatnonzero(allowed[layout.document])
         scores = (matrix @ document.vectors[at])[layout.row[passage]].astype(np.float64)
         own = np.full(len(passage), at)
+    scores = rounded(scores)
     best = np.lexsort((passage, -scores))[: request.k]
     best = best[scores[best] >= request.min_score]
     numbers = layout.numbers[passage[best]].tolist()

@@ -18,6 +18,7 @@ from semsearch.dedup import DEFAULT_MEMORY, compare, join
 from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_index import collection_of
 from semsearch.dedup.join import PAIR_BYTES, TooManyPairs
+from semsearch.dedup.veto import UnknownWords, Veto, none_unknown
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
 from semsearch.types import Level
@@ -88,6 +89,7 @@ def sample_pairs(
     lowest: float,
     around: float,
     *,
+    unknown: UnknownWords = none_unknown,
     level: Level = "document",
     memory: int = DEFAULT_MEMORY,
     progress: Callable[[int, int], None] | None = None,
@@ -103,7 +105,7 @@ def sample_pairs(
             f"the lowest similarity of a pair to label cannot be {lowest:g}", "give one from 0 to 0.95"
         )
     with library.snapshot():
-        everything = collection_of(library, level)
+        everything = collection_of(library, level, unknown)
     asked = np.floor(lowest / _WIDTH + 1e-9)
     first = max(asked, np.ceil(_affordable(everything.vectors, memory) / _WIDTH - 1e-9))
     first = min(first, np.floor(1 / _WIDTH + 1e-9) - 1)
@@ -127,10 +129,13 @@ def sample_pairs(
             raise TooManyPairs
         first += 1
         lowest = round(float(first) * _WIDTH, 2)
+    # Whether texts that state different facts are duplicates is what a person says.
+    veto = Veto(compared.read, len(compared.corpus.size), unknown=unknown, differing=True)
+    pairs = compared.pairs[veto.accepts(compared.pairs.left, compared.pairs.right)]
     position = np.unique(compared.texts, return_index=True)[1]  # the first document with each text
-    left, right = position[compared.pairs.left], position[compared.pairs.right]
+    left, right = position[pairs.left], position[pairs.right]
     left, right = np.minimum(left, right), np.maximum(left, right)
-    cosine = compared.pairs.similarity
+    cosine = pairs.similarity
     numbers = _numbers(everything.names)
     order, band, bands = labelling_order(numbers[left] + numbers[right], cosine, lowest, around)
     if level == "passage":  # one file may hold labels of both levels

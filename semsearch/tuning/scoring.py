@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.dedup.veto import UNKNOWN, Veto
 from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens, embed_checked
+from semsearch.embedding.similarity import rounded
+from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
 from semsearch.tuning.guarantee import min_pairs
@@ -38,6 +41,8 @@ def score_pairs(
 ) -> PairScores:
     """Embed each distinct text once, cleaned as `ingest` cleans it, and return the cosine of each pair.
 
+    The cosine is 0 where the difference of two texts lies in words that the model does not know.
+
     If all pairs come with the cosine of this model, nothing is embedded, unless `recompute`.
     """
     name = model_id(embedder.fingerprint.model, embedder.fingerprint.dtype)
@@ -51,7 +56,15 @@ def score_pairs(
     seconds = time.perf_counter() - started
     tokens, unknown = count_tokens(embedder, texts)
     left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T
-    scores = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
+    scores = rounded(np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64))
+    if unknown.any():  # such a pair is not found at any threshold above 0
+        veto = Veto(
+            lambda numbers: [texts[number] for number in numbers],
+            len(texts),
+            unknown=Vocabulary(lambda: embedder).unknown,
+            differing=True,
+        )
+        scores[veto.codes(left, right) == UNKNOWN] = 0
     return PairScores(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
 
 

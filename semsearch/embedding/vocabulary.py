@@ -1,0 +1,37 @@
+"""Find the words that a model does not know: texts that differ in them only have the same vector."""
+
+from collections.abc import Callable, Iterable
+
+from semsearch.embedding import Embedder, count_tokens
+
+_ASKED = 4096
+"""Words whose tokens are counted at a time."""
+_SPELLED = 64
+"""Letters of an ASCII word that every tokenizer of subwords can spell. WordPiece knows no word of more than 100."""
+
+
+class Vocabulary:
+    """The words that an embedder knows, asked for once each.
+
+    A word is unknown if any of its tokens is outside the vocabulary. An embedder that does not count tokens knows all.
+    With `subwords` the embedder can spell ASCII words, so it is loaded only for others.
+    """
+
+    def __init__(self, embedder: Callable[[], Embedder], *, subwords: bool = False) -> None:
+        self._embedder, self._subwords = embedder, subwords
+        self._unknown: dict[str, bool] = {}
+
+    def unknown(self, words: Iterable[str]) -> frozenset[str]:
+        """Return those of some words that the model does not know. Raises `ModelError` if it cannot be loaded."""
+        asked = set(words)
+        new = [word for word in asked.difference(self._unknown) if not (self._subwords and _spelled(word))]
+        for start in range(0, len(new), _ASKED):
+            some = new[start : start + _ASKED]
+            self._unknown.update(
+                zip(some, (count_tokens(self._embedder(), some)[1] > 0).tolist(), strict=True)
+            )
+        return frozenset(word for word in asked if self._unknown.get(word))
+
+
+def _spelled(word: str) -> bool:
+    return word.isascii() and len(word) <= _SPELLED

@@ -1,0 +1,313 @@
+"""Find what two similar texts say differently: numbers, dates, negations, opposites, names and roles.
+
+Texts are compared sentence by sentence. A sentence that both have says nothing, nor does one that only one text has,
+such as an added paragraph. Of two sentences that are alike but not equal, the facts are compared.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Literal
+
+from semsearch.text.chunking import sentences
+from semsearch.text.opposites import OPPOSITE
+from semsearch.text.quantities import Quantity, numbered, quantities
+from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+Rule = Literal["number", "date", "negation", "opposite", "name", "roles"]
+Key = tuple[str, int]
+"""The value of a quantity, and how often it came before in the text."""
+
+SHORT = 60
+"""Words of a text whose numbers are compared as a whole; those of a longer text are compared by its sentences."""
+_FEW = 3
+"""Content words that may differ on each side where opposites and names are looked for."""
+_ALIKE = 0.4
+"""The least share of their content words that two sentences have in common if one is a version of the other."""
+_LONG = 60
+"""Words of a sentence whose order is looked at: what that takes grows with their square."""
+_COMPARED = 300
+"""Sentences, of those that only one text has, that are compared. This bounds the time for long texts."""
+_SMALL = _set(
+    "a an the some one this that these those is are was were be been being am do does did has have had there it its of"
+    " to and in at for with by which who whom whose while as his her their he she they him them himself herself s me my"
+    " we our us i you your the 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有 们"
+)
+"""Words that say little on their own."""
+_UNPLACED = _set("a an the this that these those of his her their he she they him them its 的 了 着")
+"""Words that the order of roles does not depend on."""
+_LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/", "+"))
+_PREPOSITIONS = _set("in at on by with for from to after before during if when while because as since")
+_PASSIVE = frozenset(("by", "被"))
+_DENYING = frozenset(NEGATIONS)
+_FORBIDDING = re.compile(r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbidden|prohibited)(?![a-z])")
+_CALENDAR = _set(
+    "january february march april may june july august september october november december jan feb mar apr jun jul aug"
+    " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
+)
+_STARTS = frozenset((".", "!", "?", "\n", "“", '"', "#", "*", "-", "(", ">", "|"))
+_SAID: dict[Rule, str] = {
+    "number": "a number differs",
+    "date": "a date or time differs",
+    "negation": "negations differ",
+    "opposite": "opposites",
+    "name": "a name differs",
+    "roles": "two parts have changed places",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The reason why two texts differ in meaning: the rule, and the words of each text that it found."""
+
+    rule: Rule
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{_SAID[self.rule]}: {self.a or '–'} / {self.b or '–'}"
+
+
+class Amounts:
+    """The quantities of a text or a sentence.
+
+    `need` has each quantity by its kind and key. `have` has the units of each key that agrees with one of the text's
+    quantities; no unit agrees with any. Another text agrees if what either needs is what the other has.
+    """
+
+    __slots__ = ("have", "need")
+
+    def __init__(self, found: Sequence[Quantity]) -> None:
+        self.need: dict[tuple[str, Key], Quantity] = {}
+        self.have: dict[Key, set[str]] = {}
+        for quantity, before in numbered(list(found)):
+            self.need[_class(quantity), (quantity.value, before)] = quantity
+            for value, unit in ((quantity.value, quantity.unit), *quantity.others):
+                self.have.setdefault((value, before), set()).add(unit)
+
+    def lacks(self, other: "Amounts") -> dict[str, list[Quantity]]:
+        """Return the quantities that another text does not have, by their class."""
+        found: dict[str, list[Quantity]] = {}
+        for (group, key), quantity in self.need.items():
+            units = other.have.get(key)
+            if units is None or (quantity.unit and "" not in units and quantity.unit not in units):
+                found.setdefault(group, []).append(quantity)
+        return found
+
+
+def _class(quantity: Quantity) -> str:
+    """Return the class of a quantity: only two of one class contradict each other."""
+    return quantity.kind if quantity.kind in ("ordinal", "weekday") else "amount"
+
+
+class Statement:
+    """A sentence, parsed once: its words in order, and its facts."""
+
+    __slots__ = ("amounts", "content", "found", "key", "names", "negations", "tokens", "words")
+
+    def __init__(self, text: str) -> None:
+        low, self.found = quantities(text)
+        self.amounts = Amounts(self.found)
+        self.tokens = [match[0] for match in TOKEN.finditer(low)]
+        self.key = tuple(self.tokens)
+        words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
+        self.words = frozenset(words)
+        self.negations = _negations(low, self.words)
+        self.content = content(words) - frozenset(self.negations)
+        self.names = _names(text)
+
+
+def content(words: Iterable[str]) -> frozenset[str]:
+    """Return the stems of the words, in lower case, that say something: no articles, and no numbers."""
+    return frozenset(
+        stem(word) for word in words if word not in _SMALL and "n't" not in word and not DIGIT.search(word)
+    )
+
+
+def _negations(low: str, words: frozenset[str]) -> list[str]:
+    if low.isascii() and "n't" not in low and _DENYING.isdisjoint(words) and not _FORBIDDING.search(low):
+        return []  # few texts deny: spares the search
+    forbidding = [match[0] for match in _FORBIDDING.finditer(low)]
+    return forbidding + [match[0] for match in NEGATION.finditer(_FORBIDDING.sub(" ", low))]
+
+
+def _names(text: str) -> frozenset[str]:
+    """Return the words, in lower case, that have a capital within a sentence whose words mostly have none."""
+    found, words, capitals = set(), 0, 0
+    before = "\n"
+    for match in TOKEN.finditer(text):
+        token = match[0]
+        if token[0].isalpha():
+            words += 1
+            if token[0].isupper() and before not in _STARTS:
+                capitals += 1
+                if token[1:].islower() and token.lower() not in _CALENDAR:
+                    found.add(token.lower())
+            elif before == "@":
+                found.add(token.lower())
+        before = token[0]
+    return frozenset(found) if found and capitals * 2 <= words + 1 else frozenset()
+
+
+class Facts:
+    """A text parsed into statements, once for all pairs that it is in."""
+
+    __slots__ = ("amounts", "length", "statements")
+
+    def __init__(self, text: str) -> None:
+        self.statements = [Statement(text[start:end]) for start, end in sentences(text)]
+        self.length = sum(len(statement.tokens) for statement in self.statements)
+        found = [quantity for statement in self.statements for quantity in statement.found]
+        self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
+
+    @property
+    def short(self) -> bool:
+        """True if the numbers are compared as a whole."""
+        return self.length <= SHORT
+
+
+def differences(a: Facts, b: Facts) -> Iterator[Reason]:
+    """Yield the reasons why two similar texts differ in meaning, at most one for each pair of sentences and rule."""
+    whole = a.short and b.short
+    if whole:
+        yield from _amounts(a.amounts, b.amounts)
+    for x, y in _versions(a.statements, b.statements):
+        if not whole:
+            yield from _amounts(x.amounts, y.amounts)
+        if len(x.negations) != len(y.negations):
+            yield Reason("negation", " ".join(x.negations), " ".join(y.negations))
+        if found := opposites(x.words - y.words, y.words - x.words):
+            yield Reason("opposite", *found)
+        if found := _other_names(x, y):
+            yield Reason("name", *found)
+        if found := _exchanged(x, y):
+            yield Reason("roles", *found)
+
+
+def agree(a: str, b: str) -> bool:
+    """Return True where two similar texts state the same facts."""
+    return a == b or next(differences(Facts(a), Facts(b)), None) is None
+
+
+def _versions(a: Sequence[Statement], b: Sequence[Statement]) -> Iterator[tuple[Statement, Statement]]:
+    """Yield the sentences of two texts that are alike and not equal, each once, the most alike first."""
+    if len(a) == len(b) == 1:
+        if a[0].key != b[0].key:
+            yield a[0], b[0]
+        return
+    shared = {statement.key for statement in a} & {statement.key for statement in b}
+    x = [statement for statement in a if statement.key not in shared][:_COMPARED]
+    y = [statement for statement in b if statement.key not in shared][:_COMPARED]
+    alike = []
+    for i, one in enumerate(x):
+        for j, other in enumerate(y):
+            if (share := _overlap(one.content, other.content)) >= _ALIKE:
+                alike.append((-share, abs(i - j), i, j))
+    taken_x, taken_y = set(), set()
+    for _, _, i, j in sorted(alike):
+        if i not in taken_x and j not in taken_y:
+            taken_x.add(i)
+            taken_y.add(j)
+            yield x[i], y[j]
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared) if shared else float(not a and not b)
+
+
+def _amounts(a: Amounts, b: Amounts) -> Iterator[Reason]:
+    x, y = a.lacks(b), b.lacks(a)
+    for group in x.keys() & y.keys():
+        kinds = {quantity.kind for quantity in (*x[group], *y[group])}
+        rule: Rule = "date" if kinds <= {"date", "time", "weekday"} else "number"
+        said = (" ".join(dict.fromkeys(quantity.said for quantity in side[group])) for side in (x, y))
+        yield Reason(rule, *said)
+
+
+def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
+    """Return opposites, one among the words that only one text has and one among the other's; None if there are none.
+
+    Many words that differ are another wording, and opposites among them mean little.
+    """
+    x, y = x - _SMALL | x & OPPOSITE.keys(), y - _SMALL | y & OPPOSITE.keys()
+    if len(x) > _FEW or len(y) > _FEW:
+        return None
+    stems = {stem(word): word for word in sorted(y)}
+    for word in sorted(x):
+        for other in sorted(OPPOSITE.get(word, set()) | _stemmed().get(stem(word), set())):
+            if other in y or (len(other) > 1 and stem(other) in stems):
+                return word, other if other in y else stems[stem(other)]
+        for prefix in ("un", "non"):
+            for one, two in ((word, prefix + word), (word.removeprefix(prefix), word)):
+                found = two if one == word else one
+                if len(one) > 3 and found in y and one != two and two not in ("unless",):
+                    return word, found
+    return None
+
+
+@lru_cache(1)
+def _stemmed() -> Mapping[str, set[str]]:
+    table: dict[str, set[str]] = {}
+    for word, others in OPPOSITE.items():
+        table.setdefault(stem(word), set()).update(others)
+    return table
+
+
+@lru_cache(2**16)
+def stem(word: str) -> str:
+    """Return a word without the commonest endings: the same for `slices` and `slicing`."""
+    for ending in ("ing", "ed", "es", "s", "ly", "er"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+                word = word[:-1]
+            break
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
+    """Return the names that only each text has, where little else differs; else None."""
+    x, y = a.names - b.words, b.names - a.words
+    if not x or not y:
+        return None
+    rest = (a.content - b.content - {stem(w) for w in x}, b.content - a.content - {stem(w) for w in y})
+    if max(map(len, rest)) > _FEW:
+        return None
+    return " ".join(sorted(x)), " ".join(sorted(y))
+
+
+def _exchanged(a: Statement, b: Statement) -> tuple[str, str] | None:
+    """Return two stretches of words that changed places, such as dog and man in `the dog bites the man`; else None.
+
+    A passive has the same meaning with its parts exchanged, and a list has it in any order. A stretch that begins with
+    a preposition, such as `in summer`, may stand anywhere.
+    """
+    x, y = ([word for word in s.tokens if word not in _UNPLACED] for s in (a, b))
+    if x and y and x[-1] in ".!?。":
+        x = x[:-1]
+    if y and y[-1] in ".!?。":
+        y = y[:-1]
+    if len(x) != len(y) or x == y or (a.words & _PASSIVE) != (b.words & _PASSIVE) or sorted(x) != sorted(y):
+        return None
+    differing = [(one, other) for one, other in zip(x, y, strict=True) if one != other]
+    start = next(at for at in range(len(x)) if x[at] != y[at])
+    end = next(at for at in range(len(x), 0, -1) if x[at - 1] != y[at - 1])
+    if len({frozenset(pair) for pair in differing}) == 1 and not _LINKS.issuperset(x[start + 1 : end - 1]):
+        return None if _LINKS & set(x[start:end]) and len(differing) == 2 else differing[0]
+    x, y = x[start:end], y[start:end]
+    if len(x) > _LONG:
+        return None
+    for i, j in combinations(range(1, len(x)), 2):  # x = left + middle + right, y = right + middle + left
+        if x[j] == y[0] and x[j:] + x[i:j] + x[:i] == y:
+            if _LINKS & set(x[i:j]) or {x[0], x[j]} & _PREPOSITIONS:
+                return None
+            return " ".join(x[:i]), " ".join(x[j:])
+    return None

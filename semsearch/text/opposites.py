@@ -1,0 +1,47 @@
+"""List opposite words, in English and Chinese."""
+
+_PAIRS = """
+up/down in/out on/off onto/off into/out over/under above/below near/far close/far before/after left/right
+front/behind inside/outside indoor/outdoor indoors/outdoors forward/backward toward/away north/south east/west
+top/bottom big/small large/small huge/small huge/tiny large/tiny big/little large/little long/short tall/short
+high/low wide/narrow thick/thin heavy/light deep/shallow fast/slow quickly/slowly rapidly/slowly loud/quiet
+loudly/quietly noisy/quiet hot/cold warm/cold warm/cool wet/dry clean/dirty full/empty open/close opened/closed
+opening/closing open/shut new/old young/old early/late first/last always/never often/rarely more/less most/least
+many/few all/none everybody/nobody someone/nobody everything/nothing good/bad better/worse best/worst right/wrong
+true/false same/different easy/hard easy/difficult hard/soft rough/smooth sharp/dull bright/dark light/dark
+black/white day/night morning/evening man/woman men/women boy/girl male/female father/mother son/daughter
+brother/sister king/queen husband/wife he/she buy/sell buying/selling bought/sold give/take giving/taking gave/took
+lend/borrow send/receive push/pull pushing/pulling start/stop starting/stopping begin/end win/lose winning/losing
+won/lost enter/leave entering/leaving arrive/depart come/go rise/fall rising/falling increase/decrease
+increasing/decreasing add/remove adding/removing enable/disable enabled/disabled allow/forbid allowed/forbidden
+accept/reject accepted/rejected pass/fail passed/failed love/hate like/dislike laugh/cry laughing/crying smile/frown
+smiling/frowning wake/sleep awake/asleep alive/dead live/die fold/unfold folding/unfolding lock/unlock tie/untie
+wrap/unwrap load/unload connect/disconnect install/uninstall dress/undress fill/empty filling/emptying
+cleaning/dirtying lift/drop lifting/dropping raise/lower raising/lowering climb/descend climbing/descending sit/stand
+sitting/standing stand/lie standing/lying sitting/lying run/walk running/walking running/standing rest/run
+resting/running follow/lead follow/avoid attack/defend reveal/conceal revealing/concealing show/hide showing/hiding
+build/destroy mend/break fix/break repair/damage heat/cool heating/cooling freeze/melt with/without success/failure
+safe/dangerous possible/impossible legal/illegal public/private internal/external minimum/maximum min/max
+require/optional required/optional mandatory/optional happy/sad friend/enemy rich/poor strong/weak cheap/expensive
+peacefully/violently calm/angry import/export upload/download encrypt/decrypt debit/credit deposit/withdraw
+deposit/withdrawal online/offline grant/revoke approve/reject approved/rejected accept/decline accepted/declined
+grant/deny granted/denied include/exclude included/excluded attach/detach mount/unmount login/logout
+ascending/descending profit/loss income/expense revenue/cost plaintiff/defendant employer/employee landlord/tenant
+buyer/seller lender/borrower sender/recipient sender/receiver teacher/student doctor/patient host/guest client/server
+input/output read/write encode/decode upward/downward valid/invalid visible/invisible complete/incomplete
+correct/incorrect active/inactive secure/insecure direct/indirect sufficient/insufficient dependent/independent
+agree/disagree agreed/disagreed appear/disappear able/unable until/after positive/negative plus/minus remember/forget
+succeed/fail present/absent before/since departure/arrival entrance/exit confirm/cancel confirmed/cancelled win/loss
+true/untrue hire/fire hired/fired expand/shrink grow/shrink upgrade/downgrade subscribe/unsubscribe publish/unpublish
+like/unlike activate/deactivate activated/deactivated increase/reduce increased/reduced strengthen/weaken gain/lose
+gained/lost supporter/opponent support/oppose for/against 上/下 左/右 大/小 多/少 高/低 高/矮 长/短 新/旧 快/慢 冷/热
+冷/暖 开/关 进/出 买/卖 借/还 前/后 内/外 里/外 增/减 升/降 男/女 早/晚 胜/负 输/赢 真/假 好/坏 黑/白 有/无 东/西
+南/北 远/近 深/浅 轻/重 软/硬 干/湿 明/暗 推/拉 来/去 始/终 生/死 老/少 贵/贱 强/弱 富/贫 哭/笑 爱/恨 攻/守 昼/夜
+日/夜 宽/窄 厚/薄 粗/细 涨/跌 加/减 正/反 阴/晴 起/落 收/发 允/禁 甲/乙 存/取 盈/亏 成/败 赞/反 同/拒 租/售 原/被
+喜/厌 主/客 公/私 优/劣 动/静 升/跌 祸/福 雇/佣 支/反 批/驳 启/停 装/卸
+"""
+OPPOSITE: dict[str, set[str]] = {}
+"""The opposites of each word."""
+for _one, _other in (_pair.split("/") for _pair in _PAIRS.split()):
+    OPPOSITE.setdefault(_one, set()).add(_other)
+    OPPOSITE.setdefault(_other, set()).add(_one)

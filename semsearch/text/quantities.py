@@ -1,0 +1,355 @@
+"""Find the numbers, dates and times of a text, in a form in which equal ones are equal however they are written.
+
+1,000 and 1000, `3rd` and `third`, `2 l` and `two litres`, 5 March 2024 and 2024-03-05, 十四天 and 14天 are equal. What
+can be read in two ways, such as 03/05/2024 or 1.000, is equal to either.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Kind = Literal["number", "date", "time", "ordinal", "weekday"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number, date or time in a text.
+
+    `value` is its canonical form, and `others` are the values that it may stand for as well, each with its unit. A
+    `unit` is canonical too, and empty where there is none. `said` is how the text has it, in lower case.
+    """
+
+    kind: Kind
+    value: str
+    unit: str
+    said: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def _list(words: str) -> list[str]:
+    return words.split()
+
+
+# -- words for numbers --------------------------------------------------------------------------------------
+
+_UNITS_EN = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_SMALL = {word: at for at, word in enumerate(_list(f"{_UNITS_EN} seventeen eighteen nineteen"))}
+_TENS = {
+    word: 10 * at for at, word in enumerate(_list("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
+}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_ORDINALS = {
+    word: at
+    for at, word in enumerate(
+        _list(
+            "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
+            " fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+        ),
+        1,
+    )
+} | {"thirtieth": 30}
+_NUMERAL = "|".join(sorted({*_SMALL, *_TENS, *_SCALES}, key=len, reverse=True))
+_ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True))
+# "One" alone, and "second" after a number, are words: one of them, 30 seconds.
+_WORDS = re.compile(
+    rf"(?<![\w'-])(?:(?:a\s+(?=hundred|thousand|million|billion))?(?:{_NUMERAL})"
+    rf"(?:(?:[\s-]+|\s+and\s+)(?:{_NUMERAL}))*(?:-(?:{_ORDINAL}))?|{_ORDINAL})(?![\w'])"
+)
+_HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
+_HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_HAN_NUMBER = re.compile(
+    rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
+)
+_NOT_NUMBERS = frozenset(("一", "千万", "万一", "十", "百", "千", "万", "亿", "萬", "億", "一一", "零"))
+"""Runs of numerals that are more often words: 一 (a), 千万 (by all means), 万一 (in case) and parts of words."""
+_COUNTED = "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份"
+"""Characters before which even such a run is a number."""
+
+
+def _english(match: re.Match[str]) -> str:
+    said = match[0]
+    before = match.string[: match.start()].rstrip()
+    if said == "one" or (said in _SCALES and before[-1:].isdigit()):
+        return said
+    if said == "second" and (before[-1:].isdigit() or before.endswith((" a", "one", "per", "every", "each"))):
+        return said
+    if said in _ORDINALS:
+        return _ordinal(_ORDINALS[said])
+    total = part = 0
+    for word in re.split(r"[\s-]+", said):
+        if word in _SMALL or word in _TENS:
+            value = _SMALL.get(word, _TENS.get(word, 0))
+            if (part % 10 and value < 10) or (part % 100 >= 20 and value >= 10):  # "five six": two numbers
+                return said
+            part += value
+        elif word == "hundred":
+            part = max(part, 1) * 100
+        elif word in _SCALES:
+            total, part = total + max(part, 1) * _SCALES[word], 0
+        elif word in _ORDINALS:
+            return _ordinal(total + part + _ORDINALS[word])
+    return str(total + part)
+
+
+def _ordinal(number: int) -> str:
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    return f"{number}{('th', 'st', 'nd', 'rd')[last] if last < 4 else 'th'}"
+
+
+def _han_value(run: str) -> int:
+    if not _HAN_SCALES.keys() & set(run):
+        return int("".join(str(_HAN[char]) for char in run))
+    total = section = digit = 0
+    for char in run:
+        if char in _HAN:
+            digit = _HAN[char]
+        elif (scale := _HAN_SCALES[char]) >= 10**4:
+            total, section, digit = (total + section + digit or 1) * scale, 0, 0
+        else:
+            section, digit = section + (digit or 1) * scale, 0
+    return total + section + digit
+
+
+def _han(match: re.Match[str]) -> str:
+    run = match[0]
+    if run.startswith("百分之"):
+        return f"{_han_value(run[3:])}%"
+    following = match.string[match.end() : match.end() + 1]
+    before = match.string[match.start() - 1 : match.start()]
+    if before == "第":
+        return str(_han_value(run))
+    if run in _NOT_NUMBERS and not (following in _COUNTED and following):
+        return run
+    if (run == "十" and following == "分") or (run == "一" and following in "个個些点點位名人条條份次"):
+        return run
+    if before.isdigit() and run in _HAN_SCALES:  # 3万
+        return run
+    return str(_han_value(run))
+
+
+# -- the patterns -------------------------------------------------------------------------------------------
+
+_MONTHS = _list("january february march april may june july august september october november december")
+_MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" if name != "may" else "may" for name in _MONTHS).replace(
+    "sep(?:tember)?", "sept?(?:ember)?"
+)
+_WEEKDAYS = {
+    name: at for at, name in enumerate(_list("monday tuesday wednesday thursday friday saturday sunday"), 1)
+}
+_HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
+_UNIT_WORDS = """
+kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
+km kilometre kilometres kilometer kilometers 公里 千米|m metre metres meter meters 米|cm centimetre centimetres
+centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters 毫米
+l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters 毫升
+h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
+day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
+kb kilobyte kilobytes|mb megabyte megabytes|gb gigabyte gigabytes|tb terabyte terabytes
+v volt volts 伏|w watt watts 瓦|kw kilowatt kilowatts 千瓦|a amp amps|hz hertz|bar bars|°c celsius|°f fahrenheit
+% percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
+"""
+_UNIT = {
+    word.replace("_", " "): group.split()[0]
+    for line in _UNIT_WORDS.replace("\ncentimeter", " centimeter").strip().split("\n")
+    for group in line.split("|")
+    for word in group.split()
+}
+_FACTORS = (
+    {"t": 10**6, "kg": 1000, "g": 1, "mg": 0.001},
+    {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001},
+    {"l": 1, "ml": 0.001},
+    {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1},
+    {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
+    {"kw": 1000, "w": 1},
+)
+"""Units of one dimension, and the size of each in the same unit."""
+_LATIN_UNITS = "|".join(
+    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] == "°"), key=len, reverse=True)
+)
+_OTHER_UNITS = "|".join(sorted((u for u in _UNIT if "\u3400" <= u[0] <= "\u9fff"), key=len, reverse=True))
+_MULTIPLES = {
+    "k": 10**3,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "万": 10**4,
+    "萬": 10**4,
+    "亿": 10**8,
+}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    day, year = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:1[5-9]|20|21)\d\d"
+    half = r"\s?(?:a\.?m|p\.?m)\b\.?"
+    return re.compile(
+        rf"""
+        (?<![\w.]) (?P<iy>{year}) (?P<sep>[-/.]) (?P<im>\d\d?) (?P=sep) (?P<id>\d\d?) (?=\W|t\d|$)
+        | (?<!\d) (?:(?P<zy>\d{{4}})年)? (?P<zm>\d\d?)月 (?:(?P<zd>\d\d?)[日号號]?)?
+        | (?<![\w.]) (?P<d1>\d\d?) (?P<dsep>[./-]) (?P<d2>\d\d?) (?P=dsep) (?P<dy>{year}) (?![\w])
+        | (?<![\w.,]) (?P<md>{day}) (?:st|nd|rd|th|\.)? \s+ (?:of\s+)? (?P<mm>{_MONTH}) \b
+        | \b (?P<nm>{_MONTH}) \b \.? \s+ (?P<nd>{day}) (?:st|nd|rd|th)? (?![\w:%]) (?![.,]\d)
+        | \b (?P<om>{_MONTH}) \b (?= \.? ,? \s+ {year} \b)
+        | (?<![\w.:]) (?P<th>[01]?\d|2[0-4]) [:] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![\w:])
+        | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?P<aa>{half})
+        | (?P<ch>上午|早上|中午|下午|晚上)? (?<!\d) (?P<cn>[01]?\d|2[0-4]) [点點时時]
+            (?: (?P<cm>[0-5]?\d) 分? | (?P<chalf>半) )? (?![间間])
+        | \b (?P<wd>{"|".join(_WEEKDAYS)}) s? \b | (?:星期|周|礼拜|禮拜) (?P<zw>[{"".join(_HAN_DAYS)}]) (?![期天年])
+        | (?<![\w]) (?P<phone> (?:\+|00|\() \d [\d\ ()/-]{{6,}} \d )
+        | (?<![\w.]) (?P<ord>\d+) (?:st|nd|rd|th) (?!\w) | 第 (?P<nth>\d+)
+        | (?: (?P<cur>[$€£¥]|\b(?:usd|eur|gbp|cny|rmb)\b) \s? )? (?P<sign>(?<![\w\])%])[-−])? (?<![\d])
+          (?P<pre>(?<![^\W\d])[a-z_]+(?=\d))?
+          (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
+          (?: \s? (?P<mul>{"|".join(_MULTIPLES)}) (?![a-z]) )?
+          (?: \s? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
+        """,
+        re.VERBOSE,
+    )
+
+
+def quantities(text: str) -> tuple[str, list[Quantity]]:
+    """Return a text in lower case with its numbers as digits, and its quantities in order.
+
+    Compatible characters, such as full-width digits, are made equal. Number words become digits: English ones up to
+    billions, and Chinese ones. "One" and 一 are articles more often than numbers, so they stay words.
+    """
+    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    text = _WORDS.sub(_english, text)
+    if not text.isascii():
+        text = _HAN_NUMBER.sub(_han, text)
+    found = [] if not _may_have(text) else [q for match in _pattern().finditer(text) for q in _read(match)]
+    return text, found
+
+
+_SIGNS = re.compile(rf"\d|{'|'.join(_WEEKDAYS)}|星期|周|礼拜|禮拜")
+
+
+def _may_have(text: str) -> bool:
+    return _SIGNS.search(text) is not None
+
+
+def _read(match: re.Match[str]) -> Iterator[Quantity]:
+    """Yield the quantities of one match of the pattern."""
+    g, said = match.groupdict(), match[0].strip()
+    if g["iy"] or g["zm"] or g["d1"] or g["md"] or g["nm"] or g["om"]:
+        yield from _date(g, said)
+    elif g["th"] or g["ah"] or g["cn"]:
+        yield _time(g, said)
+    elif g["wd"] or g["zw"]:
+        yield Quantity("weekday", str(_WEEKDAYS[g["wd"]] if g["wd"] else _HAN_DAYS[g["zw"]]), "", said)
+    elif g["phone"]:
+        yield Quantity("number", re.sub(r"\D", "", said).lstrip("0"), "", said)
+    elif nth := g["ord"] or g["nth"]:
+        yield Quantity("ordinal", nth.lstrip("0") or "0", "", said)
+    else:
+        yield from _numbers(g, said)
+
+
+def _date(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
+    year = g["iy"] or g["zy"] or g["dy"]
+    others: tuple[tuple[str, str], ...] = ()
+    if g["d1"]:
+        day, month = int(g["d1"]), int(g["d2"] or 0)
+        if month > 12 or (g["dsep"] == "/" and day <= 12):
+            others = ((f"{day}-{month}", ""),)
+        if month > 12:
+            day, month = month, day
+    else:
+        name = g["mm"] or g["nm"] or g["om"]
+        month = int(g["im"] or g["zm"] or 0) or 1 + [n[:3] for n in _MONTHS].index((name or "")[:3])
+        day = int(g["id"] or g["zd"] or g["md"] or g["nd"] or 0)
+    if day:  # a month alone agrees with any of its days
+        others = (*others, (f"{month}-*", ""))
+    yield Quantity("date", f"{month}-{day or '*'}", "", said, others)
+    if year:
+        yield Quantity("number", year, "", year)
+
+
+def _time(g: dict[str, str | None], said: str) -> Quantity:
+    hour = int(g["th"] or g["ah"] or g["cn"] or 0)
+    minute = int(g["tm"] or g["am"] or g["cm"] or (30 if g["chalf"] else 0))
+    half = (g["ta"] or g["aa"] or "").strip()
+    if (half.startswith("p") or g["ch"] in ("下午", "晚上")) and hour < 12:
+        hour += 12
+    elif half.startswith("a") and hour == 12:
+        hour = 0
+    return Quantity("time", f"{hour}:{minute:02}{g['ts'] or ''}", "", said)
+
+
+def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
+    number = g["num"] or ""
+    if g["pre"] or g["tail"]:  # a name with digits in it, such as v2, ch03, 4x4
+        name = f"{g['pre'] or ''}{number}{g['tail'] or ''}"
+        if g["pre"] in ("v", "no", "nr", "p", "pp"):
+            name = f"{number}{g['tail'] or ''}"
+        digits = tuple((_value(part)[0], "") for part in re.findall(r"\d+(?:\.\d+)*", name))
+        yield Quantity("number", name if not name.isdigit() else _value(name)[0], "", said, digits)
+        return
+    parts = number.split("-")
+    if len(parts) > 1 and sum(map(len, parts)) >= 7:  # a telephone number, an ISBN
+        yield Quantity("number", "".join(parts), "", said)
+        return
+    unit = _UNIT.get((g["unit"] or g["zunit"] or g["cur"] or "").strip(), "")
+    for at, part in enumerate(parts):
+        value, *more = _value(part)
+        if g["mul"] and at == len(parts) - 1:
+            value = _plain(float(value) * _MULTIPLES[g["mul"]]) if _is_decimal(value) else value
+        if g["sign"] and at == 0:
+            value = f"-{value}"
+        others = [(other, unit) for other in more]
+        scale = next((factors for factors in _FACTORS if unit in factors), None)
+        if scale and _is_decimal(value):
+            others += (
+                (_plain(float(value) * scale[unit] / size), other)
+                for other, size in scale.items()
+                if other != unit
+            )
+        yield Quantity("number", value, unit, said if len(parts) == 1 else part, tuple(others))
+
+
+def _is_decimal(value: str) -> bool:
+    return re.fullmatch(r"-?\d{1,15}(?:\.\d+)?", value) is not None
+
+
+def _plain(value: float) -> str:
+    return f"{value:.12g}"
+
+
+def _value(number: str) -> list[str]:
+    """Return the values that a number may have, the likeliest first: 1.000 is a thousand to some, and one to others."""
+    number = re.sub(r"(?<=\d)[ \u00a0\u202f\u2009'’](?=\d)", "", number)
+    if re.search("[:/]", number) or (
+        number.count(".") > 1 and not re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", number)
+    ):
+        return [number]  # a ratio, a version
+    found = []
+    if re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", number):
+        found.append(number.replace(",", ""))
+    elif re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", number):
+        found.append(number.replace(".", "").replace(",", "."))
+    if number.count(",") + number.count(".") <= 1:
+        found.append(number.replace(",", "."))
+    return list(dict.fromkeys(map(_canonical, found or [number.replace(",", ".")])))
+
+
+def _canonical(number: str) -> str:
+    whole, _, fraction = number.partition(".")
+    fraction = fraction.rstrip("0") if "." not in fraction else fraction
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+
+
+def numbered(found: list[Quantity]) -> list[tuple[Quantity, int]]:
+    """Return each quantity with how often its value came before, so two equal ones are told apart."""
+    seen: Counter[tuple[str, str]] = Counter()
+    result = []
+    for quantity in found:
+        key = quantity.kind, quantity.value
+        result.append((quantity, seen[key]))
+        seen[key] += 1
+    return result
