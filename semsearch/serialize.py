@@ -138,6 +138,8 @@ def group_rows(
             member["text"] = excerpt(text, keeper)
             if member["probability"] is None:
                 del member["probability"]
+            if not member["differs"]:
+                del member["differs"]
         if difference is not None:
             for member, text in zip(row["members"], _differences(found, group, difference), strict=True):
                 member["difference"] = text

@@ -132,7 +132,7 @@ class Member:
     """A duplicate in a group, compared with the group's keeper.
 
     A `protected` member is never removed. `probability` is the saved classifier's for a duplicate; None where there is
-    no classifier, or where it does not apply.
+    no classifier, or where it does not apply. `differs` says what facts differ, where such texts count as duplicates.
     """
 
     name: str
@@ -141,6 +141,7 @@ class Member:
     tier: Tier
     protected: bool = False
     probability: float | None = None
+    differs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

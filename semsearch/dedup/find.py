@@ -98,6 +98,8 @@ def find_groups(
     rejected.sort(key=lambda pair: -pair.similarity)
     found = replace(found, rejected=tuple(rejected))
     found = _add_probabilities(found, rule.classifier)
+    if request.remove_differing:
+        found = _add_differences(found)
     if request.contained is None:
         return found
     contained, more = _contained(compared, found, order, request.contained, collection.places)
@@ -214,6 +216,21 @@ class _ParsedTexts:
         new = [number for number in np.unique(numbers).tolist() if number not in self._cache]
         self._cache.update(zip(new, map(TextWords, self._read(new)), strict=True))
         return [self._cache[number] for number in numbers.tolist()]
+
+
+def _add_differences(found: Duplicates) -> Duplicates:
+    """Return the groups with the facts in which each member differs from its keeper."""
+    groups = []
+    for group in found.groups:
+        near = [member.name for member in group.members if member.tier != "exact"]
+        keeper, *others = map(Facts, found.texts([group.keeper, *near]))
+        said = {
+            name: "; ".join(dict.fromkeys(map(str, differences(keeper, other))))
+            for name, other in zip(near, others, strict=True)
+        }
+        members = (replace(member, differs=said.get(member.name, "")) for member in group.members)
+        groups.append(replace(group, members=tuple(members)))
+    return replace(found, groups=tuple(groups))
 
 
 def _add_probabilities(found: Duplicates, classifier: PairClassifier | None) -> Duplicates:

@@ -51,10 +51,15 @@ class PlanStep:
     similarity: float
     jaccard: float
     tier: Tier
+    differs: str = ""
 
     @property
     def why(self) -> str:
-        """The reason for the removal, such as "exact copy of a.md"."""
+        """The reason for the removal, such as "exact copy of a.md", and what differs all the same."""
+        return f"{self._alike}, but {self.differs}" if self.differs else self._alike
+
+    @property
+    def _alike(self) -> str:
         if self.tier == "exact":
             return f"exact copy of {self.keeper}"
         if self.tier == "lexical":
@@ -129,7 +134,7 @@ class Plan:
                 if not known or (goes.row and not has_rows(goes.source)):
                     left_out.append(member.name)
                     continue
-                scores = (member.similarity, member.jaccard, member.tier)
+                scores = (member.similarity, member.jaccard, member.tier, member.differs)
                 steps.append(PlanStep(goes, stays, member.name, group.keeper, *scores))
         touched = sorted({place.source for step in steps for place in (step.remove, step.keep)})
         sources = {source: SourceContent(*contents[source]) for source in touched}
@@ -145,6 +150,7 @@ class Plan:
                 "tier": step.tier,
                 "similarity": step.similarity,
                 "jaccard": step.jaccard,
+                **({"differs": step.differs} if step.differs else {}),
                 "from": _location(step.remove),
                 "kept_in": _location(step.keep),
             }
@@ -184,7 +190,8 @@ class Plan:
         steps = []
         for number, value in enumerate(top["steps"], 1):
             at = f"step {number}"
-            step = take(value, at, _STEP)
+            differs = isinstance(value, dict) and "differs" in value
+            step = take(value, at, {**_STEP, "differs": str} if differs else _STEP)
             steps.append(
                 PlanStep(
                     _place(step["from"], f"{at}, from"),
@@ -194,6 +201,7 @@ class Plan:
                     _between(-1, step["similarity"], 1, f"{at}, similarity"),
                     _between(0, step["jaccard"], 1, f"{at}, jaccard"),
                     one_of(get_args(Tier), step["tier"], f"{at}, tier"),
+                    storable(step.get("differs", ""), at),
                 )
             )
         try:
