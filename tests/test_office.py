@@ -388,6 +388,17 @@ def test_rows_of_a_sheet_are_documents_where_columns_are_named(tmp_path: Path) -
     assert by_id[-1] == "a#Why?"
 
 
+def test_threaded_comment_is_read_without_its_text_for_old_versions() -> None:
+    made = _parts(workbook({"S": '<row r="2"><c r="A2"><v>1</v></c></row>'}))
+    made["xl/worksheets/_rels/sheet1.xml.rels"] = relationships(
+        {"comments": "../c.xml", "threadedComment": "../t.xml"}
+    )
+    old = "[Threaded comment] Your version allows you to read this. Comment: Why one?"
+    made["xl/c.xml"] = f'<comments><comment ref="A2"><text><t>{old}</t></text></comment></comments>'
+    made["xl/t.xml"] = '<T><threadedComment ref="A2"><text>Why one?</text></threadedComment></T>'
+    assert lines(only(".xlsx", zipped(made))) == [(2, "# S"), (2, "1"), (2, "[comment] Why one?")]
+
+
 # OpenDocument
 
 
@@ -428,6 +439,13 @@ def test_open_document_text_has_notes_boxes_and_no_deletions() -> None:
         (7, "last"),
         (7, "Letterhead"),
     ]
+
+
+def test_flat_open_document_is_read() -> None:
+    made = _parts(
+        open_document("text", '<text:h text:outline-level="1">Camp</text:h><text:p>Tents.</text:p>')
+    )
+    assert only(".fodt", bytes(made["content.xml"])).text == "# Camp\n\nTents."
 
 
 def test_open_document_sheet_repeats_cells_within_bounds() -> None:

@@ -116,6 +116,11 @@ PAGES = {
         ["Toolshed"],
     ),
     "word broken by elements within the line": ("<p>un<b>break</b>able<wbr>ness", ["unbreakableness"], []),
+    "template that is shown": (
+        '<my-post><template shadowrootmode="open"><p>Declared in the shadow.</p></template></my-post><p>Light.',
+        ["Declared in the shadow.", "Light."],
+        [],
+    ),
     "table inside a form": (
         "<form><table><tr><td>Saw<td>4</table></form>",
         ["Saw | 4"],

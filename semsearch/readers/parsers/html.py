@@ -239,7 +239,7 @@ class _Page(HTMLParser):
         hidden = (
             "hidden" in attributes and attributes["hidden"].lower() != "until-found" and role != "tabpanel"
         )
-        machinery = tag in _MACHINERY
+        machinery = tag in _MACHINERY and "shadowrootmode" not in attributes
         if not (
             machinery
             or banner

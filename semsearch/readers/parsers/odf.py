@@ -1,14 +1,15 @@
-"""Extract the text of OpenDocument files: texts (.odt), presentations (.odp) and spreadsheets (.ods)."""
+"""Extract the text of OpenDocument files: .odt, .odp and .ods, and their flat forms such as .fodt."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from semsearch.errors import UnreadableSource
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.flow import Flow, heading, row_text
 from semsearch.readers.parsers.sheet import MOST_ROWS, Cell, Row, sheet
-from semsearch.readers.parsers.zipped import Package, reading
+from semsearch.readers.parsers.zipped import Package, reading, xml_tree
 
 _DROPPED = frozenset({
     "bibliography-configuration", "forms", "note-citation", "notes-configuration", "object", "object-ole",
@@ -25,58 +26,69 @@ def parse_odt(content: bytes) -> Iterator[Parsed]:
     belong to, at its place. Headers and footers come last, each once.
     """
     with reading("ODT"):
-        package, body = _opened(content, "ODT", "text")
+        opened = _opened(content, "ODT", "text")
         text = _Text()
-        for block in _blocks(body):
+        for block in _blocks(opened.body):
             text.block(block)
         banners = (
             banner
-            for page in package.tree("styles.xml").iter("master-page")
+            for page in opened.styles.iter("master-page")
             for banner in page
             if banner.tag.startswith(("header", "footer"))
         )
         text.flow.write(dict.fromkeys(text.inner(banner) for banner in banners))
-        yield parsed(text.flow.lines, "paragraph", _title(package))
+        yield parsed(text.flow.lines, "paragraph", opened.title)
 
 
 def parse_odp(content: bytes) -> Iterator[Parsed]:
     """Yield the slides, hidden ones too: the title as a heading, then shapes, tables and notes."""
     with reading("ODP"):
-        package, body = _opened(content, "ODP", "presentation")
+        opened = _opened(content, "ODP", "presentation")
         lines: list[tuple[int, str]] = []
         without: list[tuple[int, str, bool]] = []
-        for number, page in enumerate(body.iter("page"), 1):
+        for number, page in enumerate(opened.body.iter("page"), 1):
             texts = list(filter(None, _slide(page)))
             if not texts:
                 without.append((number, "slide without text", False))
             for text in texts:
                 lines += [(number, "")] * bool(lines) + [(number, text)]
-        yield parsed(lines, "slide", _title(package), without)
+        yield parsed(lines, "slide", opened.title, without)
 
 
 def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     """Yield each sheet, hidden ones too, or its rows; see `sheet`. Values are as the file shows them."""
     with reading("ODS"):
-        package, body = _opened(content, "ODS", "spreadsheet")
-        for table in body.iterfind("table"):
-            yield from sheet(table.get("name", ""), _title(package), _sheet_rows(table), columns)
+        opened = _opened(content, "ODS", "spreadsheet")
+        for table in opened.body.iterfind("table"):
+            yield from sheet(table.get("name", ""), opened.title, _sheet_rows(table), columns)
 
 
-def _opened(content: bytes, kind: str, tag: str) -> tuple[Package, Element]:
-    """Return the archive and its body. Raises `UnreadableSource` if it is encrypted or holds anything else."""
-    package = Package(content, kind)
-    if next(package.tree("META-INF/manifest.xml").iter("encryption-data"), None) is not None:
-        raise UnreadableSource(f"encrypted {kind} that needs a password")
-    if "content.xml" not in package:
-        raise KeyError("there is no content.xml")
-    body = package.tree("content.xml").find(f"body/{tag}")
+class _Opened(NamedTuple):
+    """A document: its body, the styles of its pages, and its title."""
+
+    body: Element
+    styles: Element
+    title: str
+
+
+def _opened(content: bytes, kind: str, tag: str) -> _Opened:
+    """Return an archive's document, or that of a flat file, which is one XML document.
+
+    Raises `UnreadableSource` if it is encrypted or holds anything else.
+    """
+    if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        root = styles = meta = xml_tree(content)
+    else:
+        package = Package(content, kind)
+        if next(package.tree("META-INF/manifest.xml").iter("encryption-data"), None) is not None:
+            raise UnreadableSource(f"encrypted {kind} that needs a password")
+        if "content.xml" not in package:
+            raise KeyError("there is no content.xml")
+        root, styles, meta = map(package.tree, ("content.xml", "styles.xml", "meta.xml"))
+    body = root.find(f"body/{tag}")
     if body is None:
         raise UnreadableSource(f"not {kind}, in spite of its name")
-    return package, body
-
-
-def _title(package: Package) -> str:
-    return package.tree("meta.xml").findtext("meta/title") or ""
+    return _Opened(body, styles, meta.findtext("meta/title") or "")
 
 
 class _Text:

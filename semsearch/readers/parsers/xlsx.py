@@ -82,10 +82,13 @@ class _Book:
         """Return the comments and text boxes of a sheet by row."""
         remarks: dict[int, list[str]] = {}
         for kind, target in self._package.related(part).values():
-            root = self._package.tree(target) if kind in ("comments", "drawing") else Element("")
-            for comment in root.iter("comment"):
+            wanted = kind in ("comments", "drawing", "threadedComment")
+            root = self._package.tree(target) if wanted else Element("")
+            for comment in (*root.iter("comment"), *root.iter("threadedComment")):
                 row = min(int(re.sub(r"\D", "", comment.get("ref", "")) or 1), MOST_ROWS)
-                remarks.setdefault(row, []).append(f"[comment] {_text(comment)}")
+                text = comment.findtext("text") if kind == "threadedComment" else _text(comment)
+                if text and not text.startswith("[Threaded comment]"):  # its text for older versions of Excel
+                    remarks.setdefault(row, []).append(f"[comment] {text}")
             for anchor in root:
                 if texts := [_text(body) for body in anchor.iter("txBody")]:
                     row = min(int(anchor.findtext("from/row") or 0) + 1, MOST_ROWS)
@@ -104,8 +107,8 @@ class _Book:
         elif kind == "b" and raw:
             return Cell("TRUE" if raw == "1" else "FALSE", raw == "1")
         elif raw:
-            style = element.get("s", "0")
-            format_ = self._formats[int(style)] if int(style) < len(self._formats) else _Format.of("")
+            style = int(element.get("s", 0))
+            format_ = self._formats[style] if 0 <= style < len(self._formats) else _Format()
             return format_.cell(float(raw), self._epoch)
         return Cell(raw, raw) if raw.strip() else None
 

@@ -120,23 +120,26 @@ def xml_elements(file: IO[bytes], tag: str = "") -> Iterator[Element]:
     builder: TreeBuilder | None = None
     complete: list[Element] = []
     depth = outside = 0
+    tags, keys = _Tags(), _Keys()
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal builder, depth, outside
         depth += 1
         if depth > _DEEPEST:
             raise UnreadableSource(f"its XML is nested more than {_DEEPEST} levels deep")
-        local = _local(name)
+        local = tags[name]
         if builder is None and (not tag or local == tag):
             builder, outside = TreeBuilder(), depth - 1
         if builder is not None:
-            builder.start(local, {_attribute(key): value for key, value in attributes.items()})
+            builder.start(
+                local, {keys[key]: value for key, value in attributes.items()} if attributes else attributes
+            )
 
     def end(name: str) -> None:
         nonlocal builder, depth
         depth -= 1
         if builder is not None:
-            builder.end(_local(name))
+            builder.end(tags[name])
             if depth == outside:
                 complete.append(builder.close())
                 builder = None
@@ -170,10 +173,18 @@ def children(element: Element) -> Iterator[Element]:
             yield from children(next(with_text, child[0]))
 
 
-def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
+class _Tags(dict[str, str]):
+    """The names of elements without their namespaces, by the names as expat has them."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = local = name.rpartition(" ")[2]
+        return local
 
 
-def _attribute(name: str) -> str:
-    space, _, local = name.rpartition(" ")
-    return f"r:{local}" if space.endswith(_RELATIONSHIPS) else local
+class _Keys(dict[str, str]):
+    """The names of attributes without their namespaces, but for `r:`."""
+
+    def __missing__(self, name: str) -> str:
+        space, _, local = name.rpartition(" ")
+        self[name] = key = f"r:{local}" if space.endswith(_RELATIONSHIPS) else local
+        return key
