@@ -1,6 +1,8 @@
 """Cut documents into passages: the one road from a Document to its passages, their ids and its metadata."""
 
 import hashlib
+import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +48,7 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
 
     text = clean(document.text)
     name = document.name.encode("utf-8", "backslashreplace").decode()
-    breaks = [at for at, character in enumerate(text) if character == "\n"]
+    breaks = array("q", (match.start() for match in re.finditer("\n", text)))
     lines = document.numbers or range(1, len(breaks) + 2)
     marked = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
     title = str(document.metadata.get("title", ""))

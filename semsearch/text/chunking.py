@@ -1,10 +1,11 @@
 """Cut cleaned text into passages that fit a model's window, and into sentences."""
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from semsearch.text.structure import Edges, Heading, parse_structure
 
@@ -50,6 +51,8 @@ _BLANK = re.compile(r"\s*+")
 _LONGEST_TOKEN = 16
 """The most characters per token in running text. WordPiece makes one unknown token of 100 or more characters without a
 blank. Such a run is cut, so no passage is a megabyte long."""
+_MEASURED = 4096
+"""Texts that are measured at a time."""
 _LONGEST_WORD = 64
 """A longer run without blanks is cut after this many characters: Chinese, Base64, or a line of minified code."""
 
@@ -74,36 +77,49 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
             start = len(text) - len(text.lstrip())
             return _with_headings([Span(start, start + len(body), tokens)] if body else [], headings, text)
     cuts, inner = _cuts(text, headings, blocks)
-    units = list(pairwise([0, *(at for at in sorted(cuts.keys() - inner) if 0 < at < len(text)), len(text)]))
-    sizes = list(measure([text[a:b] for a, b in units]))
-    within = sorted(inner)
+    outer = array("q", sorted(cuts.keys() - inner))
+    within = array("q", sorted(inner))
+    longest = limit * _LONGEST_TOKEN
     run = f"{{1,{min(limit, _LONGEST_WORD)}}}"
     word = re.compile(rf"(?:[{_CJK}]{run}|[^\s{_CJK}]{run})\s*")
 
-    def by_lines(a: int, b: int) -> list[Edges]:
-        return list(pairwise([a, *within[bisect_right(within, a) : bisect_left(within, b)], b]))
+    def sizes_of(edges: "array[int]") -> "array[int]":
+        """Return the tokens between the edges. What is longer than `longest` is cut anyway, so it need not be read."""
+        sizes = array("q")
+        for at in range(0, len(edges) - 1, _MEASURED):
+            some = list(pairwise(edges[at : at + _MEASURED + 1]))
+            counts = iter(measure([text[a:b] for a, b in some if b - a <= longest]))
+            sizes.extend(next(counts) if b - a <= longest else limit + 1 for a, b in some)
+        return sizes
 
-    def by_words(a: int, b: int) -> list[Edges]:
-        words = [match.span() for match in word.finditer(text, a, b)]
-        words[:1] = [(a, words[0][1])] if words else [(a, b)]
-        return words
+    def by_lines(a: int, b: int) -> Iterator[int]:
+        return iter(within[bisect_right(within, a) : bisect_left(within, b)])
 
+    def by_words(a: int, b: int) -> Iterator[int]:
+        words = (match.start() for match in word.finditer(text, a, b))
+        return islice(words, 1, None)
+
+    edges = array("q", [0, *outer[bisect_right(outer, 0) : bisect_left(outer, len(text))], len(text)])
+    sizes = sizes_of(edges)
     for finer in (by_lines, by_words):
-        units, sizes = _subdivided(text, units, sizes, finer, measure, limit)
+        edges, sizes = _subdivided(edges, sizes, finer, sizes_of, limit)
+    for at in range(len(sizes)):  # one word with thousands of blanks
+        if edges[at + 1] - edges[at] > longest:
+            (sizes[at],) = measure([text[edges[at] : edges[at + 1]]])
 
     spans: list[Span] = []
     first = 0
-    while first < len(units):
+    while first < len(sizes):
         last, total = first, 0
-        while last < len(units) and total + sizes[last] <= max(limit, sizes[first]):
-            if last > first and total >= limit // 2 and cuts.get(units[last][0]) == _HEADING_CUT:
+        while last < len(sizes) and total + sizes[last] <= max(limit, sizes[first]):
+            if last > first and total >= limit // 2 and cuts.get(edges[last]) == _HEADING_CUT:
                 break
             total += sizes[last]
             last += 1
         else:
-            if last < len(units):
-                last = _best_cut(units, sizes, cuts, first, last, total)
-        start, end = units[first][0], units[last - 1][1]
+            if last < len(sizes):
+                last = _best_cut(edges, sizes, cuts, first, last, total)
+        start, end = edges[first], edges[last]
         body = text[start:end]
         if body.strip():
             indent = len(body) - len(body.lstrip())
@@ -156,36 +172,34 @@ def _next_text(text: str, end: int) -> int:
 
 
 def _subdivided(
-    text: str,
-    units: list[Edges],
-    sizes: list[int],
-    finer: Callable[[int, int], list[Edges]],
-    measure: Measure,
+    edges: "array[int]",
+    sizes: "array[int]",
+    finer: Callable[[int, int], Iterator[int]],
+    sizes_of: "Callable[[array[int]], array[int]]",
     limit: int,
-) -> tuple[list[Edges], list[int]]:
-    """Replace each unit that is too large with its parts; return the units and their sizes."""
-    parts = [
-        finer(a, b) if size > limit or b - a > limit * _LONGEST_TOKEN else [(a, b)]
-        for size, (a, b) in zip(sizes, units, strict=True)
-    ]
-    measured = iter(measure([text[a:b] for some in parts if len(some) > 1 for a, b in some]))
-    taken = [
-        next(measured) if len(some) > 1 else size
-        for some, size in zip(parts, sizes, strict=True)
-        for _ in some
-    ]
-    return [part for some in parts for part in some], taken
+) -> "tuple[array[int], array[int]]":
+    """Cut each unit that is too large at the places that `finer` gives; return the edges and sizes of all units."""
+    cut, taken = array("q", edges[:1]), array("q")
+    for at, size in enumerate(sizes):
+        a, b = edges[at], edges[at + 1]
+        parts = array("q", [a])
+        if size > limit or b - a > limit * _LONGEST_TOKEN:
+            parts.extend(finer(a, b))
+        parts.append(b)
+        cut.extend(parts[1:])
+        taken.extend(sizes_of(parts) if len(parts) > 2 else (size,))
+    return cut, taken
 
 
 def _best_cut(
-    units: list[Edges], sizes: list[int], cuts: dict[int, int], first: int, last: int, total: int
+    edges: "array[int]", sizes: "array[int]", cuts: dict[int, int], first: int, last: int, total: int
 ) -> int:
     """Return the strongest cut that leaves at least half of the tokens in this passage; of equals, the latest."""
     best, kept = last, total
     for at in range(last, first, -1):
         if kept < total / 2:
             break
-        if cuts.get(units[at][0], 0) > cuts.get(units[best][0], 0):
+        if cuts.get(edges[at], 0) > cuts.get(edges[best], 0):
             best = at
         kept -= sizes[at - 1]
     return best
