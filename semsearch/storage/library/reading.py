@@ -5,7 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from semsearch.storage.library.records import (
     SourceState,
     SourceSummary,
     StoredPassage,
+    scalars,
     stored_passage,
 )
 from semsearch.storage.library.settings import parsed_setting
@@ -37,11 +38,11 @@ STATE = ", ".join(field.name for field in fields(SourceState))
 """The columns of `sources` that make a `SourceState`."""
 
 _COLUMNS = (
-    "id, source, document, text, unit, first, last, heading, metadata,"
+    "document_id, id, source, document, text, unit, first, last, heading,"
     f" {PASSAGE_SUM} AND substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
     " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
 )
-"""The columns of `published` that `_passage` takes; the last is true where the row is as it was stored."""
+"""The columns of `published` that `_passages` takes; the last is true where the row is as it was stored."""
 
 
 class Reader:
@@ -134,13 +135,14 @@ class Reader:
             count, size = db.execute(query).fetchone()
         return int(count) * int(size or 0)
 
-    def passages(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
-        """Return published passages by id. Ids that are not published are left out."""
-        found: dict[str, StoredPassage] = {}
+    def passages(self, ids: Sequence[str], *, metadata: bool = True) -> dict[str, StoredPassage]:
+        """Return published passages by id. Ids that are not published are left out.
+
+        Without `metadata` theirs is empty: it may be megabytes, and the vector engine does not need it.
+        """
         with self._reading() as db:
-            for passage in map(_passage, _each(db, f"SELECT {_COLUMNS} FROM published WHERE id", ids)):
-                found[passage.id] = passage
-        return found
+            found = _passages(db, "id", ids, metadata)
+        return {passage.id: passage for passage in found.values()}
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of published passages by passage id. Ids that are not published are left out."""
@@ -190,9 +192,8 @@ class Reader:
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
         """Return published passages by number. Call it within the snapshot, or at the state, the numbers are from."""
-        query = f"SELECT number, {_COLUMNS} FROM published WHERE number"
         with self._reading() as db:
-            return {number: _passage(row) for number, *row in _each(db, query, numbers)}
+            return _passages(db, "number", numbers)
 
     def passage_matrix(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
         """Return every published document with its passages, and the matrix [u, dimension] of the vectors they use."""
@@ -349,12 +350,30 @@ def _each(db: sqlite3.Connection, query: str, values: Sequence[Any]) -> Iterator
         yield from db.execute(f"{query} IN ({','.join('?' * len(page))})", page).fetchall()
 
 
-def _passage(row: Sequence[Any]) -> StoredPassage:
-    """Return a passage from a row of `_COLUMNS`. Raises `IndexDamaged` where it is not as it was stored."""
-    *values, sound = row
-    if not sound:
-        raise IndexDamaged(f"passage {values[0]} of {values[1]} is not as it was stored", SALVAGE)
-    return stored_passage(*values)
+def _passages(
+    db: sqlite3.Connection, key: str, values: Sequence[_T], metadata: bool = True
+) -> dict[_T, StoredPassage]:
+    """Return the published passages that have one of the values in the column `key`, by that value.
+
+    The passages of a document share its metadata, which may be megabytes. Raises `IndexDamaged` where a passage is not
+    as it was stored.
+    """
+    found: dict[_T, StoredPassage] = {}
+    document: dict[_T, int] = {}
+    for value, number, *columns, sound in _each(
+        db, f"SELECT {key}, {_COLUMNS} FROM published WHERE {key}", values
+    ):
+        if not sound:
+            raise IndexDamaged(f"passage {columns[0]} of {columns[1]} is not as it was stored", SALVAGE)
+        found[value] = stored_passage(*columns, "{}")
+        document[value] = number
+    if not metadata:
+        return found
+    query = "SELECT id, metadata FROM documents WHERE id"
+    shared = {
+        number: scalars(text) for number, text in _each(db, query, list(dict.fromkeys(document.values())))
+    }
+    return {value: replace(passage, metadata=shared[document[value]]) for value, passage in found.items()}
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

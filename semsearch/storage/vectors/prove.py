@@ -33,7 +33,7 @@ def compare(library: Library, engine: VectorEngine) -> Proof:
     total = library.counts()["passages"]
     stride = max(1, total // _SELF_QUERIES)
     for ids, vectors, texts, metadata in _pages(engine, pending):
-        own, rows = library.passages(ids), library.vectors_of(ids)
+        own, rows = library.passages(ids, metadata=False), library.vectors_of(ids)
         for id_, vector, text, traits in zip(ids, vectors, texts, metadata, strict=True):
             if id_ not in own:
                 wrong["are not in the Library"] += 1
@@ -46,7 +46,7 @@ def compare(library: Library, engine: VectorEngine) -> Proof:
             wrong["have another text or place"] += text != own[id_].text or traits != own[id_].traits
             if agreeing % stride == 0:
                 sample.append(rows[id_])
-    missing = total - len(library.passages(list(pending))) - agreeing
+    missing = total - len(library.passages(list(pending), metadata=False)) - agreeing
     problems = [f"{count:,} passages {what}" for what, count in wrong.items() if count]
     if missing:
         problems.insert(0, f"{missing:,} passages of {total:,} are missing")

@@ -39,7 +39,7 @@ class VectorSync:
         sent = 0
         while ids := self._library.outbox(_BATCH):
             engine = self._writer()
-            passages = self._library.passages(ids)
+            passages = self._library.passages(ids, metadata=False)
             if gone := [id_ for id_ in ids if id_ not in passages]:
                 engine.delete(gone)
             if passages:
