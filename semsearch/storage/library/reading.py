@@ -365,7 +365,7 @@ def _passages(
     ):
         if not sound:
             raise IndexDamaged(f"passage {columns[0]} of {columns[1]} is not as it was stored", SALVAGE)
-        found[value] = stored_passage(*columns, "{}")
+        found[value] = stored_passage(*[*columns, "{}"])
         document[value] = number
     if not metadata:
         return found
