@@ -388,7 +388,7 @@ def test_rows_of_a_sheet_are_documents_where_columns_are_named(tmp_path: Path) -
     assert by_id[-1] == "a#Why?"
 
 
-def test_threaded_comment_is_read_without_its_text_for_old_versions() -> None:
+def test_threaded_comment_is_read_once() -> None:
     made = _parts(workbook({"S": '<row r="2"><c r="A2"><v>1</v></c></row>'}))
     made["xl/worksheets/_rels/sheet1.xml.rels"] = relationships(
         {"comments": "../c.xml", "threadedComment": "../t.xml"}

@@ -72,7 +72,7 @@ class _Opened(NamedTuple):
 
 
 def _opened(content: bytes, kind: str, tag: str) -> _Opened:
-    """Return an archive's document, or that of a flat file, which is one XML document.
+    """Return the document of an archive, or of a flat file, which is one XML document.
 
     Raises `UnreadableSource` if it is encrypted or holds anything else.
     """
@@ -83,7 +83,7 @@ def _opened(content: bytes, kind: str, tag: str) -> _Opened:
         if next(package.tree("META-INF/manifest.xml").iter("encryption-data"), None) is not None:
             raise UnreadableSource(f"encrypted {kind} that needs a password")
         if "content.xml" not in package:
-            raise KeyError("there is no content.xml")
+            raise UnreadableSource(f"broken {kind} (it has no content.xml)")
         root, styles, meta = map(package.tree, ("content.xml", "styles.xml", "meta.xml"))
     body = root.find(f"body/{tag}")
     if body is None:

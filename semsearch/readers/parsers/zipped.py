@@ -75,12 +75,12 @@ class Package:
     def main(self, default: str, root: str) -> tuple[str, Element]:
         """Return the name and the tree of the main part, by the relationships or else `default`.
 
-        Raises `KeyError` if there is none, and `UnreadableSource` if it is of another format than `root` says.
+        Raises `UnreadableSource` if there is none, or if it is of another format than `root` says.
         """
         named = (related.target for related in self.related().values() if related.kind == "officeDocument")
         part = next(named, default)
         if part not in self:
-            raise KeyError(f"there is no {part}")
+            raise UnreadableSource(f"broken {self._kind} (it has no {part})")
         tree = self.tree(part)
         if tree.tag != root:
             raise UnreadableSource(f"not {self._kind}, in spite of its name: it holds a {tree.tag}")
