@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import InvalidInput, SemsearchError
 
 
 def opened(path: Path) -> io.BufferedReader:
@@ -84,6 +84,25 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def require_writable(path: Path, *, force: bool = True) -> None:
+    """Raise `InvalidInput` if a file cannot be written at `path`, so this is known before hours of work.
+
+    Its folder must exist and be writable. What is there must be a plain file, and is overwritten only with `force`.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        reason = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        raise InvalidInput(f"cannot write {path}: the folder {folder} {reason}", "create it first")
+    if os.path.lexists(path) and not path.is_file():
+        raise InvalidInput(f"{path} is not a plain file")
+    if path.exists() and not force:
+        raise InvalidInput(f"{path} already exists", "choose another name, or use --force to overwrite it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidInput(
+            f"cannot write {path}: permission denied for the folder {folder}", "choose another folder"
+        )
 
 
 @contextmanager

@@ -468,7 +468,7 @@ class Index:
         """
         base = self.folder.parent
         with contextlib.nullcontext() if dry_run else self._writing():
-            known = self._library.states().keys()
+            known = self._library.states()
             outcome = carry_out(
                 plan,
                 base,
@@ -481,7 +481,7 @@ class Index:
                 allow=allow,
             )
             if not (hardlink or dry_run):
-                self._forget(known & {*outcome.done, *outcome.already})
+                self._forget(known.keys() & {*outcome.done, *outcome.already})
         return outcome
 
     def undo(self, run: str = "", *, quarantine: Path | None = None, allow: Sequence[Path] = ()) -> Outcome:

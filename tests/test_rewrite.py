@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
-from semsearch.readers import read
+from semsearch.readers import RowFields, RowFormat, read
 from semsearch.readers.rewrite import copy_rows
 from semsearch.types import Document
 
@@ -58,8 +58,8 @@ def test_a_quote_in_a_tsv_does_not_join_lines(tmp_path: Path) -> None:
     assert copied(tmp_path / "a.tsv", b'text\tn\n"a\t1\n5" b\t2\n', 1) == (1, b'text\tn\n5" b\t2\n')
 
 
-def test_a_quote_that_is_never_closed_takes_the_rest_along(tmp_path: Path) -> None:
-    assert copied(tmp_path / "a.csv", b'text\na\n"b\nc\n', 1) == (1, b'text\n"b\nc\n')
+def test_a_quote_that_is_never_closed_costs_its_line(tmp_path: Path) -> None:
+    assert copied(tmp_path / "a.csv", b'text\na\n"b\nc\n', 2) == (2, b"text\na\nc\n")
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
@@ -100,7 +100,7 @@ cells = st.text(st.sampled_from('ab,;\t|"\n\r 好\u2028\x1f'), max_size=6)
 
 
 @given(
-    table=st.lists(st.lists(cells, min_size=1, max_size=3), max_size=8),
+    table=st.lists(st.lists(cells, min_size=2, max_size=2), max_size=8),
     dialect=st.sampled_from([",", ";", "\t", "|"]),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     drop=st.sets(st.integers(1, 8)),
@@ -119,9 +119,10 @@ def test_rows_left_are_those_that_a_reader_finds(
     csv.writer(out, delimiter=dialect, lineterminator=end).writerows([["text", "n"], *table])
     source, to = folder / "a.csv", folder / "b.csv"
     source.write_text(out.getvalue() + extra, encoding="utf-8", newline="")
-    copy_rows(source, to, keep=lambda number: number not in drop)
-    before = [item for item in read(source, "s") if isinstance(item, Document)]
-    after = [item.text for item in read(to, "s") if isinstance(item, Document)]
+    fields = RowFields(("text",), format=RowFormat(dialect))
+    copy_rows(source, to, keep=lambda number: number not in drop, fields=fields)
+    before = [item for item in read(source, "s", fields) if isinstance(item, Document)]
+    after = [item.text for item in read(to, "s", fields) if isinstance(item, Document)]
     assert after == [item.text for item in before if int(item.row_id) not in drop]
 
 
@@ -180,8 +181,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_what_cannot_be_read_or_written_leaves_nothing(tmp_path: Path) -> None:
     source, to = tmp_path / "a.csv", tmp_path / "b.csv"
     cases: list[tuple[bytes, type[SemsearchError]]] = [
-        (b'id,"text"s\n1,a\n', UnreadableSource),
-        ("好".encode() * 20 + b"\n\xff\n", UnreadableSource),
+        (b"," * 20_000, UnreadableSource),
         ("\ufefftext\n".encode("utf-16-le") + b"a", UnreadableSource),
     ]
     for content, error in cases:
@@ -193,7 +193,7 @@ def test_what_cannot_be_read_or_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="not a file of rows"):
         copy_rows(tmp_path / "a.md", to, keep=lambda number: True)
     source.write_text("text\na\n")
-    with pytest.raises(SemsearchError, match="cannot write"):
+    with pytest.raises(InvalidInput, match="cannot write"):
         copy_rows(source, tmp_path / "no" / "b.csv", keep=lambda number: True)
 
     def interrupt(number: int) -> bool:

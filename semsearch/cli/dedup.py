@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from semsearch.dedup import Plan
     from semsearch.dedup.in_files import Dataset
     from semsearch.index import Index
+    from semsearch.readers import RowFields
     from semsearch.requests import DedupRequest
     from semsearch.types import Level, Linkage, Tier
 
@@ -101,15 +102,14 @@ if TYPE_CHECKING:
 @click.option(
     "--memory", type=options.Size(), metavar="SIZE", help="Working memory, such as 2GB. Default: 512MiB."
 )
-@options.text_field
-@options.id_field
+@options.rows
 @options.model
 @options.dtype
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the CSV, TSV or JSONL file PATH without duplicates, in the same order.",
+    help="Write the file of rows PATH without duplicates, in the same format and order.",
 )
 @click.option("--group-field", metavar="NAME", help="Add a column with each row's group to --output.")
 @click.option("--keep-all", is_flag=True, help="Keep every row in --output.")
@@ -134,8 +134,7 @@ def dedup_(
     remove_differing: bool,
     from_run: bool,
     memory: int | None,
-    text_field: tuple[str, ...],
-    id_field: str,
+    fields: "RowFields",
     model: str | None,
     dtype: str | None,
     output: Path | None,
@@ -154,12 +153,14 @@ def dedup_(
     --plan, read it and run `semsearch apply`; `semsearch undo` takes that back.
     """
     from semsearch.errors import InvalidInput
+    from semsearch.files import require_writable
     from semsearch.index import Index
     from semsearch.readers.rewrite import require_copyable
     from semsearch.requests import DEFAULT_MEMORY, DedupRequest
     from semsearch.types import TIERS
 
-    for_files = {"--output": output, "--text-field": text_field, "--id-field": id_field}
+    for_files = {"--output": output, "--text-field": fields.text, "--id-field": fields.id}
+    for_files |= {f"--{name.replace('_', '-')}": value for name, value in asdict(fields.format).items()}
     for_files |= {"--model": model, "--dtype": dtype}
     for_index = {
         "--index": folder,
@@ -178,12 +179,12 @@ def dedup_(
         raise InvalidInput("--remove needs --plan or --output", "add --plan FILE or --output FILE")
     if plan and level == "passage":
         raise InvalidInput("a plan cannot remove passages", "leave out --level passage")
-    if plan and plan.exists() and not force:
-        raise InvalidInput(f"{plan} already exists", "choose another name, or overwrite it with --force")
+    if plan:
+        require_writable(plan, force=force)
     if output:
         if len(paths) > 1:
             raise InvalidInput("--output writes one file of rows", "name only that file")
-        require_copyable(paths[0], output, force=force)
+        require_copyable(paths[0], output, fields=fields, group=bool(group_field), force=force)
     tiers = tiers or TIERS
     request = DedupRequest(
         threshold,
@@ -202,9 +203,7 @@ def dedup_(
     failed = False
     with ExitStack() as stack:
         if paths:
-            dataset = stack.enter_context(
-                read_dataset(paths, text_field=text_field, id_field=id_field, model=model, dtype=dtype)
-            )
+            dataset = stack.enter_context(read_dataset(paths, fields=fields, model=model, dtype=dtype))
             with render.counting("compare", "pairs") as progress:
                 found = dataset.find_duplicates(request, progress=progress)
             render.tell_skipped(dataset.skipped)
@@ -246,20 +245,18 @@ def dedup_(
 @contextmanager
 def read_dataset(
     *parts: Sequence[Path],
-    text_field: tuple[str, ...],
-    id_field: str,
+    fields: "RowFields",
     model: str | None,
     dtype: str | None,
 ) -> "Iterator[Dataset]":
     """Read the data set in some files and folders, with a progress bar; close it at the end of the block."""
     from semsearch.dedup.in_files import Dataset
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
-    from semsearch.readers import RowFields
 
     embedder = load_embedder(model or DEFAULT_MODEL, dtype or "float32")
-    fields = RowFields(text_field, id_field)
     with render.counting("read", "passages") as progress:
         dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress)
+    render.tell_notes(dataset.notes)
     with dataset:
         yield dataset
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from semsearch.index import Index
     from semsearch.ingest.report import Absent, IngestReport
     from semsearch.ingest.survey import Scope
+    from semsearch.readers import RowFields
     from semsearch.types import Skipped
 
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
@@ -35,8 +36,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index
-@options.text_field
-@options.id_field
+@options.rows
 @click.option(
     "--max-size",
     type=options.Size(),
@@ -69,8 +69,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 def ingest_(
     paths: tuple[str, ...],
     folder: Path | None,
-    text_field: tuple[str, ...],
-    id_field: str,
+    fields: "RowFields",
     max_size: int,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -100,7 +99,6 @@ def ingest_(
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
     from semsearch.ingest.survey import Scope, Survey
-    from semsearch.readers import RowFields
 
     if watch and (as_json or dry_run or "-" in paths):
         raise click.UsageError("--watch cannot be used with --json, --dry-run or standard input")
@@ -114,7 +112,6 @@ def ingest_(
         if len(content) > max_size:
             raise InvalidInput(f"standard input is larger than {render.size(max_size)}", "raise --max-size")
         standard_input = content.decode("utf-8", "replace")
-    fields = RowFields(text_field, id_field)
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
     scope = Scope(roots, fields, max_size, include, exclude, prune)
@@ -247,6 +244,7 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
             f"read {render.plural(report.documents, 'document')} with {render.plural(report.passages, 'passage')}"
             f" and embedded {render.plural(report.embedded, 'new text')} in {report.seconds:.1f} s"
         )
+    render.tell_notes(report.notes)
     render.tell_skipped(report.skipped, verbose=verbose)
     if report.oov_rates:
         from semsearch.types import HIGH_OOV_RATE

@@ -15,6 +15,7 @@ from semsearch.cli.dedup import read_dataset
 if TYPE_CHECKING:
     from semsearch.dedup.in_files import Dataset
     from semsearch.dedup.leak import Leaks
+    from semsearch.readers import RowFields
     from semsearch.types import Tier
 
 _SHOWN = 60
@@ -63,8 +64,7 @@ class _Rate(click.ParamType[Fraction]):
     metavar="TRAIN",
     help="Training data, a file or folder, that must not contain test records; repeatable.",
 )
-@options.text_field
-@options.id_field
+@options.rows
 @click.option(
     "--threshold", type=click.FloatRange(-1, 1), help="Lowest similarity of a near-copy. Default: 0.85."
 )
@@ -83,6 +83,11 @@ class _Rate(click.ParamType[Fraction]):
     help="Exit with 1 if more than this share of the test records occur in TRAIN, such as 1% or 0.01.",
 )
 @click.option(
+    "--allow-unread",
+    is_flag=True,
+    help="Let --max-rate pass although some rows or files were not read.",
+)
+@click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -96,14 +101,14 @@ class _Rate(click.ParamType[Fraction]):
 def leak_(
     test: tuple[Path, ...],
     against: tuple[Path, ...],
-    text_field: tuple[str, ...],
-    id_field: str,
+    fields: "RowFields",
     threshold: float | None,
     contained: float | None,
     count_differing: bool,
     model: str | None,
     dtype: str | None,
     max_rate: Fraction | None,
+    allow_unread: bool,
     junit: Path | None,
     as_json: bool,
     as_jsonl: bool,
@@ -111,24 +116,30 @@ def leak_(
 ) -> None:
     """List the records of TEST that occur in TRAIN, exactly or nearly.
 
-    A record is a row of a CSV, TSV or JSONL file, or the whole of any other file. Every test record is compared with
-    every training record, and listed with the most similar one. A pair is exact if the texts are equal after cleaning,
-    lexical if they share at least 0.8 of their word triples (Jaccard), and else semantic. A test record that is only a
-    part of a longer training record is found with --contained.
+    A record is a row of a CSV, TSV, JSON, JSON Lines or Parquet file, a line of a text with --lines, or the whole of
+    any other file. A side that is one text of many lines is refused. A file of TEST inside TRAIN is not compared with
+    itself.
+
+    Every test record is compared with every training record, and listed with the most similar one. A pair is exact if
+    the texts are equal after cleaning, lexical if they share at least 0.8 of their word triples (Jaccard), and else
+    semantic. A test record that is only a part of a longer training record is found with --contained.
 
     A test record that differs from a training record in a number, a date, a negation or a role has another answer, so
     it is listed as alike and not counted. Where knowing the form of a question is a leak, use --count-differing.
 
-    With --max-rate the exit code is 1 if the rate is higher, or if one side has no records.
+    With --max-rate the exit code is 1 if the rate is higher, or if one side has no records, and 3 if something was not
+    read, unless --allow-unread is given: a check passes on what it has read only.
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.errors import InvalidInput, SemsearchError
+    from semsearch.files import require_writable
 
-    if junit and max_rate is None:
-        raise InvalidInput("--junit needs --max-rate", "add --max-rate, such as --max-rate 1%")
-    with read_dataset(
-        test, against, text_field=text_field, id_field=id_field, model=model, dtype=dtype
-    ) as data:
+    if (junit or allow_unread) and max_rate is None:
+        name = "--junit" if junit else "--allow-unread"
+        raise InvalidInput(f"{name} needs --max-rate", "add --max-rate, such as --max-rate 1%")
+    if junit:
+        require_writable(junit)
+    with read_dataset(test, against, fields=fields, model=model, dtype=dtype) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(
                 DEFAULT_THRESHOLD if threshold is None else threshold,
@@ -159,11 +170,30 @@ def leak_(
             if not (found.total and found.against):
                 side = "TRAIN" if found.total else "TEST"
                 raise SemsearchError(f"there is nothing to check: {side} has no records")
-            render.talk(f"check {'failed' if above else 'passed'}: at most {_percent(max_rate)} may occur")
+            unread = "" if allow_unread or not data.unread else _unread(data)
+            if above or not unread:
+                render.talk(
+                    f"check {'failed' if above else 'passed'}: at most {_percent(max_rate)} may occur"
+                )
+            else:
+                render.talk(f"check failed: {unread}")
+                render.talk("hint: repair or remove them, or accept this with --allow-unread")
             if junit:
-                _write_junit(junit, found, data, max_rate, above)
+                _write_junit(junit, found, data, max_rate, above, unread)
+            if unread and not above:
+                raise click.exceptions.Exit(3)
+            if allow_unread and not above:
+                return
     if above or data.failed:
         raise click.exceptions.Exit(1 if above else 3)
+
+
+def _unread(data: "Dataset") -> str:
+    """Return what of the data was not read, in one line."""
+    first = data.unread[0]
+    count = len(data.unread)
+    what = "file or row" if count == 1 else "files or rows"
+    return f"{count:,} {what} not read, such as {render.name(first.path)} ({first.reason})"
 
 
 def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
@@ -224,8 +254,10 @@ def _summary(found: "Leaks") -> str:
     return f"{share} occur in {render.plural(found.against, 'train record')}: {tiers}"
 
 
-def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction, above: bool) -> None:
-    """Write the check as one JUnit test case, which fails only if the rate is above `max_rate`.
+def _write_junit(
+    path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction, above: bool, unread: str
+) -> None:
+    """Write the check as one JUnit test case. It fails if the rate is above `max_rate`, and is an error if `unread`.
 
     The form follows https://github.com/testmoapp/junitxml; Jenkins and GitLab show a failure's message and text.
     """
@@ -236,7 +268,12 @@ def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction
     if path.resolve() in {Path(source).resolve() for source in data.files}:
         raise InvalidInput(f"{path} is one of the files to compare", "choose another name for --junit")
     suite = ElementTree.Element(
-        "testsuite", name="semsearch leak", tests="1", failures=str(int(above)), errors="0", skipped="0"
+        "testsuite",
+        name="semsearch leak",
+        tests="1",
+        failures=str(int(above)),
+        errors=str(int(bool(unread) and not above)),
+        skipped="0",
     )
     name = f"at most {_percent(max_rate)} of the test records occur in train"
     case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
@@ -245,7 +282,11 @@ def _write_junit(path: Path, found: "Leaks", data: "Dataset", max_rate: Fraction
         f"{_one_line(row['text'])}"
         for row in serialize.leak_rows(found, data)
     )
-    details = ("failure", {"message": _summary(found)}) if above else ("system-out", {})
+    details: tuple[str, dict[str, str]] = ("system-out", {})
+    if above:
+        details = "failure", {"message": _summary(found)}
+    elif unread:
+        details = "error", {"message": render.plain(unread)}
     part = ElementTree.SubElement(case, *details)
     part.text = _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", render.plain(listed))
     tree = ElementTree.ElementTree(suite)

@@ -1,7 +1,8 @@
 """Options that several commands share, and the end of their help."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,18 +27,66 @@ dtype = click.option(
     type=click.Choice(["float32", "int8"]),
     help="Arithmetic of the default model: float32 (default), or int8, which is faster and slightly less exact.",
 )
-text_field = click.option(
+_text_field = click.option(
     "--text-field",
     multiple=True,
     metavar="NAME",
-    help="Column or key of a row that contains the text; repeatable.",
+    help="Column or key of a row that contains the text, or a path such as meta.text; repeatable.",
 )
-id_field = click.option(
+_id_field = click.option(
     "--id-field",
     default="",
     metavar="NAME",
     help="Column or key of a row that names it. Default: its number.",
 )
+_table_format = (
+    click.option(
+        "--delimiter",
+        default="",
+        metavar="CHARACTER",
+        help="What separates the cells of a table, if detection errs: one character, or tab.",
+    ),
+    click.option("--no-header", is_flag=True, help="The first row of a table is data, not a header."),
+    click.option(
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="Encoding of text and rows, such as cp1252. Default: detect it.",
+    ),
+)
+_lines = click.option(
+    "--lines", is_flag=True, help="Each line of a text is a record, in files that have no other rows."
+)
+
+
+def table_format(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a table is written; the command gets them as `format`."""
+
+    @wraps(command)
+    def with_format(delimiter: str, no_header: bool, encoding: str, **rest: Any) -> None:
+        from semsearch.readers.dialect import RowFormat
+
+        command(format=RowFormat(delimiter, no_header, encoding), **rest)
+
+    for option in reversed(_table_format):
+        with_format = option(with_format)
+    return with_format
+
+
+def rows(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how rows are read; the command gets them as `fields`."""
+
+    @wraps(command)
+    def with_rows(text_field: tuple[str, ...], id_field: str, format: Any, lines: bool, **rest: Any) -> None:
+        from dataclasses import replace
+
+        from semsearch.readers import RowFields
+
+        command(fields=RowFields(text_field, id_field, replace(format, lines=lines)), **rest)
+
+    return _text_field(_id_field(table_format(_lines(with_rows))))
+
+
 wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),

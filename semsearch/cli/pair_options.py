@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semsearch.cli import render
+from semsearch.cli import options, render
 
 if TYPE_CHECKING:
+    from semsearch.readers import RowFormat
     from semsearch.tuning.pairs import PairSet
     from semsearch.tuning.public_datasets import PublicDataset
 
@@ -29,11 +30,14 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             text_b: str | None,
             label: str | None,
             score: str | None,
+            format: "RowFormat",
             **rest: Any,
         ) -> None:
             named = _labels_of_index(rest.get("folder")) if spec == "labels" else spec
-            command(load=lambda: _load(named, download, text_a, text_b, label, score), **rest)
+            columns = (text_a, text_b, label, score)
+            command(load=lambda: _load(named, download, columns, format), **rest)
 
+        with_pairs = options.table_format(with_pairs)
         for name, what in reversed(_COLUMNS.items()):
             with_pairs = click.option(
                 f"--{name}",
@@ -57,7 +61,10 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def _load(
-    spec: str, download: bool, text_a: str | None, text_b: str | None, label: str | None, score: str | None
+    spec: str,
+    download: bool,
+    columns: tuple[str | None, str | None, str | None, str | None],
+    format: "RowFormat",
 ) -> "PairSet":
     from semsearch.tuning.pairs import PairColumns, load_pairs
     from semsearch.tuning.public_datasets import PUBLIC_DATASETS
@@ -67,7 +74,8 @@ def _load(
         with render.counting(f"download {dataset.url.rpartition('/')[2]}", "bytes") as report:
             path = dataset.download(lambda done, total: report(done, total or dataset.download_bytes))
         render.talk(f"downloaded {path}: {dataset.licence}")
-    pairs = load_pairs(spec, columns=PairColumns(text_a, text_b, label, score))
+    pairs = load_pairs(spec, columns=PairColumns(*columns), format=format)
+    render.tell_notes(pairs.notes)
     failed = [skipped for skipped in pairs.skipped if skipped.failed]
     for skipped in failed[:10]:
         render.talk(f"left out {skipped.path}: {skipped.reason}")

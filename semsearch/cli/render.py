@@ -127,6 +127,14 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
         talk(f"... and {len(failed) - _MOST_LINES:,} more that could not be read{hint}")
 
 
+def tell_notes(notes: "Sequence[str]") -> None:
+    """Report what was detected in files of rows that are not plain."""
+    for note in notes[:_MOST_LINES]:
+        talk(f"note: {name(note)}")
+    if len(notes) > _MOST_LINES:
+        talk(f"... and {len(notes) - _MOST_LINES:,} more notes on files of rows")
+
+
 def warn_oov(share: float) -> None:
     """Warn if much of the text is outside the model's vocabulary. `share` is the OOV rate in [0, 1]."""
     from semsearch.types import HIGH_OOV_RATE

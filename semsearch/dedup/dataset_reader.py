@@ -5,16 +5,18 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from semsearch.dedup.collection import passages_of
+from semsearch.dedup.compared_fields import compared_fields
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.embedding import Embedder, Vectors, embed_checked
-from semsearch.errors import SemsearchError
-from semsearch.ingest.chunk import chunk
+from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.ingest.chunk import PROSE_SUFFIXES, chunk
 from semsearch.ingest.inputs import file_sha256, skipping
-from semsearch.readers import Found, RowFields, read
+from semsearch.readers import Found, RowFields, how_to_split, read
 from semsearch.types import Document, Skipped, Unit
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
@@ -91,6 +93,10 @@ class DatasetReader:
         self.rows = array("q")
         self.files: dict[str, SourceFile] = {}
         self.skipped: list[Skipped] = []
+        self.notes: list[str] = []
+        self.repeated: list[str] = []
+        self._whole = ""
+        self.fields: dict[Path, RowFields] = {}
         self.tokens = self.oov = 0
         self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress
         self._owners, self._vector_rows, self._lengths = (array("q") for _ in range(3))
@@ -105,14 +111,47 @@ class DatasetReader:
 
     def read_all(self) -> None:
         """Read and embed everything. Raises the errors of `Dataset.read`."""
-        for items in self._parts:
-            before, alone = len(self.names), len(list(_files_of(items))) == 1
+        files = [list(_files_of(items)) for items in self._parts]
+        self._read_once(files)
+        paths = [file.path for part in files for file in part]
+        compared, notes = compared_fields(paths, self._fields)
+        self.fields = dict.fromkeys(paths, self._fields) | compared
+        self.notes += notes
+        for items, part in zip(self._parts, files, strict=True):
+            before = len(self.names)
             self.skipped += (item for item in items if isinstance(item, Skipped))
-            for file in _files_of(items):
-                with skipping(file.path, self.skipped, alone=alone):
+            for file in part:
+                with skipping(file.path, self.skipped, alone=len(part) == 1):
                     self._read_file(file)
             self.sizes.append(len(self.names) - before)
+            if self.sizes[-1] == 1 and self._whole:
+                raise InvalidInput(
+                    f"{self._whole} is read as one record, though it has many lines",
+                    how_to_split(Path(self._whole), self._fields),
+                )
+            self._whole = ""
         self._embed_waiting()
+
+    def _read_once(self, files: list[list[Found]]) -> None:
+        """Leave out the files of an earlier part, under whatever name: they are not compared with themselves."""
+        seen: dict[tuple[int, int] | str, Path] = {}
+        for part in files:
+            own = dict(seen)
+            for file in list(part):
+                try:
+                    state = file.path.stat()
+                except OSError:
+                    continue  # reading it says why
+                identity = (state.st_dev, state.st_ino)
+                if first := seen.get(identity):
+                    part.remove(file)
+                    self.repeated.append(file.path.as_posix())
+                    same = "" if first == file.path else f" ({first.as_posix()})"
+                    self.notes.append(
+                        f"{file.path.as_posix()} is in both parts{same}: the same file is not compared with itself"
+                    )
+                own.setdefault(identity, file.path)
+            seen = own
 
     def documents(self) -> list[DocumentPassages]:
         """Return the passages of each document, as rows of the vectors."""
@@ -144,10 +183,16 @@ class DatasetReader:
     def _read_file(self, file: Found) -> None:
         source, end = file.path.as_posix(), self._done + file.size
         self.files[source] = SourceFile(file.mtime_ns, file_sha256(file.path))
-        for item in read(file.path, source, self._fields):
+
+        def tell(note: str) -> None:
+            self.notes.append(f"{source}: {note}")
+
+        for item in read(file.path, source, self.fields[file.path], tell):
             if isinstance(item, Skipped):
                 self.skipped.append(item)
                 continue
+            if not item.row_id and _holds_many(file.path, item.text):
+                self._whole = source
             self._add(item)
             self._done = min(end, self._done + len(item.text))
             if len(self._waiting) >= _BATCH_PASSAGES or self._characters >= _BATCH_CHARACTERS:
@@ -191,6 +236,18 @@ class DatasetReader:
         self._vectors.append(embed_checked(self._embedder, waiting, progress=tell))
         self._embedded += len(waiting)
         self._waiting, self._characters = [], 0
+
+
+def _holds_many(path: Path, text: str) -> bool:
+    """Return whether a text that is one record as a whole looks like many: data, or lines that are not prose."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return True
+    return (suffix in _LINED or suffix not in PROSE_SUFFIXES) and "\n" in text.strip()
+
+
+_LINED = frozenset({"", ".csv", ".jsonl", ".ndjson", ".text", ".tsv", ".txt", ".gz", ".bz2", ".zst"})
+"""The suffixes of texts whose lines may be records, although a text with one of them may be prose."""
 
 
 def _files_of(items: Iterable[Found | Skipped]) -> Iterator[Found]:

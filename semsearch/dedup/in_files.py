@@ -24,12 +24,18 @@ from semsearch.dedup.result import Duplicates
 from semsearch.dedup.veto import UnknownWords
 from semsearch.embedding import Embedder, Vectors
 from semsearch.embedding.vocabulary import Vocabulary
-from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest
 from semsearch.types import TIERS, Skipped, Tier, Unit
+
+_NOTHING_TO_READ = frozenset({
+    "empty file", "hidden file", "hidden folder", "no text", "page without text", "row without text",
+    "symbolic link inside the folder", "symbolic link loop",
+})  # fmt: skip
+"""The reasons for leaving out what has no text, or is read under another name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +45,8 @@ class Dataset:
     Of each document: its name (`data.jsonl#3`), its source, its row there (0 for a whole file), the digest of its
     cleaned text, and its passages as rows of `vectors` (float32 [distinct passages, d]). Of each part: its paths in
     `roots`, and its number of documents in `sizes`. `files` has each source that was read, `skipped` the others.
-    `oov` is the share of all tokens that are not in the model's vocabulary.
+    `oov` is the share of all tokens that are not in the model's vocabulary. `notes` say what was detected in files
+    that are not plain, by which columns rows are compared, and which file is in two parts.
 
     Make one with `Dataset.read`. Close it, or use it in a `with` block; until then its texts are in a temporary file.
     """
@@ -55,6 +62,8 @@ class Dataset:
     files: Mapping[str, SourceFile]
     skipped: tuple[Skipped, ...]
     oov: float
+    notes: tuple[str, ...]
+    _fields: Mapping[Path, RowFields] = field(repr=False)
     _texts: TextFile = field(repr=False)
     _places: Callable[[int], Sequence[tuple[Unit, int, int]]] = field(repr=False)
     _unknown: UnknownWords = field(repr=False)
@@ -69,9 +78,11 @@ class Dataset:
     ) -> "Dataset":
         """Read and embed the files and folders of each part.
 
-        A named file is read whatever its size. A file that cannot be read is `skipped`. Raises `InvalidInput` for a
-        path that does not exist, and where the only file of a part lacks a column that `fields` names; raises
-        `SemsearchError` where there is no room for temporary files.
+        A named file is read whatever its size. A file that cannot be read is `skipped`. A file that an earlier part
+        has, under whatever name, is left out. If `fields` names no text, texts are compared without titles, by columns
+        that all files have. Raises `InvalidInput` for a path that does not exist, where the only file of a part lacks a
+        column that `fields` names, and where a part is a single text of many lines; raises `SemsearchError` where there
+        is too little room for temporary files.
         """
         roots = tuple(tuple(map(Path, paths)) for paths in parts)
         reader = DatasetReader(embedder, fields, [list(walk_named(paths)) for paths in roots], progress)
@@ -89,6 +100,8 @@ class Dataset:
                 reader.files,
                 tuple(dict.fromkeys(reader.skipped)),
                 reader.oov / max(1, reader.tokens),
+                tuple(dict.fromkeys(reader.notes)),
+                reader.fields,
                 reader.texts,
                 reader.places(),
                 Vocabulary(lambda: embedder).unknown,
@@ -113,6 +126,11 @@ class Dataset:
     def failed(self) -> tuple[Skipped, ...]:
         """The sources that could not be read."""
         return tuple(skipped for skipped in self.skipped if skipped.failed)
+
+    @property
+    def unread(self) -> tuple[Skipped, ...]:
+        """The sources that could not be read, and those left out that may have text."""
+        return tuple(one for one in self.skipped if one.failed or one.reason not in _NOTHING_TO_READ)
 
     @property
     def collection(self) -> DocumentCollection:
@@ -211,7 +229,10 @@ class Dataset:
         if len(paths) != 1 or not paths[0].is_file():
             raise InvalidInput("only a single file of rows can be written without its duplicates")
         (path,) = paths
-        # A file that is not among the sources was empty, or could not be read.
+        for one in self.skipped:
+            if one.path == str(path) and (one.failed or one.reason not in _NOTHING_TO_READ):
+                raise UnreadableSource(f"{path}: {one.reason}")
+        # A file that is not among the sources was empty.
         known = self.files.get(path.as_posix(), SourceFile(0, hashlib.sha256().hexdigest()))
         if file_sha256(path) != known.sha256:
             raise SemsearchError(f"{path} has changed since it was read", "run the command again")
@@ -225,4 +246,11 @@ class Dataset:
                 if member.tier in tiers and not (member.protected or keep_all):
                     gone.add(row[member.name])
         column = (group_field, lambda row: numbers.get(row, "")) if group_field else None
-        return copy_rows(path, to, keep=lambda row: row not in gone, group=column, force=force)
+        return copy_rows(
+            path,
+            to,
+            keep=lambda row: row not in gone,
+            group=column,
+            fields=self._fields.get(path, RowFields()),
+            force=force,
+        )

@@ -1,6 +1,6 @@
 """Find near-duplicates in an index, plan their removal, and carry the plan out."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,10 +21,11 @@ from semsearch.dedup.result import Duplicates
 from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.lookup import DocumentVectors
+from semsearch.ingest.survey import fields_of
 from semsearch.patterns import Names
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DedupRequest
-from semsearch.storage.library import Library
+from semsearch.storage.library import Library, SourceState
 from semsearch.types import Contained, Level, Tier, Unit, place
 
 _READ = 256
@@ -155,7 +156,7 @@ def plan_removal(library: Library, found: Duplicates, keep: Sequence[str], tiers
 def carry_out(
     plan: Plan,
     base: Path,
-    known: Collection[str],
+    known: Mapping[str, SourceState],
     quarantine: Path,
     *,
     hardlink: bool,
@@ -169,7 +170,14 @@ def carry_out(
     kept_back: tuple[Refusal, ...] = ()
     if output is not None:  # first: it may be refused
         source, drop, kept_back = removed_rows(plan, base, known, allow)
+        key = next(step.remove.source for step in plan.steps if step.remove.row)
+        fields = fields_of(known[key].reading) if key in known else None
+        if fields is None:
+            raise SemsearchError(
+                f"{key} was read by another version of semsearch, which may have numbered its rows differently",
+                "ingest it again, and make a new plan",
+            )
         if not dry_run:
-            written = copy_rows(source, output, keep=lambda row: row not in drop, force=force)
+            written = copy_rows(source, output, keep=lambda row: row not in drop, fields=fields, force=force)
     outcome = apply(plan, base, known, quarantine, hardlink=hardlink, dry_run=dry_run, allow=allow)
     return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))

@@ -33,7 +33,7 @@ class IngestReport:
 
     `oov_rates` has each source of whose tokens at least `HIGH_OOV_RATE` are out of the model's vocabulary, with that
     share. `absent` has what was not removed, since a drive may not be mounted. `unmatched` has the patterns of
-    `include` and `exclude` that match no file.
+    `include` and `exclude` that match no file. `notes` say what was detected in files of rows that are not plain.
     """
 
     added: int
@@ -45,6 +45,7 @@ class IngestReport:
     embedded: int = 0
     skipped: tuple[Skipped, ...] = ()
     oov_rates: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
     dry_run: bool = False
     absent: tuple[Absent, ...] = ()

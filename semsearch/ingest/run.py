@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from semsearch.embedding import Embedder, Vectors, embed_checked
@@ -82,6 +83,7 @@ class IngestRun:
         self._embedder = embedder
         self._sync = sync
         self._skipped = list(survey.skipped)
+        self._notes: list[str] = []
         self._oov_rates: list[tuple[str, float]] = []
         self._versions: dict[str, int] = {}
         self._outcomes: list[bool | None] = []
@@ -138,6 +140,7 @@ class IngestRun:
             embedded=embedded,
             skipped=tuple(self._skipped),
             oov_rates=tuple(self._oov_rates),
+            notes=tuple(self._notes),
             seconds=time.monotonic() - survey.started,
             absent=survey.absent,
             unmatched=survey.unmatched,
@@ -178,7 +181,11 @@ class IngestRun:
             yield from self._parts_of(iter([document]), STANDARD_INPUT, state)
         for path, key, state in self._survey.changed:
             with skipping(path, self._skipped, alone=len(self._survey.changed) == 1):
-                yield from self._parts_of(read(path, key, self._survey.fields), key, state)
+                items = read(path, key, self._survey.fields, partial(self._tell, key))
+                yield from self._parts_of(items, key, state)
+
+    def _tell(self, key: str, note: str) -> None:
+        self._notes.append(f"{key}: {note}")
 
     def _parts_of(
         self, items: Iterator[Document | Skipped], key: str, state: SourceState

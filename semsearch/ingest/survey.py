@@ -3,15 +3,16 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from semsearch.errors import InvalidInput
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.ingest.report import Absent, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT, absolute, is_below, source_key
 from semsearch.patterns import Names
-from semsearch.readers import DEFAULT_MAX_BYTES, READER_VERSION, SIGNED, Found, RowFields, walk
+from semsearch.readers import DEFAULT_MAX_BYTES, READER_VERSION, SIGNED, Found, RowFields, RowFormat, walk
 from semsearch.storage.library import SourceState
 from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION
 from semsearch.types import Skipped
@@ -44,6 +45,26 @@ class Scope:
         return {**(saved or {}), **{source_key(root, base): scope for root in self.roots}}
 
 
+_VERSIONS = [READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION]
+
+
+def _reading(fields: RowFields) -> str:
+    return json.dumps([fields.text, fields.id, astuple(fields.format), *_VERSIONS])
+
+
+def fields_of(reading: str) -> RowFields | None:
+    """Return the fields that a source was read with; None if another release read it, or none did.
+
+    Rows may have had other numbers then.
+    """
+    try:
+        text, id_, format_, *versions = json.loads(reading)
+        fields = RowFields(tuple(text), id_, RowFormat(*format_))
+    except (ValueError, TypeError, InvalidInput, RecursionError):
+        return None
+    return fields if versions == _VERSIONS and _reading(fields) == reading else None
+
+
 class Survey:
     """The work of an ingest: the files of a scope that changed, and the sources that are gone.
 
@@ -70,7 +91,7 @@ class Survey:
                 found[source_key(item.path, base)] = item
         left_out, self.unmatched = _left_out(list(found), list(known), base, scope)
         # A file is read again if the options have changed, or if the release before cleaned or cut it differently.
-        reading = json.dumps([fields.text, fields.id, READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION])
+        reading = _reading(fields)
         for key, file in found.items():
             if key in left_out:
                 self.skipped.append(Skipped(str(file.path), left_out[key]))

@@ -1,7 +1,9 @@
 """Read Documents from files and folders: `walk` finds files, `read` reads one, and `changes` waits for changes."""
 
+from semsearch.readers.dialect import RowFormat
 from semsearch.readers.formats import READER_VERSION, os_reason, read, read_text
-from semsearch.readers.rows import RowFields, json_object
+from semsearch.readers.json_rows import json_object
+from semsearch.readers.rows import RowFields, first_rows, how_to_split, main_field
 from semsearch.readers.walk import DEFAULT_MAX_BYTES, SIGNED, Found, visit, walk
 from semsearch.readers.watch import changes
 
@@ -11,8 +13,12 @@ __all__ = [
     "SIGNED",
     "Found",
     "RowFields",
+    "RowFormat",
     "changes",
+    "first_rows",
+    "how_to_split",
     "json_object",
+    "main_field",
     "os_reason",
     "read",
     "read_text",

@@ -3,10 +3,16 @@
 import codecs
 import io
 import re
+from itertools import chain
 from typing import BinaryIO
 
 from semsearch.errors import UnreadableSource
 
+BAD = "\udcff"
+"""The character for bytes that are not valid in the encoding of a file of rows: no valid text has it."""
+BAD_BYTES = "semsearch.bad_bytes"
+"""The name of the error handler that decodes such bytes as `BAD`, so they cost their row and not the file."""
+codecs.register_error(BAD_BYTES, lambda error: (BAD, getattr(error, "end", 0)))
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, since it begins with the same bytes
@@ -41,19 +47,18 @@ def bom_encoding(head: bytes) -> str | None:
     return next((name for bom, name in _BOMS.items() if head.startswith(bom)), None)
 
 
-def detect_encoding(file: BinaryIO, *, markup: bool = False) -> str:
+def detect_encoding(file: BinaryIO, *, markup: bool = False, rows: bool = False) -> str:
     """Return the codec of a text file: from its byte order mark, else UTF-8 if all of it is valid, else the likeliest.
 
-    With `markup`, a declaration in the first 1024 bytes (`<meta charset=...>`) comes before a guess. The file is read
-    once, line by line, and is then at its start again. Raises `UnreadableSource` if no encoding fits, or if a file in
-    UTF-8 has a damaged line.
+    With `markup`, a declaration in the first 1024 bytes (`<meta charset=...>`) comes before a guess. With `rows`, a
+    file in UTF-8 with a few damaged lines is UTF-8, and UTF-16 is also found without a mark, by its zero bytes. The
+    file is read once, line by line, and is then at its start again if it can seek. Raises `UnreadableSource` if no
+    encoding fits, or without `rows` if a file in UTF-8 has a damaged line.
     """
     sample, first_bad, valid, invalid = b"", 0, 0, 0
     head = file.read(1024)
-    file.seek(0)
-    if name := bom_encoding(head):
-        return name
-    for number, line in enumerate(file, 1):
+    name = bom_encoding(head) or (_wide_without_mark(head) if rows else None)
+    for number, line in enumerate(chain(io.BytesIO(head + file.readline()), file) if not name else (), 1):
         if line.isascii():
             continue
         kept = line.decode(errors="ignore").encode()
@@ -64,15 +69,29 @@ def detect_encoding(file: BinaryIO, *, markup: bool = False) -> str:
             sample += _excerpt(line)
             if len(sample) > _SAMPLE:
                 break
-    file.seek(0)
-    if not sample:
-        return "utf-8"
+    if file.seekable():
+        file.seek(0)
+    if name or not sample:
+        return name or "utf-8"
     if valid > invalid:  # in a legacy encoding, few bytes above ASCII are valid UTF-8 by chance
+        if rows:
+            return "utf-8"
         raise UnreadableSource(f"line {first_bad} is not valid UTF-8")
     name = (_declared(head) if markup else None) or _likeliest(sample)
     if name is None:
         raise UnreadableSource("unknown encoding")
     return name
+
+
+def _wide_without_mark(head: bytes) -> str | None:
+    """Return the codec of text in UTF-16 without a mark, most of whose characters have a zero byte, or None."""
+    half = len(head) // 2
+    if half < 8:
+        return None
+    low, high = (head[start : 2 * half : 2].count(0) for start in (1, 0))
+    if low + high > 0.4 * half and min(low, high) < 0.05 * half:
+        return "utf-16-le" if low > high else "utf-16-be"
+    return None
 
 
 def _excerpt(line: bytes) -> bytes:

@@ -1,33 +1,36 @@
 """Read one file as Documents, by its kind."""
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import parsing
+from semsearch.readers import packed, parsing
 from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import detect_encoding, storable
 from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
 from semsearch.readers.parsed import Parsed
-from semsearch.readers.rows import RowFields, read_csv, read_jsonl, read_tsv, row_document
+from semsearch.readers.rows import RowFields, Tell, read_rows, row_document, row_file
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
-READER_VERSION = 2
+READER_VERSION = 3
 """The next ingest reads every file again if this is another number than at the last one."""
 _DEFAULT_FIELDS = RowFields()
 
 
-def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterator[Document | Skipped]:
+def read(
+    path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS, tell: Tell | None = None
+) -> Iterator[Document | Skipped]:
     """Yield the Documents of a file, one for the file or one per row, and what of it could not be read.
 
-    Rows stream, and any other file is held in memory as a whole. `fields` is for files of rows only. A broken file,
-    page or row is a `Skipped` with `failed`. Raises `UnreadableSource` if the file cannot be opened or disappears,
-    and `InvalidInput` if `fields` names a column that no row has.
+    Rows stream, and any other file is held in memory as a whole. `fields` is for files of rows only; `tell` is called
+    with what was detected in one that is not plain. A broken file, page or row is a `Skipped` with `failed`. Raises
+    `UnreadableSource` if the file cannot be opened or disappears, and `InvalidInput` if `fields` names a column that no
+    row has.
     """
     nothing = True
     try:
@@ -36,8 +39,7 @@ def read(path: Path, source: str, fields: RowFields = _DEFAULT_FIELDS) -> Iterat
         if kind.reason:
             yield Skipped(source, kind.reason)
             return
-        reader = _READERS.get(kind.suffix, partial(_read_other, suffix=kind.suffix))
-        for item in reader(path, source, fields):
+        for item in _items(path, source, fields, kind.suffix, tell or (lambda note: None)):
             nothing = False
             yield item
     except MissingExtra as error:
@@ -63,19 +65,28 @@ def os_reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _read_plain(path: Path, source: str) -> Iterator[Document]:
-    with opened(path) as file:
-        encoding = detect_encoding(file)
-        text = file.read().decode(encoding)
+def _items(
+    path: Path, source: str, fields: RowFields, suffix: str, tell: Tell
+) -> Iterator[Document | Skipped]:
+    if suffix in parsing.FORMATS:
+        yield from _read_in_sandbox(path, source, fields, suffix)
+    elif suffix in (".mbox", ".mbx"):
+        yield from _read_mbox(path, source)
+    elif rows := row_file(path, fields):
+        yield from read_rows(rows, source, fields, tell)
+    else:
+        yield from _read_plain(path, source, fields.format.encoding)
+
+
+def _read_plain(path: Path, source: str, encoding: str) -> Iterator[Document]:
+    with packed.opened_unpacked(path) as file:
+        content = file.read()
+    text = content.decode(encoding or detect_encoding(io.BytesIO(content)))
     if text.strip():
         yield Document(source, without_blobs(text))
 
 
-def _read_other(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:
-    """Yield the documents of a file that is not made of rows: parsed if its format is known, else as it is."""
-    if suffix not in parsing.FORMATS:
-        yield from _read_plain(path, source)
-        return
+def _read_in_sandbox(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:
     with opened(path) as file:
         content = file.read()
     columns = [name for name in (*fields.text, fields.id) if name]
@@ -87,7 +98,7 @@ def _read_other(path: Path, source: str, fields: RowFields, suffix: str) -> Iter
             yield from _documents(text, source)
 
 
-def _read_mbox(path: Path, source: str, fields: RowFields) -> Iterator[Document | Skipped]:
+def _read_mbox(path: Path, source: str) -> Iterator[Document | Skipped]:
     """Yield each mail of a mailbox, and each attachment. A mail that cannot be read costs only itself."""
     with opened(path) as file:
         for number, mail in enumerate(split_mbox(file), 1):
@@ -118,12 +129,3 @@ def _documents(text: Parsed, source: str) -> Iterator[Document | Skipped]:
     if text.text.strip():
         metadata = dict(text.metadata) | ({"title": text.title} if text.title else {})
         yield Document(source, text.text, text.part, text.unit, text.numbers, metadata)
-
-
-_READERS: dict[str, Callable[[Path, str, RowFields], Iterator[Document | Skipped]]] = {
-    **dict.fromkeys((".mbox", ".mbx"), _read_mbox),
-    ".csv": read_csv,
-    ".tsv": read_tsv,
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-}

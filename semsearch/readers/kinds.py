@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 from semsearch.readers.blobs import ENCODED
 from semsearch.readers.encoding import bom_encoding
+from semsearch.readers.packed import SUFFIXES as PACKED_SUFFIXES
+from semsearch.readers.packed import inner_suffix, packing_of
 from semsearch.readers.parsing import FORMATS, UNREAD
+from semsearch.readers.rows import SUFFIXES as ROW_SUFFIXES
 
+_PACKED_TEXT = frozenset({".log", ".markdown", ".md", ".rst", ".text", ".txt"})
+"""The suffixes of texts that are read although they are compressed."""
 HEAD = 8192
 """The bytes at the start of a file that tell its kind."""
 _SECRET = "private key, certificate or password: never read"
@@ -105,6 +110,8 @@ def kind_of(name: str, head: bytes, *, named: bool = False) -> Kind:
         return Kind(suffix, _SECRET)
     if path.name.startswith("~$"):
         return Kind(suffix, "lock file of a document that is open in Office")
+    if (inner := _rows_or_packed(path, head, named)) is not None:
+        return inner
     real = _by_bytes(head)
     if head.startswith(b"PK\x03\x04") and not FORMATS.get(suffix, FORMATS[".html"]).binary:
         real = real or ("" if suffix in _REASONS else "archive: unpack it to have its files read")
@@ -126,6 +133,25 @@ def kind_of(name: str, head: bytes, *, named: bool = False) -> Kind:
         if _MAIL.match(head):
             return Kind(".eml")
     return Kind(suffix, "" if named else _mild_reason(path.name, suffix, head))
+
+
+def _rows_or_packed(path: PurePath, head: bytes, named: bool) -> Kind | None:
+    """Return the kind of a file of rows, whose rows are read although some have zero bytes, or of a compressed text."""
+    suffix, inner = path.suffix, inner_suffix(path)
+    packed = bool(packing_of(head))
+    if suffix in PACKED_SUFFIXES and packed:
+        read = (
+            inner in ROW_SUFFIXES
+            or inner in _PACKED_TEXT
+            or (named and inner != ".tar" and inner not in FORMATS)
+        )
+        return Kind(suffix, "" if read else "archive: unpack it to have its files read")
+    if suffix == ".parquet":
+        return Kind(suffix)
+    few = head.count(0) < 0.2 * len(head) or (head.count(0) > 0.4 * len(head) and b"\0\0" not in head)
+    if suffix in ROW_SUFFIXES and (packed or (b"\0" in head and few and not _by_bytes(head))):
+        return Kind(suffix)
+    return None
 
 
 def _by_bytes(head: bytes) -> str:

@@ -1,20 +1,21 @@
-"""Copy files of rows without some of their rows. The rest is copied byte for byte."""
+"""Copy files of rows without some of their rows. The rest is copied byte for byte, except in Parquet."""
 
 import codecs
-import io
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
-from semsearch.files import opened, replacing
-from semsearch.readers.encoding import detect_encoding
+from semsearch.files import replacing, require_writable
+from semsearch.readers import parquet
+from semsearch.readers.encoding import BAD, BAD_BYTES
 from semsearch.readers.formats import os_reason
-from semsearch.readers.rows import json_object
-from semsearch.readers.table import DELIMITED, TSV, Dialect, Table
+from semsearch.readers.json_rows import json_object, json_pieces
+from semsearch.readers.packed import compression, inner_suffix, opened_unpacked, packing
+from semsearch.readers.rows import SUFFIXES, RowFields, RowFile, row_file
+from semsearch.readers.table import Dialect
 
 _WIDE = {
     codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, since it begins with the same bytes
@@ -31,28 +32,32 @@ def copy_rows(
     *,
     keep: Callable[[int], bool],
     group: tuple[str, Callable[[int], str]] | None = None,
+    fields: RowFields = RowFields(),
     force: bool = False,
 ) -> int:
     """Write the rows of `source` for which `keep` is true to `to`, in order; return the number of rows written.
 
-    Rows have the same numbers as in `read`: line numbers in JSONL, and from 1 below the header in CSV and TSV. `keep`
-    is called with the number of every row in turn, even if the row cannot be read. The header, blank lines, encoding
-    and line ends stay the same. `group` is the name of a column to add at the end, and a function that returns its
-    value in a row. A row that does not fit the header gets an empty cell, and a row that cannot be parsed gets none.
+    Rows have the same numbers as in `read` with the same `fields`. `keep` is called with the number of every row in
+    turn, even if the row cannot be read. The header, blank lines, encoding, line ends and compression stay the same,
+    and so do the bytes of each row, except in Parquet. `group` is the name of a column to add at the end, and a
+    function that returns its value in a row. A row that does not fit the header gets an empty cell, and a row that
+    cannot be parsed gets none.
 
     The file is written completely or not at all, with the permissions of `source`. Raises `InvalidInput` if `source`
     is not a file of rows or already has the column, or if `to` is `source`, is not a plain file, or exists and `force`
     is not set. Raises `UnreadableSource` if `source` cannot be read, and `SemsearchError` if `to` cannot be written.
     """
-    require_copyable(source, to, force=force)
-    rewrite = _REWRITES[source.suffix.lower()]
+    require_copyable(source, to, fields=fields, group=group is not None, force=force)
     kept = 0
     try:
-        encoding = _codec(source)
-        with replacing(to, like=source) as copy:
-            for is_row, raw in rewrite(_lines(source, encoding), _Selection(source, encoding, keep, group)):
-                copy.write(raw)
-                kept += is_row
+        file = _copyable(source, fields, group is not None)
+        with replacing(to, like=source) as raw_copy, packing(raw_copy, compression(source)) as copy:
+            if file.kind == "parquet":
+                kept = parquet.copy(source, copy, keep=keep, group=group)
+            else:
+                for is_row, raw in _copied(file, keep, group):
+                    copy.write(raw)
+                    kept += is_row
     except UnreadableSource as error:
         raise UnreadableSource(f"{source}: {error}") from error
     except OSError as error:
@@ -63,25 +68,60 @@ def copy_rows(
 
 
 def has_rows(source: str) -> bool:
-    """Return whether a file of this name is one of rows, which can be copied without some of them."""
-    return Path(source).suffix.lower() in _REWRITES
+    """Return whether a file of this name may be one of rows, which can be copied without some of them."""
+    return inner_suffix(Path(source)) in (*SUFFIXES, ".txt", ".text")
 
 
-def require_copyable(source: Path, to: Path, *, force: bool) -> None:
-    """Raise the errors of `copy_rows` that are known before `source` is read."""
-    if source.suffix.lower() not in _REWRITES:
-        raise InvalidInput(f"{source} is not a file of rows", f"files of rows are {', '.join(_REWRITES)}")
+def require_copyable(
+    source: Path, to: Path, *, fields: RowFields = RowFields(), group: bool = False, force: bool
+) -> None:
+    """Raise the errors of `copy_rows` that are known before all of `source` is read."""
     try:
+        _copyable(source, fields, group)
         if to.exists() and source.samefile(to):
             raise InvalidInput(
                 f"{to} is the file to copy from", "choose another name; you can rename it afterwards"
             )
+    except UnreadableSource as error:
+        raise UnreadableSource(f"{source}: {error}") from error
     except OSError as error:
         raise UnreadableSource(f"{source}: {os_reason(error)}") from error
-    if os.path.lexists(to) and not to.is_file():
-        raise InvalidInput(f"{to} is not a plain file")
-    if to.exists() and not force:
-        raise InvalidInput(f"{to} already exists", "choose another name, or use --force to overwrite it")
+    require_writable(to, force=force)
+
+
+def _copyable(source: Path, fields: RowFields, group: bool) -> RowFile:
+    """Return how a file of rows is read. Raises `InvalidInput` if it has no rows that can be left out."""
+    file = row_file(source, fields)
+    if file is None:
+        hint = f"files of rows are {', '.join(SUFFIXES)}, and texts with --lines"
+        raise InvalidInput(f"{source} is not a file of rows", hint)
+    if file.json.kind in ("columns", "index", "record"):
+        raise InvalidInput(
+            f"{source} has no rows that can be left out: {_KINDS[file.json.kind]}",
+            "write it as JSON Lines, one object a line",
+        )
+    if group and file.kind == "lines":
+        raise InvalidInput(f"{source} has no columns to add one to", "leave out --group-field")
+    return file
+
+
+_KINDS = {
+    "columns": "its records are in columns",
+    "index": "its records are members of an object",
+    "record": "it is one record",
+}
+
+
+def _copied(
+    file: RowFile, keep: Callable[[int], bool], group: tuple[str, Callable[[int], str]] | None
+) -> "_Copied":
+    encoding = _codec(file)
+    selection = _Selection(file.path, encoding, keep, group)
+    if file.kind == "table":
+        return _copy_table(file, _lines(file, encoding), selection)
+    if file.json.kind in ("array", "stream"):
+        return _copy_json(file, selection)
+    return _copy_lines(_lines(file, encoding), selection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +152,7 @@ _Copied = Iterator[tuple[bool, bytes]]
 """True for a row, and the bytes to write."""
 
 
-def _copy_jsonl(lines: Iterator[_Line], selection: _Selection) -> _Copied:
+def _copy_lines(lines: Iterator[_Line], selection: _Selection) -> _Copied:
     for number, (raw, text) in enumerate(lines, 1):
         if not text.strip():
             yield False, raw
@@ -120,42 +160,69 @@ def _copy_jsonl(lines: Iterator[_Line], selection: _Selection) -> _Copied:
             yield True, _with_member(raw, text, number, selection)
 
 
+def _copy_json(file: RowFile, selection: _Selection) -> _Copied:
+    """Yield the records of an array or a stream; what is between two goes with the second of them."""
+    between, kept, first = "", 0, True
+    with file.opened() as text:
+        for piece in json_pieces(text, file.json):
+            if BAD in piece.text:
+                raise UnreadableSource(f"line {piece.line}: not valid text, so it cannot be copied")
+            if not piece.number:
+                between += piece.text
+                continue
+            keep = selection.keep(piece.number)
+            if first or (keep and kept):
+                yield False, between.encode(selection.encoding)
+            if keep:
+                raw = piece.text.encode(selection.encoding)
+                yield True, _with_member(raw, piece.text, piece.number, selection)
+                kept += 1
+            between, first = "", False
+        yield False, between.encode(selection.encoding)
+
+
 def _with_member(raw: bytes, text: str, number: int, selection: _Selection) -> bytes:
     if selection.group is None:
         return raw
     try:
         members = json_object(text)
-    except ValueError:
+        end = text.rindex("}")
+    except ValueError:  # malformed, or a string
         return raw
     selection.require_new(iter(members))
     name, value = selection.group
-    end = text.rindex("}")
     member = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value(number), ensure_ascii=False)}"
     return selection.insert(raw, text[end:], f", {member}" if members else member)
 
 
-def _copy_table(dialects: Sequence[Dialect], lines: Iterator[_Line], selection: _Selection) -> _Copied:
-    """Yield the records of a table; a record has the lines that the table consumed for it."""
-    taken: list[_Line] = []
+def _copy_table(file: RowFile, lines: Iterator[_Line], selection: _Selection) -> _Copied:
+    """Yield the records of a table, each with the bytes of its lines."""
+    read: deque[_Line] = deque()
 
     def texts() -> Iterator[str]:
         for line in lines:
-            taken.append(line)
+            read.append(line)
             yield line[1]
 
-    table = Table(texts(), dialects)
+    table = file.table(texts())
     for record in table:
+        taken = [read.popleft() for _ in range(record.lines)]
         raw, text = b"".join(line[0] for line in taken), "".join(line[1] for line in taken)
-        taken.clear()
         if record.number and not selection.keep(record.number):
             continue
         if selection.group is not None and record.cells:
             name, value = selection.group
+            if not table.dialect.delimiter:
+                raise InvalidInput(
+                    f"{selection.source} has no columns to add one to", "leave out --group-field"
+                )
             if not record.number:
                 selection.require_new(iter(table.columns))
             cell = name if not record.number else "" if record.problem else value(record.number)
             end = text[len(text.rstrip("\r\n")) :]
-            raw = selection.insert(raw, end, table.dialect.delimiter + _cell(cell, table.dialect))
+            missing = table.dialect.delimiter * record.missing
+            added = missing + table.dialect.delimiter + _cell(cell, table.dialect)
+            raw = selection.insert(raw, end, added)
         yield bool(record.number), raw
 
 
@@ -167,45 +234,31 @@ def _cell(value: str, dialect: Dialect) -> str:
     return '"' + value.replace('"', '""') + '"' if special else value
 
 
-def _codec(path: Path) -> str:
-    """Return the codec of a file, which writes no byte order mark. Raises `UnreadableSource`."""
-    try:
-        with opened(path) as file:
-            encoding = detect_encoding(file)
-            if encoding not in ("utf-16", "utf-32"):
-                return encoding.removesuffix("-sig")
-            head = file.read(4)
-    except OSError as error:
-        raise UnreadableSource(os_reason(error)) from error
-    return next(codec for mark, codec in _WIDE.items() if head.startswith(mark))
+def _codec(file: RowFile) -> str:
+    """Return the codec of a file, which writes no byte order mark. Raises `OSError`."""
+    encoding = codecs.lookup(file.encoding).name
+    if encoding not in ("utf-16", "utf-32"):
+        return encoding.removesuffix("-sig")
+    with opened_unpacked(file.path) as stream:
+        head = stream.read(4)
+    return next((codec for mark, codec in _WIDE.items() if head.startswith(mark)), f"{encoding}-le")
 
 
-def _lines(path: Path, encoding: str) -> Iterator[_Line]:
+def _lines(file: RowFile, encoding: str) -> Iterator[_Line]:
     """Yield the lines of a file as bytes and text.
 
     The bytes are those of the file, not encoded again, since some codecs have two ways to encode a character. Raises
-    `UnreadableSource`.
+    `OSError`, and `UnreadableSource` for bytes in UTF-16 or UTF-32 that are not valid.
     """
-    try:
-        if encoding in _WIDE.values():
-            with io.TextIOWrapper(opened(path), encoding, newline="") as wide:
-                for at, text in enumerate(wide):
-                    yield text.encode(encoding), text if at else text.removeprefix("\ufeff")
-        else:
-            with opened(path) as narrow:
-                raws = (raw for line in narrow for raw in line.splitlines(keepends=True))
-                for at, raw in enumerate(raws):
-                    text = raw.decode(encoding)
-                    yield raw, text if at else text.removeprefix("\ufeff")
-    except OSError as error:
-        raise UnreadableSource(os_reason(error)) from error
-    except UnicodeError as error:
-        raise UnreadableSource(f"malformed text: {error}") from error
-
-
-_REWRITES: dict[str, Callable[[Iterator[_Line], _Selection], _Copied]] = {
-    ".csv": partial(_copy_table, DELIMITED),
-    ".tsv": partial(_copy_table, (TSV,)),
-    ".jsonl": _copy_jsonl,
-    ".ndjson": _copy_jsonl,
-}
+    if encoding.startswith(("utf-16", "utf-32")):
+        with replace(file, encoding=encoding).opened() as wide:
+            for at, text in enumerate(wide):
+                if BAD in text:
+                    raise UnreadableSource(f"line {at + 1} is not valid {encoding}, so it cannot be copied")
+                yield text.encode(encoding), text if at else text.removeprefix("\ufeff")
+    else:
+        with opened_unpacked(file.path) as narrow:
+            raws = (raw for line in narrow for raw in line.splitlines(keepends=True))
+            for at, raw in enumerate(raws):
+                text = raw.decode(encoding, BAD_BYTES)
+                yield raw, text if at else text.removeprefix("\ufeff")

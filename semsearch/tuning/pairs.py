@@ -1,6 +1,5 @@
 """Load labelled pairs of texts: SICK, the STS benchmark, the project's sample, or a user's file."""
 
-import io
 import math
 import re
 from collections import Counter
@@ -13,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput, UnreadableSource
-from semsearch.readers import json_object
-from semsearch.readers.table import CSV, Dialect, Table
+from semsearch.readers import RowFields, RowFormat
+from semsearch.readers.dialect import DETECT
+from semsearch.readers.rows import Tell, table_rows
 from semsearch.tuning.labels import SKIP
 from semsearch.tuning.public_datasets import DATA, PUBLIC_DATASETS
 from semsearch.types import LabelledPair, Skipped
@@ -65,11 +65,15 @@ RECOGNISE = PairColumns()
 
 @dataclass(frozen=True, slots=True)
 class PairSet:
-    """Labelled pairs in the order of their file, and the rows left out (with "file:LINE" as their `path`)."""
+    """Labelled pairs in the order of their file, and the rows left out (with "file:LINE" as their `path`).
+
+    `notes` say what was detected in a file that is not plain.
+    """
 
     name: str
     pairs: tuple[LabelledPair, ...]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def default_rule(self) -> str:
@@ -89,11 +93,11 @@ class PairSet:
         )
 
 
-def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
+def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE, format: RowFormat = DETECT) -> PairSet:
     """Load the pairs of `sick`, `sts-b` (its test part), `sts-b:train|dev|test`, `sample`, or a file.
 
-    A file is JSON Lines (.jsonl, .ndjson) or a table with a header. A table is tab-separated if its name ends in .tsv,
-    or if its first line has a tab and its name does not end in .csv; otherwise it is comma-separated. SICK is
+    A file has rows as a data set has: a table, JSON Lines, JSON or Parquet, with any of the formats that are detected
+    there; `format` says what detection cannot. A file of another name is a table. SICK is
     recognised by its columns. So is the file of `semsearch label`; its pairs get the weights of their bands. Three
     columns without a header, the third a number, are read as STS-B's. A column `weight` holds the weights.
 
@@ -104,7 +108,12 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
     left.
     """
     path = _find(spec)
-    header, rows = _read(path, recognise=columns == RECOGNISE)
+    notes: list[str] = []
+    header, rows = _read(path, format, notes.append, recognise=columns == RECOGNISE)
+    if not rows:
+        raise InvalidInput(
+            f"{spec}: no usable pairs in 0 rows", "it needs a row for each pair, below a header"
+        )
     layout = _layout(spec, header, columns)
     pairs, skipped, bands = [], [], []
     for line, row in rows:
@@ -124,7 +133,7 @@ def load_pairs(spec: str, *, columns: PairColumns = RECOGNISE) -> PairSet:
     if not pairs:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InvalidInput(f"{spec}: no usable pairs in {len(rows):,} rows{first}", hint=_columns(header))
-    return PairSet(spec, tuple(pairs), tuple(skipped))
+    return PairSet(spec, tuple(pairs), tuple(skipped), tuple(notes))
 
 
 def positives(pairs: Sequence[LabelledPair], rule: str) -> NDArray[np.bool_]:
@@ -188,69 +197,45 @@ _Rows = list[tuple[int, _Row]]
 """Rows, each with the line of the file that it starts on, from 1."""
 
 
-def _read(path: Path, *, recognise: bool) -> tuple[list[str], _Rows]:
+def _read(path: Path, format: RowFormat, tell: Tell, *, recognise: bool) -> tuple[list[str], _Rows]:
     """Return the column names and the rows of a file, without blank lines."""
+    rows: _Rows = []
+    header: dict[str, None] = {}
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        for item in table_rows(path, RowFields(format=format), tell):
+            if isinstance(item, Skipped):
+                rows.append((int(item.path.rpartition(":")[2]), item.reason))
+            else:
+                rows.append((item.line, item.values))
+                header.update(dict.fromkeys(item.values))
     except OSError as error:
         names = ", ".join(PUBLIC_DATASETS)
         raise InvalidInput(
-            f"cannot read the pairs in {path}: {error.strerror}",
-            hint=f"name a CSV, TSV or JSONL file, or one of sample, {names}",
+            f"cannot read the pairs in {path}: {error.strerror or error}",
+            hint=f"name a CSV, TSV, JSON, JSON Lines or Parquet file, or one of sample, {names}",
         ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"cannot read the pairs in {path}: not UTF-8 text", hint="save it as UTF-8"
-        ) from error
-    suffix = path.suffix.lower()
-    if suffix in {".jsonl", ".ndjson"}:
-        return _json_lines(text)
-    try:
-        return _table(text, suffix, recognise=recognise)
     except UnreadableSource as error:
         raise InvalidInput(f"cannot read the pairs in {path}: {error}") from error
+    return _recognised(list(header), rows) if recognise else (list(header), rows)
 
 
-def _json_lines(text: str) -> tuple[list[str], _Rows]:
-    rows: _Rows = []
-    for line, source in enumerate(text.split("\n"), 1):  # not splitlines: a JSON string may hold U+2028
-        if source.strip():
-            try:
-                rows.append((line, json_object(source)))
-            except ValueError as error:
-                rows.append((line, str(error)))
-    return list(dict.fromkeys(name for _, row in rows if isinstance(row, dict) for name in row)), rows
-
-
-def _table(text: str, suffix: str, *, recognise: bool) -> tuple[list[str], _Rows]:
-    table = Table(io.StringIO(text, newline=""), (_dialect(text, suffix),))
-    header: list[str] = []
-    rows: _Rows = []
-    for record in table:
-        if record.number:
-            cells = dict(zip(header, record.cells, strict=not record.problem))
-            rows.append((record.line, record.problem or cells))
-        elif record.cells:
-            header = list(table.columns)
-            if recognise and len(header) == 3 and _is_number(header[2]):
-                header = ["text_a", "text_b", "score"]
-                rows.append((record.line, dict(zip(header, record.cells, strict=True))))
-    if recognise and set(header) >= _SICK_COLUMNS:
-        header.append("duplicate")
-        rows = [
+def _recognised(header: list[str], rows: _Rows) -> tuple[list[str], _Rows]:
+    """Return the columns and the rows, with the labels of SICK, and with names for three columns without a header."""
+    read = [row for _, row in rows if not isinstance(row, str)]
+    if set(header) >= _SICK_COLUMNS:
+        whole = (
             (line, row if isinstance(row, str) else {**row, "duplicate": _both_entail(row)})
             for line, row in rows
-        ]
+        )
+        return [*header, "duplicate"], list(whole)
+    if header == ["column 1", "column 2", "column 3"] and read and _is_number(read[0]["column 3"]):
+        names = ["text_a", "text_b", "score"]
+        named = (
+            (line, row if isinstance(row, str) else dict(zip(names, row.values(), strict=True)))
+            for line, row in rows
+        )
+        return names, list(named)
     return header, rows
-
-
-def _dialect(text: str, suffix: str) -> Dialect:
-    """Return the dialect of a table of pairs, by its suffix and its first line."""
-    first = text.partition("\n")[0].strip()
-    if suffix != ".tsv" and (suffix == ".csv" or "\t" not in first):
-        return CSV
-    # SICK.txt has no quoting: a quotation mark in it belongs to the sentence.
-    return Dialect("\t", quoted=not set(first.split("\t")) >= _SICK_COLUMNS)
 
 
 def _both_entail(row: Mapping[str, object]) -> bool:
