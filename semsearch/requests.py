@@ -153,6 +153,11 @@ class DedupRequest:
     contained: float | None = None
     remove_differing: bool = False
 
+    @property
+    def keep_rules(self) -> Sequence[str]:
+        """The rules that choose keepers: those given, or with `contained` the longest document."""
+        return self.keep or (() if self.contained is None else ("longest",))
+
     def __post_init__(self) -> None:
         _one_of("level", self.level, get_args(Level))
         _one_of("linkage", self.linkage, get_args(Linkage))

@@ -228,6 +228,20 @@ def test_a_plan_never_removes_what_is_only_contained(tmp_path: Path) -> None:
     assert found.rethreshold(1.0).containment is None
 
 
+@pytest.mark.parametrize("keep", [(), ("shortest",), ("first",)])
+def test_the_longer_one_of_a_group_stays(keep: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(BODY, encoding="utf-8")
+    (tmp_path / "b.md").write_text(BODY + " There is soup.", encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        plain = index.plan(index.duplicates(0.85, keep=keep))
+        found = index.duplicates(0.85, keep=keep, contained=0.8)
+        plan = index.plan(found)
+    assert [step.document for step in plain.steps] == ["b.md"]
+    assert [step.document for step in plan.steps] == ([] if keep else ["a.md"])
+    assert found.contained == ()  # they are in one group
+
+
 @pytest.mark.parametrize("share", [0, -1, 1.01, float("nan"), "0.8", True])
 def test_a_share_that_means_nothing(share: float, tmp_path: Path) -> None:
     with create_index(tmp_path / ".semsearch") as index, pytest.raises(InvalidInput, match="contained is"):

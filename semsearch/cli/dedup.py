@@ -222,7 +222,7 @@ def dedup_(
                 found = index.find_duplicates(request, progress=progress)
             origin = _threshold_origin(index, request)
             if plan:
-                steps = index.plan(found, keep, tiers)
+                steps = index.plan(found, request.keep_rules, tiers)
                 steps.save(plan)
                 said += _plan_messages(steps, plan)
         difference = groups.difference if explain else None

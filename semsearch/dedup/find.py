@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection, compare
-from semsearch.dedup.containment import Place, contained_documents
+from semsearch.dedup.containment import Place, contained_documents, share_of
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.features import TextWords
 from semsearch.dedup.join import Doubles, Integers, Pairs
@@ -19,7 +19,8 @@ from semsearch.dedup.veto import Veto
 from semsearch.patterns import Names
 from semsearch.requests import DedupRequest
 from semsearch.text.facts import Facts, differences
-from semsearch.types import Contained, Rejected
+from semsearch.text.word_runs import word_hashes
+from semsearch.types import Contained, Member, Rejected
 
 _BLOCK = 2048
 """Pairs that the classifier decides on at a time."""
@@ -55,7 +56,7 @@ def find_groups(
             threshold = min(threshold, rule.classifier.floor)
     names = Names(collection.sources, collection.names, base)
     kept = protected(names, request.protect).tolist()
-    order = preference(request.keep, Traits(names, modified, collection.lengths), kept)
+    order = preference(request.keep_rules, Traits(names, modified, collection.lengths), kept)
     compared = compare(
         collection,
         threshold,
@@ -102,8 +103,32 @@ def find_groups(
         found = _add_differences(found)
     if request.contained is None:
         return found
+    found = _spare_containers(compared, found, request.contained)
     contained, more = _contained(compared, found, order, request.contained, collection.places)
     return replace(found, containment=request.contained, contained=contained, more_contained=more)
+
+
+def _spare_containers(compared: Compared, found: Duplicates, least: float) -> Duplicates:
+    """Return the groups with each member protected that is longer than its keeper and has `least` of it.
+
+    The longest document is the keeper, unless rules or patterns prefer another one.
+    """
+    length = compared.corpus.total
+
+    def spared(keeper: str, members: tuple[Member, ...]) -> Iterator[Member]:
+        own = length[compared.number_of[keeper]]
+        longer = [member.name for member in members if length[compared.number_of[member.name]] > own]
+        if longer:
+            words, *others = map(word_hashes, found.texts([keeper, *longer]))
+            longer = [
+                name for name, text in zip(longer, others, strict=True) if share_of(words, text) >= least
+            ]
+        names = set(longer)
+        for member in members:
+            yield replace(member, protected=True) if member.name in names else member
+
+    groups = (replace(group, members=tuple(spared(group.keeper, group.members))) for group in found.groups)
+    return replace(found, groups=tuple(groups))
 
 
 def _contained(
