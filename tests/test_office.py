@@ -211,6 +211,35 @@ def test_headings_are_known_by_level_in_any_language() -> None:
     assert result.title == "t6"
 
 
+def test_numbers_of_lists_are_counted() -> None:
+    def level(at: int, kind: str, text: str) -> str:
+        start = f'<w:start w:val="1"/><w:numFmt w:val="{kind}"/><w:lvlText w:val="{text}"/>'
+        return f'<w:lvl w:ilvl="{at}">{start}</w:lvl>'
+
+    def item(text: str, list_: int, at: int = 0) -> str:
+        return p(r(text), properties=f'<w:numPr><w:ilvl w:val="{at}"/><w:numId w:val="{list_}"/></w:numPr>')
+
+    numbering = (
+        f'<w:abstractNum w:abstractNumId="7">{level(0, "decimal", "§ %1")}{level(1, "lowerRoman", "%1.%2)")}'
+        "</w:abstractNum>"
+        f'<w:abstractNum w:abstractNumId="8">{level(0, "bullet", "o")}</w:abstractNum>'
+        '<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num>'
+        '<w:num w:numId="3"><w:abstractNumId w:val="7"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="9"/>'
+        "</w:lvlOverride></w:num>"
+    )
+    style = '<w:name w:val="heading 1"/><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>'
+    styles = f'<w:style w:styleId="h">{style}</w:style>'
+    body = (
+        item("a", 1) + item("b", 1, 1) + item("c", 1, 1) + item("dot", 2) + p(r("text"))
+        + p(r("Rules"), properties='<w:pStyle w:val="h"/>') + item("d", 1, 1) + item("e", 3) + item("f", 5)
+        + p(r("g"), properties='<w:pStyle w:val="h"/><w:numPr><w:numId w:val="0"/></w:numPr>')
+    )  # fmt: skip
+    result = only(".docx", word(body, numbering=numbering, styles=styles))
+    assert result.text.split("\n\n") == [
+        "§ 1 a", "1.i) b", "1.ii) c", "dot", "text", "# § 2 Rules", "2.i) d", "§ 9 e", "f", "# g",
+    ]  # fmt: skip
+
+
 def test_inserted_part_of_another_format_is_read() -> None:
     body = p(r("Before.")) + '<w:altChunk r:id="aFChunk"/>' + p(r("After."))
     made = word(body, {"aFChunk": "page.html"})

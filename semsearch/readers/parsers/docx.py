@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.drawing import graphic_text
 from semsearch.readers.parsers.flow import Flow, heading, row_text
+from semsearch.readers.parsers.numbering import Numbering
 from semsearch.readers.parsers.zipped import Package, children, reading
 
 _DROPPED = frozenset({
@@ -39,7 +40,10 @@ class _Document:
         self._package = package
         main, self._root = package.main("word/document.xml", "document")
         self._related = package.related(main)
-        self._levels, self._titles = _headings(package.tree(self._part("styles")))
+        styles = package.tree(self._part("styles"))
+        self._levels, self._titles = _headings(styles)
+        self._numbered = _numbered(styles)
+        self._numbering = Numbering(package.tree(self._part("numbering")))
         self._notes = {
             kind: {item.get("id", ""): item for item in package.tree(self._part(f"{kind}s")).iter(kind)}
             for kind in _NOTES
@@ -102,7 +106,9 @@ class _Document:
         level = _level(block.find("pPr")) or self._levels.get(style, 0)
         if style in self._titles and not self._title:
             self._title = text
-        return heading(text, level)
+        numbered = block.find("pPr/numPr")
+        label = self._numbering.label(self._numbered.get(style) if numbered is None else numbered)
+        return heading(f"{label} {text}" if label and text else text, level)
 
     def _inner_text(self, element: Element) -> str:
         """Return the text of all blocks below an element, a line each."""
@@ -240,6 +246,12 @@ def _headings(styles: Element) -> tuple[dict[str, int], set[str]]:
         if level:
             levels[id_] = level
     return levels, {id_ for id_, style in by_id.items() if _value(style.find("name")).lower() == "title"}
+
+
+def _numbered(styles: Element) -> dict[str, Element]:
+    """Return the numbering of each style that has one itself, such as a numbered heading."""
+    found = ((style.get("styleId", ""), style.find("pPr/numPr")) for style in styles.iter("style"))
+    return {id_: properties for id_, properties in found if properties is not None}
 
 
 def _level(properties: Element | None) -> int:
