@@ -19,6 +19,7 @@ from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import FingerprintMismatch
+from semsearch.ingest.explain import Explainer, SourceStatus
 from semsearch.ingest.lookup import file_document, stored_document
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
@@ -278,6 +279,18 @@ class Index:
     def sources(self) -> list[str]:
         """Return the names of all sources, sorted."""
         return sorted(self._library.states())
+
+    def why(self, *paths: Path | str) -> list[SourceStatus]:
+        """Return what the index makes of each path: a file, a row such as `data.csv#3`, or all below a folder.
+
+        A status says if it is indexed, and else the reason: the rule that skips it, the error, or the change since.
+        Without `paths`, all sources and all that lies below the paths that were ingested.
+        """
+        with self._library.snapshot():
+            explainer = Explainer(self._library)
+            if not paths:
+                return list(explainer.everything())
+            return [one for path in paths for one in explainer.explain(str(path))]
 
     # -- searching --------------------------------------------------------------------------------------
 

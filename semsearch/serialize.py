@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.dedup.leak import Leaks
     from semsearch.dedup.quarantine import Outcome
     from semsearch.dedup.runs import QuarantineRun
+    from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
     from semsearch.ingest.report import IngestReport
     from semsearch.storage.check import CheckReport
@@ -272,6 +273,11 @@ def ingest_json(report: "IngestReport") -> dict[str, Any]:
 
 def status_json(status: "Status") -> dict[str, Any]:
     """Return where an index is, what made it and what it contains."""
+    return _object(status)
+
+
+def source_status_json(status: "SourceStatus") -> dict[str, Any]:
+    """Return what an index makes of a path."""
     return _object(status)
 
 

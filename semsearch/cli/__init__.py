@@ -18,6 +18,7 @@ SECTIONS = {
     "Thresholds": {"tune": "tune", "label": "label", "eval": "eval"},
     "Index": {
         "status": "status",
+        "why": "why",
         "remove": "status",
         "forget": "maintenance",
         "check": "maintenance",

@@ -21,7 +21,11 @@ from semsearch.cli.pair_options import guarantee_text
     ),
 )
 @options.index
-@click.option("--sources", is_flag=True, help="Only list the names of all sources, one per line.")
+@click.option(
+    "--sources",
+    is_flag=True,
+    help="Only list the names of all sources, one per line. With --json: what `why` says of each path.",
+)
 @options.as_json
 def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
     """Show the place, the model, the contents and the size of the index, and its tuned threshold."""
@@ -29,11 +33,10 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
 
     with Index.open(folder) as index:
         if sources:
-            names = index.sources()
             if as_json:
-                render.emit_json(names)
+                render.emit_json([serialize.source_status_json(one) for one in index.why()])
             else:
-                for source in names:
+                for source in index.sources():
                     click.echo(render.name(source))
             return
         status = index.status()

@@ -1,0 +1,82 @@
+"""Define the command `semsearch why`."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from semsearch import serialize
+from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from semsearch.ingest.explain import SourceStatus
+
+_SHOWN = 20
+
+
+@click.command(
+    "why",
+    short_help="Say for a file or folder why it is, or is not, in the index.",
+    epilog=options.closing(
+        (
+            "semsearch why notes/plan.md",
+            "semsearch why docs",
+            "semsearch why 'data.csv#3' --json",
+        ),
+        codes=(0, 1, 2, 10, 12, 13),
+    ),
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@options.index
+@click.option("-v", "--verbose", is_flag=True, help="List every path below a folder, also those indexed.")
+@options.as_json
+def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bool) -> None:
+    """Say what the index makes of each PATH: a file, a row such as data.csv#3, or a folder with all below it.
+
+    \b
+    indexed   with its passages, and the share of tokens that the model does not know
+    stale     indexed, and changed since
+    missing   indexed, and gone
+    new       not indexed yet
+    skipped   with the reason, such as the line of an ignore file
+    failed    with the reason why it cannot be read
+    outside   below no path that was ingested
+    unknown   neither in the index nor a file
+    """
+    from semsearch.index import Index
+
+    with Index.open(folder) as index:
+        found = {path: index.why(path) for path in paths}
+    if as_json:
+        render.emit_json([serialize.source_status_json(one) for some in found.values() for one in some])
+        return
+    for path, some in found.items():
+        if len(some) != 1:
+            counts = Counter(one.status for one in some)
+            told = (
+                ", ".join(f"{count:,} {status}" for status, count in counts.most_common()) or "nothing in it"
+            )
+            click.echo(f"{render.name(path)}: {told}")
+        indent = "  " if len(some) != 1 else ""
+        shown = [one for one in some if verbose or len(some) == 1 or one.status != "indexed"]
+        for one in shown[: None if verbose else _SHOWN]:
+            click.echo(f"{indent}{_line(one)}")
+        if len(shown) > _SHOWN and not verbose:
+            click.echo(f"{indent}... and {len(shown) - _SHOWN:,} more (--verbose lists them)")
+
+
+def _line(one: "SourceStatus") -> str:
+    """Return the status of a path on one line."""
+    parts = [f"{one.status}: {one.reason}" if one.reason else str(one.status)]
+    if one.detail:
+        parts[0] += f" ({one.detail})"
+    if one.passages is not None:
+        parts += [render.plural(one.documents or 0, "document"), render.plural(one.passages, "passage")]
+    if one.oov_rate is not None:
+        parts.append(f"{one.oov_rate:.1%} of its tokens unknown to the model")
+    if one.format:
+        parts.append(f"read as {one.format}")
+    if one.indexed:
+        parts.append(f"on {one.indexed[:16].replace('T', ' ')} UTC")
+    return f"{render.name(one.path)}: {render.name(', '.join(parts))}"
