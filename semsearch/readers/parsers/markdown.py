@@ -24,6 +24,8 @@ _TOKEN = re.compile(
     r"|!\[(?P<alt>[^\[\]\n]{0,500})\](?:"
     r"\((?:(?P<data>\[data \w+\])|[^()\s]*)(?:\s+[\"'][^\"'\n]{0,500}[\"'])?\)|\[[^\[\]\n]{0,100}\])"
 )
+_MOST_COMMENTS = 100
+"""The comments of a line from which on it is left as it is: the end of each is looked for to the end of the line."""
 _OPEN = "\0"
 _BLOCK_ID = re.compile(r"\s\^[\w-]+$")
 
@@ -120,6 +122,8 @@ def plain_lines(text: str) -> list[str]:
 def _shown(line: str) -> str:
     """Return what a reader of a rendered line sees; `_OPEN` stands for the start of a comment that goes on."""
     if not ("<!--" in line or "%%" in line or "[" in line or "^" in line):
+        return line
+    if line.count("<!--") > _MOST_COMMENTS:
         return line
     return _BLOCK_ID.sub("", _TOKEN.sub(_shown_token, line.replace(_OPEN, " "))).rstrip()
 

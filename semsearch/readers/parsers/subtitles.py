@@ -20,6 +20,7 @@ _PAUSE = 5
 """Seconds without text after which a new line begins, although no sentence has ended."""
 _LONGEST = 400
 """The characters after which a line ends with its cue, since automatic captions have no full stops."""
+_MOST_LINES = 5
 _SCROLLS = 0.2
 """The most seconds between a cue and the next that repeats its lines, as automatic captions scroll."""
 
@@ -32,15 +33,16 @@ def parse_subtitles(content: bytes) -> Iterator[Parsed]:
     """
     sentences: list[tuple[int, list[str]]] = []
     shown: Sequence[str] = ()
-    ended, is_open = 0.0, False
+    ended, is_open, size = 0.0, False, 0
     for start, end, lines in _cues(decoded(content).splitlines()):
         repeated = _overlap(shown, lines) if start - ended <= _SCROLLS else 0
         for line in lines[repeated:]:
             if not is_open or start - ended > _PAUSE or _TURN.match(line):
                 sentences.append((int(start), []))
-            pieces = sentences[-1][1]
-            pieces.append(line)
-            is_open = not _SENTENCE_END.search(line) and sum(map(len, pieces)) < _LONGEST
+                size = 0
+            sentences[-1][1].append(line)
+            size += len(line)
+            is_open = not _SENTENCE_END.search(line) and size < _LONGEST
         shown, ended = lines or shown, max(start, end)
     yield parsed(((second, " ".join(pieces)) for second, pieces in sentences), "second")
 
@@ -85,5 +87,5 @@ def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None
 
 def _overlap(shown: Sequence[str], lines: Sequence[str]) -> int:
     """Return the number of first lines that were the last lines of what was shown before."""
-    sizes = range(min(len(shown), len(lines)), 0, -1)
+    sizes = range(min(len(shown), len(lines), _MOST_LINES), 0, -1)
     return next((size for size in sizes if list(shown[-size:]) == list(lines[:size])), 0)
