@@ -39,7 +39,8 @@ _SUFFIXES = {
     "text/x-vcard": ".vcf",
 }
 """The suffix of an attachment that has none in its name, by the type of its content."""
-_MOST_HEADERS = 20
+_MOST_HEADERS, _LONGEST_HEADER = 20, 10_000
+"""The most headers of a name that are read, and characters of each. Decoding takes quadratic time."""
 _MOST_PARTS, _DEEPEST = 1_000, 50
 """The most parts of a mail, and the most levels of parts inside parts. A mail of a person has fewer than a hundred."""
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} \S[^\n]*\n(?:[!-`]{1,62}\n)+(?:`\n)?end$", re.MULTILINE)
@@ -203,7 +204,7 @@ def _fields(message: Message) -> dict[str, Scalar]:
     """Return who wrote a mail to whom, when and about what. A list of people has a line for each name and address."""
     found: dict[str, list[str]] = {}
     for name, value in message.raw_items():
-        found.setdefault(name.lower(), []).append(_unescaped(str(value)))
+        found.setdefault(name.lower(), []).append(_unescaped(str(value)[:_LONGEST_HEADER]))
     fields: dict[str, object] = {}
     for name in ("from", "to", "cc"):
         people = getaddresses(found.get(name, [])[:_MOST_HEADERS])
