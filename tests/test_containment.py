@@ -282,6 +282,25 @@ def test_a_similar_passage_needs_the_same_words_and_numbers(
     assert share_with_passages(a, b, cosines, 0.85, 0.8) == expected
 
 
+def test_a_pair_that_only_passages_complete_is_semantic() -> None:
+    words = [f"w{number}" for number in range(40)]
+    part = " ".join(words)
+    loose = " ".join(
+        word if at % 4 else f"{word}x" for at, word in enumerate(words[20:])
+    )  # no run of five is left
+    note = " ".join(words[:20]) + " " + loose
+    asked = []
+
+    def alike(x: int, y: int) -> float:
+        asked.append((x, y))
+        return 0.9
+
+    found = containments([note, part + " " + AFTER], 0.8, lambda x, y: x != y, rank=np.arange(2), alike=alike)
+    assert asked == [(0, 1)]
+    assert (found.share.tolist(), found.semantic.tolist()) == ([0.9], [True])
+    assert len(containments([note, part + AFTER], 0.8, lambda x, y: x != y, rank=np.arange(2)).x) == 0
+
+
 # -- one document ----------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ FEWEST_WORDS = 10
 """A text of fewer words is contained in nothing: what is so short occurs by chance, or is a greeting."""
 MOST_CONTAINERS = 20
 """The containers that are listed for one text."""
-DISTINCTIVE = 100
+DISTINCTIVE = 20
 """Runs in more texts than this are boilerplate, which does not call for a look at the passages."""
 _GAP = 12
 """Words that may differ within one part, on either side."""
@@ -106,8 +106,8 @@ class RunTable:
     ) -> Iterator[tuple[Integers, Integers, Integers]]:
         """Yield texts x and y, and the words of x in runs that y has, where these are at least `least` of its words.
 
-        With `most_texts` only runs that at most so many texts have can find a pair. Once a text has more than
-        `MOST_CONTAINERS` containers, further ones may be left out.
+        Once a text has more than `MOST_CONTAINERS` containers, further ones may be left out. With `most_texts` only
+        runs that at most this number of texts have can find a pair, and none is left out.
         """
         from scipy.sparse import csr_array
 
@@ -141,10 +141,11 @@ class RunTable:
             kept = (x != y) & allowed(x, y)
             x, y, shared = x[kept], y[kept], products.data[kept]
             ranked = np.lexsort((y, -shared, x))
-            yield from self._verified(x[ranked], y[ranked], need)
+            enough = MOST_CONTAINERS if most_texts is None else len(need)
+            yield from self._verified(x[ranked], y[ranked], need, enough)
 
     def _verified(
-        self, x: Integers, y: Integers, need: Integers
+        self, x: Integers, y: Integers, need: Integers, enough: int
     ) -> Iterator[tuple[Integers, Integers, Integers]]:
         """Yield the pairs that have the words they need. Candidates come by text, the likeliest first."""
         edges = np.flatnonzero(np.diff(x, prepend=-1))
@@ -152,7 +153,7 @@ class RunTable:
         found = np.zeros(len(need), np.int64)
         first, last = 0, _FIRST_LOOK
         while np.any(rank >= first):
-            looked = np.flatnonzero((rank >= first) & (rank < last) & (found[x] <= MOST_CONTAINERS))
+            looked = np.flatnonzero((rank >= first) & (rank < last) & (found[x] <= enough))
             for begin, end in batches(self.length[x[looked]], _WORK):
                 a, b = x[looked[begin:end]], y[looked[begin:end]]
                 words = self._words_in(a, b)
@@ -262,6 +263,8 @@ def contained_documents(
         own, others = rows(x), rows(y)
         cosines = corpus.vectors[own].astype(np.float64) @ corpus.vectors[others].astype(np.float64).T
         cosines[own[:, None] == others] = 1
+        if cosines.max() < threshold:
+            return 0.0
         return share_with_passages(located(x), located(y), cosines, threshold, least)
 
     found = containments(read(range(len(corpus.size))), least, allowed, rank=rank, alike=alike)
