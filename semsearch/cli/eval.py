@@ -88,14 +88,13 @@ def eval_(
     SEMSEARCH_DATA or in the user's cache, where --download saves them.
     """
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
-    from semsearch.errors import InvalidInput
     from semsearch.evaluation.pairs import evaluate_model
     from semsearch.evaluation.plot import require_matplotlib
     from semsearch.evaluation.report import write_report
+    from semsearch.files import require_writable
 
-    if report is not None and not report.parent.is_dir():  # checked before minutes of work
-        raise InvalidInput(f"cannot write {report}: there is no folder {report.parent}", "create it first")
-    if report is not None:
+    if report is not None:  # checked before minutes of work
+        require_writable(report)
         require_matplotlib("--report")
     pairs = load()
     wanted = [

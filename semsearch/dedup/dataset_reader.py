@@ -119,7 +119,8 @@ class DatasetReader:
         self.notes += notes
         for items, part in zip(self._parts, files, strict=True):
             before = len(self.names)
-            self.skipped += (item for item in items if isinstance(item, Skipped))
+            skipped = (item for item in items if isinstance(item, Skipped))
+            self.skipped += (item for item in skipped if not self._is_repeated(item))
             for file in part:
                 with skipping(file.path, self.skipped, alone=len(part) == 1):
                     self._read_file(file)
@@ -130,7 +131,28 @@ class DatasetReader:
                     how_to_split(Path(self._whole), self._fields),
                 )
             self._whole = ""
+        self._tell_copies(files)
         self._embed_waiting()
+
+    def _is_repeated(self, skipped: Skipped) -> bool:
+        """Return whether a path is a link to a file of this data set, which is read under its own name."""
+        path = Path(skipped.path)
+        if not path.is_symlink() or path.resolve() not in {Path(source).resolve() for source in self.files}:
+            return False
+        self.notes.append(f"{skipped.path} links to a file that is read already: not compared with itself")
+        return True
+
+    def _tell_copies(self, parts: Sequence[Sequence[Found]]) -> None:
+        """Note which files of a later part have the bytes of one of an earlier part."""
+        seen: dict[str, str] = {}
+        for part in parts:
+            own: dict[str, str] = {}
+            for source in (file.path.as_posix() for file in part):
+                digest = self.files[source].sha256 if source in self.files else ""
+                if digest in seen:
+                    self.notes.append(f"{source} has the same bytes as {seen[digest]}")
+                own[digest] = source
+            seen |= {digest: source for digest, source in own.items() if digest}
 
     def _read_once(self, files: list[list[Found]]) -> None:
         """Leave out the files of an earlier part, under whatever name: they are not compared with themselves."""

@@ -120,14 +120,15 @@ DETECT = RowFormat()
 class Layout:
     """Describe the layout of a table.
 
-    `first` is the line of the header, or of the first row, counted from 0 without blank lines skipped; `above` are the
-    lines above it that are not part of the table. `indexed` means that rows have one cell more than the header, as R
-    writes them. `comments` means that lines that begin with # are left out.
+    `first` is the line of the header, or of the first row without one, counted from 0. `above` means that lines above
+    it are left out. `indexed` means that rows have one cell more than the header, as R writes them. `comments` means
+    that lines that begin with # are left out.
     """
 
     dialect: Dialect
     first: int = 0
     header: bool = True
+    above: bool = False
     indexed: bool = False
     comments: bool = False
 
@@ -144,7 +145,7 @@ class Layout:
             yield "cells are quoted"
         if plain != "\t" and not dialect.quoted:
             yield "quotation marks are part of the cells"
-        if self.first:
+        if self.above:
             lines = "line 1" if self.first == 1 else f"lines 1 to {self.first}"
             yield f"{lines} above the {'header' if self.header else 'rows'} left out"
         if self.indexed:
@@ -190,10 +191,9 @@ def detect(
         return Layout(dialects[0])
     _, layout, records = best
     rows = [record.cells for record in records if record.line >= layout.first and record.cells]
-    if said and layout.first == start:  # the sep= line is part of what is above
-        layout = replace(layout, first=start)
     header = not no_header and (layout.indexed or _has_header(rows, named))
-    return replace(layout, header=header)
+    above = any(line.strip() for line in sample[: layout.first])
+    return replace(layout, header=header, above=above)
 
 
 def _variants(sample: Sequence[str], dialects: Sequence[Dialect]) -> Iterator[Dialect]:
@@ -250,7 +250,7 @@ def _fit(records: Sequence[_Parsed], dialect: Dialect) -> tuple[float, Layout]:
         width, rest = len(cells), records[at + 1 :]
         lines = sum(other.lines for other in rest)
         if at and not all(_is_above(other, width) for other in records[:at]):
-            break
+            continue
         fitting = sum(other.lines * _weight(other.cells, width) for other in rest)
         score = (record.lines + fitting) / total
         if at:  # what is below must be nearly perfect to take what is above for no part of it
@@ -323,7 +323,7 @@ def _like_names(cells: Sequence[str]) -> bool:
     return (
         len(set(named)) == len(named) > 0
         and all(len(name) <= 60 and not _NUMBER.fullmatch(name) for name in named)
-        and not any(_SENTENCE_END.search(name) and len(name.split()) > 3 for name in named)
+        and not any(_SENTENCE_END.search(name) and len(name) > 4 for name in named)
     )
 
 

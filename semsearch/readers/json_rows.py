@@ -136,10 +136,15 @@ def _object_layout(value: Mapping[str, object], names: Sequence[str]) -> JsonLay
     if named & value.keys():
         return JsonLayout("record")
     if arrays:
-        return JsonLayout(
-            "", advice=f"write its records as JSON Lines: jq -c '.[{json.dumps(arrays[0])}][]' FILE"
+        key = next(
+            (key for key in arrays if all(isinstance(row, dict) for row in _items(value[key]))), arrays[0]
         )
+        return JsonLayout("", advice=f"write its records as JSON Lines: jq -c '.[{json.dumps(key)}][]' FILE")
     return JsonLayout("", advice="write one object a line, as JSON Lines")
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _is_records(value: object) -> bool:
