@@ -224,3 +224,50 @@ def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> Non
     assert set(np.flatnonzero(best >= 0.85).tolist()) == found.keys()
     for at, leak in found.items():
         assert leak["similarity"] == pytest.approx(best[at], abs=1e-5)
+
+
+# -- what is compared ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["test.txt", "test.yaml", "test.json", "test"])
+def test_a_side_of_many_lines_in_one_record_is_refused(here: Path, name: str) -> None:
+    Path(name).write_text('{"shed": {"door": 1},\n"lock": 2}\n' if name == "test.json" else "a: 1\nb: 2\n")
+    for sides in ((name, "--against", "train.jsonl"), ("train.jsonl", "--against", name)):
+        assert f"{name} is read as one record" in run(*sides, "--max-rate", "1%", code=2).stderr
+    if name != "test.json":
+        assert "0 of 2 test records" in run(name, "--against", "train.jsonl", "--lines").stderr
+
+
+def test_a_file_of_both_sides_is_not_compared_with_itself(here: Path) -> None:
+    Path("data").mkdir()
+    Path("train.jsonl").rename("data/train.jsonl")
+    Path("data/hard.jsonl").hardlink_to("test.jsonl")
+    Path("data/soft.jsonl").symlink_to("../test.jsonl")
+    result = run("test.jsonl", "--against", "data", "--max-rate", "50%")
+    assert "2 of 4 test records" in result.stderr and result.stderr.count("with itself") == 2
+    assert (
+        "TRAIN has no records"
+        in run("test.jsonl", "--against", "test.jsonl", "--max-rate", "1%", code=1).stderr
+    )
+
+
+def test_a_copy_under_another_title_is_a_copy(here: Path) -> None:
+    Path("test.csv").write_text("title,text\nOn cats,Cats sleep a lot.\n")
+    Path("train.csv").write_text("text\nCats sleep a lot.\n")
+    result = run("test.csv", "--against", "train.csv")
+    assert "1 exactly" in result.stderr and "without their titles" in result.stderr
+    Path("test.csv").write_text("key,question\nQ1,Where do the cats sleep?\nQ2,Who baked it and when?\n")
+    Path("train.csv").write_text("question,n\nWhere do the cats sleep?,1\nIs it late or is it early?,2\n")
+    assert "1 exactly" in run("test.csv", "--against", "train.csv").stderr
+
+
+def test_what_was_skipped_is_not_passed(here: Path) -> None:
+    Path("data").mkdir()
+    Path("train.jsonl").rename("data/train.jsonl")
+    Path("data/more.npy").write_bytes(b"\x93NUMPY\0\1\0")
+    result = run("test.jsonl", "--against", "data", "--max-rate", "50%", "--junit", "leak.xml", code=3)
+    assert "check failed: 1 file or row not read, such as data/more.npy" in result.stderr
+    assert ElementTree.parse("leak.xml").getroot().get("errors") == "1"
+    assert (
+        "check passed" in run("test.jsonl", "--against", "data", "--max-rate", "50%", "--allow-unread").stderr
+    )
