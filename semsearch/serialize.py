@@ -113,6 +113,7 @@ def duplicates_json(
         "threshold_origin": origin,
         **contained_json(found.contained, found.more_contained, found.containment),
         "vetoed": dict(found.vetoed),
+        "undecided": found.undecided,
         **({"rejected": [asdict(pair) for pair in found.rejected]} if found.rejected else {}),
         "groups": list(group_rows(found, difference)),
     }

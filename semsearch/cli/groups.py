@@ -165,6 +165,11 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
     if found.containment is not None:
         for line in contained.counts(found.contained, found.more_contained, found.containment):
             render.talk(line)
+    if found.undecided:
+        several = render.plural(found.undecided, "group")
+        render.talk(
+            f"the times of files are equal in {several}, as after `git clone`: another rule or the name decided"
+        )
     for line in left_out(found.vetoed, "duplicates"):
         render.talk(line)
     if count := sum(not pair.rule for pair in found.rejected):

@@ -97,7 +97,7 @@ def find_groups(
     if decision:
         rejected += decision.rejected(pairs[~vetoed])
     rejected.sort(key=lambda pair: -pair.similarity)
-    found = replace(found, rejected=tuple(rejected))
+    found = replace(found, rejected=tuple(rejected), undecided=_undecided(found, request.keep, modified))
     found = _add_probabilities(found, rule.classifier)
     if request.remove_differing:
         found = _add_differences(found)
@@ -159,6 +159,14 @@ def _contained(
         allowed=lambda x, y: (group[x] != group[y]) | (group[x] < 0),
         rank=rank,
     )
+
+
+def _undecided(found: Duplicates, keep: Sequence[str], modified: Integers) -> int:
+    """Return the number of groups in which a rule about times has a tie of the keeper and another member."""
+    if not {"newest", "oldest"} & set(keep):
+        return 0
+    time = found.values_of(modified)
+    return sum(any(time[m.name] == time[group.keeper] for m in group.members) for group in found.groups)
 
 
 def _vetoed(compared: Compared, veto: Veto, pairs: Pairs) -> Iterator[Rejected]:

@@ -125,6 +125,8 @@ class Duplicates:
     """Pairs that the threshold alone accepts and that are not duplicates, the most similar first.
 
     They have a veto, or the classifier rejects them. Of the pairs with a veto each text has its most similar one."""
+    undecided: int = 0
+    """The number of groups in which `newest` or `oldest` chose no keeper, since files have the same time."""
     containment: float | None = None
     """The share from which documents are `contained`; None if none was asked for, or after `rethreshold`."""
     contained: tuple[Contained, ...] = ()
@@ -243,6 +245,10 @@ class Duplicates:
             for start in range(0, len(pairs), _READ):
                 some = slice(start, start + _READ)
                 yield pairs.left[some], pairs.right[some], pairs.similarity[some]
+
+    def values_of(self, values: Integers) -> dict[str, int]:
+        """Return the value of each document by name; `values` (int64) are in the order of the collection."""
+        return dict(zip(self._compared.names, values.tolist(), strict=True))
 
     def texts(self, names: Sequence[str]) -> list[str]:
         """Return the cleaned texts of documents by name."""

@@ -4,14 +4,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from semsearch.text.diff import difference
+from semsearch.text.facts import agree
 from semsearch.text.shingles import LEXICAL, shingles
 
 
 def leaders(texts: Sequence[str]) -> list[int]:
     """Return for each text the position of the first text that it copies, exactly or lexically, or its own position.
 
-    A text that negates another, or has other numbers, is not a copy, however many words they share. A leader is never
+    A text that states other facts, such as another number, is not a copy, however many words they share. A leader is never
     a copy itself, so copies do not chain.
     """
     shingle_sets = [frozenset(shingles(text).tolist()) for text in texts]
@@ -26,7 +26,7 @@ def leaders(texts: Sequence[str]) -> list[int]:
         matching = (
             leader
             for leader in sorted({leader for shingle in rarest for leader in leaders_with[shingle]})
-            if _jaccard(own, shingle_sets[leader]) >= LEXICAL and _agree(texts[leader], texts[position])
+            if _jaccard(own, shingle_sets[leader]) >= LEXICAL and agree(texts[leader], texts[position])
         )
         found.append(next(matching, position))
         if found[-1] == position:
@@ -38,11 +38,3 @@ def leaders(texts: Sequence[str]) -> list[int]:
 def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared)
-
-
-def _agree(a: str, b: str) -> bool:
-    """Return True where two texts differ in no negation and in no number."""
-    if a == b:
-        return True
-    found = difference(a, b)
-    return not found.negations and not found.numbers

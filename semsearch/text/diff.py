@@ -222,7 +222,10 @@ def _changes(x: _Items, y: _Items) -> Iterator[_Aligned]:
     p, q = _runs(x), _runs(y)
     i = j = 0
     for to, end, n in _matches([_family(run[0]) for run in p], [_family(run[0]) for run in q]):
-        if i < to and j < end and not any(run[0].role == "moved" for run in (*p[i:to], *q[j:end])):
+        families = [{_family(run[0]) for run in side} for side in (p[i:to], q[j:end])]
+        apart = any({"number"} <= one and {"negation"} <= other for one, other in (families, families[::-1]))
+        moved = any(run[0].role == "moved" for run in (*p[i:to], *q[j:end]))
+        if i < to and j < end and not (moved or apart):  # "18" is not a form of "never"
             yield _aligned(list(chain(*p[i:to])), list(chain(*q[j:end])))
         else:
             yield from (_aligned(run, ()) for run in p[i:to])
@@ -250,6 +253,8 @@ def _aligned(a: _Items, b: _Items) -> _Aligned:
         return _Aligned(a, b, "moved")
     if len(negations[0]) != len(negations[1]):
         return _Aligned(a, b, "negation")
+    if a and b and not all(numbers) and all(str(item.key)[0].isalpha() for side in numbers for item in side):
+        return _Aligned(a, b, "word")  # "Paint2" for "Paint": a name with a digit, and no number for it
     same = len(numbers[0]) == len(numbers[1]) and all(map(_same_number, *numbers))
     return _Aligned(a, b, "word" if same else "number")
 

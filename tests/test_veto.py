@@ -1,0 +1,221 @@
+"""What parts similar texts: facts that differ, words that the model does not know, and templates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from template_texts import FRAMES, REWORDED, TEXTS
+from tiny_embedder import TinyEmbedder, create_index
+
+from semsearch.dedup.in_files import Dataset
+from semsearch.dedup.plan import Plan
+from semsearch.dedup.veto import RULES, Veto
+from semsearch.embedding import Embedder, load_embedder
+from semsearch.embedding.vocabulary import Vocabulary
+from semsearch.text.facts import Facts, differences
+
+
+def rules(a: str, b: str) -> set[str]:
+    return {reason.rule for reason in differences(Facts(a), Facts(b))}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("The deposit is 1,000 crowns.", "The deposit is 1000 crowns."),
+        ("The deposit is 1.000 crowns.", "The deposit is 1000 crowns."),
+        ("It is on the third floor.", "It is on the 3rd floor."),
+        ("The lease ends on 5 March 2024.", "The lease ends on 2024-03-05."),
+        ("The lease ends on March 5, 2024.", "The lease ends on 05.03.2024."),
+        ("Doors open at 2 pm.", "Doors open at 14:00."),
+        ("Add two litres of water.", "Add 2 l of water."),
+        ("Add 5 kg of sand.", "Add 5000 g of sand."),
+        ("It costs $5.", "It costs 5 dollars."),
+        ("twenty-one members came", "21 members came"),
+        ("十四天内可以退货", "14天内可以退货"),
+        ("二〇二四年三月五日到期", "2024年3月5日到期"),
+        ("房间２０平方米", "房间20平方米"),
+        ("Close the gate.", "Close the gate. Never climb over it."),  # an addition
+        ("Paint the fence.", "Paint2 the fence."),
+        ("We sell apples and pears.", "We sell pears and apples."),
+        ("If it rains, stay home.", "Stay home if it rains."),
+        ("In summer the pool opens at nine.", "At nine the pool opens in summer."),
+        ("The dog bit the man.", "The man was bitten by the dog."),
+        ("Call +49 30 1234567.", "Call +49301234567."),
+    ],
+)
+def test_the_same_facts_in_another_form_agree(a: str, b: str) -> None:
+    assert rules(a, b) == rules(b, a) == set()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rule"),
+    [
+        ("The pump runs at 4.2 bar.", "The pump runs at 4.8 bar.", "number"),
+        ("Take 5 mg a day.", "Take 5 g a day.", "number"),
+        ("It costs $5.", "It costs €5.", "number"),
+        ("Version 1.2.3 is out.", "Version 1.2.4 is out.", "number"),
+        ("See report_v2.pdf.", "See report_v3.pdf.", "number"),
+        ("3 plums and 3 pears", "3 plums and 4 pears", "number"),
+        ("It is on the third floor.", "It is on the 2nd floor.", "number"),
+        ("The lease ends on 5 March 2024.", "The lease ends on 2024-03-06.", "date"),
+        ("Bins go out on Tuesday.", "Bins go out on Wednesday.", "date"),
+        ("The hall is heated.", "The hall isn't heated.", "negation"),
+        ("Open the valve first.", "Close the valve first.", "opposite"),
+        ("Lock the shed.", "Unlock the shed.", "opposite"),
+        ("The buyer pays the freight.", "The seller pays the freight.", "opposite"),
+        ("The app lists Leonie as borrower.", "The app lists Bram as borrower.", "name"),
+        ("Move the loan from Leonie to Bram.", "Move the loan from Bram to Leonie.", "roles"),
+        ("The team won 3 to 1.", "The team won 1 to 3.", "roles"),
+        ("十四天内可以退货", "三十天内可以退货", "number"),
+        ("室内可以吸烟", "室内禁止吸烟", "negation"),
+        ("该功能已上线", "该功能未上线", "negation"),
+        ("他昨天没有来开会", "他昨天来开会", "negation"),
+        ("买方应当付款", "卖方应当付款", "opposite"),
+        ("会议室在左边", "会议室在右边", "opposite"),
+    ],
+)
+def test_facts_that_differ_are_found(a: str, b: str, rule: str) -> None:
+    assert rule in rules(a, b)
+    assert rules(a, b) == rules(b, a)
+
+
+def test_a_long_text_is_compared_by_its_sentences() -> None:
+    common = " ".join(
+        f"Sentence about the subject of {word} goes here." for word in ("ab", "cd", "ef", "gh", "ij", "kl")
+    )
+    old = f"{common} The fee is 12 crowns a month."
+    assert rules(old, f"{common} The fee is 15 crowns a month.") == {"number"}
+    assert rules(f"{old} In 1999 the mill burnt down.", f"{old} Some 40 geese live by the weir.") == set()
+
+
+class Few(TinyEmbedder):
+    """Knows only ASCII, and gives all else one direction."""
+
+    def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        words = [text.split() for text in texts]
+        unknown = [sum(not word.isascii() for word in row) for row in words]
+        return np.array([len(row) for row in words], np.int64), np.array(unknown, np.int64)
+
+    def embed(self, texts: Sequence[str], *rest: object, **more: object) -> NDArray[np.float32]:
+        return super().embed([" ".join(w if w.isascii() else "unk" for w in text.split()) for text in texts])
+
+
+class Silent(Few):
+    """Cannot say what it knows."""
+
+    count_tokens = None  # type: ignore[assignment]
+
+
+ROWS = (
+    "the soup was 👍", "the soup was 👎",
+    "ฉันชอบแมว มาก", "เขาซื้อบ้าน แล้ว",
+    "ሰላም ነው", "ጤና ይስጥልኝ",
+    "សួស្តី បង", "អរគុណ ណាស់",
+)  # fmt: skip
+
+
+def duplicates(texts: Sequence[str], embedder: Embedder, folder: Path, **options: object) -> object:
+    for number, text in enumerate(texts):
+        (folder / f"{number:02}.txt").write_text(text, encoding="utf-8")
+    with Dataset.read([folder], embedder=embedder) as data:
+        return data.duplicates(0.9, **options)
+
+
+def test_words_the_model_does_not_know_make_no_pair(tmp_path: Path) -> None:
+    found = duplicates(ROWS, Few(), tmp_path)
+    assert found.groups == ()
+    assert found.vetoed["unknown"] >= 4
+    assert "does not know what differs" in found.rejected[0].reason
+
+
+def test_an_index_leaves_unknown_words_out_too(tmp_path: Path) -> None:
+    for number, text in enumerate(ROWS):
+        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
+    with create_index(tmp_path / ".semsearch", Few()) as index:
+        index.ingest([tmp_path])
+        assert index.duplicates(0.9).groups == ()
+
+
+def test_case_and_blanks_are_no_unknown_difference(tmp_path: Path) -> None:
+    found = duplicates(["The  Soup was 👍", "the soup was 👍"], Few(), tmp_path)
+    assert len(found.groups) == 1
+
+
+def test_lexical_copies_need_no_model(tmp_path: Path) -> None:
+    words = " ".join(f"слово{letter}" for letter in "абвгдежзиклмнопрстуфхцч")
+    found = duplicates([f"{words} конец", f"{words} начало"], Few(), tmp_path)
+    assert [member.tier for group in found.groups for member in group.members] == ["lexical"]
+
+
+def test_embedder_that_cannot_say_knows_every_word() -> None:
+    assert Vocabulary(Silent).unknown(("👍", "x")) == frozenset()
+    assert Vocabulary(Few).unknown(("👍", "x")) == {"👍"}
+
+
+def test_subwords_spell_ascii_without_a_model() -> None:
+    def load() -> Embedder:
+        raise AssertionError("loaded")
+
+    assert Vocabulary(load, subwords=True).unknown(("word", "x" * 64)) == frozenset()
+
+
+def test_differing_texts_are_taken_in_on_request(tmp_path: Path) -> None:
+    texts = ["the pump in the cellar runs at 4 bar", "the pump in the cellar runs at 5 bar"]
+    found = duplicates(texts, TinyEmbedder(), tmp_path, remove_differing=False)
+    assert (found.groups, found.vetoed) == ((), {"number": 1})
+    (group,) = duplicates(texts, TinyEmbedder(), tmp_path, remove_differing=True).groups
+    assert group.members[0].differs == "a number differs: 4 bar / 5 bar"
+
+
+def test_the_plan_says_what_differs(tmp_path: Path) -> None:
+    for name, number in (("a", 4), ("b", 5)):
+        (tmp_path / f"{name}.txt").write_text(f"the pump in the cellar runs at {number} bar")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        assert index.plan(index.duplicates(0.85)).steps == ()
+        plan = index.plan(index.duplicates(0.85, remove_differing=True))
+    assert plan.steps[0].why.endswith(", but a number differs: 4 bar / 5 bar")
+    assert Plan.parse(plan.text()) == plan
+
+
+def test_codes_do_not_depend_on_order_or_company() -> None:
+    texts = [*list(TEXTS.values())[:24], "Room 5 is free.", "Room 6 is free.", "Room 6 isn't free."]
+    left, right = np.triu_indices(len(texts), 1)
+    veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
+    codes = veto.codes(left, right)
+    assert codes.tolist() == veto.codes(right, left).tolist()
+    for at in range(0, len(left), 37):
+        alone = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
+        assert alone.codes(left[at : at + 1], right[at : at + 1])[0] == codes[at]
+    assert [RULES[code] for code in codes[-3:]] == ["number", "number", "negation"]
+
+
+@pytest.fixture(scope="module")
+def real() -> Embedder:
+    return load_embedder()
+
+
+def test_filled_templates_are_no_duplicates(tmp_path: Path, real: Embedder) -> None:
+    for name, text in TEXTS.items():
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
+    with Dataset.read([tmp_path], embedder=real) as data:
+        found = data.duplicates()
+    assert sum(len(group.members) for group in found.groups) <= 1, found.groups
+    assert found.vetoed["template"] >= 17  # without the rule they would be pairs
+
+
+def test_real_duplicates_in_a_template_are_found(tmp_path: Path, real: Embedder) -> None:
+    for name, text in TEXTS.items():
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
+    for name, (entry, _) in REWORDED.items():
+        (tmp_path / f"{name}-again.md").write_text(FRAMES[name].format(entry), encoding="utf-8")
+    with Dataset.read([tmp_path], embedder=real) as data:
+        found = data.duplicates()
+    groups = [
+        {Path(group.keeper).stem, *(Path(m.name).stem for m in group.members)} for group in found.groups
+    ]
+    for name, (_, number) in REWORDED.items():
+        assert {f"{name}-{number}", f"{name}-again"} in groups
