@@ -1,4 +1,4 @@
-"""What parts similar texts: facts that differ, words that the model does not know, and templates."""
+"""Vetoes on similar texts: facts that differ, words that the model does not know, and templates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -204,7 +204,7 @@ def test_filled_templates_are_no_duplicates(tmp_path: Path, real: Embedder) -> N
     with Dataset.read([tmp_path], embedder=real) as data:
         found = data.duplicates()
     assert sum(len(group.members) for group in found.groups) <= 1, found.groups
-    assert found.vetoed["template"] >= 17  # without the rule they would be pairs
+    assert found.vetoed["template"] >= 8  # listed: the most similar pair of each text
 
 
 def test_real_duplicates_in_a_template_are_found(tmp_path: Path, real: Embedder) -> None:

@@ -168,7 +168,7 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
     if found.undecided:
         several = render.plural(found.undecided, "group")
         render.talk(
-            f"the times of files are equal in {several}, as after `git clone`: another rule or the name decided"
+            f"file times are equal in {several}, as after `git clone`: another rule or the name decided"
         )
     for line in left_out(found.vetoed, "duplicates"):
         render.talk(line)

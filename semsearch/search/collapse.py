@@ -11,8 +11,8 @@ from semsearch.text.shingles import LEXICAL, shingles
 def leaders(texts: Sequence[str]) -> list[int]:
     """Return for each text the position of the first text that it copies, exactly or lexically, or its own position.
 
-    A text that states other facts, such as another number, is not a copy, however many words they share. A leader is never
-    a copy itself, so copies do not chain.
+    A text that states other facts, such as another number, is not a copy, however many words they share. A leader is
+    never a copy itself, so copies do not chain.
     """
     shingle_sets = [frozenset(shingles(text).tolist()) for text in texts]
     frequency = Counter(shingle for own in shingle_sets for shingle in own)
