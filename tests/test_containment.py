@@ -1,5 +1,8 @@
 """The containment of documents, which equals a brute force over words, whatever the texts and the share."""
 
+import csv
+import io
+import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import permutations
@@ -8,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import planting
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_embedder import TinyEmbedder, create_index
 
+from semsearch.cli import main
 from semsearch.dedup import Duplicates, containment
 from semsearch.dedup.containment import FEWEST_WORDS, LocatedWords, containments, share_with_passages
 from semsearch.dedup.in_files import Dataset
@@ -347,3 +352,57 @@ def test_a_test_record_inside_a_training_record_leaks(tmp_path: Path) -> None:
         ("test.csv#2", "train.csv#1"),
     ]
     assert (found.pairs, found.leaked, found.rate) == (plain.pairs, 3, 0.75)
+
+
+# -- the commands --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "note.md": BODY,
+        "whole.md": BEFORE + BODY + AFTER,
+        "other.md": "A word or two.",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_dedup_prints_contained_documents_in_each_form(here: Path) -> None:
+    shown = run("dedup", ".", "--contained", "0.8")
+    assert "contained: note.md, 45 words\n  lexical   1.0000  in whole.md" in shown
+    assert "lines 1-3 in lines 5-7" in shown
+    (pair,) = json.loads(run("dedup", ".", "--contained", "0.8", "--json"))["contained"]
+    assert (pair["document"], pair["container"], pair["share"]) == ("note.md", "whole.md", 1)
+    assert json.loads(run("dedup", ".", "--contained", "0.8", "--jsonl")) == pair
+    (row,) = csv.DictReader(io.StringIO(run("dedup", ".", "--contained", "0.8", "--csv")))
+    assert (row["role"], row["document"], row["container"]) == ("contained", "note.md", "whole.md")
+    assert "contained" not in json.loads(run("dedup", ".", "--json"))
+
+
+def test_the_check_of_a_rate_counts_contained_records(here: Path) -> None:
+    check = ("leak", "note.md", "other.md", "--against", "whole.md", "--max-rate", "10%")
+    run(*check)
+    rows = csv.DictReader(io.StringIO(run(*check, "--contained", "0.8", "--csv", code=1)))
+    assert [(row["test"], row["train"], row["tier"], row["similarity"], row["share"]) for row in rows] == [
+        ("note.md", "whole.md", "contained", "", "1.000000")
+    ]
+    found = json.loads(run(*check, "--contained", "0.8", "--json", code=1))
+    assert (found["leaked"], found["contained"], found["leaks"][0]["parts"][0]["start"]) == (1, 1, 1)
+
+
+def test_similar_lists_containers_after_the_hits(here: Path) -> None:
+    run("ingest", ".")
+    shown = run("similar", "note.md", "--contained", "0.8", "--show", "path")
+    assert shown.index("contained: note.md") > shown.index("whole.md")
+    answer = json.loads(run("similar", "whole.md", "--contained", "0.8", "--json"))
+    assert [pair["document"] for pair in answer["contained"]] == ["note.md"]
+    assert "nothing contains" in run("similar", "other.md", "--contained", "0.8")
+    run("similar", "note.md:1", "--contained", "0.8", code=2)
