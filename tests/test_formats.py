@@ -638,3 +638,43 @@ def test_a_calendar_and_an_address_book(reading: Read) -> None:
     assert [line for _, line in reading("a.vcf", card).lines] == [
         "# Ann Lee", "Phone: +49 1", "Address: Main St 1, Bonn", "Grüße",
     ]  # fmt: skip
+
+
+# Hostile files: each is read within the limits of the sandbox, or named as a failure
+
+
+def test_a_bomb_in_a_book_or_a_mail_is_a_failure(reading: Read) -> None:
+    bomb = book(**{"META-INF/encryption.xml": "<x>" + " " * 10**6 + "</x>"})
+    assert reading("small.epub", bomb).documents
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("META-INF/container.xml", CONTAINER)
+        with archive.open("O/b.opf", "w", force_zip64=True) as part:
+            for _ in range(501):
+                part.write(b" " * 10**6)
+    found = reading("a.epub", file.getvalue())
+    assert found.documents == [] and found.skipped[0].failed
+    message = mail()
+    message.add_attachment(file.getvalue(), "application", "epub+zip", filename="b.epub")
+    found = reading("a.eml", message.as_bytes())
+    assert any(one.failed for one in found.skipped)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.eml", "Subject: x\n" + "A: b\n" * 300_000 + "\ntext"),
+        ("a.eml", "Subject: " + "=?utf-8?B?QQ==?= " * 50_000 + "\n\ntext"),
+        ("a.eml", "Subject: x\n\n" + "A" * 10**6),
+        ("a.mbox", "From a Mon May  6 10:00:00 2024\nSubject: x\n\n" + "a" * 3_000_000 + "\n"),
+        ("a.md", "<!--" * 10**5),
+        ("a.md", "---\n" + "[" * 50_000 + "\n---\ntext"),
+        ("a.md", "---\na: &a [x]\n" + "".join(f"a{n}: &a{n} [*a, *a, *a]\n" for n in range(9)) + "---\ntext"),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n" + "x\n" * 10**5),
+        ("a.org", ":a:\n" * 10**5),
+        ("a.ics", "BEGIN:VEVENT\n" * 10**5),
+    ],
+)
+def test_absurd_counts_and_endless_lines_end(reading: Read, name: str, text: str) -> None:
+    found = reading(name, text)
+    assert found.documents or found.skipped

@@ -12,6 +12,7 @@ from semsearch.readers.parsed import Parsed, parsed, said, scalars
 from semsearch.readers.parsers.html import parse_markup
 from semsearch.readers.parsers.zipped import Package, reading
 
+_MOST_BYTES = 500_000_000
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"})
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 """The algorithms that obfuscate fonts only, not text (EPUB 3.3, 4.2.6.3.1.2)."""
@@ -27,7 +28,10 @@ def parse_epub(content: bytes) -> Iterator[Parsed]:
     broken or its text is encrypted (DRM).
     """
     with reading("EPUB"):
-        yield _parsed_book(Package(content, "EPUB"))
+        package = Package(content, "EPUB")
+        if sum(info.file_size for info in package.names.values()) > _MOST_BYTES:
+            raise UnreadableSource(f"it unpacks to more than {_MOST_BYTES // 10**6} MB")
+        yield _parsed_book(package)
 
 
 def _parsed_book(package: Package) -> Parsed:

@@ -41,6 +41,9 @@ _SUFFIXES = {
 """The suffix of an attachment that has none in its name, by the type of its content."""
 _MOST_HEADERS, _LONGEST_HEADER = 20, 10_000
 """The most headers of a name that are read, and characters of each. Decoding takes quadratic time."""
+_MOST_HEADER = 1_000_000
+"""The most bytes of all headers. `email` takes a minute for 5 MB of them."""
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
 _MOST_PARTS, _DEEPEST = 1_000, 50
 """The most parts of a mail, and the most levels of parts inside parts. A mail of a person has fewer than a hundred."""
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} \S[^\n]*\n(?:[!-`]{1,62}\n)+(?:`\n)?end$", re.MULTILINE)
@@ -179,6 +182,8 @@ def parse_mail(content: bytes, read_part: ReadPart) -> Iterator[Parsed]:
     `subject` are fields of the text and of each attachment. A web archive (MHTML) has the form of a mail. Raises
     `UnreadableSource` if the file is not a mail or has too many parts.
     """
+    if len(_HEADER_END.split(content, maxsplit=1)[0]) > _MOST_HEADER:
+        raise UnreadableSource(f"a header of more than {_MOST_HEADER // 10**6} MB")
     try:
         message = email.message_from_bytes(content)
         fields = _fields(message)

@@ -11,6 +11,8 @@ from semsearch.readers.parsed import Parsed, parsed, scalars
 
 _MOST_FRONT_MATTER = 64_000
 """The most characters of front matter."""
+_MOST_BRACKETS = 2_000
+"""The most brackets in it. YAML takes seconds for some ten thousand that are nested."""
 _FIELD = re.compile(r"([\w][\w .-]{0,60}?):(?:\s+(.*))?")
 _FENCE = re.compile(r" {0,3}(?:> ?)*(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)")
 _PROGRAMS = frozenset({"compressed-json", "dataview", "dataviewjs", "query", "tasks", "templater"})
@@ -78,6 +80,8 @@ def _yaml(source: str) -> object:
     """Return what YAML says, where a time is text as it stands. Raises `ValueError` if it is not valid."""
     import yaml
 
+    if source.count("[") + source.count("{") > _MOST_BRACKETS:
+        raise ValueError("too many brackets")
     try:
         return yaml.load(source, yaml.BaseLoader)  # it makes only texts, lists and mappings
     except yaml.YAMLError as error:
