@@ -110,6 +110,12 @@ def test_three_columns_are_read_one_by_one() -> None:
     assert result.text.split("\n") == [*LEFT, *RIGHT, *third]
 
 
+def test_a_sentence_over_two_short_columns_is_whole() -> None:
+    left = ["The keeper has looked at every", "hive and"]
+    right = ["wrote down how much honey", "each of them gave."]
+    assert read(drawn(lambda canvas: in_rows(canvas, left, right))).text.split("\n") == [*left, *right]
+
+
 def test_columns_drawn_one_by_one_stay_as_they_are() -> None:
     def draw(canvas: Canvas) -> None:
         for column, lines in enumerate((RIGHT, LEFT)):

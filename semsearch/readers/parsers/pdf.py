@@ -140,7 +140,7 @@ def _in_columns(segments: list[_Segment], width: float) -> list[_Segment]:
     A gutter is to the left of the place at which most segments begin, other than the leftmost. Segments across it,
     such as a title, stay where they are.
     """
-    if len(segments) < 2 * _FEWEST_LINES:
+    if len(segments) < 4:
         return segments
     leftmost = min(segment.left for segment in segments)
     starts = Counter(round(segment.left) for segment in segments if segment.left > leftmost + _PROSE * width)
@@ -164,16 +164,23 @@ def _parted(run: list[_Segment], gutter: float, width: float) -> list[_Segment]:
     right = [segment for segment in run if segment.left >= gutter]
     sides = [segment.left >= gutter for segment in run]
     changes = sum(a != b for a, b in pairwise(sides))
-    if changes < 3 or not all(_is_prose(side, width) for side in (left, right)):
+    continued = not run[0].text[:1].islower() if run else False
+    if changes < 3 or not all(_is_prose(side, width, continued) for side in (left, right)):
         return run
     right = _in_columns(right, width)
     first, second = (right, left) if _RIGHT_TO_LEFT.search(run[0].text) else (left, right)
     return [segment._replace(new_line=True) for segment in (*first, *second)]
 
 
-def _is_prose(side: Sequence[_Segment], width: float) -> bool:
-    """Return whether most lines of a column are wide and as wide as the widest."""
+def _is_prose(side: Sequence[_Segment], width: float, continued: bool) -> bool:
+    """Return whether most lines of a column are wide and as wide as the widest.
+
+    Of a text that begins in upper case it is enough, if `continued`, that each line continues the one above.
+    """
     widths = sorted(segment.right - segment.left for segment in side)
+    lower = all(segment.text[:1].islower() for segment in side[1:])
+    if continued and lower and len(widths) > 1 and widths[-1] > _PROSE * width:
+        return True
     if len(widths) < _FEWEST_LINES:
         return False
     median = widths[len(widths) // 2]
