@@ -46,6 +46,41 @@ class _Bounded(io.FileIO):
         return max(0, self._end - self.tell())
 
 
+def read_bounded(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most `most` bytes.
+
+    Raises `OSError`, also for a FIFO or a device, and for a file that is larger.
+    """
+    with opened(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
+def new_file(path: Path, mode: int) -> BinaryIO:
+    """Make a file, which must not exist, with permissions that it never exceeds, and open it. Raises `OSError`."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, mode), "w+b")
+
+
+def mode_within(folder: Path) -> int:
+    """Return the permissions of a new file in a folder of ours: those of the folder, without execution.
+
+    A folder is made for its owner only; who wants to share it changes its permissions. Raises `OSError`.
+    """
+    return folder.stat().st_mode & 0o666
+
+
+def restrict(folder: Path, like: Path) -> None:
+    """Give a folder and all in it the permissions of the folder `like`. Raises `OSError`."""
+    mode = stat.S_IMODE(like.stat().st_mode)
+    for at, _, names in os.walk(folder):
+        for path, wanted in [(Path(at), mode), *((Path(at) / name, mode & 0o666) for name in names)]:
+            if stat.S_IMODE(path.lstat().st_mode) != wanted:
+                path.chmod(wanted)
+
+
 @contextmanager
 def replacing(
     path: Path, *, like: Path | None = None, through: str = "", mode: int = 0o666
@@ -61,8 +96,7 @@ def replacing(
     if through:
         temporary.unlink(missing_ok=True)
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(temporary, flags, 0o600 if like else mode), "wb") as file:  # noqa: PTH123 - has no mode
+        with new_file(temporary, 0o600 if like else mode) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

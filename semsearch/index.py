@@ -18,8 +18,9 @@ from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.embedding.vocabulary import Vocabulary
-from semsearch.errors import FingerprintMismatch
+from semsearch.errors import FingerprintMismatch, IndexLocked, InvalidInput, UnreadableSource
 from semsearch.ingest.explain import Explainer, SourceStatus
+from semsearch.ingest.inputs import file_sha256
 from semsearch.ingest.lookup import file_document, stored_document
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
@@ -40,7 +41,7 @@ from semsearch.search.query import Query
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.similar import similar
 from semsearch.storage.check import CheckReport, check
-from semsearch.storage.forget import Forgotten, forget
+from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
     FOLDER,
     JOIN,
@@ -203,6 +204,14 @@ class Index:
         """Return the file of a source."""
         return self.folder.parent / source
 
+    def is_unchanged(self, source: str) -> bool:
+        """Return True where the file of a source has the bytes that were indexed."""
+        state = self._library.state_of(source)
+        try:
+            return state is not None and file_sha256(self.path_of(source)) == state.digest
+        except (UnreadableSource, ValueError):  # the latter for a name that no file can have
+            return False
+
     def ingest(
         self,
         paths: Path | str | Sequence[Path | str],
@@ -269,7 +278,10 @@ class Index:
         With `verify` all files of the index are searched for its texts and vectors afterwards. The source's own files
         and the quarantine stay as they are. It takes as long as `repair`. Raises what `remove` does.
         """
-        keys = self._keys_of(source)
+        try:
+            keys = self._keys_of(source)
+        except InvalidInput:  # unless a kill cut its forgetting off, and `_writing` completes that
+            keys = keys_of(source, unfinished(self._library), self.folder.parent)
         with self._writing():
             return forget(self.folder, self._library, self._vectors, keys, [JOIN], verify=verify)
 
@@ -599,9 +611,15 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the write lock, and finalize the vector engine at the end; after an error the next writer proves it."""
+        """Hold the write lock, and finalize the vector engine at the end; after an error the next writer proves it.
+
+        A `forget` that was cut off is completed first.
+        """
         with write_lock(self.folder, self._wait):
             try:
+                if unfinished(self._library):
+                    with contextlib.suppress(IndexLocked):  # while somebody reads: the next writer does it
+                        complete_forget(self.folder, self._library, self._vectors, [JOIN])
                 yield
             except BaseException:
                 self._vectors.close()

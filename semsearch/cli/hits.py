@@ -49,7 +49,8 @@ def show(
     rank = 0
     for rank, hit in enumerate(hits, 1):
         path = index.path_of(hit.source)
-        link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if path.exists() else None
+        exists = os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
+        link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
         head = Text.assemble(
             (f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), Style(color="cyan", link=link))
         )
@@ -180,6 +181,8 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     if hit.unit != "line" or hit.document != hit.source:
         return None
     try:
+        if not index.is_unchanged(hit.source):  # a stranger's index could name any file
+            return None
         document = next(read(index.path_of(hit.source), hit.source), None)
     except SemsearchError:
         return None
@@ -237,7 +240,7 @@ def open_in_editor(index: "Index", hit: "Hit") -> None:
     from semsearch.errors import InvalidInput, SemsearchError
 
     path = index.path_of(hit.source)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path raises errors for long names
         raise InvalidInput(
             f"{hit.source} is not a file", "it was deleted since, or was read from standard input"
         )

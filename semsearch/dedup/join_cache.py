@@ -27,7 +27,7 @@ from semsearch.dedup.join import (
     join,
 )
 from semsearch.errors import InvalidInput
-from semsearch.files import replacing
+from semsearch.files import mode_within, replacing
 from semsearch.requests import DEFAULT_MEMORY
 
 Digests = NDArray[np.bytes_]
@@ -132,7 +132,7 @@ class _Saved:
         """Write the file; it appears whole or not at all."""
         digests, left, right, similarity = self._arrays()
         seal = np.frombuffer(self._seal(), np.uint8)
-        with replacing(path) as file:
+        with replacing(path, mode=mode_within(path.parent)) as file:
             np.savez(
                 file,
                 threshold=self.threshold,

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.files import replacing
+from semsearch.files import read_bounded, replacing
 from semsearch.readers.rewrite import has_rows
 from semsearch.strict_json import digest_of, load_json, one_of, source_of, storable, take
 from semsearch.types import TIERS, Group, Linkage, Tier
 
 VERSION = 1
+_MOST_BYTES = 256_000_000
+"""The largest plan that is read: enough for about half a million steps."""
 _NOTE = (
     "A plan of semsearch: each step takes away one near-duplicate and keeps the text it is like. Nothing is done yet. "
     "Delete the steps you do not want, then: semsearch apply PLAN (take back: semsearch undo)."
@@ -231,7 +233,7 @@ class Plan:
     def load(cls, path: Path) -> "Plan":
         """Return the plan in a file. Raises `InvalidInput` if it cannot be read or is not a plan."""
         try:
-            return cls.parse(path.read_bytes())
+            return cls.parse(read_bounded(path, _MOST_BYTES))
         except OSError as error:
             raise InvalidInput(f"{path}: {error.strerror or error}") from error
         except InvalidInput as error:

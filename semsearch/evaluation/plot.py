@@ -11,6 +11,7 @@ from semsearch.tuning.metrics import PrecisionRecallCurve
 SUFFIXES = (".png", ".svg")
 """The suffixes of files that `save_plot` can write."""
 
+_LONGEST_TITLE = 100
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """The value that each dot of a braille character adds to U+2800, by row and column (the Unicode standard, 21.1)."""
@@ -69,6 +70,12 @@ def require_matplotlib(purpose: str) -> None:
         import matplotlib  # noqa: F401 - only its presence counts here
 
 
+def drawable(text: str) -> str:
+    """Return a text for a picture: on one line, at most 100 characters, without what SVG and fonts do not take."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return shown if len(shown) <= _LONGEST_TITLE else f"{shown[:_LONGEST_TITLE]}..."
+
+
 def save_plot(curve: PrecisionRecallCurve, threshold: float, path: Path, title: str) -> None:
     """Draw the curve with its chosen point into a .png or .svg file. The same input gives the same bytes.
 
@@ -84,10 +91,11 @@ def save_plot(curve: PrecisionRecallCurve, threshold: float, path: Path, title: 
     image = io.BytesIO()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # ignore a matplotlibrc in the working directory
+        matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold a formula, or half of one
         matplotlib.rcParams["svg.hashsalt"] = "semsearch"  # otherwise the ids in an SVG are random
         figure = Figure(figsize=(7, 5), layout="constrained")
         axes = figure.subplots()
-        axes.set(xlim=(0, 1), ylim=(0, 1.01), title=title)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), title=drawable(title))
         axes.set_xlabel("recall: share of the duplicates that are flagged")
         axes.set_ylabel("precision: share of the flagged pairs that are duplicates")
         for f1 in (0.2, 0.4, 0.6, 0.8):

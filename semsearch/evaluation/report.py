@@ -13,7 +13,7 @@ import numpy as np
 from semsearch import __version__
 from semsearch.errors import InvalidInput
 from semsearch.evaluation.pairs import ModelReport
-from semsearch.evaluation.plot import require_matplotlib
+from semsearch.evaluation.plot import drawable, require_matplotlib
 from semsearch.files import replacing
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _curves(axes: "Axes", found: Sequence[ModelReport]) -> None:
         if one.curve is not None:
             recall = np.append(0, one.curve.recall)
             precision = np.append(one.curve.precision[0], one.curve.precision)
-            axes.step(recall, precision, where="pre", color=_colour(number), label=_safe(one.label))
+            axes.step(recall, precision, where="pre", color=_colour(number), label=drawable(one.label))
     axes.legend(frameon=False)
 
 
@@ -183,7 +183,7 @@ def _calibration(axes: "Axes", one: ModelReport, colour: str) -> None:
 
 
 def _errors(axes: "Axes", one: ModelReport, colour: str) -> None:
-    names = [_safe(f"{part.by}: {part.name} ({part.pairs:,})") for part in one.slices]
+    names = [drawable(f"{part.by}: {part.name} ({part.pairs:,})") for part in one.slices]
     axes.barh(names[::-1], [part.bias for part in one.slices][::-1], color=colour)
     axes.axvline(0, color=_INK, linewidth=0.8)
     axes.set(xlabel="bias")

@@ -10,6 +10,8 @@ from semsearch.files import disk
 from semsearch.storage.library import Library, every_text, stored_of
 from semsearch.storage.vectors.sync import VectorSync
 
+FORGETTING = "forgetting"
+"""The setting that names the sources to be forgotten."""
 _PIECE, _SHORTEST = 32, 8
 _BLOCK = 16_000_000
 
@@ -30,6 +32,25 @@ class Forgotten:
     left: tuple[str, ...] = ()
 
 
+def unfinished(library: Library) -> list[str]:
+    """Return the keys of sources that were to be forgotten when a process was killed; mostly none."""
+    return list(library.setting(FORGETTING) or ())
+
+
+def complete_forget(folder: Path, library: Library, vectors: VectorSync, caches: Iterable[str]) -> None:
+    """Do what `forget` does for the sources that the Library names as being forgotten."""
+    library.remove(unfinished(library))
+    library.gc()
+    library.compact()
+    vectors.rebuild()
+    vectors.finalize()
+    with disk(folder):
+        for pattern in (*caches, f"{library.path.name}.*"):
+            for path in folder.glob(pattern):
+                path.unlink()
+    library.save_setting(FORGETTING, None)
+
+
 def forget(
     folder: Path,
     library: Library,
@@ -41,18 +62,13 @@ def forget(
 ) -> Forgotten:
     """Remove sources, and rewrite every file of the index that held them. The caller holds the write lock.
 
-    Files that match a glob of `caches` are deleted, and so are older versions of the Library. With `verify`, search
-    all files for the texts and vectors. Raises the errors of `Library` and `VectorSync`.
+    Files that match a glob of `caches` are deleted, and so are older versions of the Library. The Library names the
+    sources until all that is done, so that `complete_forget` can do it after a kill. With `verify`, search all files
+    for the texts and vectors. Raises the errors of `Library` and `VectorSync`.
     """
     held = list(stored_of(library.path, keys))
-    library.remove(keys)
-    library.gc()
-    library.compact()
-    vectors.rebuild()
-    with disk(folder):
-        for pattern in (*caches, f"{library.path.name}.*"):
-            for path in folder.glob(pattern):
-                path.unlink()
+    library.save_setting(FORGETTING, sorted({*unfinished(library), *keys}))
+    complete_forget(folder, library, vectors, caches)
     if not verify:
         return Forgotten(len(keys), len(held))
     texts = {text for row in held for text in row[:2]} - {"{}"}  # a document without metadata

@@ -12,7 +12,7 @@ from typing import Any
 from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
 from semsearch.embedding.canary import same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
-from semsearch.files import disk
+from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
@@ -92,9 +92,9 @@ def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
         ChromaStore(library, staging).create()
         library.close()
-        with disk(folder):
+        with disk(folder):  # for its owner only, since nobody knows who may read the files that come into it
             (staging / ".gitignore").write_text("# made by semsearch: an index can be rebuilt\n*\n")
-            staging.chmod(0o755)
+            restrict(staging, staging)
             staging.replace(folder)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)

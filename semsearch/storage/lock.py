@@ -10,16 +10,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from semsearch.errors import IndexLocked
-from semsearch.files import disk
+from semsearch.files import disk, mode_within, new_file
 
 
 @contextmanager
 def write_lock(folder: Path, wait: float) -> Iterator[None]:
     """Hold the write lock of the index in `folder`. Raises `IndexLocked` where it is not free after `wait` seconds."""
     holder = folder / "holder"
-    lock = FileLock(folder / "lock", timeout=wait)
     try:
         with disk(folder):
+            lock = FileLock(folder / "lock", timeout=wait, mode=mode_within(folder))
             lock.acquire()
     except Timeout:
         who = "another process"
@@ -29,7 +29,9 @@ def write_lock(folder: Path, wait: float) -> Iterator[None]:
     try:
         command = " ".join(Path(word).name for word in sys.argv[:2])
         with contextlib.suppress(OSError):  # it only tells other processes whom they wait for
-            holder.write_text(f"process {os.getpid()} ({command})\n", encoding="utf-8")
+            holder.unlink(missing_ok=True)
+            with new_file(holder, mode_within(folder)) as file:
+                file.write(f"process {os.getpid()} ({command})\n".encode("utf-8", "replace"))
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -43,8 +45,8 @@ def graph_lock(folder: Path, wait: float) -> Iterator[bool]:
 
     Yield False where it is not free after `wait` seconds, or the folder cannot be written.
     """
-    lock = FileLock(folder / "graph.lock", timeout=wait)
     try:
+        lock = FileLock(folder / "graph.lock", timeout=wait, mode=mode_within(folder))
         lock.acquire()
     except (Timeout, OSError):
         yield False

@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from semsearch.errors import IndexLocked, InvalidInput, SemsearchError, UnreadableSource
-from semsearch.files import replacing
+from semsearch.files import mode_within, read_bounded, replacing
 from semsearch.readers.table import CSV, Table
 
 SKIP = "skip"
@@ -45,6 +45,7 @@ class Label:
     labelled: str
 
 
+_MOST_BYTES = 1_000_000_000
 _COLUMNS = tuple(field.name for field in fields(Label))
 
 
@@ -77,7 +78,9 @@ class LabelFile:
         return sum(row.label in labels for row in self.rows)
 
     def _rewrite(self) -> None:
-        with _translated(self.path), replacing(self.path) as file:
+        like = self.path if self.path.exists() else None
+        mode = mode_within(self.path.parent)
+        with _translated(self.path), replacing(self.path, like=like, mode=mode) as file:
             file.write(_line(_COLUMNS) + b"".join(_line(astuple(row)) for row in self.rows))
 
 
@@ -90,7 +93,7 @@ def open_labels(path: Path) -> Iterator[LabelFile]:
     """
     if not path.parent.is_dir():
         raise InvalidInput(f"there is no folder {path.parent}", "create it first")
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0, mode=mode_within(path.parent))
     try:
         with _translated(path):
             lock.acquire()
@@ -108,7 +111,9 @@ def _read_labels(path: Path) -> list[Label]:
     found: list[Label] = []
     written = ""
     try:
-        written = path.read_bytes().decode("utf-8-sig")
+        with _translated(path):
+            content = read_bounded(path, _MOST_BYTES)
+        written = content.decode("utf-8-sig")
         table = Table(io.StringIO(written, newline=""), (CSV,))
         for record in table:
             if not record.number:

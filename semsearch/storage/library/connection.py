@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from semsearch.errors import SemsearchError
+from semsearch.files import mode_within, new_file
 from semsearch.storage.library.untrusted import refuse_journal
 from semsearch.text import text_digest
 
@@ -29,6 +30,8 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     reads the file as if nobody wrote to it. Raises `IndexDamaged` for a journal that is not of this database.
     """
     refuse_journal(path)
+    if create:  # SQLite would let everybody read it; its log takes the permissions of the file
+        new_file(path, mode_within(path.parent)).close()
     db = _connection(path, "mode=rwc" if create else "mode=rw")
     try:
         db.execute("PRAGMA schema_version")

@@ -117,6 +117,13 @@ class Reader:
         with self._reading() as db:
             return {key: SourceSummary(*summary) for key, *summary in db.execute(query)}
 
+    def state_of(self, key: str) -> SourceState | None:
+        """Return the state of a published source, or None."""
+        query = f"SELECT {STATE} FROM sources WHERE published = 1 AND key = ?"
+        with self._reading() as db:
+            row = db.execute(query, (key,)).fetchone()
+        return row and SourceState(*row)
+
     def counts(self) -> dict[str, int]:
         """Return the numbers of published `sources`, `documents` and `passages`, and of stored `vectors`."""
         queries = {
@@ -133,6 +140,8 @@ class Reader:
         query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
         with self._reading() as db:
             count, size = db.execute(query).fetchone()
+            if count and size != self._vector_size(size):
+                raise ValueError("a vector has not the length that the model gives")
         return int(count) * int(size or 0)
 
     def passages(self, ids: Sequence[str], *, metadata: bool = True) -> dict[str, StoredPassage]:
@@ -148,7 +157,8 @@ class Reader:
         """Return the vectors of published passages by passage id. Ids that are not published are left out."""
         query = "SELECT published.id, vector FROM published JOIN vectors ON vectors.id = vector_id WHERE published.id"
         with self._reading() as db:
-            return {id_: np.frombuffer(vector, "<f4") for id_, vector in _each(db, query, ids)}
+            found = dict(_each(db, query, ids))
+            return dict(zip(found, self._matrix([*found.values()]), strict=True))
 
     def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
         """Return ids and vectors [n, dimension] of the passages whose source's key is accepted."""
@@ -160,7 +170,7 @@ class Reader:
                 for id_, vector in db.execute(query, (key,)):
                     ids.append(id_)
                     parts.append(vector)
-            return ids, np.frombuffer(b"".join(parts), "<f4").reshape(len(ids), -1 if ids else 0)
+            return ids, self._matrix(parts)
 
     def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the numbers of all vectors, rising, and the vectors [n, dimension]. Call it within a snapshot."""
@@ -187,8 +197,7 @@ class Reader:
         """Return vectors [n, dimension] by number, in order. Call it within the snapshot the numbers are from."""
         with self._reading() as db:
             found: dict[int, bytes] = dict(_each(db, "SELECT id, vector FROM vectors WHERE id", numbers))
-        joined = b"".join(found[number] for number in numbers)
-        return np.frombuffer(joined, "<f4").reshape(len(numbers), -1 if len(numbers) else 0)
+            return self._matrix([found[number] for number in numbers])
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
         """Return published passages by number. Call it within the snapshot, or at the state, the numbers are from."""
@@ -202,7 +211,11 @@ class Reader:
             query = f"SELECT id, vector FROM vectors WHERE id IN ({used}) ORDER BY id"
             row_of: dict[int, int] = {}
             buffer = bytearray()
+            size = None
             for number, vector in db.execute(query):
+                size = size or self._vector_size(len(vector))
+                if len(vector) != size:
+                    raise ValueError("a vector has not the length that the model gives")
                 row_of[number] = len(row_of)
                 buffer += vector
             documents: dict[int, int] = {}
@@ -333,6 +346,18 @@ class Reader:
                         )
                     found[name] = source, 0 if name == source else max(row, 1)  # seconds count from 0
         return found
+
+    def _vector_size(self, otherwise: int) -> int:
+        """Return the bytes of a vector of the index's model, or `otherwise` where its dimension is not known."""
+        fingerprint = self.setting("fingerprint") or {}
+        return 4 * int(fingerprint["dimension"]) if "dimension" in fingerprint else otherwise
+
+    def _matrix(self, vectors: Sequence[bytes]) -> NDArray[np.float32]:
+        """Return vectors [n, dimension]. Raises `ValueError` where one has another length than the model gives."""
+        size = self._vector_size(len(vectors[0])) if vectors else 0
+        if any(len(vector) != size for vector in vectors):
+            raise ValueError("a vector has not the length that the model gives")
+        return np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1 if vectors else 0)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

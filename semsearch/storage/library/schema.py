@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from semsearch.errors import IndexDamaged, SemsearchError
-from semsearch.files import disk
+from semsearch.files import disk, mode_within, new_file
 from semsearch.storage.library.connection import connect
 from semsearch.storage.library.fulltext import SCHEMA, FullText
 from semsearch.storage.library.untrusted import foreign_objects, refuse_journal, schema_problems
@@ -161,6 +161,7 @@ def migrate(path: Path) -> None:
             backup = path.with_name(f"{path.name}.v{version}")
             with disk(path.parent):
                 backup.unlink(missing_ok=True)
+                new_file(backup, mode_within(path.parent)).close()
             refuse_journal(backup)
             try:
                 db.execute("VACUUM INTO ?", (str(backup),))

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
-from semsearch.files import disk
+from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, database_problems, segments
 from semsearch.storage.lock import graph_lock
 from semsearch.storage.vectors.chroma import REPAIR, ChromaEngine
@@ -57,6 +57,8 @@ class ChromaStore:
     def create(self) -> None:
         """Make an empty, sealed Chroma for a new index."""
         ChromaEngine(self._folder, create=True).close()
+        with disk(self._folder):
+            restrict(self._folder, self._index)
         self._library.save_setting(_SEAL, {"chromadb": chroma_version(), "files": {}, "sealed": True})
 
     def close(self) -> None:
@@ -96,7 +98,6 @@ class ChromaStore:
             self.clean()
             with disk(self._index):
                 fresh = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index))
-                fresh.chmod(0o755)
             try:
                 ChromaEngine(fresh, create=True).close()
                 self._break_seal(deleted=0)
@@ -118,6 +119,7 @@ class ChromaStore:
             self.clean()
             before = self._seal()
             with disk(self._folder):
+                restrict(self._folder, self._index)
                 files = stamps(self._folder, before.get("files"))
                 for name in files:
                     with (self._folder / name).open("rb") as file:
