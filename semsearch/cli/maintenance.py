@@ -66,7 +66,7 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     from semsearch.storage.check import salvage_damaged
 
     found = locate(folder)
-    saved = salvage_damaged(found, wait=wait) if found and (found / "library.sqlite3").exists() else None
+    saved = salvage_damaged(found, wait=wait) if found and (found / "library.sqlite3").is_file() else None
     if saved is not None:
         render.talk(f"the Library was damaged; the damaged file is kept as {render.relative(saved.backup)}")
         render.talk(

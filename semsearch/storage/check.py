@@ -13,6 +13,7 @@ from semsearch.storage.library import (
     full_text_problems,
     migrate,
     outdated,
+    refuse_journal,
     refuse_special_files,
     salvage,
 )
@@ -89,6 +90,7 @@ def salvage_damaged(folder: Path, *, wait: float) -> Salvage | None:
     """
     path = folder / "library.sqlite3"
     refuse_special_files(folder, {"quarantine"})
+    refuse_journal(path)
     with write_lock(folder, wait):
         if outdated(path) and not database_problems(path):
             migrate(path)

@@ -23,7 +23,7 @@ from semsearch.storage.library.records import (
 from semsearch.storage.library.salvage import Salvage, salvage
 from semsearch.storage.library.schema import migrate, outdated
 from semsearch.storage.library.store import Library
-from semsearch.storage.library.untrusted import refuse_special_files
+from semsearch.storage.library.untrusted import refuse_journal, refuse_special_files
 
 __all__ = [
     "SALVAGE",
@@ -44,6 +44,7 @@ __all__ = [
     "migrate",
     "outdated",
     "refuse_foreign",
+    "refuse_journal",
     "refuse_special_files",
     "salvage",
     "segments",
