@@ -357,7 +357,7 @@ def removal(source: str | Path, **changes: Any) -> dict[str, Any]:
 
 
 def run_of(here: Path, *removals: dict[str, Any], mode: str = "move", own: bool = False) -> Path:
-    """Write a run that no apply made; with `own` it claims the right folder, like a manifest of ours that was edited."""
+    """Write a run that no apply made; with `own` it claims the right folder."""
     run = here / ".semsearch" / "quarantine" / "20260101T000000Z-deadbeef"
     (run / "files").mkdir(parents=True)
     manifest: dict[str, Any] = {"note": "", "version": 1, "mode": mode, "removals": list(removals)}
