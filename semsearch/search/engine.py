@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
-from semsearch.errors import InvalidInput
+from semsearch.errors import IndexDamaged, InvalidInput
 from semsearch.patterns import unmatched
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
@@ -19,7 +19,7 @@ from semsearch.search.collapse import leaders
 from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.query import SOURCE, Condition, Query, parse
 from semsearch.search.sentences import by_meaning, by_words, highlighted
-from semsearch.storage.library import Library, StoredPassage
+from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
 from semsearch.types import Hit
 
@@ -229,6 +229,8 @@ class SearchEngine:
         else:
             numbers, place = np.unique(corpus.table.vectors[rows], return_inverse=True)
             scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
+        if np.isnan(scores).any():
+            raise IndexDamaged("the Library holds a vector that is not a number", SALVAGE)
         clipped: _Floats = np.clip(scores, -1, 1)  # rounding can exceed 1
         return clipped
 
