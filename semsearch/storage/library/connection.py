@@ -62,16 +62,15 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
     db.execute("PRAGMA trusted_schema = OFF")  # the file may come from a stranger
     db.execute("PRAGMA cell_size_check = ON")
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-    db.create_function("checksum", -1, _checksum, deterministic=True)
+    db.create_function("checksum", -1, checksum, deterministic=True)
     db.create_function("text_digest", 1, text_digest, deterministic=True)
     return db
 
 
-def _checksum(*values: str | int | bytes) -> int:
-    """Return the CRC-32 of a row's values."""
-    return zlib.crc32(
-        b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
-    )
+def checksum(*values: str | int | bytes, begun: int | None = None) -> int:
+    """Return the CRC-32 of a row's values. `begun` is that of the values before them."""
+    joined = b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+    return zlib.crc32(joined) if begun is None else zlib.crc32(joined, zlib.crc32(b"\0", begun))
 
 
 class _Pinned(threading.local):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.patterns import Names
-from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, Connections
+from semsearch.storage.library.connection import VECTOR_SUM, Connections, checksum
 from semsearch.storage.library.faults import SALVAGE, decoded, translated
 from semsearch.storage.library.fulltext import FullText, PassageTable, stemmed
 from semsearch.storage.library.records import (
@@ -38,8 +38,8 @@ STATE = ", ".join(field.name for field in fields(SourceState))
 """The columns of `sources` that make a `SourceState`."""
 
 _COLUMNS = (
-    "document_id, id, source, document, text, unit, first, last, heading,"
-    f" {PASSAGE_SUM} AND substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
+    "document_id, id, source, document, text, unit, first, last, heading, sum,"
+    f" substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
     " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
 )
 """The columns of `published` that `_passages` takes; the last is true where the row is as it was stored."""
@@ -385,19 +385,20 @@ def _passages(
     """
     found: dict[_T, StoredPassage] = {}
     document: dict[_T, int] = {}
-    for value, number, *columns, sound in _each(
-        db, f"SELECT {key}, {_COLUMNS} FROM published WHERE {key}", values
-    ):
-        if not sound:
+    rows = list(_each(db, f"SELECT {key}, {_COLUMNS} FROM published WHERE {key}", values))
+    numbers = list({number for _, number, *_ in rows})
+    # The checksum of a passage includes the metadata of its document, which is read once.
+    begun = dict(_each(db, "SELECT id, checksum(name, metadata) FROM documents WHERE id", numbers))
+    for value, number, *columns, sum_, sound in rows:
+        id_, _, _, *rest = columns
+        if not (sound and sum_ == checksum(id_, *rest, begun=begun[number])):
             raise IndexDamaged(f"passage {columns[0]} of {columns[1]} is not as it was stored", SALVAGE)
         found[value] = stored_passage(*[*columns, "{}"])
         document[value] = number
     if not metadata:
         return found
     query = "SELECT id, metadata FROM documents WHERE id"
-    shared = {
-        number: scalars(text) for number, text in _each(db, query, list(dict.fromkeys(document.values())))
-    }
+    shared = {number: scalars(text) for number, text in _each(db, query, numbers)}
     return {value: replace(passage, metadata=shared[document[value]]) for value, passage in found.items()}
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
-from semsearch.storage.library.connection import Connections
+from semsearch.storage.library.connection import Connections, checksum
 from semsearch.storage.library.faults import SALVAGE, translated
 from semsearch.storage.library.fulltext import ENTRY, FullText
 from semsearch.storage.library.reading import STATE, Reader
@@ -112,18 +112,19 @@ class Library(Reader):
                 ((digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()),
             )
             for source, document in documents:
-                of = document.name, json.dumps(dict(document.metadata))
+                metadata = json.dumps(dict(document.metadata))
+                begun = checksum(document.name, metadata)  # once: metadata may be megabytes
                 cursor = db.execute(
                     "INSERT INTO documents (source_id, name, digest, metadata) VALUES (?, ?, ?, ?)",
-                    (source, document.name, document.digest, of[1]),
+                    (source, document.name, document.digest, metadata),
                 )
                 stored = db.executemany(
                     "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last, heading, sum)"
-                    " SELECT ?1, ?2, id, ?3, ?4, ?5, ?6, ?7, checksum(?9, ?10, ?1, ?3, ?4, ?5, ?6, ?7)"
-                    " FROM vectors WHERE digest = ?8",
+                    " SELECT ?1, ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM vectors WHERE digest = ?9",
                     (
-                        (p.id, cursor.lastrowid, p.text, p.unit, p.first, p.last, p.heading, p.digest, *of)
+                        (p.id, cursor.lastrowid, *values, checksum(p.id, *values, begun=begun), p.digest)
                         for p in document.passages
+                        for values in ((p.text, p.unit, p.first, p.last, p.heading),)
                     ),
                 )
                 if stored.rowcount != len(document.passages):
