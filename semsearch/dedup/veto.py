@@ -80,7 +80,9 @@ class Veto:
         different = left != right
         if not np.any(different):
             return codes
-        self._sign(np.unique(np.concatenate([left, right])))
+        asked = np.zeros(self._total, np.bool_)
+        asked[left] = asked[right] = True
+        self._sign(np.flatnonzero(asked))
         a, b = (_Signs(*self._signs[:, side]) for side in (left, right))
         undecided = different.copy()
         if not self._differing:
@@ -180,8 +182,7 @@ class _Parsed:
         denied = sum(len(statement.negations) for statement in facts.statements)
         tokens = sorted(token for statement in facts.statements for token in statement.tokens)
         return (
-            _mask(amounts),
-            _mask(facts.amounts.have),
+            *(_mask(keys, salt) for salt in (0, 1) for keys in (amounts, facts.amounts.have)),
             facts.short,
             hash((frozenset(facts.amounts.need), denied, frozenset(stated), names)),
             hash(tuple(tokens)),
@@ -194,13 +195,16 @@ class _Parsed:
 class _Signs:
     """A few numbers for each of some texts, int64 [n].
 
-    `need` and `have` are masks of 64 bits of the amounts of a text (see `Amounts`), and `short` says whether these are
-    compared as a whole. Equal `facts` state the same, if the words' order is not considered, which equal `words` need.
-    Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
+    `need` and `have` are masks of 64 bits of the amounts of a text (see `Amounts`); the other two are such masks with
+    other bits, since one in 64 pairs of amounts has the same bit, and one in 4,096 the same two. `short` says
+    whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not considered, which equal `words`
+    need. Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
     """
 
     need: Integers
     have: Integers
+    other_need: Integers
+    other_have: Integers
     short: Integers
     facts: Integers
     words: Integers
@@ -210,9 +214,9 @@ class _Signs:
 
 def _numbers_differ(a: _Signs, b: _Signs) -> NDArray[np.bool_]:
     """Return which short texts each have a number that the other lacks, as far as masks prove it."""
-    found: NDArray[np.bool_] = (
-        ((a.need & ~b.have) != 0) & ((b.need & ~a.have) != 0) & (a.short != 0) & (b.short != 0)
-    )
+    masks = ((a.need, a.have, b.need, b.have), (a.other_need, a.other_have, b.other_need, b.other_have))
+    proofs = [((need & ~had) != 0) & ((wanted & ~have) != 0) for need, have, wanted, had in masks]
+    found: NDArray[np.bool_] = (proofs[0] | proofs[1]) & (a.short != 0) & (b.short != 0)
     return found
 
 
@@ -224,10 +228,10 @@ def _may_differ(a: _Signs, b: _Signs, differing: bool) -> NDArray[np.bool_]:
     return may
 
 
-def _mask(keys: object) -> int:
+def _mask(keys: object, salt: int) -> int:
     mask = 0
     for key in keys:  # type: ignore[attr-defined]
-        mask |= 1 << (hash(key) & 63)
+        mask |= 1 << (hash((salt, key)) & 63)
     return mask - (1 << 64) if mask >> 63 else mask
 
 
