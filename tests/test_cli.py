@@ -134,7 +134,9 @@ def test_a_missing_path_makes_nothing(here: Path) -> None:
 
 def test_an_empty_folder_is_fine(here: Path) -> None:
     (here / "empty").mkdir()
-    assert "nothing to do" in run("ingest", "empty").stderr
+    assert "found no file to index: 0 skipped" in run("ingest", "empty").stderr
+    assert not (here / ".semsearch").exists()  # no index for nothing
+    run("ingest", "-", input=" ")
     assert "no hits" in run("query", "anything").stdout
     assert "no duplicates" in run("dedup").stdout
 

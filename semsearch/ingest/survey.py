@@ -163,7 +163,8 @@ class Survey:
             here = [key for key in lost if is_below(key, root, base)]
             if not here or not root.is_dir():
                 continue
-            if not any(is_below(key, root, base) for key in found):
+            hidden = len(here) >= _MANY or any((base / key).exists() for key in here)
+            if (hidden or _is_empty(root)) and not any(is_below(key, root, base) for key in found):
                 keep(root, "empty now" if _is_empty(root) else "nothing in it is read now", here)
                 continue
             total = sum(is_below(key, root, base) for key in self.known)
