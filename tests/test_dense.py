@@ -145,10 +145,13 @@ def test_a_long_text_is_cut_in_bounded_memory(text: str, traced: None) -> None:
 def test_the_engine_is_sent_no_metadata(tmp_path: Path, traced: None) -> None:
     (tmp_path / "r.jsonl").write_text(f'{{"text": "{"some words " * 4000}", "note": "{"m" * 500_000}"}}')
     with create_index(tmp_path / "index") as index:
+        (tmp_path / "first.txt").write_text("what is imported now is not counted")
+        index.ingest(tmp_path / "first.txt")
+        before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         report = index.ingest(tmp_path / "r.jsonl")
         assert report.passages > 100
-        assert tracemalloc.get_traced_memory()[1] < 25 * MB, "100 copies take 50 MB"
+        assert tracemalloc.get_traced_memory()[1] - before < 25 * MB, "100 copies take 50 MB"
         (hit, *_) = index.query("some words", k=1)
         assert hit.metadata == {"note": "m" * 500_000}
-        assert not index.check().problems
+        assert index.check().ok

@@ -197,8 +197,8 @@ class _Signs:
 
     `need` and `have` are masks of 64 bits of the amounts of a text (see `Amounts`); the other two are such masks with
     other bits, since one in 64 pairs of amounts has the same bit, and one in 4,096 the same two. `short` says
-    whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not considered, which equal `words`
-    need. Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
+    whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not considered, which
+    equal `words` need. Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
     """
 
     need: Integers
