@@ -135,7 +135,7 @@ def diff(files: Sequence[Path], embedder: Embedder) -> Comparison:
 @pytest.fixture(scope="module")
 def duplicates(corpus: Corpus) -> dict[str, Group]:
     """Return the groups that `ingest` and `dedup` find, by keeper."""
-    return {group.keeper: group for group in corpus.index.duplicates(0.5).groups}
+    return {group.keeper: group for group in corpus.index.duplicates(0.5, remove_differing=True).groups}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -161,7 +161,7 @@ def test_similarity_of_two_files_is_the_same_everywhere(
     expected = diff(files, TinyEmbedder()).similarity
     assert 0.5 < expected < 0.999
     with Dataset.read(files, embedder=TinyEmbedder()) as data:
-        (group,) = data.duplicates(0.5).groups
+        (group,) = data.duplicates(0.5, remove_differing=True).groups
         assert group.lowest == pytest.approx(expected, abs=1e-6)
     first, second = map(corpus.in_index, files)
     (member,) = duplicates[first].members
@@ -176,10 +176,10 @@ def test_similarity_by_the_real_model_is_the_same(corpus: Corpus, tmp_path: Path
     with Index.create(tmp_path / ".semsearch") as index:
         expected = diff(files, index.embedder).similarity
         with Dataset.read(files, embedder=index.embedder) as data:
-            (group,) = data.duplicates(0.5).groups
+            (group,) = data.duplicates(0.5, remove_differing=True).groups
             assert group.lowest == pytest.approx(expected, abs=1e-6)
         index.ingest(files)
-        (group,) = index.duplicates(0.5).groups
+        (group,) = index.duplicates(0.5, remove_differing=True).groups
         assert group.lowest == pytest.approx(expected, abs=1e-6)
 
 

@@ -37,25 +37,25 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             columns = (text_a, text_b, label, score)
             command(load=lambda: _load(named, download, columns, format), **rest)
 
-        with_pairs = options.table_format(with_pairs)
+        decorated: Callable[..., None] = options.table_format(with_pairs)
         for name, what in reversed(_COLUMNS.items()):
-            with_pairs = click.option(
+            decorated = click.option(
                 f"--{name}",
                 metavar="COLUMN",
                 help=f"The column of the {what}, if its name is not a usual one.",
-            )(with_pairs)
-        with_pairs = click.option(
+            )(decorated)
+        decorated = click.option(
             "--download",
             is_flag=True,
             help="Download a public data set that is not on this machine, without asking.",
-        )(with_pairs)
+        )(decorated)
         return click.option(
             "--pairs",
             "spec",
             required=True,
             metavar=names,
             help="Labelled pairs: a public data set or a file.",
-        )(with_pairs)
+        )(decorated)
 
     return decorate
 
