@@ -88,6 +88,7 @@ class _Question(click.Command):
     show_default=True,
     help="Collapse near-copies of a hit into it, or show each as a separate hit.",
 )
+@click.option("--expand", is_flag=True, hidden=True)  # the name that --no-collapse had in 0.1.0
 @options.context
 @click.option(
     "--rerank",
@@ -140,6 +141,7 @@ def query_(
     file: Any,
     show: str,
     collapse: bool,
+    expand: bool,
     context: int | None,
     rerank: str | None,
     rerank_top: int,
@@ -198,7 +200,7 @@ def query_(
                 mode=mode,
                 min_score=min_score,
                 source=source,
-                collapse=collapse,
+                collapse=collapse and not expand,
                 per_document=per_document,
                 explain=explain,
                 literal=literal,
