@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from template_texts import FRAMES, REWORDED, TEXTS
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch.dedup.in_files import Dataset
+from semsearch.dedup.number_masks import NumberMasks
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.veto import RULES, Veto
 from semsearch.embedding import Embedder, load_embedder
@@ -191,6 +194,45 @@ def test_codes_do_not_depend_on_order_or_company() -> None:
         alone = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
         assert alone.codes(left[at : at + 1], right[at : at + 1])[0] == codes[at]
     assert [RULES[code] for code in codes[-3:]] == ["number", "number", "negation"]
+
+
+SENTENCES = (
+    "The pump runs at {} bar.", "The fee of {} euros is due on {} March.", "It is not open on Monday.",
+    "See you on the {}rd of May at {} pm.", "Dear Leonie, here is number {}.", "The gate stays closed.",
+)  # fmt: skip
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_masks_prove_only_contradictions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    padding = "The mill by the river grinds corn for the bakers of the town every week. " * 5
+    texts = [
+        padding * int(rng.integers(2))
+        + " ".join(
+            str(sentence).format(*rng.integers(1, 5, 2))
+            for sentence in rng.choice(SENTENCES, int(rng.integers(1, 5)))
+        )
+        for _ in range(12)
+    ]
+    facts, masks = [Facts(text) for text in texts], NumberMasks(len(texts))
+    for number, its in enumerate(facts):
+        masks.add(number, its)
+    left, right = np.triu_indices(len(texts), 1)
+    for at in np.flatnonzero(masks.contradict(left, right)).tolist():
+        first = next(differences(facts[left[at]], facts[right[at]]))
+        assert first.rule in ("number", "date")
+
+
+@pytest.mark.parametrize(
+    "text", ["Order {} has been shipped.", "Order {} has been shipped. " + "Thank you. " * 30]
+)
+def test_one_template_is_decided_by_masks_alone(text: str) -> None:
+    masks = NumberMasks(300)
+    for number in range(300):
+        masks.add(number, Facts(text.format(1000 + number)))
+    left, right = np.triu_indices(300, 1)
+    assert np.mean(masks.contradict(left, right)) > 0.999
 
 
 @pytest.fixture(scope="module")

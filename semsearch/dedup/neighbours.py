@@ -72,10 +72,10 @@ class Refused:
 
     def add(self, pairs: Pairs) -> None:
         """Keep those of some pairs that are more similar than what is known of their right text."""
-        order = np.lexsort((pairs.similarity, pairs.right))
-        pairs = pairs[order[np.flatnonzero(np.diff(pairs.right[order], append=-1))]]
-        pairs = pairs[pairs.similarity > self._similarity[pairs.right]]
-        self._other[pairs.right], self._similarity[pairs.right] = pairs.left, pairs.similarity
+        pairs = pairs[np.flatnonzero(pairs.similarity > self._similarity.take(pairs.right))]
+        np.maximum.at(self._similarity, pairs.right, pairs.similarity)
+        best = np.flatnonzero(pairs.similarity == self._similarity.take(pairs.right))
+        self._other[pairs.right[best]] = pairs.left[best]  # of several values the last one stays
 
     def pairs(self, corpus: Corpus) -> Pairs:
         """Return the pairs that were kept, with `left < right` and exact similarities."""
@@ -210,9 +210,10 @@ class Neighbours:
 
     def _accepted(self, found: Pairs, accepts: Accepts) -> Pairs:
         accepted = accepts(found.left, found.right)
+        kept = found[np.flatnonzero(accepted)]
         if self._refused is not None:
-            self._refused(found[~accepted])
-        return found[accepted]
+            self._refused(found[~accepted] if len(kept) else found)
+        return kept
 
     def _tile(self, left: Integers, right: Integers, ahead: int | None) -> Pairs:
         """Return the pairs of a tile; with `ahead`, only those of left[i] and right[j] with i + ahead < j."""

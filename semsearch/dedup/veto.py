@@ -7,13 +7,14 @@ Most pairs are decided by a few numbers for each text, so that millions of pairs
 others are looked at one by one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.dedup.number_masks import NumberMasks
 from semsearch.dedup.template import Frame, Templates
 from semsearch.text.facts import Facts, differences
 from semsearch.text.opposites import OPPOSITE
@@ -21,7 +22,6 @@ from semsearch.text.shingles import LEXICAL, jaccard, shingles
 from semsearch.text.words import TOKEN
 
 Integers = NDArray[np.int64]
-Masks = NDArray[np.uint64]
 UnknownWords = Callable[[frozenset[str]], frozenset[str]]
 """Returns those of some words that the model does not know."""
 
@@ -32,6 +32,8 @@ FACTS = frozenset(("number", "negation", "opposite", "name", "roles"))
 """The rules for texts that state different facts."""
 _CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
 _READ = 256
+_PAIRS = 4096
+"""Pairs that are looked at one by one before other texts are parsed."""
 _REASONS = 3
 """Reasons that are said of a pair."""
 _CACHED = 20_000
@@ -69,6 +71,7 @@ class Veto:
         self._unknown, self._differing = unknown, differing
         self._parsed: dict[int, _Parsed] = {}
         self._signed = np.zeros(total, np.bool_)
+        self._masks = NumberMasks(total)
         self._signs = np.zeros((len(_Signs.__dataclass_fields__), total), np.int64)
 
     def codes(self, left: Integers, right: Integers) -> NDArray[np.int8]:
@@ -77,21 +80,19 @@ class Veto:
         The order of the two does not matter, nor do the other pairs or earlier calls.
         """
         codes = np.zeros(len(left), np.int8)
-        different = left != right
-        if not np.any(different):
-            return codes
-        asked = np.zeros(self._total, np.bool_)
-        asked[left] = asked[right] = True
-        self._sign(np.flatnonzero(asked))
-        a, b = (_Signs(*self._signs[:, side]) for side in (left, right))
-        undecided = different.copy()
+        self._sign(left, right)
+        undecided = left != right
         if not self._differing:
-            number = different & _numbers_differ(a, b)
+            number = undecided & self._masks.contradict(left, right)
             codes[number] = _CODE["number"]
             undecided &= ~number
-        asked = undecided & (_may_differ(a, b, self._differing))
-        for at in np.flatnonzero(asked).tolist():
-            codes[at] = self._code(int(left[at]), int(right[at]))
+        rest = np.flatnonzero(undecided)
+        rest = rest[self._may_differ(left[rest], right[rest])]
+        for start in range(0, len(rest), _PAIRS):
+            block = rest[start : start + _PAIRS]
+            x, y = left[block].tolist(), right[block].tolist()
+            parsed = self._parse({*x, *y})
+            codes[block] = [self._code(parsed[one], parsed[other]) for one, other in zip(x, y, strict=True)]
         return codes
 
     def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
@@ -101,45 +102,45 @@ class Veto:
 
     def reason(self, left: int, right: int) -> tuple[str, str]:
         """Return the rule that parts two texts, and all reasons, such as "a number differs: 4.2 / 4.8"; else "", ""."""
-        found = list(self._reasons(*self._both(left, right)))
+        parsed = self._parse({left, right})
+        found = list(self._reasons(parsed[left], parsed[right]))
         rule = RULES[_CODE[found[0][0]]] if found else ""
         return rule, "; ".join(list(dict.fromkeys(said for _, said in found))[:_REASONS])
 
-    def _code(self, left: int, right: int) -> int:
-        rule = next((rule for rule, _ in self._reasons(*self._both(left, right))), "")
-        return _CODE[rule]
+    def _code(self, a: "_Parsed", b: "_Parsed") -> int:
+        return next((_CODE[rule] for rule, _ in self._reasons(a, b)), 0)
 
     def _reasons(self, a: "_Parsed", b: "_Parsed") -> Iterator[tuple[str, str]]:
-        """Yield each rule that parts two texts, and what it found."""
+        """Yield each rule that parts two texts, and what it found. A number comes first."""
+        stated = [] if self._differing else differences(a.facts, b.facts)
+        facts = ((reason.rule, str(reason)) for reason in stated)
+        first = next(facts, None)
+        if first and _CODE[first[0]] == _CODE["number"]:
+            yield first
+            first = None
         if found := _unseen(a, b):
             yield "unknown", f"the model does not know what differs: {found}"
-        if not self._differing:
-            for reason in differences(a.facts, b.facts):
-                yield reason.rule, str(reason)
+        if first:
+            yield first
+        yield from facts
         if a.frame.parts(b.frame):
             yield "template", "they share a template of several texts, and little else"
 
-    def _both(self, left: int, right: int) -> tuple["_Parsed", "_Parsed"]:
-        numbers = sorted({left, right})
-        parsed = dict(zip(numbers, self._parse(numbers), strict=True))
-        return parsed[left], parsed[right]
-
-    def _parse(self, numbers: Sequence[int]) -> list["_Parsed"]:
+    def _parse(self, numbers: Collection[int]) -> Mapping[int, "_Parsed"]:
         """Return texts by number, parsed."""
-        new = [number for number in numbers if number not in self._parsed]
+        new = sorted(number for number in numbers if number not in self._parsed)
         if len(self._parsed) + len(new) > _CACHED:
             self._parsed = {number: self._parsed[number] for number in numbers if number in self._parsed}
-        texts = self._read(new) if new else []
-        words = [TOKEN.findall(text) for text in texts]
-        words = [[match[0] or match[1] or match[2] for match in row] for row in words]
-        unknown = self._unknown(frozenset(word for row in words for word in row)) if new else frozenset()
-        for number, text, row in zip(new, texts, words, strict=True):
-            known = [_folded(word) for word in row if word not in unknown]
-            unseen = [_folded(word) for word in row if word in unknown]
-            self._parsed[number] = _Parsed(
-                text, Facts(text), tuple(known), tuple(unseen), self._templates.frame(text)
-            )
-        return [self._parsed[number] for number in numbers]
+        for start in range(0, len(new), _READ):
+            some = new[start : start + _READ]
+            texts = self._read(some)
+            rows = [[m[0] or m[1] or m[2] for m in TOKEN.findall(text)] for text in texts]
+            unknown = self._unknown(frozenset(word for row in rows for word in row))
+            for number, text, row in zip(some, texts, rows, strict=True):
+                known = tuple(_folded(word) for word in row if word not in unknown)
+                unseen = tuple(_folded(word) for word in row if word in unknown)
+                self._parsed[number] = _Parsed(text, Facts(text), known, unseen, self._templates.frame(text))
+        return self._parsed
 
     @cached_property
     def _templates(self) -> Templates:
@@ -149,13 +150,24 @@ class Veto:
             for text in self._read(range(start, min(start + _READ, self._total)))
         )
 
-    def _sign(self, numbers: Integers) -> None:
+    def _sign(self, *sides: Integers) -> None:
         """Compute the signs of texts that have none yet."""
-        new = numbers[~self._signed[numbers]]
+        new = np.unique(np.concatenate([side[~self._signed.take(side)] for side in sides]))
         for start in range(0, len(new), _READ):
-            some = new[start : start + _READ]
-            self._signs[:, some] = np.array([text.signs() for text in self._parse(some.tolist())], np.int64).T
+            some = new[start : start + _READ].tolist()
+            parsed = self._parse(some)
+            for number in some:
+                self._masks.add(number, parsed[number].facts)
+            self._signs[:, some] = np.array([parsed[number].signs() for number in some], np.int64).T
         self._signed[new] = True
+
+    def _may_differ(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+        """Return which pairs have to be looked at."""
+        a, b = (_Signs(*self._signs[:, side]) for side in (left, right))
+        may: NDArray[np.bool_] = (a.unknown != b.unknown) | ((a.framed != 0) & (b.framed != 0))
+        if not self._differing:
+            may |= (a.facts != b.facts) | (a.words == b.words) | (a.short == 0) | (b.short == 0)
+        return may
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +188,11 @@ class _Parsed:
     def signs(self) -> tuple[int, ...]:
         """Return the values of `_Signs` for this text."""
         facts = self.facts
-        amounts = [key for group, key in facts.amounts.need if group == "amount"]
         stated = {word for statement in facts.statements for word in statement.words if _turning(word)}
         names = frozenset().union(*(statement.names for statement in facts.statements))
         denied = sum(len(statement.negations) for statement in facts.statements)
         tokens = sorted(token for statement in facts.statements for token in statement.tokens)
         return (
-            *(_mask(keys, salt) for salt in (0, 1) for keys in (amounts, facts.amounts.have)),
             facts.short,
             hash((frozenset(facts.amounts.need), denied, frozenset(stated), names)),
             hash(tuple(tokens)),
@@ -195,44 +205,16 @@ class _Parsed:
 class _Signs:
     """A few numbers for each of some texts, int64 [n].
 
-    `need` and `have` are masks of 64 bits of the amounts of a text (see `Amounts`); the other two are such masks with
-    other bits, since one in 64 pairs of amounts has the same bit, and one in 4,096 the same two. `short` says
-    whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not considered, which
-    equal `words` need. Texts with equal `unknown` have the same unknown words. `framed` texts have a template.
+    `short` says whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not
+    considered, which equal `words` need. Texts with equal `unknown` have the same unknown words. `framed` texts have a
+    template.
     """
 
-    need: Integers
-    have: Integers
-    other_need: Integers
-    other_have: Integers
     short: Integers
     facts: Integers
     words: Integers
     unknown: Integers
     framed: Integers
-
-
-def _numbers_differ(a: _Signs, b: _Signs) -> NDArray[np.bool_]:
-    """Return which short texts each have a number that the other lacks, as far as masks prove it."""
-    masks = ((a.need, a.have, b.need, b.have), (a.other_need, a.other_have, b.other_need, b.other_have))
-    proofs = [((need & ~had) != 0) & ((wanted & ~have) != 0) for need, have, wanted, had in masks]
-    found: NDArray[np.bool_] = (proofs[0] | proofs[1]) & (a.short != 0) & (b.short != 0)
-    return found
-
-
-def _may_differ(a: _Signs, b: _Signs, differing: bool) -> NDArray[np.bool_]:
-    """Return which pairs have to be looked at."""
-    may: NDArray[np.bool_] = (a.unknown != b.unknown) | ((a.framed != 0) & (b.framed != 0))
-    if not differing:
-        may |= (a.facts != b.facts) | (a.words == b.words) | (a.short == 0) | (b.short == 0)
-    return may
-
-
-def _mask(keys: object, salt: int) -> int:
-    mask = 0
-    for key in keys:  # type: ignore[attr-defined]
-        mask |= 1 << (hash((salt, key)) & 63)
-    return mask - (1 << 64) if mask >> 63 else mask
 
 
 def _turning(word: str) -> bool:

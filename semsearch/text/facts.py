@@ -33,7 +33,7 @@ _ALIKE = 0.4
 """The least share of their content words that two sentences have in common if one is a version of the other."""
 _LONG = 60
 """Words of a sentence whose order is looked at: what that takes grows with their square."""
-_COMPARED = 300
+COMPARED = 300
 """Sentences, of those that only one text has, that are compared. This bounds the time for long texts."""
 _SMALL = _set(
     "a an the some one this that these those is are was were be been being am do does did has have had there it its of"
@@ -174,13 +174,18 @@ class Facts:
 
 
 def differences(a: Facts, b: Facts) -> Iterator[Reason]:
-    """Yield the reasons why two similar texts differ in meaning, at most one for each pair of sentences and rule."""
+    """Yield the reasons why two similar texts differ in meaning, at most one for each pair of sentences and rule.
+
+    Numbers and dates come first.
+    """
     whole = a.short and b.short
     if whole:
         yield from _amounts(a.amounts, b.amounts)
-    for x, y in _versions(a.statements, b.statements):
-        if not whole:
+    versions = list(_versions(a.statements, b.statements))
+    if not whole:
+        for x, y in versions:
             yield from _amounts(x.amounts, y.amounts)
+    for x, y in versions:
         if len(x.negations) != len(y.negations):
             yield Reason("negation", " ".join(x.negations), " ".join(y.negations))
         if found := opposites(x.words - y.words, y.words - x.words):
@@ -203,8 +208,8 @@ def _versions(a: Sequence[Statement], b: Sequence[Statement]) -> Iterator[tuple[
             yield a[0], b[0]
         return
     shared = {statement.key for statement in a} & {statement.key for statement in b}
-    x = [statement for statement in a if statement.key not in shared][:_COMPARED]
-    y = [statement for statement in b if statement.key not in shared][:_COMPARED]
+    x = [statement for statement in a if statement.key not in shared][:COMPARED]
+    y = [statement for statement in b if statement.key not in shared][:COMPARED]
     alike = []
     for i, one in enumerate(x):
         for j, other in enumerate(y):

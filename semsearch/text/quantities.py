@@ -190,6 +190,7 @@ def _pattern() -> re.Pattern[str]:
     half = r"\s?(?:a\.?m|p\.?m)\b\.?"
     return re.compile(
         rf"""
+        (?! \s | (?<=[a-z_])[a-z_]) (?:  # no quantity starts here: spares most of the search
         (?<![\w.]) (?P<iy>{year}) (?P<sep>[-/.]) (?P<im>\d\d?) (?P=sep) (?P<id>\d\d?) (?=\W|t\d|$)
         | (?<!\d) (?:(?P<zy>\d{{4}})年)? (?P<zm>\d\d?)月 (?:(?P<zd>\d\d?)[日号號]?)?
         | (?<![\w.]) (?P<d1>\d\d?) (?P<dsep>[./-]) (?P<d2>\d\d?) (?P=dsep) (?P<dy>{year}) (?![\w])
@@ -208,7 +209,7 @@ def _pattern() -> re.Pattern[str]:
           (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
           (?: \s? (?P<mul>{"|".join(_MULTIPLES)}) (?![a-z]) )?
           (?: \s? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
-        """,
+        )""",
         re.VERBOSE,
     )
 
