@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 _Shape = Callable[[Any], bool]
-_MOST = 1e18
 
 
 def parsed_setting(key: str, text: str) -> Any:
@@ -18,9 +17,10 @@ def parsed_setting(key: str, text: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return True for an int or a finite float that fits into 64 bits, and not for a bool."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return known and -_MOST < value < _MOST  # NaN is not
+    """Return True for a finite float and an int of at most 64 bits, and not for a bool."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _anything(value: Any) -> bool:
@@ -79,9 +79,11 @@ _GUARANTEE = _or_none(
 )
 _TUNED: dict[str, _Shape] = {"promise": _GUARANTEE, "pairs": _text, "rule": _text, "saved": _text}
 SETTINGS: dict[str, _Shape] = {
-    "fingerprint": _members(
-        {"model": _text, "precision": _text},
-        {"weights": _text, "pooling": _text, "dimension": _whole, "window": _whole},
+    "fingerprint": _or_none(
+        _members(
+            {"model": _text, "precision": _text},
+            {"weights": _text, "pooling": _text, "dimension": _whole, "window": _whole},
+        )
     ),
     "created": _text,
     "last_ingest": _or_none(_text),
