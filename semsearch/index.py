@@ -1,12 +1,12 @@
 """Offer `Index`, the one class to ingest, search, find near-duplicates and tune with."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -91,8 +91,8 @@ class Index:
         self._wait = wait
         self._fetch = fetch  # False by default: a stranger's index may name any model
         self._embedder: Embedder | None = None
-        self._embedder_lock = Lock()
-        self._graph_lock = Lock()
+        self._embedder_lock = threading.Lock()
+        self._graph_lock = threading.Lock()
         self._library, self._settings = open_library(self.folder, wait)
         if embedder is not None:
             try:
@@ -255,12 +255,15 @@ class Index:
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
-    def changes(self, paths: Path | str | Sequence[Path | str]) -> Iterator[None]:
+    def changes(
+        self, paths: Path | str | Sequence[Path | str], *, stop: threading.Event | None = None
+    ) -> Iterator[None]:
         """Watch `paths`: yield once when watching has begun, and then after each burst of changes at or below them.
 
-        Call `ingest` to find and index the changes. Nothing is locked meanwhile.
+        Call `ingest` to find and index the changes. Nothing is locked meanwhile. It ends within a second after another
+        thread, or the handler of a signal, sets `stop`.
         """
-        return changes(_paths(paths), self.folder)
+        return changes(_paths(paths), self.folder, stop)
 
     def remove(self, source: str | Path) -> int:
         """Remove a source, or every source below a folder, from the index; return the number of sources.

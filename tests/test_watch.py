@@ -127,9 +127,17 @@ def test_ctrl_c_inside_sqlite_is_not_damage(tmp_path: Path) -> None:
     interrupted = (
         "import os, signal\n"
         "from semsearch.storage.library import connection\n"
-        "connection._checksum = lambda *values: os.kill(os.getpid(), signal.SIGINT)\n"
+        "connection.checksum = lambda *values: os.kill(os.getpid(), signal.SIGINT)\n"
         "from semsearch.cli import main\n"
         "main(['ingest', 'note.md'])\n"
     )
     run = subprocess.run([sys.executable, "-c", interrupted], cwd=tmp_path, capture_output=True, text=True)
     assert (run.returncode, run.stderr.strip()) == (1, "Aborted!")
+
+
+def test_a_watch_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    stop = threading.Event()
+    watched = changes([tmp_path], ignoring=tmp_path / "index", stop=stop)
+    next(watched)
+    stop.set()
+    assert list(watched) == []

@@ -72,26 +72,26 @@ def _safe() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interruptible(*signals: signal.Signals) -> Iterator[None]:
+def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
     """Raise KeyboardInterrupt for the signals, even where a library turns it into another error.
 
-    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged.
+    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged. The event that
+    is yielded is set by a signal, for a block that would go on if a library dropped the exception.
     """
-    came = False
+    came = threading.Event()
 
     def handle(number: int, frame: Any) -> None:
-        nonlocal came
-        came = True
+        came.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield came
         return
     before = {number: signal.signal(number, handle) for number in signals}
     try:
-        yield
+        yield came
     except Exception as error:
-        if came:
+        if came.is_set():
             raise KeyboardInterrupt from error
         raise
     finally:

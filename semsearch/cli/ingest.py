@@ -1,8 +1,9 @@
 """Run `semsearch ingest`."""
 
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,8 +166,8 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
     failed: set[Skipped] = set()
     absent: tuple[Absent, ...] = ()
     missing = ""
-    with _ended_by_signals():
-        for burst, _ in enumerate(index.changes(roots)):
+    with _ended_by_signals() as ended:
+        for burst, _ in enumerate(index.changes(roots, stop=ended)):
             report = IngestReport(0, 0, 0, 0)
             while True:
                 try:
@@ -198,17 +199,15 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[threading.Event]:
     """Let Ctrl-C and SIGTERM end the block, and report that. A write in progress is completed or undone as a whole."""
     import signal
 
     from semsearch.cli import interruptible
 
-    try:
-        with interruptible(signal.SIGINT, signal.SIGTERM):
-            yield
-    except KeyboardInterrupt:
-        render.talk("ended")
+    with suppress(KeyboardInterrupt), interruptible(signal.SIGINT, signal.SIGTERM) as came:
+        yield came
+    render.talk("ended")
 
 
 def _tell_absent(report: "IngestReport") -> None:

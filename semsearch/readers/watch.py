@@ -1,6 +1,7 @@
 """Wait for files to change."""
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,12 +12,13 @@ _QUIET_MS, _MOST_MS, _TICK_MS = 300, 3_000, 1_000
 """A burst of changes ends after a quiet time, or at the latest after the most. Files are checked at every tick."""
 
 
-def changes(roots: Sequence[Path], ignoring: Path) -> Iterator[None]:
+def changes(roots: Sequence[Path], ignoring: Path, stop: threading.Event | None = None) -> Iterator[None]:
     """Yield once when the watch has begun, and then after each burst of changes at or below `roots`.
 
     Hidden files and everything below the folder `ignoring` do not count. Ignored files do, since the ignore files may
     change too. The system watches folders. A file that is a root is checked every second, since a watch ends when an
-    editor replaces the file. Raises `SemsearchError` if the system cannot watch the folders.
+    editor replaces the file. Setting `stop` ends the iteration. Raises `SemsearchError` if the system cannot watch the
+    folders.
     """
     from watchfiles import watch
     from watchfiles._rust_notify import WatchfilesRustInternalError
@@ -46,6 +48,7 @@ def changes(roots: Sequence[Path], ignoring: Path) -> Iterator[None]:
             rust_timeout=_TICK_MS,
             yield_on_timeout=True,
             ignore_permission_denied=True,
+            stop_event=stop,
         ):
             now = list(map(_stamp, files))
             if burst or now != seen:
