@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 __all__ = [
+    "Absent",
     "CheckReport",
     "CheckResult",
     "Comparison",
@@ -63,6 +64,7 @@ __all__ = [
     "Rejected",
     "RemovedFile",
     "RowFields",
+    "RowFormat",
     "SearchOptions",
     "SearchRequest",
     "Segment",
@@ -72,6 +74,7 @@ __all__ = [
     "SimilarRequest",
     "Skipped",
     "SourceContent",
+    "SourceStatus",
     "Split",
     "Status",
     "TextWords",
@@ -107,9 +110,10 @@ if TYPE_CHECKING:
         UnreadableSource,
     )
     from semsearch.index import Index
+    from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
-    from semsearch.ingest.report import IngestProgress, IngestReport
-    from semsearch.readers import RowFields
+    from semsearch.ingest.report import Absent, IngestProgress, IngestReport
+    from semsearch.readers import RowFields, RowFormat
     from semsearch.requests import (
         DedupOptions,
         DedupRequest,
@@ -155,13 +159,14 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing",
-        "readers": "RowFields",
+        "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
         "search.query": "Condition Query Word",
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
         "storage.index_dir": "Status",
-        "ingest.report": "IngestProgress IngestReport",
+        "ingest.explain": "SourceStatus",
+        "ingest.report": "Absent IngestProgress IngestReport",
         "ingest.lookup": "DocumentVectors",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",

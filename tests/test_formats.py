@@ -442,7 +442,7 @@ def test_front_matter_is_fields_and_not_text(reading: Read) -> None:
     assert lines_of(document) == [
         (1, "# Flat renovation"),
         (10, "# Plan"),
-        (12, "Buy tape  today.  See the list and Other."),
+        (12, "Buy tape  today. boiler.png See the list and Other."),
         (13, "It is 100%% sure and 50%% not. `<!-- code -->` "),
         (14, " back."),
     ]
@@ -482,6 +482,31 @@ def test_what_only_looks_like_markup_stays(reading: Read, text: str) -> None:
 )
 def test_front_matter_as_people_have_it(reading: Read, text: str, fields: dict[str, object]) -> None:
     assert dict(reading("a.md", text).document.metadata) == fields
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("![[a.pdf]]", "![[b.pdf]]"),
+        ("![[a.pdf#page=2]]", "![[a.pdf#page=3]]"),
+        ("![](img/a.png)", "![](img/b.png)"),
+        ("![plan](2023/plan.png)", "![plan](2024/plan.png)"),
+        ("![plan](plan.png 'Winter')", "![plan](plan.png 'Summer')"),
+        ("![plan][first]", "![plan][second]"),
+    ],
+)
+def test_notes_that_embed_other_files_differ(reading: Read, one: str, other: str) -> None:
+    left, right = (reading("a.md", f"The drawing is {mark} here.").document.text for mark in (one, other))
+    assert left != right
+    assert "![" not in left and left.startswith("The drawing is ") and left.endswith(" here.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("![[a.png|300]]", "![[a.png]]"), ("![x](../../img/a.png)", "![x](./img/a.png)")],
+)
+def test_one_file_embedded_in_two_ways_is_the_same(reading: Read, one: str, other: str) -> None:
+    assert reading("a.md", one).document.text == reading("b.md", other).document.text
 
 
 def test_encoded_data_becomes_a_mark_of_its_digest(reading: Read) -> None:

@@ -306,7 +306,7 @@ STRANGE = [
     "#1.txt",
     "a*b[c].txt",
     "中文.txt",
-    "\u202etxt.exe",
+    "\u202efdp.txt",
 ]
 
 

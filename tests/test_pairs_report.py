@@ -201,7 +201,7 @@ def test_eval_compares_precisions_and_reports(
     assert "in 2 rounds" in shown.stdout and "errs" in shown.stdout and "wrote report.html" in shown.stderr
     assert max(map(len, lines)) <= 400
     refused = CliRunner().invoke(main, ["eval", "--pairs", "some.csv", "--report", "none/report.html"])
-    assert refused.exit_code == 2 and "no folder none" in refused.stderr
+    assert refused.exit_code == 2 and "the folder none does not exist" in refused.stderr
     page = Page(Path("report.html").read_text(encoding="utf-8"))
     assert page.seen.count("svg") == 1 + 2 * 3
 

@@ -452,7 +452,8 @@ def test_nothing_raw_reaches_a_pipe(hostile: Path) -> None:
     assert not RAW.findall(ran.stderr.decode())
     assert "Traceback" not in ran.stderr.decode()
     sources = json.loads(parts[TALK.index(["status", "--sources", "--json"])])
-    assert {"\x1b]0;owned\x07.md", "two\rFAKE\nlines.md", "rows\x1b[6666n.csv"} <= set(sources)
+    paths = {source["path"] for source in sources}
+    assert {"\x1b]0;owned\x07.md", "two\rFAKE\nlines.md", "rows\x1b[6666n.csv"} <= paths
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

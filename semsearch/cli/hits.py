@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,9 +187,14 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
         document = next(read(index.path_of(hit.source), hit.source), None)
     except SemsearchError:
         return None
-    if not isinstance(document, Document) or document.numbers is not None:
+    if not isinstance(document, Document):
         return None
     lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if document.numbers is not None:
+        if len(lines) != len(document.numbers) or any(a >= b for a, b in pairwise(document.numbers)):
+            return None  # what is read is not the lines of the file
+        numbered = dict(zip(document.numbers, lines, strict=True))
+        lines = [numbered.get(number, "") for number in range(1, document.numbers[-1] + 1)]
     indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
     return lines if hit.text in indexed else None
 

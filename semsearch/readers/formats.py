@@ -17,7 +17,7 @@ from semsearch.readers.rows import RowFields, Tell, read_rows, row_document, row
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
-READER_VERSION = 3
+READER_VERSION = 4
 """The next ingest reads every file again if this is another number than at the last one."""
 _DEFAULT_FIELDS = RowFields()
 

@@ -83,6 +83,10 @@ def json_layout(file: TextIO, names: Sequence[str] = (), *, lines: bool = False)
     complete = [line for line in first if _is_complete(line)]
     if lines and (start not in ("[", "{") or (first and first[0] in complete and start == "{")):
         return JsonLayout("lines")
+    if lines and start == "{" and len(head) == _CHUNK and "\n" not in head.lstrip("\ufeff \t\r\n"):
+        return JsonLayout(
+            "lines"
+        )  # a first line this long is a record, and not one written over several lines
     if start == "[":
         if lines and len(complete) > 1 and first[0] in complete:
             return JsonLayout("lines")

@@ -24,11 +24,14 @@ _TOKEN = re.compile(
     r"|!\[\[(?P<embed>[^\[\]\n]{1,500})\]\]"
     r"|\[\[(?P<wiki>[^\[\]|\n]{1,500})(?:\\?\|(?P<alias>[^\[\]\n]{1,500}))?\]\]"
     r"|!\[(?P<alt>[^\[\]\n]{0,500})\](?:"
-    r"\((?:(?P<data>\[data \w+\])|[^()\s]*)(?:\s+[\"'][^\"'\n]{0,500}[\"'])?\)|\[[^\[\]\n]{0,100}\])"
+    r"\((?P<target>\[data \w+\]|[^()\s]*)(?:\s+[\"'](?P<title>[^\"'\n]{0,500})[\"'])?\)"
+    r"|\[(?P<label>[^\[\]\n]{0,100})\])"
 )
 _MOST_COMMENTS = 100
 """The comments of a line from which on it is left as it is: the end of each is looked for to the end of the line."""
 _OPEN = "\0"
+_UPWARDS = re.compile(r"\A(?:\.{1,2}/)+")
+"""The start of a target by which a note in another folder names the same file."""
 _BLOCK_ID = re.compile(r"\s\^[\w-]+$")
 
 
@@ -36,8 +39,8 @@ def parse_markdown(content: bytes) -> Iterator[Parsed]:
     """Yield the text of a Markdown file, line by line.
 
     Front matter (YAML or TOML) is not text: its entries are the fields of the document, and `title` is its title. HTML
-    comments, the comments, embeds and queries of Obsidian, block ids and encoded data are left out. Of an image the
-    alternative text stays, and of a wiki link the words that are shown.
+    comments, the comments and queries of Obsidian, block ids and encoded data are left out. Of an embed its name stays,
+    of an image its alternative text, title and target, and of a wiki link the words that are shown.
     """
     text = decoded(content)
     fields, first = front_matter(text)
@@ -137,6 +140,10 @@ def _shown_token(match: re.Match[str]) -> str:
         return match["code"]
     if match["open"] is not None:
         return _OPEN
-    if match["data"]:
-        return f"{match['alt']} {match['data']}"  # two pictures differ, although they have the same caption
-    return match["alias"] or match["wiki"] or match["alt"] or ""
+    # What is embedded is not read here. Its name stays, or notes with other files would be exact copies.
+    if match["embed"]:
+        return match["embed"].partition("|")[0].rstrip("\\").strip()
+    if match["alt"] is not None:
+        target = _UPWARDS.sub("", match["target"] or match["label"] or "")
+        return " ".join(filter(None, (match["alt"], match["title"], target)))
+    return match["alias"] or match["wiki"] or ""
