@@ -194,6 +194,12 @@ class Index:
                 self._embedder = loaded
             return self._embedder
 
+    @property
+    def unread_vocabulary(self) -> str:
+        """A note that the model could not be asked which words it knows, so all count as known; "" if there is none."""
+        missing = self._vocabulary.missing
+        return f"all words count as known to the model: {missing}" if missing else ""
+
     # -- sources ----------------------------------------------------------------------------------------
 
     def key_of(self, path: Path) -> str:
@@ -428,7 +434,8 @@ class Index:
         of a group are accepted against its keeper.
 
         Comparisons are saved in the index's folder, so the next run compares only what is new. `progress` is called
-        with the work done and the total. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
+        with the work done and the total. The model is asked which words it knows; where it cannot be loaded,
+        `unread_vocabulary` says so. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
         `from_run` needs comparisons that were not made.
         """
         return find_duplicates(

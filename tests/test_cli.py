@@ -282,7 +282,7 @@ def test_dedup_as_csv_and_jsonl_agree(indexed: Path) -> None:
     at = ("dedup", "--index", indexed / ".semsearch", "--threshold", "0.9")
     rows = run(*at, "--csv").stdout.splitlines()
     groups = [json.loads(line) for line in run(*at, "--jsonl").stdout.splitlines()]
-    assert rows[0] == "group,role,document,similarity,jaccard"
+    assert rows[0] == "group,role,document,similarity,jaccard,text"
     assert len(rows) - 1 == sum(len(group["members"]) + 1 for group in groups)
 
 

@@ -380,7 +380,11 @@ def test_sentences_that_sts_b_has_in_test_and_in_train(tmp_path: Path, shared_da
     products = vectors(test) @ vectors(train).T
     best = products.max(axis=1)
     assert not np.any(np.abs(best - 0.9) < 1e-6)
-    assert set(found.positions.tolist()) == set(np.flatnonzero(best >= 0.9).tolist()) | expected
+    # The only near-copies of these two differ in a number, or in the day.
+    other_facts = {2571, 2663}
+    alike = set(np.flatnonzero(best >= 0.9).tolist())
+    assert other_facts <= alike - expected
+    assert set(found.positions.tolist()) == (alike | expected) - other_facts
 
 
 @pytest.mark.parametrize("option", [{"level": "passage"}, {"from_run": True}, {"min_precision": 0.9}])

@@ -52,7 +52,7 @@ def in_threads(tasks: list[Callable[[], None]], limit: float = LIMIT) -> None:
 
 
 def write_corpus(folder: Path) -> None:
-    """Rows with metadata, prose under headings with near-copies and negations, and Chinese."""
+    """Rows with metadata, prose under headings with a near-copy of each text, and Chinese."""
     colours = ("red", "blue", "green", "grey")
     rows = [
         {
@@ -68,7 +68,8 @@ def write_corpus(folder: Path) -> None:
     for number in range(20):
         (folder / "docs" / f"{number}.md").write_text(
             f"# Guide {number // 2}\n\nThe deposit of tool {number // 2} is paid back when the tool comes home"
-            f" {'soon ' * (number % 2)}and clean.\n\n## Late\n\nA tool that comes late costs {number} coins a day.\n",
+            f" {'soon ' * (number % 2)}and clean.\n\n## Late\n\n"
+            f"A tool that comes late costs {number // 2} coins a day.\n",
             encoding="utf-8",
         )
         (folder / "docs" / f"{number}.txt").write_text(

@@ -1,5 +1,9 @@
 """Vetoes on similar texts: facts that differ, words that the model does not know, and templates."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from semsearch.dedup.plan import Plan
 from semsearch.dedup.veto import RULES, Veto
 from semsearch.embedding import Embedder, load_embedder
 from semsearch.embedding.vocabulary import Vocabulary
+from semsearch.errors import ModelError
 from semsearch.text.facts import Facts, differences
 
 
@@ -46,6 +51,12 @@ def rules(a: str, b: str) -> set[str]:
         ("If it rains, stay home.", "Stay home if it rains."),
         ("In summer the pool opens at nine.", "At nine the pool opens in summer."),
         ("The dog bit the man.", "The man was bitten by the dog."),
+        ("Enter, unless you are ill.", "Enter, if you are not ill."),
+        ("Keep it, unless another member waits.", "Keep it as long as no other member waits."),
+        (
+            "Renew the loan in the app. That works unless a member waits.",
+            "Renew the loan in the app, as long as no one waits. That works.",
+        ),
         ("Call +49 30 1234567.", "Call +49301234567."),
     ],
 )
@@ -66,6 +77,8 @@ def test_the_same_facts_in_another_form_agree(a: str, b: str) -> None:
         ("The lease ends on 5 March 2024.", "The lease ends on 2024-03-06.", "date"),
         ("Bins go out on Tuesday.", "Bins go out on Wednesday.", "date"),
         ("The hall is heated.", "The hall isn't heated.", "negation"),
+        ("Enter, unless you are ill.", "Enter, if you are ill.", "negation"),
+        ("Stay as long as nobody smokes.", "Stay as long as somebody smokes.", "negation"),
         ("Open the valve first.", "Close the valve first.", "opposite"),
         ("Lock the shed.", "Unlock the shed.", "opposite"),
         ("The buyer pays the freight.", "The seller pays the freight.", "opposite"),
@@ -163,6 +176,54 @@ def test_subwords_spell_ascii_without_a_model() -> None:
         raise AssertionError("loaded")
 
     assert Vocabulary(load, subwords=True).unknown(("word", "x" * 64)) == frozenset()
+
+
+def test_without_its_model_an_index_still_finds_duplicates(tmp_path: Path) -> None:
+    for number, text in enumerate(("闭馆 слово one", "闭馆 слово  one", "另一 файл")):
+        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        expected = index.duplicates(0.9).groups
+        assert len(expected) == 1 and index.unread_vocabulary == ""
+    for arguments in (("dedup", "--threshold", "0.9", "--json"), ("label", "--above", "0")):
+        command = [sys.executable, "-m", "semsearch", *arguments, "--index", str(tmp_path / ".semsearch")]
+        ran = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr.count("note: all words count as known to the model: cannot load model 'tiny'") == 1
+        if arguments[0] == "dedup":
+            assert len(json.loads(ran.stdout)["groups"]) == 1
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_once() -> None:
+    tries = []
+
+    def load() -> Embedder:
+        tries.append(1)
+        raise ModelError("it is gone")
+
+    vocabulary = Vocabulary(load, subwords=True)
+    assert vocabulary.unknown(("word",)) == frozenset() and vocabulary.missing == ""
+    assert vocabulary.unknown(("词", "word")) == vocabulary.unknown(("слово",)) == frozenset()
+    assert (vocabulary.missing, len(tries)) == ("it is gone", 1)
+
+
+def test_reasons_are_the_same_in_every_process() -> None:
+    code = (
+        "from semsearch.text.facts import *\n"
+        "a = Facts('It opens on Thursday, 20 June, as the 3rd.')\n"
+        "b = Facts('It opens on Wednesday, 19 June, as the 2nd.')\n"
+        "print(*differences(a, b), sep=';')"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in range(6)
+    }
+    assert len(said) == 1 and said.pop().count(b";") == 2
 
 
 def test_differing_texts_are_taken_in_on_request(tmp_path: Path) -> None:

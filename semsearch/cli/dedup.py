@@ -220,6 +220,7 @@ def dedup_(
             index = stack.enter_context(Index.open(folder))
             with render.counting("compare", "pairs") as progress:
                 found = index.find_duplicates(request, progress=progress)
+            render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
             origin = _threshold_origin(index, request)
             if plan:
                 steps = index.plan(found, request.keep_rules, tiers)

@@ -96,6 +96,7 @@ def label_(
             )
         with render.counting("compare", "pairs") as report:
             found = index.sample_pairs(above, around=around, level=level, progress=report)
+        render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
         if found.raised:
             render.talk(
                 f"memory does not suffice for all pairs from {above:g} up: they start at {found.lowest:g}"

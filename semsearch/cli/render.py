@@ -128,11 +128,11 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
 
 
 def tell_notes(notes: "Sequence[str]") -> None:
-    """Report what was detected in files of rows that are not plain."""
+    """Report what was detected in files of rows that are not plain, or what a command had to do without."""
     for note in notes[:_MOST_LINES]:
         talk(f"note: {name(note)}")
     if len(notes) > _MOST_LINES:
-        talk(f"... and {len(notes) - _MOST_LINES:,} more notes on files of rows")
+        talk(f"... and {len(notes) - _MOST_LINES:,} more notes")
 
 
 def warn_oov(share: float) -> None:

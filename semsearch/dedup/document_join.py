@@ -191,6 +191,8 @@ class Corpus:
     def least(self, positions: Integers, *, memory: int = DEFAULT_MEMORY) -> float:
         """Return the lowest similarity of any two of some documents with passages; 1 if there are no two."""
         least, count = 1.0, len(positions)
+        if count < 2:
+            return least
         if np.all(self.size[positions] == 1):
             return self._least_cosine(positions, min(memory, _LEAST_BYTES))
         step = max(1, _PAIRS // count)

@@ -194,7 +194,7 @@ class _Parsed:
         tokens = sorted(token for statement in facts.statements for token in statement.tokens)
         return (
             facts.short,
-            hash((frozenset(facts.amounts.need), denied, frozenset(stated), names)),
+            hash((frozenset(facts.amounts.need), denied, facts.exceptions, frozenset(stated), names)),
             hash(tuple(tokens)),
             hash(self.unknown),
             self.frame.framed,

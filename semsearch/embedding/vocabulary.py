@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from semsearch.embedding import Embedder, count_tokens
+from semsearch.errors import FingerprintMismatch, MissingExtra, ModelError
 
 _ASKED = 4096
 """Words whose tokens are counted at a time."""
@@ -14,23 +15,34 @@ class Vocabulary:
     """The words that an embedder knows, asked for once each.
 
     A word is unknown if any of its tokens is outside the vocabulary. An embedder that does not count tokens knows all.
-    With `subwords` the embedder can spell ASCII words, so it is loaded only for others.
+    With `subwords` the embedder can spell ASCII words, so it is loaded only for others. Where it cannot be loaded, all
+    words count as known: what compares stored vectors needs no model.
     """
 
     def __init__(self, embedder: Callable[[], Embedder], *, subwords: bool = False) -> None:
         self._embedder, self._subwords = embedder, subwords
         self._unknown: dict[str, bool] = {}
+        self.missing = ""
+        """Why the embedder could not be loaded when it was asked; "" if it was loaded, or never asked."""
 
     def unknown(self, words: Iterable[str]) -> frozenset[str]:
-        """Return those of some words that the model does not know. Raises `ModelError` if it cannot be loaded."""
+        """Return those of some words that the model does not know."""
         asked = set(words)
         new = [word for word in asked.difference(self._unknown) if not (self._subwords and _spelled(word))]
-        for start in range(0, len(new), _ASKED):
+        embedder = self._loaded() if new else None
+        for start in range(0, len(new), _ASKED) if embedder else ():
             some = new[start : start + _ASKED]
-            self._unknown.update(
-                zip(some, (count_tokens(self._embedder(), some)[1] > 0).tolist(), strict=True)
-            )
+            self._unknown.update(zip(some, (count_tokens(embedder, some)[1] > 0).tolist(), strict=True))
         return frozenset(word for word in asked if self._unknown.get(word))
+
+    def _loaded(self) -> Embedder | None:
+        """Return the embedder, or None if it cannot be loaded; that is tried once."""
+        if not self.missing:
+            try:
+                return self._embedder()
+            except (ModelError, MissingExtra, FingerprintMismatch) as error:
+                self.missing = str(error)
+        return None
 
 
 def _spelled(word: str) -> bool:

@@ -48,6 +48,10 @@ _PREPOSITIONS = _set("in at on by with for from to after before during if when w
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
 _FORBIDDING = re.compile(r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbidden|prohibited)(?![a-z])")
+_EXCEPTING = re.compile(
+    r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
+)
+"""What makes an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
 _CALENDAR = _set(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
@@ -108,9 +112,9 @@ def _class(quantity: Quantity) -> str:
 
 
 class Statement:
-    """A sentence, parsed once: its words in order, and its facts."""
+    """A sentence, parsed once: its words in order, and its facts. An exception is no negation."""
 
-    __slots__ = ("amounts", "content", "found", "key", "names", "negations", "tokens", "words")
+    __slots__ = ("amounts", "content", "exceptions", "found", "key", "names", "negations", "tokens", "words")
 
     def __init__(self, text: str) -> None:
         low, self.found = quantities(text)
@@ -119,7 +123,8 @@ class Statement:
         self.key = tuple(self.tokens)
         words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
         self.words = frozenset(words)
-        self.negations = _negations(low, self.words)
+        self.exceptions = _EXCEPTING.findall(low)
+        self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
         self.content = content(words) - frozenset(self.negations)
         self.names = _names(text)
 
@@ -168,6 +173,11 @@ class Facts:
         self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
 
     @property
+    def exceptions(self) -> int:
+        """The number of exceptions."""
+        return sum(len(statement.exceptions) for statement in self.statements)
+
+    @property
     def short(self) -> bool:
         """True if the numbers are compared as a whole."""
         return self.length <= SHORT
@@ -185,15 +195,23 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     if not whole:
         for x, y in versions:
             yield from _amounts(x.amounts, y.amounts)
+    excepting = a.exceptions == b.exceptions
     for x, y in versions:
-        if len(x.negations) != len(y.negations):
-            yield Reason("negation", " ".join(x.negations), " ".join(y.negations))
+        if _denied(x, y, moved=excepting):
+            yield Reason("negation", *(" ".join(side.negations + side.exceptions) for side in (x, y)))
         if found := opposites(x.words - y.words, y.words - x.words):
             yield Reason("opposite", *found)
         if found := _other_names(x, y):
             yield Reason("name", *found)
         if found := _exchanged(x, y):
             yield Reason("roles", *found)
+
+
+def _denied(a: Statement, b: Statement, *, moved: bool) -> bool:
+    """Return True if only one of two sentences denies. If exceptions `moved`, they may be in another sentence."""
+    if moved and len(a.negations) == len(b.negations):
+        return False
+    return len(a.negations) + len(a.exceptions) != len(b.negations) + len(b.exceptions)
 
 
 def agree(a: str, b: str) -> bool:
@@ -230,7 +248,9 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 def _amounts(a: Amounts, b: Amounts) -> Iterator[Reason]:
     x, y = a.lacks(b), b.lacks(a)
-    for group in x.keys() & y.keys():
+    for group in [
+        group for group in x if group in y
+    ]:  # in the text's order: a set's differs between processes
         kinds = {quantity.kind for quantity in (*x[group], *y[group])}
         rule: Rule = "date" if kinds <= {"date", "time", "weekday"} else "number"
         said = (" ".join(dict.fromkeys(quantity.said for quantity in side[group])) for side in (x, y))
