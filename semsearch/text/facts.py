@@ -51,7 +51,7 @@ _FORBIDDING = re.compile(r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbi
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
 )
-"""What makes an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
+"""Words that make an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
 _CALENDAR = _set(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
@@ -112,7 +112,7 @@ def _class(quantity: Quantity) -> str:
 
 
 class Statement:
-    """A sentence, parsed once: its words in order, and its facts. An exception is no negation."""
+    """A sentence, parsed once: its words in order, and its facts. Exceptions are not among the negations."""
 
     __slots__ = ("amounts", "content", "exceptions", "found", "key", "names", "negations", "tokens", "words")
 
