@@ -29,10 +29,10 @@ class Vocabulary:
         """Return those of some words that the model does not know."""
         asked = set(words)
         new = [word for word in asked.difference(self._unknown) if not (self._subwords and _spelled(word))]
-        embedder = self._loaded() if new else None
-        for start in range(0, len(new), _ASKED) if embedder else ():
-            some = new[start : start + _ASKED]
-            self._unknown.update(zip(some, (count_tokens(embedder, some)[1] > 0).tolist(), strict=True))
+        if new and (embedder := self._loaded()):
+            for start in range(0, len(new), _ASKED):
+                some = new[start : start + _ASKED]
+                self._unknown.update(zip(some, (count_tokens(embedder, some)[1] > 0).tolist(), strict=True))
         return frozenset(word for word in asked if self._unknown.get(word))
 
     def _loaded(self) -> Embedder | None:
