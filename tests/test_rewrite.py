@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import RowFields, RowFormat, read
-from semsearch.readers.rewrite import copy_rows
+from semsearch.readers.rewrite import copy_rows, read_otherwise
 from semsearch.types import Document
 
 
@@ -123,7 +123,29 @@ def test_rows_left_are_those_that_a_reader_finds(
     copy_rows(source, to, keep=lambda number: number not in drop, fields=fields)
     before = [item for item in read(source, "s", fields) if isinstance(item, Document)]
     after = [item.text for item in read(to, "s", fields) if isinstance(item, Document)]
-    assert after == [item.text for item in before if int(item.row_id) not in drop]
+    if not read_otherwise(to, source, fields):
+        assert after == [item.text for item in before if int(item.row_id) not in drop]
+
+
+def test_a_copy_that_shows_another_format_is_told(tmp_path: Path) -> None:
+    source, to = tmp_path / "a.csv", tmp_path / "b.csv"
+    quoted = RowFields(("text",), format=RowFormat("tab"))
+    for content, drop, fields, told in (
+        ('text\tn\n\t"\n"\n"', {1}, quoted, "the rows left do not show the format of a.csv"),
+        (
+            "1;a b\n2;c d\n3;e f\n4;g, h\n",
+            {1, 2, 3},
+            RowFields(),
+            "--delimiter ';' --no-header",
+        ),  # what is left looks like one quoted cell
+        ("text;n\na, b;1\nc;2\nd;3\n", {2, 3}, RowFields(), ""),
+        ("text;n\na;1\n", {1}, RowFields(), ""),
+        ("text,n\na,1\nb,2\n", {2}, RowFields(), ""),
+    ):
+        source.write_text(content, encoding="utf-8", newline="")
+        copy_rows(source, to, keep=lambda number, drop=drop: number not in drop, fields=fields, force=True)  # type: ignore[misc]
+        note = read_otherwise(to, source, fields)
+        assert (told in note) if told else note == ""
 
 
 def test_a_column_is_added(tmp_path: Path) -> None:

@@ -278,3 +278,10 @@ def test_a_row_and_a_file_never_have_one_name(tmp_path: Path) -> None:
     (tmp_path / "a.csv#1").write_text("a file", encoding="utf-8")
     names = [item.name for item in read(tmp_path / "a.csv", "a.csv") if isinstance(item, Document)]
     assert names == ["a.csv#1@1", "a.csv#2"]
+
+
+def test_a_header_with_a_nul_is_a_binary_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,n\0\na,1\n")
+    (failed,) = read(path, "a.csv")
+    assert isinstance(failed, Skipped) and failed.reason == "binary file"

@@ -155,7 +155,7 @@ def dedup_(
     from semsearch.errors import InvalidInput
     from semsearch.files import require_writable
     from semsearch.index import Index
-    from semsearch.readers.rewrite import require_copyable
+    from semsearch.readers.rewrite import read_otherwise, require_copyable
     from semsearch.requests import DEFAULT_MEMORY, DedupRequest
     from semsearch.types import TIERS
 
@@ -216,6 +216,8 @@ def dedup_(
                     found, output, group_field=column, keep_all=keep_all, tiers=tiers, force=force
                 )
                 said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
+                if note := read_otherwise(output, paths[0], fields):
+                    said.append(f"{render.relative(output)}: {note}")
         else:
             index = stack.enter_context(Index.open(folder))
             with render.counting("compare", "pairs") as progress:

@@ -3,7 +3,7 @@
 import codecs
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,6 +65,36 @@ def copy_rows(
             f"cannot write {to}: {os_reason(error)}", "check the folder and the disk"
         ) from error
     return kept
+
+
+def read_otherwise(copy: Path, source: Path, fields: RowFields = RowFields()) -> str:
+    """Return a note if a copy is detected as another kind of table than its source; "" if it is not.
+
+    A copy of few rows may no longer show how its cells are separated or quoted. `fields` are those of the source.
+    Raises `OSError`, and `UnreadableSource` for a file that is damaged.
+    """
+    theirs, ours = _layout(source, fields), _layout(copy, fields)
+    if theirs is None or ours is None:
+        return ""
+    dialect, header, columns = theirs
+    if ours[:2] == theirs[:2] and ours[2][: len(columns)] == columns:  # a column may have been added
+        return ""
+    advice = ""
+    if dialect.delimiter and not fields.format.delimiter:
+        mark = "tab" if dialect.delimiter == "\t" else dialect.delimiter
+        advice = f": read it with --delimiter '{mark}'" + " --no-header" * (not header)
+    return f"the rows left do not show the format of {source.name}{advice}"
+
+
+def _layout(path: Path, fields: RowFields) -> tuple[Dialect, bool, Sequence[str]] | None:
+    """Return the dialect, whether there is a header, and the columns; None if it has no rows or is not a table."""
+    file = row_file(path, fields)
+    if file is None or file.kind != "table":
+        return None
+    with file.opened() as lines:
+        table = file.table(lines)
+        found = any(record.cells for record in table)
+    return (table.dialect, table.header, table.columns) if found else None
 
 
 def has_rows(source: str) -> bool:

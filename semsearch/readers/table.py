@@ -29,6 +29,7 @@ _SAMPLE_LINES, _SAMPLE_CHARACTERS = 1_000, 1 << 16
 """The part of a table from which its layout is detected."""
 _LEAST_LINES, _MOST_CHARACTERS = 20, 1 << 20
 """The least number of lines in that part, unless they have more characters than this."""
+_NUL = "a NUL character"
 _LONGEST_RECORD = 10_000_000
 """The most characters of a record of several lines: a quotation mark that is not closed within them is an error."""
 
@@ -96,6 +97,8 @@ class Table:
             lines, cells, problem = self._record(first, width)
             at, line = line, line + lines
             if not width:
+                if problem == _NUL:
+                    raise UnreadableSource("binary file")  # the reason such a file has in a folder
                 if problem:
                     raise UnreadableSource(f"malformed header: {problem.removeprefix('malformed row: ')}")
                 header = [""] * layout.indexed + cells if layout.header else [""] * len(cells)
@@ -166,7 +169,7 @@ class Table:
         if not problem and (BAD in first or any(BAD in line for line in taken)):
             problem = "not valid text in the encoding of the file"
         elif not problem and "\0" in "".join(cells):
-            problem = "a NUL character"
+            problem = _NUL
         if not problem or not problem.startswith("malformed"):
             return 1 + len(taken), cells, problem
         lines = 1
