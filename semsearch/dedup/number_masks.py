@@ -109,11 +109,12 @@ class _Unit:
         return found
 
     def _versions(self, left: Integers, right: Integers) -> Booleans:
-        if self._whole:
-            return left != right
-        content = self._content.take(left)
-        versions: Booleans = (content == self._content.take(right)) & (content != 0)
-        return versions & (self._key.take(left) != self._key.take(right))
+        versions: Booleans = left != right
+        if not self._whole:
+            content = self._content.take(left)
+            versions = (content == self._content.take(right)) & (content != 0)
+            versions &= self._key.take(left) != self._key.take(right)
+        return versions
 
 
 def _units(number: int, facts: Facts) -> list[tuple[int, int, Amounts]]:
