@@ -179,7 +179,9 @@ def test_subwords_spell_ascii_without_a_model() -> None:
 
 
 def test_without_its_model_an_index_still_finds_duplicates(tmp_path: Path) -> None:
-    for number, text in enumerate(("闭馆 слово one", "闭馆 слово  one", "另一 файл")):
+    for number, text in enumerate(
+        ("闭馆 слово the grey heron", "闭馆 слово the grey heron indeed", "另一 файл")
+    ):
         (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
     with create_index(tmp_path / ".semsearch") as index:
         index.ingest([tmp_path])
@@ -210,8 +212,8 @@ def test_a_model_that_cannot_be_loaded_is_tried_once() -> None:
 def test_reasons_are_the_same_in_every_process() -> None:
     code = (
         "from semsearch.text.facts import *\n"
-        "a = Facts('It opens on Thursday, 20 June, as the 3rd.')\n"
-        "b = Facts('It opens on Wednesday, 19 June, as the 2nd.')\n"
+        "a = Facts('Doors open on Thursday 20 June: 4 cakes on the second floor.')\n"
+        "b = Facts('Doors open on Wednesday 19 June: 5 cakes on the third floor.')\n"
         "print(*differences(a, b), sep=';')"
     )
     said = {
