@@ -236,8 +236,8 @@ class Index:
 
         Sources outside `paths` are left alone. `standard_input` is a text to store as the source `<stdin>`. `fields`
         names the columns of rows, and files of more than `max_bytes` are skipped. `include` and `exclude` are patterns,
-        see `semsearch.patterns.Names`: what they leave out is neither read nor removed. Where a whole folder, or most
-        of a path, has disappeared, its sources stay, and the report has them as `absent`; with `prune` they are
+        see `semsearch.patterns.Names`: what they leave out is neither read nor removed. Where a folder is empty now, or
+        most of a path has disappeared, its sources stay, and the report has them as `absent`; with `prune` they are
         removed. With `dry_run` nothing is changed.
         `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.

@@ -58,7 +58,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 @click.option(
     "--prune",
     is_flag=True,
-    help="Remove missing sources even where a whole folder, or most of PATH, is gone.",
+    help="Remove missing sources even where a folder is empty now, or most of PATH is gone.",
 )
 @options.model
 @options.dtype
@@ -91,8 +91,8 @@ def ingest_(
     Of a CSV, TSV or JSONL file, each row is a document, and of a spreadsheet each sheet.
 
     Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
-    from the index. Where a whole folder or most of PATH is gone, as when a drive is not mounted, nothing is removed
-    unless --prune is given. If there is no index, it creates one in ./.semsearch.
+    from the index. Where a folder is empty now, or most files of PATH are gone, as when a drive is not mounted, nothing
+    is removed unless --prune is given. If there is no index, it creates one in ./.semsearch.
 
     With --watch it keeps running until Ctrl-C or SIGTERM, and then exits with code 0. It prints each source that it
     adds, updates or removes to standard error. The index is locked only while it is written to.

@@ -29,7 +29,7 @@ class Scope:
 
     With `include` only files that match one of its patterns are read, and with `exclude` none that matches one of its
     patterns, see `semsearch.patterns.Names`. Files of more than `max_bytes` are skipped. `fields` names the columns of
-    rows. Unless `prune`, sources stay where a whole folder or most of a root is gone.
+    rows. Unless `prune`, sources stay where a folder is empty now or most of a root is gone.
     """
 
     roots: Sequence[Path]
