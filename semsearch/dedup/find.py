@@ -92,10 +92,11 @@ def find_groups(
     )
     pairs = refused.pairs(compared.corpus)
     pairs = pairs[pairs.similarity >= similar_enough]
-    vetoed = veto.codes(pairs.left, pairs.right) > 0
-    rejected = list(_vetoed(compared, veto, pairs[vetoed]))
     if decision:
-        rejected += decision.rejected(pairs[~vetoed])
+        vetoed = ~veto.accepts(pairs.left, pairs.right)
+        rejected = [*_vetoed(compared, veto, pairs[vetoed]), *decision.rejected(pairs[~vetoed])]
+    else:
+        rejected = list(_vetoed(compared, veto, pairs))
     rejected.sort(key=lambda pair: -pair.similarity)
     found = replace(found, rejected=tuple(rejected), undecided=_undecided(found, request.keep, modified))
     found = _add_probabilities(found, rule.classifier)

@@ -7,7 +7,7 @@ Most pairs are decided by a few numbers for each text, so that millions of pairs
 others are looked at one by one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,16 +32,21 @@ FACTS = frozenset(("number", "negation", "opposite", "name", "roles"))
 """The rules for texts that state different facts."""
 _CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
 _READ = 256
-_PAIRS = 4096
-"""Pairs that are looked at one by one before other texts are parsed."""
+"""Texts, or pairs of texts, read at a time."""
 _REASONS = 3
 """Reasons that are said of a pair."""
-_CACHED = 20_000
-"""Parsed texts that are kept for the next pairs: about 100 MB."""
+_CACHED = 2**21
+"""Characters of the parsed texts that are kept for the next pairs: about 120 MB."""
+_EMPTY = 100
+"""What a parsed text takes at least, in characters."""
 _UNSEEN = 1 / 3
 """The share of the words that differ from which on, if they are unknown, the model has not seen the difference."""
 _OPAQUE = 1 / 2
 """From this share of unknown words on, the model has not seen a text."""
+_SIGNS = 5
+_SHORT, _FACTS, _WORDS, _UNSEEN_WORDS, _FRAMED = range(_SIGNS)
+"""The signs of a text: whether its numbers are compared as a whole; what is equal if two texts state the same, words
+in another order left out, and if they have the same words; the unknown words; and whether it has a template."""
 _PROOF = (1 - LEXICAL) / (1 + LEXICAL)
 """Two sets with a Jaccard similarity of `LEXICAL` differ in this share of their elements together, at most."""
 
@@ -69,10 +74,11 @@ class Veto:
     ) -> None:
         self._read, self._total = read, total
         self._unknown, self._differing = unknown, differing
-        self._parsed: dict[int, _Parsed] = {}
+        self._cache: dict[int, _Parsed] = {}
+        self._room = _CACHED
         self._signed = np.zeros(total, np.bool_)
         self._masks = NumberMasks(total)
-        self._signs = np.zeros((len(_Signs.__dataclass_fields__), total), np.int64)
+        self._signs = np.zeros((_SIGNS, total), np.int64)
 
     def codes(self, left: Integers, right: Integers) -> NDArray[np.int8]:
         """Return for every k the code (see `RULES`) of what parts texts left[k] and right[k], or 0, int8 [k].
@@ -88,11 +94,12 @@ class Veto:
             undecided &= ~number
         rest = np.flatnonzero(undecided)
         rest = rest[self._may_differ(left[rest], right[rest])]
-        for start in range(0, len(rest), _PAIRS):
-            block = rest[start : start + _PAIRS]
+        for start in range(0, len(rest), _READ):
+            block = rest[start : start + _READ]
             x, y = left[block].tolist(), right[block].tolist()
-            parsed = self._parse({*x, *y})
-            codes[block] = [self._code(parsed[one], parsed[other]) for one, other in zip(x, y, strict=True)]
+            self._read_ahead({*x, *y})
+            for at, one, other in zip(block.tolist(), x, y, strict=True):
+                codes[at] = next((_CODE[rule] for rule, _ in self._reasons(one, other)), 0)
         return codes
 
     def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
@@ -102,16 +109,13 @@ class Veto:
 
     def reason(self, left: int, right: int) -> tuple[str, str]:
         """Return the rule that parts two texts, and all reasons, such as "a number differs: 4.2 / 4.8"; else "", ""."""
-        parsed = self._parse({left, right})
-        found = list(self._reasons(parsed[left], parsed[right]))
+        found = list(self._reasons(left, right))
         rule = RULES[_CODE[found[0][0]]] if found else ""
         return rule, "; ".join(list(dict.fromkeys(said for _, said in found))[:_REASONS])
 
-    def _code(self, a: "_Parsed", b: "_Parsed") -> int:
-        return next((_CODE[rule] for rule, _ in self._reasons(a, b)), 0)
-
-    def _reasons(self, a: "_Parsed", b: "_Parsed") -> Iterator[tuple[str, str]]:
+    def _reasons(self, left: int, right: int) -> Iterator[tuple[str, str]]:
         """Yield each rule that parts two texts, and what it found. A number comes first."""
+        a, b = self._parsed(left), self._parsed(right)
         stated = [] if self._differing else differences(a.facts, b.facts)
         facts = ((reason.rule, str(reason)) for reason in stated)
         first = next(facts, None)
@@ -126,11 +130,16 @@ class Veto:
         if a.frame.parts(b.frame):
             yield "template", "they share a template of several texts, and little else"
 
-    def _parse(self, numbers: Collection[int]) -> Mapping[int, "_Parsed"]:
-        """Return texts by number, parsed."""
-        new = sorted(number for number in numbers if number not in self._parsed)
-        if len(self._parsed) + len(new) > _CACHED:
-            self._parsed = {number: self._parsed[number] for number in numbers if number in self._parsed}
+    def _parsed(self, number: int) -> "_Parsed":
+        """Return a text by its number, parsed."""
+        if number not in self._cache:
+            self._read_ahead([number])
+        parsed = self._cache[number] = self._cache.pop(number)  # the last one is dropped last
+        return parsed
+
+    def _read_ahead(self, numbers: Collection[int]) -> None:
+        """Parse texts by number as far as there is room, and drop others."""
+        new = sorted(number for number in numbers if number not in self._cache)
         for start in range(0, len(new), _READ):
             some = new[start : start + _READ]
             texts = self._read(some)
@@ -139,8 +148,10 @@ class Veto:
             for number, text, row in zip(some, texts, rows, strict=True):
                 known = tuple(_folded(word) for word in row if word not in unknown)
                 unseen = tuple(_folded(word) for word in row if word in unknown)
-                self._parsed[number] = _Parsed(text, Facts(text), known, unseen, self._templates.frame(text))
-        return self._parsed
+                self._room -= len(text) + _EMPTY
+                while self._room < 0 and self._cache:
+                    self._room += len(self._cache.pop(next(iter(self._cache))).text) + _EMPTY
+                self._cache[number] = _Parsed(text, Facts(text), known, unseen, self._templates.frame(text))
 
     @cached_property
     def _templates(self) -> Templates:
@@ -155,19 +166,25 @@ class Veto:
         new = np.unique(np.concatenate([side[~self._signed.take(side)] for side in sides]))
         for start in range(0, len(new), _READ):
             some = new[start : start + _READ].tolist()
-            parsed = self._parse(some)
+            self._read_ahead(some)
             for number in some:
-                self._masks.add(number, parsed[number].facts)
-            self._signs[:, some] = np.array([parsed[number].signs() for number in some], np.int64).T
+                parsed = self._parsed(number)
+                self._masks.add(number, parsed.facts)
+                self._signs[:, number] = parsed.signs()
         self._signed[new] = True
 
     def _may_differ(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
         """Return which pairs have to be looked at."""
-        a, b = (_Signs(*self._signs[:, side]) for side in (left, right))
-        may: NDArray[np.bool_] = (a.unknown != b.unknown) | ((a.framed != 0) & (b.framed != 0))
+
+        def compared(sign: int) -> tuple[Integers, Integers]:
+            return self._signs[sign].take(left), self._signs[sign].take(right)
+
+        may = np.not_equal(*compared(_UNSEEN_WORDS)) | np.logical_and(*compared(_FRAMED))
         if not self._differing:
-            may |= (a.facts != b.facts) | (a.words == b.words) | (a.short == 0) | (b.short == 0)
-        return may
+            may |= np.not_equal(*compared(_FACTS)) | np.equal(*compared(_WORDS))
+            may |= ~np.logical_and(*compared(_SHORT))
+        found: NDArray[np.bool_] = may
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +203,7 @@ class _Parsed:
         return len(self.unknown) >= _OPAQUE * words > 0
 
     def signs(self) -> tuple[int, ...]:
-        """Return the values of `_Signs` for this text."""
+        """Return the signs of this text in their order."""
         facts = self.facts
         stated = {word for statement in facts.statements for word in statement.words if _turning(word)}
         names = frozenset().union(*(statement.names for statement in facts.statements))
@@ -199,22 +216,6 @@ class _Parsed:
             hash(self.unknown),
             self.frame.framed,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """A few numbers for each of some texts, int64 [n].
-
-    `short` says whether amounts are compared as a whole. Equal `facts` state the same, if the words' order is not
-    considered, which equal `words` need. Texts with equal `unknown` have the same unknown words. `framed` texts have a
-    template.
-    """
-
-    short: Integers
-    facts: Integers
-    words: Integers
-    unknown: Integers
-    framed: Integers
 
 
 def _turning(word: str) -> bool:
