@@ -38,7 +38,7 @@ _REASONS = 3
 _CACHED = 2**21
 """Characters of the parsed texts that are kept for the next pairs: about 120 MB."""
 _EMPTY = 100
-"""What a parsed text takes at least, in characters."""
+"""Characters that each parsed text counts for besides its own."""
 _UNSEEN = 1 / 3
 """The share of the words that differ from which on, if they are unknown, the model has not seen the difference."""
 _OPAQUE = 1 / 2
