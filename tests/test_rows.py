@@ -66,6 +66,24 @@ def test_rows_that_do_not_fit_are_named_and_the_rest_read(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("after", "texts", "more"),
+    [
+        ("4,About hens.\n", ["4"], ""),
+        ("4,About hens.", ["4"], ""),
+        ("4,Hens, and geese.\n5,last\n", ["5"], ", and 1 more line left out with it"),
+        ("Geese\n4,Hens, and geese.\n5,last\n", ["5"], ", and 2 more lines left out with it"),
+        ("", [], ""),
+    ],
+)
+def test_an_unclosed_quote_hides_no_row(tmp_path: Path, after: str, texts: list[str], more: str) -> None:
+    table = """id,text\n1,wheel\n2,"mill, wheel"\n3,"never closed\n""" + after
+    documents, skipped = read_rows(tmp_path / "a.csv", table, id="id")
+    assert [document.row_id for document in documents] == ["1", "2", *texts]
+    reason = "malformed row: a quotation mark that is not closed" + more
+    assert skipped == [Skipped("a.csv:4", reason, failed=True)]
+
+
 def test_a_header_with_stray_quotes_is_read_without_quoting(tmp_path: Path) -> None:
     (document,), skipped = read_rows(tmp_path / "a.csv", 'id,"text"s\n1,a\n')
     assert (document.metadata, skipped) == ({}, [])

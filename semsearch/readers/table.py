@@ -121,6 +121,8 @@ class Table:
                 yield Record(at, lines, 0, ())
                 continue
             number += 1
+            if problem and lines > 1 and problem.startswith("malformed"):
+                problem += f", and {lines - 1:,} more line{'s' * (lines > 2)} left out with it"
             while len(cells) > width and not cells[-1].strip():
                 cells.pop()
             missing = max(0, width - len(cells)) if not problem else 0
