@@ -137,7 +137,7 @@ def duplicates(texts: Sequence[str], embedder: Embedder, folder: Path, **options
     for number, text in enumerate(texts):
         (folder / f"{number:02}.txt").write_text(text, encoding="utf-8")
     with Dataset.read([folder], embedder=embedder) as data:
-        return data.duplicates(0.9, **options)
+        return data.duplicates(options.pop("threshold", 0.9), **options)
 
 
 def test_words_the_model_does_not_know_make_no_pair(tmp_path: Path) -> None:
@@ -310,6 +310,25 @@ def test_filled_templates_are_no_duplicates(tmp_path: Path, real: Embedder) -> N
         found = data.duplicates()
     assert sum(len(group.members) for group in found.groups) <= 1, found.groups
     assert found.vetoed["template"] >= 8  # listed: the most similar pair of each text
+
+
+COPIES = (
+    "The garden plot by the old mill is let for one year. The tenant waters the beds, cuts the hedge twice and keeps the"
+    " path clean. Compost is kept behind the shed. Dogs stay on the lead, and tools go back to the rack by the door."
+)
+EDITS = (
+    ("cuts the hedge twice", "trims the hedges two times"),
+    ("Compost is kept behind the shed", "Keep all compost at the back of the wooden hut"),
+    ("by the old mill is let", "near the old mill is rented out"),
+    ("tools go back to the rack by the door", "all borrowed implements return to their usual place near the entrance"),
+    ("Dogs stay on the lead", "Keep every dog on a leash"),
+)  # fmt: skip
+
+
+def test_edited_copies_of_one_text_are_no_template(tmp_path: Path, real: Embedder) -> None:
+    texts = [COPIES.replace(*edit) for edit in EDITS]
+    found = duplicates(texts, real, tmp_path, threshold=0.8)
+    assert [len(group.members) for group in found.groups] == [len(EDITS) - 1], found.rejected
 
 
 def test_real_duplicates_in_a_template_are_found(tmp_path: Path, real: Embedder) -> None:

@@ -17,7 +17,7 @@ _FRAMED = 0.25
 _FILLED = 3
 """The least content words besides the template on each side; with fewer, little is known of what differs."""
 _SHARED = 0.34
-"""The share of these words, of the shorter side, from which on the two say the same."""
+"""The share of these words of either side from which on, if the other text has them anywhere, the two say the same."""
 _PHRASES = re.compile(r"[\n\t|;；，,。！？!?:：•]+|\.(?=\s|$)|\s[-–—]\s")
 _DIGITS = re.compile(r"\d+")
 _BATCH = 2**20
@@ -28,11 +28,13 @@ _BATCH = 2**20
 class Frame:
     """A text by its phrases: the number of words of each phrase of a template, and the content words of the others.
 
-    `rest` are the content words besides a template, and `words` counts all words of the text.
+    `rest` are the content words of the phrases besides a template, `content` those of the whole text, and `words`
+    counts all words of the text.
     """
 
     template: dict[str, int]
     rest: frozenset[str]
+    content: frozenset[str]
     words: int
 
     @property
@@ -47,7 +49,17 @@ class Frame:
         shared = sum(count for phrase, count in self.template.items() if phrase in other.template)
         if shared < _FRAMED * min(self.words, other.words):
             return False
-        return len(self.rest & other.rest) < _SHARED * min(len(self.rest), len(other.rest))
+        return self._own(other) and other._own(self)
+
+    def _own(self, other: "Frame") -> bool:
+        """Return True if what this text has besides the template is its own, and fills no gap of an edited copy.
+
+        A phrase with an edit has most of its words in the other text. A phrase that was replaced leaves one in the
+        other text that several texts have, and this one has not.
+        """
+        own = self.rest - other.content
+        replaced = sum(count for phrase, count in other.template.items() if phrase not in self.template)
+        return len(own) >= _FILLED and len(own) > max(replaced, (1 - _SHARED) * len(self.rest))
 
 
 class Templates:
@@ -73,15 +85,18 @@ class Templates:
         """Return a text by its phrases."""
         template: dict[str, int] = {}
         rest: set[str] = set()
+        every: set[str] = set()
         words = 0
         for key, phrase in _phrases(text):
             found = word_pattern().findall(phrase)
             words += len(found)
+            said = content(found)
+            every |= said
             if hash(key) in self._hashes:
                 template[key] = template.get(key, 0) + len(found)
             else:
-                rest |= content(found)
-        return Frame(template, frozenset(rest), words)
+                rest |= said
+        return Frame(template, frozenset(rest), frozenset(every), words)
 
 
 def _phrases(text: str) -> list[tuple[str, str]]:
