@@ -313,8 +313,8 @@ def test_filled_templates_are_no_duplicates(tmp_path: Path, real: Embedder) -> N
 
 
 COPIES = (
-    "The garden plot by the old mill is let for one year. The tenant waters the beds, cuts the hedge twice and keeps the"
-    " path clean. Compost is kept behind the shed. Dogs stay on the lead, and tools go back to the rack by the door."
+    "The garden plot by the old mill is let for one year. The tenant waters the beds, cuts the hedge twice and keeps"
+    " the path clean. Compost is kept behind the shed. Dogs stay on the lead, and tools go back to the rack by the door."
 )
 EDITS = (
     ("cuts the hedge twice", "trims the hedges two times"),
