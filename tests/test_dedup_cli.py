@@ -195,6 +195,7 @@ def test_a_broken_line_is_named_and_the_rest_is_done(data: Path) -> None:
         ("data.jsonl", "--index", "x"),
         ("data.jsonl", "--from-run"),
         ("--output", "x.jsonl"),
+        ("data.jsonl", "--text-field", "body", "--output", "x.csv"),
         ("--text-field", "body"),
         ("data.jsonl", "--text-field", "nothing"),
         ("data.jsonl", "--text-field", "body", "--keep-all"),

@@ -238,6 +238,20 @@ def test_a_side_of_many_lines_in_one_record_is_refused(here: Path, name: str) ->
         assert "0 of 2 test records" in run(name, "--against", "train.jsonl", "--lines").stderr
 
 
+@pytest.mark.parametrize(
+    "content", ['{"name": "shed", "inner": {"motto": "cats sleep"}}', "[1, 2]", '"cats"']
+)
+def test_an_object_without_a_text_is_said_to_be_one(here: Path, content: str) -> None:
+    Path("test.json").write_text(content)
+    error = run("test.json", "--against", "train.jsonl", code=2).stderr
+    assert "no text column was found" in error and "many lines" not in error
+    if content.startswith("{"):
+        assert "--text-field" in error
+        Path("train.md").write_text("One whole text.")
+        named = run("test.json", "--against", "train.md", "--text-field", "inner.motto")
+        assert "0 of 1 test record" in named.stderr
+
+
 def test_a_file_of_both_sides_is_not_compared_with_itself(here: Path) -> None:
     Path("data").mkdir()
     Path("train.jsonl").rename("data/train.jsonl")

@@ -1,6 +1,7 @@
 """Rows are left out of files without a byte of the rest changed, and are numbered as the readers number them."""
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -198,6 +199,46 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert copy_rows(source, to, keep=lambda number: number == 2, force=True) == 1
     assert to.read_text() == '{"a": 2}\n'
     assert to.stat().st_mode == source.stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "named"),
+    [
+        ("a.csv", "x.jsonl", "x.csv"),
+        ("a.csv", "x.TSV", "x.csv"),
+        ("a.csv", "x.csv.gz", "x.csv"),
+        ("a.csv", "x.gz", "x.csv"),
+        ("a.csv", "x.parquet", "x.csv"),
+        ("a.csv", "x.xlsx", "x.csv"),
+        ("a.csv.gz", "x.csv", "x.csv.gz"),
+        ("a.csv.gz", "x.csv.bz2", "x.csv.gz"),
+        ("a.jsonl", "x.json", "x.jsonl"),
+        ("a.json", "x.jsonl", "x.json"),
+        ("a.txt", "x.csv", "x.txt"),
+        ("a.csv", "x.csv", ""),
+        ("a.csv", "x.txt", ""),
+        ("a.csv", "x", ""),
+        ("a.csv", "x.bak", ""),
+        ("a.csv.gz", "x.csv.gz", ""),
+        ("a.csv.gz", "x.txt", ""),
+        ("a.jsonl", "x.ndjson", ""),
+        ("a.txt", "x.log", ""),
+    ],
+)
+def test_the_name_of_a_copy_says_its_format(tmp_path: Path, source: str, to: str, named: str) -> None:
+    rows = (
+        '[{"text": "b"}]' if source == "a.json" else '{"text": "b"}\n' if "jsonl" in source else "text\nb\n"
+    )
+    path = tmp_path / source
+    path.write_bytes(gzip.compress(rows.encode()) if path.suffix == ".gz" else rows.encode())
+    fields = RowFields(format=RowFormat(lines=source == "a.txt"))
+    if not named:
+        assert copy_rows(path, tmp_path / to, keep=lambda number: True, fields=fields)
+        return
+    with pytest.raises(InvalidInput, match="this name says another") as raised:
+        copy_rows(path, tmp_path / to, keep=lambda number: True, fields=fields)
+    assert raised.value.hint == f"name it {named}; rows are copied, not converted"
+    assert not (tmp_path / to).exists()
 
 
 def test_what_cannot_be_read_or_written_leaves_nothing(tmp_path: Path) -> None:

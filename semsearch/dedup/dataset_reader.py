@@ -95,7 +95,7 @@ class DatasetReader:
         self.skipped: list[Skipped] = []
         self.notes: list[str] = []
         self.repeated: list[str] = []
-        self._whole = ""
+        self._whole = self._why_whole = ""
         self.fields: dict[Path, RowFields] = {}
         self.tokens = self.oov = 0
         self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress
@@ -127,7 +127,7 @@ class DatasetReader:
             self.sizes.append(len(self.names) - before)
             if self.sizes[-1] == 1 and self._whole:
                 raise InvalidInput(
-                    f"{self._whole} is read as one record, though it has many lines",
+                    f"{self._whole} is read as one record, {self._why_whole}",
                     how_to_split(Path(self._whole), self._fields),
                 )
             self._whole = ""
@@ -213,8 +213,8 @@ class DatasetReader:
             if isinstance(item, Skipped):
                 self.skipped.append(item)
                 continue
-            if not item.row_id and _holds_many(file.path, item.text):
-                self._whole = source
+            if not item.row_id and (why := _why_many(file.path, item.text)):
+                self._whole, self._why_whole = source, why
             self._add(item)
             self._done = min(end, self._done + len(item.text))
             if len(self._waiting) >= _BATCH_PASSAGES or self._characters >= _BATCH_CHARACTERS:
@@ -260,12 +260,13 @@ class DatasetReader:
         self._waiting, self._characters = [], 0
 
 
-def _holds_many(path: Path, text: str) -> bool:
-    """Return whether a text that is one record as a whole looks like many: data, or lines that are not prose."""
+def _why_many(path: Path, text: str) -> str:
+    """Return why a text that is one record as a whole looks like many: it is data, or has lines that are not prose."""
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        return True
-    return (suffix in _LINED or suffix not in PROSE_SUFFIXES) and "\n" in text.strip()
+    if "\n" not in text.strip():
+        return "since no text column was found in it" if suffix == ".json" else ""
+    lined = suffix == ".json" or suffix in _LINED or suffix not in PROSE_SUFFIXES
+    return "though it has many lines" if lined else ""
 
 
 _LINED = frozenset({"", ".csv", ".jsonl", ".ndjson", ".text", ".tsv", ".txt", ".gz", ".bz2", ".zst"})

@@ -144,7 +144,7 @@ def _object_layout(value: Mapping[str, object], names: Sequence[str]) -> JsonLay
             (key for key in arrays if all(isinstance(row, dict) for row in _items(value[key]))), arrays[0]
         )
         return JsonLayout("", advice=f"write its records as JSON Lines: jq -c '.[{json.dumps(key)}][]' FILE")
-    return JsonLayout("", advice="write one object a line, as JSON Lines")
+    return JsonLayout("", advice="name the key of its text with --text-field, or write one object a line")
 
 
 def _items(value: object) -> list[object]:

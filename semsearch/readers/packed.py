@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, Protocol
 from semsearch.errors import UnreadableSource, extra
 from semsearch.files import opened
 
-SUFFIXES = frozenset({".gz", ".bz2", ".zst"})
-"""The ends of the names of compressed files. The suffix of the content precedes them."""
+PACKINGS = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
+"""The ends of the names of compressed files, and what each says. The suffix of the content precedes them."""
+SUFFIXES = frozenset(PACKINGS)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 _LEAST, _RATIO = 100_000_000, 100
 """A compressed file may unpack to so many bytes, or to so many times its size. Text shrinks to a tenth at best."""

@@ -13,7 +13,8 @@ from semsearch.readers import parquet
 from semsearch.readers.encoding import BAD, BAD_BYTES
 from semsearch.readers.formats import os_reason
 from semsearch.readers.json_rows import json_object, json_pieces
-from semsearch.readers.packed import compression, inner_suffix, opened_unpacked, packing
+from semsearch.readers.packed import PACKINGS, compression, inner_suffix, opened_unpacked, packing
+from semsearch.readers.parsing import FORMATS
 from semsearch.readers.rows import SUFFIXES, RowFields, RowFile, row_file
 from semsearch.readers.table import Dialect
 
@@ -44,8 +45,9 @@ def copy_rows(
     cannot be parsed gets none.
 
     The file is written completely or not at all, with the permissions of `source`. Raises `InvalidInput` if `source`
-    is not a file of rows or already has the column, or if `to` is `source`, is not a plain file, or exists and `force`
-    is not set. Raises `UnreadableSource` if `source` cannot be read, and `SemsearchError` if `to` cannot be written.
+    is not a file of rows or already has the column, or if `to` is `source`, is not a plain file, is named as a file of
+    another format or compression, or exists and `force` is not set. Raises `UnreadableSource` if `source` cannot be
+    read, and `SemsearchError` if `to` cannot be written.
     """
     require_copyable(source, to, fields=fields, group=group is not None, force=force)
     kept = 0
@@ -107,7 +109,7 @@ def require_copyable(
 ) -> None:
     """Raise the errors of `copy_rows` that are known before all of `source` is read."""
     try:
-        _copyable(source, fields, group)
+        _require_name_of(to, _copyable(source, fields, group))
         if to.exists() and source.samefile(to):
             raise InvalidInput(
                 f"{to} is the file to copy from", "choose another name; you can rename it afterwards"
@@ -117,6 +119,29 @@ def require_copyable(
     except OSError as error:
         raise UnreadableSource(f"{source}: {os_reason(error)}") from error
     require_writable(to, force=force)
+
+
+def _require_name_of(to: Path, file: RowFile) -> None:
+    """Raise `InvalidInput` if the name of a copy says another format or compression than the file has.
+
+    Rows are copied, not converted. A name that says nothing, such as copy.txt, is fine.
+    """
+    source = file.path
+    own, said = inner_suffix(source), inner_suffix(to)
+    kind = compression(source)
+    end = next((suffix for suffix, packing in PACKINGS.items() if packing == kind), "")
+    ends = {source.suffix.lower(), end} & {*PACKINGS, ""} or {""}
+    fitting = {own} | ({".jsonl", ".ndjson"} if file.json.kind in ("lines", "stream") else set())
+    speaks = said in SUFFIXES or said in FORMATS
+    packed = to.suffix.lower() if to.suffix.lower() in PACKINGS else ""
+    if (not speaks or said in fitting) and (packed in ends or not (packed or speaks)):
+        return
+    name = to.name.removesuffix(to.suffix) if packed else to.name
+    name = name[: len(name) - len(said)] if speaks else name
+    raise InvalidInput(
+        f"{to}: the copy has the format of {source.name}, and this name says another",
+        f"name it {name}{own}{end}; rows are copied, not converted",
+    )
 
 
 def _copyable(source: Path, fields: RowFields, group: bool) -> RowFile:
