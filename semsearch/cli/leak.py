@@ -127,8 +127,8 @@ def leak_(
     A test record that differs from a training record in a number, a date, a negation or a role has another answer, so
     it is listed as alike and not counted. Where knowing the form of a question is a leak, use --count-differing.
 
-    With --max-rate the exit code is 1 if the rate is higher, or if one side has no records, and 3 if something was not
-    read, unless --allow-unread is given: a check passes on what it has read only.
+    A side without records is an error. With --max-rate the exit code is 1 if the rate is higher, and 3 if something was
+    not read, unless --allow-unread is given: a check passes on what it has read only.
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.errors import InvalidInput, SemsearchError
@@ -147,6 +147,9 @@ def leak_(
                 count_differing=count_differing,
                 progress=progress,
             )
+        if not (found.total and found.against):
+            render.tell_skipped(data.skipped)
+            raise SemsearchError(*_nothing(test, against, "TRAIN" if found.total else "TEST"))
         if as_json:
             rate = None if max_rate is None else float(max_rate)
             render.emit_json(serialize.leaks_json(found, data, rate))
@@ -167,9 +170,6 @@ def leak_(
         )
         above = max_rate is not None and Fraction(found.leaked, found.total or 1) > max_rate
         if max_rate is not None:
-            if not (found.total and found.against):
-                side = "TRAIN" if found.total else "TEST"
-                raise SemsearchError(f"there is nothing to check: {side} has no records")
             unread = "" if allow_unread or not data.unread else _unread(data)
             if above or not unread:
                 render.talk(
@@ -186,6 +186,16 @@ def leak_(
                 return
     if above or data.failed:
         raise click.exceptions.Exit(1 if above else 3)
+
+
+def _nothing(test: Sequence[Path], against: Sequence[Path], side: str) -> tuple[str, str]:
+    """Return what to say, and to do, where a side has no records."""
+    if all(any(train.samefile(path) for path in test) for train in against):
+        return (
+            "TEST and TRAIN are the same, so there is nothing to compare",
+            "`semsearch dedup` finds repeats in it",
+        )
+    return f"there is nothing to check: {side} has no records", "see what was skipped, and name other files"
 
 
 def _unread(data: "Dataset") -> str:
