@@ -1,6 +1,7 @@
 """Offer `Index`, the one class to ingest, search, find near-duplicates and tune with."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,13 @@ from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
 from semsearch.embedding.vocabulary import Vocabulary
-from semsearch.errors import FingerprintMismatch, IndexLocked, InvalidInput, UnreadableSource
+from semsearch.errors import (
+    FingerprintMismatch,
+    IndexLocked,
+    InvalidInput,
+    SemsearchError,
+    UnreadableSource,
+)
 from semsearch.ingest.explain import Explainer, SourceStatus
 from semsearch.ingest.inputs import file_sha256
 from semsearch.ingest.lookup import file_document, stored_document
@@ -308,10 +315,23 @@ class Index:
         Without `paths`, all sources and all that lies below the paths that were ingested.
         """
         with self._library.snapshot():
-            explainer = Explainer(self._library)
+            explainer = Explainer(self._library, self._held())
             if not paths:
                 return list(explainer.everything())
             return [one for path in paths for one in explainer.explain(str(path))]
+
+    def _held(self) -> dict[str, str]:
+        """Return the sources that are in the quarantine of this index, each with the run that moved it."""
+        try:
+            moves = [run for run in self.runs() if run.mode == "move"]
+        except SemsearchError:  # a damaged run is what `undo` says
+            return {}
+        return {
+            removal.source: run.name
+            for run in moves
+            for removal in run.removals
+            if os.path.lexists(run.held(removal.source))
+        }
 
     # -- searching --------------------------------------------------------------------------------------
 

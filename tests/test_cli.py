@@ -217,6 +217,9 @@ def test_many_queries_from_a_file_and_from_standard_input(indexed: Path, tmp_pat
         ("soup for many people", 2),
     ]
     assert run("query", "-", *at, input=questions).stdout == from_file
+    bad = run("query", "-", *at, input=questions.replace("\n\n", "\n-only\n"), code=2)
+    assert bad.stdout == from_file and "line 2 is not answered: the query has only" in bad.stderr
+    assert "1 line of 3 not answered" in bad.stderr
 
 
 def test_what_is_shown(indexed: Path) -> None:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from semsearch.cli import main
 from semsearch.index import FOLDER, Index
+from semsearch.requests import DedupRequest
 from tests.tiny_embedder import create_index
 
 
@@ -44,8 +45,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     [
         ("docs/a.md", "indexed", ""),
         ("./docs/../docs/a.md", "indexed", ""),
-        ("docs/data.csv#2", "indexed", "a row of docs/data.csv"),
-        ("docs/data.csv#9", "unknown", "docs/data.csv is indexed and has no such row"),
+        ("docs/data.csv#2", "indexed", "in docs/data.csv"),
+        ("docs/data.csv#9", "unknown", "docs/data.csv is indexed and has no such part"),
         ("docs/changed.md", "stale", "it has changed since"),
         ("docs/gone.md", "missing", "the file is gone"),
         ("docs/new.md", "new", "it is not indexed yet"),
@@ -95,6 +96,21 @@ def test_a_folder_lists_everything_below_it_once(index: Index) -> None:
 def test_a_touched_file_is_not_stale(index: Index, tmp_path: Path) -> None:
     os.utime(tmp_path / "docs/a.md", (1, 1))
     assert index.why("docs/a.md")[0].status == "indexed"
+
+
+def test_a_file_in_the_quarantine_is_said_to_be_there(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "docs/copy.md").write_text("Known words ?strange.", encoding="utf-8")
+    index.ingest("docs")
+    done = index.apply(index.plan(index.find_duplicates(DedupRequest(1.0))))
+    (moved,) = done.done
+    (found,) = index.why(moved)
+    assert found.status == "missing" and done.run in found.reason and f"undo {done.run}" in found.detail
+    index.undo()
+    assert index.why(moved)[0].status == "new"
+    manifest = tmp_path / FOLDER / "quarantine/20260101T000000Z-00000000/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("no")
+    assert index.why("docs/gone.txt")[0].status == "unknown"
 
 
 def test_the_command_line_says_the_same(index: Index) -> None:

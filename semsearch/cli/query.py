@@ -184,17 +184,20 @@ def query_(
         raise InvalidInput("a query and --file exclude each other", "give one of them")
     if many:
         lines = (file or sys.stdin).read().splitlines()
-        queries = [line.strip() for line in lines if line.strip()]
+        numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     else:
-        queries = [" ".join(words)]
-    if not any(query.strip() for query in queries):
+        numbered = [(0, " ".join(words))]
+    if not any(query.strip() for _, query in numbered):
         raise InvalidInput(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
     with Index.open(folder) as index:
         wants_sentence = show == "snippet" or as_json or as_jsonl or context is not None or opened is not None
-        requests = [
-            SearchRequest(
+        requests: list[SearchRequest] = []
+        notes: list[list[str]] = []
+        refused: list[str] = []
+        for number, query in numbered:
+            request = SearchRequest(
                 query,
                 k=k,
                 mode=mode,
@@ -208,10 +211,16 @@ def query_(
                 rerank=rerank,
                 rerank_top=rerank_top,
             )
-            for query in queries
-        ]
+            try:
+                told = index.notes(request)
+            except InvalidInput as error:
+                if not many:
+                    raise
+                refused.append(f"line {number} is not answered: {error}")
+                continue
+            requests.append(request)
+            notes.append(told)
         results = index.search(requests)
-        notes = [index.notes(request) for request in requests]
         for note in dict.fromkeys(note for one in notes for note in one):
             render.talk(f"note: {note}")
         if as_jsonl:
@@ -227,13 +236,13 @@ def query_(
             ]
             render.emit_json(answers if many else answers[0])
         else:
-            for query, found in zip(queries, results, strict=True):
+            for request, found in zip(requests, results, strict=True):
                 if many:
-                    click.echo(f"query: {render.plain(query)}")
+                    click.echo(f"query: {render.plain(request.query)}")
                 if form == "markdown":
                     _as_prompt(index, found, budget)
                 else:
-                    hits.show(index, found, show, query=query, explain=explain, context=context)
+                    hits.show(index, found, show, query=request.query, explain=explain, context=context)
         if opened is not None:
             if many or opened > len(results[0]):
                 raise InvalidInput(
@@ -241,6 +250,13 @@ def query_(
                     "--open takes one query, and the rank of one of its hits",
                 )
             hits.open_in_editor(index, results[0][opened - 1])
+    for line in refused:
+        render.talk(line)
+    if refused:
+        raise InvalidInput(
+            f"{render.plural(len(refused), 'line')} of {len(numbered):,} not answered",
+            "give some words to look for in each",
+        )
 
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:

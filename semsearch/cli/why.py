@@ -32,12 +32,12 @@ _SHOWN = 20
 @click.option("-v", "--verbose", is_flag=True, help="List every path below a folder, also those indexed.")
 @options.as_json
 def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bool) -> None:
-    """Say what the index makes of each PATH: a file, a row such as data.csv#3, or a folder with all below it.
+    """Say what the index makes of each PATH: a file, a part such as data.csv#3, or a folder with all below it.
 
     \b
     indexed   with its passages, and the share of tokens that the model does not know
     stale     indexed, and changed since
-    missing   indexed, and gone
+    missing   indexed, and gone; or in the quarantine, with the run that moved it
     new       not indexed yet
     skipped   with the reason, such as the line of an ignore file
     failed    with the reason why it cannot be read

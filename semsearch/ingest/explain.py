@@ -20,7 +20,8 @@ from semsearch.storage.library import Library, SourceState
 from semsearch.types import Skipped
 
 Verdict = Literal["indexed", "stale", "missing", "new", "skipped", "failed", "outside", "unknown"]
-"""`stale`: changed since; `missing`: indexed and gone; `new`: not indexed yet; `outside`: below no ingested path."""
+"""`stale`: changed since; `missing`: indexed and gone, or in the quarantine; `new`: not indexed yet; `outside`: below
+no ingested path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ class SourceStatus:
 
 
 class Explainer:
-    """Explains paths by the present state of an index and of the files."""
+    """Explains paths by the present state of an index and of the files.
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    `held` has the sources that are in the quarantine, each with the run that moved it there.
+    """
+
+    def __init__(self, library: Library, held: Mapping[str, str] = {}) -> None:
+        self._library, self._held = library, held
         self._base = library.base
         self._states = library.states()
         self._summaries = library.summaries()
@@ -78,6 +82,9 @@ class Explainer:
             yield from map(self._source, below)
         elif os.path.lexists(path):
             yield self._file(path, key)
+        elif run := self._held.get(key):
+            reason = f"the run {run} of `semsearch apply` moved it to the quarantine"
+            yield SourceStatus(key, "missing", reason, f"`semsearch undo {run}` brings it back")
         else:
             yield self._row(name) or SourceStatus(key, "unknown", self._near(name))
 
@@ -176,7 +183,7 @@ class Explainer:
             row = key + name[at:]
             found = self._library.places([row])
             one = self._source(key)
-            reason = one.reason or (f"a row of {key}" if found else f"{key} is indexed and has no such row")
+            reason = one.reason or (f"in {key}" if found else f"{key} is indexed and has no such part")
             return SourceStatus(
                 row, one.status if found else "unknown", reason, format=one.format, indexed=one.indexed
             )
