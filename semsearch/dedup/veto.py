@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from semsearch.dedup.number_masks import NumberMasks
 from semsearch.dedup.template import Frame, Templates
-from semsearch.text.facts import Facts, differences
-from semsearch.text.opposites import OPPOSITE
+from semsearch.text.facts import PREFIXES, Facts, differences
+from semsearch.text.opposites import CONTRASTS
 from semsearch.text.shingles import LEXICAL, jaccard, shingles
 from semsearch.text.words import TOKEN
 
@@ -220,10 +220,10 @@ class _Parsed:
 
 def _turning(word: str) -> bool:
     """Return True for a word that may be an opposite of another."""
-    return word in OPPOSITE or word.startswith(("un", "non")) or word in _REACHED or not word.isascii()
+    return word in CONTRASTS or word.startswith(PREFIXES) or word in _REACHED or not word.isascii()
 
 
-_REACHED = frozenset(word.removeprefix("un") for word in OPPOSITE)
+_REACHED = frozenset(word.removeprefix("un") for word in CONTRASTS)
 
 
 def _folded(word: str) -> str:

@@ -13,6 +13,7 @@ from itertools import chain, groupby
 from typing import Literal
 
 from semsearch.text import sentences
+from semsearch.text.quantities import agree, quantities
 from semsearch.text.words import DIGIT, NEGATION, TOKEN, without_separators
 
 Op = Literal["equal", "replace", "delete", "insert"]
@@ -161,7 +162,15 @@ def _difference(a: str, b: str) -> Difference:
             parts.append(_Aligned(p[start_p:at_p], q[start_q:at_q], ""))
         parts.append(_Aligned(list(chain(*x[start_x:i])), list(chain(*y[start_y:j])), ""))
     shared = sum(item.words for part in parts if part.kind in ("", "moved") for item in part.a)
+    if any(part.kind == "number" for part in parts) and _same_quantities(a, b):
+        parts = [_Aligned(part.a, part.b, "word") if part.kind == "number" else part for part in parts]
     return Difference(_segments(a, b, _joined(parts)), counts[0], counts[1], shared)
+
+
+def _same_quantities(a: str, b: str) -> bool:
+    """Return True if two texts have equal quantities in the same order, written in other ways: 4:30pm and 16:30."""
+    x, y = quantities(a)[1], quantities(b)[1]
+    return len(x) == len(y) and all(map(agree, x, y))
 
 
 def _keys(items: _Items) -> tuple[Hashable, ...]:

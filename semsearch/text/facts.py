@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Literal
 
 from semsearch.text.chunking import sentences
-from semsearch.text.opposites import OPPOSITE
+from semsearch.text.opposites import CONTRASTS, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
 from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN
 
@@ -47,11 +47,22 @@ _LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/
 _PREPOSITIONS = _set("in at on by with for from to after before during if when while because as since")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
-_FORBIDDING = re.compile(r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbidden|prohibited)(?![a-z])")
+_FORBIDDING = re.compile(
+    r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbidden|prohibited|hardly|scarcely)(?![a-z])"
+)
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
 )
 """Words that make an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
+PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
+"""The beginnings of words that negate the rest."""
+_TERM = re.compile("|".join(TERMS))
+_COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
+_COMPARED_AS = {"<=": "≤", ">=": "≥"}
+_LABEL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{3,}[ -]|[\u4e00-\u9fff])([A-HJ-Z])(?![A-Za-z0-9'’])")
+"""A letter that labels: pier A, 选项B."""
+_REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d{1,3})*\](?=\s*\w)")
+"""The mark of a reference before a sentence, which says nothing itself: [12]."""
 _CALENDAR = _set(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
@@ -117,16 +128,23 @@ class Statement:
     __slots__ = ("amounts", "content", "exceptions", "found", "key", "names", "negations", "tokens", "words")
 
     def __init__(self, text: str) -> None:
+        text = _REFERENCE.sub("", text)
         low, self.found = quantities(text)
         self.amounts = Amounts(self.found)
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
         self.key = tuple(self.tokens)
         words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
-        self.words = frozenset(words)
+        self.words = frozenset(words).union(
+            _TERM.findall(low) if not low.isascii() else (), _comparisons(low)
+        )
         self.exceptions = _EXCEPTING.findall(low)
         self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
         self.content = content(words) - frozenset(self.negations)
-        self.names = _names(text)
+        self.names = _names(text).union(_LABEL.findall(text))
+
+
+def _comparisons(low: str) -> list[str]:
+    return [_COMPARED_AS.get(sign, sign) for sign in _COMPARISON.findall(low)]
 
 
 def content(words: Iterable[str]) -> frozenset[str]:
@@ -153,7 +171,9 @@ def _names(text: str) -> frozenset[str]:
             words += 1
             if token[0].isupper() and before not in _STARTS:
                 capitals += 1
-                if token[1:].islower() and token.lower() not in _CALENDAR:
+                if token[1:].islower() and _CALENDAR.isdisjoint(
+                    (token.lower(), token.lower().removesuffix("s"))
+                ):
                     found.add(token.lower())
             elif before == "@":
                 found.add(token.lower())
@@ -197,14 +217,31 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield from _amounts(x.amounts, y.amounts)
     excepting = a.exceptions == b.exceptions
     for x, y in versions:
+        only_x, only_y = x.words - y.words, y.words - x.words
         if _denied(x, y, moved=excepting):
-            yield Reason("negation", *(" ".join(side.negations + side.exceptions) for side in (x, y)))
-        if found := opposites(x.words - y.words, y.words - x.words):
+            negated = _negated(only_x, only_y), _negated(only_y, only_x)
+            if any(negated) and len(x.negations) + len(negated[0]) == len(y.negations) + len(negated[1]):
+                # "impossible" says the same as "not possible"
+                same = frozenset().union(*(pair for side in negated for pair in side))
+                only_x, only_y = only_x - same, only_y - same
+            else:
+                yield Reason("negation", *(" ".join(side.negations + side.exceptions) for side in (x, y)))
+        if found := opposites(only_x, only_y):
             yield Reason("opposite", *found)
         if found := _other_names(x, y):
             yield Reason("name", *found)
         if found := _exchanged(x, y):
             yield Reason("roles", *found)
+
+
+def _negated(x: frozenset[str], y: frozenset[str]) -> list[tuple[str, str]]:
+    """Return the words in `x` that negate one in `y` by their beginning, each with that one."""
+    return [
+        (word, word.removeprefix(prefix))
+        for word in sorted(x)
+        for prefix in PREFIXES
+        if word.startswith(prefix) and word.removeprefix(prefix) in y
+    ]
 
 
 def _denied(a: Statement, b: Statement, *, moved: bool) -> bool:
@@ -262,12 +299,12 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
 
     Many words that differ are another wording, and opposites among them mean little.
     """
-    x, y = x - _SMALL | x & OPPOSITE.keys(), y - _SMALL | y & OPPOSITE.keys()
-    if len(x) > _FEW or len(y) > _FEW:
+    x, y = x - _SMALL | x & CONTRASTS.keys(), y - _SMALL | y & CONTRASTS.keys()
+    if any(sum(word not in TERMS for word in side) > _FEW for side in (x, y)):
         return None
     stems = {stem(word): word for word in sorted(y)}
     for word in sorted(x):
-        for other in sorted(OPPOSITE.get(word, set()) | _stemmed().get(stem(word), set())):
+        for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
             if other in y or (len(other) > 1 and stem(other) in stems):
                 return word, other if other in y else stems[stem(other)]
         for prefix in ("un", "non"):
@@ -281,7 +318,9 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
 @lru_cache(1)
 def _stemmed() -> Mapping[str, set[str]]:
     table: dict[str, set[str]] = {}
-    for word, others in OPPOSITE.items():
+    for word, others in CONTRASTS.items():
+        if word.endswith("ly"):  # a yearly fee, but not a year
+            continue
         table.setdefault(stem(word), set()).update(others)
     return table
 
@@ -300,7 +339,7 @@ def stem(word: str) -> str:
 
 def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     """Return the names that only each text has, where little else differs; else None."""
-    x, y = a.names - b.words, b.names - a.words
+    x, y = a.names - b.words - b.names, b.names - a.words - a.names
     if not x or not y:
         return None
     rest = (a.content - b.content - {stem(w) for w in x}, b.content - a.content - {stem(w) for w in y})

@@ -40,8 +40,27 @@ gained/lost supporter/opponent support/oppose for/against 上/下 左/右 大/�
 日/夜 宽/窄 厚/薄 粗/细 涨/跌 加/减 正/反 阴/晴 起/落 收/发 允/禁 甲/乙 存/取 盈/亏 成/败 赞/反 同/拒 租/售 原/被
 喜/厌 主/客 公/私 优/劣 动/静 升/跌 祸/福 雇/佣 支/反 批/驳 启/停 装/卸
 """
+_MORE = """
+rose/fell rose/dropped grew/fell grew/shrank rise/drop rises/falls rising/dropping increase/drop increased/dropped
+increased/fell all/some all/few all/most most/few some/none most/none everyone/nobody once/twice daily/weekly
+daily/monthly daily/yearly daily/annually daily/hourly daily/quarterly hourly/weekly weekly/monthly weekly/yearly
+weekly/annually weekly/quarterly monthly/yearly monthly/annually monthly/quarterly quarterly/yearly quarterly/annually
+quarterly/annual monthly/annual weekly/annual daily/annual always/sometimes always/seldom always/rarely
+permanent/temporary debtor/creditor lessee/lessor mandatory/voluntary compulsory/voluntary inhale/exhale supply/demand
+upper/lower former/current greater/less longer/shorter larger/smaller higher/lower later/earlier older/younger
+faster/slower maximal/minimal maximally/minimally </> ≤/≥ </≥ ≤/> </≤ >/≥
+每天/每周 每天/每月 每天/每年 每日/每周 每日/每月 每日/每年 每周/每月 每周/每年 每月/每年 员工/雇主 雇员/雇主 全部/部分
+所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚
+"""
 OPPOSITE: dict[str, set[str]] = {}
 """The opposites of each word."""
 for _one, _other in (_pair.split("/") for _pair in _PAIRS.split()):
     OPPOSITE.setdefault(_one, set()).add(_other)
     OPPOSITE.setdefault(_other, set()).add(_one)
+CONTRASTS = {word: set(others) for word, others in OPPOSITE.items()}
+"""The same with more words. These are not among the opposites, which the trained classifiers count."""
+for _one, _other in (_pair.split("/") for _pair in _MORE.split()):
+    CONTRASTS.setdefault(_one, set()).add(_other)
+    CONTRASTS.setdefault(_other, set()).add(_one)
+TERMS = tuple(word for word in CONTRASTS if len(word) > 1 and not word.isascii())
+"""Those that are longer than a token."""

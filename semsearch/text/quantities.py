@@ -144,6 +144,9 @@ _WEEKDAYS = {
 }
 _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
 _UNIT_WORDS = """
+lb lbs|oz ounce ounces|mi mile miles|inch inches|ft foot feet|yd yard yards|acre acres|ha hectare hectares 公顷
+kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
+cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
 kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
 km kilometre kilometres kilometer kilometers 公里 千米|m metre metres meter meters 米|cm centimetre centimetres
 centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters 毫米
@@ -151,7 +154,8 @@ l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters
 h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
 day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
 kb kilobyte kilobytes|mb megabyte megabytes|gb gigabyte gigabytes|tb terabyte terabytes
-v volt volts 伏|w watt watts 瓦|kw kilowatt kilowatts 千瓦|a amp amps|hz hertz|bar bars|°c celsius|°f fahrenheit
+v volt volts 伏|w watt watts 瓦|kw kilowatt kilowatts 千瓦|amp amps ampere amperes
+hz hertz|bar bars|°c celsius|°f fahrenheit
 % percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
 """
 _UNIT = {
@@ -167,6 +171,8 @@ _FACTORS = (
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1},
     {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
     {"kw": 1000, "w": 1},
+    {"year": 12, "month": 1},
+    {"lb": 1, "gbp": 1},  # both are pounds
 )
 """Units of one dimension, and the size of each in the same unit."""
 _LATIN_UNITS = "|".join(
@@ -208,7 +214,7 @@ def _pattern() -> re.Pattern[str]:
           (?P<pre>(?<![^\W\d])[a-z_]+(?=\d))?
           (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
           (?: \s? (?P<mul>{"|".join(_MULTIPLES)}) (?![a-z]) )?
-          (?: \s? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
+          (?: [\s-]? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
         )""",
         re.VERBOSE,
     )
@@ -220,12 +226,26 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     Compatible characters, such as full-width digits, are made equal. Number words become digits: English ones up to
     billions, and Chinese ones. "One" and 一 are articles more often than numbers, so they stay words.
     """
+    text = _FRACTION.sub(_decimal, text)
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     text = _WORDS.sub(_english, text)
     if not text.isascii():
         text = _HAN_NUMBER.sub(_han, text)
     found = [] if not _may_have(text) else [q for match in _pattern().finditer(text) for q in _read(match)]
     return text, found
+
+
+_FRACTION = re.compile(
+    r"(?:(?<![\w./])(\d+)\s?)?([½¼¾⅓⅔⅕⅖⅗⅘⅛⅜⅝⅞])|(?<![\w./])(\d+)\s+([1-7])/([2-8])(?![\w./])"
+)
+
+
+def _decimal(match: re.Match[str]) -> str:
+    """Return a fraction, such as 1½ or 1 1/2, as a decimal number. It leaves 1 3/2 as it is."""
+    whole, sign, before, top, bottom = match.groups()
+    if sign:
+        return _plain(int(whole or 0) + unicodedata.numeric(sign))
+    return _plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
 
 
 _SIGNS = re.compile(rf"\d|{'|'.join(_WEEKDAYS)}|星期|周|礼拜|禮拜")
@@ -296,7 +316,7 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
     if len(parts) > 1 and sum(map(len, parts)) >= 7:  # a telephone number, an ISBN
         yield Quantity("number", "".join(parts), "", said)
         return
-    unit = _UNIT.get((g["unit"] or g["zunit"] or g["cur"] or "").strip(), "")
+    unit = _UNIT.get((g["cur"] or g["unit"] or g["zunit"] or "").strip(), "")
     for at, part in enumerate(parts):
         value, *more = _value(part)
         if g["mul"] and at == len(parts) - 1:
@@ -328,7 +348,8 @@ def _value(number: str) -> list[str]:
     if re.search("[:/]", number) or (
         number.count(".") > 1 and not re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", number)
     ):
-        return [number]  # a ratio, a version
+        part = re.fullmatch(r"([1-9])/([1-9])", number)
+        return [number, _plain(int(part[1]) / int(part[2]))] if part else [number]  # a ratio, a version
     found = []
     if re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", number):
         found.append(number.replace(",", ""))
@@ -336,13 +357,26 @@ def _value(number: str) -> list[str]:
         found.append(number.replace(".", "").replace(",", "."))
     if number.count(",") + number.count(".") <= 1:
         found.append(number.replace(",", "."))
-    return list(dict.fromkeys(map(_canonical, found or [number.replace(",", ".")])))
+    values = list(dict.fromkeys(map(_canonical, found or [number.replace(",", ".")])))
+    if clock := re.fullmatch(r"([01]?\d|2[0-4])\.([0-5]\d)", number):  # 16.30 is a time to some
+        values.append(f"{int(clock[1])}:{clock[2]}")
+    return values
 
 
 def _canonical(number: str) -> str:
     whole, _, fraction = number.partition(".")
     fraction = fraction.rstrip("0") if "." not in fraction else fraction
     return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+
+
+def agree(a: Quantity, b: Quantity) -> bool:
+    """Return True if two quantities may be equal: one has a value of the other, and no other unit."""
+    x, y = ((quantity.value, quantity.unit) for quantity in (a, b))
+    return any(
+        value == other and (unit == own or not (unit and own))
+        for (value, unit), others in ((x, (y, *b.others)), (y, (x, *a.others)))
+        for other, own in others
+    )
 
 
 def numbered(found: list[Quantity]) -> list[tuple[Quantity, int]]:
