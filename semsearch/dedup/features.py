@@ -6,11 +6,10 @@ pair costs a few set operations.
 """
 
 from collections import Counter
-from functools import lru_cache
 from itertools import combinations
 
 from semsearch.text.opposites import OPPOSITE
-from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, NUMERALS, without_separators, word_pattern
+from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, NUMERALS, stem, without_separators, word_pattern
 
 _SMALL = """
 a an the some one this that these those is are was were be been being am do does did has have had there it its of to and
@@ -59,24 +58,12 @@ class TextWords:
         )
         self.passive = not _PASSIVE.isdisjoint(every)
         plain = [word for word in every if "'" not in word or not word.endswith("n't")]
-        self.every = frozenset(map(_stem, plain))
+        self.every = frozenset(map(stem, plain))
         self.said = frozenset(word for word in plain if word not in _EMPTY or word in OPPOSITE)
         unsaid = _EMPTY.union(self.negations)
-        self.content = [_stem(word) for word in plain if word not in unsaid]
+        self.content = [stem(word) for word in plain if word not in unsaid]
         self.distinct = frozenset(self.content)
         self.triples = frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
-
-
-@lru_cache(2**16)
-def _stem(word: str) -> str:
-    """Return a word without the commonest endings: the same for `slices` and `slicing`."""
-    for ending in ("ing", "ed", "es", "s", "ly", "er"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-                word = word[:-1]
-            break
-    return word.removesuffix("e") if len(word) > 3 else word
 
 
 FEATURES = (

@@ -14,7 +14,7 @@ from typing import Literal
 from semsearch.text.chunking import sentences
 from semsearch.text.opposites import CONTRASTS, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
-from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN
+from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem
 
 
 def _set(words: str) -> frozenset[str]:
@@ -323,18 +323,6 @@ def _stemmed() -> Mapping[str, set[str]]:
             continue
         table.setdefault(stem(word), set()).update(others)
     return table
-
-
-@lru_cache(2**16)
-def stem(word: str) -> str:
-    """Return a word without the commonest endings: the same for `slices` and `slicing`."""
-    for ending in ("ing", "ed", "es", "s", "ly", "er"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-                word = word[:-1]
-            break
-    return word.removesuffix("e") if len(word) > 3 else word
 
 
 def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:

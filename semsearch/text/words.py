@@ -1,7 +1,7 @@
 """Find the words, numbers and negations of a text, in English and Chinese."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Burmese; Khmer
@@ -57,3 +57,15 @@ def without_separators(number: str) -> str:
 def word_pattern() -> re.Pattern[str]:
     """Return the pattern of the words and numbers of `TOKEN`. It is compiled on first use, since that takes long."""
     return re.compile(rf"{_NUMBER}|{_WORD}")
+
+
+@lru_cache(2**16)
+def stem(word: str) -> str:
+    """Return a word without the commonest endings: the same for `slices` and `slicing`."""
+    for ending in ("ing", "ed", "es", "s", "ly", "er"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+                word = word[:-1]
+            break
+    return word.removesuffix("e") if len(word) > 3 else word
