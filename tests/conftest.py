@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from reading import Read, Reading
 
 # The time of an example says nothing on a shared machine, so there is no deadline.
 settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,3 +33,14 @@ def shared_data() -> Path:
 def sample_corpus() -> Path:
     """Return the folder of the sample corpus."""
     return REPOSITORY / "sample_corpus"
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Read:
+    """Return a function that writes a file and reads it."""
+
+    def write_and_read(name: str, content: str | bytes) -> Reading:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return Reading(tmp_path / name)
+
+    return write_and_read

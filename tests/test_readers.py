@@ -4,7 +4,6 @@ import codecs
 import json
 import logging
 import os
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -14,49 +13,13 @@ from fpdf import FPDF
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
+from reading import Read
 
 from semsearch.errors import UnreadableSource
 from semsearch.readers import Found, read, read_text, walk
 from semsearch.readers.blobs import without_blobs
 from semsearch.text import clean
 from semsearch.types import Document, Skipped
-
-
-class Reading:
-    """The result of reading one file."""
-
-    def __init__(self, path: Path) -> None:
-        items = list(read(path, path.name))
-        self.documents = [item for item in items if isinstance(item, Document)]
-        self.skipped = [item for item in items if isinstance(item, Skipped)]
-
-    @property
-    def document(self) -> Document:
-        """The one Document, where nothing else came of the file."""
-        assert self.skipped == []
-        (document,) = self.documents
-        return document
-
-    @property
-    def lines(self) -> list[tuple[int, str]]:
-        """The lines of the one Document that are not blank, each with its place in the file."""
-        numbered = zip(self.document.numbers or (), self.document.text.split("\n"), strict=True)
-        return [(number, line) for number, line in numbered if line]
-
-
-@pytest.fixture
-def reading(tmp_path: Path) -> Callable[[str, str | bytes], Reading]:
-    """Return a function that writes a file and reads it."""
-
-    def write_and_read(name: str, content: str | bytes) -> Reading:
-        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        return Reading(tmp_path / name)
-
-    return write_and_read
-
-
-Read = Callable[[str, str | bytes], Reading]
-
 
 # Plain text and its encodings
 
