@@ -405,3 +405,19 @@ def test_only_damage_in_chroma_is_called_damage(
         assert type(memory.value) is SemsearchError
         with pytest.raises(KeyboardInterrupt), engine._used():
             raise KeyboardInterrupt
+
+
+# -- what Chroma leaves in its files -------------------------------------------------------------------------------
+
+
+def test_a_graph_never_saved_leaves_no_memory_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "chroma"
+    ids, vectors, texts, metadata = rows(3)
+    with closing(ChromaEngine(folder, create=True)) as engine:
+        engine.upsert(ids, vectors, texts, metadata)
+        written = sum(path.stat().st_size for path in folder.glob("*/*.bin"))
+    assert written > 10_000, "Chroma writes the room for 100 vectors, with what was in memory there"
+    for _ in range(2):  # a reader makes such a graph too
+        assert not any(path.is_file() for path in folder.glob("*/*"))
+        with closing(ChromaEngine(folder)) as engine:
+            assert engine.nearest(vectors, 1) == [[id_] for id_ in ids]

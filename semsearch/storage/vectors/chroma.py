@@ -96,6 +96,8 @@ class ChromaEngine:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.close()  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                remove_unsaved(self._folder)
         with _clients:
             _paths.discard(self._path)
         self._path = ""
@@ -187,6 +189,19 @@ class ChromaEngine:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise _ours(self._folder, error) from error
+
+
+def remove_unsaved(folder: Path) -> None:
+    """Remove the files of each graph that was never saved. Raises `OSError`.
+
+    When Chroma makes a graph, it writes the room for its vectors to a file as it came from the allocator. So that file
+    holds what this process used the memory for before, such as vectors that were just forgotten. Chroma never reads
+    the file: it builds such a graph from its database whenever it opens it.
+    """
+    for header in folder.glob("*/header.bin"):
+        if not header.with_name("index_metadata.pickle").exists():
+            for path in header.parent.iterdir():
+                path.unlink(missing_ok=True)
 
 
 def _ours(folder: Path, error: BaseException) -> SemsearchError:

@@ -27,7 +27,7 @@ from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, Sem
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, database_problems, segments
 from semsearch.storage.lock import graph_lock
-from semsearch.storage.vectors.chroma import REPAIR, ChromaEngine
+from semsearch.storage.vectors.chroma import REPAIR, ChromaEngine, remove_unsaved
 from semsearch.storage.vectors.engine import Proof
 from semsearch.storage.vectors.seal import FOLDER, chroma_version, is_newer, same_bytes, stamps
 
@@ -119,6 +119,7 @@ class ChromaStore:
             self.clean()
             before = self._seal()
             with disk(self._folder):
+                remove_unsaved(self._folder)
                 restrict(self._folder, self._index)
                 files = stamps(self._folder, before.get("files"))
                 for name in files:
