@@ -257,7 +257,7 @@ class Index:
             self._vectors.recover()
             survey = Survey(self._library.states(), self.folder.parent, scope)
             if survey.changed or survey.gone or standard_input is not None:
-                run = IngestRun(survey, self._library, self.embedder, self._vectors.sync)
+                run = IngestRun(survey, self._library, self.embedder, self._vectors)
                 report = run.run(standard_input, progress, on_change)
             else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)

@@ -132,7 +132,7 @@ def test_ctrl_c_inside_sqlite_is_not_damage(tmp_path: Path) -> None:
         "main(['ingest', 'note.md'])\n"
     )
     run = subprocess.run([sys.executable, "-c", interrupted], cwd=tmp_path, capture_output=True, text=True)
-    assert (run.returncode, run.stderr.strip()) == (1, "Aborted!")
+    assert (run.returncode, run.stderr) == (130, "interrupted; run the same command to continue\n")
 
 
 def test_a_watch_ends_when_it_is_told_to(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -41,6 +43,10 @@ _MEANT = {
 """The names that other programs give to our commands."""
 
 
+_CONTINUED = frozenset({"ingest", "apply", "undo", "repair", "remove", "forget"})
+"""The commands that change an index or files, and that go on where they were interrupted."""
+
+
 class _Reported(click.ClickException):
     """A `SemsearchError` in click's form: `Error: ...`, then `hint: ...`, with the exit code of the error."""
 
@@ -58,6 +64,45 @@ class _Reported(click.ClickException):
             click.echo(f"hint: {plain(self.hint)}", file=file, err=True)
 
 
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C, or another signal that asks the process to end. Its notes say what is stored (`add_note`)."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class _Ended(click.ClickException):
+    """An interruption in click's form: one line on standard error, and the exit code that shells give a signal."""
+
+    def __init__(self, interruption: KeyboardInterrupt) -> None:
+        notes = getattr(interruption, "__notes__", [])
+        super().__init__("; ".join(["interrupted", *notes]))
+        number = getattr(interruption, "number", signal.SIGINT)
+        setattr(self, "exit_code", 128 + number)  # noqa: B010 - click declares it for the class only
+
+    def show(self, file: Any = None) -> None:
+        """Print what was interrupted on standard error, on a line of its own."""
+        ends_echo = "\n" if sys.stderr.isatty() else ""  # the terminal has shown ^C
+        click.echo(f"{ends_echo}{self.message}", file=file, err=True)
+
+
+@contextlib.contextmanager
+def _quiet_pipe() -> Iterator[None]:
+    """End the command silently where nobody reads its output any more, with the exit code of SIGPIPE."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # Python would flush it again as it ends, and report the error
+                os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        raise click.exceptions.Exit(128 + 13) from None
+
+
 @contextlib.contextmanager
 def _safe() -> Iterator[None]:
     """Escape control characters in click's own errors, which quote the arguments."""
@@ -73,16 +118,18 @@ def _safe() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
-    """Raise KeyboardInterrupt for the signals, even where a library turns it into another error.
+    """Raise an `Interruption` for the signals, even where a library turns it into another error.
 
     SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged. The event that
     is yielded is set by a signal, for a block that would go on if a library dropped the exception.
     """
     came = threading.Event()
+    numbers: list[int] = []
 
     def handle(number: int, frame: Any) -> None:
+        numbers.append(number)
         came.set()
-        raise KeyboardInterrupt
+        raise Interruption(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield came
@@ -92,7 +139,7 @@ def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
         yield came
     except Exception as error:
         if came.is_set():
-            raise KeyboardInterrupt from error
+            raise Interruption(numbers[0]) from error
         raise
     finally:
         for number, handler in before.items():
@@ -145,16 +192,20 @@ class _Commands(click.Group):
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments."""
-        with _safe():
+        with _safe(), _quiet_pipe():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            with _safe(), interruptible(signal.SIGINT):
+            with _safe(), _quiet_pipe(), interruptible(signal.SIGINT, signal.SIGTERM):
                 return super().invoke(ctx)
         except SemsearchError as error:
             raise _Reported(error) from error
+        except KeyboardInterrupt as interruption:
+            if ctx.invoked_subcommand in _CONTINUED:
+                interruption.add_note("run the same command to continue")
+            raise _Ended(interruption) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from semsearch.cli import options, render
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.ingest.report import Absent, IngestReport
+    from semsearch.ingest.report import Absent, IngestProgress, IngestReport
     from semsearch.ingest.survey import Scope
     from semsearch.readers import RowFields
     from semsearch.types import Skipped
@@ -127,7 +127,7 @@ def ingest_(
             )
             render.talk(f"created an index in {render.relative(where)}")
         with index:
-            with render.counting("ingest", "passages") as show:
+            with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:
                 report = index.ingest(
                     roots,
                     standard_input=standard_input,
@@ -137,7 +137,7 @@ def ingest_(
                     exclude=exclude,
                     prune=prune,
                     dry_run=dry_run,
-                    progress=lambda step: show(step.done, step.total, step.passages),
+                    progress=progress,
                 )
             if watch:
                 _summarize(report, verbose)
@@ -148,6 +148,26 @@ def ingest_(
     _summarize(report, verbose)
     if report.failed or report.absent:
         raise click.exceptions.Exit(3)
+
+
+@contextmanager
+def _saying_what_is_stored(show: Callable[..., None]) -> Iterator[Callable[["IngestProgress"], None]]:
+    """Yield a function that shows the progress. An interruption of the block says how much is stored."""
+    latest: IngestProgress | None = None
+
+    def step(progress: "IngestProgress") -> None:
+        nonlocal latest
+        latest = progress
+        show(progress.done, progress.total, progress.passages)
+
+    try:
+        yield step
+    except KeyboardInterrupt as interruption:
+        if latest is not None:
+            share = latest.done / max(1, latest.total)
+            stored = f"{latest.stored:,} {'passage is' if latest.stored == 1 else 'passages are'} stored"
+            interruption.add_note(f"{stored}, about {share:.1%} of the text")
+        raise
 
 
 def _finds_any(scope: "Scope") -> bool:

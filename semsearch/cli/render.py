@@ -76,7 +76,14 @@ def console(*, err: bool = False) -> "Console":
     """Return a console without markup and automatic colours, which does not wrap piped output."""
     from rich.console import Console
 
-    return Console(stderr=err, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    class Piped(Console):
+        """A console whose broken pipe is an error like that of `print`."""
+
+        def on_broken_pipe(self) -> None:
+            """Raise the error that is being handled."""
+            raise
+
+    return Piped(stderr=err, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def indented(text: "Text", console: "Console", by: int = 4) -> "Text":

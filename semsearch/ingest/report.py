@@ -11,11 +11,15 @@ Change = Literal["added", "updated", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """The progress of an ingest: `done` of `total` bytes, and the passages so far."""
+    """The progress of an ingest: `done` of `total` bytes, and the passages so far.
+
+    An ingest that is interrupted after this report does not embed the first `stored` of the passages again.
+    """
 
     done: int
     total: int
     passages: int
+    stored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Bring an index up to date with files: read, chunk, embed and store at the same time.
 
 One thread reads ahead, the caller's thread embeds (the slow part), and one thread writes behind. Documents travel in
-batches of bounded size, so memory does not grow with the corpus or with its largest file.
+batches of bounded size, so memory does not grow with the corpus or with its largest file. Vectors are stored every few
+seconds, before their documents are: an ingest that is interrupted and run again finds them there.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -20,6 +22,7 @@ from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey
 from semsearch.readers import read, read_text
 from semsearch.storage.library import DocumentRecord, Library, SourceState
+from semsearch.storage.vectors.sync import VectorSync
 from semsearch.types import HIGH_OOV_RATE, Document, Skipped
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
@@ -28,6 +31,8 @@ _BATCH_METADATA = 16 * 1024 * 1024
 _ENTRY = 100
 """Bytes that an entry of metadata takes in addition to its characters."""
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
+_SLICE_SECONDS, _FIRST_SLICE = 5.0, 16 * 1024
+"""How long the texts may take that are embedded before their vectors are stored, and the characters to begin with."""
 
 _T = TypeVar("_T")
 
@@ -73,15 +78,14 @@ class _SourcePart:
 
 
 class IngestRun:
-    """One ingest, which carries out what a `Survey` found. `sync` sends the outbox to the vector engine."""
+    """One ingest, which carries out what a `Survey` found. The caller finalizes `vectors`, unless an error ends it."""
 
-    def __init__(
-        self, survey: Survey, library: Library, embedder: Embedder, sync: Callable[[], None]
-    ) -> None:
+    def __init__(self, survey: Survey, library: Library, embedder: Embedder, vectors: VectorSync) -> None:
         self._survey = survey
         self._library = library
         self._embedder = embedder
-        self._sync = sync
+        self._vectors = vectors
+        self._slice = _FIRST_SLICE
         self._skipped = list(survey.skipped)
         self._notes: list[str] = []
         self._oov_rates: list[tuple[str, float]] = []
@@ -100,35 +104,31 @@ class IngestRun:
         survey, total = self._survey, self._survey.total + len(standard_input or "")
         documents = passages = embedded = done = 0
         self._library.discard_unpublished()
-        with ThreadPoolExecutor(1, "semsearch-write") as writer:
-            writing: deque[tuple[Future[None], set[bytes]]] = deque()
+        with self._writer() as submit:
+            writing: deque[tuple[list[Future[None]], set[bytes]]] = deque()
             for batch in _batches(_read_ahead(self._parts(standard_input), _READ_AHEAD)):
-                while writing and (writing[0][0].done() or len(writing) >= _WRITE_BEHIND):
-                    writing.popleft()[0].result()
+                while writing and (writing[0][0][-1].done() or len(writing) >= _WRITE_BEHIND):
+                    _require(writing.popleft()[0])
                 texts = {p.digest: p.text for part in batch for d in part.documents for p in d.passages}
+                copies = Counter(p.digest for part in batch for d in part.documents for p in d.passages)
                 missing = self._library.missing(
                     texts.keys() - set().union(*(digests for _, digests in writing))
                 )
-                new = {digest: text for digest, text in texts.items() if digest in missing}
                 size = sum(part.size for part in batch)
-                start = IngestProgress(done, total, passages)
-                vectors = embed_checked(
-                    self._embedder, list(new.values()), progress=_steps(start, size, len(new), progress)
-                )
-                writing.append(
-                    (
-                        writer.submit(self._write, batch, dict(zip(new, vectors, strict=True))),
-                        missing,
-                    )
-                )
+                new = {digest: text for digest, text in texts.items() if digest in missing}
+                steps = _Steps(progress, total, done, size, passages, copies, new.keys())
+                stored = [
+                    submit(partial(self._library.add, (), vectors)) for vectors in self._embedded(new, steps)
+                ]
+                writing.append(([*stored, submit(partial(self._write, batch))], missing))
                 documents += sum(len(part.documents) for part in batch)
-                passages += sum(part.passages for part in batch)
+                passages += copies.total()
                 embedded += len(new)
                 done += size
                 if progress is not None:
-                    progress(IngestProgress(done, total, passages))
-            for future, _ in writing:
-                future.result()
+                    progress(IngestProgress(done, total, passages, passages))
+            for futures, _ in writing:
+                _require(futures)
         self._finish()
         return IngestReport(
             added=self._outcomes.count(None),
@@ -146,20 +146,60 @@ class IngestRun:
             unmatched=survey.unmatched,
         )
 
-    def _write(self, batch: list[_SourcePart], new: dict[bytes, Vectors]) -> None:
-        """Store a batch, and publish the sources that it completes."""
+    @contextmanager
+    def _writer(self) -> Iterator[Callable[[Callable[[], None]], "Future[None]"]]:
+        """Yield a function that has another thread do something, in order. The block ends once all of it is done.
+
+        After an interruption the vector engine is finalized, so that the next writer need not prove it.
+        """
+        given: list[Future[None]] = []
+
+        def submit(work: Callable[[], None]) -> Future[None]:
+            given[:] = [
+                *(future for future in given if not future.done() or future.exception()),
+                writer.submit(work),
+            ]
+            return given[-1]
+
+        try:
+            with ThreadPoolExecutor(1, "semsearch-write") as writer:
+                yield submit
+        except KeyboardInterrupt:
+            if not any(future.exception() for future in given):
+                self._vectors.finalize()
+            raise
+
+    def _embedded(self, texts: Mapping[bytes, str], steps: "_Steps") -> Iterator[dict[bytes, Vectors]]:
+        """Yield the vectors of all texts by digest, some seconds' worth at a time.
+
+        Texts of one length are embedded together, since the shorter ones are padded to the longest of a batch.
+        """
+        waiting = deque(sorted(texts.items(), key=lambda item: len(item[1]), reverse=True))
+        while waiting:
+            some, size = [waiting.popleft()], 0
+            while waiting and (size := size + len(some[-1][1])) < self._slice:
+                some.append(waiting.popleft())
+            began = time.monotonic()
+            vectors = embed_checked(self._embedder, [text for _, text in some], progress=steps)
+            seconds = max(time.monotonic() - began, 1e-3)
+            self._slice = int(min(2 * self._slice, max(1, size) * _SLICE_SECONDS / seconds))
+            yield dict(zip((digest for digest, _ in some), vectors, strict=True))
+            steps.store(digest for digest, _ in some)
+
+    def _write(self, batch: list[_SourcePart]) -> None:
+        """Store a batch, whose vectors are stored, and publish the sources that it completes."""
         documents = []
         for part in batch:
             if part.key not in self._versions:
                 self._versions[part.key] = self._library.begin_source(part.key, part.state)
             documents += [(self._versions[part.key], document) for document in part.documents]
-        self._library.add(documents, new)
+        self._library.add(documents, {})
         complete = [part for part in batch if part.last]
         versions = [(self._versions.pop(part.key), part.state.digest) for part in complete]
         tokens = {version: part.tokens for (version, _), part in zip(versions, complete, strict=True)}
         outcomes = self._library.publish(versions, tokens)
         self._outcomes += outcomes
-        self._sync()
+        self._vectors.sync()
         for part, outcome in zip(complete, outcomes, strict=True):
             if outcome is not False:
                 self._on_change("added" if outcome is None else "updated", part.key)
@@ -169,7 +209,7 @@ class IngestRun:
         self._library.touch(self._survey.touched)
         self._library.remove(self._survey.gone)
         self._library.gc()
-        self._sync()
+        self._vectors.sync()
         for key in self._survey.gone:
             self._on_change("removed", key)
 
@@ -229,23 +269,50 @@ class IngestRun:
         yield part
 
 
-def _steps(
-    start: IngestProgress, size: int, count: int, progress: Callable[[IngestProgress], None] | None
-) -> Callable[[int], None]:
-    """Return a function that is told how many more of `count` texts are embedded, and reports it as progress.
+def _require(futures: Iterable["Future[None]"]) -> None:
+    """Wait for all, and raise the first error of one."""
+    for future in futures:
+        future.result()
 
-    `start` is the progress before them, and `size` the bytes that they stand for.
-    """
-    finished = 0
 
-    def step(texts: int) -> None:
-        nonlocal finished
-        finished += texts
-        if progress is not None and finished < count:
-            done = start.done + int(size * finished / count)
-            progress(IngestProgress(done, start.total, start.passages + finished))
+class _Steps:
+    """Reports the progress within a batch. It is called with the number of texts that are embedded."""
 
-    return step
+    def __init__(
+        self,
+        report: Callable[[IngestProgress], None] | None,
+        total: int,
+        done: int,
+        size: int,
+        before: int,
+        copies: Counter[bytes],
+        new: Collection[bytes],
+    ) -> None:
+        """Begin after `done` of `total` bytes and `before` passages, with a batch of `size` bytes.
+
+        `copies` counts the passages of the batch by digest; those of `new` have no vector yet.
+        """
+        self._report, self._total, self._done, self._size = report, total, done, size
+        self._copies, self._new = copies, len(new)
+        self._stored = before + sum(count for digest, count in copies.items() if digest not in new)
+        self._embedded = self._waiting = 0
+
+    def __call__(self, texts: int) -> None:
+        self._embedded += texts
+        self._waiting += texts
+        self._tell()
+
+    def store(self, digests: Iterable[bytes]) -> None:
+        """Report that the vectors of some texts are on their way to the Library."""
+        self._stored += sum(self._copies[digest] for digest in digests)
+        self._waiting = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            done = self._done + self._size * self._embedded // max(1, self._new)
+            passages = self._stored + self._waiting
+            self._report(IngestProgress(min(done, self._total), self._total, passages, self._stored))
 
 
 def _batches(parts: Iterator[_SourcePart]) -> Iterator[list[_SourcePart]]:
