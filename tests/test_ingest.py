@@ -594,7 +594,7 @@ index.ingest([folder / "docs"])
 
 
 def run_until_killed(folder: Path, calls: int, stored: int) -> None:
-    """Ingest in a process that dies in the given call of the embedder or a later one, once so many vectors are stored."""
+    """Ingest in a process that dies in that call of the embedder or a later one, once so many vectors are stored."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(Path(__file__).parent)])
     }

@@ -73,7 +73,7 @@ class Interruption(KeyboardInterrupt):
 
 
 class _Ended(click.ClickException):
-    """An interruption in click's form: one line on standard error, and the exit code that shells give a signal."""
+    """An interruption in click's form: one line on standard error, and the exit code that shells know."""
 
     def __init__(self, interruption: KeyboardInterrupt) -> None:
         notes = getattr(interruption, "__notes__", [])
@@ -82,7 +82,7 @@ class _Ended(click.ClickException):
         setattr(self, "exit_code", 128 + number)  # noqa: B010 - click declares it for the class only
 
     def show(self, file: Any = None) -> None:
-        """Print what was interrupted on standard error, on a line of its own."""
+        """Print what was interrupted on standard error, on a separate line."""
         ends_echo = "\n" if sys.stderr.isatty() else ""  # the terminal has shown ^C
         click.echo(f"{ends_echo}{self.message}", file=file, err=True)
 

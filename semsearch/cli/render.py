@@ -77,7 +77,7 @@ def console(*, err: bool = False) -> "Console":
     from rich.console import Console
 
     class Piped(Console):
-        """A console whose broken pipe is an error like that of `print`."""
+        """A console that raises an error for a broken pipe, as `print` does."""
 
         def on_broken_pipe(self) -> None:
             """Raise the error that is being handled."""

@@ -32,7 +32,7 @@ _ENTRY = 100
 """Bytes that an entry of metadata takes in addition to its characters."""
 _READ_AHEAD, _WRITE_BEHIND = 4, 2
 _SLICE_SECONDS, _FIRST_SLICE = 5.0, 16 * 1024
-"""How long the texts may take that are embedded before their vectors are stored, and the characters to begin with."""
+"""Seconds of embedding until the vectors are stored, and characters of the first texts."""
 
 _T = TypeVar("_T")
 
