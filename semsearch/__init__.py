@@ -12,8 +12,10 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Absent",
+    "AddReport",
     "CheckReport",
     "CheckResult",
+    "Columns",
     "Comparison",
     "Condition",
     "Contained",
@@ -33,6 +35,7 @@ __all__ = [
     "Group",
     "Guarantee",
     "Hit",
+    "Hits",
     "Index",
     "IndexDamaged",
     "IndexLocked",
@@ -60,6 +63,7 @@ __all__ = [
     "PrecisionRecallCurve",
     "QuarantineRun",
     "Query",
+    "Record",
     "Refusal",
     "Rejected",
     "RemovedFile",
@@ -112,7 +116,8 @@ if TYPE_CHECKING:
     from semsearch.index import Index
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
-    from semsearch.ingest.report import Absent, IngestProgress, IngestReport
+    from semsearch.ingest.records import Columns
+    from semsearch.ingest.report import Absent, AddReport, IngestProgress, IngestReport
     from semsearch.readers import RowFields, RowFormat
     from semsearch.requests import (
         DedupOptions,
@@ -122,6 +127,7 @@ if TYPE_CHECKING:
         SimilarOptions,
         SimilarRequest,
     )
+    from semsearch.search.hits import Hits
     from semsearch.search.query import Condition, Query, Word
     from semsearch.storage.check import CheckReport, CheckResult
     from semsearch.storage.forget import Forgotten
@@ -145,6 +151,7 @@ if TYPE_CHECKING:
         Member,
         Mode,
         Pair,
+        Record,
         Rejected,
         SharedPart,
         Skipped,
@@ -155,18 +162,20 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Contained Document Group Hit LabelledPair Level Linkage Member Mode Pair Rejected SharedPart "
+        "types": "Contained Document Group Hit LabelledPair Level Linkage Member Mode Pair Record Rejected SharedPart "
         "Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing",
         "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
+        "search.hits": "Hits",
         "search.query": "Condition Query Word",
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
         "storage.index_dir": "Status",
         "ingest.explain": "SourceStatus",
-        "ingest.report": "Absent IngestProgress IngestReport",
+        "ingest.records": "Columns",
+        "ingest.report": "Absent AddReport IngestProgress IngestReport",
         "ingest.lookup": "DocumentVectors",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",

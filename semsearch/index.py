@@ -3,13 +3,14 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
@@ -17,7 +18,15 @@ from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder, model_name
+from semsearch.embedding import (
+    DEFAULT_MODEL,
+    Embedder,
+    Kind,
+    Vectors,
+    embed_checked,
+    load_embedder,
+    model_name,
+)
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import (
     FingerprintMismatch,
@@ -26,12 +35,14 @@ from semsearch.errors import (
     SemsearchError,
     UnreadableSource,
 )
+from semsearch.ingest.add import RecordRun
 from semsearch.ingest.explain import Explainer, SourceStatus
 from semsearch.ingest.inputs import file_sha256
 from semsearch.ingest.lookup import file_document, stored_document
-from semsearch.ingest.report import Change, IngestProgress, IngestReport
+from semsearch.ingest.records import Records, ids_of, records_of
+from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
-from semsearch.ingest.sources import keys_of, source_key
+from semsearch.ingest.sources import is_file, keys_of, record_key, source_key
 from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
 from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
@@ -44,6 +55,7 @@ from semsearch.requests import (
     SimilarRequest,
 )
 from semsearch.search.engine import LONGEST_QUERY, SearchEngine
+from semsearch.search.hits import Hits
 from semsearch.search.query import Query
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.similar import similar
@@ -56,6 +68,7 @@ from semsearch.storage.index_dir import (
     Status,
     create_index_dir,
     disk_usage,
+    is_index,
     locate,
     open_library,
     require_fingerprint,
@@ -68,10 +81,13 @@ from semsearch.tuning.sampling import PairSample, sample_pairs
 from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
 from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
-from semsearch.types import TIERS, Contained, Hit, Level, Tier
+from semsearch.types import TIERS, Contained, Hit, Level, Record, Skipped, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
+_T = TypeVar("_T")
+_Several: TypeAlias = list[_T] | tuple[_T, ...]
+"""A list or a tuple, and not any sequence: a string is a sequence of strings."""
 _NAMES = {"chance": "probability", "promise": "guarantee"}
 """The public names of values that an index stores under older names."""
 DEFAULT_WAIT = 10.0
@@ -88,13 +104,13 @@ class Index:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | str,
         *,
         embedder: Embedder | None = None,
         fetch: bool = False,
         wait: float = DEFAULT_WAIT,
     ) -> None:
-        self.folder = folder.absolute()
+        self.folder = Path(folder).absolute()
         self._wait = wait
         self._fetch = fetch  # False by default: a stranger's index may name any model
         self._embedder: Embedder | None = None
@@ -163,6 +179,35 @@ class Index:
                 )
         return index
 
+    @classmethod
+    def open_or_create(
+        cls,
+        folder: Path | str,
+        *,
+        model: str | None = None,
+        dtype: str | None = None,
+        embedder: Embedder | None = None,
+        wait: float = DEFAULT_WAIT,
+    ) -> "Index":
+        """Open the index in `folder`, or make it there if there is none; see `open` and `create`.
+
+        Raises `InvalidInput` for a folder with other files in it, and the errors of the other two.
+        """
+        folder = Path(folder).absolute()
+        if not is_index(folder):
+            try:
+                return cls.create(
+                    folder,
+                    model=model or DEFAULT_MODEL,
+                    dtype=dtype or "float32",
+                    embedder=embedder,
+                    wait=wait,
+                )
+            except SemsearchError:  # unless another process has made it in the meantime
+                if not is_index(folder):
+                    raise
+        return cls.open(folder, model=model, dtype=dtype, embedder=embedder, wait=wait)
+
     def close(self) -> None:
         """Close the files of the index. It cannot be used afterwards, in any thread."""
         with self._graph_lock:
@@ -180,6 +225,20 @@ class Index:
 
     def __repr__(self) -> str:
         return f"<Index {str(self.folder)!r} of {self.model}>"
+
+    def __len__(self) -> int:
+        """Return the number of documents: files, rows of files, and records."""
+        return self._library.counts()["documents"]
+
+    def __bool__(self) -> bool:
+        """Return True: an index without documents is an index too."""
+        return True
+
+    def __contains__(self, id: object) -> bool:
+        """Return whether the index has a record with an id, or a source with this name."""
+        if not isinstance(id, str | int):
+            return False
+        return any(self._library.state_of(key) for key in (record_key(str(id)), str(id)))
 
     @property
     def model(self) -> str:
@@ -214,12 +273,12 @@ class Index:
         return source_key(path, self.folder.parent)
 
     def path_of(self, source: str) -> Path:
-        """Return the file of a source."""
+        """Return the file of a source. A record has none, and neither has standard input."""
         return self.folder.parent / source
 
     def is_unchanged(self, source: str) -> bool:
         """Return True where the file of a source has the bytes that were indexed."""
-        state = self._library.state_of(source)
+        state = self._library.state_of(source) if is_file(source) else None
         try:
             return state is not None and file_sha256(self.path_of(source)) == state.digest
         except (UnreadableSource, ValueError):  # the latter for a name that no file can have
@@ -267,6 +326,87 @@ class Index:
             )
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
+
+    # -- records ----------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        data: Records,
+        *,
+        id: str | Iterable[Any] | None = None,
+        text: str | Sequence[str] | None = None,
+        metadata: Iterable[Any] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> AddReport:
+        """Add records from memory: texts, dicts, `Record`s, a data frame, a data set, or an iterator of any length.
+
+        Each record is its own source, named `record://ID`. A record whose id is in the index replaces it, and no
+        `ingest` of files removes one. An iterator is read in steps; those that are finished stay if it fails later.
+
+        Args:
+            data: The records. A string is one text, and a dict one record. Frames are those of pandas, Polars, PyArrow.
+            id: The field of the id, or the ids themselves. By default the field `id`, else a digest of the text.
+            text: The field of the text, or several. By default `text`, `content` and so on, as in files of rows.
+            metadata: The fields to keep as metadata, by default all others; or a dict for each text.
+            progress: Called with the number of records done, after each step.
+
+        Raises `InvalidInput` for anything else, and `IndexLocked` while another writer is at work.
+        """
+        return self._add(data, records_of(data, id=id, text=text, metadata=metadata), False, progress)
+
+    def update(
+        self,
+        data: Records,
+        *,
+        id: str | Iterable[Any] | None = None,
+        text: str | Sequence[str] | None = None,
+        metadata: Iterable[Any] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> AddReport:
+        """Replace records by others with the same ids; see `add`. Raises `InvalidInput` for an id that is not there."""
+        return self._add(data, records_of(data, id=id, text=text, metadata=metadata), True, progress)
+
+    def _add(
+        self,
+        data: Records,
+        records: Iterable[Record | Skipped],
+        known_only: bool,
+        progress: Callable[[int], None] | None,
+    ) -> AddReport:
+        with self._writing():
+            self._vectors.recover()
+            run = RecordRun(self._library, lambda: self.embedder, self._vectors.sync, known_only=known_only)
+            report = run.run(records, keep_ids=not isinstance(data, Iterator), progress=progress)
+            self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
+        return report
+
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
+        """Remove records by id; return the number of those that were there."""
+        keys = [record_key(id_) for id_ in ids_of(ids)]
+        with self._writing():
+            known = {key for key in keys if self._library.state_of(key)}
+            self._forget(known)
+        return len(known)
+
+    def get(self, ids: str | int | Iterable[str | int]) -> list[Record]:
+        """Return records by id, in the order of `ids`. Those that the index does not have are left out.
+
+        The text is as indexed: the texts of all passages, one after the other.
+        """
+        with self._library.snapshot():
+            passages = self._library.passages_in([record_key(id_) for id_ in ids_of(ids)])
+        return [
+            Record(source.removeprefix(record_key("")), "\n".join(one.text for one in some), some[0].metadata)
+            for source, group in groupby(passages, key=lambda passage: passage.source)
+            for some in [list(group)]
+        ]
+
+    def embed(self, texts: str | Sequence[str], kind: Kind = "passage") -> Vectors:
+        """Return the unit vectors of texts by the index's model, float32 [n, dimension]; a string is one text.
+
+        `kind` says whether they are passages or queries, for models that embed the two differently.
+        """
+        return embed_checked(self.embedder, [texts] if isinstance(texts, str) else list(texts), kind)
 
     def changes(
         self, paths: Path | str | Sequence[Path | str], *, stop: threading.Event | None = None
@@ -335,24 +475,48 @@ class Index:
 
     # -- searching --------------------------------------------------------------------------------------
 
-    def query(self, query: str, **options: Unpack[SearchOptions]) -> list[Hit]:
+    def query(self, query: str, **options: Unpack[SearchOptions]) -> Hits:
         """Return the passages that answer a query best, best first.
 
         A query may contain "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
         `year>=2020` on the metadata. The options are the fields of `SearchRequest`, which describes them. Raises
         `InvalidInput` for an option out of range, and for a query with nothing to search for.
         """
-        return self.search([SearchRequest(query, **options)])[0]
+        return self._search([SearchRequest(query, **options)])[0]
 
-    def query_many(self, queries: Sequence[str], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+    def query_many(self, queries: Sequence[str], **options: Unpack[SearchOptions]) -> list[Hits]:
         """Return the hits of each of several queries, see `query`; faster than one query at a time."""
-        return self.search([SearchRequest(query, **options) for query in queries])
+        if isinstance(queries, str):
+            raise InvalidInput(f"queries is the string {queries!r}", "Index.query takes one query")
+        return self._search([SearchRequest(query, **options) for query in queries])
 
-    def search(self, requests: Sequence[SearchRequest]) -> list[list[Hit]]:
-        """Return the hits of each request, best first.
+    @overload
+    def search(self, query: str | SearchRequest, **options: Unpack[SearchOptions]) -> Hits: ...
+    @overload
+    def search(
+        self, query: _Several[str] | _Several[SearchRequest], **options: Unpack[SearchOptions]
+    ) -> list[Hits]: ...
+    def search(
+        self,
+        query: str | SearchRequest | _Several[str] | _Several[SearchRequest],
+        **options: Unpack[SearchOptions],
+    ) -> Hits | list[Hits]:
+        """Return the hits of one query, or a list with the hits of each of several, best first; see `query`.
 
-        Raises `InvalidInput` for a query with nothing to search for, and `ModelError` when a model cannot be loaded.
+        A query may be a `SearchRequest`, which has its own options. Raises what `query` does, and `ModelError` when a
+        model cannot be loaded.
         """
+        several = [query] if isinstance(query, str | SearchRequest) else query
+        if options and any(isinstance(one, SearchRequest) for one in several):
+            raise InvalidInput(
+                f"a SearchRequest has its own {next(iter(options))}", "use dataclasses.replace"
+            )
+        found = self._search(
+            [one if isinstance(one, SearchRequest) else SearchRequest(one, **options) for one in several]
+        )
+        return found[0] if isinstance(query, str | SearchRequest) else found
+
+    def _search(self, requests: Sequence[SearchRequest]) -> list[Hits]:
         found = self._engine.search([widened(request) for request in requests])
         for at, request in enumerate(requests):
             if request.rerank is not None:
@@ -360,7 +524,7 @@ class Index:
                 found[at] = self.rerank(
                     query.text, found[at], request.rerank, k=request.k, highlight=request.highlight
                 )
-        return found
+        return [Hits(hits) for hits in found]
 
     def parse_query(self, query: str, *, literal: bool = False) -> Query:
         """Return a query in its parts, as `query` reads it.
@@ -382,14 +546,14 @@ class Index:
 
     def similar(
         self, document: Path | str, line: int | None = None, **options: Unpack[SimilarOptions]
-    ) -> list[Hit]:
+    ) -> Hits:
         """Return the documents most similar to one, or the passages most similar to the one at a `line` of it.
 
         The options are the fields of `SimilarRequest`; see `find_similar`.
         """
         return self.find_similar(SimilarRequest(str(document), line, **options))
 
-    def find_similar(self, request: SimilarRequest) -> list[Hit]:
+    def find_similar(self, request: SimilarRequest) -> Hits:
         """Return the documents, or passages, that are most similar to the one requested, best first.
 
         A file that is not indexed is read, cut and embedded for this once. The document itself is left out; copies of
@@ -398,7 +562,7 @@ class Index:
         `UnreadableSource` for a file that cannot be read.
         """
         keys = [self.key_of(Path(request.document)), request.document]
-        return similar(request, keys, self._library, lambda: self.embedder)
+        return Hits(similar(request, keys, self._library, lambda: self.embedder))
 
     def find_contained(
         self, document: Path | str, share: float = 0.8, source: str | None = None

@@ -17,8 +17,8 @@ from pathlib import Path
 from semsearch.errors import InvalidInput
 
 _WILD = re.compile(r"[*?\[]")
-_STANDARD_INPUT = "<stdin>"
-"""The source that no folder contains."""
+_IN_NO_FOLDER = ("<stdin>", "record://")
+"""The beginnings of the names of standard input and of records, which no folder contains."""
 _MOST_RULES, _LONGEST_RULE = 10_000, 4_096
 """The most rules with wildcards in an ignore file, and the most characters of one."""
 _MOST_COMPARED = 20_000
@@ -65,7 +65,9 @@ class Names:
         folders = tuple(f"{one}/" for one in spellings if one)
         chosen = {name for name in names if name in spellings or name.startswith(folders)}
         if "" in spellings:
-            chosen |= {name for name in names if not Path(name).is_absolute() and name != _STANDARD_INPUT}
+            chosen |= {
+                name for name in names if not Path(name).is_absolute() and not name.startswith(_IN_NO_FOLDER)
+            }
         if not chosen:
             globs = [glob(one, prefix=fixed) for one, fixed in spellings.items() if _WILD.search(one)]
             chosen = {name for name in names if any(one.match(name) for one in globs)}

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.types import TIERS, Contained, Group, Hit, Pair
 
@@ -85,7 +86,7 @@ def _located(path_of: PathOf, hit: Hit, explain: bool) -> dict[str, Any]:
         "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
         **({name: getattr(hit, name) for name in _EXPLAINED} if explain else {}),
         "source": hit.source,
-        "path": str(path_of(hit.source)),
+        "path": str(path_of(hit.source)) if is_file(hit.source) else None,
         "document": hit.document,
         "heading": hit.heading,
         "unit": hit.unit,

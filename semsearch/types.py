@@ -45,6 +45,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A text from memory with its id and its metadata, as `Index.add` takes it and `Index.get` returns it."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A path that was not ingested, with a short `reason` such as "binary file".
 

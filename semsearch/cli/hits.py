@@ -46,11 +46,13 @@ def show(
     from rich.style import Style
     from rich.text import Text
 
+    from semsearch.ingest.sources import is_file
+
     console = render.console()
     rank = 0
     for rank, hit in enumerate(hits, 1):
         path = index.path_of(hit.source)
-        exists = os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
+        exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
         link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
         head = Text.assemble(
             (f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), Style(color="cyan", link=link))
@@ -97,9 +99,11 @@ def _explained(hit: "Hit") -> str:
 
 def _place(index: "Index", hit: "Hit") -> str:
     """Return the place of a hit: `file.md:3-9` for lines, else `manual.pdf, page 2`."""
+    from semsearch.ingest.sources import is_file
     from semsearch.types import place
 
-    path = render.name(render.relative(index.path_of(hit.source)) if hit.source[0] != "<" else hit.source)
+    source = render.relative(index.path_of(hit.source)) if is_file(hit.source) else hit.source
+    path = render.name(source)
     row = render.name(hit.document.removeprefix(hit.source))
     return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
 
@@ -244,11 +248,12 @@ def open_in_editor(index: "Index", hit: "Hit") -> None:
     Raises `InvalidInput` where the hit has no file, and `SemsearchError` where no editor can be started or it fails.
     """
     from semsearch.errors import InvalidInput, SemsearchError
+    from semsearch.ingest.sources import is_file
 
     path = index.path_of(hit.source)
-    if not os.path.isfile(path):  # noqa: PTH113 - Path raises errors for long names
+    if not (is_file(hit.source) and os.path.isfile(path)):  # noqa: PTH113 - Path raises errors for long names
         raise InvalidInput(
-            f"{hit.source} is not a file", "it was deleted since, or was read from standard input"
+            f"{hit.source} is not a file", "it was deleted since, or came from standard input or from memory"
         )
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, _FALLBACKS), "")
     command = shlex.split(named, posix=sys.platform != "win32")

@@ -21,6 +21,7 @@ from semsearch.dedup.result import Duplicates
 from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.lookup import DocumentVectors
+from semsearch.ingest.sources import is_file
 from semsearch.ingest.survey import fields_of
 from semsearch.patterns import Names
 from semsearch.readers.rewrite import copy_rows
@@ -144,7 +145,7 @@ def plan_removal(library: Library, found: Duplicates, keep: Sequence[str], tiers
     return Plan.of(
         found.groups,
         places.__getitem__,
-        {key: (state.digest, state.size) for key, state in library.states().items()},
+        {key: (state.digest if is_file(key) else "", state.size) for key, state in library.states().items()},
         made=datetime.now(UTC),
         threshold=found.threshold,
         linkage=found.linkage,

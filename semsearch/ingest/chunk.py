@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from semsearch.embedding import Embedder, count_tokens
+from semsearch.ingest.sources import RECORDS
 from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
 from semsearch.text import clean, split, text_digest
@@ -50,7 +51,8 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
     name = document.name.encode("utf-8", "backslashreplace").decode()
     breaks = array("q", (match.start() for match in re.finditer("\n", text)))
     lines = document.numbers or range(1, len(breaks) + 2)
-    marked = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
+    is_prose = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
+    marked = is_prose or document.source.startswith(RECORDS)  # an id may end like the name of a program
     title = str(document.metadata.get("title", ""))
     passages = []
     for ordinal, span in enumerate(

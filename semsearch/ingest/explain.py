@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from semsearch.errors import SemsearchError
 from semsearch.ingest.inputs import file_sha256, skipping
-from semsearch.ingest.sources import STANDARD_INPUT, absolute, is_below, source_key
+from semsearch.ingest.sources import RECORDS, STANDARD_INPUT, absolute, is_below, is_file, source_key
 from semsearch.ingest.survey import fields_of
 from semsearch.patterns import Names
 from semsearch.readers import DEFAULT_MAX_BYTES, SIGNED, Found, read, visit, walk
@@ -97,7 +97,9 @@ class Explainer:
             key,
             status,
             reason,
-            format=Path(key).suffix.lower().removeprefix(".") or "text",
+            format="record"
+            if key.startswith(RECORDS)
+            else Path(key).suffix.lower().removeprefix(".") or "text",
             documents=summary.documents,
             passages=summary.passages,
             oov_rate=round(summary.oov / summary.tokens, 4) if summary.tokens else None,
@@ -105,7 +107,7 @@ class Explainer:
         )
 
     def _freshness(self, key: str, state: SourceState) -> tuple[Verdict, str]:
-        if key == STANDARD_INPUT:
+        if not is_file(key):
             return "indexed", ""
         path = self._base / key
         try:

@@ -1,6 +1,6 @@
 """Report the progress and the outcome of an ingest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from semsearch.types import Skipped
@@ -29,6 +29,27 @@ class Absent:
     folder: str
     sources: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """The outcome of `Index.add` or `Index.update`, counted in records; `embedded` counts texts.
+
+    A record without text is `skipped`, and `removed` counts those of them that the index had. `ids` has the id of each
+    record in order, empty where the records came from an iterator, which may have no end. `notes` say what else
+    happened, such as how many records had the id of a later one.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    passages: int = 0
+    embedded: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    ids: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

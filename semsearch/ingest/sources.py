@@ -8,6 +8,18 @@ from semsearch.errors import InvalidInput
 
 STANDARD_INPUT = "<stdin>"
 """The key of standard input."""
+RECORDS = "record://"
+"""The beginning of the keys of records that `Index.add` took from memory. No path of a file has two slashes in it."""
+
+
+def record_key(id_: str) -> str:
+    """Return the key of the record with an id."""
+    return f"{RECORDS}{id_}"
+
+
+def is_file(key: str) -> bool:
+    """Return whether a source is a file, and not standard input or a record from memory."""
+    return key != STANDARD_INPUT and not key.startswith(RECORDS)
 
 
 def source_key(path: Path, base: Path) -> str:
@@ -19,16 +31,21 @@ def source_key(path: Path, base: Path) -> str:
 
 def is_below(key: str, path: Path, base: Path) -> bool:
     """Return whether a source is the file `path`, or lies below the folder `path`."""
-    return key != STANDARD_INPUT and (base / key).is_relative_to(absolute(path))
+    return is_file(key) and (base / key).is_relative_to(absolute(path))
 
 
 def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
     """Return the `known` keys that `source` names: its own, or those below it if it is a folder.
 
-    Raises `InvalidInput` if there are none.
+    `record://` names all records. Raises `InvalidInput` if there are none.
     """
     places = (Path(source), base / source) if str(source) else ()
-    keys = [key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)]
+    if str(source) == RECORDS:
+        keys = [key for key in known if key.startswith(RECORDS)]
+    else:
+        keys = [
+            key for key in known if key == str(source) or any(is_below(key, path, base) for path in places)
+        ]
     if not keys:
         raise InvalidInput(f"{source} is not in the index", "`semsearch status --sources` lists what is")
     return keys

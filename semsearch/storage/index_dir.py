@@ -58,6 +58,11 @@ def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Pa
     return next((at for at in folders if os.path.exists(at / _LIBRARY)), None)  # noqa: PTH110 - Path raises errors
 
 
+def is_index(folder: Path) -> bool:
+    """Return whether a folder has the Library of an index."""
+    return (folder / _LIBRARY).is_file()
+
+
 def require_index(folder: Path | str | None) -> Path:
     """Return the folder that `locate` finds. Raises `IndexNotFound`, or `IndexDamaged` where it is not an index."""
     found = locate(folder)
@@ -80,7 +85,10 @@ def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
     """Make an empty index for the vectors of the embedder that `load` returns, and return it; see `Index.create`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(
-            f"{folder} already exists and is not empty", "open it with Index.open, or choose another folder"
+            f"{folder} already exists and is not empty",
+            "open it with Index.open"
+            if is_index(folder)
+            else f"choose another folder, such as {folder / FOLDER}",
         )
     embedder = load()
     with disk(folder):

@@ -204,6 +204,16 @@ class Reader:
         with self._reading() as db:
             return _passages(db, "number", numbers)
 
+    def passages_in(self, sources: Sequence[str]) -> list[StoredPassage]:
+        """Return all passages of published sources by key, in the order of the sources. Unknown keys are left out."""
+        query = "SELECT number, source FROM published WHERE source"
+        with self._reading() as db:
+            numbers: dict[str, list[int]] = {}
+            for number, source in _each(db, query, sources):
+                numbers.setdefault(source, []).append(number)
+            found = _passages(db, "number", [number for some in numbers.values() for number in some])
+            return [found[number] for source in sources for number in sorted(numbers.get(source, ()))]
+
     def passage_matrix(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
         """Return every published document with its passages, and the matrix [u, dimension] of the vectors they use."""
         used = "SELECT DISTINCT vector_id FROM published"

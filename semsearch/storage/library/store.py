@@ -90,12 +90,21 @@ class Library(Reader):
 
     def begin_source(self, key: str, state: SourceState) -> int:
         """Start a new version of a source, which readers do not see until it is published. Return its number."""
-        with self._writing() as db:
-            cursor = db.execute(
-                f"INSERT INTO sources (key, {STATE}) VALUES (?, {', '.join('?' * len(astuple(state)))})",
-                (key, *astuple(state)),
-            )
-        return int(cursor.lastrowid or 0)
+        return self.begin_sources([(key, state)])[0]
+
+    def begin_sources(self, sources: Iterable[tuple[str, SourceState]]) -> list[int]:
+        """Start new versions of sources in one transaction, see `begin_source`. Return their numbers."""
+        with self._transaction() as db:
+            return [
+                int(
+                    db.execute(
+                        f"INSERT INTO sources (key, {STATE}) VALUES (?, {', '.join('?' * len(astuple(state)))})",
+                        (key, *astuple(state)),
+                    ).lastrowid
+                    or 0
+                )
+                for key, state in sources
+            ]
 
     def add(
         self,
