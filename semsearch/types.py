@@ -28,7 +28,8 @@ class Document:
     """One text to index: a whole file, or one row of a CSV/JSONL file. `text` is as read, not yet cleaned.
 
     `numbers[i]` is the location of line `i` of `text`, in the unit of the document; None stands for `i + 1`. `row_id`
-    identifies a row of its source and is empty for a whole file.
+    identifies a row of its source and is empty for a whole file. `written` is the whole text of the file where `text`
+    was made from its lines, as from those of Markdown; hits show these lines. It is empty where hits show `text`.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Document:
     unit: Unit = "line"
     numbers: tuple[int, ...] | None = None
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    written: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ class Hit:
             search a combination of both with what the document adds, see `semsearch.search.fusion`.
         source: The name of the file, see `Index.path_of`.
         document: The name of the document: the source, and `#row` for a row.
-        text: The text of the passage, cleaned.
+        text: The text of the passage as it is in the file, with LF as line end. Whole lines have their indentation.
         unit: The unit of `start` and `end`.
         start: The first line, page, row or paragraph of the passage in the file.
         end: The last one.

@@ -387,7 +387,7 @@ table status
 def test_front_matter_is_fields_and_not_text(reading: Read) -> None:
     document = reading("a.md", NOTE).document
     assert lines_of(document) == [
-        (1, "# Flat renovation"),
+        (10, "# Flat renovation"),
         (10, "# Plan"),
         (12, "Buy tape  today. boiler.png See the list and Other."),
         (13, "It is 100%% sure and 50%% not. `<!-- code -->` "),

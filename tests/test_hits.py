@@ -11,7 +11,8 @@ from soundness import assert_sound
 
 from semsearch import Index
 from semsearch.cli import main
-from semsearch.cli.hits import _editor_arguments, _with_words
+from semsearch.cli.hits import _editor_arguments
+from semsearch.cli.snippet import underlined
 
 BREAD = """# Bread
 
@@ -69,7 +70,7 @@ def test_context_is_lines_of_the_file_as_they_are(query, folder: Path) -> None: 
         stored = query("knead the dough ten minutes", "-k", "1", "--context", "0").stdout
     finally:
         (folder / "bread.md").write_text(BREAD)
-    assert "7:  Knead the dough for ten minutes." in stored  # from the passage, as it was cleaned
+    assert "7:     Knead the dough for ten minutes." in stored  # from the passage
 
 
 def test_markdown_has_the_whole_hits_that_fit_the_budget(query) -> None:  # type: ignore[no-untyped-def]
@@ -89,7 +90,7 @@ def test_markdown_has_the_whole_hits_that_fit_the_budget(query) -> None:  # type
 
 
 def test_words_of_the_query_are_marked_whatever_their_ending() -> None:
-    text = _with_words(Text("Refunds were refunded; funds. 在线退款规则 v2"), "refund 退款 V2")
+    text = underlined(Text("Refunds were refunded; funds. 在线退款规则 v2"), "refund 退款 V2")
     assert [text.plain[span.start : span.end] for span in text.spans] == ["退款", "Refunds", "refunded", "v2"]
 
 

@@ -11,6 +11,7 @@ from tiny_embedder import create_index, open_index
 from semsearch.errors import FingerprintMismatch
 from semsearch.index import FOLDER
 from semsearch.storage.check import salvage_damaged
+from semsearch.storage.library.connection import connect
 
 FIRST = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -83,7 +84,16 @@ NEWEST = "".join(
     f"ALTER TABLE sources DROP COLUMN {column};\n"
     for column in ("ctime_ns", "inode", "device", "tokens", "oov", "indexed")
 )
+ORIGINAL = """
+ALTER TABLE passages DROP COLUMN original;
+UPDATE passages SET sum = (
+    SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)
+    FROM documents WHERE documents.id = document_id
+);
+PRAGMA user_version = 5;
+"""
 THIRD = f"""
+{ORIGINAL}
 {NEWEST}
 DROP TABLE postings;
 DROP TABLE segments;
@@ -125,7 +135,7 @@ def test_an_index_of_the_first_version_is_updated(aged: Path) -> None:
 def test_full_text_search_of_the_third_version_is_rebuilt(aged: Path) -> None:
     """It had no checksums, so nothing of it is kept."""
     open_index(aged / FOLDER).close()
-    with closing(sqlite3.connect(aged / FOLDER / "library.sqlite3")) as library:
+    with closing(connect(aged / FOLDER / "library.sqlite3")) as library:
         library.executescript(THIRD)
     with open_index(aged / FOLDER) as index:
         assert {

@@ -9,22 +9,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
 
 from semsearch.cli import render
+from semsearch.cli.snippet import BEST, snippet, underlined
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
     from semsearch.index import Index
     from semsearch.types import Hit
 
-_SNIPPET = 280
-"""The length of a snippet in characters: about three lines of a terminal."""
-_BEST, _WORD = "bold yellow", "underline"
+_LINK = re.compile("\x1b]8;[^\x1b]*\x1b\\\\")
+"""A link of a terminal, which older pagers show as it is written."""
+_LONGEST_FIELD = 30
+"""A field of a row with more characters is not shown with a hit."""
+_SHORTEST_REST, _LONGEST_REST = 12, 200
+"""The columns that headings and fields take in the line of a hit, which on a terminal is not wrapped for them."""
 
 
 # -- for people -----------------------------------------------------------------------------------------
@@ -32,49 +37,103 @@ _BEST, _WORD = "bold yellow", "underline"
 
 def show(
     index: "Index",
-    hits: Iterable["Hit"],
+    hits: Sequence["Hit"],
     how: str,
     *,
     query: str = "",
     explain: bool = False,
     context: int | None = None,
 ) -> None:
-    """Print hits as snippets, in full or as paths only, as `how` says.
+    """Print hits as snippets, in full or as places only, as `how` says.
 
-    With `context` print that many lines of the file on each side of the best sentence.
+    With `context` print that many lines of the file on each side of the best sentence. On a terminal, what is longer
+    than the screen is shown in a pager.
     """
+    if not hits:
+        click.echo(_nothing(index))
+        return
+    console = render.console()
+    pages = console.is_terminal
+    with console.capture() as captured:
+        for rank, hit in enumerate(hits, 1):
+            _show_hit(console, index, hit, rank, how, query, explain, context)
+    text = captured.get()
+    if pages and text.count("\n") >= console.height:
+        os.environ.setdefault("LESS", "FRX")
+        click.echo_via_pager(_LINK.sub("", text), color=bool(console.color_system))
+    else:
+        click.echo(text, nl=False, color=pages)
+
+
+def show_paths(index: "Index", hits: Iterable["Hit"], *, zero: bool = False) -> None:
+    """Print the path of each hit's file once, one a line as it is, for other programs."""
+    for path in dict.fromkeys(render.relative(index.path_of(hit.source)) for hit in hits):
+        click.echo(path, nl=not zero)
+        if zero:
+            click.echo("\0", nl=False)
+
+
+def _nothing(index: "Index") -> str:
+    """Return what to do where nothing is found."""
+    if not index.status().counts["passages"]:
+        return "no hits: the index has no text yet; add some with `semsearch ingest PATH`"
+    return "no hits: use fewer conditions, +words and phrases, or a lower --min-score"
+
+
+def _show_hit(
+    console: "Console",
+    index: "Index",
+    hit: "Hit",
+    rank: int,
+    how: str,
+    query: str,
+    explain: bool,
+    context: int | None,
+) -> None:
     from rich.style import Style
     from rich.text import Text
 
+    from semsearch.ingest.chunk import PROSE_SUFFIXES
     from semsearch.ingest.sources import is_file
 
-    console = render.console()
-    rank = 0
-    for rank, hit in enumerate(hits, 1):
-        path = index.path_of(hit.source)
-        exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
-        link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
-        head = Text.assemble(
-            (f"{rank:>2}  {hit.score:.3f}  ", "bold"), (_place(index, hit), Style(color="cyan", link=link))
-        )
-        if hit.copies:
-            head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
-        console.print(head)
-        if above := hit.heading if context is not None else _above(hit):
-            console.print(render.indented(Text(render.name(above), "dim"), console))
-        if explain:
-            console.print(Text(_explained(hit), "dim"))
-        if how == "path":
-            continue
-        coloured = bool(console.color_system)
-        if context is not None:
-            console.print(_around(index, hit, context, query))
-        else:
-            body = Text(render.plain(hit.text)) if how == "full" else _snippet(hit, marked=not coloured)
-            console.print(render.indented(_with_words(body, query), console))
-        console.print()
-    if not rank:
-        click.echo("no hits")
+    path = index.path_of(hit.source)
+    exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
+    link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
+    head = Text.assemble(
+        (f"{rank:>2}  {hit.score if hit.cosine is None else hit.cosine:.3f}  ", "bold"),
+        (_place(index, hit), Style(color="cyan", link=link)),
+    )
+    if hit.copies:
+        head.append(f"  +{render.plural(len(hit.copies), 'near-copy')}", "dim")
+    more = [render.name(above)] if (above := hit.heading if context is not None else _above(hit)) else []
+    more += _fields(hit)
+    room = console.width - head.cell_len - 2 if console.is_terminal else _LONGEST_REST
+    if more and room > _SHORTEST_REST:
+        rest = Text("  ".join(more), "dim")
+        rest.truncate(room, overflow="ellipsis")
+        head.append("  ").append_text(rest)
+    console.print(head)
+    if explain:
+        console.print(Text(_explained(hit), "dim"))
+    if how == "path":
+        return
+    if context is not None:
+        console.print(_around(index, hit, context, query))
+    elif how == "full":
+        console.print(render.indented(underlined(Text(render.plain(hit.text)), query), console))
+    else:
+        body = snippet(hit, console, 4, prose=PurePosixPath(hit.source).suffix.lower() in PROSE_SUFFIXES)
+        console.print(underlined(body, query))
+        return
+    console.print()
+
+
+def _fields(hit: "Hit") -> list[str]:
+    """Return the metadata of a row in short."""
+    if hit.document == hit.source:
+        return []
+    fields = ((name, " ".join(str(value).split())) for name, value in hit.metadata.items())
+    return [render.name(f"{name}: {value}") for name, value in fields if 0 < len(value) <= _LONGEST_FIELD]
 
 
 def _above(hit: "Hit") -> str:
@@ -108,50 +167,6 @@ def _place(index: "Index", hit: "Hit") -> str:
     return f"{path}{row}{place(hit.unit, hit.start, hit.end)}"
 
 
-def _snippet(hit: "Hit", *, marked: bool) -> "Text":
-    """Return the best sentence with its surroundings on one line; without colours it is marked by »«."""
-    from rich.text import Text
-
-    start, end = hit.highlight
-    end = min(end, start + _SNIPPET)
-    room = _SNIPPET - (end - start)
-    left = max(0, start - room // 2)
-    right = min(len(hit.text), end + room - (start - left))
-    left = max(0, left - (room - (start - left) - (right - end)))
-    before, best, after = (
-        " ".join(render.plain(hit.text[a:b]).split()) for a, b in ((left, start), (start, end), (end, right))
-    )
-    if left > 0:
-        before = "…" + before.split(" ", 1)[-1]
-    if right < len(hit.text):
-        after = after.rsplit(" ", 1)[0] + "…"
-    style = "" if marked else _BEST
-    parts = [(before, ""), (f"»{best}«" if marked else best, style), (after, "")]
-    return Text(" ").join(Text(part, style=style) for part, style in parts if part.strip("…"))
-
-
-def _with_words(text: "Text", query: str) -> "Text":
-    """Underline the words of the query, with any ending, and its pairs of Chinese characters; return the text."""
-    from semsearch.text.analyzer import query_terms
-    from semsearch.text.words import UNSPACED
-
-    asked = set(query_terms(query))
-    pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
-    if pairs:
-        for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):
-            text.stylize(_WORD, match.start(), match.start() + 2)
-    for match in re.finditer(rf"[^\W_{UNSPACED}]+", text.plain):
-        if any(_same_word(term, one) for term in query_terms(match[0]) for one in asked):
-            text.stylize(_WORD, *match.span())
-    return text
-
-
-def _same_word(a: str, b: str) -> bool:
-    """Return True where two words are equal up to their ending, as `refund` and `refunded` are."""
-    short, long = sorted((a, b), key=len)
-    return a == b or (len(short) >= 4 and len(long) - len(short) <= 3 and long.startswith(short))
-
-
 def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
     """Return the lines of the best sentence with `count` lines of the file on each side, numbered as by grep.
 
@@ -170,7 +185,7 @@ def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
     for number in shown:
         inside = at <= number <= last
         label = f"{first + number:>{width}}{':' if inside else '-'} " if hit.unit == "line" else ""
-        line = _with_words(Text(render.plain(lines[number]), _BEST if inside else ""), query)
+        line = underlined(Text(render.plain(lines[number]), BEST if inside else ""), query)
         body.append(f"    {label}", "dim").append_text(line).append("\n")
     body.right_crop(1)
     return body
@@ -180,7 +195,7 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     """Return the lines of a hit's file; None where it has no lines, cannot be read, or has changed."""
     from semsearch.errors import SemsearchError
     from semsearch.readers import read
-    from semsearch.text import clean
+    from semsearch.text import as_written
     from semsearch.types import Document
 
     if hit.unit != "line" or hit.document != hit.source:
@@ -193,14 +208,13 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
         return None
     if not isinstance(document, Document):
         return None
-    lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if document.numbers is not None:
+    lines = as_written(document.written or document.text).split("\n")
+    if document.numbers is not None and not document.written:
         if len(lines) != len(document.numbers) or any(a >= b for a, b in pairwise(document.numbers)):
             return None  # what is read is not the lines of the file
         numbered = dict(zip(document.numbers, lines, strict=True))
         lines = [numbered.get(number, "") for number in range(1, document.numbers[-1] + 1)]
-    indexed = clean("\n".join(lines[hit.start - 1 : hit.end]))
-    return lines if hit.text in indexed else None
+    return lines if hit.text in "\n".join(lines[hit.start - 1 : hit.end]) else None
 
 
 # -- for a language model -------------------------------------------------------------------------------

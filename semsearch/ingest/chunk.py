@@ -12,7 +12,7 @@ from semsearch.embedding import Embedder, count_tokens
 from semsearch.ingest.sources import RECORDS
 from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
-from semsearch.text import clean, split, text_digest
+from semsearch.text import Original, as_written, clean, split, text_digest
 from semsearch.types import Document
 
 PROSE_SUFFIXES = frozenset({
@@ -39,7 +39,8 @@ class ChunkedDocument:
 def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
     """Return a document cleaned and cut into passages that fit the embedder's window.
 
-    A passage's id depends on the source, the document's name, the passage's number and its text. A document without
+    The model sees the cleaned text of a passage; a person sees what it was made from, as it was written. A passage's id
+    depends on the source, the document's name, the passage's number and its text. A document without
     text has no passages.
     """
 
@@ -48,6 +49,9 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
         return counts
 
     text = clean(document.text)
+    written = Original(
+        as_written(document.written or document.text), text, document.numbers if document.written else None
+    )
     name = document.name.encode("utf-8", "backslashreplace").decode()
     breaks = array("q", (match.start() for match in re.finditer("\n", text)))
     lines = document.numbers or range(1, len(breaks) + 2)
@@ -63,7 +67,9 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
         identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
         id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
         first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
-        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading))
+        original = written.part(span.start, span.end)
+        original = "" if original == body else original
+        passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading, original))
     stripped = text.strip()
     record = DocumentRecord(name, text_digest(stripped), document.metadata, passages)
     tokens, oov = count_tokens(embedder, [passage.text for passage in passages])

@@ -9,7 +9,7 @@ from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import packed, parsing
 from semsearch.readers.blobs import without_blobs
-from semsearch.readers.encoding import detect_encoding, storable
+from semsearch.readers.encoding import decoded, detect_encoding, storable
 from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
 from semsearch.readers.parsed import Parsed
@@ -17,7 +17,7 @@ from semsearch.readers.rows import RowFields, Tell, read_rows, row_document, row
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
-READER_VERSION = 4
+READER_VERSION = 5
 """The next ingest reads every file again if this is another number than at the last one."""
 _DEFAULT_FIELDS = RowFields()
 
@@ -95,7 +95,8 @@ def _read_in_sandbox(path: Path, source: str, fields: RowFields, suffix: str) ->
         if text.values is not None:
             yield row_document(text.numbers[0], text.part, text.values, source, fields, taken)
         else:
-            yield from _documents(text, source)
+            written = decoded(content) if parsing.FORMATS[suffix].by_lines else ""
+            yield from _documents(text, source, written)
 
 
 def _read_mbox(path: Path, source: str) -> Iterator[Document | Skipped]:
@@ -121,11 +122,11 @@ def _read_mbox(path: Path, source: str) -> Iterator[Document | Skipped]:
                 yield from _documents(text, source)
 
 
-def _documents(text: Parsed, source: str) -> Iterator[Document | Skipped]:
-    """Yield what was without text, and the text as a Document."""
+def _documents(text: Parsed, source: str, written: str = "") -> Iterator[Document | Skipped]:
+    """Yield what was without text, and the text as a Document, with the `written` lines that it was made from."""
     name = f"{source}#{text.part}" if text.part else source
     for number, reason, failed in text.without:
         yield Skipped(f"{name}:{number}", reason, failed)
     if text.text.strip():
         metadata = dict(text.metadata) | ({"title": text.title} if text.title else {})
-        yield Document(source, text.text, text.part, text.unit, text.numbers, metadata)
+        yield Document(source, text.text, text.part, text.unit, text.numbers, metadata, written)

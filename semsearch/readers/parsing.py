@@ -28,12 +28,14 @@ class Format(NamedTuple):
 
     A line that begins with `#` is a heading, unless `headings` is False. `binary` files are read although their bytes
     are not text. `rows` parses a spreadsheet whose columns are named, and yields the rows of sheets that have them.
+    Where a file is parsed `by_lines`, a hit shows the lines of the file, and otherwise what was extracted.
     """
 
     parse: Parser
     headings: bool = True
     binary: bool = False
     rows: Callable[[bytes, Sequence[str]], Iterator[Parsed]] | None = None
+    by_lines: bool = False
 
 
 def _parse_mail(content: bytes) -> Iterator[Parsed]:
@@ -50,7 +52,7 @@ _PLAIN = frozenset({".csv", ".log", ".rst", ".text", ".tsv", ".txt"})
 """The suffixes of attachments that are read as they are."""
 _HTML = Format(parse_html)
 _MAIL = Format(_parse_mail)
-_MARKDOWN = Format(parse_markdown)
+_MARKDOWN = Format(parse_markdown, by_lines=True)
 _SUBTITLES = Format(parse_subtitles, headings=False)
 FORMATS: dict[str, Format] = {
     **dict.fromkeys((".docm", ".docx", ".dotm", ".dotx"), Format(parse_docx, binary=True)),
@@ -61,7 +63,7 @@ FORMATS: dict[str, Format] = {
     ".ipynb": Format(parse_notebook),
     **dict.fromkeys((".markdown", ".md", ".mdown", ".mdx", ".mkd", ".qmd", ".rmd"), _MARKDOWN),
     **dict.fromkeys((".mht", ".mhtml"), _MAIL),
-    ".org": Format(parse_org),
+    ".org": Format(parse_org, by_lines=True),
     ".pdf": Format(parse_pdf, headings=False, binary=True),
     **dict.fromkeys((".potx", ".ppsm", ".ppsx", ".pptm", ".pptx"), Format(parse_pptx, binary=True)),
     **dict.fromkeys((".fodp", ".odp", ".otp"), Format(parse_odp, binary=True)),

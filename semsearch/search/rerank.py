@@ -25,7 +25,7 @@ class HitReranker:
         """Return the best `k` of some hits, with the cross-encoder's scores; see `Index.rerank`."""
         if not hits:
             return []
-        scores = self._model(model).scores(query, [hit.text for hit in hits])
+        scores = self._model(model).scores(query, [text.clean(hit.text) for hit in hits])
         order = np.argsort(-scores, kind="stable")[:k]
         best = [replace(hits[at], score=float(scores[at])) for at in order]
         if not highlight:

@@ -44,7 +44,9 @@ def best_sentences(texts: Sequence[str], scorer: Scorer) -> list[tuple[int, int]
     spans = [text.sentences(one) for one in texts]
     counts = np.array([len(some) for some in spans], np.int64)
     text_of = np.repeat(np.arange(len(texts)), counts)
-    scores = scorer([one[a:b] for one, some in zip(texts, spans, strict=True) for a, b in some], text_of)
+    scores = scorer(
+        [text.clean(one[a:b]) for one, some in zip(texts, spans, strict=True) for a, b in some], text_of
+    )
     ends = np.cumsum(counts).tolist()
     return [
         some[int(np.argmax(scores[end - len(some) : end]))] for some, end in zip(spans, ends, strict=True)

@@ -71,7 +71,7 @@ def forget(
     complete_forget(folder, library, vectors, caches)
     if not verify:
         return Forgotten(len(keys), len(held))
-    texts = {text for row in held for text in row[:2]} - {"{}"}  # a document without metadata
+    texts = {text for row in held for text in row[:3]} - {"{}", ""}  # no metadata; no other original
     gone = library.missing(digest for *_, digest, _ in held)
     lost = {vector for *_, digest, vector in held if digest in gone}
     pieces = {piece for text in texts for piece in _pieces(text.encode())}

@@ -1,7 +1,8 @@
 """Clean text, find its structure, and cut it into passages: functions of strings, without files or models."""
 
 from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
-from semsearch.text.cleaning import CLEANER_VERSION, clean, text_digest
+from semsearch.text.cleaning import CLEANER_VERSION, as_written, clean, text_digest
+from semsearch.text.original import Original
 from semsearch.text.structure import Heading, parse_structure
 
 __all__ = [
@@ -9,7 +10,9 @@ __all__ = [
     "SPLITTER_VERSION",
     "Heading",
     "Measure",
+    "Original",
     "Span",
+    "as_written",
     "clean",
     "parse_structure",
     "sentences",

@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 
-CLEANER_VERSION = 2
+CLEANER_VERSION = 3
 
 _PRESENTATION = ("<compat>", "<initial>", "<medial>", "<final>", "<isolated>", "<wide>", "<narrow>")
 _FORMS = (
@@ -67,6 +67,11 @@ _TRAILING = re.compile(r" +(?=\n|$)")
 _LINE_ENDS = re.compile(r"\r\n?")
 
 
+def as_written(text: str) -> str:
+    """Return text with LF as line end and U+FFFD for a lone surrogate, which no encoding can store."""
+    return _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+
+
 def clean(text: str) -> str:
     """Return text in NFC with LF as line end, plain letters, single blanks, and without what nobody sees.
 
@@ -74,7 +79,7 @@ def clean(text: str) -> str:
     surrogate, which no encoding can store, becomes U+FFFD. Joiners stay where they spell a word or compose an emoji.
     Cleaned text does not change when it is cleaned again.
     """
-    text = _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    text = as_written(text)
     if not text.isascii():
         # A mark of sound after half-width kana belongs to the kana, which only a whole run shows.
         text = _HALF_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)

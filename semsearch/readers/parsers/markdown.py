@@ -48,7 +48,14 @@ def parse_markdown(content: bytes) -> Iterator[Parsed]:
     title = str(fields.pop("title", None) or "")
     numbered = list(enumerate(lines, first + 1))
     if title and not any(line.lstrip("# ").strip().casefold() == title.casefold() for line in lines[:20]):
-        numbered.insert(0, (1, f"# {title}\n"))
+        # The title stands at the first line of the text. Without a text, at its own line.
+        own = next((at for at, line in enumerate(text.split("\n")[:first], 1) if "title" in line.lower()), 1)
+        blank = next((at for at, line in enumerate(lines) if line.strip()), None)
+        numbered = (
+            [(own, f"# {title}")]
+            if blank is None
+            else [(first + 1 + blank, f"# {title}\n"), *numbered[blank:]]
+        )
     yield parsed(numbered, "line", title, metadata=scalars(fields))
 
 

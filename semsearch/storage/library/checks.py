@@ -86,7 +86,7 @@ def content_problems(path: Path) -> list[str]:
             query = (
                 f"SELECT {PASSAGE_SUM} AND text_digest(text) ="
                 " (SELECT digest FROM vectors WHERE vectors.id = vector_id),"
-                " id, source, document, text, unit, first, last, heading, metadata FROM published"
+                " id, source, document, text, unit, first, last, heading, original, metadata FROM published"
             )
             for sound, *values in db.execute(query):
                 wrong["passages are not as they were stored"] += not (
@@ -143,10 +143,10 @@ def is_unit(vector: NDArray[np.float32]) -> bool:
     return bool(np.isfinite(vector).all()) and abs(float(np.linalg.norm(vector)) - 1) < _UNIT
 
 
-def stored_of(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Yield text, metadata of the document, digest of the vector and vector, of every passage of some sources."""
+def stored_of(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, str, bytes, bytes]]:
+    """Yield text, original, metadata of the document, digest of the vector and vector, of the passages of sources."""
     query = (
-        "SELECT text, metadata, vectors.digest, vector FROM passages JOIN vectors ON vectors.id = vector_id"
+        "SELECT text, original, metadata, vectors.digest, vector FROM passages JOIN vectors ON vectors.id = vector_id"
         " JOIN documents ON documents.id = document_id JOIN sources ON sources.id = source_id WHERE key = ?"
     )
     with closing(_connect(path)) as db:
@@ -157,7 +157,11 @@ def stored_of(path: Path, keys: Collection[str]) -> Iterator[tuple[str, str, byt
 def every_text(path: Path) -> Iterator[str]:
     """Yield every text and all metadata of a Library."""
     with closing(_connect(path)) as db:
-        for query in ("SELECT text FROM passages", "SELECT metadata FROM documents"):
+        for query in (
+            "SELECT text FROM passages",
+            "SELECT original FROM passages",
+            "SELECT metadata FROM documents",
+        ):
             yield from (text for (text,) in db.execute(query))
 
 

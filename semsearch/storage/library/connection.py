@@ -13,8 +13,11 @@ from semsearch.files import mode_within, new_file
 from semsearch.storage.library.untrusted import refuse_journal
 from semsearch.text import text_digest
 
-PASSAGE_SUM = "sum = checksum(document, metadata, id, text, unit, first, last, heading)"
+_SUMMED = "document, metadata, id, text, unit, first, last, heading"
+PASSAGE_SUM = f"sum = checksum({_SUMMED}, original)"
 """SQL that is true where a row of `published`, or a row with the same columns, is as it was stored."""
+FIFTH_PASSAGE_SUM = f"sum = checksum({_SUMMED})"
+"""The same for a row of a Library before version 6, which had no originals."""
 VECTOR_SUM = "vectors.sum = checksum(digest, vector)"
 """SQL that is true where a row of `vectors` is as it was stored."""
 _LONGEST = 256_000_000

@@ -38,7 +38,7 @@ STATE = ", ".join(field.name for field in fields(SourceState))
 """The columns of `sources` that make a `SourceState`."""
 
 _COLUMNS = (
-    "document_id, id, source, document, text, unit, first, last, heading, sum,"
+    "document_id, id, source, document, text, unit, first, last, heading, original, sum,"
     f" substr(document, 1, length(source)) = source AND (SELECT {VECTOR_SUM}"
     " AND digest = text_digest(text) FROM vectors WHERE vectors.id = vector_id)"
 )

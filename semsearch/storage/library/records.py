@@ -45,7 +45,10 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class PassageRecord:
-    """A passage to store. `digest` is the digest of `text` and names its vector; `heading` is the path above it."""
+    """A passage to store. `digest` is the digest of `text` and names its vector; `heading` is the path above it.
+
+    `text` is cleaned. `original` is what it was made from, which is shown, and is empty where both are the same.
+    """
 
     id: str
     text: str
@@ -54,6 +57,7 @@ class PassageRecord:
     first: int
     last: int
     heading: str = ""
+    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class DocumentRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A published passage, read from the Library."""
+    """A published passage, read from the Library. `text` is cleaned, and `original` is what it was made from."""
 
     id: str
     source: str
@@ -78,6 +82,7 @@ class StoredPassage:
     first: int
     last: int
     heading: str
+    original: str
     metadata: Mapping[str, Scalar]
 
     @property
@@ -97,7 +102,7 @@ class StoredPassage:
             score=score,
             source=self.source,
             document=self.document,
-            text=self.text,
+            text=self.original,
             unit=self.unit,
             start=self.first,
             end=self.last,
@@ -121,16 +126,18 @@ def stored_passage(
     first: Any,
     last: Any,
     heading: Any,
+    original: Any,
     metadata: Any,
 ) -> StoredPassage:
     """Return the passage of a row. Raises `ValueError` or `RecursionError` where a value is not of its kind."""
-    texts = (id_, source, document, text, unit, heading)
+    texts = (id_, source, document, text, unit, heading, original)
     places = (first, last)
     if not all(isinstance(value, str) for value in texts) or not all(type(value) is int for value in places):
         raise ValueError("a value of a passage is not of its kind")
     if "\0" in source or not source or unit not in get_args(Unit) or not 0 <= first <= last <= _FURTHEST:
         raise ValueError(f"{source!r} has a passage at a place that does not exist")
-    return StoredPassage(id_, source, document, text, unit, first, last, heading, scalars(metadata))
+    shown = original or text
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, shown, scalars(metadata))
 
 
 def scalars(metadata: str) -> dict[str, Scalar]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged
 from semsearch.files import disk
 from semsearch.storage.library.checks import is_unit
-from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
+from semsearch.storage.library.connection import FIFTH_PASSAGE_SUM, PASSAGE_SUM, VECTOR_SUM, connect
 from semsearch.storage.library.records import (
     DocumentRecord,
     PassageRecord,
@@ -101,16 +101,20 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
 
     lost: set[str] = set()
     passages: dict[int, list[PassageRecord]] = {}
+    has_originals = any(name == "original" for _, name, *_ in old.execute("PRAGMA table_info(passages)"))
+    original, sum_ = ("original", PASSAGE_SUM) if has_originals else ("''", FIFTH_PASSAGE_SUM)
     columns = (
-        f"document_id, (SELECT {PASSAGE_SUM} FROM (SELECT name AS document, metadata FROM documents"
-        " WHERE documents.id = document_id)), id, text, unit, first, last, heading"
+        f"document_id, (SELECT {sum_} FROM (SELECT name AS document, metadata FROM documents"
+        f" WHERE documents.id = document_id)), id, text, unit, first, last, heading, {original}"
     )
-    for document, sound, id_, text, unit, first, last, heading in _rows(old, "passages", columns):
+    for document, sound, id_, text, unit, first, last, heading, original in _rows(old, "passages", columns):
         with suppress(AttributeError, TypeError, ValueError):
             digest = text_digest(text) if sound else b""
-            stored_passage(id_, "any", "any", text, unit, first, last, heading, "{}")  # or it raises
+            stored_passage(
+                id_, "any", "any", text, unit, first, last, heading, original, "{}"
+            )  # or it raises
             if digest in vectors:
-                passage = PassageRecord(id_, text, digest, unit, first, last, heading)
+                passage = PassageRecord(id_, text, digest, unit, first, last, heading, original)
                 passages.setdefault(document, []).append(passage)
     documents: dict[int, list[DocumentRecord]] = {}
     for document, source, name, digest, metadata in _rows(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.files import disk, mode_within, new_file
-from semsearch.storage.library.connection import connect
+from semsearch.storage.library.connection import FIFTH_PASSAGE_SUM, PASSAGE_SUM, connect
 from semsearch.storage.library.fulltext import SCHEMA, FullText
 from semsearch.storage.library.untrusted import foreign_objects, refuse_journal, schema_problems
 
-VERSION = 5
+VERSION = 6
 _AGAIN = "remove the index's folder and ingest again"
 
 _TABLES = """
@@ -60,6 +60,7 @@ CREATE TABLE passages (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     heading TEXT NOT NULL,
+    original TEXT NOT NULL DEFAULT '',
     sum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX passage_of_document ON passages (document_id);
@@ -122,7 +123,23 @@ def _fifth(db: sqlite3.Connection) -> None:
     FullText(db).rebuild()
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _second, 2: _third, 3: _fourth, 4: _fifth}
+def _sixth(db: sqlite3.Connection) -> None:
+    """Add what the text of a passage was made from. A passage has it once its source is ingested again."""
+    db.execute("ALTER TABLE passages ADD COLUMN original TEXT NOT NULL DEFAULT ''")
+    row = (
+        "(SELECT {} FROM (SELECT name AS document, metadata FROM documents WHERE documents.id = document_id))"
+    )
+    sums = row.format(f"{PASSAGE_SUM.removeprefix('sum = ')}"), row.format(FIFTH_PASSAGE_SUM)
+    db.execute(f"UPDATE passages SET sum = {sums[0]} WHERE {sums[1]}")  # damage stays visible
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _second,
+    2: _third,
+    3: _fourth,
+    4: _fifth,
+    5: _sixth,
+}
 """The steps of a migration by the version they start from."""
 
 

@@ -128,12 +128,12 @@ class Library(Reader):
                     (source, document.name, document.digest, metadata),
                 )
                 stored = db.executemany(
-                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last, heading, sum)"
-                    " SELECT ?1, ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM vectors WHERE digest = ?9",
+                    "INSERT INTO passages (id, document_id, vector_id, text, unit, first, last, heading, original, sum)"
+                    " SELECT ?1, ?2, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM vectors WHERE digest = ?10",
                     (
                         (p.id, cursor.lastrowid, *values, checksum(p.id, *values, begun=begun), p.digest)
                         for p in document.passages
-                        for values in ((p.text, p.unit, p.first, p.last, p.heading),)
+                        for values in ((p.text, p.unit, p.first, p.last, p.heading, p.original),)
                     ),
                 )
                 if stored.rowcount != len(document.passages):
@@ -158,8 +158,9 @@ class Library(Reader):
                     (new,),
                 ).fetchone()
                 old = row[0] if row else None
-                changed = _differing(db, old, new)
-                db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ((id_,) for id_ in changed))
+                differing = _differing(db, old, new)
+                told = ((id_,) for id_, to_tell in differing.items() if to_tell)
+                db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", told)
                 same_documents = _documents(db, old) == _documents(db, new)
                 _tombstone(db, old)
                 db.execute("DELETE FROM sources WHERE id = ?", (old,))
@@ -169,7 +170,7 @@ class Library(Reader):
                     " indexed = ?5 WHERE id = ?2",
                     (digest, new, *(tokens or {}).get(new, (0, 0)), int(time.time())),
                 )
-                outcome.append(None if old is None else bool(changed) or not same_documents)
+                outcome.append(None if old is None else bool(differing) or not same_documents)
             FullText(db).add(_entries(db, (new for new, _ in sources)))
         return outcome
 
@@ -264,17 +265,19 @@ def _tombstone(db: sqlite3.Connection, source: int | None) -> None:
     FullText(db).tombstone([number for (number,) in db.execute(query, (source,))])
 
 
-def _differing(db: sqlite3.Connection, old: int | None, new: int) -> list[str]:
-    """Return the sorted ids of the passages that differ between two versions of a source."""
+def _differing(db: sqlite3.Connection, old: int | None, new: int) -> dict[str, bool]:
+    """Return the ids of the passages that differ between two versions of a source, in order.
+
+    The value is True where the vector engine must be told: it has no originals.
+    """
+    passages = "FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
     if old is None:  # do not hold the texts of a new source
-        query = "SELECT passages.id FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
-        return sorted({id_ for (id_,) in db.execute(query, (new,))})
-    query = (
-        "SELECT passages.id, text, unit, first, last"
-        " FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
-    )
-    rows = [set(db.execute(query, (source,)).fetchall()) for source in (old, new)]
-    return sorted({row[0] for row in rows[0] ^ rows[1]})
+        ids = db.execute(f"SELECT passages.id {passages}", (new,))
+        return dict.fromkeys(sorted(id_ for (id_,) in ids), True)
+    query = f"SELECT passages.id, text, unit, first, last, original {passages}"
+    before, after = (set(db.execute(query, (source,)).fetchall()) for source in (old, new))
+    to_tell = {id_ for id_, *_ in {row[:-1] for row in before} ^ {row[:-1] for row in after}}
+    return {id_: id_ in to_tell for id_ in sorted({id_ for id_, *_ in before ^ after})}
 
 
 def _documents(db: sqlite3.Connection, source: int | None) -> list[tuple[Any, ...]]:
