@@ -1,4 +1,4 @@
-"""What is shown is the file: the text of a hit is the slice of the file that its place names."""
+"""Show the file: the text of a hit is the slice of the file that its place names."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -160,7 +160,7 @@ def test_the_best_sentence_is_a_part_of_the_file(tmp_path: Path) -> None:
     assert hit.text == text and hit.text[start:end] == "The  boiler's pressure，in bar, is １.５."
 
 
-def test_an_older_index_shows_cleaned_text_until_it_is_read_again(tmp_path: Path) -> None:
+def test_an_older_index_shows_cleaned_text_until_read_again(tmp_path: Path) -> None:
     index_of(tmp_path, "a.py", CODE).close()
     with closing(connect(tmp_path / FOLDER / "library.sqlite3")) as library:
         library.executescript(ORIGINAL)
