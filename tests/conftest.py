@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def shared_data() -> Path:
     if os.environ.get("CI") == "true" and SHARED_DATA.parent.is_dir():
         pytest.fail(f"{SHARED_DATA} is missing on CI")
     pytest.skip(f"needs public data sets in {SHARED_DATA}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give every test, and every process that it starts, an empty configuration folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("config"))
+        patch.setenv("XDG_CONFIG_HOME", folder)
+        patch.setenv("APPDATA", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

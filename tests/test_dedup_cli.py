@@ -125,7 +125,7 @@ def test_only_some_tiers_go(here: Path) -> None:
     assert [step["remove"] for step in json.loads((here / "plan.json").read_text())["steps"]] == [
         "notes/z.md"
     ]
-    assert "--plan" in run("dedup", "--remove", "exact", code=2).stderr
+    assert "semsearch plan" in run("dedup", "--remove", "exact", code=2).stderr
 
 
 def test_a_plan_is_not_written_over_another_unless_forced(here: Path) -> None:

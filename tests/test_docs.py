@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import semsearch
 from semsearch.cli import COMMANDS, main
+from semsearch.cli.command import Command
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
@@ -133,7 +134,8 @@ def options_of(command: str) -> set[str]:
     """Return the long and short options of a command."""
     found = main.get_command(click.Context(main), command)
     assert found is not None, f"semsearch {command} does not exist"
-    return {name for option in found.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+    assert isinstance(found, Command)
+    return found.option_names() | {spelling.split()[0] for spelling in found.spellings()} | {"--help"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
@@ -184,7 +186,7 @@ def keys_of(value: Any) -> set[str]:
     [
         ("### A hit", "query -k 2 --explain --json deposit"),
         ("### Near-duplicates", "dedup --threshold 0.93 --json"),
-        ("## The plan", "dedup --threshold 0.93 --plan {plan} --json"),
+        ("## The plan", "plan {plan} --threshold 0.93 --json"),
         ("## The quarantine", "apply {plan} --json"),
     ],
 )

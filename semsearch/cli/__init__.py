@@ -7,40 +7,53 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
 
 from semsearch import __version__
+from semsearch.cli import spelling
 from semsearch.errors import SemsearchError
 
 SECTIONS = {
-    "Everyday": {"ingest": "ingest", "query": "query", "similar": "similar"},
-    "Duplicates": {"dedup": "dedup", "diff": "diff", "apply": "plan", "undo": "plan", "leak": "leak"},
-    "Thresholds": {"tune": "tune", "label": "label", "eval": "eval"},
-    "Index": {
-        "status": "status",
-        "why": "why",
-        "remove": "status",
-        "forget": "maintenance",
-        "check": "maintenance",
-        "repair": "maintenance",
+    "Search": {
+        "ingest": ("ingest", "index files"),
+        "query": ("query", "find passages"),
+        "similar": ("similar", "find similar texts"),
     },
-    "Other": {"bench-search": "bench", "completion": "completion"},
+    "Duplicates": {
+        "dedup": ("dedup", "find near-duplicates"),
+        "diff": ("diff", "compare two texts"),
+        "plan": ("dedup", "plan a removal"),
+        "apply": ("plan", "carry out a plan"),
+        "undo": ("plan", "take a removal back"),
+    },
+    "Data sets": {
+        "dedup-files": ("dedup", "clean a data set"),
+        "leak": ("leak", "find leaked tests"),
+    },
+    "Thresholds": {
+        "label": ("label", "label pairs"),
+        "tune": ("tune", "choose a threshold"),
+        "eval": ("eval", "compare models"),
+    },
+    "Index": {
+        "status": ("status", "show the index"),
+        "why": ("why", "why is a file in it?"),
+        "remove": ("status", "remove a source"),
+        "forget": ("maintenance", "remove every trace"),
+        "check": ("maintenance", "verify the index"),
+        "repair": ("maintenance", "rebuild its vectors"),
+    },
+    "Other": {
+        "config": ("config", "show, set defaults"),
+        "bench-search": ("bench", "measure search"),
+        "completion": ("completion", "complete in a shell"),
+    },
 }
-"""The commands by section of `--help`, each with the module of this package that contains it."""
-COMMANDS = {name: module for section in SECTIONS.values() for name, module in section.items()}
-_MEANT = {
-    "search": "query",
-    "find": "query",
-    "index": "ingest",
-    "add": "ingest",
-    "ls": "status",
-    "list": "status",
-    "rm": "remove",
-    "delete": "remove",
-}
-"""The names that other programs give to our commands."""
+"""The commands by section of `--help`, each with the module of this package that has it and a few words."""
+COMMANDS = {name: module for section in SECTIONS.values() for name, (module, _) in section.items()}
 
 
 _CONTINUED = frozenset({"ingest", "apply", "undo", "repair", "remove", "forget"})
@@ -162,33 +175,39 @@ class _Commands(click.Group):
         )
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands by section."""
-        longest = max(map(len, COMMANDS))
-        width = formatter.width - 6 - longest
-        for title, names in SECTIONS.items():
-            commands = [(name, self.get_command(ctx, name)) for name in names]
-            with formatter.section(title):
-                formatter.write_dl(
-                    [
-                        (name.ljust(longest), command.get_short_help_str(width))
-                        for name, command in commands
-                        if command
-                    ]
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write help that fits a screen of 24 lines, so that the first command is not scrolled away."""
+        usage = f"Usage: {ctx.command_path} COMMAND [ARGUMENT]... [OPTION]..."
+        formatter.write(f"{usage}\n\n{self.help}\n{_FIRST}\n")
+        for title, commands in SECTIONS.items():
+            cells = [f"{name:<13}{words}" for name, (_, words) in commands.items()]
+            for at in range(0, len(cells), 2):
+                heading = title if at == 0 else ""
+                formatter.write(
+                    f"{heading:<12}{cells[at]:<34}{''.join(cells[at + 1 : at + 2])}".rstrip() + "\n"
                 )
+        formatter.write("\n" + _ANYWHERE)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Options that all commands share may stand before the command."""
+        return super().parse_args(ctx, spelling.ordered(args))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Return the command that the arguments name. A name that is not a command raises an error with the nearest."""
+        """Return the command that the arguments mean. Another name raises an error with the nearest command."""
         try:
-            return super().resolve_command(ctx, args)
+            name, *rest = spelling.meant(args, partial(self._commands, ctx))
+            return super().resolve_command(ctx, [name, *rest])
         except click.UsageError as error:
-            import difflib
-
-            near = _MEANT.get(args[0]) or next(iter(difflib.get_close_matches(args[0], COMMANDS, 1)), None)
-            if near:
+            if error.ctx is None:
+                error.ctx = ctx
+            near = spelling.nearest(args[0], COMMANDS)
+            if near and args[0] not in COMMANDS and isinstance(error, click.NoSuchCommand):
                 message = f"{args[0]!r} is not a command. Did you mean {near!r}?"
                 raise click.UsageError(message, ctx) from error
             raise
+
+    def _commands(self, ctx: click.Context, *names: str) -> list[Any]:
+        return [self.get_command(ctx, name) for name in names]
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments."""
@@ -208,17 +227,18 @@ class _Commands(click.Group):
             raise _Ended(interruption) from None
 
 
+_FIRST = """
+  semsearch ingest docs/                  index a folder, in ./.semsearch
+  semsearch query "how do refunds work"   find passages
+  semsearch dedup                         find near-duplicates
+"""
+_ANYWHERE = """\
+--index DIR, --json, --jsonl, --csv, --set KEY=VALUE go with every command that
+has a use for them. COMMAND --help has examples. -V, --version, -h, --help.
+"""
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="semsearch")
+@click.version_option(__version__, "-V", "--version", prog_name="semsearch")
 def main() -> None:
-    """Search your own text by meaning, and find near-duplicates in it.
-
-    \b
-    semsearch ingest docs/                  index a folder
-    semsearch query "how do refunds work"   find passages
-    semsearch dedup                         find near-duplicates
-    semsearch tune --pairs sample           choose dedup's threshold
-
-    Your text stays on this machine. The index is the .semsearch folder in the working directory or the nearest folder
-    above it. --index DIR or SEMSEARCH_INDEX chooses another.
-    """
+    """Search your own text by meaning, and find near-duplicates in it. All offline."""

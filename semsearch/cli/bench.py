@@ -21,16 +21,15 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
 """An option that names a file of the collection."""
 
 
-@click.command(
+@options.command(
     "bench-search",
     short_help="Measure search on your own queries and judgments.",
-    epilog=options.closing(
-        (
-            "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv",
-            "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv --index kept",
-        ),
-        codes=(0, 1, 2, 11, 12, 13),
+    examples=(
+        "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv",
+        "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv --index kept",
     ),
+    codes=(0, 1, 2, 11, 12, 13),
+    settings=("dtype",),
 )
 @_file("--corpus", help="The documents: JSON Lines with _id, text, and perhaps title.")
 @_file("--queries", help="The queries: JSON Lines with _id and text.")
@@ -43,7 +42,6 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
     help="Keep the index in this folder and reuse it. Default: a temporary folder.",
 )
 @options.model
-@options.dtype
 @options.as_json
 def bench_search_(
     corpus: Path,

@@ -7,17 +7,15 @@ from semsearch.cli import options
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(
+@options.command(
     "completion",
     short_help="Print a shell's completion script.",
-    epilog=options.closing(
-        (
-            "semsearch completion bash > ~/.local/share/bash-completion/completions/semsearch",
-            "semsearch completion zsh > ~/.zfunc/_semsearch",
-            "semsearch completion fish > ~/.config/fish/completions/semsearch.fish",
-        ),
-        codes=(0, 2),
+    examples=(
+        "semsearch completion bash > ~/.local/share/bash-completion/completions/semsearch",
+        "semsearch completion zsh > ~/.zfunc/_semsearch",
+        "semsearch completion fish > ~/.config/fish/completions/semsearch.fish",
     ),
+    codes=(0, 2),
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion_(shell: str) -> None:

@@ -1,57 +1,92 @@
-"""`semsearch dedup`: find groups of near-duplicates in the index or in files."""
+"""`semsearch dedup`, `plan` and `dedup-files`: find near-duplicates in the index or in files, and plan a removal."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.pair_options import guarantee_text
+from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
-    from semsearch.dedup import Plan
+    from semsearch.dedup import Duplicates, Plan
     from semsearch.dedup.in_files import Dataset
     from semsearch.index import Index
     from semsearch.readers import RowFields
     from semsearch.requests import DedupRequest
-    from semsearch.types import Level, Linkage, Tier
+    from semsearch.types import Tier
 
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-@click.command(
-    "dedup",
-    epilog=options.closing(
-        (
-            "semsearch dedup --threshold 0.85",
-            "semsearch dedup --keep newest --protect 'archive/*' --plan plan.json",
-            "semsearch dedup --min-precision 0.95 --explain",
-            "semsearch dedup data.jsonl --text-field text --output clean.jsonl",
-        ),
-        codes=(0, 1, 2, 3, 10, 12, 13),
-    ),
+_threshold = click.option(
+    "--threshold", type=Share(-1), help="Lowest similarity of a pair, such as 0.9 or 90%."
 )
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[PATH]...")
-@options.index
-@click.option(
-    "--threshold",
-    type=click.FloatRange(-1, 1),
-    help="Lowest similarity of a pair. Default: the one that `tune` saved, else 0.85.",
-)
-@click.option(
+_min_precision = click.option(
     "--min-precision",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Share(open="both"),
     metavar="SHARE",
-    help="In place of a threshold: accept the pairs for which `tune` guaranteed this precision, such as 0.95.",
+    help="Instead: the precision that `tune` guaranteed.",
 )
-@click.option(
-    "--lexical",
-    type=click.FloatRange(0, 1, min_open=True),
-    metavar="JACCARD",
-    help="Also pair documents that share this much of their word triples, such as 0.8.",
+_keep = click.option(
+    "--keep",
+    multiple=True,
+    metavar="RULE",
+    help="first, newest, oldest, longest, shortest or path:GLOB.",
 )
+_protect = click.option(
+    "--protect",
+    multiple=True,
+    metavar="PATTERN",
+    help="Never remove this file, folder or glob; repeatable.",
+)
+_remove_differing = click.option(
+    "--remove-differing",
+    is_flag=True,
+    help="Also pairs that differ in a number, date or role.",
+)
+_explain = click.option("--explain", is_flag=True, help="Show how members differ, and all rejected pairs.")
+_from_run = click.option("--from-run", is_flag=True, help="Compare nothing; answer from earlier runs.")
+_force = click.option("--force", is_flag=True, help="Overwrite an existing file.")
+
+
+def _remove(*more: str) -> Callable[[_Decorated], _Decorated]:
+    """Return the option that says which members go, for `tiers`."""
+    return click.option(
+        "--remove",
+        "tiers",
+        multiple=True,
+        type=click.Choice(["exact", "lexical", "semantic", *more]),
+        metavar="TIER",
+        help=f"Only exact, lexical, semantic{' or none' if more else ''}; repeatable.",
+    )
+
+
+_PAIRS = ("threshold", "min_precision", "contained", "level", "remove_differing", "from_run")
+_GROUPS = ("keep", "protect", "tiers")
+
+
+@options.command(
+    "dedup",
+    short_help="Find near-duplicates in the index.",
+    examples=(
+        "semsearch dedup",
+        "semsearch dedup --threshold 90% --explain",
+        "semsearch dedup --min-precision 95% --keep newest",
+        "semsearch dedup data.jsonl        files, without an index: dedup-files --help",
+        "semsearch dedup --plan plan.json  prepare a removal: plan --help",
+    ),
+    codes=(0, 1, 2, 10, 12, 13),
+    groups={"Which pairs": _PAIRS, "Who stays": _GROUPS},
+    settings=("lexical", "linkage", "memory"),
+)
+@options.index
+@_threshold
+@_min_precision
 @options.contained
 @click.option(
     "--level",
@@ -60,189 +95,226 @@ if TYPE_CHECKING:
     show_default=True,
     help="Compare documents or passages.",
 )
-@click.option(
-    "--linkage",
-    type=click.Choice(["keeper", "complete", "single"]),
-    default="keeper",
-    show_default=True,
-    help="In a group, pair each member with the keeper, with all others, or with any one.",
-)
-@click.option(
-    "--keep",
-    multiple=True,
-    metavar="RULE",
-    help="Choose keepers: first (by name), newest, oldest, longest, shortest or path:PATTERN. Repeat to break ties.",
-)
-@click.option(
-    "--protect",
-    multiple=True,
-    metavar="PATTERN",
-    help="Never remove these sources: a file, folder or glob; repeatable.",
-)
-@click.option("--explain", is_flag=True, help="Show how each member differs, and which pairs were rejected.")
-@click.option(
-    "--plan",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a plan of the removal for `semsearch apply`.",
-)
-@click.option(
-    "--remove",
-    "tiers",
-    multiple=True,
-    type=click.Choice(["exact", "lexical", "semantic"]),
-    help="Remove only these members, with --plan or --output; repeatable. Default: all.",
-)
-@click.option(
-    "--remove-differing",
-    is_flag=True,
-    help="Take texts as duplicates though they differ in a number, a date, a negation or a role.",
-)
-@click.option("--from-run", is_flag=True, help="Compare nothing; answer from earlier runs, or fail.")
-@click.option(
-    "--memory", type=options.Size(), metavar="SIZE", help="Working memory, such as 2GB. Default: 512MiB."
-)
-@options.rows
-@options.model
-@options.dtype
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the file of rows PATH without duplicates, in the same format and order.",
-)
-@click.option("--group-field", metavar="NAME", help="Add a column with each row's group to --output.")
-@click.option("--keep-all", is_flag=True, help="Keep every row in --output.")
-@click.option("--force", is_flag=True, help="Overwrite existing --output and --plan files.")
+@_keep
+@_protect
+@_remove_differing
+@_explain
+@_from_run
 @options.as_json
 @options.as_jsonl
-@click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table with a row for each document.")
+@options.as_csv
 def dedup_(
-    paths: tuple[Path, ...],
+    folder: Path | None, explain: bool, as_json: bool, as_jsonl: bool, as_csv: bool, **rules: Any
+) -> None:
+    """Find groups of near-duplicates in the index. No file is changed.
+
+    Every pair is compared exactly. Each group has a keeper. A member is exact if its text equals the keeper's,
+    lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
+    number, a date, a negation or a role are kept, and listed with the difference.
+
+    The threshold is the one that `tune` saved, else 0.85. To remove members: `semsearch plan`, `apply`, `undo`.
+    """
+    from semsearch.index import Index
+    from semsearch.requests import DedupRequest
+
+    request = DedupRequest(**rules)
+    with Index.open(folder) as index:
+        found = _find_in(index, request)
+        _print(found, _threshold_origin(index, request), explain, as_json, as_jsonl, as_csv)
+
+
+@options.command(
+    "plan",
+    short_help="Write a plan that removes near-duplicates from the index's folders.",
+    examples=(
+        "semsearch plan plan.json --remove exact",
+        "semsearch plan plan.json --keep newest --protect 'archive/*'",
+        "semsearch apply plan.json",
+    ),
+    codes=(0, 1, 2, 10, 12, 13),
+    groups={"Which pairs": _PAIRS, "Who stays": _GROUPS},
+    settings=("lexical", "linkage", "memory"),
+)
+@click.argument("plan", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@options.index
+@_threshold
+@_min_precision
+@options.contained
+@_keep
+@_protect
+@_remove()
+@_remove_differing
+@_explain
+@_from_run
+@_force
+@options.as_json
+@options.as_jsonl
+@options.as_csv
+def plan_(
+    plan: Path,
     folder: Path | None,
-    threshold: float | None,
-    min_precision: float | None,
-    lexical: float | None,
-    contained: float | None,
-    level: "Level",
-    linkage: "Linkage",
-    keep: tuple[str, ...],
-    protect: tuple[str, ...],
-    explain: bool,
-    plan: Path | None,
     tiers: "tuple[Tier, ...]",
-    remove_differing: bool,
-    from_run: bool,
-    memory: int | None,
-    fields: "RowFields",
-    model: str | None,
-    dtype: str | None,
-    output: Path | None,
-    group_field: str | None,
-    keep_all: bool,
+    explain: bool,
     force: bool,
     as_json: bool,
     as_jsonl: bool,
     as_csv: bool,
+    **rules: Any,
 ) -> None:
-    """Find groups of near-duplicates in the index, or in files and folders (PATH). No file is changed.
+    """Write a plan to FILE that removes near-duplicates. No other file is changed.
 
-    Every pair is compared exactly. Each group has a keeper. A member is exact if its text equals the keeper's,
-    lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
-    number, a date, a negation or a role are kept, and listed with the difference. To remove members, write a
-    --plan, read it and run `semsearch apply`; `semsearch undo` takes that back.
+    The plan is JSON for you to read and cut down. It removes every member of the groups that `semsearch dedup` finds
+    with the same options, except protected ones. `semsearch apply FILE` moves them to a quarantine, and `semsearch
+    undo` takes that back.
     """
-    from semsearch.errors import InvalidInput
     from semsearch.files import require_writable
     from semsearch.index import Index
-    from semsearch.readers.rewrite import read_otherwise, require_copyable
-    from semsearch.requests import DEFAULT_MEMORY, DedupRequest
+    from semsearch.requests import DedupRequest
     from semsearch.types import TIERS
 
-    for_files = {"--output": output, "--text-field": fields.text, "--id-field": fields.id}
-    for_files |= {f"--{name.replace('_', '-')}": value for name, value in asdict(fields.format).items()}
-    for_files |= {"--model": model, "--dtype": dtype}
-    for_index = {
-        "--index": folder,
-        "--level passage": level == "passage",
-        "--plan": plan,
-        "--from-run": from_run,
-        "--min-precision": min_precision,
-    }
-    if wrong := [name for name, value in (for_index if paths else for_files).items() if value]:
+    require_writable(plan, force=force)
+    request = DedupRequest(**rules)
+    with Index.open(folder) as index:
+        found = _find_in(index, request)
+        steps = index.plan(found, request.keep_rules, tiers or TIERS)
+        steps.save(plan)
+        _print(found, _threshold_origin(index, request), explain, as_json, as_jsonl, as_csv)
+    for line in _plan_messages(steps, plan):
+        render.talk(line)
+
+
+@options.command(
+    "dedup-files",
+    short_help="Find near-duplicates in files of rows or texts, without an index.",
+    examples=(
+        "semsearch dedup-files data.jsonl --text-field text --output clean.jsonl",
+        "semsearch dedup-files data.csv --remove none --output marked.csv --group-field group",
+        "semsearch dedup-files notes/ --threshold 90%",
+    ),
+    codes=(0, 1, 2, 3),
+    groups={
+        "Reading": ("text_field", "id_field", "table", "model"),
+        "Which pairs": _PAIRS,
+        "Who stays": _GROUPS,
+        "Writing": ("output", "group_field", "force"),
+    },
+    settings=("lexical", "linkage", "memory", "dtype"),
+)
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="PATH..."
+)
+@options.rows
+@options.model
+@_threshold
+@options.contained
+@_keep
+@_protect
+@_remove("none")
+@_remove_differing
+@_explain
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write PATH without its duplicates.",
+)
+@click.option("--group-field", metavar="NAME", help="Add a column with each row's group to --output.")
+@_force
+@options.as_json
+@options.as_jsonl
+@options.as_csv
+def dedup_files_(
+    paths: tuple[Path, ...],
+    fields: "RowFields",
+    model: str | None,
+    dtype: str | None,
+    tiers: "tuple[Tier | Literal['none'], ...]",
+    explain: bool,
+    output: Path | None,
+    group_field: str | None,
+    force: bool,
+    as_json: bool,
+    as_jsonl: bool,
+    as_csv: bool,
+    **rules: Any,
+) -> None:
+    """Find groups of near-duplicates in files and folders, without an index. No PATH is changed.
+
+    Each row of a CSV, TSV, JSON, JSON Lines or Parquet file is a document, and so is any other file. With --output,
+    PATH is one file of rows, and every row is written except the members of groups. --remove none writes all rows.
+    The groups are those of `semsearch dedup`; the threshold is 0.85 if you give none.
+    """
+    from semsearch.errors import InvalidInput
+    from semsearch.readers.rewrite import read_otherwise, require_copyable
+    from semsearch.requests import DedupRequest
+    from semsearch.types import TIERS
+
+    if not output and (group_field or tiers):
         raise InvalidInput(
-            f"{wrong[0]} is for {'the index, not for PATHs' if paths else 'PATHs, not for the index'}"
+            f"{'--group-field' if group_field else '--remove'} is for --output", "add --output FILE"
         )
-    if (group_field or keep_all) and not output:
-        raise InvalidInput("--group-field and --keep-all need --output", "add --output FILE")
-    if tiers and not (plan or output):
-        raise InvalidInput("--remove needs --plan or --output", "add --plan FILE or --output FILE")
-    if plan and level == "passage":
-        raise InvalidInput("a plan cannot remove passages", "leave out --level passage")
-    if plan:
-        require_writable(plan, force=force)
     if output:
         if len(paths) > 1:
             raise InvalidInput("--output writes one file of rows", "name only that file")
         require_copyable(paths[0], output, fields=fields, group=bool(group_field), force=force)
-    tiers = tiers or TIERS
-    request = DedupRequest(
-        threshold,
-        min_precision,
-        level,
-        linkage,
-        keep,
-        protect,
-        lexical,
-        from_run,
-        memory or DEFAULT_MEMORY,
-        contained,
-        remove_differing,
-    )
-    said: list[str] = []
-    failed = False
-    with ExitStack() as stack:
-        if paths:
-            dataset = stack.enter_context(read_dataset(paths, fields=fields, model=model, dtype=dtype))
-            with render.counting("compare", "pairs") as progress:
-                found = dataset.find_duplicates(request, progress=progress)
-            render.tell_skipped(dataset.skipped)
-            render.warn_oov(dataset.oov)
-            origin = "a default, not tuned" if threshold is None else "given"
-            failed = bool(dataset.failed)
-            if output:
-                column = group_field or ""
-                rows = dataset.write(
-                    found, output, group_field=column, keep_all=keep_all, tiers=tiers, force=force
-                )
-                said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
-                if note := read_otherwise(output, paths[0], fields):
-                    said.append(f"{render.relative(output)}: {note}")
-        else:
-            index = stack.enter_context(Index.open(folder))
-            with render.counting("compare", "pairs") as progress:
-                found = index.find_duplicates(request, progress=progress)
-            render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
-            origin = _threshold_origin(index, request)
-            if plan:
-                steps = index.plan(found, request.keep_rules, tiers)
-                steps.save(plan)
-                said += _plan_messages(steps, plan)
-        difference = groups.difference if explain else None
-        if as_json:
-            render.emit_json(serialize.duplicates_json(found, origin, difference))
-        elif as_jsonl:
-            render.emit_jsonl(serialize.group_rows(found, difference))
-            render.emit_jsonl(map(asdict, found.contained))
-        elif as_csv:
-            groups.table(found)
-        else:
-            groups.show(found, explain, texts=bool(paths))
+    removed = tuple(tier for tier in tiers or TIERS if tier != "none")
+    request = DedupRequest(**rules)
+    with read_dataset(paths, fields=fields, model=model, dtype=dtype) as dataset:
+        with render.counting("compare", "pairs") as progress:
+            found = dataset.find_duplicates(request, progress=progress)
+        render.tell_skipped(dataset.skipped)
+        render.warn_oov(dataset.oov)
+        said: list[str] = []
+        if output:
+            rows = dataset.write(
+                found,
+                output,
+                group_field=group_field or "",
+                keep_all=not removed,
+                tiers=removed or TIERS,
+                force=force,
+            )
+            said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
+            if note := read_otherwise(output, paths[0], fields):
+                said.append(f"{render.relative(output)}: {note}")
+        origin = "a default, not tuned" if request.threshold is None else "given"
+        _print(found, origin, explain, as_json, as_jsonl, as_csv, texts=True)
+        for line in said:
+            render.talk(line)
+        if dataset.failed:
+            raise click.exceptions.Exit(3)
+
+
+def _find_in(index: "Index", request: "DedupRequest") -> "Duplicates":
+    """Return the duplicates in an index, with a progress bar."""
+    with render.counting("compare", "pairs") as progress:
+        found = index.find_duplicates(request, progress=progress)
+    render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
+    return found
+
+
+def _print(
+    found: "Duplicates",
+    origin: str,
+    explain: bool,
+    as_json: bool,
+    as_jsonl: bool,
+    as_csv: bool,
+    *,
+    texts: bool = False,
+) -> None:
+    """Print groups on standard output, and their counts on standard error."""
+    difference = groups.difference if explain else None
+    if as_json:
+        render.emit_json(serialize.duplicates_json(found, origin, difference))
+    elif as_jsonl:
+        render.emit_jsonl(serialize.group_rows(found, difference))
+        render.emit_jsonl(map(asdict, found.contained))
+    elif as_csv:
+        groups.table(found)
+    else:
+        groups.show(found, explain, texts=texts)
     groups.tell(found, origin, explain)
-    for line in said:
-        render.talk(line)
-    if failed:
-        raise click.exceptions.Exit(3)
 
 
 @contextmanager

@@ -40,17 +40,15 @@ _TIERS: "dict[Tier | None, str]" = {
 }
 
 
-@click.command(
+@options.command(
     "diff",
     short_help="Show how similar two documents are, and how they differ.",
-    epilog=options.closing(
-        (
-            "semsearch diff faq/refunds.md notes/refunds.md",
-            'semsearch diff "data.jsonl#3" "data.jsonl#8" --json',
-            "semsearch diff draft.md final.docx --full",
-        ),
-        codes=(0, 1, 2, 3, 10, 12, 13),
+    examples=(
+        "semsearch diff faq/refunds.md notes/refunds.md",
+        'semsearch diff "data.jsonl#3" "data.jsonl#8" --json',
+        "semsearch diff draft.md final.docx --full",
     ),
+    codes=(0, 1, 2, 3, 10, 12, 13),
 )
 @click.argument("a")
 @click.argument("b")

@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
 
 
-@click.command(
+@options.command(
     "eval",
     short_help="Compare models on labelled pairs.",
-    epilog=options.closing(
-        (
-            "semsearch eval --pairs sts-b",
-            "semsearch eval --pairs sick --dtype float32 --dtype int8 --repeats 3",
-            "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model --report report.html",
-        ),
-        codes=(0, 1, 2, 3),
+    examples=(
+        "semsearch eval --pairs sts-b",
+        "semsearch eval --pairs sick --dtype float32 --dtype int8 --repeats 3",
+        "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model --report report.html",
     ),
+    codes=(0, 1, 2, 3),
 )
 @pair_options.pairs("FILE|sts-b|sick|sample|labels")
 @click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to evaluate; repeatable.")

@@ -12,6 +12,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.command import given
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -23,29 +24,20 @@ if TYPE_CHECKING:
 _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 
 
-@click.command(
+@options.command(
     "ingest",
-    epilog=options.closing(
-        (
-            "semsearch ingest docs/ notes.md",
-            "semsearch ingest tickets.jsonl --text-field body --id-field key",
-            "git log --format=%B | semsearch ingest -",
-            "semsearch ingest --watch notes",
-        ),
-        codes=(0, 1, 2, 3, 11, 12, 13),
+    examples=(
+        "semsearch ingest docs/ notes.md",
+        "semsearch ingest tickets.jsonl --text-field body --id-field key",
+        "git log --format=%B | semsearch ingest -",
+        "semsearch ingest --watch notes",
     ),
+    codes=(0, 1, 2, 3, 11, 12, 13),
+    settings=("max-size", "dtype", "wait"),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index
 @options.rows
-@click.option(
-    "--max-size",
-    type=options.Size(),
-    default="50MB",
-    show_default=True,
-    metavar="SIZE",
-    help="Skip files larger than this.",
-)
 @click.option(
     "--include", multiple=True, metavar="PATTERN", help="Read only these files, folders or globs; repeatable."
 )
@@ -61,11 +53,9 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     help="Remove missing sources even where a folder is empty now, or most of PATH is gone.",
 )
 @options.model
-@options.dtype
 @click.option("--dry-run", is_flag=True, help="Report what would change, and write nothing.")
 @click.option("--watch", is_flag=True, help="Keep running, and update the index whenever files change.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
-@options.wait
 @options.as_json
 def ingest_(
     paths: tuple[str, ...],
@@ -120,7 +110,12 @@ def ingest_(
         report = replace(Survey({}, where.parent, scope).report(standard_input is not None), dry_run=dry_run)
     else:
         if exists:
-            index = Index.open(where, model=model, dtype=dtype, wait=wait)
+            index = Index.open(
+                where,
+                model=model if given("model") else None,  # a default of the user does not change an index
+                dtype=dtype if given("dtype") else None,
+                wait=wait,
+            )
         else:
             index = Index.create(
                 where, model=model or "all-MiniLM-L6-v2", dtype=dtype or "float32", wait=wait

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
     from semsearch.tuning.labels import LabelFile
@@ -21,17 +22,15 @@ _MAX_CHARACTERS = 2_000
 """The highest number of characters of a text to show."""
 
 
-@click.command(
+@options.command(
     "label",
     short_help="Label pairs of your own texts, for `tune`.",
-    epilog=options.closing(
-        (
-            "semsearch label",
-            "semsearch label --count 200 --around 0.8",
-            "semsearch label --level passage --output labels.csv",
-        ),
-        codes=(0, 1, 2, 10, 11, 12, 13),
+    examples=(
+        "semsearch label",
+        "semsearch label --count 200 --around 0.8",
+        "semsearch label --level passage --output labels.csv",
     ),
+    codes=(0, 1, 2, 10, 11, 12, 13),
 )
 @options.index
 @click.option(
@@ -50,7 +49,7 @@ _MAX_CHARACTERS = 2_000
 )
 @click.option(
     "--above",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Share(open="high"),
     default=0.6,
     show_default=True,
     metavar="T",
@@ -58,7 +57,7 @@ _MAX_CHARACTERS = 2_000
 )
 @click.option(
     "--around",
-    type=click.FloatRange(0, 1),
+    type=Share(),
     metavar="T",
     help="Show pairs near this similarity most often. Default: the threshold of `dedup`.",
 )

@@ -11,6 +11,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.dedup import read_dataset
+from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
     from semsearch.dedup.in_files import Dataset
@@ -41,17 +42,16 @@ class _Rate(click.ParamType[Fraction]):
         self.fail(f"{value!r} is not a share such as 1% or 0.01", param, ctx)
 
 
-@click.command(
+@options.command(
     "leak",
     short_help="List test records that occur in training data.",
-    epilog=options.closing(
-        (
-            "semsearch leak test.jsonl --against train.jsonl",
-            "semsearch leak test.csv --against train.csv --against dev.csv --text-field question --csv",
-            "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
-        ),
-        codes=(0, 1, 2, 3),
+    examples=(
+        "semsearch leak test.jsonl --against train.jsonl",
+        "semsearch leak test.csv --against train.csv --against dev.csv --text-field question --csv",
+        "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
     ),
+    codes=(0, 1, 2, 3),
+    settings=("dtype",),
 )
 @click.argument(
     "test", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="TEST..."
@@ -65,9 +65,7 @@ class _Rate(click.ParamType[Fraction]):
     help="Training data, a file or folder, that must not contain test records; repeatable.",
 )
 @options.rows
-@click.option(
-    "--threshold", type=click.FloatRange(-1, 1), help="Lowest similarity of a near-copy. Default: 0.85."
-)
+@click.option("--threshold", type=Share(-1), help="Lowest similarity of a near-copy. Default: 0.85.")
 @options.contained
 @click.option(
     "--count-differing",
@@ -75,7 +73,6 @@ class _Rate(click.ParamType[Fraction]):
     help="Count test records too that differ from a training record in a number, a date, a negation or a role.",
 )
 @options.model
-@options.dtype
 @click.option(
     "--max-rate",
     type=_Rate(),

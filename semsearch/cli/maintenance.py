@@ -8,16 +8,14 @@ from semsearch import serialize
 from semsearch.cli import options, render
 
 
-@click.command(
+@options.command(
     "check",
     short_help="Verify the index.",
-    epilog=options.closing(
-        ("semsearch check", "semsearch check --json"),
-        codes=(0, 1, 2, 10, 11, 12, 13),
-    ),
+    examples=("semsearch check", "semsearch check --json"),
+    codes=(0, 1, 2, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @options.index
-@options.wait
 @options.as_json
 def check_(folder: Path | None, wait: float, as_json: bool) -> None:
     """Read the whole index and verify it.
@@ -45,15 +43,13 @@ def check_(folder: Path | None, wait: float, as_json: bool) -> None:
         raise click.exceptions.Exit(13)
 
 
-@click.command(
+@options.command(
     "repair",
-    epilog=options.closing(
-        ("semsearch repair",),
-        codes=(0, 1, 2, 3, 10, 11, 12, 13),
-    ),
+    examples=("semsearch repair",),
+    codes=(0, 1, 2, 3, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @options.index
-@options.wait
 @options.as_json
 def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     """Rebuild the vector index from the Library. No file is read and no text embedded.
@@ -85,20 +81,18 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
         raise click.exceptions.Exit(3)
 
 
-@click.command(
+@options.command(
     "forget",
     short_help="Remove a source from every file of the index.",
-    epilog=options.closing(
-        ("semsearch forget notes/private.md --verify",),
-        codes=(0, 1, 2, 10, 11, 12, 13),
-    ),
+    examples=("semsearch forget notes/private.md --verify",),
+    codes=(0, 1, 2, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @click.argument("source")
 @click.option(
     "--verify", is_flag=True, help="Then search all files of the index for the texts and vectors of SOURCE."
 )
 @options.index
-@options.wait
 @options.as_json
 def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json: bool) -> None:
     """Remove SOURCE from the index as `remove` does, and rewrite every file of the index that contained it.

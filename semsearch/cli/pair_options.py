@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch.cli import options, render
+from semsearch.errors import InvalidInput
 
 if TYPE_CHECKING:
     from semsearch.readers import RowFormat
@@ -33,6 +34,8 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             format: "RowFormat",
             **rest: Any,
         ) -> None:
+            if format.lines:
+                raise InvalidInput("--table lines=yes is not for pairs", "a pair is a row with two texts")
             named = _labels_of_index(rest.get("folder")) if spec == "labels" else spec
             columns = (text_a, text_b, label, score)
             command(load=lambda: _load(named, download, columns, format), **rest)
@@ -86,7 +89,7 @@ def _load(
 
 def _labels_of_index(folder: Path | None) -> str:
     """Return the labels file of an index. Raises `SemsearchError` if there is no index, or no label in it."""
-    from semsearch.errors import IndexNotFound, InvalidInput
+    from semsearch.errors import IndexNotFound
     from semsearch.index import locate
     from semsearch.tuning.labels import FILE
 

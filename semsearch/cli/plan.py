@@ -26,18 +26,17 @@ _allow = click.option(
 )
 
 
-@click.command(
+@options.command(
     "apply",
     short_help="Carry out a plan: move near-duplicates to a quarantine.",
-    epilog=options.closing(
-        (
-            "semsearch apply plan.json --dry-run",
-            "semsearch apply plan.json",
-            "semsearch apply plan.json --hardlink",
-            "semsearch apply plan.json --output clean.jsonl",
-        ),
-        codes=(0, 1, 2, 10, 11, 12, 13),
+    examples=(
+        "semsearch apply plan.json --dry-run",
+        "semsearch apply plan.json",
+        "semsearch apply plan.json --hardlink",
+        "semsearch apply plan.json --output clean.jsonl",
     ),
+    codes=(0, 1, 2, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @click.argument("plan", type=click.Path(path_type=Path))
 @options.index
@@ -56,7 +55,6 @@ _allow = click.option(
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing --output file.")
 @click.option("--dry-run", is_flag=True, help="Check every step, but change nothing.")
-@options.wait
 @options.as_json
 def apply_(
     plan: Path,
@@ -70,7 +68,7 @@ def apply_(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Carry out PLAN, a file from `semsearch dedup --plan`: move near-duplicates to the quarantine.
+    """Carry out PLAN, a file from `semsearch plan`: move near-duplicates to the quarantine.
 
     Nothing is deleted; `semsearch undo` moves all files back. A file moves only if it and its keeper are unchanged
     sources of the index and are not reached through a symbolic link. Files outside the folder that has the index need
@@ -106,24 +104,22 @@ def apply_(
     _exit_if_refused(outcome)
 
 
-@click.command(
+@options.command(
     "undo",
     short_help="Undo an `apply`: move the quarantined files back.",
-    epilog=options.closing(
-        (
-            "semsearch undo --list",
-            "semsearch undo",
-            "semsearch undo 20260504T030201Z-1f2e3d4c",
-        ),
-        codes=(0, 1, 2, 10, 11, 12, 13),
+    examples=(
+        "semsearch undo --list",
+        "semsearch undo",
+        "semsearch undo 20260504T030201Z-1f2e3d4c",
     ),
+    codes=(0, 1, 2, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @click.argument("run", default="", metavar="[RUN]")
 @options.index
 @_quarantine
 @_allow
 @click.option("--list", "only_list", is_flag=True, help="List the runs that can be undone, latest last.")
-@options.wait
 @options.as_json
 def undo_(
     run: str,

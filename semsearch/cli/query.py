@@ -1,5 +1,7 @@
 """Define the command `semsearch query`."""
 
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +11,36 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import hits, options, render
+from semsearch.cli.command import Command, arguments, takes_no_value
+from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
     from semsearch.index import Index
     from semsearch.types import Hit, Mode
 
 
-class _Question(click.Command):
-    """A command whose arguments may look like options, such as the flag in "how does grep -v work"."""
+class _Question(Command):
+    """A command whose arguments may look like options, such as the word in `query deposit -volunteer`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments. For an unknown option, say how to search for it."""
+        """Parse the arguments. For a word that looks like an option, show the query in quotes."""
+        known = self.option_names()
+        end = args.index("--") if "--" in args else len(args)
+        flags = takes_no_value([self])
+        words = [
+            arg
+            for before, arg in zip(["", *args], args[:end], strict=False)
+            if re.match(r"-[^\W\d_]{2}", arg)
+            and not re.fullmatch(r"-[kn]\d+", arg)
+            and (before in flags or before not in known)
+        ]
+        if words:
+            query = [word for word in arguments(args, {*flags, *words}) if word not in words]
+            quoted = shlex.quote(" ".join(arg for arg in args if arg in (*query, *words)))
+            raise click.UsageError(
+                f"{words[0]} is not an option. To leave out a word, quote the query: semsearch query {quoted}",
+                ctx,
+            )
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -27,107 +48,74 @@ class _Question(click.Command):
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
 
 
-@click.command(
+@options.command(
     "query",
     cls=_Question,
     short_help="Find passages by what they mean and say.",
-    epilog=options.closing(
-        (
-            'semsearch query "how do I get my deposit back"',
-            'semsearch query -k 3 --source "docs/*.md" install on Windows',
-            "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
-            "semsearch query --mode lexical --explain ERR_4012",
-            "semsearch query --file questions.txt --jsonl",
-            "semsearch query refunds --context 3 --open",
-            "semsearch query -k 20 --format markdown --budget 2000 how are refunds booked",
-            "semsearch query --rerank cross-encoder/ms-marco-MiniLM-L6-v2 how do refunds work",
-        ),
-        codes=(0, 1, 2, 10, 12, 13),
+    examples=(
+        'semsearch query "how do I get my deposit back"',
+        'semsearch query -k 3 --source "docs/*.md" install on Windows',
+        "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
+        "semsearch query refunds --context 3 --open",
+        "semsearch query --markdown --budget 2000 how are refunds booked",
+        "semsearch query --file questions.txt --jsonl",
     ),
+    codes=(0, 1, 2, 10, 12, 13),
+    groups={
+        "Which passages": ("k", "mode", "source", "min_score", "literal", "file"),
+        "How to rank them": ("collapse", "rerank"),
+        "What to show": ("show", "context", "explain", "budget", "opened"),
+    },
+    settings=("per-document", "rerank-top"),
 )
-@click.argument("words", nargs=-1, metavar="QUERY")
+@click.argument("words", nargs=-1, metavar="QUERY...")
 @options.index
-@click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
+@options.most
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "dense", "lexical"]),
     default="hybrid",
     show_default=True,
-    help="Search by meaning and words, by meaning alone, or by words alone.",
+    help="hybrid, dense (meaning) or lexical (words).",
 )
-@click.option(
-    "--min-score",
-    type=click.FloatRange(-1, 1),
-    default=-1.0,
-    help="Leave out hits whose cosine is lower.",
-)
-@click.option(
-    "--per-document",
-    default=2,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Most hits from one document: a file, or a row.",
-)
+@options.min_score
 @click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
-@click.option(
-    "--explain",
-    is_flag=True,
-    help="Show the rank and score of each hit by meaning and by words, and the factor of its document.",
-)
-@click.option("--source", metavar="PATTERN", help="Search only these sources: a file, folder or glob.")
+@click.option("--explain", is_flag=True, help="Show how each hit ranks by meaning and by words.")
+@options.source
 @click.option(
     "--file",
     "file",
     type=click.File(encoding="utf-8"),
-    help="Read queries from a file, one a line; - is standard input.",
+    metavar="FILE",
+    help="Read queries from FILE (- is standard input).",
 )
 @options.show
 @click.option(
     "--collapse/--no-collapse",
+    " /--expand",  # the name that --no-collapse had in 0.1.0
     default=True,
-    show_default=True,
-    help="Collapse near-copies of a hit into it, or show each as a separate hit.",
+    help="Collapse near-copies into a hit, or list each.",
 )
-@click.option("--expand", is_flag=True, hidden=True)  # the name that --no-collapse had in 0.1.0
 @options.context
-@click.option(
-    "--rerank",
-    metavar="NAME|DIR",
-    help="Reorder the first hits by a cross-encoder, which reads query and passage together; safetensors only.",
-)
-@click.option(
-    "--rerank-top",
-    default=50,
-    show_default=True,
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="The number of hits that --rerank reads.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "markdown"]),
-    default="text",
-    show_default=True,
-    help="Print text for people, or Markdown with whole passages for a prompt.",
-)
+@click.option("--rerank", metavar="NAME|DIR", help="Reorder the first hits with a cross-encoder.")
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="With --format markdown: print only the hits that fit, in tokens of the index's model.",
+    help="With --markdown: only the hits that fit in.",
 )
 @click.option(
     "--open",
     "opened",
-    type=options.Rank(),
+    type=Rank(),
     is_flag=False,
     flag_value=1,
     metavar="[N]",
-    help="Open the file of the first hit, or of hit N, at its line in $VISUAL or $EDITOR. Put this option last.",
+    help="Open hit N (first) in $EDITOR. Put this last.",
 )
 @options.as_json
 @options.as_jsonl
+@click.option("--markdown", is_flag=True, help="Print whole passages as Markdown, for a prompt.")
 def query_(
     words: tuple[str, ...],
     folder: Path | None,
@@ -141,44 +129,33 @@ def query_(
     file: Any,
     show: str,
     collapse: bool,
-    expand: bool,
     context: int | None,
     rerank: str | None,
     rerank_top: int,
-    form: str,
     budget: int | None,
     opened: int | None,
     as_json: bool,
     as_jsonl: bool,
+    markdown: bool,
 ) -> None:
     """Find the passages that answer QUERY best, by meaning and by words.
 
     \b
-    "exact phrase"     only passages with these words, one after the other
-    +word  -word       only passages with the word, or without it, in any form
-    source:notes/*     only this file, folder or glob; --source does the same
-    year>=2024         only documents with such metadata: also field:value, with *
-                       in it, and = != > < <=, on numbers, dates and text
+    "exact phrase"   only passages with these words, one after the other
+    +word  -word     only passages with the word, or without it, in any form
+    source:notes/*   only this file, folder or glob; --source does the same
+    year>=2024       only documents with such metadata: also field:value, with *
+                     in it, and = != > < <=, on numbers, dates and text
 
-    A minus before a phrase or a condition excludes what matches: -source:drafts/*. Anything else is plain text, also
-    -5 and -v, and --literal makes all of QUERY plain text. A note says what was excluded. Sources are named relative to
-    the folder that contains the index. QUERY - reads queries from standard input, one a line.
-
-    The score is the cosine of two vectors, at most 1, plus what the words add; --explain shows both. With --mode dense
-    it is the cosine alone, with --mode lexical BM25. A document ranks by its best passage; a document with several
-    matching passages ranks above one with a single match.
-
-    A near-copy of a better hit is collapsed into that hit ("+2 near-copies"). A passage that negates the hit, or has
-    other numbers, is not a near-copy.
-
-    On a terminal a hit's file is a link, its best sentence is bold, and words of the query are underlined.
+    Quote a QUERY with such signs. A minus before a phrase or a condition excludes too: -source:drafts/*. Anything else
+    is plain text, also -5 and -v. QUERY - reads queries from standard input. docs/search.md explains scores.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.requests import SearchRequest
 
-    if budget is not None and form != "markdown":
-        raise InvalidInput("--budget is for --format markdown")
+    if budget is not None and not markdown:
+        raise InvalidInput("--budget is for --markdown", "add --markdown")
     many = file is not None or words == ("-",)
     if words and file is not None:
         raise InvalidInput("a query and --file exclude each other", "give one of them")
@@ -203,7 +180,7 @@ def query_(
                 mode=mode,
                 min_score=min_score,
                 source=source,
-                collapse=collapse and not expand,
+                collapse=collapse,
                 per_document=per_document,
                 explain=explain,
                 literal=literal,
@@ -239,7 +216,7 @@ def query_(
             for request, found in zip(requests, results, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(request.query)}")
-                if form == "markdown":
+                if markdown:
                     _as_prompt(index, found, budget)
                 else:
                     hits.show(index, found, show, query=request.query, explain=explain, context=context)

@@ -15,26 +15,22 @@ if TYPE_CHECKING:
     from semsearch.index import Index
 
 
-@click.command(
+@options.command(
     "similar",
     short_help="Find documents similar to a document, or passages similar to a passage.",
-    epilog=options.closing(
-        (
-            "semsearch similar notes/deposit.md",
-            "semsearch similar -k 3 --show path docs/install.md:40",
-            "semsearch similar draft.md --source 'faq/*' --min-score 0.6",
-            "semsearch similar tickets.jsonl#17 --json",
-        ),
-        codes=(0, 1, 2, 10, 12, 13),
+    examples=(
+        "semsearch similar notes/deposit.md",
+        "semsearch similar -k 3 --show path docs/install.md:40",
+        "semsearch similar draft.md --source 'faq/*' --min-score 0.6",
+        "semsearch similar tickets.jsonl#17 --json",
     ),
+    codes=(0, 1, 2, 10, 12, 13),
 )
 @click.argument("file", type=click.Path(), metavar="FILE[:LINE]")
 @options.index
-@click.option("-k", default=5, show_default=True, type=click.IntRange(min=1), help="Most hits to show.")
-@click.option(
-    "--min-score", type=click.FloatRange(-1, 1), default=-1.0, help="Leave out hits that are less similar."
-)
-@click.option("--source", metavar="PATTERN", help="Search only these sources: a file, folder or glob.")
+@options.most
+@options.min_score
+@options.source
 @options.contained
 @options.show
 @options.context

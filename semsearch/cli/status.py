@@ -9,16 +9,14 @@ from semsearch.cli import options, render
 from semsearch.cli.pair_options import guarantee_text
 
 
-@click.command(
+@options.command(
     "status",
     short_help="Show the model, the contents and the size of the index.",
-    epilog=options.closing(
-        (
-            "semsearch status",
-            "semsearch status --sources",
-        ),
-        codes=(0, 1, 2, 10, 12, 13),
+    examples=(
+        "semsearch status",
+        "semsearch status --sources",
     ),
+    codes=(0, 1, 2, 10, 12, 13),
 )
 @options.index
 @click.option(
@@ -75,20 +73,18 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
         render.talk("a run was interrupted or is still at work; the next command that writes completes it")
 
 
-@click.command(
+@options.command(
     "remove",
     short_help="Remove a source from the index.",
-    epilog=options.closing(
-        (
-            "semsearch remove notes/old.md",
-            "semsearch remove notes",
-        ),
-        codes=(0, 1, 2, 10, 11, 12, 13),
+    examples=(
+        "semsearch remove notes/old.md",
+        "semsearch remove notes",
     ),
+    codes=(0, 1, 2, 10, 11, 12, 13),
+    settings=("wait",),
 )
 @click.argument("source")
 @options.index
-@options.wait
 @options.as_json
 def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> None:
     """Remove SOURCE, a file or a folder with all files below it, from the index. The files themselves stay.

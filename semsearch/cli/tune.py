@@ -9,27 +9,27 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, pair_options, render
+from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
     from semsearch.tuning.metrics import Estimate, ThresholdMetrics
     from semsearch.tuning.pairs import PairSet
     from semsearch.tuning.threshold import TuningResult
 
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_SHARE = Share(open="both")
 
 
-@click.command(
+@options.command(
     "tune",
     short_help="Choose the threshold of `dedup` on labelled pairs.",
-    epilog=options.closing(
-        (
-            "semsearch tune --pairs sample",
-            "semsearch tune --pairs sick --min-precision 0.95",
-            "semsearch tune --pairs sick --positive 'relatedness>=4.5' --plot curve.png",
-            "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
-        ),
-        codes=(0, 1, 2, 3, 11, 12, 13),
+    examples=(
+        "semsearch tune --pairs sample",
+        "semsearch tune --pairs sick --min-precision 0.95",
+        "semsearch tune --pairs sick --positive 'relatedness>=4.5' --plot curve.png",
+        "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
     ),
+    codes=(0, 1, 2, 3, 11, 12, 13),
+    settings=("wait",),
 )
 @pair_options.pairs("FILE|labels|sick|sample")
 @options.index
@@ -72,7 +72,6 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
     show_default=True,
     help="The seed of the random split, for pairs that bring no split.",
 )
-@options.wait
 @options.as_json
 def tune_(
     load: "Callable[[], PairSet]",

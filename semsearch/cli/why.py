@@ -15,17 +15,15 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command(
+@options.command(
     "why",
     short_help="Say for a file or folder why it is, or is not, in the index.",
-    epilog=options.closing(
-        (
-            "semsearch why notes/plan.md",
-            "semsearch why docs",
-            "semsearch why 'data.csv#3' --json",
-        ),
-        codes=(0, 1, 2, 10, 12, 13),
+    examples=(
+        "semsearch why notes/plan.md",
+        "semsearch why docs",
+        "semsearch why 'data.csv#3' --json",
     ),
+    codes=(0, 1, 2, 10, 12, 13),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @options.index
@@ -35,7 +33,7 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
     """Say what the index makes of each PATH: a file, a part such as data.csv#3, or a folder with all below it.
 
     \b
-    indexed   with its passages, and the share of tokens that the model does not know
+    indexed   with its passages, and the share of tokens unknown to the model
     stale     indexed, and changed since
     missing   indexed, and gone; or in the quarantine, with the run that moved it
     new       not indexed yet

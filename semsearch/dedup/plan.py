@@ -178,7 +178,7 @@ class Plan:
         """Return the plan in `text` (UTF-8). Raises `InvalidInput`, with the place, for anything else."""
         top = take(load_json(text), "the plan", _PLAN)
         if top["version"] != VERSION:
-            hint = "write a new plan: semsearch dedup --plan FILE"
+            hint = "write a new plan: semsearch plan FILE"
             raise InvalidInput(
                 f"the plan has version {top['version']}; this version of semsearch reads {VERSION}", hint
             )

@@ -64,7 +64,7 @@ def is_index(folder: Path) -> bool:
 
 
 def require_index(folder: Path | str | None) -> Path:
-    """Return the folder that `locate` finds. Raises `IndexNotFound`, or `IndexDamaged` where it is not an index."""
+    """Return the folder that `locate` finds. Raises `IndexNotFound`, or `IndexDamaged` if its Library is gone."""
     found = locate(folder)
     try:
         empty = found is None or not found.is_dir() or not any(found.iterdir())
@@ -75,9 +75,8 @@ def require_index(folder: Path | str | None) -> Path:
         where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
         raise IndexNotFound(f"no index {where}", "create one: semsearch ingest FOLDER")
     if not (found / _LIBRARY).is_file():
-        raise IndexDamaged(
-            f"{found} is not an index: it has no {_LIBRARY}", "give another folder with --index"
-        )
+        message, hint = f"{found} is not an index: it has no {_LIBRARY}", "give another folder with --index"
+        raise (IndexDamaged if (found / CHROMA).is_dir() else IndexNotFound)(message, hint)
     return found
 
 
