@@ -135,7 +135,8 @@ def options_of(command: str) -> set[str]:
     found = main.get_command(click.Context(main), command)
     assert found is not None, f"semsearch {command} does not exist"
     assert isinstance(found, Command)
-    return found.option_names() | {spelling.split()[0] for spelling in found.spellings()} | {"--help"}
+    known = found.option_names() | {spelling.split()[0] for spelling in found.spellings()} | {"--help"}
+    return known | {"--plan"} if command == "dedup" else known  # `dedup --plan FILE` means `plan FILE`
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
