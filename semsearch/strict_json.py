@@ -1,6 +1,7 @@
 """Read JSON from outside strictly: every value is checked before it is used."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from semsearch.errors import InvalidInput
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
+_DRIVE = re.compile(r"[A-Za-z]:(?=[/\\])")
 
 
 def load_json(text: str | bytes) -> Any:
@@ -64,9 +66,23 @@ def storable(text: str, at: str) -> str:
     return text
 
 
+def names_source(key: str) -> bool:
+    """Return whether `key` can name a source in a file from outside.
+
+    A name has no `..`, `.`, `//` or final `/`. It is not a path of Windows with a drive, a share or `\\..`. On
+    Windows itself a name may begin with a drive, as in `C:/notes/a.md`, and has no backslash.
+    """
+    windows = os.name == "nt"
+    path = _DRIVE.sub("", key) if windows else key
+    foreign = _DRIVE.match(path) or path.startswith("\\\\") or ".." in re.split(r"[/\\]", path)
+    if "\0" in key or foreign or (windows and {"\\", ":"} & set(path)):
+        return False
+    return {"", ".", ".."}.isdisjoint(path.removeprefix("/").split("/"))
+
+
 def source_of(key: str, at: str) -> str:
-    """Return `key` if it can name a source: without `..`, `.`, `//` or a final `/`. Raises `InvalidInput`."""
-    if "\0" in key or not {"", ".", ".."}.isdisjoint(key.removeprefix("/").split("/")):
+    """Return `key` if it can name a source, see `names_source`. Raises `InvalidInput`."""
+    if not names_source(key):
         raise InvalidInput(f"{at}: {key[:80]!r} is not the name of a source")
     return storable(key, at)
 

@@ -1,6 +1,7 @@
 """A plan says what goes and what stays, survives its file, and is believed in nothing that does not add up."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
 from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.strict_json import source_of
 from semsearch.types import Group, Member
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
+PLACES = (DocumentPlace("b"), DocumentPlace("a"))
 MADE = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
@@ -194,6 +197,11 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
                 "b.md/",
                 "/../b",
                 "b\0",
+                "C:\\b.md",
+                "c:/b.md",
+                "\\\\server\\share\\b.md",
+                "d\\..\\..\\b.md",
+                "d/..\\b.md",
             )
         ),
     ],
@@ -291,3 +299,23 @@ def test_an_older_plan_names_single_linkage_connected() -> None:
     old = replace(PLAN, linkage="single").text().replace('"linkage": "single"', '"linkage": "connected"')
     assert '"connected"' in old
     assert Plan.parse(old).linkage == "single"
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (PlanStep(*PLACES, "b", "a", 1.0, 1.0, "exact"), "exact copy of a"),
+        (PlanStep(*PLACES, "b", "a", 0.98431, 0.9, "lexical"), "lexical copy of a, similarity 0.9843"),
+        (
+            PlanStep(*PLACES, "b", "a", 0.9, 0.1, "semantic", "a number differs: 1 / 2"),
+            "semantic copy of a, similarity 0.9000, but a number differs: 1 / 2",
+        ),
+    ],
+)
+def test_a_step_says_what_it_removes_a_copy_of(step: PlanStep, said: str) -> None:
+    assert step.copy_of == said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX")
+def test_names_with_a_backslash_or_a_colon_are_sources() -> None:
+    assert [source_of(name, "here") for name in (r"a\b.md", "12:30.md")] == [r"a\b.md", "12:30.md"]

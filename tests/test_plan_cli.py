@@ -68,13 +68,14 @@ def files(folder: Path) -> set[str]:
 
 def test_apply_and_undo(here: Path) -> None:
     assert run("apply", "plan.json", "--dry-run").stdout.splitlines() == [
-        "to be moved  b.md",
-        "to be moved  d/好\\n.md",
-        "to be moved  near.md",
+        line
+        for name in ("b.md", "d/好\\n.md", "near.md")
+        for line in (f"to be moved  {name}", "             exact copy of a.md")
     ]
     assert files(here) == set(FILES)
     moved = run("apply", "plan.json")
-    assert moved.stdout.splitlines() == ["moved  b.md", "moved  d/好\\n.md", "moved  near.md"]
+    assert moved.stdout.splitlines()[::2] == ["moved  b.md", "moved  d/好\\n.md", "moved  near.md"]
+    assert set(moved.stdout.splitlines()[1::2]) == {"       exact copy of a.md"}
     assert "3 moved\n" in moved.stderr
     assert files(here) == {"a.md"}
     with Index.open() as index:
@@ -86,6 +87,7 @@ def test_apply_and_undo(here: Path) -> None:
     assert "3 moved before" in run("apply", "plan.json").stderr
     back = run("undo", listed["run"])
     assert "semsearch ingest" in back.stderr
+    assert "put back  near.md\n          copy of a.md\n" in back.stdout
     assert {name: (here / name).read_text() for name in FILES} == FILES
     assert "nothing to undo" in run("undo").stderr
     assert "no run" in run("undo", listed["run"], code=2).stderr
@@ -106,6 +108,7 @@ def test_hard_links(here: Path) -> None:
     result = run("apply", "plan.json", "--hardlink", "--json", code=1)
     outcome = json.loads(result.stdout)
     assert outcome["done"] == ["b.md", "d/好\n.md"]
+    assert outcome["copy_of"] == dict.fromkeys(outcome["done"], "exact copy of a.md")
     assert [refusal["source"] for refusal in outcome["refused"]] == ["near.md"]
     assert (here / "a.md").stat().st_nlink == 3
     with Index.open() as index:

@@ -165,6 +165,8 @@ def _show_outcome(outcome: "Outcome", done: str, already: str, as_json: bool) ->
     else:
         for source in outcome.done:
             click.echo(f"{done}  {render.name(source)}")
+            if source in outcome.copy_of:
+                click.echo(f"{' ' * len(done)}  {render.name(outcome.copy_of[source])}")
     for refusal in outcome.refused:
         render.talk(f"refused  {render.name(refusal.source)}: {render.name(refusal.reason)}")
     counts = ((done, outcome.done), (already, outcome.already), ("refused", outcome.refused))

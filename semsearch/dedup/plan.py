@@ -13,7 +13,7 @@ from typing import Any, get_args
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.files import read_bounded, replacing
 from semsearch.readers.rewrite import has_rows
-from semsearch.strict_json import digest_of, load_json, one_of, source_of, storable, take
+from semsearch.strict_json import digest_of, load_json, names_source, one_of, source_of, storable, take
 from semsearch.types import TIERS, Group, Linkage, Tier
 
 VERSION = 1
@@ -61,6 +61,13 @@ class PlanStep:
         return f"{self._alike}, but {self.differs}" if self.differs else self._alike
 
     @property
+    def copy_of(self) -> str:
+        """The keeper and how alike the two are, such as "lexical copy of a.md, similarity 0.9843"."""
+        copy = f"{self.tier} copy of {self.keeper}"
+        copy = copy if self.tier == "exact" else f"{copy}, similarity {self.similarity:.4f}"
+        return f"{copy}, but {self.differs}" if self.differs else copy
+
+    @property
     def _alike(self) -> str:
         if self.tier == "exact":
             return f"exact copy of {self.keeper}"
@@ -74,7 +81,8 @@ class Plan:
     """The steps of a removal, the `sources` they use, and the `threshold`, `linkage` and `keep` rules of the search.
 
     No step removes a keeper, alone or with its source. `left_out` names duplicates that have no step, since their
-    source or their keeper's has no digest to check: it is not a file, or was read only in part. A sheet, an attachment
+    source or their keeper's has no digest to check: it is not a file, or was read only in part. Nor has a source whose
+    name looks like a path of Windows. A sheet, an attachment
     or another part of a file that is not a row has no step either. Raises `InvalidInput` where steps contradict each
     other or `sources`.
     """
@@ -132,7 +140,10 @@ class Plan:
                 goes = DocumentPlace(*where(member.name))
                 if member.protected or member.tier not in tiers:
                     continue
-                known = all(place.source in contents and contents[place.source][0] for place in (goes, stays))
+                known = all(
+                    place.source in contents and contents[place.source][0] and names_source(place.source)
+                    for place in (goes, stays)
+                )
                 if not known or (goes.row and not has_rows(goes.source)):
                     left_out.append(member.name)
                     continue

@@ -20,9 +20,9 @@ import shlex
 import shutil
 import stat
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ class Refusal:
 class Outcome:
     """The result of `apply` or `undo`: the sources done now, those done `already` before, and those refused.
 
-    `run` is empty if there is no run. `rows` is the number of rows that the plan removes, and `written` the number of
-    rows written without them, or None.
+    `run` is empty if there is no run. `copy_of` says of each source done what it was a copy of. `rows` is the number of
+    rows that the plan removes, and `written` the number of rows written without them, or None.
     """
 
     run: str
@@ -57,6 +57,7 @@ class Outcome:
     rows: int = 0
     written: int | None = None
     dry_run: bool = False
+    copy_of: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Refused(Exception):
@@ -108,7 +109,8 @@ def apply(
         _require_one_file_system(quarantine, base, ready)
     if dry_run or not ready:
         name = run.name if earlier else ""
-        return Outcome(name, mode, tuple(ready), tuple(already), tuple(refused), rows, dry_run=dry_run)
+        counts = (tuple(ready), tuple(already), tuple(refused), rows)
+        return Outcome(name, mode, *counts, dry_run=dry_run, copy_of=_copies(plan, ready))
     run = replace(run, removals=tuple((earlier | ready).values()))
     try:
         run.save()
@@ -134,9 +136,14 @@ def apply(
     _sync_parents([base / source for source in done] + [run.held(source) for source in done])
     if not done and not earlier:
         run.forget()
-    return Outcome(
-        run.name if done or earlier else "", mode, tuple(done), tuple(already), tuple(refused), rows
-    )
+    name = run.name if done or earlier else ""
+    counts = (tuple(done), tuple(already), tuple(refused), rows)
+    return Outcome(name, mode, *counts, copy_of=_copies(plan, done))
+
+
+def _copies(plan: Plan, done: Collection[str]) -> dict[str, str]:
+    """Return what each source in `done` is a copy of."""
+    return {step.remove.source: step.copy_of for step in plan.steps if step.remove.source in done}
 
 
 def undo(quarantine: Path, base: Path, run: str = "", *, allow: Sequence[Path] = ()) -> Outcome:
@@ -176,7 +183,8 @@ def undo(quarantine: Path, base: Path, run: str = "", *, allow: Sequence[Path] =
     _sync_parents([base / source for source in done] + [chosen.held(source) for source in done])
     if chosen.mode == "move" or not refused:
         chosen.forget()
-    return Outcome(chosen.name, chosen.mode, tuple(done), tuple(already), tuple(refused))
+    copy_of = {one.source: f"copy of {one.keeper}" for one in chosen.removals if one.source in done}
+    return Outcome(chosen.name, chosen.mode, tuple(done), tuple(already), tuple(refused), copy_of=copy_of)
 
 
 def removed_rows(
