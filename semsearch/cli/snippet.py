@@ -24,36 +24,14 @@ _WRAPPED = 50
 _OWN_LINE = re.compile(r"\s*(?:[-*+#|>=~^`:]|\d{1,3}[.)]\s|[•‣◦▪–—]\s)")
 """The start of a line that does not go on a line above it: an item, a heading, a row of a table, a quote, a rule."""
 _FENCE = re.compile(r"\s*(?:> ?)*(?:`{3}|~{3})")
-_STOP_WORDS = frozenset({
-    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before",
-    "being", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "get", "gets", "getting",
-    "got", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i", "if", "in", "into", "is", "it",
-    "its", "just", "let", "may", "me", "might", "must", "my", "no", "not", "of", "off", "on", "or", "our", "out",
-    "over", "please", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them",
-    "then", "there", "these", "they", "this", "those", "to", "under", "until", "up", "upon", "us", "use", "used",
-    "using", "was", "we", "were", "what", "when", "where", "whether", "which", "while", "who", "whom", "whose",
-    "why", "will", "with", "would", "you", "your", "s", "t", "re", "ve", "ll", "m", "d",
-})  # fmt: skip
-"""Words that are in most questions and say nothing of what is asked for."""
-_STOP_PAIRS = frozenset(
-    {"什么", "怎么", "么样", "如何", "哪里", "哪些", "可以", "是否", "为什", "我们", "多少", "时候"}
-)
-
-
-def words_of(query: str) -> set[str]:
-    """Return the terms of a query that say what it is about, or all of its terms if none does."""
-    from semsearch.text.analyzer import query_terms
-
-    terms = set(query_terms(query))
-    return terms - _STOP_WORDS - _STOP_PAIRS or terms
 
 
 def underlined(text: "Text", query: str) -> "Text":
     """Underline the words of the query, with any ending, and its pairs of Chinese characters; return the text."""
-    from semsearch.text.analyzer import query_terms
+    from semsearch.text.analyzer import content_terms, query_terms
     from semsearch.text.words import UNSPACED
 
-    asked = words_of(query)
+    asked = content_terms(query)
     pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]
     if pairs:
         for match in re.finditer(rf"(?=({'|'.join(pairs)}))", text.plain):

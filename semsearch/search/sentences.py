@@ -1,5 +1,6 @@
 """Find the sentence of a passage that answers a query best."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,27 @@ from numpy.typing import NDArray
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.text.analyzer import query_terms
+from semsearch.text.words import UNSPACED
 from semsearch.types import Hit
 
 Scorer = Callable[[Sequence[str], NDArray[np.int64]], NDArray[Any]]
 """Scores each of some sentences, given with the position of the text that each comes from."""
+
+_LEFT_OUT = re.compile(
+    r"\A(?P<rule>---|\+{3})\n.*?^(?P=rule)$|<!--.*?(?:-->|\Z)|^%%$.*?(?:^%%$|\Z)|%%[^%\n]*%%",
+    re.DOTALL | re.MULTILINE,
+)
+"""Front matter and comments, which are in the lines of a file and not in what is searched."""
+_NO_WORDS = re.compile(
+    r"!\[\[[^\]\n]*\]\]|\[(?:data|secret)[ \w]*\]|^\s*(?:`{3,}|~{3,}).*$|(?<!\w)\w++://\S+|[!-~]{40,}",
+    re.MULTILINE,
+)
+"""Embedded files, marks of what was left out, fences, links, and runs that no word is as long as."""
+_WORDS = re.compile(rf"[^\W\d_]{{2,}}|[{UNSPACED}]")
+_LEAST = 0.3
+"""The least share of the characters of a sentence that are in words. A row of a table of numbers has less."""
+_ENTRY = re.compile(r"\s*(?:[\w][\w .-]{0,40}:(?:\s.*)?|- .*|---|\+\+\+|\.\.\.)")
+"""A line of front matter, or of a header of fields."""
 
 
 def by_meaning(embedder: Embedder, vectors: Vectors) -> Scorer:
@@ -40,8 +58,11 @@ def by_words(queries: Sequence[str]) -> Scorer:
 
 
 def best_sentences(texts: Sequence[str], scorer: Scorer) -> list[tuple[int, int]]:
-    """Return the [start, end) span of the sentence of each text that scores best."""
-    spans = [text.sentences(one) for one in texts]
+    """Return the [start, end) span of the sentence of each text that scores best.
+
+    Sentences that have no words for a reader, such as Base64, are not chosen where there are others.
+    """
+    spans = [_sentences(one) for one in texts]
     counts = np.array([len(some) for some in spans], np.int64)
     text_of = np.repeat(np.arange(len(texts)), counts)
     scores = scorer(
@@ -51,6 +72,26 @@ def best_sentences(texts: Sequence[str], scorer: Scorer) -> list[tuple[int, int]
     return [
         some[int(np.argmax(scores[end - len(some) : end]))] for some, end in zip(spans, ends, strict=True)
     ]
+
+
+def _sentences(one: str) -> list[tuple[int, int]]:
+    """Return the spans of the sentences of a text that say something, or of all if none does."""
+    hidden = [match.span() for match in _LEFT_OUT.finditer(one)]
+    spans = text.sentences(one)
+    return [
+        (start, end)
+        for start, end in spans
+        if _has_words(one[start:end]) and not any(a <= start < b for a, b in hidden)
+    ] or spans
+
+
+def _has_words(sentence: str) -> bool:
+    """Return whether a sentence is made of words, and is neither data nor a list of fields."""
+    lines = [line for line in sentence.split("\n") if line.strip()]
+    if len(lines) > 1 and all(map(_ENTRY.fullmatch, lines)):
+        return False
+    characters = sum(map(len, _WORDS.findall(_NO_WORDS.sub(" ", sentence))))
+    return characters >= _LEAST * sum(map(len, sentence.split()))
 
 
 def highlighted(hits: Sequence[Hit], scorer: Scorer) -> list[Hit]:

@@ -41,6 +41,22 @@ _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u
 """Accents, and the points of Hebrew and Arabic, which people often do not type."""
 
 
+_STOP_WORDS = frozenset({
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before",
+    "being", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "get", "gets", "getting",
+    "got", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i", "if", "in", "into", "is", "it",
+    "its", "just", "let", "may", "me", "might", "must", "my", "no", "not", "of", "off", "on", "or", "our", "out",
+    "over", "please", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them",
+    "then", "there", "these", "they", "this", "those", "to", "under", "until", "up", "upon", "us", "use", "used",
+    "using", "was", "we", "were", "what", "when", "where", "whether", "which", "while", "who", "whom", "whose",
+    "why", "will", "with", "would", "you", "your", "s", "t", "re", "ve", "ll", "m", "d",
+})  # fmt: skip
+"""Words that are in most questions and say nothing of what is asked for."""
+_STOP_PAIRS = frozenset(
+    {"什么", "怎么", "么样", "如何", "哪里", "哪些", "可以", "是否", "为什", "我们", "多少", "时候"}
+)
+
+
 def normalize(text: str) -> str:
     """Return text in NFKC without case and accents, so letters that look the same to a reader are equal."""
     if text.isascii():
@@ -81,6 +97,12 @@ def query_terms(text: str) -> list[str]:
         for term in (_pairs(piece) if is_run else [piece[:LONGEST_TERM]])
     ]
     return words + symbolic + more
+
+
+def content_terms(query: str) -> set[str]:
+    """Return the terms of a query that say what it is about, or all of its terms if none does."""
+    terms = set(query_terms(query))
+    return terms - _STOP_WORDS - _STOP_PAIRS or terms
 
 
 def phrase_pattern(text: str) -> re.Pattern[str] | None:
