@@ -65,12 +65,10 @@ def show(
         click.echo(text, nl=False, color=pages)
 
 
-def show_paths(index: "Index", hits: Iterable["Hit"], *, zero: bool = False) -> None:
-    """Print the path of each hit's file once, one a line as it is, for other programs."""
+def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
+    """Print the path of each hit's file once, one a line, for other programs."""
     for path in dict.fromkeys(render.relative(index.path_of(hit.source)) for hit in hits):
-        click.echo(path, nl=not zero)
-        if zero:
-            click.echo("\0", nl=False)
+        click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 
 def _nothing(index: "Index") -> str:

@@ -102,6 +102,7 @@ show = click.option(
     metavar="WHAT",
     help="snippet (best sentence), full (passage) or path.",
 )
+paths = click.option("-l", "--paths", is_flag=True, help="Only paths of files, one a line and once.")
 context = click.option(
     "--context",
     type=click.IntRange(0, 1000),

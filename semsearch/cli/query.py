@@ -16,6 +16,7 @@ from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
     from semsearch.index import Index
+    from semsearch.requests import SearchRequest
     from semsearch.types import Hit, Mode
 
 
@@ -64,7 +65,7 @@ class _Question(Command):
     groups={
         "Which passages": ("k", "mode", "source", "min_score", "literal", "file"),
         "How to rank them": ("collapse", "rerank"),
-        "What to show": ("show", "context", "explain", "budget", "opened"),
+        "What to show": ("show", "paths", "context", "explain", "budget", "opened"),
     },
     settings=("per-document", "rerank-top"),
 )
@@ -96,6 +97,7 @@ class _Question(Command):
     default=True,
     help="Collapse near-copies into a hit, or list each.",
 )
+@options.paths
 @options.context
 @click.option("--rerank", metavar="NAME|DIR", help="Reorder the first hits with a cross-encoder.")
 @click.option(
@@ -129,6 +131,7 @@ def query_(
     file: Any,
     show: str,
     collapse: bool,
+    paths: bool,
     context: int | None,
     rerank: str | None,
     rerank_top: int,
@@ -148,7 +151,8 @@ def query_(
                      in it, and = != > < <=, on numbers, dates and text
 
     Quote a QUERY with such signs. A minus before a phrase or a condition excludes too: -source:drafts/*. Anything else
-    is plain text, also -5 and -v. QUERY - reads queries from standard input. docs/search.md explains scores.
+    is plain text, also -5 and -v. QUERY - reads queries from standard input. The number of a hit is its cosine; words
+    count for the order as well (docs/search.md).
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
@@ -169,7 +173,13 @@ def query_(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
     with Index.open(folder) as index:
-        wants_sentence = show == "snippet" or as_json or as_jsonl or context is not None or opened is not None
+        wants_sentence = (
+            (show == "snippet" and not paths)
+            or as_json
+            or as_jsonl
+            or context is not None
+            or opened is not None
+        )
         requests: list[SearchRequest] = []
         notes: list[list[str]] = []
         refused: list[str] = []
@@ -198,6 +208,8 @@ def query_(
             requests.append(request)
             notes.append(told)
         results = index.search(requests)
+        for told, request, found in zip(notes, requests, results, strict=True):
+            told += _remarks(index, request, found)
         for note in dict.fromkeys(note for one in notes for note in one):
             render.talk(f"note: {note}")
         if as_jsonl:
@@ -212,6 +224,8 @@ def query_(
                 for request, found, told in zip(requests, results, notes, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
+        elif paths:
+            hits.show_paths(index, (hit for found in results for hit in found))
         else:
             for request, found in zip(requests, results, strict=True):
                 if many:
@@ -234,6 +248,15 @@ def query_(
             f"{render.plural(len(refused), 'line')} of {len(numbered):,} not answered",
             "give some words to look for in each",
         )
+
+
+def _remarks(index: "Index", request: "SearchRequest", found: Sequence["Hit"]) -> list[str]:
+    """Return what a person should know of the hits of a request."""
+    from semsearch.search.doubt import doubt
+
+    if request.mode == "lexical":  # it does not load the model
+        return []
+    return [remark] if (remark := doubt(request.query, found, index.embedder.fingerprint.model)) else []
 
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @options.source
 @options.contained
 @options.show
+@options.paths
 @options.context
 @options.as_json
 @options.as_jsonl
@@ -44,6 +45,7 @@ def similar_(
     source: str | None,
     contained: float | None,
     show: str,
+    paths: bool,
     context: int | None,
     as_json: bool,
     as_jsonl: bool,
@@ -65,7 +67,7 @@ def similar_(
 
     with Index.open(folder) as index:
         name, line = _name_and_line(index, file)
-        wants_sentence = show == "snippet" or context is not None or as_json or as_jsonl
+        wants_sentence = (show == "snippet" and not paths) or context is not None or as_json or as_jsonl
         request = SimilarRequest(name, line, k, min_score, source, wants_sentence)
         if contained is not None and line is not None:
             raise InvalidInput("--contained compares whole documents", "leave out the line")
@@ -82,6 +84,8 @@ def similar_(
             if contained is not None:
                 answer |= {"containment": contained, "contained": [asdict(pair) for pair in inside]}
             render.emit_json(answer)
+        elif paths:
+            hits.show_paths(index, found)
         else:
             hits.show(index, found, show, context=context)
             pairs.show(inside)
