@@ -1,4 +1,4 @@
-"""How often a search says that nothing may be relevant: for questions with an answer, for others, and for nonsense.
+"""Measure how often a search says that nothing may be relevant: for own questions, for others, and for nonsense.
 
 The Rust book and some PEPs are asked their own questions, claims of SciFact, which is about medicine, and nonsense:
 words of random letters, and keys next to each other. A level is good if it flags the latter and none of the former.
@@ -23,7 +23,7 @@ _ASKED = 100
 
 
 def nonsense() -> list[str]:
-    """Return queries of words that are no words."""
+    """Return queries of random letters."""
     generator = random.Random(1)
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["".join(generator.choices(letters, k=generator.randint(4, 9))) for _ in range(300)]

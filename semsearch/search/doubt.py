@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from semsearch.embedding.weights import DEFAULT_MODEL
+from semsearch.embedding import DEFAULT_MODEL
 from semsearch.storage.library.fulltext import stemmed
 from semsearch.text.analyzer import content_terms, index_terms
 from semsearch.types import Hit
