@@ -13,6 +13,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Absent",
     "AddReport",
+    "AlikeTexts",
     "CheckReport",
     "CheckResult",
     "Columns",
@@ -81,6 +82,10 @@ __all__ = [
     "SourceStatus",
     "Split",
     "Status",
+    "TextDuplicates",
+    "TextGroup",
+    "TextLeaks",
+    "TextMatch",
     "TextWords",
     "ThresholdMetrics",
     "Tier",
@@ -91,17 +96,29 @@ __all__ = [
     "UnreadableSource",
     "Word",
     "__version__",
+    "dedup",
+    "embed",
+    "leak",
 ]
 
 if TYPE_CHECKING:
     from semsearch.dedup.classifier import PairClassifier
     from semsearch.dedup.comparison import Comparison, Coverage
     from semsearch.dedup.features import TextWords
+    from semsearch.dedup.in_memory import (
+        AlikeTexts,
+        TextDuplicates,
+        TextGroup,
+        TextLeaks,
+        TextMatch,
+        dedup,
+        leak,
+    )
     from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
     from semsearch.dedup.quarantine import Outcome, Refusal
     from semsearch.dedup.result import Duplicates
     from semsearch.dedup.runs import QuarantineRun, RemovedFile
-    from semsearch.embedding import Embedder, Fingerprint, Tokenizing
+    from semsearch.embedding import Embedder, Fingerprint, Tokenizing, embed
     from semsearch.errors import (
         FingerprintMismatch,
         IndexDamaged,
@@ -165,7 +182,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "types": "Contained Document Group Hit LabelledPair Level Linkage Member Mode Pair Record Rejected SharedPart "
         "Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
-        "embedding": "Embedder Fingerprint Tokenizing",
+        "embedding": "Embedder Fingerprint Tokenizing embed",
         "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
         "search.hits": "Hits",
@@ -180,6 +197,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",
         "dedup.comparison": "Comparison Coverage",
+        "dedup.in_memory": "AlikeTexts TextDuplicates TextGroup TextLeaks TextMatch leak",
         "dedup.plan": "SourceContent DocumentPlace Plan PlanStep",
         "dedup.quarantine": "Outcome Refusal",
         "dedup.result": "Duplicates",
@@ -198,6 +216,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         """Import a public name from its module and return it. Raise `AttributeError` for any other name."""
         from importlib import import_module
 
+        if name == "dedup":  # a package that can be called
+            return import_module("semsearch.dedup")
         for module, names in _MODULES.items():
             if name in names.split():
                 return getattr(import_module(f"semsearch.{module}"), name)

@@ -14,6 +14,13 @@ from uuid import uuid4
 from semsearch.errors import InvalidInput, SemsearchError
 
 
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: `SEMSEARCH_CACHE`, or the user's cache folder on this platform."""
+    from platformdirs import user_cache_path  # here, since few commands need it
+
+    return Path(os.environ.get("SEMSEARCH_CACHE") or user_cache_path("semsearch"))
+
+
 def opened(path: Path) -> io.BufferedReader:
     """Open a regular file for reading, up to its present length, so that a growing file comes to an end.
 

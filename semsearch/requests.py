@@ -4,6 +4,7 @@ Each request is frozen and checks its own values when it is made, so whatever re
 The `...Options` types name the same fields as keyword arguments, as `Index.query` and others accept them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -12,6 +13,8 @@ from typing import Any, TypedDict, get_args
 from semsearch.errors import InvalidInput
 from semsearch.types import MODES, Level, Linkage, Mode
 
+DEFAULT_CACHE = 512 * 10**6
+"""The most bytes that the vectors of data sets take in the user's cache folder."""
 DEFAULT_MEMORY = 512 * 2**20
 """The default working memory of `dedup`, in bytes, without the vectors and the result."""
 
@@ -199,6 +202,17 @@ class DedupOptions(TypedDict, total=False):
     remove_differing: bool
     from_run: bool
     memory: int
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def bytes_of(size: str) -> int:
+    """Return a size such as 500kB, 50MB or 1GiB in bytes. Raises `InvalidInput` for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?)?b?\s*", size, re.IGNORECASE)
+    if not match:
+        raise InvalidInput(f"{size!r} is not a size such as 500kB or 50MB")
+    return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
 
 
 def _text(name: str, value: Any) -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from reading import Read, Reading
 
+os.environ["SEMSEARCH_VECTOR_CACHE"] = "0"  # no test leaves vectors in the user's cache
+
 # The time of an example says nothing on a shared machine, so there is no deadline.
 settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fuzz", settings.get_profile("semsearch"), max_examples=1_500)

@@ -47,7 +47,7 @@ OWNERS = {
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
     "sklearn": "tuning.training",
-    "sqlite3": "storage.library",
+    "sqlite3": "storage",
     "tokenizers": "embedding",
     "torch": "embedding.sentence_transformers",
     "transformers": "embedding.sentence_transformers",

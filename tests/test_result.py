@@ -197,7 +197,7 @@ def test_pairs_equal_brute_force(
     found = list(
         Duplicates.of(
             made.compared(threshold, lexical, found_again=found_again), threshold, order=order
-        ).pairs
+        ).pairs()
     )
     names = [made.names[position] for position in order]
     first = {made.number(name): name for name in reversed(names)}
@@ -222,7 +222,7 @@ def test_rethreshold_equals_a_fresh_run(
     fresh = Duplicates.of(made.compared(high, lexical), high, linkage=linkage, order=order, protected=[0])
     again = run.rethreshold(high)
     assert again == fresh
-    assert list(again.pairs) == list(fresh.pairs)
+    assert list(again.pairs()) == list(fresh.pairs())
     assert again.rethreshold(low) == run, "what the run compared is still known"
 
 
@@ -243,7 +243,7 @@ def test_input_order_does_not_matter_if_names_decide(
         for some in (made, shuffled)
     )
     assert one == other
-    assert list(one.pairs) == list(other.pairs)
+    assert list(one.pairs()) == list(other.pairs())
 
 
 ANGLES = (0, 20, 40, 60)
@@ -292,7 +292,7 @@ def test_a_threshold_that_was_not_compared(threshold: float) -> None:
 def test_nothing_and_nothing_alike() -> None:
     nothing = replace(CHAIN, names=[], texts=[], vectors=CHAIN.vectors[:0], contents=[])
     found = Duplicates.of(nothing.compared(0.9, 0.8), 0.9)
-    assert (found.groups, list(found.pairs), found.fraction) == ((), [], 0.0)
+    assert (found.groups, list(found.pairs()), found.fraction) == ((), [], 0.0)
     alone = replace(CHAIN, names=["a", "b"], texts=[0, 3])
     assert Duplicates.of(alone.compared(0.9), 0.9).groups == ()
 

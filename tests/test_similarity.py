@@ -90,7 +90,7 @@ def test_similar_compare_and_duplicates_agree(tmp_path: Path, seed: int) -> None
     corpus_of(tmp_path, seed)
     with create_index(tmp_path / ".semsearch", TinyEmbedder()) as index:
         index.ingest([tmp_path])
-        joined = {(pair.left, pair.right): pair.similarity for pair in index.duplicates(-1.0).pairs}
+        joined = {(pair.left, pair.right): pair.similarity for pair in index.duplicates(-1.0).pairs()}
         for name in ("0.txt", "3.txt", "copy4.txt"):
             found = {hit.document: hit.score for hit in index.similar(name, k=100)}
             assert len(found) == 33

@@ -198,7 +198,7 @@ def plan_(
         "Who stays": _GROUPS,
         "Writing": ("output", "group_field", "force"),
     },
-    settings=("lexical", "linkage", "memory", "dtype"),
+    settings=("lexical", "linkage", "memory", "dtype", "vector-cache"),
 )
 @click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="PATH..."
@@ -228,6 +228,7 @@ def dedup_files_(
     fields: "RowFields",
     model: str | None,
     dtype: str | None,
+    vector_cache: int,
     tiers: "tuple[Tier | Literal['none'], ...]",
     explain: bool,
     output: Path | None,
@@ -259,7 +260,7 @@ def dedup_files_(
         require_copyable(paths[0], output, fields=fields, group=bool(group_field), force=force)
     removed = tuple(tier for tier in tiers or TIERS if tier != "none")
     request = DedupRequest(**rules)
-    with read_dataset(paths, fields=fields, model=model, dtype=dtype) as dataset:
+    with read_dataset(paths, fields=fields, model=model, dtype=dtype, most=vector_cache) as dataset:
         with render.counting("compare", "pairs") as progress:
             found = dataset.find_duplicates(request, progress=progress)
         render.tell_skipped(dataset.skipped)
@@ -323,14 +324,19 @@ def read_dataset(
     fields: "RowFields",
     model: str | None,
     dtype: str | None,
+    most: int,
 ) -> "Iterator[Dataset]":
-    """Read the data set in some files and folders, with a progress bar; close it at the end of the block."""
+    """Read the data set in some files and folders, with a progress bar; close it at the end of the block.
+
+    `most` is the limit of the user's cache of vectors in bytes; 0 for no cache.
+    """
     from semsearch.dedup.in_files import Dataset
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.storage.vector_cache import vector_cache
 
     embedder = load_embedder(model or DEFAULT_MODEL, dtype or "float32")
-    with render.counting("read", "passages") as progress:
-        dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress)
+    with vector_cache(most) as cache, render.counting("read", "passages") as progress:
+        dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress, cache=cache)
     render.tell_notes(dataset.notes)
     with dataset:
         yield dataset

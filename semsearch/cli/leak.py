@@ -51,7 +51,7 @@ class _Rate(click.ParamType[Fraction]):
         "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
     ),
     codes=(0, 1, 2, 3),
-    settings=("dtype",),
+    settings=("dtype", "vector-cache"),
 )
 @click.argument(
     "test", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="TEST..."
@@ -104,6 +104,7 @@ def leak_(
     count_differing: bool,
     model: str | None,
     dtype: str | None,
+    vector_cache: int,
     max_rate: Fraction | None,
     allow_unread: bool,
     junit: Path | None,
@@ -136,7 +137,7 @@ def leak_(
         raise InvalidInput(f"{name} needs --max-rate", "add --max-rate, such as --max-rate 1%")
     if junit:
         require_writable(junit)
-    with read_dataset(test, against, fields=fields, model=model, dtype=dtype) as data:
+    with read_dataset(test, against, fields=fields, model=model, dtype=dtype, most=vector_cache) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(
                 DEFAULT_THRESHOLD if threshold is None else threshold,

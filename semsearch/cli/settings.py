@@ -16,7 +16,7 @@ import click
 
 from semsearch.cli.values import Share, Size
 from semsearch.errors import InvalidInput
-from semsearch.requests import DEFAULT_MEMORY
+from semsearch.requests import DEFAULT_CACHE, DEFAULT_MEMORY
 
 FILE = "semsearch.toml"
 GIVEN = "semsearch.settings"
@@ -64,6 +64,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "max-size": Setting(Size(), 50 * 10**6, "ingest: skip larger files", _USER),
     "memory": Setting(Size(), DEFAULT_MEMORY, "dedup, plan, dedup-files: working memory", _USER),
+    "vector-cache": Setting(
+        Size(), DEFAULT_CACHE, "dedup-files, leak: most that cached vectors may take; 0 for no cache", _USER
+    ),
     "wait": Setting(
         click.FloatRange(min=0), 10.0, "seconds to wait for another process that writes to the index", _USER
     ),

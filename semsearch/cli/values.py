@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
+from semsearch.errors import InvalidInput
+from semsearch.requests import bytes_of
+
 if TYPE_CHECKING:
     from semsearch.readers import RowFormat
 
@@ -59,16 +62,15 @@ class Size(click.ParamType[int]):
     """A number of bytes, such as 2000000, 500kB, 50MB or 1GiB."""
 
     name = "size"
-    _UNITS: ClassVar = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the size in bytes."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?)?b?\s*", str(value), re.IGNORECASE)
-        if not match:
-            self.fail(f"{value!r} is not a size such as 500kB or 50MB", param, ctx)
-        return int(float(match[1]) * self._UNITS[(match[2] or "").lower()])
+        try:
+            return bytes_of(str(value))
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
 
 
 class Table(click.ParamType[dict[str, str]]):

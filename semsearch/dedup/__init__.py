@@ -1,4 +1,11 @@
-"""Find near-duplicates: compare all pairs exactly, group them around keepers, remove them so that it can be undone."""
+"""Find near-duplicates: compare all pairs exactly, group them around keepers, remove them so that it can be undone.
+
+The module can be called: `semsearch.dedup(texts)` is `semsearch.dedup.in_memory.dedup`.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from semsearch.dedup.collection import DocumentCollection, compare, passages_of
 from semsearch.dedup.document_join import Corpus, DocumentPassages
@@ -35,3 +42,16 @@ __all__ = [
     "shingles",
     "tier_of",
 ]
+
+
+class _CallableModule(ModuleType):
+    """This package, which is also the public function of its name; the submodules could not be imported without it."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Return the near-duplicates among texts in memory; see `semsearch.dedup.in_memory.dedup`."""
+        from semsearch.dedup.in_memory import dedup
+
+        return dedup(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

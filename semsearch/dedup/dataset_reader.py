@@ -17,6 +17,7 @@ from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.chunk import PROSE_SUFFIXES, chunk
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.readers import Found, RowFields, how_to_split, read
+from semsearch.storage.vector_cache import VectorCache
 from semsearch.types import Document, Skipped, Unit
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024
@@ -84,6 +85,7 @@ class DatasetReader:
         fields: RowFields,
         parts: Sequence[Sequence[Found | Skipped]],
         progress: ReadProgress | None,
+        cache: VectorCache | None = None,
     ) -> None:
         self.texts = TextFile()
         self.sizes: list[int] = []
@@ -99,6 +101,7 @@ class DatasetReader:
         self.fields: dict[Path, RowFields] = {}
         self.tokens = self.oov = 0
         self._embedder, self._fields, self._parts, self._progress = embedder, fields, parts, progress
+        self._cache = cache
         self._owners, self._vector_rows, self._lengths = (array("q") for _ in range(3))
         self._units: list[Unit] = []
         self._firsts, self._lasts = array("q"), array("q")
@@ -132,6 +135,19 @@ class DatasetReader:
                 )
             self._whole = ""
         self._tell_copies(files)
+        self._embed_waiting()
+
+    def take_documents(self, parts: Sequence[Sequence[Document]]) -> None:
+        """Take and embed parts of documents from memory. Progress counts documents in place of bytes."""
+        self._total = sum(map(len, parts))
+        for part in parts:
+            before = len(self.names)
+            for document in part:
+                self.files.setdefault(document.source, SourceFile(0, ""))
+                self._add(document)
+                self._done += 1
+                self._embed_full()
+            self.sizes.append(len(self.names) - before)
         self._embed_waiting()
 
     def _is_repeated(self, skipped: Skipped) -> bool:
@@ -217,8 +233,7 @@ class DatasetReader:
                 self._whole, self._why_whole = source, why
             self._add(item)
             self._done = min(end, self._done + len(item.text))
-            if len(self._waiting) >= _BATCH_PASSAGES or self._characters >= _BATCH_CHARACTERS:
-                self._embed_waiting()
+            self._embed_full()
         self._done = end
 
     def _add(self, document: Document) -> None:
@@ -246,6 +261,11 @@ class DatasetReader:
             self._firsts.append(passage.first)
             self._lasts.append(passage.last)
 
+    def _embed_full(self) -> None:
+        """Embed what is waiting once it fills a batch."""
+        if len(self._waiting) >= _BATCH_PASSAGES or self._characters >= _BATCH_CHARACTERS:
+            self._embed_waiting()
+
     def _embed_waiting(self) -> None:
         waiting, finished = self._waiting, self._embedded
 
@@ -255,7 +275,10 @@ class DatasetReader:
             if self._progress is not None:
                 self._progress(self._done, self._total, finished)
 
-        self._vectors.append(embed_checked(self._embedder, waiting, progress=tell))
+        if self._cache is None:
+            self._vectors.append(embed_checked(self._embedder, waiting, progress=tell))
+        else:
+            self._vectors.append(self._cache.embed(self._embedder, waiting, tell))
         self._embedded += len(waiting)
         self._waiting, self._characters = [], 0
 

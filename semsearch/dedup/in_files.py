@@ -29,7 +29,8 @@ from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest
-from semsearch.types import TIERS, Skipped, Tier, Unit
+from semsearch.storage.vector_cache import VectorCache
+from semsearch.types import TIERS, Document, Skipped, Tier, Unit
 
 _NOTHING_TO_READ = frozenset({
     "empty file", "hidden file", "hidden folder", "no text", "page without text", "row without text",
@@ -75,19 +76,43 @@ class Dataset:
         embedder: Embedder,
         fields: RowFields = RowFields(),
         progress: ReadProgress | None = None,
+        cache: VectorCache | None = None,
     ) -> "Dataset":
         """Read and embed the files and folders of each part.
 
         A named file is read whatever its size. A file that cannot be read is `skipped`. A file that an earlier part
         has, under whatever name, is left out. If `fields` names no text, texts are compared without titles, by columns
-        that all files have. Raises `InvalidInput` for a path that does not exist, where the only file of a part lacks a
-        column that `fields` names, and where a part is a single text of many lines; raises `SemsearchError` where there
-        is too little room for temporary files.
+        that all files have. `cache` keeps the vectors for the next time. Raises `InvalidInput` for a path that does not
+        exist, where the only file of a part lacks a column that `fields` names, and where a part is a single text of
+        many lines; raises `SemsearchError` where there is too little room for temporary files.
         """
         roots = tuple(tuple(map(Path, paths)) for paths in parts)
-        reader = DatasetReader(embedder, fields, [list(walk_named(paths)) for paths in roots], progress)
+        parts_found = [list(walk_named(paths)) for paths in roots]
+        reader = DatasetReader(embedder, fields, parts_found, progress, cache)
+        return cls._read_by(reader, reader.read_all, roots, embedder)
+
+    @classmethod
+    def of(
+        cls,
+        *parts: Sequence[Document],
+        embedder: Embedder,
+        progress: ReadProgress | None = None,
+        cache: VectorCache | None = None,
+    ) -> "Dataset":
+        """Embed documents from memory. Their names must differ; those without text are `skipped`."""
+        reader = DatasetReader(embedder, RowFields(), (), progress, cache)
+        return cls._read_by(reader, lambda: reader.take_documents(parts), (), embedder)
+
+    @classmethod
+    def _read_by(
+        cls,
+        reader: DatasetReader,
+        read: Callable[[], None],
+        roots: tuple[tuple[Path, ...], ...],
+        embedder: Embedder,
+    ) -> "Dataset":
         try:
-            reader.read_all()
+            read()
             return cls(
                 roots,
                 tuple(reader.sizes),

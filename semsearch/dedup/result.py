@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from semsearch.dedup.lexical import LexicalSets, tier_of
 from semsearch.dedup.neighbours import Accepts, Neighbours, Refused
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
+from semsearch.tables import Table
 from semsearch.text.shingles import jaccard, shingles
 from semsearch.types import Contained, Group, Level, Linkage, Member, Pair, Rejected, Tier
 
@@ -106,7 +108,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicates:
+class Duplicates(Table):
     """The near-duplicates at a `threshold`, out of `total` documents (or passages, by `level`), grouped by `linkage`.
 
     Groups are in the order of preference of their keepers. The members of a group come by falling similarity to the
@@ -139,6 +141,22 @@ class Duplicates:
             f"Duplicates(groups={len(self.groups)}, duplicates={self.exact + self.near}, total={self.total},"
             f" threshold={self.threshold:g}, level={self.level!r}, linkage={self.linkage!r})"
         )
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict for each document of a group, the keeper first; `texts` has the texts."""
+        return [
+            {
+                "group": number,
+                "role": "keeper" if member is None else member.tier,
+                "document": group.keeper if member is None else member.name,
+                "similarity": member and member.similarity,
+                "jaccard": member and member.jaccard,
+                "protected": member is not None and member.protected,
+                "differs": member.differs if member else "",
+            }
+            for number, group in enumerate(self.groups, 1)
+            for member in (None, *group.members)
+        ]
 
     @classmethod
     def of(
@@ -210,9 +228,8 @@ class Duplicates:
         """The share of all documents (or passages) that is a duplicate of a keeper."""
         return (self.exact + self.near) / self.total if self.total else 0.0
 
-    @property
     def pairs(self) -> Iterator[Pair]:
-        """Every pair that counts, by falling similarity; each is computed when it is needed.
+        """Yield every pair that counts, by falling similarity; each is computed when it is needed.
 
         Two different texts have one pair, with the first document of each text. Each exact copy has one pair with the
         first document of its text. `left` is preferred to `right`.

@@ -176,6 +176,14 @@ def load_embedder(
     return TransformerEmbedder(name, fetch=fetch, prompts=pooling != "model")
 
 
+def embed(texts: str | Sequence[str], model: str = DEFAULT_MODEL, *, kind: Kind = "passage") -> Vectors:
+    """Return the unit vectors of texts, float32 [n, dimension]; a string is one text.
+
+    The model is loaded for each call; `Index.embed` keeps it. Raises what `load_embedder` does.
+    """
+    return embed_checked(load_embedder(model), [texts] if isinstance(texts, str) else list(texts), kind)
+
+
 def load_reranker(model: str) -> Reranker:
     """Return the cross-encoder of that name or folder. Raises `ModelError` if it cannot be found or loaded."""
     from semsearch.embedding.rerank import CrossEncoderReranker

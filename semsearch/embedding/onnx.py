@@ -18,7 +18,6 @@ import numpy as np
 import onnxruntime
 from filelock import FileLock
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 from tokenizers import Tokenizer
 
 from semsearch.embedding import (
@@ -32,7 +31,7 @@ from semsearch.embedding import (
     windows,
 )
 from semsearch.errors import ModelError
-from semsearch.files import replacing
+from semsearch.files import cache_folder, replacing
 
 DIMENSION, WINDOW, SPECIAL_TOKENS = 384, 256, 2
 _WEIGHTS_SHA256 = weights.SHA256["model.safetensors"]
@@ -44,11 +43,6 @@ _TEXTS_PER_SORT = 8192
 """Texts that are sorted by length at a time. This bounds memory, and batches hold almost no padding."""
 _TOKENISED, _TEXT = 2**19, 20
 """Characters that are tokenised at a time, and what a text counts in addition to its own."""
-
-
-def cache_folder() -> Path:
-    """Return the folder of the exported graphs: `SEMSEARCH_CACHE`, or the user's cache folder on this platform."""
-    return Path(os.environ.get("SEMSEARCH_CACHE") or user_cache_path("semsearch"))
 
 
 class OnnxEmbedder:

@@ -97,6 +97,30 @@ def records_of(
     described.finish()
 
 
+def texts_of(data: Records, text: str | Sequence[str] | None = None) -> Iterator[str | None]:
+    """Yield the text of each item of some data, None where it has none; `text` is as in `records_of`."""
+    fields = RowFields((text,) if isinstance(text, str) else tuple(text or ()), titled=False)
+    for number, item in enumerate(items_of(data), 1):
+        document = _document(number, item, fields)
+        yield None if isinstance(document, Skipped) else document.text
+
+
+def selected(data: Any, positions: Sequence[int]) -> Any:
+    """Return the items at some positions, as a frame, data set, array, tuple or list, whatever `data` is."""
+    if hasattr(data, "iter_rows") and hasattr(data, "columns"):  # Polars
+        return data[list(positions)]
+    if hasattr(data, "to_batches") and hasattr(data, "take"):  # PyArrow
+        return data.take(list(positions))
+    if hasattr(data, "iloc"):  # pandas
+        return data.iloc[list(positions)]
+    if hasattr(data, "column_names") and hasattr(data, "select"):  # a Hugging Face data set
+        return data.select(list(positions))
+    if isinstance(data, np.ndarray):
+        return data[list(positions)]
+    items = [data[position] for position in positions]
+    return tuple(items) if isinstance(data, tuple) else items
+
+
 class _Beside:
     """Values that belong to the items one to one; None for each where there are none."""
 
