@@ -391,12 +391,14 @@ class Index:
     def get(self, ids: str | int | Iterable[str | int]) -> list[Record]:
         """Return records by id, in the order of `ids`. Those that the index does not have are left out.
 
-        The text is as indexed: the texts of all passages, one after the other.
+        The text has all passages, one after the other, without the blanks around each.
         """
         with self._library.snapshot():
             passages = self._library.passages_in([record_key(id_) for id_ in ids_of(ids)])
         return [
-            Record(source.removeprefix(record_key("")), "\n".join(one.text for one in some), some[0].metadata)
+            Record(
+                source.removeprefix(record_key("")), "\n".join(one.original for one in some), some[0].metadata
+            )
             for source, group in groupby(passages, key=lambda passage: passage.source)
             for some in [list(group)]
         ]
