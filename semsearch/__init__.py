@@ -30,6 +30,7 @@ __all__ = [
     "Duplicates",
     "Embedder",
     "Estimate",
+    "FieldCounts",
     "Fingerprint",
     "FingerprintMismatch",
     "Forgotten",
@@ -160,6 +161,7 @@ if TYPE_CHECKING:
     from semsearch.types import (
         Contained,
         Document,
+        FieldCounts,
         Group,
         Hit,
         LabelledPair,
@@ -179,8 +181,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Contained Document Group Hit LabelledPair Level Linkage Member Mode Pair Record Rejected SharedPart "
-        "Skipped Tier Unit",
+        "types": "Contained Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair Record "
+        "Rejected SharedPart Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
         "readers": "RowFields RowFormat",

@@ -81,7 +81,7 @@ from semsearch.tuning.sampling import PairSample, sample_pairs
 from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
 from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
-from semsearch.types import TIERS, Contained, Hit, Level, Record, Skipped, Tier
+from semsearch.types import TIERS, Contained, FieldCounts, Hit, Level, Record, Skipped, Tier
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
@@ -545,6 +545,20 @@ class Index:
         if request.source is None:
             return []
         return list(unmatched(self._library.document_names()[1], [request.source]))
+
+    def facets(
+        self, fields: Sequence[str], query: str = "", *, source: str | None = None, literal: bool = False
+    ) -> list[FieldCounts]:
+        """Return the values of some fields of the metadata, with the number of documents that have each.
+
+        The documents are those that meet every condition of the query, and have every word that it requires. Its other
+        words do not matter, and an empty query means all documents. Raises `InvalidInput` for an unknown field.
+        """
+        return self._engine.facets(fields, query, source, literal=literal)
+
+    def fields(self) -> list[FieldCounts]:
+        """Return every field of the metadata with its values, sorted by name: what a query can ask for."""
+        return self._engine.fields()
 
     def similar(
         self, document: Path | str, line: int | None = None, **options: Unpack[SimilarOptions]

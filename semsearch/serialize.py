@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
-from semsearch.types import TIERS, Contained, Group, Hit, Pair
+from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.dedup import Duplicates
@@ -46,6 +46,19 @@ def search_json(
     """Return the answer to a query, with the `notes` on it."""
     found = [hit_json(path_of, hit, request.explain) for hit in hits]
     return {"query": request.query, "notes": list(notes), "hits": found}
+
+
+def facets_json(facets: Sequence[FieldCounts]) -> list[dict[str, Any]]:
+    """Return the values of fields with the numbers of documents."""
+    return [
+        {
+            "field": one.field,
+            "documents": one.documents,
+            "total": one.total,
+            "values": [{"value": value, "count": count} for value, count in one.values],
+        }
+        for one in facets
+    ]
 
 
 def similar_json(

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 Scalar = str | int | float | bool
+FieldValue = Scalar | tuple[Scalar, ...]
+"""The value of a field in a document's metadata: one, or several in their order, such as tags."""
 HIGH_OOV_RATE = 0.05
 """From this share of out-of-vocabulary tokens on, scores mean little, and every command says so."""
 Unit = Literal["line", "page", "row", "paragraph", "slide", "chapter", "cell", "message", "second"]
@@ -37,7 +39,7 @@ class Document:
     row_id: str = ""
     unit: Unit = "line"
     numbers: tuple[int, ...] | None = None
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, FieldValue] = field(default_factory=dict)
     written: str = field(default="", repr=False)
 
     @property
@@ -52,7 +54,7 @@ class Record:
 
     id: str
     text: str
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, FieldValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Hit:
     end: int
     passage_id: str
     heading: str = ""
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, FieldValue] = field(default_factory=dict)
     highlight: tuple[int, int] = (0, 0)
     copies: tuple["Hit", ...] = ()
     cosine: float | None = None
@@ -116,6 +118,19 @@ class Hit:
     dense_rank: int | None = None
     lexical_rank: int | None = None
     document_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCounts:
+    """The values of a field, each with the number of documents that have it, the most frequent first.
+
+    `documents` is the number of documents that have the field, among the `total` that were looked at.
+    """
+
+    field: str
+    documents: int
+    total: int
+    values: tuple[tuple[Scalar, int], ...]
 
 
 Tier = Literal["exact", "lexical", "semantic"]
@@ -242,6 +257,11 @@ class LabelledPair:
     weight: float = 1.0
     cosine: float | None = None
     model: str = ""
+
+
+def several(value: FieldValue) -> tuple[Scalar, ...]:
+    """Return the values of a field; one value is the only one."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 def field_name(name: str) -> str:

@@ -53,7 +53,7 @@ OWNERS = {
     "transformers": "embedding.sentence_transformers",
     "watchfiles": "readers.watch",
     "zstandard": "readers.packed",
-    "yaml": "readers.parsers.markdown",
+    "yaml": "readers.heads",
 }
 """Each library that only one module or folder may import. There its exceptions become ours."""
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsearch.search.query import Condition, Query, Word, parse
+from semsearch.types import FieldValue
 
 FIELDS = {"year", "day", "author", "publication_year"}
 
@@ -60,7 +61,7 @@ def test_what_is_excluded_or_taken_as_text_is_said() -> None:
         'passages with "old plan" are excluded; --literal searches for -"old plan" as text',
         '-v was searched as text; -"v" is an operator',
         '-5 was searched as text; -"5" is an operator',
-        "the index has no field for yeer:1, so this was searched as text",
+        "the index has no field for yeer:1, so this was searched as text; did you mean year?",
     )
     assert parse('+must "phrase" -source:x/* year>1', lambda: FIELDS).notes == ()
 
@@ -95,14 +96,27 @@ def test_plain_words_are_plain_text(words: list[str]) -> None:
         (">2024-05", ["2024-06-01"], ["2024-05-31", "2024-04", "2024"]),
         ("<=2024-05-03", ["2024-05-03T10:00:00", "2024-05-02"], ["2024-05-04"]),
         ("<=2024-05-03T22:30:00Z", ["2024-05-04T00:00:00+02:00"], ["2024-05-04T00:45:00+02:00"]),
-        (":lee", ["Lee", " LEE "], ["Leeds", "bruce lee"]),
+        (":lee", ["Lee", " LEE ", "Bruce Lee", "Lée"], ["Leeds", "bleed"]),
+        ('="bruce lee"', ["Bruce Lee", ("x", "bruce lee")], ["Mr Bruce Lee", "lee"]),
+        (":李", ["李小龙"], ["成龙"]),
+        ("!=lee", ["bruce lee", ("li", "lo")], ["Lee", ("li", "lee")]),
         (":*lee*", ["Bruce Lee", "Leeds"], ["Li"]),
         ("!=lee", ["li", 3], ["Lee"]),
         (":true", [True, "true"], [False, 1, "yes"]),
         (">m", ["zeta", "N"], ["alpha"]),
     ],
 )
-def test_conditions(condition: str, true: list[str | int], false: list[str | int]) -> None:
+def test_conditions(condition: str, true: list[FieldValue], false: list[FieldValue]) -> None:
     parsed = parse(f"author{condition}", lambda: FIELDS).conditions[0]
     assert [value for value in true if not parsed.test()(value)] == []
     assert [value for value in false if parsed.test()(value)] == []
+
+
+def test_a_nested_tag_is_met_by_the_tag_above_it() -> None:
+    test = Condition("tags", ":", "#Project").test()
+    assert (
+        test("project")
+        and test(("home", "project/x/y"))
+        and not test(("projects", "my-project", "x/project"))
+    )
+    assert Condition("tags", ":", "project/*").test()("project/x")

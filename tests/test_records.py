@@ -89,7 +89,7 @@ def test_values_of_frames_become_plain_metadata(index: Index) -> None:
     report = index.add(frame, id=["x", "y", "z"])
     assert [skipped.path for skipped in report.skipped] == ["z"]
     first, second = index.get(["x", "y"])
-    assert first.metadata == {"count": 1, "score": 0.5, "day": "2024-02-01T00:00:00", "tags": '["a","b"]'}
+    assert first.metadata == {"count": 1, "score": 0.5, "day": "2024-02-01T00:00:00", "tags": ("a", "b")}
     assert second.metadata == {"tags": "[]"}
     index.add([{"id": "d", "text": "t", "on": datetime.date(2024, 1, 2)}])
     assert index.get("d")[0].metadata == {"on": "2024-01-02"}

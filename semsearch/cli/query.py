@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch import serialize
-from semsearch.cli import hits, options, render
+from semsearch.cli import facets, hits, options, render
 from semsearch.cli.command import Command, arguments, takes_no_value
 from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
     from semsearch.index import Index
     from semsearch.requests import SearchRequest
-    from semsearch.types import Hit, Mode
+    from semsearch.types import FieldCounts, Hit, Mode
 
 
 class _Question(Command):
@@ -59,13 +59,14 @@ class _Question(Command):
         "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
         "semsearch query refunds --context 3 --open",
         "semsearch query --markdown --budget 2000 how are refunds booked",
+        "semsearch query --facet tags --facet status 'status:draft'",
         "semsearch query --file questions.txt --jsonl",
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={
         "Which passages": ("k", "mode", "source", "min_score", "literal", "file"),
         "How to rank them": ("collapse", "rerank"),
-        "What to show": ("show", "paths", "context", "explain", "budget", "opened"),
+        "What to show": ("show", "paths", "facet", "context", "explain", "budget", "opened"),
     },
     settings=("per-document", "rerank-top"),
 )
@@ -89,6 +90,13 @@ class _Question(Command):
     type=click.File(encoding="utf-8"),
     metavar="FILE",
     help="Read queries from FILE (- is standard input).",
+)
+@click.option(
+    "--facet",
+    "facet",
+    multiple=True,
+    metavar="FIELD",
+    help="Also count the values of FIELD over all documents that meet the conditions of QUERY. Repeatable.",
 )
 @options.show
 @click.option(
@@ -129,6 +137,7 @@ def query_(
     explain: bool,
     source: str | None,
     file: Any,
+    facet: tuple[str, ...],
     show: str,
     collapse: bool,
     paths: bool,
@@ -168,7 +177,9 @@ def query_(
         numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     else:
         numbered = [(0, " ".join(words))]
-    if not any(query.strip() for _, query in numbered):
+    if facet and as_jsonl:
+        raise InvalidInput("--facet has no line in --jsonl", "use --json")
+    if not facet and not any(query.strip() for _, query in numbered):
         raise InvalidInput(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
@@ -183,6 +194,7 @@ def query_(
         requests: list[SearchRequest] = []
         notes: list[list[str]] = []
         refused: list[str] = []
+        counted: list[list[FieldCounts]] = []
         for number, query in numbered:
             request = SearchRequest(
                 query,
@@ -198,15 +210,20 @@ def query_(
                 rerank=rerank,
                 rerank_top=rerank_top,
             )
+            counts = index.facets(facet, query, source=source, literal=literal) if facet else []
             try:
                 told = index.notes(request)
             except InvalidInput as error:
+                if facet and not many:  # the conditions alone say which documents to count
+                    _show_facets(query, counts, as_json)
+                    return
                 if not many:
                     raise
                 refused.append(f"line {number} is not answered: {error}")
                 continue
             requests.append(request)
             notes.append(told)
+            counted.append(counts)
         results = index.search(requests)
         for told, request, found in zip(notes, requests, results, strict=True):
             told += _remarks(index, request, found)
@@ -221,19 +238,23 @@ def query_(
         elif as_json:
             answers = [
                 serialize.search_json(index.path_of, found, request, told)
-                for request, found, told in zip(requests, results, notes, strict=True)
+                | ({"facets": serialize.facets_json(counts)} if facet else {})
+                for request, found, told, counts in zip(requests, results, notes, counted, strict=True)
             ]
             render.emit_json(answers if many else answers[0])
         elif paths:
             hits.show_paths(index, (hit for found in results for hit in found))
         else:
-            for request, found in zip(requests, results, strict=True):
+            for request, found, counts in zip(requests, results, counted, strict=True):
                 if many:
                     click.echo(f"query: {render.plain(request.query)}")
                 if markdown:
                     _as_prompt(index, found, budget)
                 else:
                     hits.show(index, found, show, query=request.query, explain=explain, context=context)
+                if counts:
+                    click.echo()
+                    facets.show(counts)
         if opened is not None:
             if many or opened > len(results[0]):
                 raise InvalidInput(
@@ -274,3 +295,12 @@ def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> No
         f"{shown:,} of {render.plural(len(found), 'hit')}, {used:,}{limit} tokens as the index's model counts them;"
         " yours may count more"
     )
+
+
+def _show_facets(query: str, counts: "list[FieldCounts]", as_json: bool) -> None:
+    """Print the counts for a query of conditions only, which has no hits."""
+    if as_json:
+        facets_ = serialize.facets_json(counts)
+        render.emit_json({"query": query, "notes": [], "hits": [], "facets": facets_})
+    else:
+        facets.show(counts)

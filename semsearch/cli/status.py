@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from semsearch import serialize
-from semsearch.cli import options, render
+from semsearch.cli import facets, options, render
 from semsearch.cli.pair_options import guarantee_text
 
 
@@ -15,6 +15,7 @@ from semsearch.cli.pair_options import guarantee_text
     examples=(
         "semsearch status",
         "semsearch status --sources",
+        "semsearch status --fields",
     ),
     codes=(0, 1, 2, 10, 12, 13),
 )
@@ -24,8 +25,14 @@ from semsearch.cli.pair_options import guarantee_text
     is_flag=True,
     help="Only list the names of all sources, one per line. With --json: what `why` says of each path.",
 )
+@click.option(
+    "--fields",
+    "lists_fields",
+    is_flag=True,
+    help="Only list the fields that a query can ask for, with their most frequent values.",
+)
 @options.as_json
-def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
+def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: bool) -> None:
     """Show the place, the model, the contents and the size of the index, and its tuned threshold."""
     from semsearch.index import Index
 
@@ -36,6 +43,15 @@ def status_(folder: Path | None, sources: bool, as_json: bool) -> None:
             else:
                 for source in index.sources():
                     click.echo(render.name(source))
+            return
+        if lists_fields:
+            found = index.fields()
+            if as_json:
+                render.emit_json(serialize.facets_json(found))
+            elif found:
+                facets.listed(found)
+            else:
+                render.talk("no document has a field")
             return
         status = index.status()
     if as_json:

@@ -21,7 +21,7 @@ from semsearch.errors import InvalidInput
 from semsearch.readers import RowFields
 from semsearch.readers.encoding import storable
 from semsearch.readers.rows import main_field, row_document, value_at
-from semsearch.types import Document, Record, Scalar, Skipped
+from semsearch.types import Document, FieldValue, Record, Skipped
 
 _ROWS = 1024
 """Rows of a data frame that are taken at a time."""
@@ -92,7 +92,7 @@ def records_of(
             for key, value in document.metadata.items()
             if key != (id_field or "id") and (names is None or key in names)
         }
-        yield Record(name or text_id(document.text), document.text, {**kept, **_scalars(number, extra)})
+        yield Record(name or text_id(document.text), document.text, {**kept, **_fields_of(number, extra)})
     ids.finish()
     described.finish()
 
@@ -142,7 +142,7 @@ class _Beside:
             raise InvalidInput(f"there are more {self._called} than texts")
 
 
-def _scalars(number: int, metadata: Any) -> Mapping[str, Scalar]:
+def _fields_of(number: int, metadata: Any) -> Mapping[str, FieldValue]:
     """Return the metadata that a caller gives for one text, with values that an index can hold."""
     if metadata is None:
         return {}

@@ -10,15 +10,18 @@ from semsearch.files import opened
 from semsearch.readers import packed, parsing
 from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded, detect_encoding, storable
+from semsearch.readers.heads import Head, markup_head
 from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
-from semsearch.readers.parsed import Parsed
+from semsearch.readers.parsed import Parsed, bounded_fields
 from semsearch.readers.rows import RowFields, Tell, read_rows, row_document, row_file
 from semsearch.readers.sandbox import parse_in_sandbox
 from semsearch.types import Document, Skipped
 
 READER_VERSION = 5
 """The next ingest reads every file again if this is another number than at the last one."""
+_MARKUP = frozenset({".adoc", ".asciidoc", ".rest", ".rst"})
+"""The suffixes of text whose head has fields."""
 _DEFAULT_FIELDS = RowFields()
 
 
@@ -75,15 +78,18 @@ def _items(
     elif rows := row_file(path, fields):
         yield from read_rows(rows, source, fields, tell)
     else:
-        yield from _read_plain(path, source, fields.format.encoding)
+        yield from _read_plain(path, source, fields.format.encoding, suffix in _MARKUP)
 
 
-def _read_plain(path: Path, source: str, encoding: str) -> Iterator[Document]:
+def _read_plain(path: Path, source: str, encoding: str, markup: bool) -> Iterator[Document]:
     with packed.opened_unpacked(path) as file:
         content = file.read()
     text = content.decode(encoding or detect_encoding(io.BytesIO(content)))
-    if text.strip():
-        yield Document(source, without_blobs(text))
+    if not text.strip():
+        return
+    head = markup_head(text) if markup else Head("", {}, text)
+    metadata = bounded_fields(head.fields) | ({"title": storable(head.title)} if head.title else {})
+    yield Document(source, without_blobs(head.text), metadata=metadata)
 
 
 def _read_in_sandbox(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:

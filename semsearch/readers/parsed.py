@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from semsearch.readers.encoding import storable
-from semsearch.types import Scalar, Unit
+from semsearch.types import FieldValue, Scalar, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Parsed:
     title: str = ""
     without: tuple[tuple[int, str, bool], ...] = ()
     part: str = ""
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, FieldValue] = field(default_factory=dict)
     values: Mapping[str, Scalar] | None = None
 
 
@@ -50,56 +50,38 @@ def parsed(
     without: Iterable[tuple[int, str, bool]] = (),
     *,
     part: str = "",
-    metadata: Mapping[str, Scalar] | None = None,
+    metadata: Mapping[str, FieldValue] | None = None,
 ) -> Parsed:
     """Return lines and their places as `Parsed`. A line that has line ends becomes several at the same place."""
     split = [(number, one) for number, line in lines for one in line.split("\n")]
     text = storable("\n".join(line for _, line in split))
     numbers = tuple(number for number, _ in split)
     title = storable(" ".join(title.split()))[:_LONGEST_VALUE]
-    return Parsed(text, unit, numbers, title, tuple(without), storable(part), _bounded(metadata or {}))
+    return Parsed(text, unit, numbers, title, tuple(without), storable(part), bounded_fields(metadata or {}))
 
 
-def scalars(entries: Mapping[str, object]) -> dict[str, Scalar]:
-    """Return the entries of front matter and the like as fields. A list becomes a text with a line for each item.
-
-    A condition such as `tags:daily` is met by any line of a value. The name of a nested entry has a dot, as in
-    `author.name`. An entry without a value is left out.
-    """
-    fields: dict[str, Scalar] = {}
-    pending = list(reversed(list(entries.items())))
-    while pending and len(fields) < _MOST_FIELDS:
-        name, value = pending.pop()
-        if isinstance(value, Mapping):
-            pending += [
-                (f"{name}.{inner}"[:_LONGEST_VALUE], one) for inner, one in reversed(list(value.items()))
-            ]
-        elif isinstance(value, list):
-            items = [
-                str(item).strip() for item in value[:_LONGEST_VALUE] if isinstance(item, str | int | float)
-            ]
-            if any(items):
-                fields[name] = "\n".join(filter(None, items))
-        elif isinstance(value, bool | int | float):
-            fields[name] = value
-        elif value is not None and str(value).strip():
-            fields[name] = str(value).strip()
-    return fields
-
-
-def _bounded(metadata: Mapping[str, Scalar]) -> dict[str, Scalar]:
+def bounded_fields(metadata: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
     """Return as many fields as are not too many, with texts that are not too long."""
-    fields: dict[str, Scalar] = {}
+    fields: dict[str, FieldValue] = {}
     size = 0
     for name, value in list(metadata.items())[:_MOST_FIELDS]:
-        if isinstance(value, str):
-            value = storable(value[:_LONGEST_VALUE])
-        elif not (isfinite(value) and -(2**63) <= value < 2**63):
-            value = str(value)
-        size += len(name) + len(str(value))
-        if len(name) <= _LONGEST_VALUE and size <= _MOST_METADATA:
-            fields[storable(name)] = value
+        several = [_storable(one) for one in (value if isinstance(value, tuple) else (value,))]
+        size += len(name)
+        kept = []
+        for one in several:
+            size += len(str(one))
+            if size > _MOST_METADATA:
+                break
+            kept.append(one)
+        if kept and len(name) <= _LONGEST_VALUE:
+            fields[storable(name)] = tuple(kept) if isinstance(value, tuple) else kept[0]
     return fields
+
+
+def _storable(value: Scalar) -> Scalar:
+    if isinstance(value, str):
+        return storable(value[:_LONGEST_VALUE])
+    return value if isfinite(value) and -(2**63) <= value < 2**63 else str(value)
 
 
 def said(error: Exception) -> str:

@@ -28,7 +28,7 @@ from semsearch.readers.json_rows import (
 )
 from semsearch.readers.packed import inner_suffix, opened_unpacked
 from semsearch.readers.table import DELIMITED, TABBED, Dialect, Table, distinct_names, unquoted
-from semsearch.types import Document, Scalar, Skipped, Unit
+from semsearch.types import Document, FieldValue, Skipped, Unit
 
 TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
 """The columns that hold the text if none is named: the first of these that exists, in upper or lower case."""
@@ -69,6 +69,8 @@ class Row:
     missing: int = 0
 
 
+_MOST_ITEMS = 1_000
+"""The most items of a list that is a field. A longer one is text."""
 _NO_JSON = JsonLayout("")
 
 
@@ -336,8 +338,13 @@ def _as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _metadata_value(value: object) -> Scalar | None:
-    """Return `value` as metadata: nested values, and numbers that no store can hold, become text; None stays None."""
+def _metadata_value(value: object) -> FieldValue | None:
+    """Return `value` as metadata: nested values, and numbers that no store can hold, become text; None stays None.
+
+    A list of texts and numbers stays one, such as tags.
+    """
+    if isinstance(value, list | tuple) and 0 < len(value) <= _MOST_ITEMS and all(map(_is_scalar, value)):
+        return tuple(one for item in value if isinstance(one := _metadata_value(item), str | int | float))
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, bytes):
@@ -347,6 +354,10 @@ def _metadata_value(value: object) -> Scalar | None:
     if isinstance(value, float) and math.isfinite(value):
         return value
     return storable(_as_text(value))
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _ignore(note: str) -> None:

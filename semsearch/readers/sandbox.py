@@ -145,9 +145,19 @@ def _ask(process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any] |
     return None
 
 
-def _parsed(text: str, unit: Unit, numbers: list[int], title: str, without: Any, *rest: Any) -> Parsed:
+def _parsed(
+    text: str,
+    unit: Unit,
+    numbers: list[int],
+    title: str,
+    without: Any,
+    part: str,
+    metadata: dict[str, Any],
+    *rest: Any,
+) -> Parsed:
     """Return a text as the child had it: JSON has lists where it had tuples."""
-    return Parsed(text, unit, tuple(numbers), title, tuple(map(tuple, without)), *rest)
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items()}
+    return Parsed(text, unit, tuple(numbers), title, tuple(map(tuple, without)), part, fields, *rest)
 
 
 def _death(code: int) -> str:

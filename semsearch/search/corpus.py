@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from semsearch.embedding import Vectors
 from semsearch.patterns import Names
+from semsearch.search.query import asked_name
 from semsearch.storage.library import Column, Library, PassageTable
 
 SCANNED_BYTES = 320_000_000
@@ -57,8 +58,14 @@ class Corpus:
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """The names of the metadata's fields by normalized name, see `Library.fields`."""
-        return self._once("fields", self.library.fields)
+        """The names of the metadata's fields, by the normalized name that a query asks for."""
+        return self._once("fields", self._fields)
+
+    def _fields(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.library.fields():
+            found.setdefault(asked_name(name), []).append(name)
+        return found
 
     @property
     def names(self) -> tuple[Rows, Names]:

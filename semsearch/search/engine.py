@@ -1,7 +1,7 @@
 """Answer queries: rank passages by meaning and by words, collapse near-copies, and pick each hit's best sentence."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -17,11 +17,11 @@ from semsearch.requests import SearchRequest
 from semsearch.search import fusion
 from semsearch.search.collapse import leaders
 from semsearch.search.corpus import Corpus, CorpusCache, Rows
-from semsearch.search.query import SOURCE, Condition, Query, parse
+from semsearch.search.query import SOURCE, Condition, Query, asked_name, fields_hint, parse
 from semsearch.search.sentences import by_meaning, by_words, highlighted
 from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
-from semsearch.types import Hit
+from semsearch.types import FieldCounts, FieldValue, Hit, Scalar, field_name, several
 
 LONGEST_QUERY = 10_000
 """The highest number of characters in a query."""
@@ -77,19 +77,57 @@ class SearchEngine:
 
     def parse(self, query: str, *, literal: bool = False) -> Query:
         """Return a query in its parts. Raises `InvalidInput` where it has nothing to search for, or is too long."""
+        parsed = self._parsed(query, literal)
+        if not parsed.text:
+            empty = parsed == Query("")
+            raise InvalidInput(
+                "the query is empty" if empty else "the query has only exclusions and conditions",
+                "give some words to look for",
+            )
+        return parsed
+
+    def _parsed(self, query: str, literal: bool) -> Query:
         cleaned = text.clean(query).strip()
         if len(cleaned) > LONGEST_QUERY:
             raise InvalidInput(
                 f"the query has {len(cleaned):,} characters; the limit is {LONGEST_QUERY:,}",
                 "search for the part of it that matters",
             )
-        parsed = Query(cleaned) if literal else parse(cleaned, self._fields)
-        if not parsed.text:
-            raise InvalidInput(
-                "the query is empty" if not cleaned else "the query has only exclusions and conditions",
-                "give some words to look for",
+        return Query(cleaned) if literal else parse(cleaned, self._fields)
+
+    def facets(
+        self, fields: Sequence[str], query: str, source: str | None, *, literal: bool
+    ) -> list[FieldCounts]:
+        """Return the values of some fields, with the number of documents that have each.
+
+        The documents are those with a passage that meets every condition of the query, and has every word that it
+        requires. Its other words do not matter. Raises `InvalidInput` for a field that no document has.
+        """
+        parsed = self._parsed(query, literal)
+        with self._library.snapshot():
+            corpus = self._corpora.current()
+            known = corpus.fields
+            for name in fields:
+                if field_name(name) not in known:
+                    raise InvalidInput(f"no document has a field {name!r}", fields_hint(name, known))
+            rows = self._qualifying(corpus, parsed, source)
+            chosen = corpus.rows if rows is None else rows
+            documents = np.unique(corpus.table.documents[chosen])
+            return [_facet(corpus, name, documents) for name in dict.fromkeys(map(field_name, fields))]
+
+    def fields(self) -> list[FieldCounts]:
+        """Return all fields with their values, sorted by the name that a query asks for."""
+        found: dict[str, list[tuple[FieldValue, int]]] = {}
+        with self._library.snapshot():
+            total = self._library.counts()["documents"]
+            for name, value, count in self._library.field_values():
+                found.setdefault(asked_name(name), []).append((value, count))
+        return [
+            FieldCounts(
+                name, min(total, sum(count for _, count in found[name])), total, _counted(found[name])
             )
-        return parsed
+            for name in sorted(found)
+        ]
 
     def notes(self, request: SearchRequest) -> list[str]:
         """Return what the answer to a request leaves out, and what it takes as text, each in words for people.
@@ -164,7 +202,7 @@ class SearchEngine:
         In a large index, where every passage qualifies, return only the likeliest.
         """
         mode = request.mode
-        rows = self._qualifying(corpus, request, query)
+        rows = self._qualifying(corpus, query, request.source)
         complete = True
         bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.table)
         if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not corpus.scanned:
@@ -188,11 +226,11 @@ class SearchEngine:
                 bm25 = None if bm25 is None else bm25[kept]
         return _Ranking(rows, score, score, cosine, bm25, complete)
 
-    def _qualifying(self, corpus: Corpus, request: SearchRequest, query: Query) -> Rows | None:
+    def _qualifying(self, corpus: Corpus, query: Query, source: str | None) -> Rows | None:
         """Return the rows, sorted, that meet every condition and have every required word; None where all do."""
         conditions = [*query.conditions]
-        if request.source:
-            conditions.append(Condition(SOURCE, ":", request.source))
+        if source:
+            conditions.append(Condition(SOURCE, ":", source))
         if not (conditions or query.required or query.excluded):
             return None
         rows, table = corpus.rows, corpus.table
@@ -291,6 +329,31 @@ def _meeting(corpus: Corpus, condition: Condition) -> Rows:
         return meets
     columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
     return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
+
+
+def _facet(corpus: Corpus, name: str, documents: Rows) -> FieldCounts:
+    """Return the values that some documents have in a field, by its normalized name."""
+    found: list[tuple[FieldValue, int]] = []
+    having = []
+    for column in map(corpus.column, corpus.fields[name]):
+        kept = np.isin(column.documents, documents)
+        having.append(column.documents[kept])
+        codes, numbers = np.unique(column.codes[kept], return_counts=True)
+        found += zip((column.values[code] for code in codes.tolist()), numbers.tolist(), strict=True)
+    return FieldCounts(name, len(np.unique(np.concatenate(having))), len(documents), _counted(found))
+
+
+def _counted(found: Iterable[tuple[FieldValue, int]]) -> tuple[tuple[Scalar, int], ...]:
+    """Return each single value with its number of documents, the most frequent first, regardless of case."""
+    counts: dict[tuple[type, Scalar], int] = {}  # 1, 1.0 and true would be one key
+    spelling: dict[tuple[type, Scalar], Scalar] = {}
+    for value, number in sorted(found, key=lambda item: (-item[1], str(item[0]))):
+        folded = {(type(one), one.casefold() if isinstance(one, str) else one): one for one in several(value)}
+        for key, one in folded.items():
+            counts[key] = counts.get(key, 0) + number
+            spelling.setdefault(key, one)
+    ordered = sorted(counts, key=lambda key: (-counts[key], str(spelling[key])))
+    return tuple((spelling[key], counts[key]) for key in ordered)
 
 
 def _by_document(corpus: Corpus, ranking: _Ranking, wanted: int) -> _Ranking:

@@ -3,20 +3,23 @@
 Any text is a valid query: whatever has no such form is text to search for.
 """
 
+import difflib
 import fnmatch
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from semsearch.text import clean
-from semsearch.types import field_name
+from semsearch.text.analyzer import normalize, phrase_pattern
+from semsearch.types import FieldValue, Scalar, field_name, several
 
-Value = str | int | float | bool
 SOURCE = "source"
 """The field that every passage has: the name of its source, which a glob matches."""
+_TAGS = frozenset({"tag", "tags"})
+_GLOB = re.compile(r"[*?\[]")
 
 _TOKEN = re.compile(
     r"""(?P<sign>[+-](?=[^\s+-]))?
@@ -32,6 +35,8 @@ _NO_FIELD = re.compile(r"\w[\w.-]*?[:=](?:[/\\:].*|\W*)|\d+(?::\d+)+\W*", re.DOT
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
+_NAME = re.compile(r"\w[\w.-]*")
+_LONGEST_NAME, _SHOWN_FIELDS = 64, 8
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|[+-]\d\d:?\d\d)?")
 
@@ -45,40 +50,49 @@ class Condition:
     value: str
     excluded: bool = False
 
-    def test(self) -> Callable[[Value], bool]:
+    def test(self) -> Callable[[FieldValue], bool]:
         """Return a function that tests a value of the field, regardless of `excluded`.
 
-        Two values are compared as numbers if both are numbers, else as dates if both are dates, else as text in lower
-        case. Dates are compared to the precision of the condition: `day:2024-05` is any day of May. With `:` and `!=`
-        the text may be a glob. A value of several lines is a list, such as tags: one of them has to be equal.
+        Two values are compared as numbers if both are numbers, else as dates if both are dates, else as text without
+        case and accents. Dates are compared to the precision of the condition: `day:2024-05` is any day of May. With
+        `:`, `=` and `!=` the text may be a glob. With `:` a value need only have the words of the condition, one after
+        the other, and a tag such as `project/x` is met by `tags:project`. Of several values one has to meet it.
         """
-        number, date, text = _number(self.value), _date(self.value), clean(self.value).casefold()
+        number, date, text = _number(self.value), _date(self.value), _folded(self.value)
         compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
+        is_tag = self.field in _TAGS
+        text = text.lstrip("#") if is_tag else text
+        words = (
+            phrase_pattern(self.value)
+            if self.operator == ":" and not (is_tag or _GLOB.search(text))
+            else None
+        )
 
-        def equals(found: Value) -> bool:
+        def equals(found: Scalar) -> bool:
             if isinstance(found, bool):
                 return text in (("true", "yes", "1") if found else ("false", "no", "0"))
-            folded = clean(str(found)).strip().casefold()
-            if folded == text:
+            folded = _folded(str(found))
+            if folded == text or (is_tag and folded.startswith(f"{text}/")):
                 return True
-            if "\n" in folded:
-                return any(map(equals, folded.split("\n")))
             if number is not None and (value := _number(found)) is not None:
                 return value == number
             if date is not None and (day := _date(found)) is not None:
                 return day.startswith(date)
+            if words is not None:
+                return isinstance(found, str) and words.search(folded) is not None
             return fnmatch.fnmatchcase(folded, text)
 
-        def compares(found: Value) -> bool:
+        def compares(found: Scalar) -> bool:
             if number is not None and (value := _number(found)) is not None:
                 return compare(value, number)
             if date is not None and (day := _date(found)) is not None:
                 return len(day) >= len(date) and compare(day[: len(date)], date)
-            return number is None and date is None and compare(clean(str(found)).strip().casefold(), text)
+            return number is None and date is None and compare(_folded(str(found)), text)
 
-        if self.operator in _COMPARE:
-            return compares
-        return equals if self.operator != "!=" else lambda found: not equals(found)
+        meets = compares if self.operator in _COMPARE else equals
+        if self.operator == "!=":
+            return lambda found: not any(map(equals, several(found)))
+        return lambda found: any(map(meets, several(found)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,8 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     unknown: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    fields: tuple[str, ...] = field(default=(), compare=False)
+    """The names of all fields, where there are `unknown` words."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,8 +130,31 @@ class Query:
                 for word in left_out
             ),
             *(f'{word} was searched as text; {word[0]}"{word[1:]}" is an operator' for word in self.signed),
-            *(f"the index has no field for {word}, so this was searched as text" for word in self.unknown),
+            *(
+                f"the index has no field for {word}, so this was searched as text{self._hint(word)}"
+                for word in self.unknown
+            ),
         )
+
+    def _hint(self, word: str) -> str:
+        named = _NAME.match(word)
+        return f"; {fields_hint(named[0] if named else word, self.fields)}" if self.fields else ""
+
+
+def asked_name(name: str) -> str:
+    """Return the name by which a query asks for a field of the metadata; `_source` for one that is called `source`."""
+    normalized = field_name(name)
+    return f"_{SOURCE}" if normalized == SOURCE else normalized
+
+
+def fields_hint(name: str, fields: Collection[str]) -> str:
+    """Return a hint on a name of a field that does not exist: those like it, or else some that do."""
+    near = difflib.get_close_matches(field_name(name)[:_LONGEST_NAME], fields, 3, 0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = sorted(fields)[:_SHOWN_FIELDS]
+    more = f" and {len(fields) - len(shown)} more" if len(fields) > len(shown) else ""
+    return f"its fields are {', '.join(shown)}{more}" if shown else "its documents have no fields"
 
 
 def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
@@ -156,10 +195,16 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
         tuple(conditions),
         tuple(dict.fromkeys(unknown)),
         tuple(dict.fromkeys(signed)),
+        tuple(fields()) if unknown else (),
     )
 
 
-def _number(value: Value) -> float | None:
+def _folded(value: str) -> str:
+    """Return a text as it is compared: clean, without case and accents, as the words of full-text search."""
+    return normalize(clean(value).strip())
+
+
+def _number(value: Scalar) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -167,7 +212,7 @@ def _number(value: Value) -> float | None:
     return float(value) if _NUMBER.fullmatch(value.strip()) else None
 
 
-def _date(value: Value) -> str | None:
+def _date(value: Scalar) -> str | None:
     """Return an ISO 8601 date or time as `2024-05-31T23:59:59`, cut to the given precision; None for other values.
 
     A time with a zone is converted to UTC.

@@ -49,7 +49,8 @@ class _Document:
             for kind in _NOTES
         }
         self._numbers = count(1)
-        self._title = package.title()
+        self._about = package.about()
+        self._title = self._about.title
         self._flow = Flow()
         self._fields: list[bool] = []  # the open fields, and True for those whose result has begun
         self._joined = ""  # the text of a paragraph whose mark is deleted, which continues in the next
@@ -66,7 +67,7 @@ class _Document:
             self._note("comment", id_)
         self._flow.write([])
         self._banners()
-        return parsed(self._flow.lines, "paragraph", self._title)
+        return parsed(self._flow.lines, "paragraph", self._title, metadata=self._about.fields)
 
     def _block(self, block: Element) -> None:
         """Write a paragraph or a table at the next places."""

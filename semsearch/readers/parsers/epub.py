@@ -8,7 +8,8 @@ from xml.etree.ElementTree import Element
 
 from semsearch.errors import UnreadableSource
 from semsearch.readers.encoding import decoded
-from semsearch.readers.parsed import Parsed, parsed, said, scalars
+from semsearch.readers.fields import collected_fields
+from semsearch.readers.parsed import Parsed, parsed, said
 from semsearch.readers.parsers.html import parse_markup
 from semsearch.readers.parsers.zipped import Package, reading
 
@@ -16,16 +17,16 @@ _MOST_BYTES = 500_000_000
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"})
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 """The algorithms that obfuscate fonts only, not text (EPUB 3.3, 4.2.6.3.1.2)."""
-_FIELDS = ("creator", "language", "date", "publisher", "identifier", "subject")
+_FIELDS = ("author", "language", "date", "publisher", "identifier", "subject", "description")
 _CONTENTS = frozenset({"toc", "toc-ncx", "copyright-toc"})
 
 
 def parse_epub(content: bytes) -> Iterator[Parsed]:
     """Yield the chapters of a book in the order of its spine, without its table of contents.
 
-    The title is the book's; `creator`, `language`, `date`, `publisher`, `identifier` and `subject` are fields. A
-    chapter that is missing or broken is reported, and the others are read. Raises `UnreadableSource` if the book is
-    broken or its text is encrypted (DRM).
+    The title is the book's; `author`, `language`, `date`, `publisher`, `identifier`, `subject` and `description` are
+    fields. A chapter that is missing or broken is reported, and the others are read. Raises `UnreadableSource` if the
+    book is broken or its text is encrypted (DRM).
     """
     with reading("EPUB"):
         package = Package(content, "EPUB")
@@ -86,7 +87,8 @@ def _with_metadata(
         if text := " ".join("".join(one.itertext()).split()):
             found.setdefault(one.tag, []).append(text)
     title = found.get("title", [""])[0]
-    fields = scalars({name: found[name] for name in _FIELDS if name in found})
+    found["author"] = found.get("creator", [])
+    fields = collected_fields({name: found[name] for name in _FIELDS if name in found})
     return parsed(lines, "chapter", title, without, metadata=fields)
 
 

@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 from semsearch.readers.encoding import detect_encoding
+from semsearch.readers.fields import collected_fields, document_fields
+from semsearch.readers.heads import front_matter
 from semsearch.readers.parsed import Parsed, parsed
 
 _MACHINERY = frozenset({"iframe", "noscript", "script", "style", "svg", "template"})
@@ -46,6 +48,18 @@ _BREAKS = {
         "pre", "section", "table", "title", "ul",
     ], _BLOCK),
 }  # fmt: skip
+_ABOUT = {
+    **dict.fromkeys(["author", "article:author", "citation_author", "dc.creator", "dcterms.creator"], "author"),
+    **dict.fromkeys(["description", "dc.description", "og:description"], "description"),
+    **dict.fromkeys(["keywords", "news_keywords", "dc.subject"], "keywords"),
+    **dict.fromkeys([
+        "article:published_time", "citation_publication_date", "date", "datepublished", "dc.date", "dcterms.created",
+        "dcterms.date", "pubdate",
+    ], "date"),
+    **dict.fromkeys(["article:modified_time", "datemodified", "dcterms.modified", "last-modified"], "modified"),
+    "article:section": "section", "article:tag": "tags",
+}  # fmt: skip
+"""The fields by the names of `<meta>` that people and programs give them."""
 _HEADINGS = {f"h{level}": f"{'#' * level} " for level in range(1, 7)}
 """The marks at the start of a heading, as in Markdown."""
 _NEWLINE_REFERENCE = re.compile(r"&(?:#0*10(?!\d);?|#x0*a(?![\da-f]);?|NewLine;)", re.IGNORECASE)
@@ -63,11 +77,19 @@ def parse_html(content: bytes) -> Iterator[Parsed]:
 
 
 def parse_markup(markup: str) -> Parsed:
-    """Return the text of a page that is decoded already, with its lines in the markup."""
+    """Return the text of a page that is decoded already, with its lines in the markup.
+
+    What the page says about itself, in `<meta>` or in front matter, are its fields.
+    """
+    entries, first, fault = front_matter(markup)
+    if first:
+        markup = "\n" * first + markup.split("\n", first)[-1]
     page = _Page()
     page.feed(_NEWLINE_REFERENCE.sub(" ", markup))  # such a reference does not end a line of the file
     page.close()
-    return parsed(page.lines(), "line", "".join(page.title))
+    fields = {**collected_fields(page.about), **document_fields(entries)}
+    title = str(fields.pop("title", "")) or "".join(page.title)
+    return parsed(page.lines(), "line", title, [(1, fault, False)] if fault else (), metadata=fields)
 
 
 @dataclass(slots=True)
@@ -121,6 +143,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.title: list[str] = []
+        self.about: dict[str, list[str]] = {}
         self._pieces: list[_Piece] = []
         self._break = 0  # the strongest break since the last piece of text
         self._open: list[
@@ -156,11 +179,22 @@ class _Page(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if tag == "img" and any(map(str.isalpha, attributes.get("alt", ""))):
             self.handle_data(f" {' '.join(attributes['alt'].split())} ")
+        if tag == "meta":
+            self._note(attributes)
+        elif tag == "html" and attributes.get("lang"):
+            self.about["language"] = [attributes["lang"]]
         if tag not in _VOID:
             region = self._region_of(tag, attributes)
             self._open.append((tag, region))
             self._counts[tag] += 1
             self._region = region or self._region
+
+    def _note(self, attributes: Mapping[str, str]) -> None:
+        """Keep what a `<meta>` says of the page. Of several names of a field the first counts, and all tags do."""
+        named = next(filter(None, map(attributes.get, ("name", "property", "itemprop"))), "")
+        field = _ABOUT.get(named.strip().lower())
+        if field and attributes.get("content", "").strip() and (field == "tags" or field not in self.about):
+            self.about.setdefault(field, []).append(attributes["content"])
 
     def handle_endtag(self, tag: str) -> None:
         self._part(_BREAKS.get(tag, 0))

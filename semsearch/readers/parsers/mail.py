@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import SUPERSETS, decoded, storable
-from semsearch.readers.parsed import Parsed, parsed, said, scalars
+from semsearch.readers.fields import collected_fields
+from semsearch.readers.parsed import Parsed, parsed, said
 from semsearch.readers.parsers.html import parse_markup
-from semsearch.types import Scalar
+from semsearch.types import FieldValue, several
 
 _BODIES = ("text/plain", "text/html", "text/enriched")
 ReadPart = Callable[[str, bytes], Iterator[Parsed]]
@@ -133,9 +134,7 @@ class _Mail:
         marks = "#" * min(2 + depth, 6)
         head = [f"{marks} {fields.pop('subject', 'Forwarded message')}", ""]
         head += [
-            f"{name.capitalize()}: {str(fields[name]).partition(chr(10))[0]}"
-            for name in ("from", "date")
-            if name in fields
+            f"{name.capitalize()}: {several(fields[name])[0]}" for name in ("from", "date") if name in fields
         ]
         self._add_body(head)
         self.add(message, depth + 1)
@@ -205,21 +204,21 @@ def parse_mail(content: bytes, read_part: ReadPart) -> Iterator[Parsed]:
         yield replace(one, metadata={**fields, **one.metadata})
 
 
-def _fields(message: Message) -> dict[str, Scalar]:
-    """Return who wrote a mail to whom, when and about what. A list of people has a line for each name and address."""
+def _fields(message: Message) -> dict[str, FieldValue]:
+    """Return who wrote a mail to whom, when and about what. Each name and each address is a value."""
     found: dict[str, list[str]] = {}
     for name, value in message.raw_items():
         found.setdefault(name.lower(), []).append(_unescaped(str(value)[:_LONGEST_HEADER]))
-    fields: dict[str, object] = {}
+    fields: dict[str, list[str]] = {}
     for name in ("from", "to", "cc"):
         people = getaddresses(found.get(name, [])[:_MOST_HEADERS])
         names = [" ".join(_decoded_header(one).split()) for person in people for one in person if one]
         fields[name] = list(dict.fromkeys(names)) or list(map(_decoded_header, found.get(name, [])))
     if "date" in found:
-        fields["date"] = _iso(found["date"][0])
+        fields["date"] = [_iso(found["date"][0])]
     if "subject" in found:
-        fields["subject"] = _decoded_header(found["subject"][0])
-    return scalars(fields)
+        fields["subject"] = [_decoded_header(found["subject"][0])]
+    return collected_fields(fields)
 
 
 def _iso(date: str) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from semsearch.errors import UnreadableSource
+from semsearch.readers.fields import About, about
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.flow import Flow, heading, row_text
 from semsearch.readers.parsers.sheet import MOST_ROWS, Cell, Row, sheet
@@ -37,7 +38,7 @@ def parse_odt(content: bytes) -> Iterator[Parsed]:
             if banner.tag.startswith(("header", "footer"))
         )
         text.flow.write(dict.fromkeys(text.inner(banner) for banner in banners))
-        yield parsed(text.flow.lines, "paragraph", opened.title)
+        yield parsed(text.flow.lines, "paragraph", opened.about.title, metadata=opened.about.fields)
 
 
 def parse_odp(content: bytes) -> Iterator[Parsed]:
@@ -52,7 +53,7 @@ def parse_odp(content: bytes) -> Iterator[Parsed]:
                 without.append((number, "slide without text", False))
             for text in texts:
                 lines += [(number, "")] * bool(lines) + [(number, text)]
-        yield parsed(lines, "slide", opened.title, without)
+        yield parsed(lines, "slide", opened.about.title, without, metadata=opened.about.fields)
 
 
 def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
@@ -60,15 +61,24 @@ def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     with reading("ODS"):
         opened = _opened(content, "ODS", "spreadsheet")
         for table in opened.body.iterfind("table"):
-            yield from sheet(table.get("name", ""), opened.title, _sheet_rows(table), columns)
+            yield from sheet(table.get("name", ""), opened.about, _sheet_rows(table), columns)
+
+
+_PROPERTIES = {
+    "creation-date": "created",
+    "date": "modified",
+    "initial-creator": "author",
+    "keyword": "keywords",
+}
+"""Other names of properties, see `about`."""
 
 
 class _Opened(NamedTuple):
-    """A document: its body, the styles of its pages, and its title."""
+    """A document: its body, the styles of its pages, and what it says about itself."""
 
     body: Element
     styles: Element
-    title: str
+    about: About
 
 
 def _opened(content: bytes, kind: str, tag: str) -> _Opened:
@@ -88,7 +98,11 @@ def _opened(content: bytes, kind: str, tag: str) -> _Opened:
     body = root.find(f"body/{tag}")
     if body is None:
         raise UnreadableSource(f"not {kind}, in spite of its name")
-    return _Opened(body, styles, meta.findtext("meta/title") or "")
+    entries = [(one.tag, one.text or "") for one in meta.iterfind("meta/*")]
+    if "initial-creator" in dict(entries):  # then `creator` is who changed it last
+        entries = [entry for entry in entries if entry[0] != "creator"]
+    renamed = ((_PROPERTIES.get(name, name), value) for name, value in entries)
+    return _Opened(body, styles, about(renamed))
 
 
 class _Text:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded
-from semsearch.readers.parsed import Parsed, parsed, scalars
+from semsearch.readers.fields import collected_fields
+from semsearch.readers.parsed import Parsed, parsed
 
 _HEADING = re.compile(
     r"(?P<stars>\*+) +(?:(?P<todo>{})(?= |$) *)?(?:\[#\w\] *)?(?P<title>.*?)(?:[ \t]+(?P<tags>:[\w@#%:]+:))?[ \t]*"
@@ -26,6 +27,12 @@ _TODO = (
 _KEYWORD = re.compile(r"[ \t]*#\+(?P<name>[\w-]+)(?:\[[^\]]*\])?:[ \t]*(?P<value>.*)")
 _BLOCK = re.compile(r"[ \t]*#\+(?P<edge>begin|end)_(?P<kind>\w+)(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
 _DRAWER = re.compile(r"[ \t]*:(?P<name>[\w-]+):[ \t]*")
+_PROPERTY = re.compile(
+    r"[ \t]*:(?!(?:ID|CUSTOM_ID|ARCHIVE_\w+|LAST_REPEAT|STYLE|VISIBILITY):)(?P<name>[\w-]+)\+?:[ \t]+(?P<value>\S.*)",
+    re.IGNORECASE,
+)
+"""An entry of a drawer that a person wrote, such as `:STATUS: open`."""
+_PLANNED = re.compile(r"\b(CLOSED|DEADLINE|SCHEDULED):[ \t]*([<\[]\d{4}-\d\d-\d\d[^<>\[\]\n]{0,40}[>\]])")
 _COMMENT = re.compile(r"[ \t]*#(?:[ \t].*)?")
 _RULE = re.compile(r"[ \t]*\|[-+]+\|?[ \t]*|[ \t]*CLOCK:.*")
 _LINK = re.compile(r"\[\[(?P<target>[^\[\]\n]{1,2000})\](?:\[(?P<text>[^\[\]\n]{1,2000})\])?\]")
@@ -40,8 +47,8 @@ def parse_org(content: bytes) -> Iterator[Parsed]:
 
     A heading has `#` marks, without its state, priority and tags; a block of code is fenced as in Markdown, and of a
     link the description stays. Drawers, keywords, comments, clocks and subtrees marked `COMMENT` are left out.
-    `#+TITLE` is the title. `tags` (of the file and its headings), `todo` (the states that occur), `author`, `date` and
-    the like are fields.
+    `#+TITLE` is the title. `tags` (of the file and its headings), `todo` (the states that occur), `author`, `date`, the
+    properties of drawers, `deadline`, `scheduled`, `closed` and the like are fields.
     """
     source = without_blobs(decoded(content)).split("\n")
     states = list(_TODO)
@@ -82,8 +89,13 @@ def parse_org(content: bytes) -> Iterator[Parsed]:
                 lines.append((number, f"{'#' * min(level, 6)} {_shown(match['title'])}"))
             continue
         if drawer or hidden:
+            if drawer and not hidden and (match := _PROPERTY.fullmatch(line)):
+                found.setdefault(match["name"].lower(), []).append(_shown(match["value"]))
             drawer = drawer and line.strip().upper() != ":END:"
             continue
+        if planned := _PLANNED.findall(line) if "<" in line or "[" in line else []:
+            for name, date in planned:
+                found.setdefault(name.lower(), []).append(date)
         if (match := _DRAWER.fullmatch(line)) and match["name"].upper() != "END" and number < closes:
             drawer = True
         elif match := _KEYWORD.fullmatch(line):
@@ -97,8 +109,7 @@ def parse_org(content: bytes) -> Iterator[Parsed]:
         elif not (_COMMENT.fullmatch(line) or _RULE.fullmatch(line)):
             lines.append((number, _shown(line[2:] if line.startswith(": ") else line)))
     title = " ".join(found.pop("title", []))
-    fields = {name: list(dict.fromkeys(values)) for name, values in found.items()}
-    yield parsed(lines, "line", _shown(title), metadata=scalars(fields))
+    yield parsed(lines, "line", _shown(title), metadata=collected_fields(found))
 
 
 def _shown(line: str) -> str:

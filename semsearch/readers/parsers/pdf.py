@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from semsearch.errors import UnreadableSource
+from semsearch.readers.fields import about
 from semsearch.readers.parsed import Parsed, parsed, said
 from semsearch.readers.parsers.zipped import reading
 
@@ -28,6 +29,8 @@ _FEWEST_LINES = 4
 """Lines of a column on each side, from which two columns are told from a table."""
 _PROSE = 0.18
 """The width of a column's line as a share of the page. The cells of a table are narrower."""
+_PROPERTIES = ("Title", "Author", "Subject", "Keywords", "CreationDate", "ModDate")
+"""The properties that people give a PDF. `Creator` and `Producer` are programs."""
 _ANNOTATION_WIDGET, _ANNOTATION_POPUP = 20, 16
 
 
@@ -74,8 +77,8 @@ def parse_pdf(content: bytes) -> Iterator[Parsed]:
             raise UnreadableSource("PDF without a text layer (a scan?)")
         _drop_running_heads(pages)
         numbered = [(number, line) for number, lines in enumerate(pages, 1) for line in lines]
-        title = document.get_metadata_value("Title")
-        yield parsed(_mended(numbered), "page", title, without)
+        found = about((name, document.get_metadata_value(name)) for name in _PROPERTIES)
+        yield parsed(_mended(numbered), "page", found.title, without, metadata=found.fields)
 
 
 def _page_lines(page: "PdfPage") -> list[str]:

@@ -35,7 +35,8 @@ def parse_pptx(content: bytes) -> Iterator[Parsed]:
                 if lines:
                     lines.append((number, ""))
                 lines.append((number, text))
-        yield parsed(lines, "slide", package.title(), without)
+        about = package.about()
+        yield parsed(lines, "slide", about.title, without, metadata=about.fields)
 
 
 class _Slide:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from semsearch.errors import UnreadableSource
+from semsearch.readers.fields import about
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.flow import Flow, heading, row_text
 
@@ -20,12 +21,14 @@ _CHARACTERS = {
 _SYMBOLS = {"~": "\u00a0", "_": "-", "\\": "\\", "{": "{", "}": "}", "\t": "\t"}
 _PARAGRAPH = frozenset({"page", "par", "sect"})
 _SKIPPED = frozenset({
-    "atnauthor", "atnid", "colortbl", "datafield", "fldinst", "filetbl", "ftncn", "ftnsep", "ftnsepc", "keywords",
-    "author", "operator", "subject", "doccomm", "company", "manager", "category", "creatim", "revtim", "printim",
+    "atnauthor", "atnid", "colortbl", "datafield", "fldinst", "filetbl", "ftncn", "ftnsep", "ftnsepc", "operator",
+    "company", "manager", "creatim", "revtim", "printim",
     "buptim", "nonesttables", "objdata", "pict", "rxe", "sn", "stylesheet", "sv", "tc", "template", "txe", "upr", "xe",
 })  # fmt: skip
 """Destinations without text that is read. Those that begin with `\\*` are skipped too, unless they are known."""
 _ENTERED = frozenset({"shpinst", "shptxt", "ud"})
+_ABOUT = frozenset({"author", "category", "doccomm", "keywords", "subject", "title"})
+"""The destinations of what the file says about itself."""
 _ASIDE = {"annotation": "[comment] ", "footnote": "", "shptxt": ""}
 _BANNERS = frozenset({f"{kind}{page}" for kind in ("header", "footer") for page in ("", "l", "r", "f")})
 _CODE_PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
@@ -71,7 +74,7 @@ class _Reader:
     _cells: list[str] = field(default_factory=list)
     _after_row: bool = False
     _banners: dict[str, None] = field(default_factory=dict)
-    _title: str = ""
+    _about: list[tuple[str, str]] = field(default_factory=list)
     _encoding: str = "cp1252"
     _fonts: dict[int, str] = field(default_factory=dict)
     _font: int = 0
@@ -120,7 +123,8 @@ class _Reader:
             self._paragraph()
         self._flow.write(self._banners)
         cut = [(self._flow.number or 1, "the file ends in the middle", True)] if stack else []
-        return parsed(self._flow.lines, "paragraph", self._title, cut)
+        found = about(self._about)
+        return parsed(self._flow.lines, "paragraph", found.title, cut, metadata=found.fields)
 
     def _word(self, word: str, number: int | None, starred: bool) -> None:
         state = self._state
@@ -130,7 +134,7 @@ class _Reader:
             return
         self._flush()
         self._skip = 0
-        if word in _ASIDE or word in _BANNERS or word in ("title", "fonttbl"):
+        if word in _ASIDE or word in _BANNERS or word == "fonttbl" or word in _ABOUT:
             if state.into != "":
                 into = "banner" if word in _BANNERS else word
                 self._state = replace(state, into=into, start=len(self._pieces))
@@ -212,8 +216,8 @@ class _Reader:
             return
         text = "".join(self._pieces[state.start :]).strip()
         del self._pieces[state.start :]
-        if state.into == "title":
-            self._title = text
+        if state.into in _ABOUT:
+            self._about.append((state.into, text))
         elif state.into == "banner":
             self._banners[text] = None
         elif text:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from semsearch.readers.fields import About
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.table import distinct_names
 from semsearch.types import Scalar
@@ -35,7 +36,7 @@ class Row:
     uncomputed: bool = False
 
 
-def sheet(name: str, title: str, rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Parsed]:
+def sheet(name: str, about: About, rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Parsed]:
     """Yield a sheet as one text, with its name as heading.
 
     If all `columns` are in its first row that is not blank, yield each row below it instead, as its values. The cells
@@ -63,7 +64,7 @@ def sheet(name: str, title: str, rows: Iterable[Row], columns: Sequence[str]) ->
             )
         lines += [(row.number, " | ".join(cells.values()))] * bool(cells)
         lines += ((row.number, remark) for remark in row.remarks)
-    yield parsed(lines, "row", title, without, part=name)
+    yield parsed(lines, "row", about.title, without, part=name, metadata=about.fields)
 
 
 def _chain(first: Iterable[Row], others: Iterable[Row]) -> Iterator[Row]:

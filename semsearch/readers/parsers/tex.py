@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded
-from semsearch.readers.parsed import Parsed, parsed, scalars
+from semsearch.readers.fields import document_fields
+from semsearch.readers.parsed import Parsed, parsed
 
 _LISTINGS = frozenset({"verbatim", "Verbatim", "lstlisting", "minted", "alltt"})
 _HIDDEN = frozenset({"comment", "tikzpicture", "pgfpicture", "filecontents", "pspicture"})
@@ -105,7 +106,7 @@ def parse_tex(content: bytes) -> Iterator[Parsed]:
                 lines.append((1 + source.count("\n", 0, match.start()), f"# {found['title']}\n"))
     lines += _converted(body, first)
     title = found.pop("title", "")
-    yield parsed(sorted(lines, key=lambda line: line[0]), "line", title, metadata=scalars(dict(found)))
+    yield parsed(sorted(lines, key=lambda line: line[0]), "line", title, metadata=document_fields(found))
 
 
 def _converted(source: str, number: int) -> list[tuple[int, str]]:

@@ -38,7 +38,7 @@ def parse_xlsx(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
         for item in root.iter("sheet"):
             related = book.related.get(item.get("r:id", ""))
             if related is not None and related.kind == "worksheet":
-                yield from sheet(item.get("name", ""), package.title(), book.rows(related.target), columns)
+                yield from sheet(item.get("name", ""), package.about(), book.rows(related.target), columns)
 
 
 class _Book:

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from semsearch.errors import MissingExtra, UnreadableSource
+from semsearch.readers.fields import About, about
 from semsearch.readers.parsed import said
 
 _DEEPEST = 256
@@ -86,10 +87,11 @@ class Package:
             raise UnreadableSource(f"not {self._kind}, in spite of its name: it holds a {tree.tag}")
         return part, tree
 
-    def title(self) -> str:
-        """Return the title among the properties of an Office file, or nothing."""
+    def about(self) -> About:
+        """Return what the properties of an Office file say about it."""
         named = (related.target for related in self.related().values() if related.kind == "core-properties")
-        return self.tree(next(named, "docProps/core.xml")).findtext("title") or ""
+        core = self.tree(next(named, "docProps/core.xml"))
+        return about((one.tag, one.text or "") for one in core)
 
 
 @contextmanager

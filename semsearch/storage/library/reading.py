@@ -24,12 +24,12 @@ from semsearch.storage.library.records import (
     SourceState,
     SourceSummary,
     StoredPassage,
-    scalars,
+    stored_fields,
     stored_passage,
 )
 from semsearch.storage.library.settings import parsed_setting
 from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
-from semsearch.types import field_name
+from semsearch.types import FieldValue
 
 _T = TypeVar("_T")
 _PAGE = 500
@@ -282,17 +282,14 @@ class Reader:
             texts: dict[int, str] = dict(_each(db, query, numbers))
         return rows[[bool(pattern.search(normalize(texts[number]))) for number in numbers]]
 
-    def fields(self) -> dict[str, list[str]]:
-        """Return the names of the metadata's fields, grouped by their normalized name (see `types.field_name`)."""
-        names: dict[str, list[str]] = {}
+    def fields(self) -> list[str]:
+        """Return the names of the metadata's fields, as the documents have them."""
         query = (
             "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
             " WHERE published = 1"
         )
         with self._reading() as db:
-            for (name,) in db.execute(query):
-                names.setdefault(field_name(name), []).append(name)
-        return names
+            return [name for (name,) in db.execute(query)]
 
     def column(self, field: str) -> Column:
         """Return the values that published documents have in a field of the metadata."""
@@ -307,8 +304,19 @@ class Reader:
                 if value is not None:
                     documents.append(document)
                     codes.append(known.setdefault((value, kind), len(known)))
-        values = [bool(value) if kind in ("true", "false") else value for value, kind in known]
+            values = [_value(value, kind) for value, kind in known]
         return Column(values, np.array(codes, np.int64), np.array(documents, np.int64))
+
+    def field_values(self) -> Iterator[tuple[str, FieldValue, int]]:
+        """Yield the name and the value of every field, with the number of published documents that have it."""
+        query = (
+            "SELECT json_each.key, value, json_each.type, count(*) FROM documents"
+            " JOIN sources ON sources.id = source_id, json_each(metadata)"
+            " WHERE published = 1 AND value IS NOT NULL GROUP BY 1, 2, 3"
+        )
+        with self._reading() as db:
+            for name, value, kind, count in db.execute(query).fetchall():
+                yield name, _value(value, kind), count
 
     def document_names(self) -> tuple[NDArray[np.int64], Names]:
         """Return the number of every published document, and the names of the documents and of their sources."""
@@ -408,8 +416,16 @@ def _passages(
     if not metadata:
         return found
     query = "SELECT id, metadata FROM documents WHERE id"
-    shared = {number: scalars(text) for number, text in _each(db, query, numbers)}
+    shared = {number: stored_fields(text) for number, text in _each(db, query, numbers)}
     return {value: replace(passage, metadata=shared[document[value]]) for value, passage in found.items()}
+
+
+def _value(value: Any, kind: str) -> FieldValue:
+    """Return a value of a field as SQLite's JSON gives it: a list as text, and true as 1."""
+    if kind == "array":
+        return stored_fields(f'{{"": {value}}}')[""]
+    one: FieldValue = bool(value) if kind in ("true", "false") else value
+    return one
 
 
 def _pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.storage.library.settings import is_number
-from semsearch.types import Hit, Scalar, Unit
+from semsearch.types import FieldValue, Hit, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class DocumentRecord:
 
     name: str
     digest: bytes
-    metadata: Mapping[str, Scalar]
+    metadata: Mapping[str, FieldValue]
     passages: Sequence[PassageRecord]
 
 
@@ -83,7 +83,7 @@ class StoredPassage:
     last: int
     heading: str
     original: str
-    metadata: Mapping[str, Scalar]
+    metadata: Mapping[str, FieldValue]
 
     @property
     def traits(self) -> dict[str, str | int]:
@@ -137,17 +137,24 @@ def stored_passage(
     if "\0" in source or not source or unit not in get_args(Unit) or not 0 <= first <= last <= _FURTHEST:
         raise ValueError(f"{source!r} has a passage at a place that does not exist")
     shown = original or text
-    return StoredPassage(id_, source, document, text, unit, first, last, heading, shown, scalars(metadata))
+    return StoredPassage(
+        id_, source, document, text, unit, first, last, heading, shown, stored_fields(metadata)
+    )
 
 
-def scalars(metadata: str) -> dict[str, Scalar]:
+def stored_fields(metadata: str) -> dict[str, FieldValue]:
     """Return the metadata of a document. Raises `ValueError` or `RecursionError` where it is anything else."""
     values = json.loads(metadata)
-    if not isinstance(values, dict) or not all(
-        isinstance(value, str | bool) or is_number(value) for value in values.values()
-    ):
-        raise ValueError("the metadata of a document is not an object of texts and numbers")
-    return values
+    if not isinstance(values, dict):
+        raise ValueError("the metadata of a document is not an object")
+    return {name: _field_value(value) for name, value in values.items()}
+
+
+def _field_value(value: Any) -> FieldValue:
+    several = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | bool) or is_number(one) for one in several):
+        raise ValueError("a field of a document is not a text, a number or a list of them")
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +180,11 @@ class PassageMatrix:
 class Column:
     """A field of the metadata: its distinct `values`, and the code of its value for each of some `documents`."""
 
-    values: list[Scalar]
+    values: list[FieldValue]
     codes: NDArray[np.int64]
     documents: NDArray[np.int64]
 
-    def where(self, accepts: Callable[[Scalar], bool]) -> NDArray[np.int64]:
+    def where(self, accepts: Callable[[FieldValue], bool]) -> NDArray[np.int64]:
         """Return the documents whose value is accepted."""
         accepted = [code for code, value in enumerate(self.values) if accepts(value)]
         held: NDArray[np.int64] = self.documents[np.isin(self.codes, accepted)]

@@ -25,7 +25,7 @@ from semsearch.storage.library.records import (
     DocumentRecord,
     PassageRecord,
     SourceState,
-    scalars,
+    stored_fields,
     stored_passage,
 )
 from semsearch.storage.library.settings import parsed_setting
@@ -123,7 +123,7 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
         with suppress(AttributeError, TypeError, ValueError, RecursionError):
             if not isinstance(name, str) or not isinstance(digest, bytes):
                 continue
-            record = DocumentRecord(name, digest, scalars(metadata), passages.get(document, []))
+            record = DocumentRecord(name, digest, stored_fields(metadata), passages.get(document, []))
             documents.setdefault(source, []).append(record)
     columns = "id, key, published, size, mtime_ns, reading, passages"
     for source, key, published, size, mtime, reading, count in _rows(old, "sources", columns):
