@@ -24,22 +24,9 @@ setup: .venv/installed  ## install semsearch, all extras and the development too
 $(BIN)/pip:
 	$(or $(PYTHON),$(error semsearch needs Python 3.11 or later: make setup PYTHON=/path/to/python)) -m venv .venv
 
-# Show a command as a person would type it, then run it.
-try = @printf '\n$$ %s\n' '$(strip $(1))' && $(BIN)/$(strip $(1))
-
-demo: setup  ## search sample_corpus/, find its near-duplicates and tune the threshold
-	@rm -rf .demo
-	$(call try, semsearch ingest --index .demo/.semsearch sample_corpus)
-	$(call try, semsearch query --index .demo/.semsearch -k 3 "how do I get my deposit back")
-	$(call try, semsearch query --index .demo/.semsearch -k 3 "the app shows the wrong time for my booking")
-	$(call try, semsearch dedup --index .demo/.semsearch --threshold 0.85)
-	$(call try, semsearch tune --index .demo/.semsearch --pairs sample)
-	@printf '%s\n' '' \
-		'Try next, after: . $(BIN)/activate' \
-		'  semsearch dedup --index .demo/.semsearch      use the tuned threshold' \
-		'  semsearch ingest ~/notes                      index your own folder in ./.semsearch' \
-		'  semsearch query "what you are looking for"' \
-		'  semsearch --help'
+demo: setup  ## show search, near-duplicates and tuning on sample_corpus/
+	@$(BIN)/semsearch demo
+	@printf '%s\n' '' 'Try next: . $(BIN)/activate && semsearch ingest ~/notes && semsearch query "what you look for"'
 
 test: lint  ## lint, type-check and run the tests
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile

@@ -158,3 +158,9 @@ def disk(folder: Path) -> Iterator[None]:
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
         ) from error
+
+
+def sample_corpus() -> Path:
+    """Return the folder of the sample corpus: a wheel has it in the package, and a checkout next to it."""
+    packaged = Path(__file__).with_name("sample_corpus")
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "sample_corpus"

@@ -375,3 +375,14 @@ def test_escapes_never_reach_the_terminal(here: Path) -> None:
     outputs += [run("status"), run("status", "--sources"), run("remove", hostile, code=2)]
     for output in outputs:
         assert not set("\x1b\x07\x9b\u202e") & set(output.stdout + output.stderr)
+
+
+def test_the_demo_fits_a_screen_and_leaves_nothing(here: Path) -> None:
+    shown = run("demo", "--keep", "kept").stdout
+    assert len(shown.splitlines()) <= 24
+    for part in ("faq/deposit-refund.md", "exact ", "lexical ", "app-branch-rule-2024.md", "threshold 0."):
+        assert part in shown
+    assert str(here) not in shown
+    assert sorted(path.name for path in Path("kept").iterdir()) == [".semsearch", "sample_corpus"]
+    assert "is not empty" in run("demo", "--keep", "kept", code=2).stderr
+    assert [path.name for path in here.iterdir()] == ["kept"]

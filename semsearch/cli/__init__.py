@@ -47,6 +47,7 @@ SECTIONS = {
         "repair": ("maintenance", "rebuild its vectors"),
     },
     "Other": {
+        "demo": ("demo", "see it at work"),
         "config": ("config", "show, set defaults"),
         "bench-search": ("bench", "measure search"),
         "completion": ("completion", "complete in a shell"),

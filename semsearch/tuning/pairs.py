@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput, UnreadableSource
+from semsearch.files import sample_corpus
 from semsearch.readers import RowFields, RowFormat
 from semsearch.readers.dialect import DETECT
 from semsearch.readers.rows import Tell, table_rows
@@ -178,9 +179,8 @@ def _columns(header: Sequence[str]) -> str:
 
 def _find(spec: str) -> Path:
     """Return the file that `spec` names; public data sets lie in $SEMSEARCH_DATA or the user's cache."""
-    if spec == "sample":  # a wheel carries the pairs in the package; a checkout has them in its sample corpus
-        packaged = Path(__file__).with_name("sample_pairs.csv")
-        return packaged if packaged.exists() else Path(__file__).parents[2] / "sample_corpus" / "pairs.csv"
+    if spec == "sample":
+        return sample_corpus() / "pairs.csv"
     if (dataset := PUBLIC_DATASETS.get(spec)) is None:
         return Path(spec)
     if (found := dataset.find()) is None:

@@ -1,0 +1,101 @@
+"""Run `semsearch demo`: search, near-duplicates and tuning on a corpus that comes with semsearch."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from semsearch.cli import groups, hits, options, render
+from semsearch.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from semsearch.dedup import Duplicates
+
+_CORPUS, _QUERY, _THRESHOLD = "sample_corpus", "how do I get my deposit back", 0.93
+
+
+@options.command(
+    "demo",
+    short_help="See search, duplicates and tuning on sample texts.",
+    examples=("semsearch demo", "semsearch demo --keep demo"),
+    codes=(0, 1, 2),
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the sample texts and their index in DIR, which must be new or empty.",
+)
+def demo_(keep: Path | None) -> None:
+    """Index some invented papers of a tool library, search them, find their near-duplicates and tune a threshold.
+
+    It prints the results of the commands shown, cut to one screen. All files are temporary unless --keep is given.
+    """
+    from semsearch.files import sample_corpus
+    from semsearch.index import Index
+    from semsearch.tuning.pairs import load_pairs
+
+    with _workplace(keep, sample_corpus()) as folder, chdir(folder), Index.create(".semsearch") as index:
+        _type(f"semsearch ingest {_CORPUS}")
+        with render.counting("ingest", "passages") as show:
+            report = index.ingest(_CORPUS, progress=lambda step: show(step.done, step.total, step.passages))
+        read = f"{render.plural(report.added, 'file')} with {render.plural(report.passages, 'passage')}"
+        click.echo(f"{read} in {report.seconds:.1f} s\n")
+        _type(f'semsearch query "{_QUERY}" -k 1')
+        hits.show(index, index.query(_QUERY, k=1), "snippet", query=_QUERY)
+        click.echo()
+        _type(f"semsearch dedup --threshold {_THRESHOLD}")
+        _show_duplicates(index.duplicates(_THRESHOLD))
+        _type("semsearch tune --pairs sample")
+        tuning, _ = index.tune(load_pairs("sample"))
+        held = tuning.reported
+        click.echo(
+            f"threshold {tuning.threshold:g}: on {held.pairs} held-out pairs, {held.tp} of {held.flagged} flagged ones"
+            f" are right, and {held.fn} are missed\n"
+        )
+    if keep is None:
+        render.talk("All of it was temporary. Now with your texts: semsearch ingest FOLDER")
+    else:
+        render.talk(f"Try it there: cd {render.relative(keep)} && semsearch query {_QUERY!r}")
+
+
+def _type(command: str) -> None:
+    """Print a command as a person would type it."""
+    line = f"$ {command}"
+    click.secho(line, bold=True) if render.coloured() else click.echo(line)
+
+
+def _show_duplicates(found: "Duplicates") -> None:
+    """Print a duplicate of each tier, a pair that is alike and says the opposite, and the counts."""
+    for tier in ("exact", "lexical", "semantic"):
+        pairs = ((group.keeper, member) for group in found.groups for member in group.members)
+        for keeper, member in (pair for pair in pairs if pair[1].tier == tier):
+            click.echo(f"{tier:<10} {member.similarity:.4f}  {render.name(member.name)}")
+            click.echo(f"{'copy of':>17}  {render.name(keeper)}")
+            break
+    opposite = [pair for pair in found.rejected if "negat" in pair.reason] or list(found.rejected)
+    groups.show_alike(opposite[:1])
+    texts = render.plural(found.total, found.level)
+    click.echo(
+        f"{found.exact + found.near} of {texts} repeat another;"
+        f" {render.plural(len(found.rejected), 'pair')} alike, but not the same, are kept\n"
+    )
+
+
+@contextmanager
+def _workplace(keep: Path | None, corpus: Path) -> Iterator[Path]:
+    """Yield a folder with a copy of the corpus: `keep`, or one that is removed at the end of the block.
+
+    Raises `InvalidInput` where `keep` is not empty.
+    """
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise InvalidInput(f"{keep} is not empty", "name a new folder with --keep")
+    with TemporaryDirectory(prefix="semsearch-demo-") as temporary:
+        folder = Path(temporary) if keep is None else keep.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(corpus, folder / _CORPUS, copy_function=shutil.copyfile)
+        yield folder
