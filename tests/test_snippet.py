@@ -98,7 +98,7 @@ def printed(function, *arguments: object, **options: object) -> str:  # type: ig
 
     command = click.Command("x", callback=lambda: function(*arguments, **options))
     result = CliRunner().invoke(command, [], catch_exceptions=False)
-    return result.stdout
+    return result.output
 
 
 def test_five_hits_fit_a_screen_with_their_fields(index: Index) -> None:
@@ -122,7 +122,7 @@ def test_paths_are_printed_once_and_alone(index: Index) -> None:
 
 
 def test_without_hits_the_next_step_is_told(index: Index, tmp_path: Path) -> None:
-    assert "lower --min-score" in printed(hits.show, index, [], "snippet")
+    assert "no hits\nhint: use fewer" in printed(hits.show, index, [], "snippet")
     with create_index(tmp_path / "empty") as empty:
         assert "semsearch ingest PATH" in printed(hits.show, empty, [], "snippet")
 

@@ -50,7 +50,8 @@ def show(
     than the screen is shown in a pager.
     """
     if not hits:
-        click.echo(_nothing(index))
+        click.echo("no hits")
+        render.talk(f"hint: {_next_step(index)}")
         return
     console = render.console()
     pages = console.is_terminal
@@ -71,11 +72,11 @@ def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
         click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 
-def _nothing(index: "Index") -> str:
+def _next_step(index: "Index") -> str:
     """Return what to do where nothing is found."""
     if not index.status().counts["passages"]:
-        return "no hits: the index has no text yet; add some with `semsearch ingest PATH`"
-    return "no hits: use fewer conditions, +words and phrases, or a lower --min-score"
+        return "the index has no text yet; add some: semsearch ingest PATH"
+    return "use fewer conditions, +words and phrases, or a lower --min-score"
 
 
 def _show_hit(

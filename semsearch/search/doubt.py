@@ -7,7 +7,7 @@ from semsearch.storage.library.fulltext import stemmed
 from semsearch.text.analyzer import content_terms, index_terms
 from semsearch.types import Hit
 
-UNRELATED = {DEFAULT_MODEL: 0.3}
+UNRELATED = {DEFAULT_MODEL: 0.35}
 """The cosine below which the best hit of a query is as likely noise, by model (benchmarks/doubt.py)."""
 
 
