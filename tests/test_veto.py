@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -308,6 +309,115 @@ def test_codes_do_not_depend_on_order_or_company() -> None:
         alone = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
         assert alone.codes(left[at : at + 1], right[at : at + 1])[0] == codes[at]
     assert [RULES[code] for code in codes[-3:]] == ["number", "number", "negation"]
+
+
+WORDS = {
+    "{name}": ("Anna", "Bram", "Leonie", "Mira", "Ute", "Will"),
+    "{word}": (
+        "green",
+        "chair",
+        "lamp",
+        "hot",
+        "cold",
+        "sells",
+        "buys",
+        "useful",
+        "unhappy",
+        "never",
+        "a",
+        "the",
+    ),
+    "{sign}": tuple("王伟张敏李娜上下"),
+    "{n}": tuple("1234"),
+}
+SLOTS = (
+    "Dear {name}, your order of {word} {word} ships on Tuesday.",
+    "Dear {name}, thank you for writing to our shop by the river. We packed the {word} {word} with care and it leaves"
+    " the warehouse soon. Please keep this letter for your records, since you may need it later on. If anything is"
+    " wrong with what you receive, call the number on the back of it. With kind regards, {name}.",
+    "Name: {name} {name}\nTopic: {word} {word} {word} {word}\nPlease answer within two days.",
+    "The dog of {name} bites the {word}. {word} {name} calls the {word} {word}.",
+    "{name} has {n} kg of the {word}. The {word} gate opens at {n} pm.",
+    "亲爱的{sign}{sign}，您的订单{sign}已经发货",
+    "soup {sign} with {word} {word} bread {sign}",
+)
+
+
+@pytest.mark.parametrize("template", SLOTS)
+@pytest.mark.parametrize("differing", [False, True])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_proofs_agree_with_one_pair_at_a_time(template: str, differing: bool, ascii_only: bool) -> None:
+    rng = np.random.default_rng(1)
+
+    def filled() -> str:
+        return re.sub(r"\{\w+\}", lambda slot: str(rng.choice(WORDS[slot[0]])), template)
+
+    texts = list(dict.fromkeys(filled() for _ in range(60)))
+    left, right = np.triu_indices(len(texts), 1)
+    veto = Veto(
+        lambda numbers: [texts[n] for n in numbers],
+        len(texts),
+        unknown=lambda words: frozenset(word for word in words if ascii_only and not word.isascii()),
+        differing=differing,
+    )
+    alone = [veto.reason(x, y)[0] for x, y in zip(left.tolist(), right.tolist(), strict=True)]
+    assert [RULES[code] for code in veto.codes(left, right)] == alone
+    assert veto.accepts(left, right).tolist() == [not rule for rule in alone]
+    assert veto._prepared.all(), "so many pairs are decided by proofs"
+
+
+def test_rows_that_differ_in_a_name_take_no_look_each() -> None:
+    texts = [
+        f"Dear {first}{last}, your order of {goods} ships today."
+        for first in ("Ada", "Bo", "Cy", "Di")
+        for last in ("bert", "dor", "fred", "gar", "mund", "rik", "vin", "wald")
+        for goods in ("oak chairs", "pine lamps", "rugs")
+    ]
+    veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
+    left, right = np.triu_indices(len(texts), 1)
+    looked: list[int] = []
+    veto._reasons = lambda one, other: looked.append(one) or iter(())  # type: ignore[method-assign]
+    accepted = veto.accepts(left, right)
+    assert accepted.sum() == 32 * 3, "only the goods differ"
+    assert len(looked) < len(left) / 50
+
+
+def test_units_and_forms_of_opposites_part_many_rows() -> None:
+    texts = [
+        f"The {word} crate weighs {n} {unit}."
+        for word in ("oak", "elm")
+        for n in "12"
+        for unit in ("kg", "lb")
+    ]
+    texts += [
+        f"The {word} man {verb} carts." for word in ("old", "tall", "kind") for verb in ("sells", "buys")
+    ]
+    texts += [
+        "He fed a dog. It was hot there.",
+        "He fed the dog. It was cold there.",
+        "He fed an owl. It was hot there.",
+    ]
+    left, right = np.triu_indices(len(texts), 1)
+    veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
+    alone = [veto.reason(x, y)[0] for x, y in zip(left.tolist(), right.tolist(), strict=True)]
+    assert [RULES[code] for code in veto.codes(left, right)] == alone
+    assert {"number", "opposite"} <= set(alone)
+
+
+def test_a_template_is_searched_for_only_when_it_decides() -> None:
+    texts = list(TEXTS.values())
+    read: list[int] = []
+
+    def reading(numbers: Sequence[int]) -> list[str]:
+        read.extend(numbers)
+        return [texts[n] for n in numbers]
+
+    veto = Veto(reading, len(texts))
+    assert veto.accepts(np.array([0]), np.array([0])).all() and not read
+    alike = ["The cat sat here.", "The cat sat there."]
+    veto = Veto(lambda numbers: (read.extend(numbers), [alike[n % 2] for n in numbers])[1], 1000)
+    veto.codes(np.array([0]), np.array([1]))
+    assert sorted(set(read)) == [0, 1], "no other text is read"
 
 
 SENTENCES = (

@@ -22,7 +22,7 @@ Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 Masks = NDArray[np.uint64]
 
-_MASKS = 4
+MASKS = 4
 """Masks of each text. With one number that differs, each leaves about one pair in ten to the next."""
 _OWN = 24
 """Bits that the first numbers have for themselves, of 64."""
@@ -59,48 +59,56 @@ class NumberMasks:
         return found
 
 
+class MaskTable:
+    """The bits of keys: a key of those that are seen first has a bit for itself, which is the same in each mask."""
+
+    def __init__(self) -> None:
+        self._own: dict[Key, int] = {}
+
+    def bits(self, keys: Iterable[Key]) -> list[int]:
+        """Return the masks of some keys."""
+        masks = [0] * MASKS
+        for key in keys:
+            if len(self._own) < _OWN:
+                self._own.setdefault(key, len(self._own))
+            own = self._own.get(key)
+            mixed = hash(f"{key[1]} {key[0]}")
+            for at in range(MASKS):
+                shared = (mixed >> _SLICE * at) % 2**_SLICE % (64 - _OWN) + _OWN
+                masks[at] |= 1 << (shared if own is None else own)
+        return masks
+
+
 class _Unit:
     """One sentence of each text, or a short text as a whole.
 
     Two units are versions of each other if they have the same `content`, which is not 0, and another `key`. The masks
-    are uint64 [_MASKS, n]: of what a text has, and by class of what it needs (see `Amounts`).
+    are uint64 [MASKS, n]: of what a text has, and by class of what it needs (see `Amounts`).
     """
 
     def __init__(self, total: int) -> None:
         self._content, self._key = np.zeros(total, np.int64), np.zeros(total, np.int64)
-        self._have = np.zeros((_MASKS, total), np.uint64)
+        self._have = np.zeros((MASKS, total), np.uint64)
         self._need: dict[str, Masks] = {}
-        self._own: dict[Key, int] = {}
+        self._table = MaskTable()
         self._whole = True  # so far, each unit is a whole text
 
     def add(self, number: int, content: int, key: int, amounts: Amounts) -> None:
         self._content[number], self._key[number] = content, key
         self._whole &= content == _WHOLE
-        self._have[:, number] = self._bits(amounts.have)
+        self._have[:, number] = self._table.bits(amounts.have)
         groups: dict[str, list[Key]] = {}
         for group, its in amounts.need:
             groups.setdefault(group, []).append(its)
         for group, keys in groups.items():
             if group not in self._need:
                 self._need[group] = np.zeros_like(self._have)
-            self._need[group][:, number] = self._bits(keys)
-
-    def _bits(self, keys: Iterable[Key]) -> Masks:
-        masks = [0] * _MASKS
-        for key in keys:
-            if len(self._own) < _OWN:
-                self._own.setdefault(key, len(self._own))
-            own = self._own.get(key)
-            mixed = hash(f"{key[1]} {key[0]}")
-            for at in range(_MASKS):
-                shared = (mixed >> _SLICE * at) % 2**_SLICE % (64 - _OWN) + _OWN
-                masks[at] |= 1 << (shared if own is None else own)
-        return np.array(masks, np.uint64)
+            self._need[group][:, number] = self._table.bits(keys)
 
     def contradict(self, left: Integers, right: Integers) -> Booleans:
         found = np.zeros(len(left), np.bool_)
         rest = np.flatnonzero(self._versions(left, right))
-        for at, need in product(range(_MASKS), self._need.values()):
+        for at, need in product(range(MASKS), self._need.values()):
             x, y = (left, right) if len(rest) == len(left) else (left[rest], right[rest])
             proof = (need[at].take(x) & ~self._have[at].take(y)) != 0
             proof &= (need[at].take(y) & ~self._have[at].take(x)) != 0

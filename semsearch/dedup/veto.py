@@ -8,16 +8,15 @@ others are looked at one by one.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.number_masks import NumberMasks
-from semsearch.dedup.template import Frame, Templates
-from semsearch.text.facts import PREFIXES, Facts, differences
-from semsearch.text.opposites import CONTRASTS
+from semsearch.dedup.pair_proofs import NONE, VETO, PairProofs
+from semsearch.dedup.parsed_text import ParsedText
+from semsearch.dedup.template import Templates
+from semsearch.text.facts import differences
 from semsearch.text.shingles import LEXICAL, jaccard, shingles
 from semsearch.text.words import TOKEN
 
@@ -41,14 +40,8 @@ _EMPTY = 100
 """Characters that each parsed text counts for besides its own."""
 _UNSEEN = 1 / 3
 """The share of the words that differ from which on, if they are unknown, the model has not seen the difference."""
-_OPAQUE = 1 / 2
-"""From this share of unknown words on, the model has not seen a text."""
-_SIGNS = 5
-_SHORT, _FACTS, _WORDS, _UNSEEN_WORDS, _FRAMED = range(_SIGNS)
-"""The signs of a text: whether its numbers are compared as a whole; what is equal if two texts state the same, words
-in another order left out, and if they have the same words; the unknown words; and whether it has a template."""
-_PROOF = (1 - LEXICAL) / (1 + LEXICAL)
-"""Two sets with a Jaccard similarity of `LEXICAL` differ in this share of their elements together, at most."""
+_MANY = 4
+"""Pairs for each new text from which on all texts are prepared for proofs; fewer are looked at one by one."""
 
 
 def none_unknown(words: frozenset[str]) -> frozenset[str]:
@@ -74,26 +67,40 @@ class Veto:
     ) -> None:
         self._read, self._total = read, total
         self._unknown, self._differing = unknown, differing
-        self._cache: dict[int, _Parsed] = {}
+        self._cache: dict[int, ParsedText] = {}
         self._room = _CACHED
-        self._signed = np.zeros(total, np.bool_)
+        self._templates = Templates(self._batches)
+        self._prepared = np.zeros(total, np.bool_)
         self._masks = NumberMasks(total)
-        self._signs = np.zeros((_SIGNS, total), np.int64)
+        self._proofs = PairProofs(total, unseen=_UNSEEN, differing=differing)
 
     def codes(self, left: Integers, right: Integers) -> NDArray[np.int8]:
         """Return for every k the code (see `RULES`) of what parts texts left[k] and right[k], or 0, int8 [k].
 
         The order of the two does not matter, nor do the other pairs or earlier calls.
         """
+        return self._decide(left, right, by_rule=True)
+
+    def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+        """Return whether texts left[k] and right[k] have no veto, for every k, bool [k]."""
+        accepted: NDArray[np.bool_] = self._decide(left, right, by_rule=False) == 0
+        return accepted
+
+    def _decide(self, left: Integers, right: Integers, *, by_rule: bool) -> NDArray[np.int8]:
+        """Return the codes; if not `by_rule`, some of those above 0 are of another rule."""
         codes = np.zeros(len(left), np.int8)
-        self._sign(left, right)
-        undecided = left != right
-        if not self._differing:
-            number = undecided & self._masks.contradict(left, right)
-            codes[number] = _CODE["number"]
-            undecided &= ~number
-        rest = np.flatnonzero(undecided)
-        rest = rest[self._may_differ(left[rest], right[rest])]
+        rest = np.flatnonzero(left != right)
+        if self._prepare(left[rest], right[rest]):
+            if not self._differing:
+                number = self._masks.contradict(left[rest], right[rest])
+                codes[rest[number]] = _CODE["number"]
+                rest = rest[~number]
+            verdicts = self._proofs.decide(left[rest], right[rest])
+            if by_rule:
+                rest = rest[verdicts != NONE]
+            else:
+                codes[rest[verdicts == VETO]] = UNKNOWN
+                rest = rest[verdicts == 0]
         for start in range(0, len(rest), _READ):
             block = rest[start : start + _READ]
             x, y = left[block].tolist(), right[block].tolist()
@@ -101,11 +108,6 @@ class Veto:
             for at, one, other in zip(block.tolist(), x, y, strict=True):
                 codes[at] = next((_CODE[rule] for rule, _ in self._reasons(one, other)), 0)
         return codes
-
-    def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
-        """Return whether texts left[k] and right[k] have no veto, for every k, bool [k]."""
-        accepted: NDArray[np.bool_] = self.codes(left, right) == 0
-        return accepted
 
     def reason(self, left: int, right: int) -> tuple[str, str]:
         """Return the rule that parts two texts, and all reasons, such as "a number differs: 4.2 / 4.8"; else "", ""."""
@@ -127,10 +129,10 @@ class Veto:
         if first:
             yield first
         yield from facts
-        if a.frame.parts(b.frame):
+        if self._templates.part(a.phrases, b.phrases):
             yield "template", "they share a template of several texts, and little else"
 
-    def _parsed(self, number: int) -> "_Parsed":
+    def _parsed(self, number: int) -> ParsedText:
         """Return a text by its number, parsed."""
         if number not in self._cache:
             self._read_ahead([number])
@@ -151,86 +153,35 @@ class Veto:
                 self._room -= len(text) + _EMPTY
                 while self._room < 0 and self._cache:
                     self._room += len(self._cache.pop(next(iter(self._cache))).text) + _EMPTY
-                self._cache[number] = _Parsed(text, Facts(text), known, unseen, self._templates.frame(text))
+                self._cache[number] = ParsedText(text, known, unseen)
 
-    @cached_property
-    def _templates(self) -> Templates:
-        return Templates.of(
-            text
-            for start in range(0, self._total, _READ)
-            for text in self._read(range(start, min(start + _READ, self._total)))
-        )
+    def _batches(self) -> Iterator[Sequence[str]]:
+        for start in range(0, self._total, _READ):
+            yield self._read(range(start, min(start + _READ, self._total)))
 
-    def _sign(self, *sides: Integers) -> None:
-        """Compute the signs of texts that have none yet."""
-        new = np.unique(np.concatenate([side[~self._signed.take(side)] for side in sides]))
+    def _prepare(self, *sides: Integers) -> bool:
+        """Prepare texts for proofs, if there are many pairs for each text; return whether all of them are prepared."""
+        new = np.unique(np.concatenate([side[~self._prepared.take(side)] for side in sides]))
+        if len(sides[0]) < _MANY * len(new):
+            return False
+        if len(new):
+            self._templates.count_all()
         for start in range(0, len(new), _READ):
             some = new[start : start + _READ].tolist()
             self._read_ahead(some)
             for number in some:
                 parsed = self._parsed(number)
                 self._masks.add(number, parsed.facts)
-                self._signs[:, number] = parsed.signs()
-        self._signed[new] = True
-
-    def _may_differ(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
-        """Return which pairs have to be looked at."""
-
-        def compared(sign: int) -> tuple[Integers, Integers]:
-            return self._signs[sign].take(left), self._signs[sign].take(right)
-
-        may = np.not_equal(*compared(_UNSEEN_WORDS)) | np.logical_and(*compared(_FRAMED))
-        if not self._differing:
-            may |= np.not_equal(*compared(_FACTS)) | np.equal(*compared(_WORDS))
-            may |= ~np.logical_and(*compared(_SHORT))
-        found: NDArray[np.bool_] = may
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """A text: its facts, the words that the model knows and those that it does not, and what is a template's."""
-
-    text: str
-    facts: Facts
-    known: tuple[str, ...]
-    unknown: tuple[str, ...]
-    frame: Frame
-
-    @property
-    def opaque(self) -> bool:
-        words = sum(word[0].isalnum() for word in self.known) + len(self.unknown)
-        return len(self.unknown) >= _OPAQUE * words > 0
-
-    def signs(self) -> tuple[int, ...]:
-        """Return the signs of this text in their order."""
-        facts = self.facts
-        stated = {word for statement in facts.statements for word in statement.words if _turning(word)}
-        names = frozenset().union(*(statement.names for statement in facts.statements))
-        denied = sum(len(statement.negations) for statement in facts.statements)
-        tokens = sorted(token for statement in facts.statements for token in statement.tokens)
-        return (
-            facts.short,
-            hash((frozenset(facts.amounts.need), denied, facts.exceptions, frozenset(stated), names)),
-            hash(tuple(tokens)),
-            hash(self.unknown),
-            self.frame.framed,
-        )
-
-
-def _turning(word: str) -> bool:
-    """Return True for a word that may be an opposite of another."""
-    return word in CONTRASTS or word.startswith(PREFIXES) or word in _REACHED or not word.isascii()
-
-
-_REACHED = frozenset(word.removeprefix("un") for word in CONTRASTS)
+                self._proofs.add(number, parsed, self._templates.frame(parsed.phrases))
+        self._prepared[new] = True
+        return True
 
 
 def _folded(word: str) -> str:
     return word.casefold()
 
 
-def _unseen(a: _Parsed, b: _Parsed) -> str:
+def _unseen(a: ParsedText, b: ParsedText) -> str:
     """Return the unknown words that decide the difference of two texts, or "".
 
     Lexical near-copies share nearly all of their words, known or not, so they need no model.

@@ -27,9 +27,9 @@ Key = tuple[str, int]
 
 SHORT = 60
 """Words of a text whose numbers are compared as a whole; those of a longer text are compared by its sentences."""
-_FEW = 3
+FEW = 3
 """Content words that may differ on each side where opposites and names are looked for."""
-_ALIKE = 0.4
+ALIKE = 0.4
 """The least share of their content words that two sentences have in common if one is a version of the other."""
 _LONG = 60
 """Words of a sentence whose order is looked at: what that takes grows with their square."""
@@ -41,7 +41,7 @@ _SMALL = _set(
     " we our us i you your the 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有 们"
 )
 """Words that say little on their own."""
-_UNPLACED = _set("a an the this that these those of his her their he she they him them its 的 了 着")
+UNPLACED = _set("a an the this that these those of his her their he she they him them its 的 了 着")
 """Words that the order of roles does not depend on."""
 _LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/", "+"))
 _PREPOSITIONS = _set("in at on by with for from to after before during if when while because as since")
@@ -181,13 +181,17 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(found) if found and capitals * 2 <= words + 1 else frozenset()
 
 
+_statement = lru_cache(1024)(Statement)
+"""Parses a sentence: the texts of one template have most sentences in common."""
+
+
 class Facts:
     """A text parsed into statements, once for all pairs that it is in."""
 
     __slots__ = ("amounts", "length", "statements")
 
     def __init__(self, text: str) -> None:
-        self.statements = [Statement(text[start:end]) for start, end in sentences(text)]
+        self.statements = [_statement(text[start:end]) for start, end in sentences(text)]
         self.length = sum(len(statement.tokens) for statement in self.statements)
         found = [quantity for statement in self.statements for quantity in statement.found]
         self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
@@ -268,7 +272,7 @@ def _versions(a: Sequence[Statement], b: Sequence[Statement]) -> Iterator[tuple[
     alike = []
     for i, one in enumerate(x):
         for j, other in enumerate(y):
-            if (share := _overlap(one.content, other.content)) >= _ALIKE:
+            if (share := _overlap(one.content, other.content)) >= ALIKE:
                 alike.append((-share, abs(i - j), i, j))
     taken_x, taken_y = set(), set()
     for _, _, i, j in sorted(alike):
@@ -300,7 +304,7 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
     Many words that differ are another wording, and opposites among them mean little.
     """
     x, y = x - _SMALL | x & CONTRASTS.keys(), y - _SMALL | y & CONTRASTS.keys()
-    if any(sum(word not in TERMS for word in side) > _FEW for side in (x, y)):
+    if any(sum(word not in TERMS for word in side) > FEW for side in (x, y)):
         return None
     stems = {stem(word): word for word in sorted(y)}
     for word in sorted(x):
@@ -331,7 +335,7 @@ def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     if not x or not y:
         return None
     rest = (a.content - b.content - {stem(w) for w in x}, b.content - a.content - {stem(w) for w in y})
-    if max(map(len, rest)) > _FEW:
+    if max(map(len, rest)) > FEW:
         return None
     return " ".join(sorted(x)), " ".join(sorted(y))
 
@@ -342,7 +346,7 @@ def _exchanged(a: Statement, b: Statement) -> tuple[str, str] | None:
     A passive has the same meaning with its parts exchanged, and a list has it in any order. A stretch that begins with
     a preposition, such as `in summer`, may stand anywhere.
     """
-    x, y = ([word for word in s.tokens if word not in _UNPLACED] for s in (a, b))
+    x, y = ([word for word in s.tokens if word not in UNPLACED] for s in (a, b))
     if x and y and x[-1] in ".!?。":
         x = x[:-1]
     if y and y[-1] in ".!?。":
