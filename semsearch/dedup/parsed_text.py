@@ -17,16 +17,16 @@ class ParsedText:
 
     @cached_property
     def facts(self) -> Facts:
-        """What the text states."""
+        """Return what the text states."""
         return Facts(self.text)
 
     @cached_property
     def phrases(self) -> Phrases:
-        """The phrases of the text."""
+        """Return the phrases of the text."""
         return Phrases.of(self.text)
 
     @cached_property
     def opaque(self) -> bool:
-        """True if the model knows hardly a word of the text."""
+        """Return True if the model knows hardly a word of the text."""
         words = sum(word[0].isalnum() for word in self.known) + len(self.unknown)
         return len(self.unknown) >= _OPAQUE * words > 0
