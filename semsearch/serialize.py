@@ -252,6 +252,7 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
         "shared_words": difference.shared,
         "negations": list(map(_sides, difference.negations)),
         "numbers": list(map(_sides, difference.numbers)),
+        "fields": {name: {"a": one, "b": other} for name, (one, other) in found.fields.items()},
         "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in difference.segments],
     }
 

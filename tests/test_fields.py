@@ -86,8 +86,10 @@ def test_the_header_of_a_pep_is_fields(reading: Read) -> None:
         "Post-History": ("2001-07-05", "2013-08-01"),
         "title": "Style Guide",
     }
-    lines = document.text.split("\n")
-    assert (document.numbers, lines[1], lines[8:]) == (None, "Style Guide", PEP.split("\n")[8:])
+    assert lines_of(document) == [
+        (9, "Style Guide"), (9, "==========="), (9, "Introduction"), (10, "============"),
+        (12, "Conventions for code."),
+    ]  # fmt: skip
     assert "Guido" not in document.text
 
 
@@ -307,3 +309,14 @@ def test_lists_are_lists_in_json_and_python(vault: Path) -> None:
         (hit,) = index.query("deposit status=active author:zoe")
     assert hit.metadata["tags"] == ("daily", "project/house")
     assert json.loads(json.dumps(dict(hit.metadata)))["tags"] == ["daily", "project/house"]
+
+
+def test_copies_with_other_fields_are_copies_and_diff_says_so(tmp_path: Path) -> None:
+    for name, status in (("a.md", "draft"), ("b.md", "final")):
+        (tmp_path / name).write_text(f"---\nstatus: {status}\ntags: x\n---\nThe same words of a note.\n")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.compare("a.md", "b.md")
+        (group,) = index.duplicates(0.9).groups
+    assert found.tier == "exact" and [member.tier for member in group.members] == ["exact"]
+    assert found.fields == {"status": ("draft", "final")}

@@ -10,6 +10,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.types import FieldValue, several
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -184,11 +185,17 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
     click.echo(f"containment  {_containment(found.difference)}")
     for text in warnings(found.difference):
         console.print(_warning(text))
+    for name, values in found.fields.items():
+        click.echo(f"field        {render.name(name)}: {' / '.join(map(_value, values))}")
     click.echo()
     show_text(found.difference, console.width if render.coloured() else 0, full)
     if several:
         _show_coverage("A", found.a, "B", found.b, found.coverage_a, full)
         _show_coverage("B", found.b, "A", found.a, found.coverage_b, full)
+
+
+def _value(value: FieldValue | None) -> str:
+    return "–" if value is None else _short(", ".join(map(str, several(value))))
 
 
 def _warning(text: str) -> "Text":

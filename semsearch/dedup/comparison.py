@@ -12,7 +12,7 @@ from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, difference
-from semsearch.types import Tier
+from semsearch.types import FieldValue, Tier
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +50,13 @@ class Comparison:
         """The tier of the two as near-duplicates, or None."""
         tier = tier_of(self.a.text == self.b.text, self.jaccard)
         return tier if tier != "semantic" or self.similarity >= self.threshold else None
+
+    @property
+    def fields(self) -> dict[str, tuple[FieldValue | None, FieldValue | None]]:
+        """The fields in which the two differ, with the value of each; None where one has no such field."""
+        a, b = self.a.metadata, self.b.metadata
+        names = dict.fromkeys((*a, *b))
+        return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
 
 
 def compare_documents(

@@ -1,8 +1,8 @@
 """Look up one document by its name, in the Library or as a file."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,17 +12,21 @@ from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import walk_named
 from semsearch.readers import read
 from semsearch.storage.library import Library, PassageRecord, StoredPassage
-from semsearch.types import Document, Skipped, Unit, place
+from semsearch.types import Document, FieldValue, Skipped, Unit, place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DocumentVectors:
-    """A document and the passages it has: their cleaned `texts`, their `places` and their `vectors` [n, d]."""
+    """A document and the passages it has: their cleaned `texts`, their `places` and their `vectors` [n, d].
+
+    `metadata` has the fields of the document.
+    """
 
     name: str
     texts: tuple[str, ...]
     places: tuple[tuple[Unit, int, int], ...]
     vectors: Vectors
+    metadata: Mapping[str, FieldValue] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -45,7 +49,10 @@ def stored_document(name: str, library: Library) -> DocumentVectors | None:
     ids, vectors = library.passages_where(sources.__contains__)
     stored = library.passages(ids)
     rows = [row for row, id_ in enumerate(ids) if stored[id_].document == name]
-    return _with_vectors(name, [stored[ids[row]] for row in rows], vectors[rows]) if rows else None
+    if not rows:
+        return None
+    passages = [stored[ids[row]] for row in rows]
+    return _with_vectors(name, passages, vectors[rows], passages[0].metadata)
 
 
 def file_document(name: str, embedder: Callable[[], Embedder], library: Library | None) -> DocumentVectors:
@@ -59,15 +66,19 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     passages = chunk(document, model).record.passages
     if not passages:
         raise UnreadableSource(f"{name}: no text")
-    return _with_vectors(name, passages, embed_checked(model, [passage.text for passage in passages]))
+    vectors = embed_checked(model, [passage.text for passage in passages])
+    return _with_vectors(name, passages, vectors, document.metadata)
 
 
 def _with_vectors(
-    name: str, passages: Sequence[PassageRecord | StoredPassage], vectors: Vectors
+    name: str,
+    passages: Sequence[PassageRecord | StoredPassage],
+    vectors: Vectors,
+    metadata: Mapping[str, FieldValue],
 ) -> DocumentVectors:
     texts = tuple(passage.text for passage in passages)
     places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
-    return DocumentVectors(name, texts, places, vectors)
+    return DocumentVectors(name, texts, places, vectors, metadata)
 
 
 def _possible_files(name: str) -> Iterator[str]:

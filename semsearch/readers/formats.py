@@ -89,7 +89,15 @@ def _read_plain(path: Path, source: str, encoding: str, markup: bool) -> Iterato
         return
     head = markup_head(text) if markup else Head("", {}, text)
     metadata = bounded_fields(head.fields) | ({"title": storable(head.title)} if head.title else {})
-    yield Document(source, without_blobs(head.text), metadata=metadata)
+    lines = head.text.split("\n")
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    if head.title:  # it stands, as a heading, at the first line of the text
+        lines = [head.title, "=" * max(len(head.title), 3), "", *lines[first:]]
+        numbers = (first + 1,) * 3 + tuple(range(first + 1, first + len(lines) - 2))
+        yield Document(source, without_blobs("\n".join(lines)), "", "line", numbers, metadata, text)
+    else:
+        written = "" if head.text == text else text
+        yield Document(source, without_blobs(head.text), metadata=metadata, written=written)
 
 
 def _read_in_sandbox(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:

@@ -78,19 +78,16 @@ class Head(NamedTuple):
 def markup_head(text: str) -> Head:
     """Return the head of reStructuredText or AsciiDoc: a header as of a PEP, or fields that follow a title.
 
-    The title of a header stays in the text, as an underlined heading in the line in which it stands.
+    Only a header has a title here. A title that is a heading is text.
     """
     lines = text.split("\n", _LONGEST_HEAD)
     first = next((at for at, line in enumerate(lines) if line.strip()), 0)
     entries, places = _entries(lines, first, _HEADER)
     titled = next((name for name in entries if name.casefold() == "title"), "")
     if len(entries) > 1 and titled and not lines[min(places.stop, len(lines) - 1)].strip():
-        at = next(at for at in places if lines[at][:6].casefold() == "title:")
         title = entries.pop(titled)
         for line in places:
             lines[line] = ""
-        if title:
-            lines[at : at + 2] = [title, "=" * max(len(title), 3)]
         return Head(title, document_fields(entries), "\n".join(lines))
     entries, places = _entries(lines, _below_title(lines, first), _FIELD)
     for line in places:
