@@ -213,3 +213,37 @@ def test_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.jsonl").write_text("")
     assert "no duplicates" in run("dedup", "empty.jsonl").stdout
+
+
+def test_the_weakest_group_comes_first_with_its_texts(here: Path) -> None:
+    for name, day in (("p.md", "Monday"), ("q.md", "Monday")):
+        (here / "notes" / name).write_text(f"The choir of the parish sings in the hall every {day} at eight.")
+    run("ingest", "notes")
+    done = run("dedup", "--threshold", "0.9")
+    headings = [line for line in done.stdout.splitlines() if line.startswith("group ")]
+    weakest = [float(line.split(" at ")[1].split(",")[0]) for line in headings]
+    assert len(weakest) == 2 and weakest == sorted(weakest) and weakest[0] < weakest[1]
+    assert "The boiler in the reading room is serviced" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_members_that_differ_in_a_number_are_counted(data: Path) -> None:
+    rows = [BOILER + " It costs 40 euros.", BOILER + " It costs 90 euros."]
+    data.write_text("".join(json.dumps({"body": row}) + "\n" for row in rows))
+    done = run("dedup", data, "--text-field", "body", "--threshold", "0.9", "--remove-differing")
+    assert "a number differs: 40 / 90" in done.stdout
+    assert "1 of these differ from their keeper in a number or a negation" in done.stderr
+    kept = run("dedup", data, "--text-field", "body", "--threshold", "0.9").stderr
+    assert "1 pair is alike but differs: kept" in kept
+
+
+def test_wide_characters_fit_the_screen(data: Path) -> None:
+    from rich.cells import cell_len
+
+    rows = [
+        "星期二下午四点到七点开放，星期四下午四点到八点开放，星期六上午十点到下午两点开放，请提前预约。" * 2
+    ] * 2
+    data.write_text("".join(json.dumps({"body": row}, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    lines = run("dedup", data, "--text-field", "body").stdout.splitlines()
+    texts = [line for line in lines if "星期二" in line]
+    assert texts and max(map(cell_len, texts)) <= 80

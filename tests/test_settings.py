@@ -21,7 +21,7 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a working directory with an empty index, and with a configuration folder of its own."""
+    """Return a working directory with an empty index, and an empty configuration folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

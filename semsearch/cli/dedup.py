@@ -279,7 +279,7 @@ def dedup_files_(
             if note := read_otherwise(output, paths[0], fields):
                 said.append(f"{render.relative(output)}: {note}")
         origin = "a default, not tuned" if request.threshold is None else "given"
-        _print(found, origin, explain, as_json, as_jsonl, as_csv, texts=True)
+        _print(found, origin, explain, as_json, as_jsonl, as_csv)
         for line in said:
             render.talk(line)
         if dataset.failed:
@@ -301,11 +301,10 @@ def _print(
     as_json: bool,
     as_jsonl: bool,
     as_csv: bool,
-    *,
-    texts: bool = False,
 ) -> None:
     """Print groups on standard output, and their counts on standard error."""
     difference = groups.difference if explain else None
+    doubtful = 0
     if as_json:
         render.emit_json(serialize.duplicates_json(found, origin, difference))
     elif as_jsonl:
@@ -314,8 +313,8 @@ def _print(
     elif as_csv:
         groups.table(found)
     else:
-        groups.show(found, explain, texts=texts)
-    groups.tell(found, origin, explain)
+        doubtful = groups.show(found, explain)
+    groups.tell(found, origin, explain, doubtful)
 
 
 @contextmanager

@@ -81,6 +81,14 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
         _show_comparison(comparison, full)
 
 
+def doubts(a: str, b: str) -> list[str]:
+    """Return the warnings on numbers and negations in which two texts differ."""
+    from semsearch.text.diff import difference
+
+    found = difference(a, b)
+    return warnings(found) if found.numbers or found.negations else []
+
+
 def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 3) -> "Text":
     """Return how two texts differ, in a few lines: warnings, containment, and the first changes in context.
 
@@ -94,7 +102,9 @@ def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 
     lines = [_warning(text) for text in warnings(found)]
     lines.append(Text(_containment(found, names)))
     groups = _changes(found.segments)
-    lines += [_inline(_in_context(found.segments, *span)) for span in groups[:changes]]
+    for number, (start, end) in enumerate(groups[:changes]):
+        said = _CONTEXT // 2 if number and groups[number - 1][1] == start - 1 else 0
+        lines.append(_inline(_in_context(found.segments, start, end, said)))
     if len(groups) > changes:
         lines.append(Text(f"… {render.plural(len(groups) - changes, 'more change')}", "dim"))
     return Text("\n").join(lines)
@@ -142,14 +152,18 @@ def _changes(segments: "Sequence[Segment]") -> list[tuple[int, int]]:
     return [(run[0], run[-1] + 1) for run in numbers]
 
 
-def _in_context(segments: "Sequence[Segment]", start: int, end: int) -> "list[Segment]":
-    """Return a run of changes with a few words on either side, shortened if it is long."""
+def _in_context(segments: "Sequence[Segment]", start: int, end: int, said: int = 0) -> "list[Segment]":
+    """Return a run of changes with a few words on either side, shortened if it is long.
+
+    The first `said` characters before it are left out: the change before has shown them.
+    """
     from semsearch.text.diff import Segment
 
     def equal(text: str) -> Segment:
         return Segment("equal", text, text)
 
-    before = [equal(_tail(segments[start - 1].a, _CONTEXT // 2))] if start else []
+    untold = segments[start - 1].a[said:] if start else ""
+    before = [equal(_tail(untold, _CONTEXT // 2))] if untold.strip() else []
     after = [equal(_head(segments[end].a, _CONTEXT // 2))] if end < len(segments) else []
     changed = [
         Segment(s.op, _head(s.a, 2 * _CONTEXT), _head(s.b, 2 * _CONTEXT), s.kind) for s in segments[start:end]

@@ -9,10 +9,8 @@ from semsearch import serialize
 from semsearch.cli import contained, render
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from semsearch.dedup import Duplicates
-    from semsearch.types import Group, Rejected
+    from semsearch.types import Member, Rejected
 
 _READ = 256
 """Texts read at a time for --explain."""
@@ -28,19 +26,6 @@ _FACTS = {
     "roles": "roles:",
 }
 """The words for the facts that differ, by the rule of a veto."""
-
-
-def _differences(found: "Duplicates", group: "Group") -> "Iterator[Text]":
-    """Yield the differences between each member and the keeper; an exact copy has none."""
-    from rich.text import Text
-
-    from semsearch.cli.diff import explain
-
-    (keeper,) = found.texts([group.keeper])
-    for start in range(0, len(group.members), _READ):
-        members = group.members[start : start + _READ]
-        for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
-            yield Text() if member.tier == "exact" else explain(keeper, text, ("the keeper", "this"))
 
 
 def difference(keeper: str, text: str) -> str:
@@ -70,54 +55,70 @@ def table(found: "Duplicates") -> None:
     render.emit_csv(columns, rows)
 
 
-def show(found: "Duplicates", explain: bool, texts: bool = False) -> None:
-    """Print groups for people; with `texts` the beginning of each text as well, since rows have no telling names."""
-    for number, group in enumerate(found.groups, 1):
+def show(found: "Duplicates", explain: bool) -> int:
+    """Print groups for people, the weakest first, with the beginning of each text that is not an exact copy.
+
+    Returns how many members differ from their keeper in a number or a negation.
+    """
+    doubtful = 0
+    for number, group in sorted(enumerate(found.groups, 1), key=lambda one: one[1].weakest):
         size = render.plural(len(group.members) + 1, found.level)
         heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
         if group.lowest < group.weakest:
             heading += f", the lowest two at {group.lowest:.4f}"
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
+        (keeper,) = found.texts([group.keeper])
         click.echo(f"  {'keeper':<8}  {'':6}  {render.name(group.keeper)}")
-        keeper, *members = _excerpts(found, group) if texts else ("" for _ in range(len(group.members) + 1))
-        _quote(keeper)
-        differences = _differences(found, group) if explain else iter(())
-        for member, text in zip(group.members, members, strict=True):
-            kept = "  (protected)" if member.protected else ""
-            probability = f"P {member.probability:.2f}  " if member.probability is not None else ""
-            click.echo(
-                f"  {member.tier:<8}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}"
-            )
-            _quote(text)
-            if change := next(differences, None):
-                console = render.console()
-                console.print(render.indented(change, console, 12))
+        _quote(serialize.excerpt, keeper)
+        for start in range(0, len(group.members), _READ):
+            members = group.members[start : start + _READ]
+            for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
+                doubtful += _show_member(member, keeper, text, explain)
         click.echo()
     if not found.groups:
         click.echo("no duplicates")
     contained.show(found.contained)
-    _show_rejected(found, explain, texts)
+    _show_rejected(found, explain)
+    return doubtful
 
 
-def _excerpts(found: "Duplicates", group: "Group") -> list[str]:
-    """Return the texts of a group on a line each, the keeper's first."""
-    names = [group.keeper, *(member.name for member in group.members)]
-    keeper, *texts = (
-        text for at in range(0, len(names), _READ) for text in found.texts(names[at : at + _READ])
-    )
-    return [serialize.excerpt(keeper, width=_WIDTH), *(serialize.excerpt(t, keeper, _WIDTH) for t in texts)]
+def _show_member(member: "Member", keeper: str, text: str, explain: bool) -> bool:
+    """Print a member of a group, and return whether it differs from the keeper in a number or a negation."""
+    from semsearch.cli import diff
+
+    kept = "  (protected)" if member.protected else ""
+    probability = f"P {member.probability:.2f}  " if member.probability is not None else ""
+    click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}")
+    if member.tier == "exact":
+        return False
+    _quote(serialize.excerpt, text, keeper)
+    doubts = diff.doubts(keeper, text)
+    console = render.console()
+    if explain:
+        console.print(render.indented(diff.explain(keeper, text, ("the keeper", "this")), console, 12))
+    else:
+        for doubt in doubts:
+            click.echo(f"{'':20}{doubt}")
+    return bool(doubts)
 
 
-def _quote(text: str) -> None:
-    """Print a text below the name of its document."""
-    if text:
-        click.echo(f"{'':20}{render.plain(text)}")
+def _quote(excerpt: "Callable[..., str]", text: str, other: str = "") -> None:
+    """Print what an excerpt shows of a text below the name of its document, in at most `_WIDTH` columns."""
+    from rich.cells import cell_len
+
+    width = _WIDTH
+    while (
+        cell_len(shown := render.plain(excerpt(text, other, width))) > _WIDTH
+    ):  # wide characters take two columns
+        width = max(1, width - (cell_len(shown) - _WIDTH + 1) // 2)
+    if shown:
+        click.echo(f"{'':20}{shown}")
 
 
-def _show_rejected(found: "Duplicates", explain: bool, texts: bool) -> None:
+def _show_rejected(found: "Duplicates", explain: bool) -> None:
     """Print the pairs that are alike and not duplicates: those with a veto, with `explain` also the classifier's."""
     pairs = [pair for pair in found.rejected if explain or pair.rule]
-    show_alike(pairs, None if explain else _LISTED, found.texts if texts else None)
+    show_alike(pairs, None if explain else _LISTED, found.texts)
 
 
 def show_alike(
@@ -126,14 +127,17 @@ def show_alike(
     texts: "Callable[[Sequence[str]], list[str]] | None" = None,
 ) -> None:
     """Print pairs of texts that are alike and not the same, each with its reason, and how many more there are."""
+    from rich.text import Text
+
     for pair in pairs[:most]:
         probability = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
         left, right = texts([pair.left, pair.right]) if texts else ("", "")
         click.echo(f"alike, but {pair.similarity:.4f}{probability}  {render.name(pair.left)}")
-        _quote(serialize.excerpt(left, right, _WIDTH))
+        _quote(serialize.excerpt, left, right)
         click.echo(f"{'':19}{render.name(pair.right)}")
-        _quote(serialize.excerpt(right, left, _WIDTH))
-        click.echo(f"{'':19}{render.plain(pair.reason)}")
+        _quote(serialize.excerpt, right, left)
+        console = render.console()
+        console.print(render.indented(Text(render.plain(pair.reason)), console, 19))
     if most is not None and len(pairs) > most:
         click.echo(f"… and {len(pairs) - most:,} more (see --explain or --json)")
     if pairs:
@@ -141,27 +145,32 @@ def show_alike(
 
 
 def left_out(
-    counts: "Mapping[str, int]", what: str, advice: str = "--remove-differing takes them"
+    counts: "Mapping[str, int]", outcome: str = "kept", advice: str = "--remove-differing takes them"
 ) -> "Iterator[str]":
-    """Yield a line for each kind of pairs that are alike and still not `what`, with their number."""
+    """Yield a line for each kind of pairs that are alike and differ, with their number and outcome."""
     facts = [f"{_FACTS[rule]} {counts[rule]:,}" for rule in _FACTS if rule in counts]
     if facts:
         total = sum(counts[rule] for rule in _FACTS if rule in counts)
         pairs = render.plural(total, "pair")
-        yield f"{pairs} alike, but no {what}, since they differ ({', '.join(facts)}); {advice}"
+        verb = "is alike but differs" if total == 1 else "are alike but differ"
+        yield f"{pairs} {verb}: {outcome} ({', '.join(facts)}); {advice}"
     if count := counts.get("unknown"):
         yield f"{render.plural(count, 'pair')} left out: the model does not know the words in which they differ"
     if count := counts.get("template"):
         yield f"{render.plural(count, 'pair')} left out: they share a template of several texts, and little else"
 
 
-def tell(found: "Duplicates", origin: str, explain: bool) -> None:
+def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> None:
     """Print the counts, the number of rejected pairs and the threshold on standard error."""
     total = render.plural(found.total, found.level)
     render.talk(
         f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
         f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
     )
+    if doubtful:
+        render.talk(
+            f"{doubtful:,} of these differ from their keeper in a number or a negation: look at them first"
+        )
     if found.containment is not None:
         for line in contained.counts(found.contained, found.more_contained, found.containment):
             render.talk(line)
@@ -170,7 +179,7 @@ def tell(found: "Duplicates", origin: str, explain: bool) -> None:
         render.talk(
             f"file times are equal in {several}, as after `git clone`: another rule or the name decided"
         )
-    for line in left_out(found.vetoed, "duplicates"):
+    for line in left_out(found.vetoed):
         render.talk(line)
     if count := sum(not pair.rule for pair in found.rejected):
         pairs = render.plural(count, "pair")

@@ -161,7 +161,7 @@ def leak_(
         render.tell_skipped(data.skipped)
         render.warn_oov(data.oov)
         render.talk(_summary(found))
-        for line in groups.left_out(found.vetoed, "leaks", "--count-differing counts them"):
+        for line in groups.left_out(found.vetoed, "not counted", "--count-differing counts them"):
             render.talk(line)
         render.talk(
             f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
