@@ -7,7 +7,11 @@ that owns a dependency translates its exceptions (`raise ... from error`), so no
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_DISTRIBUTIONS = {"sentence_transformers": "sentence-transformers", "sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {
+    "langchain_core": "langchain-core",
+    "sentence_transformers": "sentence-transformers",
+    "sklearn": "scikit-learn",
+}
 """The distribution that installs a module, where the names differ."""
 
 

@@ -1,6 +1,6 @@
 """Find near-duplicates and leaks in texts that are in memory: lists, dicts, data frames and data sets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, Unpack
 
@@ -284,6 +284,11 @@ def _listed(data: _T) -> _T:
     """Return the data, or as a list where it can be read only once."""
     if isinstance(data, str):
         raise InvalidInput(f"{data[:40]!r} is one text, and several are compared", "give a list of texts")
+    if isinstance(data, Mapping):
+        raise InvalidInput(
+            "a dict is one record, and several are compared",
+            "give a list of dicts, or one split of a data set",
+        )
     return list(data) if isinstance(data, Iterator) else data  # type: ignore[return-value]
 
 

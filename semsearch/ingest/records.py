@@ -268,6 +268,12 @@ def _plain_value(value: Any) -> object:
         return list(value) if isinstance(value, tuple) else value
     if isinstance(value, bytes | bytearray):
         return None
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    if isinstance(value, Iterable):  # such as one split of a data set
+        raise InvalidInput(
+            f"a value is {_short(value)}, and neither text nor number", "give one split or column"
+        )
     return str(value)
 
 

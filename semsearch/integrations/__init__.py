@@ -1,0 +1,1 @@
+"""Adapters to other libraries, each a module that imports its library: none is loaded unless it is asked for."""
