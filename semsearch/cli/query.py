@@ -64,11 +64,11 @@ class _Question(Command):
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={
-        "Which passages": ("k", "mode", "source", "min_score", "literal", "file"),
+        "Which passages": ("k", "mode", "source", "literal", "file"),
         "How to rank them": ("collapse", "rerank"),
         "What to show": ("show", "paths", "facet", "context", "explain", "budget", "opened"),
     },
-    settings=("per-document", "rerank-top"),
+    settings=("min-score", "per-document", "rerank-top"),
 )
 @click.argument("words", nargs=-1, metavar="QUERY...")
 @options.index
@@ -80,7 +80,6 @@ class _Question(Command):
     show_default=True,
     help="hybrid, dense (meaning) or lexical (words).",
 )
-@options.min_score
 @click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
 @click.option("--explain", is_flag=True, help="Show how each hit ranks by meaning and by words.")
 @options.source
