@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -185,12 +186,12 @@ def test_a_malformed_record_of_an_array_costs_itself(tmp_path: Path) -> None:
     assert skipped.path == "a.json:2" and skipped.failed
 
 
-@pytest.mark.parametrize("suffix", ["gz", "bz2", "zst"])
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
 def test_compressed_rows(tmp_path: Path, suffix: str) -> None:
     if suffix == "zst":
         pack = pytest.importorskip("zstandard").ZstdCompressor().compress
     else:
-        pack = gzip.compress if suffix == "gz" else bz2.compress
+        pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
     first, second = JSON["lines"][:80].encode(), JSON["lines"][80:].encode()
     whole = pack(first) + pack(second)
     path = tmp_path / f"a.jsonl.{suffix}"

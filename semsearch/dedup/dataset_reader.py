@@ -292,7 +292,7 @@ def _why_many(path: Path, text: str) -> str:
     return "though it has many lines" if lined else ""
 
 
-_LINED = frozenset({"", ".csv", ".jsonl", ".ndjson", ".text", ".tsv", ".txt", ".gz", ".bz2", ".zst"})
+_LINED = frozenset({"", ".csv", ".jsonl", ".ndjson", ".text", ".tsv", ".txt", ".gz", ".bz2", ".xz", ".zst"})
 """The suffixes of texts whose lines may be records, although a text with one of them may be prose."""
 
 

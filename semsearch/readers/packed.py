@@ -1,4 +1,4 @@
-"""Open files of rows that may be compressed (gzip, bzip2, Zstandard), and compress copies of them in the same way.
+"""Open files of rows that may be compressed (gzip, bzip2, xz, Zstandard), and compress copies of them in the same way.
 
 The first bytes of a file tell whether it is compressed, not its name. The unpacked size is limited, since a few
 kilobytes can unpack to gigabytes.
@@ -7,21 +7,25 @@ kilobytes can unpack to gigabytes.
 import bz2
 import gzip
 import io
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
 from semsearch.errors import UnreadableSource, extra
 from semsearch.files import opened
 
-PACKINGS = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
+PACKINGS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 """The ends of the names of compressed files, and what each says. The suffix of the content precedes them."""
 SUFFIXES = frozenset(PACKINGS)
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _LEAST, _RATIO = 100_000_000, 100
 """A compressed file may unpack to so many bytes, or to so many times its size. Text shrinks to a tenth at best."""
+_XZ_MEMORY = 128 * 2**20
+"""Bytes that unpacking xz may take. `xz -9` asks for 65 MiB, and a hostile file for gigabytes."""
 
 
 class _Reader(Protocol):
@@ -35,9 +39,9 @@ def inner_suffix(path: PurePath) -> str:
 
 
 def compression(path: Path) -> str:
-    """Return how a file is compressed: "gzip", "bzip2", "zstd", or "" if it is not. Raises `OSError`."""
+    """Return how a file is compressed: "gzip", "bzip2", "xz", "zstd", or "" if it is not. Raises `OSError`."""
     with opened(path) as file:
-        return packing_of(file.read(4))
+        return packing_of(file.read(6))
 
 
 def packing_of(head: bytes) -> str:
@@ -61,8 +65,11 @@ def opened_unpacked(path: Path) -> io.BufferedReader:
         reader = gzip.GzipFile(fileobj=file)
     elif kind == "bzip2":
         reader = bz2.BZ2File(file)
+    elif kind == "xz":
+        reader = _Frames(file, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY), lzma.LZMAError)
     else:
-        reader = _Zstandard(file)
+        library = _zstandard()
+        reader = _Frames(file, lambda: library.ZstdDecompressor().decompressobj(), library.ZstdError)
     return io.BufferedReader(_Unpacked(file, reader, kind, max(_LEAST, _RATIO * size)), 1 << 16)
 
 
@@ -102,11 +109,14 @@ def _zstandard() -> Any:
         return zstandard
 
 
-class _Zstandard:
-    """Unpacks frames of Zstandard, and raises `EOFError` where the last one is not complete."""
+class _Frames:
+    """Unpacks frames, one after the other, and raises `EOFError` where the last one is not complete.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._library = file, _zstandard()
+    `begin` returns what unpacks one frame, and raises `error` for a damaged one.
+    """
+
+    def __init__(self, file: BinaryIO, begin: Callable[[], Any], error: type[Exception]) -> None:
+        self._file, self._begin, self._error = file, begin, error
         self._frame: Any = None
         self._waiting, self._unpacked = b"", b""
 
@@ -121,9 +131,12 @@ class _Zstandard:
                 return b""
             try:
                 if self._frame is None:
-                    self._frame = self._library.ZstdDecompressor().decompressobj()
+                    packed = packed.lstrip(b"\0")  # what xz may put between two frames
+                    if not packed:
+                        continue
+                    self._frame = self._begin()
                 self._unpacked = self._frame.decompress(packed)
-            except self._library.ZstdError as error:
+            except self._error as error:
                 raise ValueError(str(error)) from error
             if self._frame.eof:
                 self._waiting, self._frame = self._frame.unused_data, None
@@ -142,6 +155,8 @@ def packing(file: BinaryIO, kind: str) -> Iterator[BinaryIO]:
         packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)
     elif kind == "bzip2":
         packed = bz2.BZ2File(file, "wb")
+    elif kind == "xz":
+        packed = lzma.LZMAFile(file, "wb")  # noqa: SIM115 - closed below
     else:
         packed = _zstandard().ZstdCompressor().stream_writer(file, closefd=False)
     with packed:
