@@ -45,7 +45,7 @@ from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import is_file, keys_of, record_key, source_key
 from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
-from semsearch.readers import DEFAULT_MAX_BYTES, RowFields, changes
+from semsearch.readers import RowFields, changes
 from semsearch.requests import (
     DedupOptions,
     DedupRequest,
@@ -290,9 +290,10 @@ class Index:
         *,
         standard_input: str | None = None,
         fields: RowFields = RowFields(),
-        max_bytes: int = DEFAULT_MAX_BYTES,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        max_bytes: int | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        everything: bool | None = None,
         prune: bool = False,
         dry_run: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
@@ -302,28 +303,30 @@ class Index:
 
         Sources outside `paths` are left alone. `standard_input` is a text to store as the source `<stdin>`. `fields`
         names the columns of rows, and files of more than `max_bytes` are skipped. `include` and `exclude` are patterns,
-        see `semsearch.patterns.Names`: what they leave out is neither read nor removed. Where a folder is empty now, or
+        see `semsearch.patterns.Names`: what they leave out is neither read nor removed. With `everything`, also text is
+        read that is not prose. What is not given is as at the last time for each of `paths`, and an empty pattern drops
+        the patterns of the last time. Where a folder is empty now, or
         most of a path has disappeared, its sources stay, and the report has them as `absent`; with `prune` they are
         removed. With `dry_run` nothing is changed.
         `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.
         """
-        scope = Scope(_paths(paths), fields, max_bytes, tuple(include), tuple(exclude), prune)
+        scope = Scope(_paths(paths), fields, max_bytes, include, exclude, everything, prune)
+        saved = self._library.setting("roots")
         if dry_run:
-            survey = Survey(self._library.states(), self.folder.parent, scope)
+            survey = Survey(self._library.states(), self.folder.parent, scope, saved)
             return survey.report(standard_input is not None)
         with self._writing():
             self._vectors.recover()
-            survey = Survey(self._library.states(), self.folder.parent, scope)
+            saved = self._library.setting("roots")
+            survey = Survey(self._library.states(), self.folder.parent, scope, saved)
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors)
                 report = run.run(standard_input, progress, on_change)
             else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
-            self._library.save_setting(
-                "roots", scope.added_to(self._library.setting("roots"), self.folder.parent)
-            )
+            self._library.save_setting("roots", scope.added_to(saved, self.folder.parent))
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
@@ -457,7 +460,7 @@ class Index:
         Without `paths`, all sources and all that lies below the paths that were ingested.
         """
         with self._library.snapshot():
-            explainer = Explainer(self._library, self._held())
+            explainer = Explainer(self._library, lambda: self.embedder, self._held())
             if not paths:
                 return list(explainer.everything())
             return [one for path in paths for one in explainer.explain(str(path))]
@@ -795,6 +798,7 @@ class Index:
             threshold=self.threshold,
             classifier=self.classifier,
             pending=self._vectors.unfinished,
+            roots=self._library.setting("roots") or {},
         )
 
     def check(self) -> CheckReport:

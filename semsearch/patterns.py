@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -158,6 +158,16 @@ def _below(path: Path, base: Path) -> str:
 
 def _nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
+
+
+def naming(patterns: Iterable[str]) -> Callable[[Path], bool]:
+    """Return a function that says if one of the patterns names a file itself, as `*.pem` or `keys/id_rsa` do.
+
+    A pattern such as `keys/*` names a folder, and none of the files in it.
+    """
+    lasts = {_nfc(pattern.replace("\\", "/").rpartition("/")[2]) for pattern in patterns}
+    globs = [glob(last) for last in lasts if any(map(str.isalnum, last))]
+    return lambda path: any(one.match(_nfc(path.name)) for one in globs)
 
 
 # -- globs ----------------------------------------------------------------------------------------------

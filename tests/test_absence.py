@@ -139,7 +139,7 @@ def test_include_and_exclude_neither_read_nor_remove(index: Index, docs: Path) -
         "left out by --include",
         "left out by --exclude docs/usb/n3.md",
     }
-    index.ingest(docs)
+    index.ingest(docs, include=[""], exclude=[""])
     assert len(index.sources()) == 16
     assert index.ingest(docs, exclude=["docs/usb"]).removed == 0
     assert len(index.sources()) == 16

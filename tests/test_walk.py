@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput
-from semsearch.readers import Found, walk
+from semsearch.readers import Choice, Found, walk
 from semsearch.types import Skipped
 
 
@@ -26,13 +26,13 @@ def plant(top: Path, files: Iterable[str] | dict[str, str]) -> Path:
     return top
 
 
-def names(top: Path, *roots: Path, **options: int) -> list[str]:
+def names(top: Path, *roots: Path, **options: Choice) -> list[str]:
     """Return the files that a walk finds, in order, relative to `top`."""
     outcome = walk(roots or [top], **options)
     return [item.path.relative_to(top).as_posix() for item in outcome if isinstance(item, Found)]
 
 
-def reasons(top: Path, *roots: Path, **options: int) -> dict[str, tuple[str, bool]]:
+def reasons(top: Path, *roots: Path, **options: Choice) -> dict[str, tuple[str, bool]]:
     """Return what a walk skips: path relative to `top` -> (reason, failed)."""
     outcome = walk(roots or [top], **options)
     skipped = [item for item in outcome if isinstance(item, Skipped)]
@@ -89,7 +89,7 @@ def test_a_root_that_is_a_file_is_still_checked(tmp_path: Path) -> None:
     (tmp_path / "b.dat").write_bytes(b"a\0b")
     plant(tmp_path, {"big.txt": "x" * 11})
     roots = [tmp_path / "b.dat", tmp_path / "big.txt"]
-    assert reasons(tmp_path, *roots, max_bytes=10) == {
+    assert reasons(tmp_path, *roots, choice=Choice(10)) == {
         "b.dat": ("binary file", False),
         "big.txt": ("larger than 10 bytes (--max-size)", False),
     }
@@ -97,8 +97,8 @@ def test_a_root_that_is_a_file_is_still_checked(tmp_path: Path) -> None:
 
 def test_the_size_limit_is_exact(tmp_path: Path) -> None:
     plant(tmp_path, {"at": "four", "over": "fives"})
-    assert names(tmp_path, max_bytes=4) == ["at"]
-    assert reasons(tmp_path, max_bytes=4) == {"over": ("larger than 4 bytes (--max-size)", False)}
+    assert names(tmp_path, choice=Choice(4)) == ["at"]
+    assert reasons(tmp_path, choice=Choice(4)) == {"over": ("larger than 4 bytes (--max-size)", False)}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_size_limit_is_exact(tmp_path: Path) -> None:
 def test_the_size_limit_is_named_in_its_unit(tmp_path: Path, limit: int, said: str) -> None:
     with (tmp_path / "over").open("wb") as file:
         file.truncate(limit + 1)  # takes no space
-    assert reasons(tmp_path, max_bytes=limit) == {"over": (f"larger than {said} (--max-size)", False)}
+    assert reasons(tmp_path, choice=Choice(limit)) == {"over": (f"larger than {said} (--max-size)", False)}
 
 
 def test_binary_file_has_an_early_nul_and_no_reader_or_bom(tmp_path: Path) -> None:

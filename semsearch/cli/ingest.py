@@ -39,13 +39,22 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 @options.index
 @options.rows
 @click.option(
-    "--include", multiple=True, metavar="PATTERN", help="Read only these files, folders or globs; repeatable."
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Read only these files, folders or globs; repeatable ('': all again).",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Do not read these files, folders or globs; repeatable.",
+    help="Do not read these files, folders or globs; repeatable. '' drops those of the last time.",
+)
+@click.option(
+    "--all/--no-all",
+    "everything",
+    default=None,
+    help="Read all text, also lock files, minified code and what is not prose; or not. Secrets are never read so.",
 )
 @click.option(
     "--prune",
@@ -61,9 +70,10 @@ def ingest_(
     paths: tuple[str, ...],
     folder: Path | None,
     fields: "RowFields",
-    max_size: int,
+    max_size: int | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    everything: bool | None,
     prune: bool,
     model: str | None,
     dtype: str | None,
@@ -75,14 +85,18 @@ def ingest_(
 ) -> None:
     """Index files and folders, or bring their index up to date.
 
-    PATH is a file, a folder, or - for standard input. Folders are searched for files. Files that .gitignore or
-    .semsearchignore names are skipped, and so are hidden, binary and too large files. It reads web pages, PDF,
-    Office and OpenDocument files, RTF, mail, books, notebooks, subtitles, and any file that is text, such as Markdown.
-    Of a CSV, TSV or JSONL file, each row is a document, and of a spreadsheet each sheet.
+    PATH is a file, a folder, or - for standard input. Folders are searched for files. It reads web pages, PDF, Office
+    and OpenDocument files, RTF, mail, books, notebooks, subtitles, and any file that is text, such as Markdown. Of a
+    CSV, TSV or JSONL file, each row is a document, and of a spreadsheet each sheet.
+
+    Files that .gitignore or .semsearchignore names are skipped, and so are hidden, binary and too large files. So is
+    what programs write, such as lock files, minified code and node_modules, and what may hold keys or passwords, unless
+    you name it. Passages that are not prose, such as encoded data, are left out; `why FILE` lists them.
 
     Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
     from the index. Where a folder is empty now, or most files of PATH are gone, as when a drive is not mounted, nothing
-    is removed unless --prune is given. If there is no index, it creates one in ./.semsearch.
+    is removed unless --prune is given. The options that say what is read are remembered for each PATH, and `status`
+    shows them. If there is no index, it creates one in ./.semsearch.
 
     With --watch it keeps running until Ctrl-C or SIGTERM, and then exits with code 0. It prints each source that it
     adds, updates or removes to standard error. The index is locked only while it is written to.
@@ -90,6 +104,7 @@ def ingest_(
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
     from semsearch.ingest.survey import Scope, Survey
+    from semsearch.readers import DEFAULT_MAX_BYTES
 
     if watch and (as_json or dry_run or "-" in paths):
         raise click.UsageError("--watch cannot be used with --json, --dry-run or standard input")
@@ -99,13 +114,14 @@ def ingest_(
             raise InvalidInput(f"{root} does not exist", f"relative paths start at {Path.cwd()}")
     standard_input = None
     if "-" in paths:
-        content = sys.stdin.buffer.read(max_size + 1)
-        if len(content) > max_size:
-            raise InvalidInput(f"standard input is larger than {render.size(max_size)}", "raise --max-size")
+        most = max_size or DEFAULT_MAX_BYTES
+        content = sys.stdin.buffer.read(most + 1)
+        if len(content) > most:
+            raise InvalidInput(f"standard input is larger than {render.size(most)}", "raise --max-size")
         standard_input = content.decode("utf-8", "replace")
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
-    scope = Scope(roots, fields, max_size, include, exclude, prune)
+    scope = Scope(roots, fields, max_size, include, exclude, everything, prune)
     if not exists and (dry_run or not (watch or standard_input is not None or _finds_any(scope))):
         report = replace(Survey({}, where.parent, scope).report(standard_input is not None), dry_run=dry_run)
     else:
@@ -130,6 +146,7 @@ def ingest_(
                     max_bytes=max_size,
                     include=include,
                     exclude=exclude,
+                    everything=everything,
                     prune=prune,
                     dry_run=dry_run,
                     progress=progress,
@@ -167,9 +184,11 @@ def _saying_what_is_stored(show: Callable[..., None]) -> Iterator[Callable[["Ing
 
 def _finds_any(scope: "Scope") -> bool:
     """Return whether there is a file to index, before an index is made for it."""
-    from semsearch.readers import Found, walk
+    from semsearch.patterns import naming
+    from semsearch.readers import DEFAULT_MAX_BYTES, Choice, Found, walk
 
-    return any(isinstance(one, Found) for one in walk(scope.roots, max_bytes=scope.max_bytes))
+    choice = Choice(scope.max_bytes or DEFAULT_MAX_BYTES, bool(scope.everything), naming(scope.include or ()))
+    return any(isinstance(one, Found) for one in walk(scope.roots, choice))
 
 
 def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
@@ -192,6 +211,7 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
                         max_bytes=scope.max_bytes,
                         include=scope.include,
                         exclude=scope.exclude,
+                        everything=scope.everything,
                         prune=scope.prune,
                         on_change=lambda change, source: render.talk(f"{change} {render.name(source)}"),
                     )
@@ -258,6 +278,10 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
             f"read {render.plural(report.documents, 'document')} with {render.plural(report.passages, 'passage')}"
             f" and embedded {render.plural(report.embedded, 'new text')} in {report.seconds:.1f} s"
         )
+    if left_out := report.left_out:
+        kinds = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        total = render.plural(sum(left_out.values()), "passage")
+        render.talk(f"left out {total}, not prose: {kinds} (`semsearch why FILE` lists them)")
     render.tell_notes(report.notes)
     render.tell_skipped(report.skipped, verbose=verbose)
     if report.oov_rates:

@@ -116,6 +116,11 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+_BY_SUFFIX = frozenset({"binary file", "no text"})
+"""The reasons that do not say what kind of file it is, so its suffix does."""
+_MOST_SUFFIXES = 6
+
+
 def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -> None:
     """Report the skipped files: counts by reason, then the files that could not be read.
 
@@ -124,7 +129,12 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
     failed = [one for one in skipped if one.failed]
     on_purpose = Counter(one.reason for one in skipped if not one.failed)
     for reason, count in on_purpose.most_common():
-        talk(f"skipped {count:,}: {reason}")
+        suffixes = Counter(
+            Path(one.path).suffix for one in skipped if one.reason == reason and not one.failed
+        )
+        named = [f"{suffix} {number:,}" for suffix, number in suffixes.most_common(_MOST_SUFFIXES) if suffix]
+        kinds = f" ({', '.join(map(name, named))})" if reason in _BY_SUFFIX and named else ""
+        talk(f"skipped {count:,}: {reason}{kinds}")
     for one in skipped if verbose else ():
         talk(f"  {name(one.path)}: {one.reason}")
     for one in failed[: None if verbose else _MOST_LINES]:

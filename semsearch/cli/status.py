@@ -1,12 +1,20 @@
 """`semsearch status` and `semsearch remove`: list an index and remove sources from it."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from semsearch import serialize
 from semsearch.cli import facets, options, render
 from semsearch.cli.pair_options import guarantee_text
+
+if TYPE_CHECKING:
+    from semsearch.ingest.explain import SourceStatus
+
+_MOST_ROOTS = 8
 
 
 @options.command(
@@ -23,7 +31,7 @@ from semsearch.cli.pair_options import guarantee_text
 @click.option(
     "--sources",
     is_flag=True,
-    help="Only list the names of all sources, one per line. With --json: what `why` says of each path.",
+    help="List the names of all sources, one per line, and count what is not read. --json: what `why` says of each.",
 )
 @click.option(
     "--fields",
@@ -43,6 +51,7 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
             else:
                 for source in index.sources():
                     click.echo(render.name(source))
+                _tell_not_read(index.why())
             return
         if lists_fields:
             found = index.fields()
@@ -71,6 +80,7 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         ),
         "size": ", ".join(f"{part} {render.size(count)}" for part, count in status.bytes.items() if count),
         "last ingest": status.last_ingest or "never",
+        "reads": _roots(status.roots),
         "threshold": f"{threshold['threshold']:g}, tuned on {threshold['pairs']} ({threshold['rule']})"
         if threshold
         else "none saved; `semsearch tune` chooses one",
@@ -87,6 +97,25 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         click.echo(f"{label:<12} {render.name(str(value))}")
     if status.pending:
         render.talk("a run was interrupted or is still at work; the next command that writes completes it")
+
+
+def _tell_not_read(found: "Sequence[SourceStatus]") -> None:
+    """Count on standard error what is not read below the paths that were ingested, by its reason."""
+    reasons = Counter(one.reason for one in found if one.status == "skipped")
+    for reason, count in reasons.most_common():
+        render.talk(f"not read {count:,}: {render.name(reason)}")
+
+
+def _roots(saved: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the paths that were ingested, with the options that are remembered for each."""
+    from semsearch.ingest.survey import Choices
+
+    shown = [
+        f"{root} ({options})" if (options := Choices.from_saved(scope).options) else root
+        for root, scope in sorted(saved.items())
+    ]
+    more = f" and {len(shown) - _MOST_ROOTS:,} more" if len(shown) > _MOST_ROOTS else ""
+    return f"{', '.join(shown[:_MOST_ROOTS])}{more}" or "nothing yet"
 
 
 @options.command(

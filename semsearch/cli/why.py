@@ -1,6 +1,7 @@
 """Define the command `semsearch why`."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from semsearch import serialize
 from semsearch.cli import options, render
 
 if TYPE_CHECKING:
+    from semsearch.ingest.chunk import LeftOut
     from semsearch.ingest.explain import SourceStatus
 
 _SHOWN = 20
@@ -60,8 +62,41 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
         shown = [one for one in some if verbose or len(some) == 1 or one.status != "indexed"]
         for one in shown[: None if verbose else _SHOWN]:
             click.echo(f"{indent}{_line(one)}")
+            left_out = list(_joined(one.left_out))
+            for part in left_out[: None if verbose else _SHOWN]:
+                click.echo(f"{indent}  not stored{_where(part)}: {part.reason}")
+            if len(left_out) > _SHOWN and not verbose:
+                click.echo(f"{indent}  ... and {len(left_out) - _SHOWN:,} more (--verbose lists them)")
         if len(shown) > _SHOWN and not verbose:
             click.echo(f"{indent}... and {len(shown) - _SHOWN:,} more (--verbose lists them)")
+
+
+def _joined(parts: "Sequence[LeftOut]") -> "Iterator[LeftOut]":
+    """Yield the passages that were left out, and those that follow each other for one reason as one."""
+    from semsearch.ingest.chunk import LeftOut
+
+    last: LeftOut | None = None
+    for part in parts:
+        if (
+            last
+            and (last.unit, last.reason) == (part.unit, part.reason)
+            and last.last <= part.first <= last.last + 1
+        ):
+            last = LeftOut(last.unit, last.first, part.last, last.reason)
+        else:
+            if last:
+                yield last
+            last = part
+    if last:
+        yield last
+
+
+def _where(left_out: "LeftOut") -> str:
+    """Return the place of a part as it follows words: `, lines 3-9`."""
+    from semsearch.types import place
+
+    found = place(left_out.unit, left_out.first, left_out.last)
+    return f", line{'s' * (left_out.first != left_out.last)} {found[1:]}" if found[:1] == ":" else found
 
 
 def _line(one: "SourceStatus") -> str:
@@ -71,6 +106,8 @@ def _line(one: "SourceStatus") -> str:
         parts[0] += f" ({one.detail})"
     if one.passages is not None:
         parts += [render.plural(one.documents or 0, "document"), render.plural(one.passages, "passage")]
+    if one.left_out:
+        parts.append(f"{render.plural(len(one.left_out), 'passage')} not stored, since not prose")
     if one.oov_rate is not None:
         parts.append(f"{one.oov_rate:.1%} of its tokens unknown to the model")
     if one.format:

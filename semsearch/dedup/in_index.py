@@ -22,7 +22,7 @@ from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.lookup import DocumentVectors
 from semsearch.ingest.sources import is_file
-from semsearch.ingest.survey import fields_of
+from semsearch.ingest.survey import choices_of
 from semsearch.patterns import Names
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DedupRequest
@@ -172,13 +172,15 @@ def carry_out(
     if output is not None:  # first: it may be refused
         source, drop, kept_back = removed_rows(plan, base, known, allow)
         key = next(step.remove.source for step in plan.steps if step.remove.row)
-        fields = fields_of(known[key].reading) if key in known else None
-        if fields is None:
+        choices = choices_of(known[key].reading) if key in known else None
+        if choices is None:
             raise SemsearchError(
                 f"{key} was read by another version of semsearch, which may have numbered its rows differently",
                 "ingest it again, and make a new plan",
             )
         if not dry_run:
-            written = copy_rows(source, output, keep=lambda row: row not in drop, fields=fields, force=force)
+            written = copy_rows(
+                source, output, keep=lambda row: row not in drop, fields=choices.fields, force=force
+            )
     outcome = apply(plan, base, known, quarantine, hardlink=hardlink, dry_run=dry_run, allow=allow)
     return replace(outcome, written=written, refused=(*kept_back, *outcome.refused))

@@ -5,15 +5,25 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from semsearch.embedding import Embedder, count_tokens
 from semsearch.ingest.sources import RECORDS
 from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
-from semsearch.text import Original, as_written, clean, split, text_digest
-from semsearch.types import Document
+from semsearch.text import (
+    Original,
+    Span,
+    as_written,
+    clean,
+    is_remnant,
+    prose_parts,
+    split,
+    text_digest,
+    without_data,
+)
+from semsearch.types import Document, Scalar, Unit
 
 PROSE_SUFFIXES = frozenset({
     "", ".csv", ".jsonl", ".mbox", ".mbx", ".ndjson", ".rest", ".rst", ".text", ".tsv", ".txt",
@@ -23,31 +33,44 @@ PROSE_SUFFIXES = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A passage that is not stored since no person reads it: its place, and the reason."""
+
+    unit: Unit
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkedDocument:
     """A document cut into passages, as the Library stores it.
 
     `text` is its cleaned text without the blanks around it. `tokens` counts the tokens of all passages, and `oov`
-    those of them that are not in the model's vocabulary.
+    those of them that are not in the model's vocabulary. `left_out` has the passages that are not prose.
     """
 
     record: DocumentRecord
     text: str
     tokens: int
     oov: int
+    left_out: tuple[LeftOut, ...] = ()
 
 
-def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
+def chunk(document: Document, embedder: Embedder, *, everything: bool = True) -> ChunkedDocument:
     """Return a document cleaned and cut into passages that fit the embedder's window.
 
     The model sees the cleaned text of a passage; a person sees what it was made from, as it was written. A passage's id
-    depends on the source, the document's name, the passage's number and its text. A document without
-    text has no passages.
+    depends on the source, the document's name, the passage's number and its text. A document without text has no
+    passages. Unless `everything`, passages that are not prose are left out, see `why_not_prose`. Encoded data and
+    secrets are cut out of all text before anything is made of it, see `without_data`.
     """
 
     def measure(texts: Sequence[str]) -> list[int]:
         counts: list[int] = count_tokens(embedder, texts)[0].tolist()
         return counts
 
+    document = _without_data(document)
     text = clean(document.text)
     written = Original(
         as_written(document.written or document.text), text, document.numbers if document.written else None
@@ -58,19 +81,70 @@ def chunk(document: Document, embedder: Embedder) -> ChunkedDocument:
     is_prose = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
     marked = is_prose or document.source.startswith(RECORDS)  # an id may end like the name of a program
     title = str(document.metadata.get("title", ""))
-    passages = []
-    for ordinal, span in enumerate(
-        split(text, measure, embedder.fingerprint.window, marked=marked, title=title)
-    ):
+    passages: list[PassageRecord] = []
+    left_out: list[LeftOut] = []
+
+    def places(start: int, end: int) -> tuple[int, int]:
+        return lines[bisect_right(breaks, start)], lines[bisect_right(breaks, end - 1)]
+
+    spans = split(text, measure, embedder.fingerprint.window, marked=marked, title=title)
+    if not everything:
+        spans, left = _only_prose(spans, text)
+        left_out = [LeftOut(document.unit, *places(start, end), reason) for start, end, reason in left]
+    for span in spans:
         body = text[span.start : span.end]
+        first, last = places(span.start, span.end)
         digest = text_digest(body)
-        identity = f"{document.source}\0{name}\0{ordinal}\0{digest.hex()}"
+        identity = f"{document.source}\0{name}\0{len(passages)}\0{digest.hex()}"
         id_ = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-        first, last = (lines[bisect_right(breaks, at)] for at in (span.start, span.end - 1))
         original = written.part(span.start, span.end)
         original = "" if original == body else original
         passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading, original))
     stripped = text.strip()
     record = DocumentRecord(name, text_digest(stripped), document.metadata, passages)
     tokens, oov = count_tokens(embedder, [passage.text for passage in passages])
-    return ChunkedDocument(record, stripped, int(tokens.sum()), int(oov.sum()))
+    return ChunkedDocument(record, stripped, int(tokens.sum()), int(oov.sum()), tuple(left_out))
+
+
+def _only_prose(spans: Sequence[Span], text: str) -> tuple[list[Span], list[tuple[int, int, str]]]:
+    """Return the spans without the parts of them that are not prose, and these parts with their reason."""
+    kept: list[Span] = []
+    left_out: list[tuple[int, int, str]] = []
+    for span in spans:
+        parts, others = prose_parts(text[span.start : span.end])
+        if left_out and parts == [(0, span.end - span.start)] and is_remnant(text[span.start : span.end]):
+            _, end, reason = left_out[-1]
+            if "\n\n" not in text[end : span.start]:  # it goes on with what was left out
+                parts, others = [], [(0, span.end - span.start, reason)]
+        for start, end in parts:
+            body = text[span.start + start : span.start + end]
+            first = span.start + start + len(body) - len(body.lstrip())
+            kept.append(replace(span, start=first, end=span.start + start + len(body.rstrip())))
+        for start, end, reason in others:
+            last = span.start + start + len(text[span.start + start : span.start + end].rstrip())
+            left_out.append((span.start + start, last, reason))
+    return kept, left_out
+
+
+def not_prose(left_out: Sequence[LeftOut]) -> str:
+    """Return why a source has no passage, if these were left out."""
+    reasons = ", ".join(sorted({one.reason for one in left_out}))
+    return f"not prose: {reasons}" if reasons else "no text"
+
+
+def _clean_value(value: Scalar) -> Scalar:
+    return without_data(value) if isinstance(value, str) else value
+
+
+def _without_data(document: Document) -> Document:
+    """Return a document whose text and fields have no encoded data and no secrets."""
+    fields = {
+        key: tuple(map(_clean_value, value)) if isinstance(value, tuple) else _clean_value(value)
+        for key, value in document.metadata.items()
+    }
+    return replace(
+        document,
+        text=without_data(document.text),
+        written=without_data(document.written),
+        metadata=fields,
+    )

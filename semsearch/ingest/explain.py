@@ -4,21 +4,26 @@ Nothing of this is stored. Every reason is found again by the code that decides 
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from semsearch.embedding import Embedder
 from semsearch.errors import SemsearchError
+from semsearch.ingest.chunk import LeftOut, chunk, not_prose
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.ingest.sources import RECORDS, STANDARD_INPUT, absolute, is_below, is_file, source_key
-from semsearch.ingest.survey import fields_of
+from semsearch.ingest.survey import Choices, choices_of
 from semsearch.patterns import Names
-from semsearch.readers import DEFAULT_MAX_BYTES, SIGNED, Found, read, visit, walk
+from semsearch.readers import SIGNED, Choice, Found, read, visit, walk
 from semsearch.storage.library import Library, SourceState
-from semsearch.types import Skipped
+from semsearch.text import clean, why_not_prose, without_data
+from semsearch.types import Document, Skipped
 
+_SAMPLE = 4_000
+"""The first characters of a text; if they are prose, some passage is."""
 Verdict = Literal["indexed", "stale", "missing", "new", "skipped", "failed", "outside", "unknown"]
 """`stale`: changed since; `missing`: indexed and gone, or in the quarantine; `new`: not indexed yet; `outside`: below
 no ingested path."""
@@ -30,7 +35,8 @@ class SourceStatus:
 
     `detail` names the rule behind the reason, such as `.gitignore:3: *.log`. `format` is the suffix it is read by,
     `indexed` the time in ISO 8601, and `oov_rate` the share of tokens out of the model's vocabulary; these and the
-    counts are None for what is not in the index.
+    counts are None for what is not in the index. `left_out` has the passages of a file that are not prose; it is found
+    again only where one file is asked about.
     """
 
     path: str
@@ -42,21 +48,29 @@ class SourceStatus:
     passages: int | None = None
     oov_rate: float | None = None
     indexed: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Explainer:
     """Explains paths by the present state of an index and of the files.
 
-    `held` has the sources that are in the quarantine, each with the run that moved it there.
+    `held` has the sources that are in the quarantine, each with the run that moved it there. `embedder` returns the
+    index's model, by which a file is cut into passages.
     """
 
-    def __init__(self, library: Library, held: Mapping[str, str] = {}) -> None:
-        self._library, self._held = library, held
+    def __init__(
+        self, library: Library, embedder: Callable[[], Embedder], held: Mapping[str, str] = {}
+    ) -> None:
+        self._library, self._embedder, self._held = library, embedder, held
         self._base = library.base
         self._states = library.states()
         self._summaries = library.summaries()
         saved: Mapping[str, Any] = library.setting("roots") or {}
-        self._roots = {self._base / key: scope for key, scope in saved.items() if key != STANDARD_INPUT}
+        self._roots = {
+            self._base / key: Choices.from_saved(scope)
+            for key, scope in saved.items()
+            if key != STANDARD_INPUT
+        }
 
     def everything(self) -> Iterator[SourceStatus]:
         """Yield the status of every source, and of every path below the folders that were ingested."""
@@ -75,7 +89,12 @@ class Explainer:
             path = self._base / name
         key = name if name in self._states else source_key(path, self._base)
         if key in self._states:
-            yield self._source(key)
+            source = self._source(key)
+            yield (
+                replace(source, left_out=self._passages_left_out(key))
+                if source.status == "indexed"
+                else source
+            )
         elif path.is_dir():
             yield from self._folder(path)
         elif below := sorted(one for one in self._states if is_below(one, path, self._base)):
@@ -106,6 +125,20 @@ class Explainer:
             indexed=when,
         )
 
+    def _passages_left_out(self, key: str) -> tuple[LeftOut, ...]:
+        """Return the passages of an unchanged source that are not prose; none where its model cannot be loaded."""
+        choices = choices_of(self._states[key].reading)
+        if key == STANDARD_INPUT or choices is None or choices.everything:
+            return ()
+        found: list[LeftOut] = []
+        try:
+            for item in read(self._base / key, key, choices.fields):
+                if not isinstance(item, Skipped):
+                    found += chunk(item, self._embedder(), everything=False).left_out
+        except SemsearchError:
+            return ()
+        return tuple(found)
+
     def _freshness(self, key: str, state: SourceState) -> tuple[Verdict, str]:
         if not is_file(key):
             return "indexed", ""
@@ -126,18 +159,18 @@ class Explainer:
             return "failed", f"it cannot be read now, and the index keeps what it has: {error}"
         if not state.digest:
             return "failed", "it was read in part; the next ingest reads it again"
-        if fields_of(state.reading) is None:
+        if choices_of(state.reading) is None:
             return "stale", "an older release read it; the next ingest reads it again"
         return "indexed", ""
 
     def _folder(self, folder: Path) -> Iterator[SourceStatus]:
         root = self._root_of(folder)
-        outcome = visit(absolute(folder), absolute(root), max_bytes=self._most(root)) if root else None
+        outcome = visit(absolute(folder), absolute(root), self._choice(root)) if root else None
         if isinstance(outcome, Skipped):
             yield self._skipped(outcome, str(folder))
             return
         seen: set[str] = set()
-        for item in walk([folder], max_bytes=self._most(root) if root else DEFAULT_MAX_BYTES):
+        for item in walk([folder], self._choice(root)):
             path = Path(item.path)
             key = source_key(path, self._base)
             seen.add(key)
@@ -155,7 +188,7 @@ class Explainer:
         root = self._root_of(path)
         if root is None:
             return SourceStatus(key, "outside", "no ingest has covered it", f"semsearch ingest {path}")
-        outcome = visit(absolute(path), absolute(root), max_bytes=self._most(root))
+        outcome = visit(absolute(path), absolute(root), self._choice(root))
         if isinstance(outcome, Skipped):
             return self._skipped(outcome, str(path))
         if reason := self._left_out(key, self._roots[root]):
@@ -163,12 +196,25 @@ class Explainer:
         skipped: list[Skipped] = []
         if isinstance(outcome, Found):
             with skipping(path, skipped, alone=False):
-                for item in read(path, key):
-                    if not isinstance(item, Skipped):
+                for item in read(path, key, self._roots[root].fields):
+                    if isinstance(item, Skipped):
+                        skipped.append(item)
+                    elif reason := self._not_prose(item, self._roots[root]):
+                        skipped.append(Skipped(str(path), reason))
+                    else:
                         hint = f"semsearch ingest {source_key(root, self._base)}"
                         return SourceStatus(key, "new", "it is not indexed yet", hint)
-                    skipped.append(item)
         return self._skipped(skipped[0] if skipped else Skipped(key, "no text"), str(path))
+
+    def _not_prose(self, document: Document, choices: Choices) -> str:
+        """Return why an ingest stores no passage of a document that has text, or nothing."""
+        if choices.everything or not why_not_prose(clean(without_data(document.text[:_SAMPLE]))):
+            return ""
+        try:
+            chunked = chunk(document, self._embedder(), everything=False)
+        except SemsearchError:  # without its model an ingest stores nothing anyway
+            return ""
+        return "" if chunked.record.passages else not_prose(chunked.left_out)
 
     def _skipped(self, skipped: Skipped, path: str) -> SourceStatus:
         """Return a skipped path; the reason may be about a folder above it."""
@@ -200,13 +246,14 @@ class Explainer:
         above = [root for root in self._roots if absolute(path).is_relative_to(absolute(root))]
         return max(above, key=lambda root: len(root.parts), default=None)
 
-    def _most(self, root: Path) -> int:
-        return int(self._roots[root]["max_bytes"])
+    def _choice(self, root: Path | None) -> Choice:
+        choices = self._roots[root] if root else Choices()
+        return Choice(choices.max_bytes, choices.everything)
 
-    def _left_out(self, key: str, scope: Mapping[str, Any]) -> str:
+    def _left_out(self, key: str, scope: Choices) -> str:
         names = Names([key], [key], self._base)
-        excluding = [pattern for pattern in scope["exclude"] if names.select(pattern)[0]]
+        excluding = [pattern for pattern in scope.exclude if names.select(pattern)[0]]
         if excluding:
             return f"left out by --exclude {excluding[0]}"
-        included = not scope["include"] or any(names.select(pattern)[0] for pattern in scope["include"])
+        included = not scope.include or any(names.select(pattern)[0] for pattern in scope.include)
         return "" if included else "left out by --include"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.files import opened
-from semsearch.readers import DEFAULT_MAX_BYTES, Found, os_reason, walk
+from semsearch.readers import DEFAULT_MAX_BYTES, Choice, Found, os_reason, walk
 from semsearch.types import Skipped
 
 
@@ -17,7 +17,7 @@ def walk_named(roots: Sequence[Path]) -> Iterator[Found | Skipped]:
 
     Such a file is rows as a rule, and rows stream. Raises `InvalidInput` as `walk` does.
     """
-    for item in walk(roots, max_bytes=sys.maxsize):
+    for item in walk(roots, Choice(sys.maxsize)):
         if isinstance(item, Found) and item.size > DEFAULT_MAX_BYTES and item.path not in roots:
             yield Skipped(str(item.path), "too large to be read unless it is named")
         else:

@@ -1,5 +1,6 @@
 """Report the progress and the outcome of an ingest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,7 +59,8 @@ class IngestReport:
 
     `oov_rates` has each source of whose tokens at least `HIGH_OOV_RATE` are out of the model's vocabulary, with that
     share. `absent` has what was not removed, since a drive may not be mounted. `unmatched` has the patterns of
-    `include` and `exclude` that match no file. `notes` say what was detected in files of rows that are not plain.
+    `include` and `exclude` that match no file. `left_out` counts the passages that are not prose by
+    their reason. `notes` say what was detected in files of rows that are not plain.
     """
 
     added: int
@@ -75,6 +77,7 @@ class IngestReport:
     dry_run: bool = False
     absent: tuple[Absent, ...] = ()
     unmatched: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Skipped, ...]:

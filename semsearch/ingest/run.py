@@ -15,12 +15,12 @@ from functools import partial
 from typing import TypeVar
 
 from semsearch.embedding import Embedder, Vectors, embed_checked
-from semsearch.ingest.chunk import chunk
+from semsearch.ingest.chunk import LeftOut, chunk, not_prose
 from semsearch.ingest.inputs import skipping
 from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
-from semsearch.ingest.survey import Survey
-from semsearch.readers import read, read_text
+from semsearch.ingest.survey import Survey, choices_of
+from semsearch.readers import RowFields, read, read_text
 from semsearch.storage.library import DocumentRecord, Library, SourceState
 from semsearch.storage.vectors.sync import VectorSync
 from semsearch.types import HIGH_OOV_RATE, Document, Skipped
@@ -87,8 +87,9 @@ class IngestRun:
         self._vectors = vectors
         self._slice = _FIRST_SLICE
         self._skipped = list(survey.skipped)
-        self._notes: list[str] = []
+        self._notes = list(survey.notes)
         self._oov_rates: list[tuple[str, float]] = []
+        self._left_out: Counter[str] = Counter()
         self._versions: dict[str, int] = {}
         self._outcomes: list[bool | None] = []
         self._on_change: Callable[[Change, str], None] = lambda change, key: None
@@ -144,6 +145,7 @@ class IngestRun:
             seconds=time.monotonic() - survey.started,
             absent=survey.absent,
             unmatched=survey.unmatched,
+            left_out=dict(self._left_out.most_common()),
         )
 
     @contextmanager
@@ -220,8 +222,10 @@ class IngestRun:
             document = read_text(standard_input, STANDARD_INPUT)
             yield from self._parts_of(iter([document]), STANDARD_INPUT, state)
         for path, key, state in self._survey.changed:
+            choices = choices_of(state.reading)
+            fields = choices.fields if choices else RowFields()
             with skipping(path, self._skipped, alone=len(self._survey.changed) == 1):
-                items = read(path, key, self._survey.fields, partial(self._tell, key))
+                items = read(path, key, fields, partial(self._tell, key))
                 yield from self._parts_of(items, key, state)
 
     def _tell(self, key: str, note: str) -> None:
@@ -232,6 +236,9 @@ class IngestRun:
     ) -> Iterator[_SourcePart]:
         """Yield one source in parts. A source without text yields none, and is removed if the index has it."""
         tokens = oov = 0
+        left_out: list[LeftOut] = []
+        choices = choices_of(state.reading)
+        everything = choices is None or choices.everything  # what is not a file was given as it is
         part, left, found, failed = _SourcePart(key, state), state.size, False, False
         skipped_before = len(self._skipped)
         for item in items:
@@ -239,7 +246,8 @@ class IngestRun:
                 self._skipped.append(item)
                 failed |= item.failed
                 continue
-            chunked = chunk(item, self._embedder)
+            chunked = chunk(item, self._embedder, everything=everything)
+            left_out += chunked.left_out
             if not chunked.record.passages:
                 continue
             found = True
@@ -250,11 +258,12 @@ class IngestRun:
             if part.full:
                 yield part
                 part = _SourcePart(key, state)
+        self._left_out.update(one.reason for one in left_out)
         if not found:
             if failed:
                 return  # nothing could be read, so the index keeps what it has of the source
             if len(self._skipped) == skipped_before:
-                self._skipped.append(Skipped(key, "no text"))
+                self._skipped.append(Skipped(key, not_prose(left_out)))
             if key in self._survey.known:
                 self._survey.gone.append(key)
             return

@@ -1,8 +1,10 @@
 """Find the files that changed since the last ingest, and the sources that are gone."""
 
 import json
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,18 @@ from semsearch.errors import InvalidInput
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.ingest.report import Absent, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT, absolute, is_below, source_key
-from semsearch.patterns import Names
-from semsearch.readers import DEFAULT_MAX_BYTES, READER_VERSION, SIGNED, Found, RowFields, RowFormat, walk
+from semsearch.patterns import Names, naming
+from semsearch.readers import (
+    DEFAULT_MAX_BYTES,
+    READER_VERSION,
+    SIGNED,
+    Choice,
+    Found,
+    RowFields,
+    RowFormat,
+    require_columns,
+    walk,
+)
 from semsearch.storage.library import SourceState
 from semsearch.text import CLEANER_VERSION, SPLITTER_VERSION
 from semsearch.types import Skipped
@@ -24,45 +36,118 @@ _MANY, _MOST = 5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """The files that an ingest reads: those at and below `roots`.
+class Choices:
+    """Choose what is read at and below a path, and how; an index remembers it for each path that was ingested.
 
     With `include` only files that match one of its patterns are read, and with `exclude` none that matches one of its
     patterns, see `semsearch.patterns.Names`. Files of more than `max_bytes` are skipped. `fields` names the columns of
-    rows. Unless `prune`, sources stay where a folder is empty now or most of a root is gone.
+    rows. With `everything`, text is read and stored that is not prose, such as lock files and encoded data.
     """
 
-    roots: Sequence[Path]
     fields: RowFields = RowFields()
     max_bytes: int = DEFAULT_MAX_BYTES
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    prune: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    everything: bool = False
 
-    def added_to(self, saved: Any, base: Path) -> dict[str, Any]:
-        """Return the saved scopes of an index by the key of their root, with those of this one. `saved` may be None."""
-        scope = {"max_bytes": self.max_bytes, "include": [*self.include], "exclude": [*self.exclude]}
-        return {**(saved or {}), **{source_key(root, base): scope for root in self.roots}}
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> "Choices":
+        """Return the choices that an index has saved for a path. What it has not saved is the default."""
+        fields = RowFields()
+        with suppress(ValueError, TypeError, InvalidInput):
+            text, id_, format_ = saved.get("fields", ((), "", ()))
+            fields = RowFields(tuple(text), id_, RowFormat(*format_))
+        include, exclude = (tuple(saved.get(name, ())) for name in ("include", "exclude"))
+        most = int(saved.get("max_bytes", DEFAULT_MAX_BYTES))
+        return cls(fields, most, include, exclude, bool(saved.get("all", False)))
+
+    def as_saved(self) -> dict[str, Any]:
+        """Return the choices as an index saves them."""
+        saved: dict[str, Any] = {
+            "max_bytes": self.max_bytes,
+            "include": [*self.include],
+            "exclude": [*self.exclude],
+        }
+        if self.everything:
+            saved["all"] = True
+        if self.fields != RowFields():
+            saved["fields"] = [[*self.fields.text], self.fields.id, [*astuple(self.fields.format)]]
+        return saved
+
+    @property
+    def options(self) -> str:
+        """The options of the command line that make these choices; empty for the default."""
+        format_ = self.fields.format
+        values = [
+            *(("--include", pattern) for pattern in self.include),
+            *(("--exclude", pattern) for pattern in self.exclude),
+            *(("--text-field", name) for name in self.fields.text),
+            ("--id-field", self.fields.id),
+            ("--delimiter", format_.delimiter),
+            ("--encoding", format_.encoding),
+            ("--max-size", "" if self.max_bytes == DEFAULT_MAX_BYTES else str(self.max_bytes)),
+        ]
+        flags = {"--all": self.everything, "--lines": format_.lines, "--no-header": format_.no_header}
+        given = [f"{name} {shlex.quote(value)}" for name, value in values if value]
+        return " ".join(given + [flag for flag, on in flags.items() if on])
+
+    @property
+    def reading(self) -> str:
+        """The mark of a source that was read with these choices by this release; it reads others again."""
+        fields = self.fields
+        return json.dumps([fields.text, fields.id, astuple(fields.format), self.everything, *_VERSIONS])
 
 
 _VERSIONS = [READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION]
 
 
-def _reading(fields: RowFields) -> str:
-    return json.dumps([fields.text, fields.id, astuple(fields.format), *_VERSIONS])
-
-
-def fields_of(reading: str) -> RowFields | None:
-    """Return the fields that a source was read with; None if another release read it, or none did.
+def choices_of(reading: str) -> Choices | None:
+    """Return the fields that a source was read with, and whether everything; None if another release read it.
 
     Rows may have had other numbers then.
     """
     try:
-        text, id_, format_, *versions = json.loads(reading)
-        fields = RowFields(tuple(text), id_, RowFormat(*format_))
+        text, id_, format_, everything, *versions = json.loads(reading)
+        choices = Choices(RowFields(tuple(text), id_, RowFormat(*format_)), everything=bool(everything))
     except (ValueError, TypeError, InvalidInput, RecursionError):
         return None
-    return fields if versions == _VERSIONS and _reading(fields) == reading else None
+    return choices if versions == _VERSIONS and choices.reading == reading else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The files that an ingest reads: those at and below `roots`.
+
+    The other fields are those of `Choices`. What is None, or names no columns, is what the index remembers for a root,
+    and the default for a new one. An empty pattern forgets those that it remembers. Unless `prune`, sources stay where
+    a folder is empty now or most of a root is gone.
+    """
+
+    roots: Sequence[Path]
+    fields: RowFields = RowFields()
+    max_bytes: int | None = None
+    include: Sequence[str] | None = None
+    exclude: Sequence[str] | None = None
+    everything: bool | None = None
+    prune: bool = False
+
+    def choices(self, root: Path, saved: Any, base: Path) -> Choices:
+        """Return what is read at and below a root, where an index has `saved` scopes, which may be None."""
+        own = Choices.from_saved((saved or {}).get(source_key(root, base), {}))
+        given: dict[str, Any] = {
+            name: value for name in ("max_bytes", "everything") if (value := getattr(self, name)) is not None
+        }
+        for name in ("include", "exclude"):
+            if patterns := getattr(self, name):
+                given[name] = tuple(pattern for pattern in patterns if pattern)
+        if self.fields != RowFields():
+            given["fields"] = self.fields
+        return replace(own, **given)
+
+    def added_to(self, saved: Any, base: Path) -> dict[str, Any]:
+        """Return the saved scopes of an index by the key of their root, with those of this one. `saved` may be None."""
+        scopes = {source_key(root, base): self.choices(root, saved, base).as_saved() for root in self.roots}
+        return {**(saved or {}), **scopes}
 
 
 class Survey:
@@ -70,13 +155,18 @@ class Survey:
 
     `known` has the sources of the index, whose keys are relative to `base`. `changed` has each file to read with its
     key and state, `total` their bytes in all, and `touched` the files whose time changed and whose content did not.
-    Raises `InvalidInput` for a root that does not exist.
+    `saved` has the choices that the index remembers. Raises `InvalidInput` for a root that does not exist.
     """
 
-    def __init__(self, known: Mapping[str, SourceState], base: Path, scope: Scope) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, SourceState],
+        base: Path,
+        scope: Scope,
+        saved: Mapping[str, Any] | None = None,
+    ) -> None:
         self.started = time.monotonic()
         self.known = known
-        self.fields = fields = scope.fields
         self.skipped: list[Skipped] = []
         self.changed: list[tuple[Path, str, SourceState]] = []
         self.touched: dict[str, SourceState] = {}
@@ -84,19 +174,34 @@ class Survey:
         self.total = 0
         self.absent: tuple[Absent, ...] = ()
         found: dict[str, Found] = {}
-        for item in walk(scope.roots, max_bytes=scope.max_bytes) if scope.roots else ():
-            if isinstance(item, Skipped):
-                self.skipped.append(item)
-            else:
-                found[source_key(item.path, base)] = item
-        left_out, self.unmatched = _left_out(list(found), list(known), base, scope)
-        # A file is read again if the options have changed, or if the release before cleaned or cut it differently.
-        reading = _reading(fields)
-        for key, file in found.items():
-            if key in left_out:
-                self.skipped.append(Skipped(str(file.path), left_out[key]))
-            else:
-                self._classify(file, key, reading)
+        left_out: dict[str, str] = {}
+        unmatched: list[str] = []
+        named = naming(scope.include or ())
+        roots_by_choices: dict[Choices, list[Path]] = {}
+        self.notes: list[str] = []
+        for root in scope.roots:
+            choices = scope.choices(root, saved, base)
+            roots_by_choices.setdefault(choices, []).append(root)
+            if choices.options and choices != replace(scope, roots=[]).choices(root, None, base):
+                self.notes.append(f"{source_key(root, base)} is read with {choices.options}, as remembered")
+        for choices, roots in roots_by_choices.items():
+            here: dict[str, Found] = {}
+            for item in walk(roots, Choice(choices.max_bytes, choices.everything, named)):
+                if isinstance(item, Skipped):
+                    self.skipped.append(item)
+                else:
+                    here[source_key(item.path, base)] = item
+            not_read, matchless = _left_out(list(here), self._below(roots, base), base, choices)
+            left_out |= not_read
+            unmatched += matchless
+            for key, file in here.items():
+                if key in not_read:
+                    self.skipped.append(Skipped(str(file.path), not_read[key]))
+                elif key not in found:  # it is read again if the options have changed, or the release
+                    self._classify(file, key, choices.reading)
+            found |= here
+        given = {*(scope.include or ()), *(scope.exclude or ())}
+        self.unmatched = tuple(pattern for pattern in dict.fromkeys(unmatched) if pattern in given)
         # A source below a folder that could not be read is not gone, since nobody looked.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
         self.gone = [
@@ -109,6 +214,9 @@ class Survey:
         ]
         if self.gone and not scope.prune:
             self._hold_back(found, base, scope.roots)
+
+    def _below(self, roots: Sequence[Path], base: Path) -> list[str]:
+        return [key for key in self.known if any(is_below(key, root, base) for root in roots)]
 
     def _classify(self, file: Found, key: str, reading: str) -> None:
         """Sort a file into changed or unchanged: by its size, times and inode, and if these differ by its digest."""
@@ -183,7 +291,14 @@ class Survey:
         self.absent = tuple(Absent(folder, len(keys), reason) for (folder, reason), keys in kept.items())
 
     def report(self, standard_input: bool = False) -> IngestReport:
-        """Return the report of an ingest that would do this work, as a dry run."""
+        """Return the report of an ingest that would do this work, as a dry run.
+
+        Raises `InvalidInput` if the only file to read has none of the columns that are named.
+        """
+        for path, key, state in self.changed:
+            with skipping(path, self.skipped, alone=len(self.changed) == 1):
+                if choices := choices_of(state.reading):
+                    require_columns(path, key, choices.fields)
         keys = [key for _, key, _ in self.changed] + [STANDARD_INPUT] * standard_input
         return IngestReport(
             added=sum(key not in self.known for key in keys),
@@ -195,11 +310,12 @@ class Survey:
             dry_run=True,
             absent=self.absent,
             unmatched=self.unmatched,
+            notes=tuple(self.notes),
         )
 
 
 def _left_out(
-    found: Sequence[str], known: Sequence[str], base: Path, scope: Scope
+    found: Sequence[str], known: Sequence[str], base: Path, scope: Choices
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the keys that `include` and `exclude` leave out with the reason, and the patterns that match no file."""
     if not (scope.include or scope.exclude):

@@ -8,7 +8,6 @@ from pathlib import Path
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
 from semsearch.readers import packed, parsing
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded, detect_encoding, storable
 from semsearch.readers.heads import Head, markup_head
 from semsearch.readers.kinds import HEAD, kind_of
@@ -94,10 +93,10 @@ def _read_plain(path: Path, source: str, encoding: str, markup: bool) -> Iterato
     if head.title:  # it stands, as a heading, at the first line of the text
         lines = [head.title, "=" * max(len(head.title), 3), "", *lines[first:]]
         numbers = (first + 1,) * 3 + tuple(range(first + 1, first + len(lines) - 2))
-        yield Document(source, without_blobs("\n".join(lines)), "", "line", numbers, metadata, text)
+        yield Document(source, "\n".join(lines), "", "line", numbers, metadata, text)
     else:
         written = "" if head.text == text else text
-        yield Document(source, without_blobs(head.text), metadata=metadata, written=written)
+        yield Document(source, head.text, metadata=metadata, written=written)
 
 
 def _read_in_sandbox(path: Path, source: str, fields: RowFields, suffix: str) -> Iterator[Document | Skipped]:

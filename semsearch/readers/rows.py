@@ -173,6 +173,12 @@ def first_rows(path: Path, fields: RowFields, most: int) -> list[Mapping[str, ob
     return list(islice(rows, most))
 
 
+def require_columns(path: Path, source: str, fields: RowFields) -> None:
+    """Raise `InvalidInput` if a file of rows has no row with a column that is named; see also `row_file`."""
+    if _named(fields) and (file := row_file(path, fields)):
+        _require_columns(_rows(file, source), source, fields)
+
+
 def how_to_split(path: Path, fields: RowFields) -> str:
     """Return what to do with a file that is one text as a whole, to have a record for each part of it."""
     suffix = inner_suffix(path)

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from semsearch.errors import InvalidInput
 from semsearch.files import opened
 from semsearch.patterns import IgnoreRules, Rule
 from semsearch.readers.formats import os_reason
-from semsearch.readers.kinds import HEAD, kind_of
+from semsearch.readers.kinds import HEAD, folder_reason, kind_of
 from semsearch.types import Skipped
 
 DEFAULT_MAX_BYTES = 50_000_000
@@ -50,7 +50,24 @@ class Found:
         return cls(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *numbers)
 
 
-def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[Found | Skipped]:
+def _nothing_named(path: Path) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The files that a walk yields: those of at most `max_bytes`.
+
+    A file that is `named` is read although it is hidden, a lock file or the like, or may hold secrets. With
+    `everything`, all text is read that is neither hidden, ignored nor secret, also in folders that programs fill.
+    """
+
+    max_bytes: int = DEFAULT_MAX_BYTES
+    everything: bool = False
+    named: Callable[[Path], bool] = _nothing_named
+
+
+def walk(roots: Sequence[Path], choice: Choice = Choice()) -> Iterator[Found | Skipped]:
     """Yield the files at and below `roots`, sorted by name within each root, each once even if roots overlap.
 
     A skipped folder is one `Skipped` and is not entered. `failed` marks a file or folder that could not be read, so
@@ -68,10 +85,10 @@ def walk(roots: Sequence[Path], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterat
             raise InvalidInput(f"{root} does not exist", hint) from None
         except OSError:
             pass  # it exists but cannot be read, which is reported later
-    return _walk_roots(unique, max_bytes)
+    return _walk_roots(unique, choice)
 
 
-def visit(path: Path, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Found | Skipped | None:
+def visit(path: Path, root: Path, choice: Choice = Choice()) -> Found | Skipped | None:
     """Return what `walk([root])` yields for `path`, or for a folder above it; None where it enters a folder.
 
     Raises `OSError` where there is nothing at `path`.
@@ -81,7 +98,7 @@ def visit(path: Path, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Foun
     parts = path.relative_to(root).parts
     for part in (*parts, ""):
         try:
-            outcome = _visit(entry, real_root, max_bytes)
+            outcome = _visit(entry, real_root, choice)
         except OSError as error:
             if isinstance(error, FileNotFoundError | NotADirectoryError):
                 raise
@@ -162,7 +179,7 @@ class _Entry:
     """None for a root."""
 
 
-def _walk_roots(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Skipped]:
+def _walk_roots(roots: dict[Path, Path], choice: Choice) -> Iterator[Found | Skipped]:
     for real_root, root in roots.items():
         pending = [_Entry(root, real_root, None)]
         while pending:
@@ -170,7 +187,7 @@ def _walk_roots(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Ski
             if entry.rules is not None and entry.real in roots:
                 continue  # it is visited as a root
             try:
-                outcome = _visit(entry, real_root, max_bytes)
+                outcome = _visit(entry, real_root, choice)
             except OSError as error:
                 outcome = _skip(entry, os_reason(error), failed=True)
             if isinstance(outcome, list):
@@ -179,14 +196,16 @@ def _walk_roots(roots: dict[Path, Path], max_bytes: int) -> Iterator[Found | Ski
                 yield outcome
 
 
-def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[_Entry]:
+def _visit(entry: _Entry, root: Path, choice: Choice) -> Found | Skipped | list[_Entry]:
     """Return an entry as a file to read, as skipped, or as the entries of a folder. Raises `OSError`."""
     status = entry.path.stat() if entry.rules is None else entry.path.lstat()
     is_folder = stat.S_ISDIR(status.st_mode)
     if is_folder and (entry.path / _LIBRARY).is_file():
         return []  # an index, with its quarantine
+    named = entry.rules is None or (not is_folder and choice.named(entry.path))
+    included = named
     if entry.rules is not None:
-        if entry.path.name.startswith("."):
+        if entry.path.name.startswith(".") and not named:
             return _skip(entry, "hidden folder" if is_folder else "hidden file")
         if ignored := entry.rules.ignoring(entry.real, is_folder):
             rules_file, rule = ignored
@@ -195,9 +214,9 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
             )
         if stat.S_ISLNK(status.st_mode):
             return _skip(entry, _about_link(entry.real, root))
-        made = _made_by_program(entry.path) if is_folder else ""
-        if made and not entry.rules.including(entry.real, is_folder):
-            return _skip(entry, made)
+        included = choice.everything or entry.rules.including(entry.real, is_folder)
+        if is_folder and not included and (reason := folder_reason(entry.path)):
+            return _skip(entry, reason)
     if _readable(entry.path) != str(entry.path):
         return _skip(entry, "name is not valid UTF-8", failed=True)
     if is_folder:
@@ -208,33 +227,15 @@ def _visit(entry: _Entry, root: Path, max_bytes: int) -> Found | Skipped | list[
         return _skip(entry, "not a regular file")
     if not status.st_size:
         return _skip(entry, "empty file")
-    if status.st_size > max_bytes:
-        return _skip(entry, f"larger than {_amount(max_bytes)} (--max-size)")
+    if status.st_size > choice.max_bytes:
+        return _skip(entry, f"larger than {_amount(choice.max_bytes)} (--max-size)")
     with opened(entry.path) as file:
         head = file.read(HEAD)
-    if reason := kind_of(entry.path.name, head, named=entry.rules is None).reason:
+    if reason := kind_of(entry.path.name, head, named=named, everything=included).reason:
         return _skip(entry, reason)
     if _PLAN.match(head):
         return _skip(entry, "plan made by semsearch")
     return Found.of(entry.path, status)
-
-
-_MADE = frozenset({
-    "$recycle.bin", "__macosx", "__pycache__", "bower_components", "cmakefiles", "deriveddata", "jspm_packages",
-    "lost+found", "node_modules", "site-packages", "system volume information",
-})  # fmt: skip
-"""The folders, in lower case, that programs fill, and that are not read unless a person names or includes them."""
-
-
-def _made_by_program(folder: Path) -> str:
-    """Return why a folder is not read although no ignore file names it, or nothing."""
-    if folder.name.lower() in _MADE:
-        return f"{folder.name}: a folder that programs fill"
-    if os.path.lexists(folder / "pyvenv.cfg"):
-        return "virtual environment of Python"
-    if os.path.lexists(folder / "CACHEDIR.TAG"):  # https://bford.info/cachedir/
-        return "cache of a program (CACHEDIR.TAG)"
-    return ""
 
 
 def _about_link(link: Path, root: Path) -> str:

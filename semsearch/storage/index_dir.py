@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,10 @@ Settings = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The settings and contents of an index. `bytes` is its size on disk by part."""
+    """The settings and contents of an index. `bytes` is its size on disk by part.
+
+    `roots` has each path that was ingested, with the options that are remembered for it.
+    """
 
     folder: Path
     settings: dict[str, str | int]
@@ -43,6 +46,7 @@ class Status:
     threshold: dict[str, Any] | None
     classifier: dict[str, Any] | None
     pending: bool
+    roots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Path | None:

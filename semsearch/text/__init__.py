@@ -3,6 +3,8 @@
 from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
 from semsearch.text.cleaning import CLEANER_VERSION, as_written, clean, text_digest
 from semsearch.text.original import Original
+from semsearch.text.payloads import without_data
+from semsearch.text.prose import is_remnant, prose_parts, why_not_prose
 from semsearch.text.structure import Heading, parse_structure
 
 __all__ = [
@@ -14,8 +16,12 @@ __all__ = [
     "Span",
     "as_written",
     "clean",
+    "is_remnant",
     "parse_structure",
+    "prose_parts",
     "sentences",
     "split",
     "text_digest",
+    "why_not_prose",
+    "without_data",
 ]

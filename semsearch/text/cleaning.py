@@ -10,6 +10,8 @@ import hashlib
 import re
 import unicodedata
 
+from semsearch.text.payloads import without_long_links
+
 CLEANER_VERSION = 3
 
 _PRESENTATION = ("<compat>", "<initial>", "<medial>", "<final>", "<isolated>", "<wide>", "<narrow>")
@@ -90,7 +92,7 @@ def clean(text: str) -> str:
                 break
     elif "\0" in text or "\v" in text or "\f" in text:
         text = text.translate(_TRANSLATION)
-    return _TRAILING.sub("", _BLANKS.sub(" ", text))
+    return without_long_links(_TRAILING.sub("", _BLANKS.sub(" ", text)))
 
 
 def text_digest(text: str) -> bytes:

@@ -12,7 +12,6 @@ from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import PurePosixPath
 
 from semsearch.errors import MissingExtra, UnreadableSource
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import SUPERSETS, decoded, storable
 from semsearch.readers.fields import collected_fields
 from semsearch.readers.parsed import Parsed, parsed, said
@@ -275,7 +274,7 @@ def _body(message: Message) -> list[str]:
         text = pattern.sub("", text)
     if str(message.get_param("format", "")).lower() == "flowed":
         return _unflowed(text.split("\n"), str(message.get_param("delsp", "")).lower() == "yes")
-    return without_blobs(text).strip("\n").split("\n")
+    return text.strip("\n").split("\n")
 
 
 def _decoded_page(content: bytes) -> str:
@@ -300,7 +299,7 @@ def _unflowed(lines: Sequence[str], deletes_space: bool) -> list[str]:
         else:
             joined.append(f"{'>' * depth} {kept}" if depth else kept)
         open_depth = depth if goes_on else -1
-    return without_blobs("\n".join(joined)).strip("\n").split("\n")
+    return "\n".join(joined).strip("\n").split("\n")
 
 
 def _is_attachment(message: Message) -> bool:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded
 from semsearch.readers.fields import collected_fields, document_fields
 from semsearch.readers.heads import front_matter
@@ -20,7 +19,7 @@ _TOKEN = re.compile(
     r"|!\[\[(?P<embed>[^\[\]\n]{1,500})\]\]"
     r"|\[\[(?P<wiki>[^\[\]|\n]{1,500})(?:\\?\|(?P<alias>[^\[\]\n]{1,500}))?\]\]"
     r"|!\[(?P<alt>[^\[\]\n]{0,500})\](?:"
-    r"\((?P<target>\[data \w+\]|[^()\s]*)(?:\s+[\"'](?P<title>[^\"'\n]{0,500})[\"'])?\)"
+    r"\((?P<target>[^()\s]*)(?:\s+[\"'](?P<title>[^\"'\n]{0,500})[\"'])?\)"
     r"|\[(?P<label>[^\[\]\n]{0,100})\])"
     r"|(?<![A-Za-z0-9_=])==(?=[^\s=])(?P<highlight>[^=\n]{1,1000})(?<=\S)==(?![A-Za-z0-9_=])"
 )
@@ -76,7 +75,7 @@ def plain_lines(text: str, fields: dict[str, list[str]] | None = None) -> list[s
 
     The tags and the fields of Dataview are added to `fields`, and then such a field is not part of its line.
     """
-    lines = without_blobs(text).split("\n")
+    lines = text.split("\n")
     closings = {
         end: max((at for at, line in enumerate(lines) if end in line), default=-1) for end in ("-->", "%%")
     }

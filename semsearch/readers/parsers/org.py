@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded
 from semsearch.readers.fields import collected_fields
 from semsearch.readers.parsed import Parsed, parsed
@@ -50,7 +49,7 @@ def parse_org(content: bytes) -> Iterator[Parsed]:
     `#+TITLE` is the title. `tags` (of the file and its headings), `todo` (the states that occur), `author`, `date`, the
     properties of drawers, `deadline`, `scheduled`, `closed` and the like are fields.
     """
-    source = without_blobs(decoded(content)).split("\n")
+    source = decoded(content).split("\n")
     states = list(_TODO)
     for line in source:
         if (match := _KEYWORD.fullmatch(line)) and match["name"].lower() in ("todo", "seq_todo", "typ_todo"):

@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.encoding import decoded
 from semsearch.readers.fields import document_fields
 from semsearch.readers.parsed import Parsed, parsed
@@ -89,7 +88,7 @@ def parse_tex(content: bytes) -> Iterator[Parsed]:
     separated by " | ". Comments, references, pictures and definitions are left out, and `\\input` is not followed. The
     text of a command that is not known stays. `author` and `date` are fields.
     """
-    source = without_blobs(decoded(content))
+    source = decoded(content)
     start = source.find("\\begin{document}")
     end = source.rfind("\\end{document}")
     body = source[start + len("\\begin{document}") if start >= 0 else 0 : end if end > start else len(source)]

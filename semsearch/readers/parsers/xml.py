@@ -6,7 +6,6 @@ from html.entities import html5
 from xml.parsers import expat
 
 from semsearch.errors import UnreadableSource
-from semsearch.readers.blobs import without_blobs
 from semsearch.readers.parsed import Parsed, parsed, said
 from semsearch.types import Scalar
 
@@ -42,8 +41,7 @@ def parse_xml(content: bytes) -> Iterator[Parsed]:
     page.end_line()
     author: dict[str, Scalar] = {"author": " ".join(page.author)} if page.author else {}
     title = " ".join(page.title) or next((line.lstrip("# ") for _, line in page.lines if line[:1] == "#"), "")
-    lines = ((number, without_blobs(line)) for number, line in page.lines)
-    yield parsed(lines, "line", title, metadata=author)
+    yield parsed(page.lines, "line", title, metadata=author)
 
 
 class _Page:

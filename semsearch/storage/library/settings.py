@@ -39,15 +39,27 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _sequence(*shapes: _Shape) -> _Shape:
+    """Return the shape of a list with one value of each of these shapes."""
+
+    def fits(value: Any) -> bool:
+        if not isinstance(value, list) or len(value) != len(shapes):
+            return False
+        return all(shape(one) for shape, one in zip(shapes, value, strict=True))
+
+    return fits
+
+
 def _stamp(value: Any) -> bool:
-    kinds = _whole, _whole, _text
-    return (
-        isinstance(value, list) and len(value) == 3 and all(k(v) for k, v in zip(kinds, value, strict=True))
-    )
+    return _sequence(_whole, _whole, _text)(value)
 
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_text, value))
+
+
+def _fields(value: Any) -> bool:
+    return _sequence(_texts, _text, _sequence(_text, _flag, _text, _flag))(value)
 
 
 def _mapping(value: Any) -> bool:
@@ -102,6 +114,12 @@ SETTINGS: dict[str, _Shape] = {
         )
     ),
     "forgetting": _or_none(_texts),
-    "roots": _or_none(_each(_members({"max_bytes": _whole, "include": _texts, "exclude": _texts}))),
+    "roots": _or_none(
+        _each(
+            _members(
+                {"max_bytes": _whole, "include": _texts, "exclude": _texts}, {"all": _flag, "fields": _fields}
+            )
+        )
+    ),
 }
 """The shape of each setting by its key."""

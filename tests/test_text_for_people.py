@@ -1,0 +1,278 @@
+"""Prose alone is indexed: data, secrets and what only programs read are left out of any text."""
+
+import base64
+import binascii
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_embedder import TinyEmbedder, create_index
+
+from semsearch.errors import InvalidInput
+from semsearch.ingest.chunk import chunk
+from semsearch.readers import RowFields
+from semsearch.text import clean, why_not_prose, without_data
+from semsearch.types import Document
+
+RANDOM = random.Random(1)
+DATA = base64.b64encode(RANDOM.randbytes(3000)).decode()
+WRAPPED = base64.encodebytes(RANDOM.randbytes(3000)).decode()
+KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{WRAPPED}-----END RSA PRIVATE KEY-----"
+NOTE = "We meet on Monday at the old mill, and talk about the roof that leaks since the storm of last week.\n"
+
+
+def hexdump() -> str:
+    bytes_ = RANDOM.randbytes(1024)
+    return "\n".join(f"{at:08x}  {bytes_[at : at + 16].hex(' ')}" for at in range(0, 1024, 16))
+
+
+def numbers(sign: str) -> str:
+    return "\n".join(sign.join(f"{RANDOM.uniform(-9, 9):.4f}" for _ in range(9)) for _ in range(30))
+
+
+def drawing() -> str:
+    return "".join(f"{RANDOM.choice('lcsqtahv')}{RANDOM.uniform(-9, 9):.2f}-1.5" for _ in range(90))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (hexdump(), "encoded data"),
+        ("\n".join(RANDOM.randbytes(20).hex() for _ in range(30)), "encoded data"),
+        ("\n".join(base64.b64encode(RANDOM.randbytes(30)).decode() for _ in range(30)), "encoded data"),
+        ("".join(f"={byte:02X}" for byte in RANDOM.randbytes(300)), "encoded data"),
+        (RANDOM.randbytes(900).decode("latin-1"), "encoded data"),
+        (clean(without_data(DATA)), "encoded data"),
+        (base64.a85encode(RANDOM.randbytes(900), wrapcol=76).decode(), "signs without words"),
+        ("=" * 200, "signs without words"),
+        (numbers(","), "numbers without words"),
+        (numbers(" "), "numbers without words"),
+        (drawing(), "numbers without words"),
+        ("function f(a){return a+1};var b=c(d,e)[0];if(!b){g(h)};" * 9, "minified code"),
+        (".a{color:red;margin:0}.b>p{padding:1px 2px}" * 9, "minified code"),
+    ],
+)
+def test_what_only_programs_read_is_not_prose(text: str, reason: str) -> None:
+    assert why_not_prose(text) == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42",
+        "https://example.org/\n" * 9,
+        "- 3.11.4 2023-06-06\n" * 20,
+        "Ann 079 123 45 67\nBo 079 765 43 21\n" * 9,
+        "| year | rain | sun |\n|------|------|-----|\n" + "| 2023 | 812.5 | 1790 |\n" * 20,
+        "2024-05-06 10:00:01,123 INFO org.example.Server - Started in 1.2 s (JVM running for 2.3)\n" * 9,
+        "def f(a, b):\n if a[0] != b[1]:\n return {a: (b, 1)}\n" * 9,
+        "图书馆星期一到星期五上午九点到下午六点开放,需要借书证。" * 9,
+        "ห้องสมุดเปิดตั้งแต่วันจันทร์ถึงวันศุกร์เวลาเก้าโมงเช้าถึงหกโมงเย็น" * 9,
+        "المكتبة مفتوحة من الاثنين إلى الجمعة من الساعة التاسعة صباحا" * 9,
+        "पुस्तकालय सोमवार से शुक्रवार तक सुबह नौ बजे से खुला रहता है। " * 9,
+        "Библиотека открыта с понедельника по пятницу, с девяти до шести. " * 9,
+        "Die Donaudampfschifffahrtsgesellschaftskapitänswitwe wohnt hier. " * 9,
+        "O\n lonely\n leaf\n\n-\n\nfalling...\n" * 9,
+    ],
+)
+def test_what_people_write_is_prose(text: str) -> None:
+    assert why_not_prose(clean(text)) == ""
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAIOSFODNN7ABCDEFG",
+        "ghp_" + "aB3dE5fG7h" * 4,
+        "sk-proj-aB3dE5fG7hI9jK1lM3nO5",
+        "xoxb-1234567890-abcdef",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkw.c2lnbmF0dXJl",
+        KEY,
+        json.dumps(KEY),
+    ],
+)
+def test_a_secret_in_a_text_leaves_a_mark(secret: str) -> None:
+    text = f"The token is\n{secret}\nand more words."
+    found = without_data(text)
+    assert secret[10:40] not in found and "[secret " in found
+    assert found.startswith("The token is\n") and found.endswith("\nand more words.")
+    assert found.count("\n") == text.count("\n")
+
+
+def test_values_that_are_called_secret_are_cut() -> None:
+    text = without_data("API_KEY = 'kJ8sdf9Sd8f7sdF98sdf7'\nlink: postgres://bo:hunter2@example.org/db")
+    assert "kJ8" not in text and "hunter2" not in text and "postgres://bo:[secret]@example.org/db" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the private key begins with -----BEGIN RSA PRIVATE KEY----- and a line end",
+        "key: some_long_name_of_a_setting",
+        "token = get_the_token_from_the_environment()",
+        "pip install sk-learn-is-not-the-name-of-it",
+        "ftp://user:password@example.org",
+        "password: correct horse battery staple",
+    ],
+)
+def test_words_about_secrets_stay(text: str) -> None:
+    assert without_data(text) == text
+
+
+@pytest.mark.parametrize("data", [DATA, WRAPPED, f"data:image/png;base64,{DATA}"])
+@pytest.mark.parametrize("shape", ["{}", "![x]({})", "<img src='{}'>", '"{}"', "x {} y"])
+def test_data_is_cut_and_lines_stay(data: str, shape: str) -> None:
+    text = "\r\n".join(["one", shape.format(data), "three"])
+    cut = without_data(text)
+    assert len(cut) < 100 + cut.count("\n") and "[data " in cut
+    assert cut.split("\n")[0] == "one" and cut.split("\n")[-1] == "three"
+    assert cut.count("\n") == text.count("\n")
+    assert cut != without_data(text.replace(data[30:40], data[31:41]))
+
+
+def test_a_long_link_loses_its_query_for_the_model_only() -> None:
+    link = "https://example.org/plan?" + "state=abc&" * 20
+    assert without_data(link) == link
+    assert clean(link).startswith("https://example.org/plan [") and clean(clean(link)) == clean(link)
+
+
+def test_a_passage_that_is_not_prose_is_left_out_with_its_place() -> None:
+    text = NOTE * 3 + "\n" + hexdump() + "\n\n" + NOTE * 3
+    chunked = chunk(Document("a.md", text), TinyEmbedder(), everything=False)
+    assert {one.reason for one in chunked.left_out} == {"encoded data"}
+    assert all(why_not_prose(passage.text) == "" for passage in chunked.record.passages)
+    places = [(one.first, one.last) for one in chunked.left_out]
+    assert places[0][0] >= 4 and places[-1][1] <= 70
+    assert chunk(Document("a.md", text), TinyEmbedder()).left_out == ()
+
+
+def test_fields_hold_no_secret_either() -> None:
+    document = Document("a.md", NOTE, metadata={"key": "AKIAIOSFODNN7ABCDEFG", "n": 1})
+    fields = chunk(document, TinyEmbedder()).record.metadata
+    assert str(fields["key"]).startswith("[secret ") and fields["n"] == 1
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def notebook(number: int) -> str:
+    picture = {"output_type": "display_data", "data": {"image/png": DATA, "text/plain": "<Figure>"}}
+    cells = [
+        {"cell_type": "markdown", "source": f"# Plot {number}\n{NOTE}\n![x](data:image/png;base64,{DATA})"},
+        {"cell_type": "code", "source": "import pandas", "outputs": [picture]},
+    ]
+    return json.dumps({"nbformat": 4, "metadata": {}, "cells": cells})
+
+
+def mail(number: int) -> str:
+    part = f"--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\n{WRAPPED}\n"
+    text = f"--b\nContent-Type: text/plain\n\n{NOTE * 3}\n{WRAPPED}\n\nBye {number}\n"
+    head = (
+        "From: a@example.org\nSubject: Roof\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+    )
+    return f"{head}{text}{part}--b--\n"
+
+
+JUNK: dict[str, Callable[[], str | bytes]] = {
+    "app.min.js": lambda: "function f(a){return a+1};" * 300,
+    "site.js": lambda: "/* one\n*/\n" + "function f(a){return a+1};" * 300,
+    "package-lock.json": lambda: json.dumps({"integrity": [DATA] * 9}),
+    "deps.json": lambda: json.dumps(
+        [f"sha512-{binascii.hexlify(RANDOM.randbytes(40)).decode()}" for _ in range(40)]
+    ),
+    "logo.svg": lambda: f"<svg><path d='{drawing()}'/></svg>",
+    "id_rsa": lambda: KEY,
+    "server.pem": lambda: KEY.replace("PRIVATE KEY", "CERTIFICATE"),
+    "prod.env": lambda: "PASSWORD=hunter2",
+    "dump.txt": hexdump,
+    "table.txt": lambda: numbers(" "),
+    "blob.txt": lambda: WRAPPED,
+    "node_modules/x/readme.md": lambda: NOTE,
+    "image.bin2": lambda: RANDOM.randbytes(900),
+    ".obsidian/app.json": lambda: "{}",
+    ".trash/old.md": lambda: NOTE,
+}
+
+
+def test_a_vault_of_120_files_gives_prose_alone(tmp_path: Path) -> None:
+    shapes = (
+        "{note}",
+        "---\ntags: [home]\n---\n# Roof\n\n{note}\n![x](data:image/png;base64,{data})\n",
+        "# Dump\n\n{note}\n```\n{dump}\n```\n\n{note}",
+        "# Key\n\n{note}\n{key}\n\nghp_aB3dE5fG7haB3dE5fG7haB3dE5fG7haB3dE5fG7h\n",
+    )
+    files: dict[str, str | bytes] = {name: make() for name, make in JUNK.items()}
+    files |= {f"book{number}.ipynb": notebook(number) for number in range(10)}
+    files |= {f"mail{number}.eml": mail(number) for number in range(10)}
+    for number in range(120 - len(files)):
+        values = {"note": f"Note {number}. {NOTE}", "data": DATA, "dump": hexdump(), "key": KEY}
+        files[f"notes/{number}.md"] = shapes[number % len(shapes)].format(**values)
+    write(tmp_path, files)
+    with create_index(tmp_path / ".semsearch") as index:
+        report = index.ingest(tmp_path)
+        sources = set(index.sources())
+        texts = [
+            hit.text
+            for name in sources
+            for hit in index.query("roof note bye plot key dump", k=200, source=name)
+        ]
+        assert not report.failed and set(report.left_out) == {"encoded data", "numbers without words"}
+        junk = {name.partition("/")[0] for name in JUNK} & {source.partition("/")[0] for source in sources}
+        assert junk == set() and len(sources) == len(files) - len(JUNK)
+        assert len(texts) > 100 and [text for text in texts if why_not_prose(text)] == []
+        secrets = ("ghp_", "hunter2", KEY[40:90], DATA[:40], WRAPPED[:40])
+        assert [text for text in texts if any(secret in text for secret in secrets)] == []
+        library = b"".join(file.read_bytes() for file in (tmp_path / ".semsearch").glob("library*"))
+        assert not any(secret.encode() in library for secret in secrets)
+
+
+def test_all_stores_what_is_not_prose_and_is_remembered(tmp_path: Path) -> None:
+    write(tmp_path, {"dump.txt": hexdump(), "yarn.lock": NOTE, "a.md": NOTE, "a.pem": NOTE})
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest(tmp_path)
+        assert index.sources() == ["a.md"]
+        assert index.why(tmp_path / "dump.txt")[0].reason == "not prose: encoded data"
+        index.ingest(tmp_path, everything=True)
+        assert index.sources() == ["a.md", "dump.txt", "yarn.lock"]
+        assert index.ingest(tmp_path).unchanged == 3
+        assert index.status().roots["."]["all"] is True
+        index.ingest(tmp_path, everything=False)
+        assert index.sources() == ["a.md"]
+
+
+def test_columns_of_rows_are_remembered_for_their_path(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": "body,text\nthe first,x\nthe second,y\n"})
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest(tmp_path / "a.csv", fields=RowFields(("body",)))
+        report = index.ingest(tmp_path / "a.csv")
+        assert report.unchanged == 1 and "--text-field body, as remembered" in report.notes[0]
+        assert index.ingest(tmp_path / "a.csv", fields=RowFields(("text",))).updated == 1
+        with pytest.raises(InvalidInput, match="has no column 'nope'"):
+            index.ingest(tmp_path / "a.csv", fields=RowFields(("nope",)), dry_run=True)
+
+
+def test_a_secret_file_is_indexed_only_where_it_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"keys/prod.env": "NAME=the house", "a.md": NOTE})
+    with create_index(tmp_path / ".semsearch") as index:
+        for include in (None, ["*"], ["keys/*"]):
+            index.ingest(tmp_path, include=include)
+            assert "keys/prod.env" not in index.sources()
+        index.ingest(tmp_path, include=["*.env"])
+        assert "keys/prod.env" in index.sources()
+        index.ingest(tmp_path)  # the pattern is remembered, and names no secret any more
+        assert "keys/prod.env" not in index.sources()
+
+
+def test_why_lists_the_lines_that_are_not_stored(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": f"{NOTE}\n{hexdump()}\n\n{NOTE}"})
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest(tmp_path)
+        (status,) = index.why(tmp_path / "a.md")
+        assert status.status == "indexed" and status.passages == 2
+        assert (status.left_out[0].first, status.left_out[-1].last) == (3, 66)
+        assert [one.left_out for one in index.why(tmp_path)] == [()]  # a folder is not read again
