@@ -291,7 +291,8 @@ def test_commands_guarantee_a_precision_or_refuse(tmp_path: Path, monkeypatch: p
     assert "precision at least 0.7 with 90% confidence" in run("status").stdout
     assert "precision at least 0.7 with 90% confidence" in run("dedup", "--min-precision", "0.6").stderr
     assert "no saved threshold guarantees" in run("dedup", "--min-precision", "0.8", code=2).stderr
-    assert "for the index" in run("dedup", "labels.csv", "--min-precision", "0.6", code=2).stderr
+    refused = run("dedup", "labels.csv", "--min-precision", "0.6", code=2).stderr
+    assert "--min-precision belongs to `semsearch dedup`" in refused
     assert "give either" in run("dedup", "--min-precision", "0.6", "--threshold", "0.9", code=2).stderr
     with Index.open(tmp_path / ".semsearch") as index:
         assert_sound(index)

@@ -198,7 +198,7 @@ def test_a_folder_named_like_the_library_is_no_index(tmp_path: Path) -> None:
     (tmp_path / "ix" / "library.sqlite3").mkdir(parents=True)
     for command in (["query", "x"], ["status"], ["repair"], ["undo"]):
         ran = CliRunner().invoke(main, [*command, "--index", str(tmp_path / "ix")])
-        assert ran.exit_code == 13, ran.output
+        assert ran.exit_code == 10, ran.output
 
 
 # -- the schema ---------------------------------------------------------------------------------------------------
@@ -260,8 +260,8 @@ def change(index: Path, statement: str, *values: Any) -> None:
         db.create_function("text_digest", 1, text_digest, deterministic=True)
         db.execute(statement, values)
         db.execute(
-            "UPDATE passages SET sum = (SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading)"
-            " FROM documents WHERE documents.id = document_id)"
+            "UPDATE passages SET sum = (SELECT checksum(name, metadata, passages.id, text, unit, first, last, heading,"
+            " original) FROM documents WHERE documents.id = document_id)"
         )
         db.execute("UPDATE vectors SET sum = checksum(digest, vector)")
         db.execute("UPDATE settings SET sum = checksum(key, value)")

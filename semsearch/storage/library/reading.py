@@ -286,7 +286,7 @@ class Reader:
         """Return the names of the metadata's fields, as the documents have them."""
         query = (
             "SELECT DISTINCT json_each.key FROM documents JOIN sources ON sources.id = source_id, json_each(metadata)"
-            " WHERE published = 1"
+            " WHERE published = 1 AND typeof(json_each.key) = 'text'"  # a stranger's list has numbers as keys
         )
         with self._reading() as db:
             return [name for (name,) in db.execute(query)]
@@ -312,7 +312,7 @@ class Reader:
         query = (
             "SELECT json_each.key, value, json_each.type, count(*) FROM documents"
             " JOIN sources ON sources.id = source_id, json_each(metadata)"
-            " WHERE published = 1 AND value IS NOT NULL GROUP BY 1, 2, 3"
+            " WHERE published = 1 AND value IS NOT NULL AND typeof(json_each.key) = 'text' GROUP BY 1, 2, 3"
         )
         with self._reading() as db:
             for name, value, kind, count in db.execute(query).fetchall():
