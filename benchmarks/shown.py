@@ -1,49 +1,74 @@
-"""Count the passages of folders whose shown text is not the slice of the file by their lines.
+"""Count the passages whose shown text is not the slice of the file by their lines.
 
-    python benchmarks/shown.py FOLDER...
+    python benchmarks/shown.py --limit 40
 
-Formats whose text is extracted, such as PDF, have no lines to compare with, and are not counted.
+Formats whose text is extracted, such as PDF, have no lines to compare with, and are not counted. Encoded data
+and secrets are never stored, so the files are compared with the marks that stand for them.
 """
 
-import sys
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from semsearch.embedding import load_embedder
+from common import Report, arguments, files_below, need, portion, talk
+
+from semsearch.embedding import Embedder, load_embedder
 from semsearch.ingest.chunk import chunk
 from semsearch.readers import read
-from semsearch.text import as_written
+from semsearch.text import as_written, without_data
 from semsearch.types import Document
 
+SAMPLES = Path(__file__).parents[1] / "sample_corpus"
 
-def main() -> int:
-    """Print the counts of each folder; return 1 where a passage is not a part of its lines."""
-    embedder, wrong = load_embedder(), 0
-    for folder in map(Path, sys.argv[1:]):
-        whole = part = outside = 0
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            for document in read(path, str(path)):
-                if not isinstance(document, Document) or document.unit != "line":
-                    continue
-                if document.numbers is not None and not document.written:
-                    continue
-                lines = as_written(document.written or document.text).split("\n")
-                passages = chunk(document, embedder).record.passages
-                joints = {(a.first, b.first) for a, b in pairwise(passages) if a.last == b.first}
-                inside = {line for joint in joints for line in joint}
-                for passage in passages:
-                    slice_ = "\n".join(lines[passage.first - 1 : passage.last])
-                    shown = passage.original or passage.text
-                    is_part = shown in slice_ and (passage.first in inside or passage.last in inside)
-                    whole += shown == slice_
-                    part += shown != slice_ and is_part
-                    if shown != slice_ and not is_part:
-                        outside += 1
-                        print(f"{path}:{passage.first}-{passage.last}")
-        print(f"{folder}: {whole:,} passages are their lines, {part:,} a part of a line, {outside:,} neither")
-        wrong += outside
-    return 1 if wrong else 0
+
+def count(path: Path, embedder: Embedder) -> tuple[int, int, list[str]]:
+    """Return how many passages of a file are whole lines and parts of a line, and the places of the others."""
+    whole = part = 0
+    outside = []
+    for document in read(path, str(path)):
+        if not isinstance(document, Document) or document.unit != "line":
+            continue
+        if document.numbers is not None and not document.written:
+            continue
+        lines = as_written(without_data(document.written or document.text)).split("\n")
+        passages = chunk(document, embedder).record.passages
+        joints = {(a.first, b.first) for a, b in pairwise(passages) if a.last == b.first}
+        inside = {line for joint in joints for line in joint}
+        for passage in passages:
+            its_lines = "\n".join(lines[passage.first - 1 : passage.last])
+            shown = passage.original or passage.text
+            if shown == its_lines:
+                whole += 1
+            elif shown in its_lines and (passage.first in inside or passage.last in inside):
+                part += 1
+            else:
+                outside.append(f"{path.name}:{passage.first}-{passage.last}")
+    return whole, part, outside
+
+
+def main() -> None:
+    """Print the counts of each folder."""
+    parser = arguments(__doc__)
+    parser.add_argument("--limit", type=int, metavar="N", help="read only N files of each folder")
+    options = parser.parse_args()
+    folders = need(options.data / "folders")
+    embedder = load_embedder()
+    report, rows = Report("shown", options), []
+    for folder in (SAMPLES, *sorted(folders.iterdir())):
+        talk(folder.name)
+        whole, part, outside = 0, 0, list[str]()
+        with TemporaryDirectory() as copies:
+            for path in files_below(portion(folder, options.limit, Path(copies))):
+                lines, parts, others = count(path, embedder)
+                whole, part, outside = whole + lines, part + parts, outside + others
+        for place in outside[:10]:
+            talk(place)
+        rows.append((folder.name, f"{whole:,}", f"{part:,}", f"{len(outside):,}"))
+        report.figures[folder.name] = {"whole": whole, "part": part, "neither": len(outside)}
+        report.bar(f"{folder.name}: neither", len(outside), "<=", 0)
+    report.table("Passages", ("folder", "their lines", "a part of a line", "neither"), rows)
+    report.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
