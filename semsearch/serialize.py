@@ -148,9 +148,9 @@ def group_rows(
     `difference` describes how a member's text differs from the keeper's.
     """
     for number, group in enumerate(found.groups, 1):
-        (keeper,) = found.texts([group.keeper])
+        (keeper,) = found.originals([group.keeper])
         row = {"group": number, **asdict(group), "weakest": group.weakest, "keeper_text": excerpt(keeper)}
-        for member, text in zip(row["members"], _texts(found, group), strict=True):
+        for member, text in zip(row["members"], _texts(found.originals, group), strict=True):
             member["text"] = excerpt(text, keeper)
             if member["probability"] is None:
                 del member["probability"]
@@ -173,16 +173,16 @@ def excerpt(text: str, other: str = "", width: int = 200) -> str:
     return f"{'…' * bool(start)}{part}{'…' * (start + len(part) < len(text))}"
 
 
-def _texts(found: "Duplicates", group: Group) -> Iterator[str]:
+def _texts(read: Callable[[Sequence[str]], list[str]], group: Group) -> Iterator[str]:
     """Yield the text of each member."""
     for start in range(0, len(group.members), _BATCH):
-        yield from found.texts([member.name for member in group.members[start : start + _BATCH]])
+        yield from read([member.name for member in group.members[start : start + _BATCH]])
 
 
 def _differences(found: "Duplicates", group: Group, difference: Callable[[str, str], str]) -> Iterator[str]:
     """Yield how each member differs from the keeper; the empty string for an exact copy."""
     (keeper,) = found.texts([group.keeper])
-    for member, text in zip(group.members, _texts(found, group), strict=True):
+    for member, text in zip(group.members, _texts(found.texts, group), strict=True):
         yield "" if member.tier == "exact" else difference(keeper, text)
 
 
@@ -209,13 +209,15 @@ def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[
 
 
 def leak_rows(found: "Leaks", data: "Dataset") -> Iterator[dict[str, Any]]:
-    """Yield an object for each test record that occurs in the training set; those of the tier contained come last."""
+    """Yield an object for each test record that occurs in the training set; those of the tier contained come last.
+
+    `text` is the test record and `train_text` the training record, both as they were written.
+    """
     leaks: tuple[Pair | Contained, ...] = (*found.pairs, *found.contained)
-    positions = [*found.positions.tolist(), *found.contained_positions]
-    for start in range(0, len(leaks), _BATCH):
-        some = slice(start, start + _BATCH)
-        for leak, text in zip(leaks[some], data.texts(positions[some]), strict=True):
-            yield {**_leak(leak), "text": text}
+    for leak in leaks:
+        row = _leak(leak)
+        text, train_text = data.originals((row["test"], row["train"]))
+        yield {**row, "text": text, "train_text": train_text}
 
 
 def _leak(leak: Pair | Contained) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_embedder import WINDOW, TinyEmbedder
 
+from semsearch import serialize
 from semsearch.dedup import dataset_reader
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.leak import Leaks
@@ -191,6 +192,18 @@ def test_duplicates_are_those_of_brute_force(tmp_path: Path) -> None:
         assert {at for at, pair in pairs.items() if pair.tier == "exact"} == {
             (i, j) for i, j in expected if texts[i] == texts[j]
         }
+
+
+def test_texts_of_groups_are_shown_as_written(tmp_path: Path) -> None:
+    wide, spaced = "ＣＤ　一张（新）", "CD  一张(新)"
+    path = jsonl(tmp_path / "a.jsonl", CAT, wide, spaced, "CD 一张(新)")
+    with dataset(path) as data:
+        found = data.duplicates(0.9)
+        (row,) = serialize.group_rows(found)
+        assert row["keeper_text"] == "ＣＤ 一张（新）" and row["members"][0]["text"] == "CD 一张(新)"
+        assert found.originals([f"{path}#{number}" for number in (2, 3, 4)]) == [wide, spaced, "CD 一张(新)"]
+        assert found.rethreshold(0.95).originals([f"{path}#2"]) == [wide]
+        assert len(set(found.texts([f"{path}#2", f"{path}#3"]))) == 1
 
 
 def test_who_stays(tmp_path: Path) -> None:

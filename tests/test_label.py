@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
 from soundness import assert_sound
-from tiny_embedder import create_index, open_index
+from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch import Index
 from semsearch.cli import main
@@ -247,6 +247,14 @@ def test_nothing_to_label(here: Path) -> None:
     assert "only exact copies" in label("--above", "0.999").stderr
     every = label("--above", "0.9", "--count", "10000", answers="n" * 500)
     assert "no pairs are left to label" in every.stderr
+
+
+def test_tune_says_how_many_labels_are_missing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semsearch.index.load_embedder", lambda *_, **__: TinyEmbedder())
+    label("--above", "0.5", answers="yy")
+    refused = CliRunner().invoke(main, ["tune", "--pairs", "labels"])
+    assert refused.exit_code == 2 and "2 of 2 are duplicates" in refused.stderr
+    assert "label at least 2 more" in refused.stderr
 
 
 def test_errors_are_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

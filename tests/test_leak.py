@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
 from semsearch.cli import main
 from semsearch.embedding import load_embedder
@@ -47,17 +49,41 @@ AGAINST = ("test.jsonl", "--against", "train.jsonl")
 
 def test_leaks_are_listed_for_people(here: Path) -> None:
     result = run(*AGAINST)
-    heading, exact, near = result.stdout.splitlines()
-    assert heading.split() == ["test", "train", "tier", "similarity", "jaccard", "text"]
-    assert exact.split() == ["test.jsonl#4", "train.jsonl#3", "exact", "1.0000", "1.0000", "小猫在睡觉。"]
+    exact, here_exact, there_exact, near, here_near, there_near, _ = result.stdout.splitlines()
+    assert exact == "exact, similarity 1.0000, jaccard 1.0000"
+    assert here_exact == "  test   test.jsonl#4   小猫在睡觉。"
+    assert there_exact == "  train  train.jsonl#3  小猫在睡觉。"
     # Shared triples: a-man-is, man-is-playing; one of each in is-playing-a, playing-a-flute and their likes: 2 of 6.
-    assert near.startswith("test.jsonl#1  train.jsonl#1  semantic") and "0.3333  A man is playing" in near
+    assert near.startswith("semantic, similarity 0.9") and near.endswith(", jaccard 0.3333")
+    assert here_near == "  test   test.jsonl#1   A man is playing a flute."
+    assert there_near == "  train  train.jsonl#1  A man is playing the flute."
     assert (
         "2 of 4 test records (50%) occur in 4 train records: 1 exactly, 0 lexically, 1 semantically"
         in result.stderr
     )
     assert "threshold 0.85 (a default, not tuned)" in result.stderr
     assert "(given)" in run(*AGAINST, "--threshold", "0.9").stderr
+
+
+def test_both_texts_are_shown_as_written_in_80_columns(here: Path) -> None:
+    wide = "Ｔｈｅ　ｐｒｉｃｅ　是，（含税）" + "把梯子还给图书馆，" * 20
+    plain, long = unicodedata.normalize("NFKC", wide), f"{'n' * 50}.jsonl"
+    write("test.jsonl", wide)
+    write("train.jsonl", plain)
+    write(long, plain)
+    for train in ("train.jsonl", long):
+        shown = run("test.jsonl", "--against", train).stdout
+        test, _, rest = shown.partition("  train  ")
+        assert "Ｔｈｅ ｐｒｉｃｅ 是，（含税）" in test and "The price 是,(含税)" in rest
+        assert max(map(cell_len, shown.splitlines())) in range(70, 81)
+    (leak,) = json.loads(run("test.jsonl", "--against", "train.jsonl", "--json").stdout)["leaks"]
+    assert (leak["text"], leak["train_text"]) == (wide, plain)
+
+
+def test_a_secret_is_not_in_the_texts_of_a_leak(here: Path) -> None:
+    write("test.jsonl", secret := "The token is ghp_" + "a1B2" * 9 + ", keep it.")
+    write("train.jsonl", secret)
+    assert "a1B2a1B2" not in run(*AGAINST).stdout + run(*AGAINST, "--jsonl").stdout
 
 
 def test_no_leaks_is_an_answer(here: Path) -> None:
@@ -70,10 +96,11 @@ def test_json_jsonl_and_csv_agree(here: Path) -> None:
     assert (document["total"], document["against"], document["leaked"], document["rate"]) == (4, 4, 2, 0.5)
     assert (document["exact"], document["lexical"], document["semantic"]) == (1, 0, 1)
     assert [leak["text"] for leak in document["leaks"]] == [TEST[3], TEST[0]]
+    assert [leak["train_text"] for leak in document["leaks"]] == [TRAIN[2], TRAIN[0]]
     assert [json.loads(line) for line in run(*AGAINST, "--jsonl").stdout.splitlines()] == document["leaks"]
     table = list(csv.DictReader(io.StringIO(run(*AGAINST, "--csv").stdout)))
-    assert [(row["test"], row["train"], row["text"]) for row in table] == [
-        (leak["test"], leak["train"], leak["text"]) for leak in document["leaks"]
+    assert [(row["test"], row["train"], row["text"], row["train_text"]) for row in table] == [
+        (leak["test"], leak["train"], leak["text"], leak["train_text"]) for leak in document["leaks"]
     ]
 
 

@@ -620,6 +620,17 @@ def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:
         assert_sound(index)
 
 
+def test_forgetting_says_why_nothing_is_searched_for(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / "docs" / name).write_text("The same text in two files.")
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path / "docs"])
+    said = command("forget", "docs/one.txt", "--verify", code=0, cwd=tmp_path)
+    assert "forgot 1 source, 1 passage" in said
+    assert "other sources have all of its text too" in said and "nothing had to be searched for" in said
+
+
 def test_a_trace_that_is_left_is_named(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "secret.txt").write_text(

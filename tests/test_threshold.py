@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -216,20 +217,26 @@ def test_tune_chooses_on_one_part_and_reports_on_the_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([], "none of the 0 pairs is positive"),
-        ([True] * 6, "none of the 6 pairs is negative"),
-        ([False] * 6, "none of the 6 pairs is positive"),
-        ([True, False, False, False], "none of the . held-out pairs is positive"),
-        ([True, False], "none of the . (choosing|held-out) pairs is"),
-    ],
+    ("labels", "missing"),
+    [([], 4), ([True] * 6, 2), ([False] * 6, 2), ([True, False, False, False], 1), ([True, False], 2)],
 )
-def test_tune_says_what_is_missing(labels: list[bool], message: str) -> None:
+def test_too_few_pairs_say_how_many_are_missing(labels: list[bool], missing: int) -> None:
     pairs = pairs_of([(i, i + 100) for i in range(len(labels))], labels)
-    with pytest.raises(InvalidInput, match=message) as refused:
-        tune_threshold(pairs, np.linspace(0, 1, len(labels)), "paraphrase")
-    assert "one positive and one negative" in refused.value.hint
+    with pytest.raises(InvalidInput, match=f"{sum(labels)} of {len(labels)} are duplicates") as refused:
+        tune_threshold(pairs, np.linspace(0, 1, len(labels)), "paraphrase", name="mine.csv")
+    assert f"label at least {missing} more" in refused.value.hint
+    enough = [*labels, *[True] * max(0, 2 - sum(labels)), *[False] * max(0, 2 - labels.count(False))]
+    assert len(enough) == len(labels) + missing
+    for seed in range(5):
+        pairs = pairs_of([(i, i + 100) for i in range(len(enough))], enough)
+        tune_threshold(pairs, np.linspace(0, 1, len(enough)), "paraphrase", seed=seed)
+
+
+def test_a_held_out_part_without_duplicates_is_refused() -> None:
+    pairs = pairs_of([(i, i + 100) for i in range(4)], [True, True, False, False])
+    marked = [replace(pair, split="test" if not pair.duplicate else "train") for pair in pairs]
+    with pytest.raises(InvalidInput, match="none of the 2 choosing pairs is negative"):
+        tune_threshold(marked, np.linspace(0, 1, 4), "paraphrase")
 
 
 def test_a_threshold_that_flags_everything_is_pointed_out() -> None:

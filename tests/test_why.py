@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 from semsearch.cli import main
 from semsearch.index import FOLDER, Index
@@ -117,7 +118,18 @@ def test_the_command_line_says_the_same(index: Index) -> None:
     run = CliRunner().invoke(main, ["why", "docs", "elsewhere.md"])
     assert run.exit_code == 0, run.output
     assert "docs/x.log: skipped: ignored by .semsearchignore" in run.output
-    assert "elsewhere.md: outside: no ingest has covered it (semsearch ingest elsewhere.md)" in run.output
+    assert "elsewhere.md: outside: no ingest has covered it (semsearch ingest elsewhere.md)" in " ".join(
+        run.output.split()
+    )
     assert "docs/a.md" not in run.output
     listed = CliRunner().invoke(main, ["status", "--sources", "--json"])
     assert {one["path"]: one["status"] for one in json.loads(listed.output)}["docs/gone.md"] == "missing"
+
+
+def test_lines_are_folded_to_80_columns_and_not_cut(index: Index, tmp_path: Path) -> None:
+    long = f"docs/{'资料' * 30}.md"
+    (tmp_path / long).write_text("new", encoding="utf-8")
+    shown = CliRunner().invoke(main, ["why", "docs", long, "docs/a.md"]).output
+    assert max(map(cell_len, shown.splitlines())) <= 80
+    assert f"{long}:new:itisnotindexedyet" in "".join(shown.split())
+    assert f"{tmp_path}/docs/.semsearchignore:2:*.log" in "".join(shown.split())

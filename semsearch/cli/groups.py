@@ -69,11 +69,13 @@ def show(found: "Duplicates", explain: bool) -> int:
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
         (keeper,) = found.texts([group.keeper])
         click.echo(f"  {'keeper':<8}  {'':6}  {render.name(group.keeper)}")
-        _quote(serialize.excerpt, keeper)
+        (written,) = found.originals([group.keeper])
+        _quote(written)
         for start in range(0, len(group.members), _READ):
             members = group.members[start : start + _READ]
-            for member, text in zip(members, found.texts([member.name for member in members]), strict=True):
-                doubtful += _show_member(member, keeper, text, explain)
+            names = [member.name for member in members]
+            for member, text, own in zip(members, found.texts(names), found.originals(names), strict=True):
+                doubtful += _show_member(member, (keeper, text), (written, own), explain)
         click.echo()
     if not found.groups:
         click.echo("no duplicates")
@@ -82,8 +84,11 @@ def show(found: "Duplicates", explain: bool) -> int:
     return doubtful
 
 
-def _show_member(member: "Member", keeper: str, text: str, explain: bool) -> bool:
-    """Print a member of a group, and return whether it differs from the keeper in a number or a negation."""
+def _show_member(member: "Member", cleaned: tuple[str, str], written: tuple[str, str], explain: bool) -> bool:
+    """Print a member of a group, and return whether it differs from the keeper in a number or a negation.
+
+    The texts of both, the keeper's first, are `written` as they are shown and `cleaned` as they are compared.
+    """
     from semsearch.cli import diff
 
     kept = "  (protected)" if member.protected else ""
@@ -91,34 +96,27 @@ def _show_member(member: "Member", keeper: str, text: str, explain: bool) -> boo
     click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}")
     if member.tier == "exact":
         return False
-    _quote(serialize.excerpt, text, keeper)
-    doubts = diff.doubts(keeper, text)
+    _quote(written[1], written[0])
+    doubts = diff.doubts(*cleaned)
     console = render.console()
     if explain:
-        console.print(render.indented(diff.explain(keeper, text, ("the keeper", "this")), console, 12))
+        console.print(render.indented(diff.explain(*cleaned, ("the keeper", "this")), console, 12))
     else:
         for doubt in doubts:
             click.echo(f"{'':20}{doubt}")
     return bool(doubts)
 
 
-def _quote(excerpt: "Callable[..., str]", text: str, other: str = "") -> None:
-    """Print what an excerpt shows of a text below the name of its document, in at most `_WIDTH` columns."""
-    from rich.cells import cell_len
-
-    width = _WIDTH
-    while (
-        cell_len(shown := render.plain(excerpt(text, other, width))) > _WIDTH
-    ):  # wide characters take two columns
-        width = max(1, width - (cell_len(shown) - _WIDTH + 1) // 2)
-    if shown:
+def _quote(text: str, other: str = "") -> None:
+    """Print the beginning of a text below the name of its document."""
+    if shown := render.excerpt(text, other, _WIDTH):
         click.echo(f"{'':20}{shown}")
 
 
 def _show_rejected(found: "Duplicates", explain: bool) -> None:
     """Print the pairs that are alike and not duplicates: those with a veto, with `explain` also the classifier's."""
     pairs = [pair for pair in found.rejected if explain or pair.rule]
-    show_alike(pairs, None if explain else _LISTED, found.texts)
+    show_alike(pairs, None if explain else _LISTED, found.originals)
 
 
 def show_alike(
@@ -133,9 +131,9 @@ def show_alike(
         probability = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
         left, right = texts([pair.left, pair.right]) if texts else ("", "")
         click.echo(f"alike, but {pair.similarity:.4f}{probability}  {render.name(pair.left)}")
-        _quote(serialize.excerpt, left, right)
+        _quote(left, right)
         click.echo(f"{'':19}{render.name(pair.right)}")
-        _quote(serialize.excerpt, right, left)
+        _quote(right, left)
         console = render.console()
         console.print(render.indented(Text(render.plain(pair.reason)), console, 19))
     if most is not None and len(pairs) > most:

@@ -1,7 +1,7 @@
 """`semsearch leak`: list test records that occur in training data."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from semsearch.readers import RowFields
     from semsearch.types import Tier
 
-_SHOWN = 60
-"""Characters of a text shown in the table."""
-_READ = 256
+_WIDTH, _LEAST = 80, 40
+"""The columns of a line, and those that a text needs to stand next to the name of its record."""
+_TEXTS = ("text", "train_text")
 _ADVERBS: "dict[Tier, str]" = {"exact": "exactly", "lexical": "lexically", "semantic": "semantically"}
 # Characters that XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets) and `render.plain` leaves.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -207,46 +207,45 @@ def _unread(data: "Dataset") -> str:
 def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
     """Return the CSV cells of a row."""
     names = (render.name(row[name]) for name in ("test", "train"))
-    return (*names, row["tier"], *_scores(row, columns, 6), render.plain(row["text"]))
+    scores = (row.get(name) for name in columns[3 : -len(_TEXTS)])
+    cells = ("" if score is None else f"{score:.6f}" for score in scores)
+    return (*names, row["tier"], *cells, *(render.plain(row[name]) for name in _TEXTS))
 
 
 def _columns(found: "Leaks") -> tuple[str, ...]:
-    """Return the columns of a table."""
+    """Return the columns of the CSV table."""
     scores = ("similarity", "jaccard") if found.containment is None else ("similarity", "jaccard", "share")
-    return ("test", "train", "tier", *scores, "text")
-
-
-def _scores(row: Mapping[str, Any], columns: Sequence[str], digits: int) -> Iterator[str]:
-    """Yield the numbers of a row, empty where it has none."""
-    for name in columns[3:-1]:
-        value = row.get(name)
-        yield "" if value is None else f"{value:.{digits}f}"
+    return ("test", "train", "tier", *scores, *_TEXTS)
 
 
 def _show_leaks(found: "Leaks", data: "Dataset") -> None:
-    """Print leaked records as a table."""
-    if not found.leaked:
-        click.echo("no leaks")
-        groups.show_alike(found.alike)
-        return
-    columns = _columns(found)
-    rows = (
-        (
-            row["test"],
-            row["train"],
-            row["tier"],
-            *_scores(row, columns, 4),
-            _one_line(row["text"]),
-        )
-        for row in serialize.leak_rows(found, data)
-    )
-    render.table(columns, rows, right=range(3, len(columns) - 1))
-    groups.show_alike(found.alike)
+    """Print each leaked record, and the training record below it, with the beginning of both texts."""
+    from rich.cells import cell_len
+
+    for row in serialize.leak_rows(found, data):
+        scores = ((name, row.get(name)) for name in ("similarity", "jaccard", "share"))
+        told = ", ".join(f"{name} {score:.4f}" for name, score in scores if score is not None)
+        click.echo(f"{row['tier']}, {told}")
+        names = [render.name(row[side]) for side in ("test", "train")]
+        column = max(map(cell_len, names))
+        text, train_text = (row[name] for name in _TEXTS)
+        _show_record("test", names[0], column, text, train_text)
+        _show_record("train", names[1], column, train_text, text)
+    click.echo("no leaks" if not found.leaked else "")
+    groups.show_alike(found.alike, texts=data.originals)
 
 
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+def _show_record(side: str, name: str, column: int, text: str, other: str) -> None:
+    """Print the name of a record in a column of this width, and its text next to it, or below a wide column."""
+    from rich.cells import cell_len
+
+    start = f"  {side:<5}  "
+    room = _WIDTH - len(start) - column - 2
+    if room < _LEAST:
+        click.echo(start + name)
+        click.echo(" " * len(start) + render.excerpt(text, other, _WIDTH - len(start)))
+    else:
+        click.echo(f"{start}{name}{' ' * (column - cell_len(name))}  {render.excerpt(text, other, room)}")
 
 
 def _percent(share: Fraction | float) -> str:
@@ -287,7 +286,7 @@ def _write_junit(
     case = ElementTree.SubElement(suite, "testcase", classname="semsearch.leak", name=name)
     listed = "\n".join(
         f"{row['test']} is in {row['train']} ({row['tier']}, {row.get('share', row['similarity']):.4f}): "
-        f"{_one_line(row['text'])}"
+        f"{serialize.excerpt(row['text'], width=60)}"
         for row in serialize.leak_rows(found, data)
     )
     details: tuple[str, dict[str, str]] = ("system-out", {})

@@ -1,11 +1,15 @@
 """`semsearch check`, `semsearch repair` and `semsearch forget`: keep an index sound and private."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+
+if TYPE_CHECKING:
+    from semsearch.storage.forget import Forgotten
 
 
 @options.command(
@@ -114,9 +118,7 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     if done.short:
         render.talk(f"{render.plural(done.short, 'text')} shorter than 8 bytes cannot be searched for")
     if not done.pieces:
-        render.talk(
-            "there is nothing to search for: all its texts are too short, or other sources contain them"
-        )
+        render.talk(_nothing_to_search(done))
         return
     looked = f"{render.plural(done.pieces, 'piece')} of its texts and vectors"
     if not done.left:
@@ -126,3 +128,12 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     for name in done.left:
         render.talk(f"  {render.name(name)}")
     raise click.exceptions.Exit(1)
+
+
+def _nothing_to_search(done: "Forgotten") -> str:
+    """Return why a search for a forgotten source was not needed."""
+    if not done.passages:
+        return "it had no text in the index, so nothing had to be searched for"
+    return (
+        "other sources have all of its text too, so the text stays with them: nothing had to be searched for"
+    )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _MOST_LINES = 10
+_HANGING = 4
+"""The columns by which the rest of a folded line is indented more than its beginning."""
 
 
 def plain(text: str) -> str:
@@ -109,6 +111,32 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
             cells.append(blanks + cell if at in to_right else cell + blanks)
         text = "  ".join(cells).rstrip()
         click.echo(click.style(text, bold=True) if number == 0 and coloured() else text)
+
+
+def folded(line: str, indent: int = 0) -> str:
+    """Return a line indented and folded to the terminal's width, or to 80 columns in a pipe; nothing is cut."""
+    import shutil
+
+    from rich.text import Text
+
+    width = max(20, shutil.get_terminal_size().columns - indent - _HANGING)
+    lines = [part.plain.rstrip() for part in Text(line).wrap(console(), width, overflow="fold")]
+    return " " * indent + f"\n{' ' * (indent + _HANGING)}".join(lines)
+
+
+def excerpt(text: str, other: str = "", width: int = 60) -> str:
+    """Return one line of a text in at most `width` columns, from near the first difference to an `other` text on.
+
+    Wide characters take two columns. The result is safe for a terminal.
+    """
+    from rich.cells import cell_len
+
+    from semsearch import serialize
+
+    characters = width
+    while (used := cell_len(shown := plain(serialize.excerpt(text, other, characters)))) > width:
+        characters = max(1, characters - (used - width + 1) // 2)
+    return shown
 
 
 def coloured() -> bool:

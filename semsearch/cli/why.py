@@ -57,18 +57,20 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
             told = (
                 ", ".join(f"{count:,} {status}" for status, count in counts.most_common()) or "nothing in it"
             )
-            click.echo(f"{render.name(path)}: {told}")
-        indent = "  " if len(some) != 1 else ""
+            click.echo(render.folded(f"{render.name(path)}: {told}"))
+        indent = 2 if len(some) != 1 else 0
         shown = [one for one in some if verbose or len(some) == 1 or one.status != "indexed"]
         for one in shown[: None if verbose else _SHOWN]:
-            click.echo(f"{indent}{_line(one)}")
+            click.echo(render.folded(_line(one), indent))
             left_out = list(_joined(one.left_out))
             for part in left_out[: None if verbose else _SHOWN]:
-                click.echo(f"{indent}  not stored{_where(part)}: {part.reason}")
+                click.echo(render.folded(f"not stored{_where(part)}: {part.reason}", indent + 2))
             if len(left_out) > _SHOWN and not verbose:
-                click.echo(f"{indent}  ... and {len(left_out) - _SHOWN:,} more (--verbose lists them)")
+                more = f"... and {len(left_out) - _SHOWN:,} more (--verbose lists them)"
+                click.echo(render.folded(more, indent + 2))
         if len(shown) > _SHOWN and not verbose:
-            click.echo(f"{indent}... and {len(shown) - _SHOWN:,} more (--verbose lists them)")
+            more = f"... and {len(shown) - _SHOWN:,} more (--verbose lists them)"
+            click.echo(render.folded(more, indent))
 
 
 def _joined(parts: "Sequence[LeftOut]") -> "Iterator[LeftOut]":

@@ -76,7 +76,7 @@ class TextFile:
 class DatasetReader:
     """Reads the files of some parts into columns with an entry for each document; see `Dataset` for these.
 
-    Equal passages are embedded once. Texts go to a temporary file, so memory holds names and vectors only.
+    Equal passages are embedded once. Texts go to temporary files, so memory holds names and vectors only.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class DatasetReader:
         progress: ReadProgress | None,
         cache: VectorCache | None = None,
     ) -> None:
-        self.texts = TextFile()
+        self.texts, self.originals = TextFile(), TextFile()
         self.sizes: list[int] = []
         self.names: list[str] = []
         self.sources: list[str] = []
@@ -250,6 +250,7 @@ class DatasetReader:
         self.rows.append(document.numbers[0] if document.row_id and document.numbers else 0)
         self.digests.append(record.digest)
         self.texts.append(chunked.text)
+        self.originals.append(chunked.original)
         for passage in record.passages:
             row = self._row_of.setdefault(passage.digest, len(self._row_of))
             if row == self._embedded + len(self._waiting):

@@ -1,12 +1,12 @@
 """Find near-duplicates in files as they are, without an index.
 
-A data set is read once. Its texts go to a temporary file, so memory grows with the number of records and their
+A data set is read once. Its texts go to temporary files, so memory grows with the number of records and their
 vectors, and not with their text.
 """
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack
@@ -49,7 +49,7 @@ class Dataset:
     `oov` is the share of all tokens that are not in the model's vocabulary. `notes` say what was detected in files
     that are not plain, by which columns rows are compared, and which file is in two parts.
 
-    Make one with `Dataset.read`. Close it, or use it in a `with` block; until then its texts are in a temporary file.
+    Make one with `Dataset.read`. Close it, or use it in a `with` block; until then its texts are in temporary files.
     """
 
     roots: tuple[tuple[Path, ...], ...]
@@ -66,8 +66,12 @@ class Dataset:
     notes: tuple[str, ...]
     _fields: Mapping[Path, RowFields] = field(repr=False)
     _texts: TextFile = field(repr=False)
+    _originals: TextFile = field(repr=False)
+    """The text of each document as it was written, empty where that is its cleaned text."""
     _places: Callable[[int], Sequence[tuple[Unit, int, int]]] = field(repr=False)
     _unknown: UnknownWords = field(repr=False)
+    _positions: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    """The position of each document by its name, once one is asked for."""
 
     @classmethod
     def read(
@@ -128,16 +132,19 @@ class Dataset:
                 tuple(dict.fromkeys(reader.notes)),
                 reader.fields,
                 reader.texts,
+                reader.originals,
                 reader.places(),
                 Vocabulary(lambda: embedder).unknown,
             )
         except BaseException:
             reader.texts.close()
+            reader.originals.close()
             raise
 
     def close(self) -> None:
-        """Delete the temporary file with the texts."""
+        """Delete the temporary files with the texts."""
         self._texts.close()
+        self._originals.close()
 
     def __enter__(self) -> "Dataset":
         return self
@@ -175,6 +182,12 @@ class Dataset:
         """Return the cleaned texts of the documents at some positions."""
         return [self._texts[position] for position in positions]
 
+    def originals(self, names: Iterable[str]) -> list[str]:
+        """Return the texts of documents by name, as they were written."""
+        if not self._positions:
+            self._positions.update(zip(self.names, range(len(self.names)), strict=True))
+        return [self._originals[at] or self._texts[at] for at in map(self._positions.__getitem__, names)]
+
     def duplicates(
         self,
         threshold: float | None = None,
@@ -199,9 +212,10 @@ class Dataset:
         if request.level != "document" or request.from_run or request.min_precision is not None:
             raise InvalidInput("min_precision, from_run and level passage need an index, and these are files")
         modified = np.array([self.files[source].mtime_ns for source in self.sources], np.int64)
-        return find_groups(
+        found = find_groups(
             self.collection, request, NO_RULE, base=Path.cwd(), modified=modified, progress=progress
         )
+        return replace(found, _read_originals=self.originals)
 
     def leaks(
         self,

@@ -135,6 +135,9 @@ class Duplicates(Table):
     """Documents that lie mostly in a longer one of another group, each with its containers, the best first."""
     more_contained: int = 0
     """The number of contained documents that lie in further ones, which are not listed."""
+    _read_originals: Callable[[Sequence[str]], list[str]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __repr__(self) -> str:
         return (
@@ -194,9 +197,10 @@ class Duplicates(Table):
 
     def rethreshold(self, threshold: float) -> "Duplicates":
         """Return the result at a threshold not below this one, without a new search. Lexical pairs still count."""
-        return Duplicates.of(
+        found = Duplicates.of(
             self._compared, threshold, linkage=self.linkage, order=self._order, protected=self._protected
         )
+        return replace(found, _read_originals=self._read_originals)
 
     @property
     def vetoed(self) -> dict[str, int]:
@@ -270,6 +274,10 @@ class Duplicates(Table):
     def texts(self, names: Sequence[str]) -> list[str]:
         """Return the cleaned texts of documents by name."""
         return list(self._compared.contents([self._compared.number_of[name] for name in names]))
+
+    def originals(self, names: Sequence[str]) -> list[str]:
+        """Return the texts of documents by name as they were written; from an index, the cleaned texts."""
+        return self._read_originals(names) if self._read_originals else self.texts(names)
 
     def single(self, name: str) -> bool:
         """Return True if a document has only one passage."""

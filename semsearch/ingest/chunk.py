@@ -46,12 +46,14 @@ class LeftOut:
 class ChunkedDocument:
     """A document cut into passages, as the Library stores it.
 
-    `text` is its cleaned text without the blanks around it. `tokens` counts the tokens of all passages, and `oov`
-    those of them that are not in the model's vocabulary. `left_out` has the passages that are not prose.
+    `text` is its cleaned text without the blanks around it, and `original` the same text as it was written, or empty
+    where both are equal. `tokens` counts the tokens of all passages, and `oov` those of them that are not in the
+    model's vocabulary. `left_out` has the passages that are not prose.
     """
 
     record: DocumentRecord
     text: str
+    original: str
     tokens: int
     oov: int
     left_out: tuple[LeftOut, ...] = ()
@@ -100,10 +102,11 @@ def chunk(document: Document, embedder: Embedder, *, everything: bool = True) ->
         original = written.part(span.start, span.end)
         original = "" if original == body else original
         passages.append(PassageRecord(id_, body, digest, document.unit, first, last, span.heading, original))
-    stripped = text.strip()
+    stripped, original = text.strip(), as_written(document.text).strip()
+    original = "" if original == stripped else original
     record = DocumentRecord(name, text_digest(stripped), document.metadata, passages)
     tokens, oov = count_tokens(embedder, [passage.text for passage in passages])
-    return ChunkedDocument(record, stripped, int(tokens.sum()), int(oov.sum()), tuple(left_out))
+    return ChunkedDocument(record, stripped, original, int(tokens.sum()), int(oov.sum()), tuple(left_out))
 
 
 def _only_prose(spans: Sequence[Span], text: str) -> tuple[list[Span], list[tuple[int, int, str]]]:

@@ -33,6 +33,8 @@ from semsearch.types import LabelledPair
 
 FEW = 30
 """With fewer positives or negatives in a part, a note warns that the intervals are wide."""
+_LEAST = 2
+"""Duplicates, and pairs that are none, that tuning takes: one to choose the threshold on, and one to measure it."""
 _WEIGHED = "the pairs were sampled unevenly, so the shares are weighted and describe all pairs sampled from"
 _TABLE = tuple(step / 100 for step in range(50, 100, 5))
 
@@ -147,7 +149,7 @@ def tune_threshold(
     without a guarantee. Raises `InvalidInput` unless each part has at least one positive and one negative pair.
     """
     scores, positive = check_scores(scores, positives(pairs, rule))
-    _require_both_classes(positive, "pairs", rule)
+    _require_enough(positive, name, rule)
     split = split_pairs(pairs, positive, seed=seed)
     _require_both_classes(positive[split.choose], "choosing pairs", rule)
     _require_both_classes(positive[split.report], "held-out pairs", rule)
@@ -207,6 +209,19 @@ def tune_classifier(
     return TunedClassifier(
         model, threshold, guarantee, threshold_metrics(held_out, positive[split.report], threshold)
     )
+
+
+def _require_enough(positive: Mask, name: str, rule: str) -> None:
+    """Raise `InvalidInput` unless both parts can have a duplicate and a pair that is not one."""
+    duplicates = int(np.count_nonzero(positive))
+    others = len(positive) - duplicates
+    if missing := max(0, _LEAST - duplicates) + max(0, _LEAST - others):
+        raise InvalidInput(
+            f"{name or 'the data'} has too few pairs to choose a threshold: by the rule {rule}, {duplicates:,} of"
+            f" {len(positive):,} are duplicates",
+            f"label at least {missing} more, so that {_LEAST} are duplicates and {_LEAST} are not, or give another"
+            " --positive rule",
+        )
 
 
 def _require_both_classes(positive: Mask, what: str, rule: str) -> None:
