@@ -133,7 +133,5 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
 def _nothing_to_search(done: "Forgotten") -> str:
     """Return why a search for a forgotten source was not needed."""
     if not done.passages:
-        return "it had no text in the index, so nothing had to be searched for"
-    return (
-        "other sources have all of its text too, so the text stays with them: nothing had to be searched for"
-    )
+        return "it had no text in the index, so no file had to be searched"
+    return "other sources have the same text and keep it, so no file had to be searched"
