@@ -183,7 +183,9 @@ def test_duplicates_are_those_of_brute_force(tmp_path: Path) -> None:
     products = vectors(texts) @ vectors(texts).T
     with dataset(jsonl(tmp_path / "a.jsonl", *texts)) as data:
         found = data.duplicates(0.93)
-        pairs = {tuple(int(name.partition("#")[2]) - 1 for name in (p.left, p.right)): p for p in found.pairs}
+        pairs = {
+            tuple(int(name.partition("#")[2]) - 1 for name in (p.left, p.right)): p for p in found.pairs()
+        }
         first = {text: at for at, text in reversed(list(enumerate(texts)))}
         distinct = sorted(first.values())
         expected = {(i, j) for i in distinct for j in distinct if i < j and products[i, j] >= 0.93}
