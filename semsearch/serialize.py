@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
+from semsearch.text import clean
 from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
@@ -31,6 +32,9 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
 
 PathOf = Callable[[str], Path]
 """Returns the file of a source, as `Index.path_of` does."""
+
+DescribedBy = Callable[[str, str, tuple[str, str]], str]
+"""Describes how a member's cleaned text differs from the keeper's: both texts, and what both were made from."""
 
 _BATCH = 256
 """The number of texts that are read at a time."""
@@ -113,7 +117,7 @@ def _located(path_of: PathOf, hit: Hit, explain: bool) -> dict[str, Any]:
 
 
 def duplicates_json(
-    found: "Duplicates", origin: str, difference: Callable[[str, str], str] | None = None
+    found: "Duplicates", origin: str, difference: DescribedBy | None = None
 ) -> dict[str, Any]:
     """Return the groups of near-duplicates, their counts, and the rejected pairs where there are any.
 
@@ -140,12 +144,10 @@ def contained_json(found: Sequence[Contained], more: int, share: float | None) -
     return {"containment": share, "more_contained": more, "contained": [asdict(pair) for pair in found]}
 
 
-def group_rows(
-    found: "Duplicates", difference: Callable[[str, str], str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield an object for each group, with the beginning of each text.
+def group_rows(found: "Duplicates", difference: DescribedBy | None = None) -> Iterator[dict[str, Any]]:
+    """Yield an object for each group, with the beginning of each text as it was written.
 
-    `difference` describes how a member's text differs from the keeper's.
+    `difference` describes how a member differs from the keeper.
     """
     for number, group in enumerate(found.groups, 1):
         (keeper,) = found.originals([group.keeper])
@@ -163,11 +165,15 @@ def group_rows(
 
 
 def excerpt(text: str, other: str = "", width: int = 200) -> str:
-    """Return a text on one line of at most `width` characters, from near the first difference to an `other` text on."""
+    """Return a text on one line of at most `width` characters, from near the first difference to an `other` text on.
+
+    Two forms of a letter, such as those of full and of half width, are no difference.
+    """
     text, other = " ".join(text.split()), " ".join(other.split())
     if len(text) <= width:
         return text
-    same = next((at for at, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
+    pairs = enumerate(zip(text, other, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b and clean(a) != clean(b)), 0)
     start = max(0, min(same - width // 3, len(text) - width + 1)) if same > width // 2 else 0
     part = text[start : start + width - (2 if start else 1)]
     return f"{'…' * bool(start)}{part}{'…' * (start + len(part) < len(text))}"
@@ -179,11 +185,12 @@ def _texts(read: Callable[[Sequence[str]], list[str]], group: Group) -> Iterator
         yield from read([member.name for member in group.members[start : start + _BATCH]])
 
 
-def _differences(found: "Duplicates", group: Group, difference: Callable[[str, str], str]) -> Iterator[str]:
+def _differences(found: "Duplicates", group: Group, difference: DescribedBy) -> Iterator[str]:
     """Yield how each member differs from the keeper; the empty string for an exact copy."""
-    (keeper,) = found.texts([group.keeper])
-    for member, text in zip(group.members, _texts(found.texts, group), strict=True):
-        yield "" if member.tier == "exact" else difference(keeper, text)
+    (keeper,), (written,) = found.texts([group.keeper]), found.originals([group.keeper])
+    sides = zip(group.members, _texts(found.texts, group), _texts(found.originals, group), strict=True)
+    for member, text, original in sides:
+        yield "" if member.tier == "exact" else difference(keeper, text, (written, original))
 
 
 def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[str, Any]:

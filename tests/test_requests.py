@@ -120,7 +120,7 @@ def test_results_are_plain_json(tmp_path: Path) -> None:
             serialize.search_json(index.path_of, hits, search),
             *serialize.hit_rows(index.path_of, hits, search),
             serialize.similar_json(index.path_of, index.find_similar(alike), alike),
-            serialize.duplicates_json(found, "given", lambda keeper, text: "differs"),
+            serialize.duplicates_json(found, "given", lambda keeper, text, originals: "differs"),
             serialize.comparison_json(index.compare("a.md", "c.md")),
             serialize.outcome_json(index.apply(plan)),
             serialize.runs_json(index.runs()),

@@ -6,9 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from test_versions import ORIGINAL
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
+from semsearch import serialize
+from semsearch.cli import groups, main
+from semsearch.dedup.in_files import Dataset
 from semsearch.errors import IndexDamaged
 from semsearch.index import FOLDER, Index
 from semsearch.ingest.chunk import chunk
@@ -16,6 +20,9 @@ from semsearch.readers import read
 from semsearch.storage.check import salvage_damaged
 from semsearch.storage.library.connection import connect
 from semsearch.text import Original, clean
+from semsearch.text.diff import as_written, difference
+from semsearch.tuning.labels import FILE
+from semsearch.tuning.pairs import load_pairs
 from semsearch.types import Document, Hit
 
 SAMPLES = Path(__file__).parents[1] / "sample_corpus"
@@ -217,3 +224,91 @@ def test_forgetting_finds_what_was_shown(tmp_path: Path) -> None:
         (tmp_path / FOLDER / "copy.txt").write_text(secret)
         found = index.forget("a.txt", verify=True)
         assert found.left == ("copy.txt",)
+
+
+WIDE = "    if room:\n\tthe  room has ２０㎡， a window and a door to the garden"
+EDITED = WIDE.replace("garden", "ｃｏｕｒｔ")
+
+
+@pytest.fixture
+def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a working directory with a text in wide letters, an edit of it, and a copy in plain letters."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
+    (tmp_path / "rooms").mkdir()
+    for name, text in (("a.md", WIDE), ("b.md", EDITED), ("c.md", clean(WIDE))):
+        (tmp_path / "rooms" / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_groups_show_what_was_written(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with create_index(rooms / FOLDER) as index:
+        index.ingest(["rooms"])
+        found = index.duplicates(0.8)
+        (group,) = serialize.group_rows(found, groups.difference)
+        assert found.originals(["rooms/c.md", "rooms/a.md"]) == [clean(WIDE), WIDE]
+        assert found.texts(["rooms/a.md"]) == [clean(WIDE).strip()]
+        groups.show(found, explain=True)
+        groups.table(found)
+    assert group["keeper_text"] == "if room: the room has ２０㎡， a window and a door to the garden"
+    text = {member["name"]: member["text"] for member in group["members"]}
+    assert "20㎡, a window" in text["rooms/c.md"] and "２０㎡， a window" in text["rooms/b.md"]
+    said = {member["name"]: member["difference"] for member in group["members"]}
+    assert "[-garden-]{+ｃｏｕｒｔ+}" in said["rooms/b.md"] and not said["rooms/c.md"]
+    shown = capsys.readouterr().out
+    assert shown.count("２０㎡， a window") >= 4 and "[-garden-]{+ｃｏｕｒｔ+}" in shown
+
+
+def test_groups_of_files_show_what_was_written(rooms: Path) -> None:
+    with Dataset.read([rooms / "rooms"], embedder=TinyEmbedder()) as data:
+        (group,) = serialize.group_rows(data.duplicates(0.8))
+        assert data.originals([0]) == [WIDE] and data.texts([0]) == [clean(WIDE).strip()]
+    assert "２０㎡， a window" in group["keeper_text"]
+    assert sum("２０㎡， a window" in member["text"] for member in group["members"]) == 1
+
+
+def test_an_excerpt_begins_at_a_difference_in_meaning() -> None:
+    wide, plain = (
+        f"{sign} {'same words ' * 40}{end}" for sign, end in (("２０，", "left over"), ("20,", "right"))
+    )
+    assert "left" in serialize.excerpt(wide, plain)
+
+
+def test_labels_show_what_was_written_and_keep_the_rest(rooms: Path) -> None:
+    (rooms / "rooms" / "d.md").write_text(WIDE.replace("door", "ｇａｔｅ"), encoding="utf-8")
+    with create_index(rooms / FOLDER) as index:
+        index.ingest(["rooms"])
+    result = CliRunner().invoke(main, ["label"], input="y\nu\ny\nq\n")
+    assert result.exit_code == 0, result.output
+    one, other, again, last = (part.split("\nA ")[1] for part in result.stdout.split("of 100 -")[1:])
+    assert (one, other) == (again, last) and one != other
+    assert all("２０㎡， a window" in part for part in (one, other))
+    assert "{+ｃｏｕｒｔ+}" in result.stdout or "[-ｃｏｕｒｔ-]" in result.stdout
+    (pair,) = load_pairs(str(rooms / FOLDER / FILE)).pairs
+    texts = (clean(pair.text_a), clean(pair.text_b))
+    assert (pair.text_a, pair.text_b) == texts, "the file has what is compared"
+    result = CliRunner().invoke(main, ["label"], input="y\ny\n")
+    assert "3 labelled" in result.output and "no pairs are left" in result.output
+
+
+def test_diff_shows_what_was_written(rooms: Path) -> None:
+    with create_index(rooms / FOLDER) as index:
+        index.ingest(["rooms"])
+        found = index.compare("rooms/a.md", "rooms/b.md").difference
+        (copy,) = index.compare("rooms/a.md", "rooms/c.md").difference.segments
+    assert [(s.a, s.b) for s in found.changed] == [("garden", "ｃｏｕｒｔ")]
+    assert copy.op == "equal" and "２０㎡， a window" in copy.a and "20㎡, a window" in copy.b
+
+
+def test_parts_of_a_difference_are_those_compared() -> None:
+    a = "  One  ｔｗｏ, three.\n\n\t４ ﬁve\u00ad six.\u3000Seven  eight nine ten.\n"
+    b = "Seven eight nine ten.  One two, ３.\n ４，five\tsix. End"
+    compared = difference(clean(a), clean(b))
+    shown = as_written(compared, (clean(a), a), (clean(b), b))
+    for before, after in zip(compared.segments, shown.segments, strict=True):
+        assert (clean(after.a).strip(), clean(after.b).strip()) == (before.a.strip(), before.b.strip())
+    assert "ｔｗｏ" in "".join(s.a for s in shown.segments) and "４，" in "".join(s.b for s in shown.segments)
+    lost = as_written(compared, (clean(a), f"other\n{a}"), (clean(b), "nothing of it"))
+    assert [(s.a.strip(), s.b.strip()) for s in lost.segments] == [
+        (s.a.strip(), s.b.strip()) for s in compared.segments
+    ]

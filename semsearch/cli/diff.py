@@ -89,16 +89,25 @@ def doubts(a: str, b: str) -> list[str]:
     return warnings(found) if found.numbers or found.negations else []
 
 
-def explain(a: str, b: str, names: tuple[str, str] = ("A", "B"), changes: int = 3) -> "Text":
+def explain(
+    a: str,
+    b: str,
+    names: tuple[str, str] = ("A", "B"),
+    changes: int = 3,
+    originals: tuple[str, str] | None = None,
+) -> "Text":
     """Return how two texts differ, in a few lines: warnings, containment, and the first changes in context.
 
-    `names` are the names of the two in these lines.
+    `names` are the names of the two in these lines. With `originals`, from which the two were made, words are shown as
+    they were written.
     """
     from rich.text import Text
 
-    from semsearch.text.diff import difference
+    from semsearch.text.diff import as_written, difference
 
     found = difference(a, b)
+    if originals:
+        found = as_written(found, (a, originals[0]), (b, originals[1]))
     lines = [_warning(text) for text in warnings(found)]
     lines.append(Text(_containment(found, names)))
     groups = _changes(found.segments)

@@ -28,11 +28,11 @@ _FACTS = {
 """The words for the facts that differ, by the rule of a veto."""
 
 
-def difference(keeper: str, text: str) -> str:
-    """Return how a member's text differs from the keeper's, without colours."""
+def difference(keeper: str, text: str, originals: tuple[str, str]) -> str:
+    """Return how a member's text differs from the keeper's, without colours; see `serialize.group_rows`."""
     from semsearch.cli.diff import explain
 
-    return explain(keeper, text, ("the keeper", "this")).plain
+    return explain(keeper, text, ("the keeper", "this"), originals=originals).plain
 
 
 def table(found: "Duplicates") -> None:
@@ -100,7 +100,8 @@ def _show_member(member: "Member", cleaned: tuple[str, str], written: tuple[str,
     doubts = diff.doubts(*cleaned)
     console = render.console()
     if explain:
-        console.print(render.indented(diff.explain(*cleaned, ("the keeper", "this")), console, 12))
+        said = diff.explain(*cleaned, ("the keeper", "this"), originals=written)
+        console.print(render.indented(said, console, 12))
     else:
         for doubt in doubts:
             click.echo(f"{'':20}{doubt}")

@@ -1,7 +1,7 @@
 """`semsearch label`: ask a person which pairs of texts are duplicates."""
 
 import sys
-from dataclasses import fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from semsearch.cli import options, render
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
-    from semsearch.tuning.labels import LabelFile
+    from semsearch.text.diff import Difference
+    from semsearch.tuning.labels import Label, LabelFile
     from semsearch.tuning.sampling import PairSample, SampledPair
     from semsearch.types import Level
 
@@ -116,10 +117,9 @@ def label_(
 def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bool:
     """Show pairs until there are `count` labels or the person quits; return False if no pair is left."""
     from semsearch.tuning.labels import Label
-    from semsearch.tuning.sampling import SampledPair
 
-    seen = {frozenset((row.text_a, row.text_b)) for row in labels.rows}
-    fresh = (pair for pair in found if frozenset((pair.text_a, pair.text_b)) not in seen)
+    seen = {_texts(row): _pair(row) for row in labels.rows}
+    fresh = (pair for pair in found if _texts(pair) not in seen)
     again: list[SampledPair] = []
     while labels.count("0", "1") < count:
         pair = again.pop() if again else next(fresh, None)
@@ -131,18 +131,29 @@ def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bo
             break
         if answer in _ANSWERS:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            values = {field.name: getattr(pair, field.name) for field in fields(pair)}
+            values = {name: value for name, value in asdict(pair).items() if not name.startswith("original")}
             labels.add(Label(**values, label=_ANSWERS[answer], model=model, labelled=now))
-            seen.add(frozenset((pair.text_a, pair.text_b)))
+            seen[_texts(pair)] = pair
             continue
         again.append(pair)
         if (last := labels.undo()) is None:
             click.echo("there is nothing to undo")
         else:
-            again.append(
-                SampledPair(**{field.name: getattr(last, field.name) for field in fields(SampledPair)})
-            )
+            again.append(seen[_texts(last)])
     return True
+
+
+def _texts(pair: "SampledPair | Label") -> frozenset[str]:
+    """Return the two texts of a pair, by which it is known."""
+    return frozenset((pair.text_a, pair.text_b))
+
+
+def _pair(row: "Label") -> "SampledPair":
+    """Return the pair of a label of an earlier run, of which no originals are known."""
+    from semsearch.tuning.sampling import SampledPair
+
+    sides = (row.left, row.right, row.text_a, row.text_b)
+    return SampledPair(*sides, row.cosine, row.band, row.band_pairs, row.text_a, row.text_b)
 
 
 def _answer() -> str:
@@ -165,15 +176,19 @@ def _answer() -> str:
 def _show_pair(pair: "SampledPair", place: str) -> None:
     """Print two texts with their differences marked; of long texts only the beginning."""
     from semsearch.cli.diff import show_text, warnings
-    from semsearch.text.diff import difference
+    from semsearch.text.diff import as_written, difference
+
+    def written(difference: "Difference") -> "Difference":
+        return as_written(difference, (pair.text_a, pair.original_a), (pair.text_b, pair.original_b))
 
     console = render.console()
     click.echo(f"\n{f' {place} '.center(min(console.width, 80), '-')}")
     click.echo(f"A  {render.name(pair.left)}\nB  {render.name(pair.right)}\n")
-    found = difference(pair.text_a, pair.text_b)
+    found = written(difference(pair.text_a, pair.text_b))
     a, b = (text[:_MAX_CHARACTERS] for text in (pair.text_a, pair.text_b))
     long = (a, b) != (pair.text_a, pair.text_b)
-    show_text(difference(a, b) if long else found, console.width if render.coloured() else 0, full=True)
+    shown = written(difference(a, b)) if long else found
+    show_text(shown, console.width if render.coloured() else 0, full=True)
     if long:
         click.echo(f"(the first {_MAX_CHARACTERS:,} characters of each; `semsearch diff` shows everything)")
     for warning in warnings(found):

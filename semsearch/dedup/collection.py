@@ -22,7 +22,8 @@ class DocumentCollection:
     Of each: its name, its source, the digest of its text (copies are compared once), and its passages as rows of
     `vectors` (float32 [u, d], unit rows). `read` returns the cleaned texts at up to a few hundred positions. `places`
     returns the place of each passage of the document at a position: its unit, and the first and last number. `unknown`
-    returns those of some words that the model does not know.
+    returns those of some words that the model does not know. `originals` returns what the texts at some positions were
+    made from, to be shown; where it is None, the cleaned texts are.
     """
 
     names: Sequence[str]
@@ -34,6 +35,11 @@ class DocumentCollection:
     places: Callable[[int], Sequence[tuple[Unit, int, int]]]
     level: Level = "document"
     unknown: UnknownWords = none_unknown
+    originals: Callable[[Sequence[int]], Sequence[str]] | None = None
+
+    def shown(self, positions: Sequence[int]) -> Sequence[str]:
+        """Return the texts at up to a few hundred positions as they were written."""
+        return (self.originals or self.read)(positions)
 
     @property
     def lengths(self) -> Integers:

@@ -11,7 +11,7 @@ from semsearch.embedding import Embedder
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
-from semsearch.text.diff import Difference, difference
+from semsearch.text.diff import Difference, as_written, difference
 from semsearch.types import FieldValue, Tier
 
 
@@ -30,7 +30,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Two documents compared. `tier` is None if they are not near-duplicates at the `threshold`."""
+    """Two documents compared. `tier` is None if they are not near-duplicates at the `threshold`.
+
+    The `difference` is that of their cleaned texts; its segments show the words as they were written.
+    """
 
     a: DocumentVectors
     b: DocumentVectors
@@ -77,7 +80,7 @@ def compare_documents(
     return Comparison(
         x,
         y,
-        difference(x.text, y.text),
+        as_written(difference(x.text, y.text), (x.text, x.original), (y.text, y.original)),
         coverage(x, y),
         coverage(y, x),
         jaccard(shingles(x.text), shingles(y.text)),

@@ -38,7 +38,7 @@ def collection_of(library: Library, level: Level, unknown: UnknownWords = none_u
 
     `unknown` returns those of some words that the model does not know.
 
-    Its `read` raises `SemsearchError` once the index has changed.
+    Its `read` and `originals` raise `SemsearchError` once the index has changed.
     """
     layout, vectors = library.passage_matrix()
     state = library.state()
@@ -52,18 +52,21 @@ def collection_of(library: Library, level: Level, unknown: UnknownWords = none_u
         document = np.arange(len(names))
     starts = np.searchsorted(document, np.arange(len(names) + 1)).tolist()
 
-    def read_texts(positions: Sequence[int]) -> list[str]:
+    def read(texts_of: Callable[[Sequence[int]], Sequence[str]], positions: Sequence[int]) -> list[str]:
         if library.state() != state:
             raise SemsearchError("the index has changed since it was compared", "compare it again")
         spans = [range(starts[at], starts[at + 1]) for at in positions]
-        texts = iter(library.texts(layout.numbers[[at for span in spans for at in span]].tolist()))
+        texts = iter(texts_of(layout.numbers[[at for span in spans for at in span]].tolist()))
         return ["\n".join(islice(texts, len(span))) for span in spans]
 
     def places(position: int) -> list[tuple[Unit, int, int]]:
         return layout.places[starts[position] : starts[position + 1]]
 
     documents = passages_of(document, layout.row, layout.length)
-    return DocumentCollection(names, sources, digests, documents, vectors, read_texts, places, level, unknown)
+    texts, originals = partial(read, library.texts), partial(read, library.originals)
+    return DocumentCollection(
+        names, sources, digests, documents, vectors, texts, places, level, unknown, originals
+    )
 
 
 def find_duplicates(
@@ -92,7 +95,16 @@ def find_duplicates(
             limit=max(1, request.memory // PAIR_BYTES),
         )
         modified = _modified(base, collection.sources, request.keep)
-        return find_groups(collection, request, rule, base=base, modified=modified, matches=join)
+        found = find_groups(collection, request, rule, base=base, modified=modified, matches=join)
+    position = {name: at for at, name in enumerate(collection.names)}
+
+    def originals(names: Sequence[str]) -> list[str]:
+        blocks = (names[start : start + _READ] for start in range(0, len(names), _READ))
+        return [
+            text for block in blocks for text in collection.shown([position[name] for name in block])
+        ]
+
+    return replace(found, _read_originals=originals)
 
 
 def _modified(base: Path, sources: Sequence[str], keep: Sequence[str]) -> Integers:

@@ -276,7 +276,7 @@ class Duplicates(Table):
         return list(self._compared.contents([self._compared.number_of[name] for name in names]))
 
     def originals(self, names: Sequence[str]) -> list[str]:
-        """Return the texts of documents by name as they were written; from an index, the cleaned texts."""
+        """Return the texts of documents by name as they were written, to be shown."""
         return self._read_originals(names) if self._read_originals else self.texts(names)
 
     def single(self, name: str) -> bool:

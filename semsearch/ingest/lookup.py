@@ -19,7 +19,7 @@ from semsearch.types import Document, FieldValue, Skipped, Unit, place
 class DocumentVectors:
     """A document and the passages it has: their cleaned `texts`, their `places` and their `vectors` [n, d].
 
-    `metadata` has the fields of the document.
+    `metadata` has the fields of the document, and `originals` what the texts were made from, to be shown.
     """
 
     name: str
@@ -27,11 +27,17 @@ class DocumentVectors:
     places: tuple[tuple[Unit, int, int], ...]
     vectors: Vectors
     metadata: Mapping[str, FieldValue] = field(default_factory=dict)
+    originals: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The texts of all passages, one after the other."""
         return "\n".join(self.texts)
+
+    @property
+    def original(self) -> str:
+        """What `text` was made from."""
+        return "\n".join(self.originals or self.texts)
 
     def at(self, row: int) -> str:
         """Return the name of a passage, such as `notes.md:3-9`."""
@@ -78,7 +84,8 @@ def _with_vectors(
 ) -> DocumentVectors:
     texts = tuple(passage.text for passage in passages)
     places = tuple((passage.unit, passage.first, passage.last) for passage in passages)
-    return DocumentVectors(name, texts, places, vectors, metadata)
+    originals = tuple(passage.original or passage.text for passage in passages)
+    return DocumentVectors(name, texts, places, vectors, metadata, originals)
 
 
 def _possible_files(name: str) -> Iterator[str]:

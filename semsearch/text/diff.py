@@ -7,12 +7,12 @@ is elsewhere in the other text is moved, not deleted and inserted.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import chain, groupby
 from typing import Literal
 
-from semsearch.text import sentences
+from semsearch.text import Original, clean, sentences
 from semsearch.text.quantities import agree, quantities
 from semsearch.text.words import DIGIT, NEGATION, TOKEN, without_separators
 
@@ -82,6 +82,36 @@ def difference(a: str, b: str) -> Difference:
     ops: dict[Op, Op] = {"delete": "insert", "insert": "delete"}
     turned = (Segment(ops.get(s.op, s.op), s.b, s.a, s.kind) for s in found.segments)
     return Difference(tuple(turned), found.words_b, found.words_a, found.shared)
+
+
+def as_written(found: Difference, a: tuple[str, str], b: tuple[str, str]) -> Difference:
+    """Return the difference of two cleaned texts with the sides of its segments as they were written.
+
+    `a` and `b` each have the cleaned text, of which the beginning was compared, and what it was made from. A side comes
+    without blanks before it. One that cannot be found stays cleaned.
+    """
+    sides = zip(
+        _written((s.a for s in found.segments), *a),
+        _written((s.b for s in found.segments), *b),
+        found.segments,
+        strict=True,
+    )
+    return replace(found, segments=tuple(replace(segment, a=x, b=y) for x, y, segment in sides))
+
+
+def _written(parts: Iterator[str], cleaned: str, original: str) -> Iterator[str]:
+    """Yield what the parts of a cleaned text, which follow each other, were made from."""
+    if cleaned == original:
+        yield from parts
+        return
+    written = Original(original, cleaned)
+    start = len(cleaned) - len(cleaned.lstrip())
+    for part in parts:
+        body = part.rstrip()
+        found = written.part(start, start + len(body)).strip() if body else ""
+        # The lines of some formats are not those of the file, so a place may be that of other words.
+        yield (found if clean(found).strip() == body else body) + part[len(body) :]
+        start += len(part)
 
 
 def count_words(text: str) -> int:

@@ -38,7 +38,10 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SampledPair:
-    """A pair to label: the names and texts, their similarity, its band, and the number of pairs in that band."""
+    """A pair to label: the names and cleaned texts, their similarity, its band, and the number of pairs in that band.
+
+    The originals are what the texts were made from, to be shown.
+    """
 
     left: str
     right: str
@@ -47,6 +50,8 @@ class SampledPair:
     cosine: float
     band: str
     band_pairs: int
+    original_a: str
+    original_b: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +83,21 @@ class PairSample:
             some = slice(start, start + _READ)
             left, right = self._left[some].tolist(), self._right[some].tolist()
             texts = self._collection.read([*left, *right])
+            originals = self._collection.shown([*left, *right])
             for at, (a, b) in enumerate(zip(left, right, strict=True)):
+                other = at + len(left)
                 name, pairs = self.bands[self._band[start + at]]
-                cosine = float(self._cosine[start + at])
-                yield SampledPair(names[a], names[b], texts[at], texts[at + len(left)], cosine, name, pairs)
+                yield SampledPair(
+                    names[a],
+                    names[b],
+                    texts[at],
+                    texts[other],
+                    float(self._cosine[start + at]),
+                    name,
+                    pairs,
+                    originals[at],
+                    originals[other],
+                )
 
 
 def sample_pairs(

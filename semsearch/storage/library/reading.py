@@ -343,6 +343,13 @@ class Reader:
             found: dict[int, str] = dict(_each(db, "SELECT number, text FROM passages WHERE number", numbers))
             return [found[number] for number in numbers]
 
+    def originals(self, numbers: Sequence[int]) -> list[str]:
+        """Return what the texts of passages were made from, as `texts` does."""
+        query = "SELECT number, iif(original = '', text, original) FROM passages WHERE number"
+        with self._reading() as db:
+            found: dict[int, str] = dict(_each(db, query, numbers))
+            return [found[number] for number in numbers]
+
     def places(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return the source of each named document, and its row there, or 0 where the document is the whole source.
 
