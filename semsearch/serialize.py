@@ -167,7 +167,7 @@ def group_rows(found: "Duplicates", difference: DescribedBy | None = None) -> It
 def excerpt(text: str, other: str = "", width: int = 200) -> str:
     """Return a text on one line of at most `width` characters, from near the first difference to an `other` text on.
 
-    Two forms of a letter, such as those of full and of half width, are no difference.
+    Letters that differ only in their form, such as full and half width, count as the same.
     """
     text, other = " ".join(text.split()), " ".join(other.split())
     if len(text) <= width:

@@ -32,7 +32,7 @@ class Coverage:
 class Comparison:
     """Two documents compared. `tier` is None if they are not near-duplicates at the `threshold`.
 
-    The `difference` is that of their cleaned texts; its segments show the words as they were written.
+    The `difference` compares their cleaned texts; its segments show the words as they were written.
     """
 
     a: DocumentVectors

@@ -36,7 +36,7 @@ class DocumentVectors:
 
     @property
     def original(self) -> str:
-        """What `text` was made from."""
+        """The text of all passages as it was written, one after the other."""
         return "\n".join(self.originals or self.texts)
 
     def at(self, row: int) -> str:

@@ -104,12 +104,14 @@ def _written(parts: Iterator[str], cleaned: str, original: str) -> Iterator[str]
     if cleaned == original:
         yield from parts
         return
-    written = Original(original, cleaned)
+    lines = zip(original.split("\n"), cleaned.split("\n"), strict=False)
+    # A passage is cleaned to its first word, and its original keeps the indentation before it.
+    written = Original("\n".join(one if line[:1] == " " else one.lstrip() for one, line in lines), cleaned)
     start = len(cleaned) - len(cleaned.lstrip())
     for part in parts:
         body = part.rstrip()
         found = written.part(start, start + len(body)).strip() if body else ""
-        # The lines of some formats are not those of the file, so a place may be that of other words.
+        # The lines of some formats are not those of the file, so a place may hold other words.
         yield (found if clean(found).strip() == body else body) + part[len(body) :]
         start += len(part)
 

@@ -72,7 +72,12 @@ class Original:
         for _ in range(_STEPS):
             found = clean(self._written[start:at])
             if found == wanted:
-                self._known = line, end, at
+                before = (
+                    at  # the next part begins with the blanks, which the end of a cleaned part does not have
+                )
+                while before > start and not clean(self._written[before - 1]).strip():
+                    before -= 1
+                self._known = line, end, before
                 return at
             next_ = max(start, min(limit, at + len(wanted) - len(found)))
             if next_ == at:
