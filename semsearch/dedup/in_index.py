@@ -100,9 +100,7 @@ def find_duplicates(
 
     def originals(names: Sequence[str]) -> list[str]:
         blocks = (names[start : start + _READ] for start in range(0, len(names), _READ))
-        return [
-            text for block in blocks for text in collection.shown([position[name] for name in block])
-        ]
+        return [text for block in blocks for text in collection.shown([position[name] for name in block])]
 
     return replace(found, _read_originals=originals)
 
