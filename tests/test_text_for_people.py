@@ -19,6 +19,7 @@ from semsearch.types import Document
 RANDOM = random.Random(1)
 DATA = base64.b64encode(RANDOM.randbytes(3000)).decode()
 WRAPPED = base64.encodebytes(RANDOM.randbytes(3000)).decode()
+TOKEN = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1bC2"
 KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{WRAPPED}-----END RSA PRIVATE KEY-----"
 NOTE = "We meet on Monday at the old mill, and talk about the roof that leaks since the storm of last week.\n"
 
@@ -107,8 +108,73 @@ def test_values_that_are_called_secret_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    "shape",
+    [
+        *(
+            "API key: `{}`",
+            "**Token:** {}",
+            "**Password**: {}",
+            "| API key | {} |",
+            "the token is {} I think",
+        ),
+        *(
+            "密码：{}",
+            "password：{}",
+            "口令:{}",
+            "密码是{}",
+            "key:\xa0{}",
+            "token: “{}”",
+            "<password>{}</password>",
+        ),
+        *(
+            "login --token {} now",
+            "Authorization: Basic {}",
+            "curl -su admin:{} http://x",
+            "Set-Cookie: session={}",
+        ),
+        *("psk={}", "passphrase: {}", '{{"name":"api_key","value":"{}"}}', "- name: API_KEY\n  value: {}"),
+        *("API token:\n{}", "key: >-\n  {}", "key = b'{}'", ":token: {}", "API_KEY_PROD={}", "keys: [{}]"),
+        *("\x1b[32mghp_{}\x1b[0m", "FOO_ghp_{}", "ghp\\_{}", "AGE-SECRET-KEY-1{}ABCDE"),
+    ],
+)
+def test_a_value_with_the_name_of_a_secret_is_cut(shape: str) -> None:
+    text = f"one\n{shape.format(TOKEN)}\nthree"
+    cut = without_data(text)
+    assert TOKEN[4:] not in cut and "[secret" in cut and cut.count("\n") == text.count("\n")
+    assert without_data(cut) == cut
+
+
+@pytest.mark.parametrize(
+    "name", ["password: ", "passwd=", "PWD = ", "psk=", "--password ", "密码：", '{"pwd":"']
+)
+def test_a_short_random_password_leaves_no_digest(name: str) -> None:
+    assert without_data(f'{name}x7Kq!9pL2m"') == f'{name}[secret]"'
+
+
+@pytest.mark.parametrize("between", ["\xad", "\u200b", "\u2060", "\ufeff"])
+def test_cleaning_puts_no_secret_together(between: str) -> None:
+    key = KEY.replace("PRIVATE KEY", f"PRIV{between}ATE KEY")
+    text = f"one\xa0 line\nghp_{TOKEN[:9]}{between}{TOKEN[9:]}\n{key}"
+    cut = without_data(text)
+    assert TOKEN[9:] not in cut and KEY[40:90] not in cut and cut.startswith("one\xa0 line\n[secret ")
+    assert cut.count("\n") == text.count("\n")
+    blank = without_data("a\n" + KEY.replace(" PRIVATE KEY", "\xa0PRIVATE\xa0KEY"))
+    assert KEY[40:90] not in blank and blank.startswith("a\n[secret ")
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "password = form.cleaned_data['password1']",
+        "password = getPass2Word(user1)",
+        "password: changeme",
+        "password: <your password>",
+        "PASSWORD=${DB1PASS2WORD3}",
+        "PWD=/home/b1/x2y3z4",
+        "the key: remember that 4 of 5 doors have no lock",
+        "The password is on the note in the drawer",
+        "docker run -u root:wheel1 image",
+        "Basic understanding of tokens: internationalization_and_localization",
         "the private key begins with -----BEGIN RSA PRIVATE KEY----- and a line end",
         "key: some_long_name_of_a_setting",
         "token = get_the_token_from_the_environment()",
@@ -152,6 +218,41 @@ def test_fields_hold_no_secret_either() -> None:
     document = Document("a.md", NOTE, metadata={"key": "AKIAIOSFODNN7ABCDEFG", "n": 1})
     fields = chunk(document, TinyEmbedder()).record.metadata
     assert str(fields["key"]).startswith("[secret ") and fields["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "password", "nested.token", "API_KEY", "db.password", "X-Auth-Token"]
+)
+def test_a_field_is_judged_by_its_name(name: str) -> None:
+    metadata = {name: TOKEN, f"{name}s": (TOKEN, "b"), "note": "a word", f"ghp_{TOKEN}": "x"}
+    fields = chunk(Document("a.md", NOTE, metadata=metadata), TinyEmbedder()).record.metadata
+    assert TOKEN not in str(fields) and fields["note"] == "a word" and len(fields) == 4
+    assert str(fields[name]).startswith("[secret ")
+
+
+def test_what_is_shown_of_a_line_has_no_secret_either() -> None:
+    written = f"one\n\nthe token gh<b>p_</b>{TOKEN}\n"
+    document = Document("a.html", f"one\nthe token ghp_{TOKEN}", numbers=(1, 3), written=written)
+    passages = chunk(document, TinyEmbedder()).record.passages
+    assert all(TOKEN not in passage.text + passage.original for passage in passages)
+
+
+def test_files_of_any_format_store_no_secret(tmp_path: Path) -> None:
+    body = "A note on the small server in the cellar of the house.\n"
+    files: dict[str, str | bytes] = {
+        "a.md": f"---\napi_key: {TOKEN}\nnested:\n  token: {TOKEN}\n---\n{body}",
+        "b.csv": f"text,password,ghp_{TOKEN}\n{body.strip()},{TOKEN},x\n",
+        "c.jsonl": json.dumps({"text": body, "api_token": TOKEN, "deep": {"password": TOKEN}}),
+        "d.md": f"+++\n[params]\nsecret='{TOKEN}'\n+++\n{body}",
+        "e.org": f"* Head\n:PROPERTIES:\n:API_KEY: {TOKEN}\n:END:\n{body}",
+        "f.txt": f"{body}ghp_{TOKEN[:9]}\xad{TOKEN[9:]}",
+    }
+    write(tmp_path, files)
+    with create_index(tmp_path / ".semsearch") as index:
+        assert not index.ingest(tmp_path).failed and len(index.sources()) == len(files)
+        index.add([{"id": "a", "text": body, "api_key": TOKEN}])
+    stored = b"".join(file.read_bytes() for file in (tmp_path / ".semsearch").rglob("*") if file.is_file())
+    assert TOKEN[9:].encode() not in stored
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> None:

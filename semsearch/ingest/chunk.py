@@ -21,6 +21,7 @@ from semsearch.text import (
     prose_parts,
     split,
     text_digest,
+    value_without_data,
     without_data,
 )
 from semsearch.types import Document, Scalar, Unit
@@ -135,19 +136,29 @@ def not_prose(left_out: Sequence[LeftOut]) -> str:
     return f"not prose: {reasons}" if reasons else "no text"
 
 
-def _clean_value(value: Scalar) -> Scalar:
-    return without_data(value) if isinstance(value, str) else value
+def _clean_value(name: str, value: Scalar) -> Scalar:
+    return value_without_data(name, value) if isinstance(value, str) else value
 
 
 def _without_data(document: Document) -> Document:
-    """Return a document whose text and fields have no encoded data and no secrets."""
+    """Return a document whose text, fields, and names of fields have no encoded data and no secrets."""
     fields = {
-        key: tuple(map(_clean_value, value)) if isinstance(value, tuple) else _clean_value(value)
+        without_data(key): tuple(_clean_value(key, one) for one in value)
+        if isinstance(value, tuple)
+        else _clean_value(key, value)
         for key, value in document.metadata.items()
     }
-    return replace(
-        document,
-        text=without_data(document.text),
-        written=without_data(document.written),
-        metadata=fields,
-    )
+    text, written = without_data(document.text), without_data(document.written)
+    if written and text != document.text:
+        written = _cut_alike(document, text, written)
+    return replace(document, text=text, written=written, metadata=fields)
+
+
+def _cut_alike(document: Document, text: str, written: str) -> str:
+    """Return a file's text in which the lines are cut that hold a secret only once they are read, as `ghp\\_...`."""
+    before, after = as_written(document.text).split("\n"), text.split("\n")
+    lines, uncut = written.split("\n"), as_written(document.written).split("\n")
+    for number, read, cut in zip(document.numbers or range(1, len(after) + 1), before, after, strict=False):
+        if read != cut and number <= len(lines) and lines[number - 1] == uncut[number - 1]:
+            lines[number - 1] = cut
+    return "\n".join(lines)

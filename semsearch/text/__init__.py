@@ -3,7 +3,7 @@
 from semsearch.text.chunking import SPLITTER_VERSION, Measure, Span, sentences, split
 from semsearch.text.cleaning import CLEANER_VERSION, as_written, clean, text_digest
 from semsearch.text.original import Original
-from semsearch.text.payloads import without_data
+from semsearch.text.payloads import value_without_data, without_data
 from semsearch.text.prose import is_remnant, prose_parts, why_not_prose
 from semsearch.text.structure import Heading, parse_structure
 
@@ -22,6 +22,7 @@ __all__ = [
     "sentences",
     "split",
     "text_digest",
+    "value_without_data",
     "why_not_prose",
     "without_data",
 ]

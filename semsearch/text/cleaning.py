@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 
-from semsearch.text.payloads import without_long_links
+from semsearch.text.links import without_long_links
 
 CLEANER_VERSION = 3
 

@@ -1,16 +1,16 @@
-"""Find in a text what nobody reads: encoded data, the tails of very long links, and secrets.
+"""Find in a text what nobody reads: encoded data and secrets.
 
 A short mark stands for each of them. The mark is a digest, so two texts that differ only there still differ. Lines
 stay where they are.
 """
 
-import hashlib
 import re
 
-_LONGEST_LINK = 100
+from semsearch.text.cleaning import clean
+from semsearch.text.links import digest
+
 _SHORTEST_DATA = 60
-"""The characters of the shortest run that can be data or a link that is too long."""
-_LINK = re.compile(rf"https?://[^\s<>\"')\]]{{{_LONGEST_LINK},}}+")
+"""The characters of the shortest run that can be data."""
 _DATA = re.compile(
     r"https?://[^\s<>\"')\]]{40,}+"  # which stays, whatever its query holds
     r"|data:[\w.+-]{1,60}/[\w.+-]{1,60}[\w;=.+-]{0,100}?(?:;base64)?,[^\s\"'()<>\[\]]{40,}+"
@@ -28,6 +28,10 @@ ENCODED = re.compile(
 MARK = re.compile(r"\[(?:data [0-9a-f]{12}|secret(?: [0-9a-f]{12})?)\]")
 """The mark of data or of a secret."""
 
+_START = re.compile(r"(?![A-Za-z0-9])|(?<![A-Za-z0-9])|(?<=[0-9;\[]m)")
+"""The places where a token may start: after a sign, `_`, or a colour of a terminal, which ends with `m`."""
+_END = r"(?![A-Za-z0-9])"
+
 # The formats of secrets, each with texts of which one occurs in it. So a text without any of them costs no search.
 _SECRETS = (
     (
@@ -38,34 +42,79 @@ _SECRETS = (
     ),
     (("---- BEGIN SSH2 ENC",), r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----(?:[^-]|-(?!---)){0,20000}+---- END[^\n]*"),
     (("PuTTY-User-Key-File",), r"PuTTY-User-Key-File-\d: (?:[^\n]{0,100}\n){1,300}?Private-MAC: [0-9a-f]+"),
-    (("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    (("AKIA", "ASIA"), rf"(?:AKIA|ASIA)[0-9A-Z]{{16}}{_END}"),
     (
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "ghp\\_"),
+        rf"(?:gh[pousr]\\?_[A-Za-z0-9]{{36,255}}|github_pat_[A-Za-z0-9_]{{50,255}}){_END}",
     ),
-    (("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    (("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    (("glpat-",), r"glpat-[A-Za-z0-9_-]{20,}"),
+    (("xox",), r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
     (("hooks.slack.com",), r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
-    (("AIza",), r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    (("ya29.",), r"\bya29\.[A-Za-z0-9_-]{20,}"),
-    (("npm_", "hf_"), r"\b(?:npm|hf)_[A-Za-z0-9]{30,}\b"),
-    (("pypi-AgE",), r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
-    (("sk_live_", "rk_live_", "whsec_"), r"\b(?:[sr]k_live|whsec)_[A-Za-z0-9+/]{16,}"),
-    (("SG.",), r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,}"),
-    (("dop_v1_", "shpat_", "shpss_"), r"\b(?:dop_v1|shpat|shpss)_[0-9a-f]{32,}\b"),
-    (("eyJ",), r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
-    ((":AA",), r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
-    (("sk-",), r"\bsk-(?P<value>[A-Za-z0-9_-]{20,})"),
-    (("earer ",), r"\b[Bb]earer (?P<value>[A-Za-z0-9+/_=.~-]{20,}+)"),
-    (("://",), r"://[^\s/:@\"'<>]{1,100}:(?P<password>[^\s/:@\"'<>]{3,100})@(?=[\w.-])"),
-    (("=", ":"), r"[:=]>?[ \t]{0,3}[\"']?(?P<named>[A-Za-z0-9+/_=.~-]{20,}+)"),
+    (("AIza",), r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+    (("ya29.",), r"ya29\.[A-Za-z0-9_-]{20,}"),
+    (("npm_", "hf_"), rf"(?:npm|hf)_[A-Za-z0-9]{{30,}}{_END}"),
+    (("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{50,}"),
+    (("sk_live_", "rk_live_", "whsec_"), r"(?:[sr]k_live|whsec)_[A-Za-z0-9+/]{16,}"),
+    (("SG.",), r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,}"),
+    (("dop_v1_", "shpat_", "shpss_"), rf"(?:dop_v1|shpat|shpss)_[0-9a-f]{{32,}}{_END}"),
+    (("eyJ",), r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
+    ((":AA",), rf"\d{{8,10}}:AA[A-Za-z0-9_-]{{33}}{_END}"),
+    (("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[A-Za-z0-9]{40,}"),
+    (("sk-",), r"sk-(?P<value>[A-Za-z0-9_-]{20,})"),
+    (("earer ",), r"\b[Bb]earer[ \t]+(?P<value>[A-Za-z0-9+/_=.~-]{20,}+)"),
+    (("asic ",), r"\b[Bb]asic[ \t]+(?P<hidden>[A-Za-z0-9+/]{12,}+={0,2})"),
+    (("://",), r"://[^\s/:@\"'<>]{1,100}:(?P<password>[^\s/:@\"'<>]{3,100})(?=@[\w.-])"),
+    (
+        ("curl",),
+        r"\bcurl[^\n]{0,200}?[ \t](?:-[A-Za-z]{0,9}u|--user)[ \t=]{0,2}[\"']?"
+        r"[^\s:\"'@/]{1,60}:(?P<password>[^\s\"'@]{3,100})",
+    ),
 )  # fmt: skip
 _SECRETS_BY_MARKS = tuple((marks, re.compile(pattern)) for marks, pattern in _SECRETS)
-_CALLED = re.compile(r"(?i:key|passwd|password|pwd|secret|token)[\"']?[ \t]{0,3}\Z")
-"""The end of what precedes the value of a secret."""
-_LONGEST_NAME = 16
+
+_PASSWORDS = (
+    "password", "passwd", "pwd", "psk", "passphrase", "passcode", "passwort", "kennwort", "contraseña", "mot de passe",
+    "пароль", "パスワード", "密码", "密碼", "口令",
+)  # fmt: skip
+_KEYS = (
+    "key",
+    "token",
+    "secret",
+    "credential",
+    "auth",
+    "authorization",
+    "session",
+    "sessionid",
+    "sid",
+    "密钥",
+    "令牌",
+)
+_CALLED = (
+    r"(?:s|\d{1,3})?(?:[_-][A-Za-z0-9]{1,12}){0,2}"  # as in `tokens`, `token2` or `API_KEY_PROD`
+    r"[\"'`*_”’»\\\])]{0,4}(?:,?\s{0,12}[\"']?value[\"'\\]{0,2})?"
+    r"(?:[ \t\xa0\u3000]{0,20}(?:[:=：＝|>]>?|是|为|為)|[ \t\xa0]{1,3}(?:is|was|ist|est)(?=[ \t\xa0])|[ ]{0,3}\t)"
+    r"[*_]{0,3}[ \t\xa0\u3000]{0,20}(?:!!str[ ]|[>|][-+]?(?=\n))?(?:\n[ \t]{0,12})?"
+    r"(?i:(?:basic|bearer|token)[ \t]{1,3})?"
+    r"(?:[bruBRU]{1,2}(?=[\"']))?[\"'`*“‘«\\<\[(]{0,4}"
+)
+"""The signs between the name of a secret and its value."""
+_NAME = re.compile(
+    rf"(?:(?P<password>{'|'.join(_PASSWORDS)})|{'|'.join(sorted(_KEYS, key=len, reverse=True))})(?![a-rt-z])"
+)
+_LONG = r"(?P<value>[A-Za-z0-9+/_=.~-]{20,}+)"
+_SHORT = r"(?![/~.\[]|[$%][A-Za-z{(])(?P<value>[^\s\"'`“”‘’<>|,;，。；(){}\[\]\\]{8,}+)(?![(\[{])"
+_OPTION = re.compile(r"(?<!\S)--[A-Za-z0-9-]*+\Z")
+_LONGEST_OPTION = 40
+_VALUES = {
+    "password": (re.compile(_CALLED + _SHORT), re.compile(rf"[ \t]{{1,3}}[\"']?{_SHORT}")),
+    None: (re.compile(_CALLED + _LONG), re.compile(rf"[ \t]{{1,3}}[\"']?{_LONG}")),
+}
+"""The values that may follow a name, and those that may follow an option of a command: short ones of passwords only."""
 _PLACEHOLDER = re.compile(r"(?i:changeme|example|passw(?:or)?d|pass|pw|secret|token|x+|\W.*)")
 """A placeholder, in documentation, for the password of a link."""
+_MIXED = re.compile(r"(?=[^A-Za-z]*+[A-Za-z])(?=\D*+\d)")
+_LONGEST_GUESSABLE = 20
+"""A shorter secret could be guessed from its digest."""
 _SWITCH = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _RANDOM = 0.18
 """The least share of characters after which the class changes, from small to capital or digit, in random characters.
@@ -81,19 +130,53 @@ def looks_random(run: str) -> bool:
 def without_data(text: str) -> str:
     """Return a text with a mark, such as `[data 5f3c1a9b0d2e]`, for each run of Base64 or the like and each secret.
 
-    Secrets are private keys, tokens in the formats of known services, passwords in links, and long random values that
-    are called key, token, secret or password. Lines end with LF.
+    Secrets are private keys, tokens in the formats of known services, passwords in links, and random values that are
+    called key, token, secret or password. A line in which one appears only once it is cleaned, such as a token with a
+    soft hyphen, is returned cleaned. Lines end with LF; none is added or dropped.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _cut(text.replace("\r\n", "\n").replace("\r", "\n"))
+    if text.isascii() and not any(blank in text for blank in "\0\v\f"):
+        return text
+    cleaned = clean(text)
+    cut = _cut(cleaned)
+    if cut == cleaned:
+        return text
+    lines = zip(text.split("\n"), cleaned.split("\n"), cut.split("\n"), strict=True)
+    return "\n".join(written if before == after else after for written, before, after in lines)
+
+
+def value_without_data(name: str, value: str) -> str:
+    """Return the value of a field without data and secrets, judged as the text `name: value` would be."""
+    named, prefix = without_data(f"{name}: {value}"), f"{name}: "
+    return named.removeprefix(prefix) if named.startswith(prefix) else without_data(value)
+
+
+def _cut(text: str) -> str:
     for marks, pattern in _SECRETS_BY_MARKS:
         if any(mark in text for mark in marks):
             text = pattern.sub(_secret_mark, text)
+    text = _without_named(text)
     return _DATA.sub(_data_mark, text) if len(text) >= _SHORTEST_DATA else text
 
 
-def without_long_links(text: str) -> str:
-    """Return a text in which a link of more than 100 characters has neither query nor fragment, but a digest."""
-    return _LINK.sub(_short_link, text) if len(text) >= _LONGEST_LINK and "://" in text else text
+def _without_named(text: str) -> str:
+    """Return a text with a mark for each random value that has the name of a secret."""
+    parts: list[str] = []
+    end = 0
+    for name in _NAME.finditer(text.replace("İ", "I").lower()):  # whose small form alone has another length
+        if name.start() < end:
+            continue
+        for kind in dict.fromkeys((name.lastgroup, None)):
+            value, of_option = _VALUES[kind]
+            found = value.match(text, name.end())
+            if not found and (found := of_option.match(text, name.end())):
+                before = max(0, name.start() - _LONGEST_OPTION)
+                found = found if _OPTION.search(text[before : name.end()]) else None
+            if found and looks_random(found["value"]) and _MIXED.match(found["value"]):
+                parts += text[end : found.start("value")], _mark(found["value"])
+                end = found.end("value")
+                break
+    return "".join((*parts, text[end:])) if parts else text
 
 
 def _data_mark(match: re.Match[str]) -> str:
@@ -101,24 +184,24 @@ def _data_mark(match: re.Match[str]) -> str:
     made = found.startswith(("data:", "begin ", "-----BEGIN"))
     if found.startswith("http") or not (made or ENCODED.match(found)):
         return found
-    return f"[data {_digest(found)}]" + "\n" * found.count("\n")
+    return f"[data {digest(found)}]" + "\n" * found.count("\n")
 
 
 def _secret_mark(match: re.Match[str]) -> str:
     kind, whole = match.lastgroup, match[0]
+    if not _START.match(
+        match.string, match.start()
+    ):  # not in the pattern, whose first letters are found fast
+        return whole
     if kind is None:
-        return f"[secret {_digest(whole)}]" + "\n" * whole.count("\n")
+        return f"[secret {digest(whole)}]" + "\n" * whole.count("\n")
     found, before = match[kind], whole[: match.start(kind) - match.start()]
     if kind == "password":  # it may be a word, which a digest would reveal
-        return whole if _PLACEHOLDER.fullmatch(found) else f"{before}[secret]@"
-    called = kind == "value" or _CALLED.search(match.string, match.start() - _LONGEST_NAME, match.start())
-    return f"{before}[secret {_digest(found)}]" if called and looks_random(found) else whole
+        return whole if _PLACEHOLDER.fullmatch(found) else f"{before}[secret]"
+    if not looks_random(found):
+        return whole
+    return f"{before}[secret]" if kind == "hidden" else before + _mark(found)
 
 
-def _short_link(match: re.Match[str]) -> str:
-    found = match[0]
-    return f"{re.split('[?#]', found, maxsplit=1)[0][:_LONGEST_LINK]} [{_digest(found)}]"
-
-
-def _digest(found: str) -> str:
-    return hashlib.blake2b(found.encode("utf-8", "replace"), digest_size=6).hexdigest()
+def _mark(secret: str) -> str:
+    return "[secret]" if len(secret) < _LONGEST_GUESSABLE else f"[secret {digest(secret)}]"
