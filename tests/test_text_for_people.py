@@ -133,7 +133,15 @@ def test_values_that_are_called_secret_are_cut() -> None:
             "Set-Cookie: session={}",
         ),
         *("psk={}", "passphrase: {}", '{{"name":"api_key","value":"{}"}}', "- name: API_KEY\n  value: {}"),
-        *("API token:\n{}", "key: >-\n  {}", "key = b'{}'", ":token: {}", "API_KEY_PROD={}", "keys: [{}]"),
+        *(
+            "API token:\n{}",
+            "Password\n{}",
+            "key: >-\n  {}",
+            "key = b'{}'",
+            ":token: {}",
+            "API_KEY_PROD={}",
+            "keys: [{}]",
+        ),
         *("\x1b[32mghp_{}\x1b[0m", "FOO_ghp_{}", "ghp\\_{}", "AGE-SECRET-KEY-1{}ABCDE"),
     ],
 )
