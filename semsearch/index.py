@@ -46,6 +46,7 @@ from semsearch.ingest.sources import is_file, keys_of, record_key, source_key
 from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
 from semsearch.readers import RowFields, changes
+from semsearch.readers.encoding import storable
 from semsearch.requests import (
     DedupOptions,
     DedupRequest,
@@ -238,7 +239,8 @@ class Index:
         """Return whether the index has a record with an id, or a source with this name."""
         if not isinstance(id, str | int):
             return False
-        return any(self._library.state_of(key) for key in (record_key(str(id)), str(id)))
+        name = storable(str(id))
+        return any(self._library.state_of(key) for key in (record_key(name), name))
 
     @property
     def model(self) -> str:
@@ -512,6 +514,10 @@ class Index:
         model cannot be loaded.
         """
         several = [query] if isinstance(query, str | SearchRequest) else query
+        if not isinstance(several, Iterable):
+            raise InvalidInput(
+                f"a query is a text, not {type(query).__name__}", "give a text, or a list of texts"
+            )
         if options and any(isinstance(one, SearchRequest) for one in several):
             raise InvalidInput(
                 f"a SearchRequest has its own {next(iter(options))}", "use dataclasses.replace"

@@ -118,6 +118,14 @@ def test_a_vanished_file_is_removed(index: Index, docs: Path) -> None:
     assert len(texts(index)) == 1
 
 
+def test_a_named_file_stays_when_its_folder_skips_it(index: Index, docs: Path) -> None:
+    write(docs / ".hidden.md", "a file that was named")
+    index.ingest([docs / ".hidden.md"])
+    assert index.ingest([docs]).removed == 0
+    (docs / ".hidden.md").unlink()
+    assert index.ingest([docs]).removed == 1
+
+
 def test_all_four_at_once(index: Index, docs: Path) -> None:
     index.ingest([docs])
     (docs / "apple.txt").unlink()

@@ -166,3 +166,21 @@ def test_a_pipe_that_nobody_reads_ends_silently(tmp_path: Path) -> None:
     assert [one for one in codes if one[1] != 141] == []
     with open_index(tmp_path / ".semsearch") as index:
         assert_sound(index)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_output_to_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    create_index(tmp_path / ".semsearch").close()
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "semsearch", "status"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "Error: the output could not be written: no space left on the device\n",
+    )

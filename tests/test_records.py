@@ -145,6 +145,17 @@ def test_a_record_of_invisible_characters_is_skipped(index: Index) -> None:
     assert "a" not in index and "b" in index
 
 
+def test_what_is_no_text_is_no_damage(index: Index) -> None:
+    index.add([{"id": "\ud800", "text": "cats"}])
+    assert "\ud800" in index
+    loop: dict[str, object] = {"id": "loop", "text": "dogs"}
+    loop["more"] = [loop]
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        index.add([loop])
+    with pytest.raises(InvalidInput, match="a query is a text"):
+        index.search(None)  # type: ignore[arg-type]
+
+
 def test_update_wants_ids_that_are_there(index: Index) -> None:
     index.add([{"id": "a", "text": "old"}])
     assert index.update([{"id": "a", "text": "new"}]).updated == 1

@@ -190,6 +190,14 @@ def test_an_excluded_word_without_quotes_is_pointed_out(typed: list[str], quoted
     assert f"semsearch query {quoted}" in run("query", *typed, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    "typed", [["-k", "3", "-draft tool"], ["-draft tool", "--json"], ["--literal", "-a b"]]
+)
+def test_a_quoted_query_may_start_with_a_minus(typed: list[str]) -> None:
+    words = command("query").make_context("query", typed).params["words"]
+    assert "".join(words) in typed
+
+
 def test_attached_values_are_not_words() -> None:
     assert command("query").make_context("query", ["-k2", "-n3", "x"]).params["k"] == 3
 

@@ -366,6 +366,32 @@ def test_proofs_agree_with_one_pair_at_a_time(template: str, differing: bool, as
     assert veto._prepared.all(), "so many pairs are decided by proofs"
 
 
+def test_proofs_hold_for_a_word_first_seen_as_a_name() -> None:
+    """A word got a bit of its own when it came up again, and the sentence before it seemed not to have it."""
+    some, more = "baker kneads dough flour yeast salt", "oven tray dawn quietly"
+    first = f"The {some} {more} Xaver. Baker {some[6:]} Rose Heather Ivy clara."
+    second = f"The {some} {more} rose heather ivy Clara. Nobody rents empty barns near this canal anymore."
+    names = (
+        "Oskar",
+        "Paula",
+        "Quirin",
+        "Rita",
+        "Stefan",
+        "Thea",
+        "Uwe",
+        "Vera",
+        "Willi",
+        "Yara",
+        "Zeno",
+        "Nils",
+    )
+    texts = [first, second, *(first.replace("Xaver", name) for name in names)]
+    left, right = np.triu_indices(len(texts), 1)
+    veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
+    alone = [not veto.reason(x, y)[0] for x, y in zip(left.tolist(), right.tolist(), strict=True)]
+    assert veto.accepts(left, right).tolist() == alone
+
+
 def test_rows_that_differ_in_a_name_take_no_look_each() -> None:
     texts = [
         f"Dear {first}{last}, your order of {goods} ships today."

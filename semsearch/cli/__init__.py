@@ -1,6 +1,7 @@
 """The command line. Importing this package is cheap: a command imports what it needs when it runs."""
 
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -103,10 +104,16 @@ class _Ended(click.ClickException):
 
 @contextlib.contextmanager
 def _quiet_pipe() -> Iterator[None]:
-    """End the command silently where nobody reads its output any more, with the exit code of SIGPIPE."""
+    """End the command silently where nobody reads its output any more, with the exit code of SIGPIPE.
+
+    Output to a full disk is an error of one line.
+    """
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        closed = isinstance(error, BrokenPipeError)
+        if not closed and (error.errno != errno.ENOSPC or error.filename is not None):
+            raise
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -114,7 +121,9 @@ def _quiet_pipe() -> Iterator[None]:
             except OSError:  # Python would flush it again as it ends, and report the error
                 os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-        raise click.exceptions.Exit(128 + 13) from None
+        if closed:
+            raise click.exceptions.Exit(128 + 13) from None
+        raise click.ClickException("the output could not be written: no space left on the device") from None
 
 
 @contextlib.contextmanager

@@ -67,8 +67,9 @@ def show(
 
 
 def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
-    """Print the path of each hit's file once, one a line, for other programs."""
-    for path in dict.fromkeys(render.relative(index.path_of(hit.source)) for hit in hits):
+    """Print the path of the file of each hit, and of each near-copy in it, once: one a line, for other programs."""
+    every = (one for hit in hits for one in (hit, *hit.copies))
+    for path in dict.fromkeys(render.relative(index.path_of(hit.source)) for hit in every):
         click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 

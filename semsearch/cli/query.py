@@ -26,8 +26,15 @@ class _Question(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. For a word that looks like an option, show the query in quotes."""
         known = self.option_names()
-        end = args.index("--") if "--" in args else len(args)
         flags = takes_no_value([self])
+        if "--" not in args:  # a query in quotes that starts with a word to leave out
+            leading = [
+                arg
+                for before, arg in zip(["", *args], args, strict=False)
+                if re.match(r"-[^\W\d_]\S*\s", arg) and (before in flags or before not in known)
+            ]
+            args = [*(arg for arg in args if arg not in leading), *(["--", *leading] if leading else [])]
+        end = args.index("--") if "--" in args else len(args)
         words = [
             arg
             for before, arg in zip(["", *args], args[:end], strict=False)

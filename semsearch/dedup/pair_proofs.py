@@ -252,19 +252,25 @@ class _Statements:
 
 
 class _Words:
-    """The bits of words: those of the first words are their own, and the others share 64 bits."""
+    """The bits of words: those of the first words are their own, and the others share 64 bits.
+
+    A word has the same bit in every set, or two sets that have it would seem to differ.
+    """
 
     def __init__(self) -> None:
-        self._own: dict[object, int] = {}
+        self._own: dict[object, int | None] = {}
+        self._learned = 0
 
     def bits(self, words: Iterable[object], learn: bool) -> tuple[list[int], int, int]:
         """Return the bits of a set of words, how many words share theirs, and how many there are."""
         found, rest, count = [0] * (_OWN + 1), 0, 0
         for word in words:
             count += 1
-            own = self._own.get(word)
-            if own is None and learn and len(self._own) < 64 * _OWN:
-                own = self._own[word] = len(self._own)
+            if word not in self._own:
+                learned = learn and self._learned < 64 * _OWN
+                self._own[word] = self._learned if learned else None
+                self._learned += learned
+            own = self._own[word]
             if own is None:
                 rest += 1
                 found[_OWN] |= 1 << hash(word) % 64

@@ -202,8 +202,14 @@ class Survey:
             found |= here
         given = {*(scope.include or ()), *(scope.exclude or ())}
         self.unmatched = tuple(pattern for pattern in dict.fromkeys(unmatched) if pattern in given)
-        # A source below a folder that could not be read is not gone, since nobody looked.
+        # A source below a folder that could not be read is not gone, since nobody looked. Nor is a file that was
+        # named by itself, and that is skipped where it is only one of a folder.
         unseen = [Path(skipped.path) for skipped in self.skipped if skipped.failed]
+        unseen += [
+            Path(skipped.path)
+            for skipped in self.skipped
+            if source_key(Path(skipped.path), base) in (saved or {})
+        ]
         self.gone = [
             key
             for key in known

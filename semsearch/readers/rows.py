@@ -341,7 +341,12 @@ def _text_of(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[
 def _as_text(value: object) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    except (RecursionError, ValueError) as error:  # a value that has itself as a part
+        raise InvalidInput(
+            f"a value is nested too deeply: {error}", "give texts, numbers or lists"
+        ) from error
 
 
 def _metadata_value(value: object) -> FieldValue | None:
