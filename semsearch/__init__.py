@@ -46,6 +46,7 @@ __all__ = [
     "IngestReport",
     "InvalidInput",
     "LabelledPair",
+    "LeftOut",
     "Level",
     "Linkage",
     "Member",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
         UnreadableSource,
     )
     from semsearch.index import Index
+    from semsearch.ingest.chunk import LeftOut
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
     from semsearch.ingest.records import Columns
@@ -192,6 +194,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
         "storage.index_dir": "Status",
+        "ingest.chunk": "LeftOut",
         "ingest.explain": "SourceStatus",
         "ingest.records": "Columns",
         "ingest.report": "Absent AddReport IngestProgress IngestReport",

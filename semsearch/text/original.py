@@ -1,13 +1,15 @@
 """Find the part of a text, as it was written, that a part of its cleaned text was made from."""
 
+import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from semsearch.text.cleaning import clean
 
 _STEPS = 24
-"""The most steps to a place inside a line. Two are enough but for text that shrinks a lot, such as long links."""
+"""The most steps to a place inside a line. Two are enough but for text that shrinks a lot."""
+_WORD = re.compile(r"\S+")
 
 
 class Original:
@@ -68,23 +70,31 @@ class Original:
         if known != line or begun > end:
             begun, at = self._cleaned_starts[line], self._bounds(line)[0]
         wanted, start, limit = self._cleaned[begun:end], at, self._bounds(line)[1]
-        at = min(limit, start + len(wanted))
-        for _ in range(_STEPS):
-            found = clean(self._written[start:at])
-            if found == wanted:
-                before = (
-                    at  # the next part begins with the blanks, which the end of a cleaned part does not have
-                )
+        for at in self._guesses(wanted, start, limit):
+            if clean(self._written[start:at]) == wanted:
+                before = at  # the next part begins with the blanks, which a cleaned part does not end with
                 while before > start and not clean(self._written[before - 1]).strip():
                     before -= 1
                 self._known = line, end, before
                 return at
-            next_ = max(start, min(limit, at + len(wanted) - len(found)))
-            if next_ == at:
-                break
-            at = next_
         self._lost = line
         return None
+
+    def _guesses(self, wanted: str, start: int, limit: int) -> Iterator[int]:
+        """Yield places where the text written from `start` on may be `wanted`: by its length, and by its words."""
+        at = min(limit, start + len(wanted))
+        for _ in range(_STEPS):
+            yield at
+            step = len(wanted) - len(clean(self._written[start:at]))
+            if not step or not start <= at + step <= limit:
+                break
+            at += step
+        length = 0  # a link that is cut in two has another length than its parts
+        for word in _WORD.finditer(self._written, start, limit):
+            length += (word.start() > start) + len(clean(word[0]))
+            if length >= len(wanted):
+                yield word.end()
+                break
 
 
 def _starts(text: str) -> list[int]:
