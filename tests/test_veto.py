@@ -367,7 +367,7 @@ def test_proofs_agree_with_one_pair_at_a_time(template: str, differing: bool, as
 
 
 def test_proofs_hold_for_a_word_first_seen_as_a_name() -> None:
-    """A word got a bit of its own when it came up again, and the sentence before it seemed not to have it."""
+    """A word got its own bit when it came up again, and the sentence before it seemed not to have it."""
     some, more = "baker kneads dough flour yeast salt", "oven tray dawn quietly"
     first = f"The {some} {more} Xaver. Baker {some[6:]} Rose Heather Ivy clara."
     second = f"The {some} {more} rose heather ivy Clara. Nobody rents empty barns near this canal anymore."
