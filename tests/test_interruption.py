@@ -73,7 +73,7 @@ def test_an_interrupted_ingest_keeps_what_it_embedded(
     out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (code, "")
     said = re.fullmatch(
-        r"interrupted; (\d+) passages are stored, about [\d.]+% of the text;"
+        r"interrupted; the vectors of (\d+) passages are stored, about [\d.]+% of the text;"
         r" run the same command to continue\n",
         err,
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from tiny_embedder import create_index
+from tiny_embedder import TinyEmbedder, create_index
 
-from semsearch.cli import hits
+from semsearch.cli import hits, main
 from semsearch.cli.snippet import LINES, snippet, underlined
 from semsearch.index import FOLDER, Index
 from semsearch.search.doubt import doubt
@@ -135,3 +135,13 @@ def test_doubt_is_told_only_where_it_was_measured() -> None:
     assert doubt("asdf qwer", [hit_of("The boiler.", cosine=0.6)], "all-MiniLM-L6-v2") == ""
     assert doubt("asdf qwer", [], "all-MiniLM-L6-v2") == ""
     assert doubt("asdf qwer", [hit_of("The boiler.", bm25=3.0)], "all-MiniLM-L6-v2") == ""
+
+
+def test_a_whole_passage_keeps_its_tabs_in_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("semsearch.index.load_embedder", lambda *_, **__: TinyEmbedder())
+    (tmp_path / "Makefile").write_text("all: words\n\tcc -o words words.c\n")
+    with create_index(tmp_path / FOLDER) as index:
+        index.ingest([tmp_path / "Makefile"])
+    shown = CliRunner().invoke(main, ["query", "words", "--show", "full"]).stdout
+    assert "    all: words\n    \tcc -o words words.c\n" in shown

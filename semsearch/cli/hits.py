@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import click
@@ -90,6 +91,7 @@ def _show_hit(
     explain: bool,
     context: int | None,
 ) -> None:
+    from rich.segment import Segment, Segments
     from rich.style import Style
     from rich.text import Text
 
@@ -119,6 +121,9 @@ def _show_hit(
         return
     if context is not None:
         console.print(_around(index, hit, context, query))
+    elif how == "full" and not console.is_terminal:  # tabs stay, as a Makefile needs them
+        text = indent(f"{render.plain(hit.text)}\n", " " * 4)
+        console.print(Segments([Segment(text)]), end="", crop=False)  # a Text has no tabs
     elif how == "full":
         console.print(render.indented(underlined(Text(render.plain(hit.text)), query), console))
     else:

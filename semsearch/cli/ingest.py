@@ -177,7 +177,7 @@ def _saying_what_is_stored(show: Callable[..., None]) -> Iterator[Callable[["Ing
     except KeyboardInterrupt as interruption:
         if latest is not None:
             share = latest.done / max(1, latest.total)
-            stored = f"{latest.stored:,} {'passage is' if latest.stored == 1 else 'passages are'} stored"
+            stored = f"the vectors of {render.plural(latest.stored, 'passage')} are stored"
             interruption.add_note(f"{stored}, about {share:.1%} of the text")
         raise
 

@@ -80,9 +80,10 @@ class SearchEngine:
         parsed = self._parsed(query, literal)
         if not parsed.text:
             empty = parsed == Query("")
+            counts = "" if empty else "; --facet FIELD counts documents by conditions alone"
             raise InvalidInput(
                 "the query is empty" if empty else "the query has only exclusions and conditions",
-                "give some words to look for",
+                f"give some words to look for{counts}",
             )
         return parsed
 
