@@ -461,9 +461,10 @@ def test_nothing_raw_reaches_a_terminal(hostile: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
+    variables = os.environ | {"TERM": "xterm-256color", "PAGER": "cat"}  # another pager waits for a key
     with subprocess.Popen(
         [sys.executable, "-P", "-c", COMMANDS, json.dumps(SHOWN)],
-        cwd=hostile, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm-256color"},
+        cwd=hostile, stdin=theirs, stdout=theirs, stderr=theirs, env=variables,
     ) as process:  # fmt: skip
         os.close(theirs)
         output = b""
