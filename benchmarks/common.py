@@ -85,6 +85,22 @@ def portion(folder: Path, limit: int | None, to: Path, wanted: Sequence[Path] = 
     return to
 
 
+def corpora(description: str | None) -> tuple[argparse.Namespace, Iterable[tuple[str, list[Path]]]]:
+    """Return the options, and yield the files of the sample corpus and of each folder of texts, at most `--limit`."""
+    parser = arguments(description)
+    parser.add_argument("--limit", type=int, metavar="N", help="read only N files of each folder")
+    options = parser.parse_args()
+    folders = sorted(need(options.data / "folders").iterdir())
+
+    def files() -> Iterable[tuple[str, list[Path]]]:
+        for folder in (Path(__file__).parents[1] / "sample_corpus", *folders):
+            talk(folder.name)
+            with tempfile.TemporaryDirectory() as copies:
+                yield folder.name, files_below(portion(folder, options.limit, Path(copies)))
+
+    return options, files()
+
+
 def talk(message: str) -> None:
     """Print a progress message on standard error."""
     print(f"... {message}", file=sys.stderr, flush=True)

@@ -11,10 +11,8 @@ import binascii
 import random
 import time
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from common import Report, arguments, files_below, need, portion, talk
+from common import Report, corpora
 
 from semsearch.embedding import load_embedder
 from semsearch.ingest.chunk import chunk
@@ -23,7 +21,6 @@ from semsearch.types import Document
 
 KEPT, LEFT_OUT = 0.999, 0.95
 """The share of passages to keep in each folder, and the share of junk to leave out, over all its kinds."""
-SAMPLES = Path(__file__).parents[1] / "sample_corpus"
 
 
 def junk() -> dict[str, str]:
@@ -69,10 +66,7 @@ def junk() -> dict[str, str]:
 
 def main() -> None:
     """Print what is kept of each folder and each kind of junk."""
-    parser = arguments(__doc__)
-    parser.add_argument("--limit", type=int, metavar="N", help="read only N files of each folder")
-    options = parser.parse_args()
-    folders = need(options.data / "folders")
+    options, folders = corpora(__doc__)
     embedder = load_embedder()
     report = Report("prose", options)
 
@@ -84,23 +78,21 @@ def main() -> None:
         return everything, left_out, middle - started, time.process_time() - middle
 
     rows = []
-    for folder in (SAMPLES, *sorted(folders.iterdir())):
-        talk(folder.name)
+    for folder, files in folders:
         total, reasons, whole, judged = 0, Counter[str](), 0.0, 0.0
-        with TemporaryDirectory() as copies:
-            for path in files_below(portion(folder, options.limit, Path(copies))):
-                for document in read(path, str(path)):
-                    if isinstance(document, Document):
-                        count, left_out, before, after = passages(document)
-                        total, reasons = total + count, reasons + left_out
-                        whole, judged = whole + before, judged + after
+        for path in files:
+            for document in read(path, str(path)):
+                if isinstance(document, Document):
+                    count, left_out, before, after = passages(document)
+                    total, reasons = total + count, reasons + left_out
+                    whole, judged = whole + before, judged + after
         kept = 1 - reasons.total() / max(total, 1)
         common = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(2))
-        rows.append((folder.name, f"{total:,}", f"{kept:.3%}", f"{judged / whole:.3f}", common))
-        report.figures[folder.name] = {"passages": total, "kept": kept, "left_out": dict(reasons)}
-        report.figures[folder.name]["time_with_rule"] = judged / whole
-        if folder.name != "eips":
-            report.bar(f"{folder.name}: share of passages kept", kept, ">=", KEPT)
+        rows.append((folder, f"{total:,}", f"{kept:.3%}", f"{judged / whole:.3f}", common))
+        report.figures[folder] = {"passages": total, "kept": kept, "left_out": dict(reasons)}
+        report.figures[folder]["time_with_rule"] = judged / whole
+        if folder != "eips":
+            report.bar(f"{folder}: share of passages kept", kept, ">=", KEPT)
     report.table(
         "Texts", ("folder", "passages", "kept", "CPU to cut with the rule / without", "left out"), rows
     )

@@ -8,17 +8,14 @@ and secrets are never stored, so the files are compared with the marks that stan
 
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from common import Report, arguments, files_below, need, portion, talk
+from common import Report, corpora, talk
 
 from semsearch.embedding import Embedder, load_embedder
 from semsearch.ingest.chunk import chunk
 from semsearch.readers import read
 from semsearch.text import as_written, without_data
 from semsearch.types import Document
-
-SAMPLES = Path(__file__).parents[1] / "sample_corpus"
 
 
 def count(path: Path, embedder: Embedder) -> tuple[int, int, list[str]]:
@@ -48,24 +45,19 @@ def count(path: Path, embedder: Embedder) -> tuple[int, int, list[str]]:
 
 def main() -> None:
     """Print the counts of each folder."""
-    parser = arguments(__doc__)
-    parser.add_argument("--limit", type=int, metavar="N", help="read only N files of each folder")
-    options = parser.parse_args()
-    folders = need(options.data / "folders")
+    options, folders = corpora(__doc__)
     embedder = load_embedder()
     report, rows = Report("shown", options), []
-    for folder in (SAMPLES, *sorted(folders.iterdir())):
-        talk(folder.name)
+    for folder, files in folders:
         whole, part, outside = 0, 0, list[str]()
-        with TemporaryDirectory() as copies:
-            for path in files_below(portion(folder, options.limit, Path(copies))):
-                lines, parts, others = count(path, embedder)
-                whole, part, outside = whole + lines, part + parts, outside + others
+        for path in files:
+            lines, parts, others = count(path, embedder)
+            whole, part, outside = whole + lines, part + parts, outside + others
         for place in outside[:10]:
             talk(place)
-        rows.append((folder.name, f"{whole:,}", f"{part:,}", f"{len(outside):,}"))
-        report.figures[folder.name] = {"whole": whole, "part": part, "neither": len(outside)}
-        report.bar(f"{folder.name}: neither", len(outside), "<=", 0)
+        rows.append((folder, f"{whole:,}", f"{part:,}", f"{len(outside):,}"))
+        report.figures[folder] = {"whole": whole, "part": part, "neither": len(outside)}
+        report.bar(f"{folder}: neither", len(outside), "<=", 0)
     report.table("Passages", ("folder", "their lines", "a part of a line", "neither"), rows)
     report.close()
 
