@@ -18,7 +18,9 @@ def page() -> str:
     ]
     for command in ((), *((name,) for name in COMMANDS)):
         title = " ".join(("semsearch", *command))
-        result = CliRunner().invoke(main, [*command, "--help"], prog_name="semsearch", terminal_width=100)
+        result = CliRunner(env={"SEMSEARCH_LANG": "en"}).invoke(
+            main, [*command, "--help"], prog_name="semsearch", terminal_width=100
+        )
         assert result.exit_code == 0, result.output
         parts.append(f"## {title}\n\n```text\n{click.unstyle(result.output).rstrip()}\n```\n")
     return "\n".join(parts)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from reading import Read, Reading
 
 os.environ["SEMSEARCH_VECTOR_CACHE"] = "0"  # no test leaves vectors in the user's cache
+os.environ["SEMSEARCH_LANG"] = "en"  # also where the locale is another one
 
 # The time of an example says nothing on a shared machine, so there is no deadline.
 settings.register_profile("semsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from semsearch import __version__
-from semsearch.cli import spelling
+from semsearch.cli import language, spelling
+from semsearch.cli.language import tr, translated
 from semsearch.errors import SemsearchError
 
 SECTIONS = {
@@ -74,9 +75,11 @@ class _Reported(click.ClickException):
         """Print the message and the hint on standard error."""
         from semsearch.cli.render import plain
 
-        click.echo(f"Error: {plain(self.message)}", file=file, err=True)
+        click.echo(
+            tr("Error: {message}").format(message=plain(translated(self.message))), file=file, err=True
+        )
         if self.hint:
-            click.echo(f"hint: {plain(self.hint)}", file=file, err=True)
+            click.echo(tr("hint: {hint}").format(hint=plain(translated(self.hint))), file=file, err=True)
 
 
 class Interruption(KeyboardInterrupt):
@@ -92,7 +95,7 @@ class _Ended(click.ClickException):
 
     def __init__(self, interruption: KeyboardInterrupt) -> None:
         notes = getattr(interruption, "__notes__", [])
-        super().__init__("; ".join(["interrupted", *notes]))
+        super().__init__(tr("; ").join([tr("interrupted"), *notes]))
         number = getattr(interruption, "number", signal.SIGINT)
         setattr(self, "exit_code", 128 + number)  # noqa: B010 - click declares it for the class only
 
@@ -123,20 +126,33 @@ def _quiet_pipe() -> Iterator[None]:
         os.close(nowhere)
         if closed:
             raise click.exceptions.Exit(128 + 13) from None
-        raise click.ClickException("the output could not be written: no space left on the device") from None
+        raise click.ClickException(
+            tr("the output could not be written: no space left on the device")
+        ) from None
 
 
 @contextlib.contextmanager
 def _safe() -> Iterator[None]:
-    """Escape control characters in click's own errors, which quote the arguments."""
+    """Escape control characters in click's own errors, which quote the arguments, and translate them."""
     try:
         yield
     except click.ClickException as error:
         from semsearch.cli.render import plain
 
-        said = plain(error.format_message())
+        said = plain(translated(error.format_message()))
         setattr(error, "format_message", lambda: said)  # noqa: B010 - for this error, not for its class
+        if language.current() != "en":
+            setattr(error, "show", partial(_show, error))  # noqa: B010
         raise
+
+
+def _show(error: click.ClickException, file: Any = None) -> None:
+    """Print an error of click as click does, in another language."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    if ctx is not None:
+        click.echo(ctx.get_usage(), file=file, err=True)
+        click.echo(tr("Try '{command} --help' for help.").format(command=ctx.command_path) + "\n", err=True)
+    click.echo(tr("Error: {message}").format(message=error.format_message()), file=file, err=True)
 
 
 @contextlib.contextmanager
@@ -185,18 +201,33 @@ class _Commands(click.Group):
         )
         return command
 
+    def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:
+        """Run the command line in the language that it, the settings or the locale ask for."""
+        language.choose(sys.argv[1:] if args is None else args)
+        return super().main(args, *rest, **options)
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write help that fits a screen of 24 lines, so that the first command is not scrolled away."""
-        usage = f"Usage: {ctx.command_path} COMMAND [ARGUMENT]... [OPTION]..."
-        formatter.write(f"{usage}\n\n{self.help}\n{_FIRST}\n")
+        from semsearch.cli.wide import padded
+
+        usage = tr("Usage: ") + f"{ctx.command_path} COMMAND [ARGUMENT]... [OPTION]..."
+        formatter.write(f"{usage}\n\n{tr(self.help or '')}\n\n")
+        for command, words in _FIRST.items():
+            formatter.write(f"  {command:<40}{tr(words)}\n")
+        formatter.write("\n")
         for title, commands in SECTIONS.items():
-            cells = [f"{name:<13}{words}" for name, (_, words) in commands.items()]
-            for at in range(0, len(cells), 2):
-                heading = title if at == 0 else ""
+            entries = [f"{name:<13}{tr(words)}" for name, (_, words) in commands.items()]
+            for at in range(0, len(entries), 2):
+                heading = padded(tr(title) if at == 0 else "", 12)
                 formatter.write(
-                    f"{heading:<12}{cells[at]:<34}{''.join(cells[at + 1 : at + 2])}".rstrip() + "\n"
+                    f"{heading}{padded(entries[at], 34)}{''.join(entries[at + 1 : at + 2])}".rstrip() + "\n"
                 )
-        formatter.write("\n" + _ANYWHERE)
+        formatter.write(f"\n{tr(_ANYWHERE)}\n")
+
+    def help_texts(self) -> Iterator[str]:
+        """Yield every English text that the help of the whole program translates."""
+        yield from (self.help or "", _ANYWHERE, *_FIRST.values(), *SECTIONS)
+        yield from (words for commands in SECTIONS.values() for _, words in commands.values())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Options that all commands share may stand before the command."""
@@ -212,7 +243,9 @@ class _Commands(click.Group):
                 error.ctx = ctx
             near = spelling.nearest(args[0], COMMANDS)
             if near and args[0] not in COMMANDS and isinstance(error, click.NoSuchCommand):
-                message = f"{args[0]!r} is not a command. Did you mean {near!r}?"
+                message = tr("{name!r} is not a command. Did you mean {near!r}?").format(
+                    name=args[0], near=near
+                )
                 raise click.UsageError(message, ctx) from error
             raise
 
@@ -233,22 +266,23 @@ class _Commands(click.Group):
             raise _Reported(error) from error
         except KeyboardInterrupt as interruption:
             if ctx.invoked_subcommand in _CONTINUED:
-                interruption.add_note("run the same command to continue")
+                interruption.add_note(tr("run the same command to continue"))
             raise _Ended(interruption) from None
 
 
-_FIRST = """
-  semsearch ingest docs/                  index a folder, in ./.semsearch
-  semsearch query "how do refunds work"   find passages
-  semsearch dedup                         find near-duplicates
-"""
+_FIRST = {
+    "semsearch ingest docs/": "index a folder, in ./.semsearch",
+    'semsearch query "how do refunds work"': "find passages",
+    "semsearch dedup": "find near-duplicates",
+}
 _ANYWHERE = """\
---index DIR, --json, --jsonl, --csv, --set KEY=VALUE go with every command that
-has a use for them. COMMAND --help has examples. -V, --version, -h, --help.
+--index DIR, --json, --jsonl, --csv, --set KEY=VALUE go with commands that use
+them. COMMAND --help has examples. --lang zh: Chinese. -V, --version, -h, --help\
 """
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="semsearch")
+@click.option("--lang", type=click.Choice(language.LANGUAGES), expose_value=False)
 def main() -> None:
     """Search your own text by meaning, and find near-duplicates in it. All offline."""

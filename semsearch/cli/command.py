@@ -1,14 +1,17 @@
 """One class for all commands: their help on a screen, their settings, and the spellings that they understand."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from semsearch.cli import settings, spelling
+from semsearch.cli import language, settings, spelling
+from semsearch.cli.language import tr
+from semsearch.cli.wide import WideFormatter, padded
 
-GLOBAL = {"--index": True, "--set": True, "--format": True} | dict.fromkeys(
+GLOBAL = dict.fromkeys(("--index", "--set", "--format", "--lang"), True) | dict.fromkeys(
     ("--json", "--jsonl", "--csv", "--markdown"), False
 )
 """The options that mean the same in every command and may stand before it, and whether each takes a value."""
@@ -70,12 +73,15 @@ class Command(click.Command):
                     help="A setting for this run; `semsearch config` lists them.",
                 )
             )
+        self.params.append(language_option())
 
     @property
     def configurable(self) -> list[str]:
         """The settings that this command uses, with an option or without."""
         named = {
-            str(param.name).replace("_", "-") for param in self.params if isinstance(param, click.Option)
+            str(param.name).replace("_", "-")
+            for param in self.params
+            if isinstance(param, click.Option) and param.expose_value
         }
         return [key for key in settings.SETTINGS if key in named or key in self.settings]
 
@@ -157,19 +163,33 @@ class Command(click.Command):
 
     # -- help -----------------------------------------------------------------------------------------------
 
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help in the language that is set."""
+        formatter = formatter_of(ctx)
+        self.format_help(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the first words of the help, which shells show next to the name."""
+        return tr(super().get_short_help_str(limit))
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the line that shows the arguments."""
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), tr("Usage: "))
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write usage, a few words, examples and options; then the details."""
         self.format_usage(ctx, formatter)
         first, _, rest = (self.help or "").partition("\n\n")
         _paragraphs(formatter, first)
-        with formatter.section("Examples"):
+        with formatter.section(tr("Examples")):
             for example in self.examples:
                 formatter.write(f"  {example}\n")
         self.format_options(ctx, formatter)
         if rest:
             _paragraphs(formatter, rest)
-        meanings = ", ".join(f"{code} {_EXIT_CODES[code]}" for code in self.codes)
-        _paragraphs(formatter, f"Exit codes: {meanings}.")
+        meanings = tr(", ").join(f"{code} {tr(_EXIT_CODES[code])}" for code in self.codes)
+        _paragraphs(formatter, tr("Exit codes: {codes}.").format(codes=meanings))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by heading, and those of every command on a line."""
@@ -181,15 +201,23 @@ class Command(click.Command):
         groups["Other options" if groups else "Options"] = list(own.values())
         for title, params in groups.items():
             if rows := [_row(param) for param in params if not param.hidden]:
-                with formatter.section(title):
+                with formatter.section(tr(title)):
                     formatter.write_dl(
-                        [(names.ljust(_COLUMN), text) for names, text in rows], col_max=_COLUMN
+                        [(padded(names, _COLUMN), text) for names, text in rows], col_max=_COLUMN
                     )
         anywhere = [_row(param)[0] for param in common.values()]
-        also = f"Also: {', '.join((*anywhere, '-h, --help'))}."
+        also = tr("Also: {options}.").format(options=", ".join((*anywhere, "-h, --help")))
         if self.settings:
-            also += f" Settings (`semsearch config`): {', '.join(f'--{key}' for key in self.settings)}."
+            names = ", ".join(f"--{key}" for key in self.settings)
+            also += tr(" Settings (`semsearch config`): {names}.").format(names=names)
         _paragraphs(formatter, also)
+
+    def help_texts(self) -> Iterator[str]:
+        """Yield every English text that this command's help translates."""
+        yield self.get_short_help_str(1_000)
+        yield from map(_unwrapped, inspect.cleandoc(self.help or "").split("\n\n"))
+        yield from (title for title in self.groups)
+        yield from (param.help or "" for param in self.params if isinstance(param, click.Option))
 
 
 def command(
@@ -200,8 +228,29 @@ def command(
 
 
 def settings_given(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> None:
-    """Keep the settings of the command line for `Command`."""
-    ctx.meta[settings.GIVEN] = tuple(value)
+    """Keep the settings of the command line for `Command`. The language is set already."""
+    for pair in value:
+        if pair.startswith("lang="):
+            settings.convert("lang", pair.removeprefix("lang="), settings.COMMAND_LINE)
+    ctx.meta[settings.GIVEN] = tuple(pair for pair in value if not pair.startswith("lang="))
+
+
+def language_option() -> click.Option:
+    """Return the option for the language, which `language.choose` reads before click does."""
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(language.LANGUAGES),
+        metavar="|".join(language.LANGUAGES),
+        expose_value=False,
+        help="The language of help and messages. Default: from the locale.",
+    )
+
+
+def formatter_of(ctx: click.Context) -> click.HelpFormatter:
+    """Return the formatter of help in the language that is set."""
+    if language.current() == "en":
+        return ctx.make_formatter()
+    return WideFormatter(width=ctx.terminal_width, max_width=ctx.max_content_width)
 
 
 def given(name: str) -> bool:
@@ -246,7 +295,7 @@ def _row(param: click.Option) -> tuple[str, str]:
     elif not param.is_flag:
         metavar = param.metavar or ("MODE" if isinstance(param.type, click.Choice) else "")
         names += f" {metavar or str(param.type.name).upper()}"
-    text = param.help or ""
+    text = tr(param.help or "")
     if param.show_default and not param.is_flag:
         text += f" [{param.default}]"
     return names, text
@@ -254,7 +303,11 @@ def _row(param: click.Option) -> tuple[str, str]:
 
 def _paragraphs(formatter: click.HelpFormatter, text: str) -> None:
     """Write some paragraphs of help. After click's mark \\b, a paragraph keeps its lines."""
-    import inspect
-
     formatter.write_paragraph()
-    formatter.write_text(inspect.cleandoc(text))
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    formatter.write_text("\n\n".join(tr(_unwrapped(paragraph)) for paragraph in paragraphs))
+
+
+def _unwrapped(paragraph: str) -> str:
+    """Return a paragraph on one line, which is its key in a catalogue, unless it keeps its lines."""
+    return paragraph if paragraph.startswith("\b\n") else " ".join(paragraph.split())

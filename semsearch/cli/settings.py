@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from semsearch.cli.language import LANGUAGES
 from semsearch.cli.values import Share, Size
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_CACHE, DEFAULT_MEMORY
@@ -69,6 +70,12 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "wait": Setting(
         click.FloatRange(min=0), 10.0, "seconds to wait for another process that writes to the index", _USER
+    ),
+    "lang": Setting(
+        click.Choice(LANGUAGES),
+        None,
+        "the language of help and messages (default: from the locale)",
+        _USER,
     ),
 }
 

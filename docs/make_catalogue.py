@@ -1,0 +1,144 @@
+"""Bring the catalogues of translations up to date with the English texts in the code.
+
+Each text without a translation gets an empty `msgstr` to fill in, and those that no code has any more are removed. The
+three kinds of texts are the help of the commands, the messages (`tr("...")` and `plural(n, "noun")` in semsearch/cli),
+and, in the context "library", the errors and reasons of the library and of click. Only the first two must be complete.
+"""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import click
+
+from semsearch import errors
+from semsearch.cli import COMMANDS, main
+from semsearch.cli.command import _EXIT_CODES, Command
+from semsearch.cli.language import CATALOGUES, entries
+
+PACKAGE = Path(__file__).parent.parent / "semsearch"
+CLICK = Path(click.__file__).parent
+NOUNS = ("document", "passage", "source")
+"""Nouns that code computes, as from the level of `dedup`."""
+_ERRORS = {
+    name
+    for name, one in vars(errors).items()
+    if isinstance(one, type) and issubclass(one, errors.SemsearchError)
+} | {"UsageError", "Skipped"}
+_CLICK_FILES = ("core.py", "decorators.py", "exceptions.py", "parser.py", "termui.py", "types.py")
+
+
+def help_texts() -> Iterator[tuple[str, str, str]]:
+    """Yield the context, the text and the place of each English text in help."""
+    for text in main.help_texts():  # type: ignore[attr-defined]
+        yield "", text, "semsearch --help"
+    for text in _EXIT_CODES.values():
+        yield "", text, "semsearch/cli/command.py"
+    ctx = click.Context(main)
+    for name in COMMANDS:
+        for text in cast(Command, main.get_command(ctx, name)).help_texts():
+            yield "", text, f"semsearch {name} --help"
+
+
+def messages() -> Iterator[tuple[str, str, str]]:
+    """Yield the context, the text and the place of each message of the command line."""
+    for path in sorted(PACKAGE.glob("cli/*.py")):
+        place = path.relative_to(PACKAGE.parent).as_posix()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            context, at = {"tr": ("", 0), "plural": ("count", 1)}.get(name, ("", len(node.args)))
+            for arg in node.args[at : at + 1]:
+                for text in _literals(arg):
+                    yield context, text, place
+    for noun in NOUNS:
+        yield "count", noun, "semsearch/types.py"
+
+
+def library_texts() -> Iterator[tuple[str, str, str]]:
+    """Yield the context, the template and the place of each text of an error or a skipped file."""
+    for name in _CLICK_FILES:
+        for node in ast.walk(ast.parse((CLICK / name).read_bytes())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "ngettext"):
+                for text in (text for arg in node.args for text in _literals(arg)):
+                    yield "library", re.sub(r"\{(?!message\})[^}]*\}", "{}", text), "click"
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE.parent).as_posix()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _ERRORS:
+                for text in (text for arg in node.args[:2] for text in _literals(arg)):
+                    yield "library", text, place
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    """Yield the texts that an expression can be, with {} for each value within them."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    elif isinstance(node, ast.IfExp):
+        yield from _literals(node.body)
+        yield from _literals(node.orelse)
+
+
+def every_literal() -> set[str]:
+    """Return every string in the package, since reasons also stand in tables."""
+    trees = (ast.parse(path.read_bytes()) for path in PACKAGE.rglob("*.py"))
+    return {
+        text
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.expr)
+        for text in _literals(node)
+    }
+
+
+def required() -> dict[tuple[str, str], str]:
+    """Return the place of each text that must have a translation, by context and text."""
+    found: dict[tuple[str, str], str] = {}
+    for context, text, place in (*help_texts(), *messages()):
+        if text.strip() and re.search("[A-Za-z]{2}|[,;:]", text):
+            found.setdefault((context, text), place)
+    return found
+
+
+def updated(catalogue: Path) -> str:
+    """Return the text of a catalogue with an entry for each text in the code, and no others."""
+    old = catalogue.read_text(encoding="utf-8")
+    header, _, _ = old.partition("\n\n")
+    said = {(context, text): translation for context, text, translation in entries(old.splitlines())}
+    wanted = required()
+    for context, text, place in library_texts():
+        if re.search("[A-Za-z]{3}", text):
+            wanted.setdefault((context, text), place)
+    literals = every_literal()
+    for context, text in said:
+        plain = text.replace("{message}", "{}")
+        if context == "library" and (context, text) not in wanted and plain in literals:
+            wanted[context, text] = "semsearch"
+    parts = [header]
+    for (context, text), place in wanted.items():
+        lines = [f"#: {place.replace(' ', '_')}"]
+        lines += [f"msgctxt {json.dumps(context)}"] if context else []
+        translation = json.dumps(said.get((context, text), ""), ensure_ascii=False)
+        lines += [f"msgid {_string(text)}", f"msgstr {translation}"]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    for path in CATALOGUES.values():
+        made = updated(path)
+        path.write_text(made, encoding="utf-8")
+        known = {(context, text) for context, text, said in entries(made.splitlines()) if said}
+        missing = required().keys() - known
+        sys.stderr.write(f"wrote {path}: {len(missing)} texts of help and messages have no translation\n")
