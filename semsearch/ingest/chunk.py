@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from semsearch.embedding import Embedder, count_tokens
 from semsearch.ingest.sources import RECORDS
+from semsearch.readers.kinds import CODE
 from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
 from semsearch.text import (
@@ -22,6 +23,7 @@ from semsearch.text import (
     split,
     text_digest,
     value_without_data,
+    why_not_prose,
     without_data,
 )
 from semsearch.types import Document, Scalar, Unit
@@ -31,6 +33,7 @@ PROSE_SUFFIXES = frozenset({
     *(suffix for suffix, format_ in FORMATS.items() if format_.headings),
 })  # fmt: skip
 """The suffixes of files in which a line that begins with `#` is a heading. In all others it is a comment."""
+_DATA = frozenset({"encoded data", "numbers without words"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +84,23 @@ def chunk(document: Document, embedder: Embedder, *, everything: bool = True) ->
     name = document.name.encode("utf-8", "backslashreplace").decode()
     breaks = array("q", (match.start() for match in re.finditer("\n", text)))
     lines = document.numbers or range(1, len(breaks) + 2)
-    is_prose = PurePosixPath(document.source).suffix.lower() in PROSE_SUFFIXES
-    marked = is_prose or document.source.startswith(RECORDS)  # an id may end like the name of a program
-    title = str(document.metadata.get("title", ""))
+    path = PurePosixPath(document.source)
+    suffix = (
+        "" if document.source.startswith(RECORDS) else path.suffix.lower()
+    )  # an id may end like a program
+    is_code = suffix in CODE
+    title = path.stem if is_code else str(document.metadata.get("title", ""))
     passages: list[PassageRecord] = []
     left_out: list[LeftOut] = []
 
     def places(start: int, end: int) -> tuple[int, int]:
         return lines[bisect_right(breaks, start)], lines[bisect_right(breaks, end - 1)]
 
-    spans = split(text, measure, embedder.fingerprint.window, marked=marked, title=title)
+    window = embedder.fingerprint.window
+    outline = document.outline if is_code else None
+    spans = split(text, measure, window, marked=suffix in PROSE_SUFFIXES, title=title, outline=outline)
     if not everything:
-        spans, left = _only_prose(spans, text)
+        spans, left = _only_words(spans, text) if is_code else _only_prose(spans, text)
         left_out = [LeftOut(document.unit, *places(start, end), reason) for start, end, reason in left]
     for span in spans:
         body = text[span.start : span.end]
@@ -128,6 +136,17 @@ def _only_prose(spans: Sequence[Span], text: str) -> tuple[list[Span], list[tupl
             last = span.start + start + len(text[span.start + start : span.start + end].rstrip())
             left_out.append((span.start + start, last, reason))
     return kept, left_out
+
+
+def _only_words(spans: Sequence[Span], text: str) -> tuple[list[Span], list[tuple[int, int, str]]]:
+    """Return the spans of source code without those that are data, and these with their reason.
+
+    Code has more signs than prose, and is kept all the same.
+    """
+    reasons = [why_not_prose(text[span.start : span.end]) for span in spans]
+    data = [(span, reason) for span, reason in zip(spans, reasons, strict=True) if reason in _DATA]
+    kept = [span for span, reason in zip(spans, reasons, strict=True) if reason not in _DATA]
+    return kept, [(span.start, span.end, reason) for span, reason in data]
 
 
 def not_prose(left_out: Sequence[LeftOut]) -> str:

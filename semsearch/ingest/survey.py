@@ -22,6 +22,8 @@ from semsearch.readers import (
     Found,
     RowFields,
     RowFormat,
+    code_versions,
+    notes_on,
     require_columns,
     walk,
 )
@@ -91,14 +93,14 @@ class Choices:
         given = [f"{name} {shlex.quote(value)}" for name, value in values if value]
         return " ".join(given + [flag for flag, on in flags.items() if on])
 
-    @property
-    def reading(self) -> str:
-        """The mark of a source that was read with these choices by this release; it reads others again."""
+    def reading(self, name: str) -> str:
+        """Return the mark of a source that this release reads with these choices; it reads others again."""
         fields = self.fields
-        return json.dumps([fields.text, fields.id, astuple(fields.format), self.everything, *_VERSIONS])
+        return json.dumps([fields.text, fields.id, astuple(fields.format), self.everything, *_versions(name)])
 
 
-_VERSIONS = [READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION]
+def _versions(name: str) -> list[int]:
+    return [READER_VERSION, CLEANER_VERSION, SPLITTER_VERSION, *code_versions(name)]
 
 
 def choices_of(reading: str) -> Choices | None:
@@ -111,7 +113,8 @@ def choices_of(reading: str) -> Choices | None:
         choices = Choices(RowFields(tuple(text), id_, RowFormat(*format_)), everything=bool(everything))
     except (ValueError, TypeError, InvalidInput, RecursionError):
         return None
-    return choices if versions == _VERSIONS and choices.reading == reading else None
+    ours = choices.reading("").removesuffix("]")  # source code has one more version
+    return choices if versions[: len(_versions(""))] == _versions("") and reading.startswith(ours) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +201,9 @@ class Survey:
                 if key in not_read:
                     self.skipped.append(Skipped(str(file.path), not_read[key]))
                 elif key not in found:  # it is read again if the options have changed, or the release
-                    self._classify(file, key, choices.reading)
+                    self._classify(file, key, choices.reading(key))
             found |= here
+        self.notes += notes_on(key for _, key, _ in self.changed)
         given = {*(scope.include or ()), *(scope.exclude or ())}
         self.unmatched = tuple(pattern for pattern in dict.fromkeys(unmatched) if pattern in given)
         # A source below a folder that could not be read is not gone, since nobody looked. Nor is a file that was

@@ -1,9 +1,9 @@
 """Read one file as Documents, by its kind."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.files import opened
@@ -13,12 +13,14 @@ from semsearch.readers.heads import Head, markup_head
 from semsearch.readers.kinds import HEAD, kind_of
 from semsearch.readers.mbox import LARGEST_MAIL, split_mbox
 from semsearch.readers.parsed import Parsed, bounded_fields
+from semsearch.readers.parsers.code import PARSED_CODE, can_parse_code
 from semsearch.readers.rows import RowFields, Tell, read_rows, row_document, row_file
 from semsearch.readers.sandbox import parse_in_sandbox
-from semsearch.types import Document, Skipped
+from semsearch.text import as_written
+from semsearch.types import Definition, Document, Skipped
 
-READER_VERSION = 5
-"""The next ingest reads every file again if this is another number than at the last one."""
+READER_VERSION, _CODE_VERSION = 6, 1
+"""The next ingest reads every file again if this is another number than at the last one, and code for the second."""
 _MARKUP = frozenset({".adoc", ".asciidoc", ".rest", ".rst"})
 """The suffixes of text whose head has fields."""
 _DEFAULT_FIELDS = RowFields()
@@ -57,6 +59,22 @@ def read(
             yield Skipped(source, "no text")
 
 
+def code_versions(name: str) -> list[int]:
+    """Return the version of the reader of definitions, for a file of source code, if the extra `code` is installed."""
+    return [_CODE_VERSION] if _is_parsed_code(name) and can_parse_code() else []
+
+
+def notes_on(names: Iterable[str]) -> list[str]:
+    """Return what a person should know of how files with these names are read."""
+    if can_parse_code() or not any(map(_is_parsed_code, names)):
+        return []
+    return ["source code is cut at blank lines; pip install 'semsearch[code]' cuts it at its functions"]
+
+
+def _is_parsed_code(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PARSED_CODE
+
+
 def read_text(text: str, source: str) -> Document:
     """Return the Document of a text that is not a file, such as standard input."""
     return Document(source, storable(text))
@@ -77,7 +95,19 @@ def _items(
     elif rows := row_file(path, fields):
         yield from read_rows(rows, source, fields, tell)
     else:
-        yield from _read_plain(path, source, fields.format.encoding, suffix in _MARKUP)
+        for document in _read_plain(path, source, fields.format.encoding, suffix in _MARKUP):
+            yield replace(document, outline=_outline(suffix, document.text))
+
+
+def _outline(suffix: str, text: str) -> tuple[Definition, ...]:
+    """Return the definitions of source code; none for any other text, and for code that cannot be parsed."""
+    if suffix not in PARSED_CODE or not can_parse_code():
+        return ()
+    try:
+        (code,) = parse_in_sandbox(suffix, as_written(text).encode())
+    except (MissingExtra, UnreadableSource):  # it stays a text, which is cut at its blank lines
+        return ()
+    return code.outline
 
 
 def _read_plain(path: Path, source: str, encoding: str, markup: bool) -> Iterator[Document]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from semsearch.readers.encoding import bom_encoding
 from semsearch.readers.packed import SUFFIXES as PACKED_SUFFIXES
 from semsearch.readers.packed import inner_suffix, packing_of
+from semsearch.readers.parsers.code import PARSED_CODE
 from semsearch.readers.parsing import FORMATS, UNREAD
 from semsearch.readers.rows import SUFFIXES as ROW_SUFFIXES
 from semsearch.text import clean, is_remnant, prose_parts, without_data
@@ -104,12 +105,10 @@ _RUN = re.compile(rb"[A-Za-z0-9]+")
 _LONG_RUN = 15
 """The mean letters and digits in a row from which on a text is Base64, hexadecimal or the like, and has no words."""
 _ENOUGH = 1_000
-CODE = frozenset({
-    ".bash", ".c", ".cc", ".cjs", ".cpp", ".cs", ".css", ".cxx", ".dart", ".ex", ".exs", ".go", ".h", ".hh", ".hpp",
-    ".java", ".jl", ".js", ".jsx", ".kt", ".kts", ".less", ".lua", ".m", ".mjs", ".mm", ".php", ".pl", ".proto", ".ps1",
-    ".py", ".pyi", ".r", ".rb", ".rs", ".scala", ".scss", ".sh", ".sql", ".svelte", ".swift", ".ts", ".tsx", ".vue",
-    ".zig", ".zsh",
-})  # fmt: skip
+CODE = PARSED_CODE | {
+    ".css", ".dart", ".ex", ".exs", ".jl", ".kt", ".kts", ".less", ".lua", ".m", ".mm", ".pl", ".proto", ".ps1", ".r",
+    ".scala", ".scss", ".sql", ".svelte", ".swift", ".vue", ".zig",
+}  # fmt: skip
 """The suffixes of source code."""
 _FILLED = frozenset({
     "$recycle.bin", "__macosx", "__pycache__", "__generated__", "bower_components", "cmakefiles", "deriveddata",

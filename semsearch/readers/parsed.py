@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from semsearch.readers.encoding import storable
-from semsearch.types import FieldValue, Scalar, Unit
+from semsearch.types import Definition, FieldValue, Scalar, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Parsed:
         part: The name of the text in a file of several, such as a sheet; empty for the text of a whole file.
         metadata: Other fields, such as the sender of a mail.
         values: A row of a table by column. `RowFields` then choose the text from it, and `text` is empty.
+        outline: The definitions of source code.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Parsed:
     part: str = ""
     metadata: Mapping[str, FieldValue] = field(default_factory=dict)
     values: Mapping[str, Scalar] | None = None
+    outline: tuple[Definition, ...] = ()
 
 
 _MOST_FIELDS, _LONGEST_VALUE, _MOST_METADATA = 64, 1_000, 16_000

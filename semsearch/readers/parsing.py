@@ -6,6 +6,7 @@ from typing import NamedTuple
 from semsearch.readers.encoding import decoded
 from semsearch.readers.parsed import Parsed, Parser, parsed
 from semsearch.readers.parsers.cards import parse_cards
+from semsearch.readers.parsers.code import PARSED_CODE, parse_code
 from semsearch.readers.parsers.docx import parse_docx
 from semsearch.readers.parsers.epub import parse_epub
 from semsearch.readers.parsers.html import parse_html
@@ -92,7 +93,11 @@ UNREAD = {
 def parse(suffix: str, content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     """Yield the texts of a file with one of the suffixes of `FORMATS`, or the rows that have these `columns`.
 
+    Of code with a suffix of `PARSED_CODE`, yield the definitions.
+
     Raises `UnreadableSource` if it is broken or encrypted, and `MissingExtra` if a library is not installed.
     """
+    if suffix in PARSED_CODE:
+        return parse_code(suffix, content)
     format_ = FORMATS[suffix]
     return format_.rows(content, columns) if columns and format_.rows else format_.parse(content)

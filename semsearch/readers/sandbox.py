@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from semsearch.errors import MissingExtra, UnreadableSource
 from semsearch.readers.parsed import Parsed
 from semsearch.readers.parsing import parse
-from semsearch.types import Unit
+from semsearch.types import Definition, Unit
 
 SECONDS, SECONDS_A_MEGABYTE = 60, 10
 """The time limit of a file: 70 s for a file of one megabyte."""
@@ -153,11 +153,14 @@ def _parsed(
     without: Any,
     part: str,
     metadata: dict[str, Any],
-    *rest: Any,
+    values: dict[str, Any] | None,
+    outline: Any,
 ) -> Parsed:
     """Return a text as the child had it: JSON has lists where it had tuples."""
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items()}
-    return Parsed(text, unit, tuple(numbers), title, tuple(map(tuple, without)), part, fields, *rest)
+    definitions = tuple(Definition(first, last, tuple(path), whole) for first, last, path, whole in outline)
+    places = tuple(map(tuple, without))
+    return Parsed(text, unit, tuple(numbers), title, places, part, fields, values, definitions)
 
 
 def _death(code: int) -> str:

@@ -5,9 +5,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice, pairwise
 
-from semsearch.text.structure import Edges, Heading, parse_structure
+from semsearch.text.structure import Edges, Heading, code_structure, joined_path, parse_structure
+from semsearch.types import Definition
 
 SPLITTER_VERSION = 3
 
@@ -57,7 +59,15 @@ _LONGEST_WORD = 64
 """A longer run without blanks is cut after this many characters: Chinese, Base64, or a line of minified code."""
 
 
-def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title: str = "") -> list[Span]:
+def split(
+    text: str,
+    measure: Measure,
+    limit: int,
+    *,
+    marked: bool = True,
+    title: str = "",
+    outline: Sequence[Definition] | None = None,
+) -> list[Span]:
     """Cut cleaned text into passages of at most `limit` tokens that together hold every word of it.
 
     `measure` returns the number of tokens of each text. A passage ends at the best cut in its second half, and a new
@@ -66,19 +76,31 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
     a heading. If the text is not `marked`, it is not prose and has no headings. A first heading that is the `title` of
     the document is above all others.
 
+    With an `outline`, which may be empty, the text is source code: it is cut at its definitions, and then at its lines.
+    The `heading` is the path of the definition, or of all that are in the passage, and begins with the `title`.
+
     Sizes are summed over the text between cuts. With WordPiece these sums are exact. With another tokenizer a passage
     may exceed `limit` by a few tokens, which an embedder must accept.
     """
-    headings, blocks = parse_structure(text, title) if marked else ([], [])
+    if outline is None:
+        headings, blocks = parse_structure(text, title) if marked else ([], [])
+        with_headings = _with_headings
+    else:
+        headings, levels = code_structure(text, outline, title)
+        with_headings = _with_paths
     body = text.strip()
     if len(body) <= limit * _LONGEST_TOKEN:
         (tokens,) = measure([body])
         if tokens <= limit:
             start = len(text) - len(text.lstrip())
-            return _with_headings([Span(start, start + len(body), tokens)] if body else [], headings, text)
-    cuts, inner = _cuts(text, headings, blocks)
-    outer = array("q", sorted(cuts.keys() - inner))
-    within = array("q", sorted(inner))
+            return with_headings([Span(start, start + len(body), tokens)] if body else [], headings, text)
+    if outline is None:
+        cuts, inner = _cuts(text, headings, blocks)
+        levels = [cuts.keys() - inner, inner]
+    else:
+        cuts = _code_cuts(text, headings)
+        levels.append({*cuts})
+    outer, *finer_places = (array("q", sorted(places)) for places in levels)
     longest = limit * _LONGEST_TOKEN
     run = f"{{1,{min(limit, _LONGEST_WORD)}}}"
     word = re.compile(rf"(?:[{_CJK}]{run}|[^\s{_CJK}]{run})\s*")
@@ -92,8 +114,8 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
             sizes.extend(next(counts) if b - a <= longest else limit + 1 for a, b in some)
         return sizes
 
-    def by_lines(a: int, b: int) -> Iterator[int]:
-        return iter(within[bisect_right(within, a) : bisect_left(within, b)])
+    def at_places(places: "array[int]", a: int, b: int) -> Iterator[int]:
+        return iter(places[bisect_right(places, a) : bisect_left(places, b)])
 
     def by_words(a: int, b: int) -> Iterator[int]:
         words = (match.start() for match in word.finditer(text, a, b))
@@ -101,7 +123,12 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
 
     edges = array("q", [0, *outer[bisect_right(outer, 0) : bisect_left(outer, len(text))], len(text)])
     sizes = sizes_of(edges)
-    for finer in (by_lines, by_words):
+    closed: set[int] = set()
+    """The edges of code that is cut, whose parts are not joined with what is around it."""
+    steps: list[Callable[[int, int], Iterator[int]]] = [partial(at_places, places) for places in finer_places]
+    for finer in (*steps, by_words):
+        if outline is not None:
+            closed.update(e for at, size in enumerate(sizes) if size > limit for e in edges[at : at + 2])
         edges, sizes = _subdivided(edges, sizes, finer, sizes_of, limit)
     for at in range(len(sizes)):  # one word with thousands of blanks
         if edges[at + 1] - edges[at] > longest:
@@ -114,6 +141,8 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
         while last < len(sizes) and total + sizes[last] <= max(limit, sizes[first]):
             if last > first and total >= limit // 2 and cuts.get(edges[last]) == _HEADING_CUT:
                 break
+            if last > first and edges[last] in closed:
+                break
             total += sizes[last]
             last += 1
         else:
@@ -125,7 +154,7 @@ def split(text: str, measure: Measure, limit: int, *, marked: bool = True, title
             indent = len(body) - len(body.lstrip())
             spans.append(Span(start + indent, start + len(body.rstrip()), sum(sizes[first:last])))
         first = last
-    return _with_headings(spans, headings, text)
+    return with_headings(spans, headings, text)
 
 
 def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tuple[dict[int, int], set[int]]:
@@ -163,6 +192,17 @@ def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tu
             cuts.pop(at, None)
             inner.add(at)
     return cuts, inner
+
+
+def _code_cuts(text: str, headings: Sequence[Heading]) -> dict[int, int]:
+    """Return the places where a passage of source code may end, which are ends of lines, with the strength of each."""
+    cuts = {
+        match.end(): strength
+        for pattern, strength in _CUTS
+        if strength != _SENTENCE_CUT
+        for match in pattern.finditer(text)
+    }
+    return cuts | dict.fromkeys((heading.start for heading in headings), _HEADING_CUT)
 
 
 def _next_text(text: str, end: int) -> int:
@@ -219,6 +259,22 @@ def _with_headings(spans: Sequence[Span], headings: Sequence[Heading], text: str
                 heading = path
             at += 1
         found.append(replace(span, heading=heading))
+    return found
+
+
+def _with_paths(spans: Sequence[Span], headings: Sequence[Heading], text: str) -> list[Span]:
+    """Return the spans of source code, each with the path of all definitions that it has a part of."""
+    found = []
+    path, at = "", 0
+    for span in spans:
+        paths = [path]
+        while at < len(headings) and headings[at].start < span.end:
+            path = headings[at].path
+            if not text[span.start : headings[at].start].strip():
+                paths.clear()
+            paths.append(path)
+            at += 1
+        found.append(replace(span, heading=joined_path(paths)))
     return found
 
 

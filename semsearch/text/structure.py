@@ -1,9 +1,11 @@
-"""Find the structure of a text: its headings, and the blocks that should stay whole."""
+"""Find the structure of a text or of source code: its headings, and the blocks that should stay whole."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise, takewhile
+
+from semsearch.types import Definition
 
 Edges = tuple[int, int]
 """The start and end of something: characters [start, end), or its first and last line."""
@@ -33,6 +35,7 @@ _FIELD = re.compile(r"[A-Za-z][\w-]*+:(?: |$)")
 """A field as in the header of a mail (RFC 5322) or of a Python PEP."""
 _NAMED = re.compile(r"title: [\"']?+([^\n]*?)[\"']?", re.IGNORECASE)
 _LONGEST_TITLE = 120
+_NAMED_LINE = re.compile(r"\w")
 
 
 def parse_structure(text: str, title: str = "") -> tuple[list[Heading], list[Edges]]:
@@ -70,6 +73,81 @@ def parse_structure(text: str, title: str = "") -> tuple[list[Heading], list[Edg
         path = _SEPARATOR.join(title for _, title in parents if title)
         headings.append(Heading(starts[first], starts[last] + len(lines[last]), path))
     return headings, [(starts[a] + lines[a].startswith(" "), starts[b] + len(lines[b])) for a, b in blocks]
+
+
+def code_structure(
+    text: str, outline: Sequence[Definition], module: str
+) -> tuple[list[Heading], list[set[int]]]:
+    """Return the headings of cleaned source code, and the places where it may be cut, level by level.
+
+    A heading has no characters. It stands where a definition of the `outline` begins, or where one ends and the one
+    around it goes on. The first level has the edges of definitions and of the paragraphs between them, and each further
+    level those inside the definitions of the level before. What is `whole` has no places inside it.
+    """
+    lines = text.split("\n")
+    places = [len(text)]
+    """The first character of each line that is not blank; a blank line has the place of the next line."""
+    start = len(text) + 1
+    for line in reversed(lines):
+        start -= len(line) + 1
+        places.append(start + line.startswith(" ") if line else places[-1])
+    places.reverse()
+    depths = [0] * len(lines)
+    """The number of definitions that a line lies in, or -1 inside one that stays whole."""
+    paths: dict[int, tuple[str, ...]] = {0: ()}
+    levels: list[set[int]] = [set()]
+    around: list[Definition] = []
+
+    def close(line: int) -> None:
+        while around and around[-1].last < line:
+            last = around.pop().last
+            paths[last] = around[-1].path if around else ()
+
+    for one in outline:
+        if not 0 < one.first <= one.last <= len(lines):
+            continue  # it comes from a parser
+        close(one.first)
+        paths[one.first - 1] = one.path
+        around.append(one)
+        if (depth := depths[one.first - 1]) >= 0:
+            levels += [set() for _ in range(depth + 1 - len(levels))]
+            levels[depth] |= {places[one.first - 1], places[one.last]}
+            depths[one.first - 1 : one.last] = [-1 if one.whole else depth + 1] * (one.last + 1 - one.first)
+    close(len(lines) + 1)
+    for at, (above, depth) in enumerate(pairwise(depths), 1):
+        if lines[at] and not lines[at - 1] and depth == above >= 0:
+            levels += [set() for _ in range(depth + 1 - len(levels))]
+            levels[depth].add(places[at])
+    heads = sorted(at for at in paths if at < len(lines))
+    return [
+        Heading(places[at], places[at], _SEPARATOR.join((module, *paths[at])))
+        for at, end in zip(heads, [*heads[1:], len(lines)], strict=True)
+        if at == 0 or any(map(_NAMED_LINE.search, lines[at:end]))  # else only brackets are left
+    ], levels
+
+
+def joined_path(paths: Sequence[str]) -> str:
+    """Return the path of several definitions: what they have in common, and the names that follow, as `Shape > x, y`.
+
+    A definition inside another one is not named, and the first name of all counts for none. Names that do not fit 120
+    characters are left out, and `…` stands for them.
+    """
+    every = list(dict.fromkeys(tuple(path.split(_SEPARATOR)) for path in paths))
+    given = {one for one in every if len(one) > 1} or {*every}
+    several = [
+        one for one in every if one in given and not any(one[:at] in given for at in range(1, len(one)))
+    ]
+    common = [
+        names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*several, strict=False))
+    ]
+    path = _SEPARATOR.join(common)
+    names = list(dict.fromkeys(one[len(common)] for one in several if len(one) > len(common)))
+    for at, name in enumerate(names):
+        longer = f"{path}{', ' if at else _SEPARATOR}{name}"
+        if at and len(longer) > _LONGEST_TITLE:
+            return f"{path}, …"
+        path = longer
+    return path
 
 
 def _headings(lines: Sequence[str], inside: set[int]) -> Iterator[tuple[Edges, str, str]]:
