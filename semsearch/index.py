@@ -76,6 +76,7 @@ from semsearch.storage.index_dir import (
     require_index,
     vectors_of,
 )
+from semsearch.storage.library import StoredPassage
 from semsearch.storage.lock import write_lock
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import PairSample, sample_pairs
@@ -407,6 +408,13 @@ class Index:
             for source, group in groupby(passages, key=lambda passage: passage.source)
             for some in [list(group)]
         ]
+
+    def passages(self, document: str) -> list[StoredPassage]:
+        """Return what the index has of a document: its passages in their order, or none for an unknown name.
+
+        Hits name documents as `Hit.document`. No file is read.
+        """
+        return self._library.passages_of(document)
 
     def embed(self, texts: str | Sequence[str], kind: Kind = "passage") -> Vectors:
         """Return the unit vectors of texts by the index's model, float32 [n, dimension]; a string is one text.

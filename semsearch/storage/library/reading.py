@@ -214,6 +214,16 @@ class Reader:
             found = _passages(db, "number", [number for some in numbers.values() for number in some])
             return [found[number] for source in sources for number in sorted(numbers.get(source, ()))]
 
+    def passages_of(self, document: str) -> list[StoredPassage]:
+        """Return the passages of a document by its name, in their order; none where no document has this name."""
+        # Sources have an index by key, and documents none by name. Keys and the ids of rows may both contain a #.
+        sources = [document, *(document[:at] for at, sign in enumerate(document) if sign == "#")]
+        query = "SELECT number, document FROM published WHERE source"
+        with self._reading() as db:
+            numbers = sorted(number for number, name in _each(db, query, sources) if name == document)
+            found = _passages(db, "number", numbers)
+            return [found[number] for number in numbers]
+
     def passage_matrix(self) -> tuple[PassageMatrix, NDArray[np.float32]]:
         """Return every published document with its passages, and the matrix [u, dimension] of the vectors they use."""
         used = "SELECT DISTINCT vector_id FROM published"

@@ -1,0 +1,1 @@
+"""Serve an index to other programs: `mcp` to assistants that speak the Model Context Protocol."""
