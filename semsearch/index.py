@@ -494,8 +494,10 @@ class Index:
         """Return the passages that answer a query best, best first.
 
         A query may contain "exact phrases", +required and -excluded words, and conditions such as `source:notes/*` or
-        `year>=2020` on the metadata. The options are the fields of `SearchRequest`, which describes them. Raises
-        `InvalidInput` for an option out of range, and for a query with nothing to search for.
+        `year>=2020` on the metadata. Conditions alone list the documents that meet them, each with its first passage:
+        those with a `date` first, newest first, then the others by name. The options are the fields of `SearchRequest`,
+        which describes them. Raises `InvalidInput` for an option out of range, for a query with nothing to search for,
+        and for a condition such as `date>=foo` that no date could meet.
         """
         return self._search([SearchRequest(query, **options)])[0]
 
@@ -539,16 +541,19 @@ class Index:
         found = self._engine.search([widened(request) for request in requests])
         for at, request in enumerate(requests):
             if request.rerank is not None:
-                query = self.parse_query(request.query, literal=request.literal)
+                text = self.parse_query(request.query, literal=request.literal).text
+                if not text:
+                    found[at] = found[at][: request.k]
+                    continue
                 found[at] = self.rerank(
-                    query.text, found[at], request.rerank, k=request.k, highlight=request.highlight
+                    text, found[at], request.rerank, k=request.k, highlight=request.highlight
                 )
         return [Hits(hits) for hits in found]
 
     def parse_query(self, query: str, *, literal: bool = False) -> Query:
         """Return a query in its parts, as `query` reads it.
 
-        Raises `InvalidInput` where it has nothing to search for, and where it is longer than `LONGEST_QUERY`.
+        Raises `InvalidInput` where it has neither words nor conditions, and where it is longer than `LONGEST_QUERY`.
         """
         return self._engine.parse(query, literal=literal)
 

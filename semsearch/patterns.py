@@ -48,12 +48,12 @@ class Names:
     """
 
     def __init__(self, sources: Sequence[str], documents: Sequence[str], base: Path) -> None:
-        self._sources = sources
+        self.sources = sources
         self._documents = documents
         self._base = base
 
     def __len__(self) -> int:
-        return len(self._sources)
+        return len(self.sources)
 
     def select(self, pattern: str) -> list[bool]:
         """Return for each document whether a pattern selects it or its source.
@@ -73,7 +73,7 @@ class Names:
             chosen = {name for name in names if any(one.match(name) for one in globs)}
         return [
             canonical[source] in chosen or canonical[document] in chosen
-            for source, document in zip(self._sources, self._documents, strict=True)
+            for source, document in zip(self.sources, self._documents, strict=True)
         ]
 
     def require(self, pattern: str, called: str) -> list[bool]:
@@ -82,14 +82,14 @@ class Names:
         `called` is what the message calls the pattern.
         """
         selected = self.select(pattern)
-        if self._sources and not any(selected):
+        if self.sources and not any(selected):
             raise InvalidInput(f"{called} matches no source", self.hint(pattern))
         return selected
 
     def hint(self, pattern: str) -> str:
         """Return what else a pattern that selects nothing could mean, as a hint."""
-        known = {name: name for name in self._sources}
-        for name in self._sources:
+        known = {name: name for name in self.sources}
+        for name in self.sources:
             parts = name.split("/")
             known |= {folder: f"{folder}/" for folder in ("/".join(parts[:n]) for n in range(1, len(parts)))}
         spellings = [one.rstrip("/*") for one in self._spellings(pattern)]
@@ -107,7 +107,7 @@ class Names:
     @cached_property
     def _canonical(self) -> dict[str, str]:
         """Every name, and the same as patterns name it: in NFC, without `..`, and relative if it is below the base."""
-        return {name: self._path(name) for name in {*self._sources, *self._documents}}
+        return {name: self._path(name) for name in {*self.sources, *self._documents}}
 
     def _path(self, name: str) -> str:
         if name.startswith("/") or ".." in name or (os.name == "nt" and ":" in name):

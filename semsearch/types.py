@@ -100,7 +100,8 @@ class Hit:
 
     Args:
         score: The number that hits rank by: `cosine` in a dense search, `bm25` in a lexical search, and in a hybrid
-            search a combination of both with what the document adds, see `semsearch.search.fusion`.
+            search a combination of both with what the document adds, see `semsearch.search.fusion`; 0 in a list of
+            the documents that meet conditions, which nothing ranks.
         source: The name of the file, see `Index.path_of`.
         document: The name of the document: the source, and `#row` for a row.
         text: The text of the passage as it is in the file, with LF as line end. Whole lines have their indentation.
@@ -112,8 +113,8 @@ class Hit:
         metadata: The metadata of the document.
         highlight: The [start, end) span in `text` of the sentence that answers the query best; (0, 0) if not searched.
         copies: Near-copies that were collapsed into the hit.
-        cosine: The cosine with the query, in [-1, 1]; None in a lexical search.
-        bm25: The BM25 score of the words, at least 0; None in a dense search.
+        cosine: The cosine with the query, in [-1, 1]; None in a lexical search, and in a list.
+        bm25: The BM25 score of the words, at least 0; None in a dense search, and in a list.
         dense_rank: The rank by cosine, on request.
         lexical_rank: The rank by BM25, on request; None where the passage has none of the words.
         document_factor: The factor by which the document changed the score, on request.

@@ -279,6 +279,14 @@ def test_every_field_can_be_asked_for(vault: Path, condition: str, expected: lis
     assert sorted({hit.source for hit in hits}) == expected
 
 
+def test_a_list_has_the_newest_first_and_the_others_by_name(vault: Path) -> None:
+    with open_index(vault / ".semsearch") as index:
+        assert [hit.source for hit in index.query("source:. OR tags:daily", k=9)] == [
+            "mail.eml", "zoe.md", "old.md", "draft.md", "pep.rst", "rows.jsonl",
+        ]  # fmt: skip
+        assert [hit.source for hit in index.query("tags:daily")] == ["zoe.md", "draft.md", "rows.jsonl"]
+
+
 def test_fields_are_not_text(vault: Path) -> None:
     with open_index(vault / ".semsearch") as index:
         for word in ("project", "Zoë", "Guido", "letter", "rating", "Active"):

@@ -47,6 +47,24 @@ FIELDS = {"year", "day", "author", "publication_year"}
         ("C:\\notes\\a.md D:/b", Query("C:\\notes\\a.md D:/b")),
         ("status:open", Query("status:open", unknown=("status:open",))),
         ("−5 or –5", Query("−5 or –5")),
+        ("x OR y AND z", Query("x OR y AND z", connectives=("AND", "OR"))),
+        ("TO BE OR NOT TO BE", Query("TO BE OR NOT TO BE")),
+        ("cats or dogs and not mice", Query("cats or dogs and not mice")),
+        ("year:1 AND x", Query("x", conditions=(Condition("year", ":", "1"),))),
+        ("NOT year:1", Query("", conditions=(Condition("year", ":", "1", excluded=True),))),
+        ("NOT -year:1", Query("", conditions=(Condition("year", ":", "1"),))),
+        (
+            "day:2 year:1 OR NOT year:2",
+            Query(
+                "",
+                conditions=(
+                    Condition("day", ":", "2"),
+                    Condition("year", ":", "1"),
+                    Condition("year", ":", "2", excluded=True, alternative=True),
+                ),
+            ),
+        ),
+        ("year:1 OR x", Query("OR x", conditions=(Condition("year", ":", "1"),), connectives=("OR",))),
         ("没有 -猫 的", Query("没有 的", excluded=(Word("猫"),))),
     ],
 )
@@ -64,6 +82,9 @@ def test_what_is_excluded_or_taken_as_text_is_said() -> None:
         "the index has no field for yeer:1, so this was searched as text; did you mean year?",
     )
     assert parse('+must "phrase" -source:x/* year>1', lambda: FIELDS).notes == ()
+    assert parse("a OR b", lambda: FIELDS).notes == (
+        "OR between words was searched as text: any of the words is enough already",
+    )
 
 
 @given(

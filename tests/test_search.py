@@ -15,6 +15,7 @@ from tiny_embedder import create_index
 
 from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, LONGEST_QUERY, Index
+from semsearch.requests import SearchRequest
 from semsearch.search import fusion
 from semsearch.types import Hit, Mode
 
@@ -228,10 +229,72 @@ def test_a_query_has_a_limit(shop: Index) -> None:
     assert shop.query("x " * (LONGEST_QUERY // 2), k=1)
 
 
-@pytest.mark.parametrize("query", ["-xy", "source:one*", "number>=3 -red", "-source:one.jsonl"])
-def test_a_query_must_say_what_it_looks_for(shop: Index, query: str) -> None:
-    with pytest.raises(InvalidInput, match="only exclusions and conditions"):
+@pytest.mark.parametrize(
+    ("query", "reason"), [("-xy", "only exclusions"), (" ", "empty"), ('-"a b" -cc', "only excl")]
+)
+def test_a_query_must_say_what_it_looks_for(shop: Index, query: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
         shop.query(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("number<4", [0, 2, 1, 3]),
+        ("number<4 -source:one.jsonl", [1, 3]),
+        ("number<=6 -red source:one.jsonl", [2, 6]),
+        ("number=5 OR number=8", [8, 5]),
+        ("number<4 AND NOT sold:true", [2, 1]),
+        ("sold:true number<10 colour:red OR colour:green", [0, 9]),
+    ],
+)
+def test_conditions_alone_list_documents(shop: Index, query: str, expected: list[int]) -> None:
+    hits = shop.query(query, k=ROWS)
+    assert [hit.metadata["number"] for hit in hits] == expected
+    assert {(hit.score, hit.cosine, hit.bm25, hit.highlight, hit.copies) for hit in hits} == {
+        (0.0, None, None, (0, 0), ())
+    }
+
+
+def test_a_list_is_cut_at_k_and_says_so(shop: Index) -> None:
+    request = SearchRequest("colour:red", k=3)
+    assert [hit.metadata["number"] for hit in shop.search(request)] == [0, 4, 8]
+    assert shop.notes(request) == [
+        "the first 3 of 100 documents that meet the conditions are listed; -k 100 lists all"
+    ]
+    assert shop.notes(SearchRequest("colour:red", k=100)) == []
+
+
+def test_a_list_needs_no_model(shop: Index) -> None:
+    before = shop.embedder.texts  # type: ignore[attr-defined]
+    assert shop.query("colour:red", rerank="no-such-model", min_score=0.9)
+    assert shop.embedder.texts == before  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("query", ["number>=abc", "day<2024-13-01", "item day>=soon"])
+def test_what_cannot_be_compared_is_refused(shop: Index, query: str) -> None:
+    for ask in (
+        shop.query,
+        lambda query: shop.notes(SearchRequest(query)),
+        lambda query: shop.facets(["day"], query),
+    ):
+        with pytest.raises(InvalidInput, match="is neither a number nor a date") as caught:
+            ask(query)
+        assert "write one as in" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ("colour:blu", "no document has colour:blu; did you mean Blue?"),
+        ("colour=zzz", "no document has colour=zzz; its values are Blue, Green, Grey, Red"),
+        ("number>1000", "no document has number>1000; its values go from 0 to 399"),
+        ("day>2030", "no document has day>2030; its values go from 2024-01-01 to 2024-12-28"),
+        ("item -colour:pink", "no document has colour:pink; its values are Blue, Green, Grey, Red"),
+    ],
+)
+def test_a_value_that_no_document_has_is_said(shop: Index, query: str, note: str) -> None:
+    assert note in shop.notes(SearchRequest(query))
 
 
 def test_a_literal_query_is_text(shop: Index) -> None:

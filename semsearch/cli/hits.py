@@ -102,7 +102,7 @@ def _show_hit(
     exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
     link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
     head = Text.assemble(
-        (f"{rank:>2}  {hit.score if hit.cosine is None else hit.cosine:.3f}  ", "bold"),
+        (f"{rank:>2}  {_number(hit)}", "bold"),
         (_place(index, hit), Style(color="cyan", link=link)),
     )
     if hit.copies:
@@ -115,8 +115,8 @@ def _show_hit(
         rest.truncate(room, overflow="ellipsis")
         head.append("  ").append_text(rest)
     console.print(head)
-    if explain:
-        console.print(Text(_explained(hit), "dim"))
+    if explain and (parts := _explained(hit)):
+        console.print(Text(parts, "dim"))
     if how == "path":
         return
     if context is not None:
@@ -131,6 +131,12 @@ def _show_hit(
         console.print(underlined(body, query))
         return
     console.print()
+
+
+def _number(hit: "Hit") -> str:
+    """Return the number of a hit for people: its cosine, or else its score; none in a list that nothing ranks."""
+    number = hit.score if hit.cosine is None else hit.cosine
+    return f"{number:.3f}  " if hit.cosine is not None or number else ""
 
 
 def _fields(hit: "Hit") -> list[str]:
@@ -158,7 +164,7 @@ def _explained(hit: "Hit") -> str:
         parts.append("words: none of them")
     if hit.document_factor is not None and round(hit.document_factor, 2) != 1:
         parts.append(f"its document: x {hit.document_factor:.2f}")
-    return f"    {'; '.join(parts)}"
+    return f"    {'; '.join(parts)}" if parts else ""
 
 
 def _place(index: "Index", hit: "Hit") -> str:

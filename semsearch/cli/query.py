@@ -66,6 +66,7 @@ class _Question(Command):
         "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
         "semsearch query refunds --context 3 --open",
         "semsearch query --markdown --budget 2000 how are refunds booked",
+        "semsearch query -l 'tags:daily date>=2025'",
         "semsearch query --facet tags --facet status 'status:draft'",
         "semsearch query --file questions.txt --jsonl",
     ),
@@ -166,8 +167,9 @@ def query_(
                      in it, and = != > < <=, on numbers, dates and text
 
     Quote a QUERY with such signs. A minus before a phrase or a condition excludes too: -source:drafts/*. Anything else
-    is plain text, also -5 and -v. QUERY - reads queries from standard input. The number of a hit is its cosine; words
-    count for the order as well (docs/search.md).
+    is plain text, also -5 and -v. Conditions alone list documents, the newest by their date first. OR, AND and NOT go
+    between conditions. QUERY - reads queries from standard input. The number of a hit is its cosine; words count for
+    the order as well (docs/search.md).
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
@@ -217,12 +219,12 @@ def query_(
                 rerank_top=rerank_top,
             )
             counts = index.facets(facet, query, source=source, literal=literal) if facet else []
+            if facet and not query.strip():  # nothing to look for, so all documents are counted
+                _show_facets(query, counts, as_json)
+                return
             try:
                 told = index.notes(request)
             except InvalidInput as error:
-                if facet and not many:  # the conditions alone say which documents to count
-                    _show_facets(query, counts, as_json)
-                    return
                 if not many:
                     raise
                 refused.append(f"line {number} is not answered: {error}")
@@ -281,7 +283,7 @@ def _remarks(index: "Index", request: "SearchRequest", found: Sequence["Hit"]) -
     """Return what a person should know of the hits of a request."""
     from semsearch.search.doubt import doubt
 
-    if request.mode == "lexical":  # it does not load the model
+    if request.mode == "lexical" or all(hit.cosine is None for hit in found):  # it does not load the model
         return []
     return [remark] if (remark := doubt(request.query, found, index.embedder.fingerprint.model)) else []
 
@@ -304,7 +306,7 @@ def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> No
 
 
 def _show_facets(query: str, counts: "list[FieldCounts]", as_json: bool) -> None:
-    """Print the counts for a query of conditions only, which has no hits."""
+    """Print the counts over all documents."""
     if as_json:
         facets_ = serialize.facets_json(counts)
         render.emit_json({"query": query, "notes": [], "hits": [], "facets": facets_})

@@ -1,6 +1,6 @@
 """Hold every passage of an index in memory, as one immutable view that all threads share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock, RLock
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ class Corpus:
         """The rows of `table` that are passages, not tombstones."""
         self._lock = RLock()
         self._computed: dict[object, object] = {}
+        self._columns: dict[str, Column] = {}
 
     @property
     def scanned(self) -> bool:
@@ -72,9 +73,17 @@ class Corpus:
         """The number of every document, and the names of the documents and of their sources."""
         return self._once("names", self.library.document_names)
 
-    def column(self, name: str) -> Column:
-        """Return the values that documents have in a field of the metadata."""
-        return self._once(("field", name), lambda: self.library.column(name))
+    def columns(self, name: str) -> list[Column]:
+        """Return the values that documents have in the fields of a normalized name; `source` has none."""
+        self.read_columns([name])
+        return [self._columns[spelling] for spelling in self.fields.get(name, [])]
+
+    def read_columns(self, names: Iterable[str]) -> None:
+        """Read the fields of some normalized names in one pass over the documents, unless they are read already."""
+        wanted = {spelling for name in names for spelling in self.fields.get(name, [])}
+        with self._lock:
+            if missing := wanted - self._columns.keys():
+                self._columns |= self.library.columns(missing)
 
     def _once(self, key: object, compute: Callable[[], _T]) -> _T:
         """Return the value under `key`; the first thread to ask computes it, and the others wait for it."""

@@ -1,7 +1,7 @@
 """Answer queries: rank passages by meaning and by words, collapse near-copies, and pick each hit's best sentence."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
 from semsearch.errors import IndexDamaged, InvalidInput
-from semsearch.patterns import unmatched
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
 from semsearch.search.collapse import leaders
 from semsearch.search.corpus import Corpus, CorpusCache, Rows
-from semsearch.search.query import SOURCE, Condition, Query, asked_name, fields_hint, parse
+from semsearch.search.facets import counted, facet
+from semsearch.search.filtering import listed, qualifying, remarks
+from semsearch.search.query import Query, asked_name, fields_hint, parse
 from semsearch.search.sentences import by_meaning, by_words, highlighted
 from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
-from semsearch.types import FieldCounts, FieldValue, Hit, Scalar, field_name, several
+from semsearch.types import FieldCounts, FieldValue, Hit, field_name
 
 LONGEST_QUERY = 10_000
 """The highest number of characters in a query."""
@@ -68,7 +69,8 @@ class SearchEngine:
     def search(self, requests: Sequence[SearchRequest]) -> list[list[Hit]]:
         """Return the hits of each request, best first.
 
-        Raises `InvalidInput` where a query has nothing to search for.
+        A query of conditions alone lists documents: see `semsearch.search.filtering.listed`. Raises `InvalidInput`
+        where a query has nothing to search for, and for a condition that no value could meet.
         """
         queries = [self.parse(request.query, literal=request.literal) for request in requests]
         vectors = self._vectors(requests, queries)
@@ -76,14 +78,15 @@ class SearchEngine:
         return self._highlighted(requests, queries, vectors, found)
 
     def parse(self, query: str, *, literal: bool = False) -> Query:
-        """Return a query in its parts. Raises `InvalidInput` where it has nothing to search for, or is too long."""
+        """Return a query in its parts.
+
+        Raises `InvalidInput` where it has neither a text to search for nor a condition, or is too long.
+        """
         parsed = self._parsed(query, literal)
-        if not parsed.text:
-            empty = parsed == Query("")
-            counts = "" if empty else "; --facet FIELD counts documents by conditions alone"
+        if not (parsed.text or parsed.conditions):
             raise InvalidInput(
-                "the query is empty" if empty else "the query has only exclusions and conditions",
-                f"give some words to look for{counts}",
+                "the query has only exclusions" if parsed.excluded else "the query is empty",
+                "give some words to look for, or a condition such as tags:daily",
             )
         return parsed
 
@@ -111,10 +114,12 @@ class SearchEngine:
             for name in fields:
                 if field_name(name) not in known:
                     raise InvalidInput(f"no document has a field {name!r}", fields_hint(name, known))
-            rows = self._qualifying(corpus, parsed, source)
+            asked = list(dict.fromkeys(map(field_name, fields)))
+            corpus.read_columns([*asked, *(each.field for each in parsed.conditions)])
+            rows = qualifying(corpus, parsed, source)
             chosen = corpus.rows if rows is None else rows
             documents = np.unique(corpus.table.documents[chosen])
-            return [_facet(corpus, name, documents) for name in dict.fromkeys(map(field_name, fields))]
+            return [facet(corpus, name, documents) for name in asked]
 
     def fields(self) -> list[FieldCounts]:
         """Return all fields with their values, sorted by the name that a query asks for."""
@@ -124,25 +129,29 @@ class SearchEngine:
             for name, value, count in self._library.field_values():
                 found.setdefault(asked_name(name), []).append((value, count))
         return [
-            FieldCounts(
-                name, min(total, sum(count for _, count in found[name])), total, _counted(found[name])
-            )
+            FieldCounts(name, min(total, sum(count for _, count in found[name])), total, counted(found[name]))
             for name in sorted(found)
         ]
 
     def notes(self, request: SearchRequest) -> list[str]:
         """Return what the answer to a request leaves out, and what it takes as text, each in words for people.
 
-        Raises what `parse` raises.
+        Raises what `parse` raises, and `InvalidInput` for a condition that no value could meet.
         """
         query = self.parse(request.query, literal=request.literal)
-        patterns = [each.value for each in query.conditions if each.field == SOURCE]
-        if request.source:
-            patterns.append(request.source)
-        if not patterns:
+        if not (query.conditions or request.source):
             return list(query.notes)
         with self._library.snapshot():
-            return [*query.notes, *unmatched(self._corpora.current().names[1], patterns)]
+            corpus = self._corpora.current()
+            said = [*query.notes, *remarks(corpus, query, request.source)]
+            if not query.text:
+                total = len(listed(corpus, qualifying(corpus, query, request.source)))
+                if total > request.k:
+                    said.append(
+                        f"the first {request.k:,} of {total:,} documents that meet the conditions are listed;"
+                        f" -k {total} lists all"
+                    )
+            return said
 
     def _fields(self) -> dict[str, list[str]]:
         """Return the names of the metadata's fields by normalized name."""
@@ -153,7 +162,7 @@ class SearchEngine:
         self, requests: Sequence[SearchRequest], queries: Sequence[Query]
     ) -> Sequence[NDArray[np.float32] | None]:
         """Return the vector of each query, None for lexical ones; read the corpus meanwhile if none is read yet."""
-        dense = [at for at, request in enumerate(requests) if request.mode != "lexical"]
+        dense = [at for at, request in enumerate(requests) if request.mode != "lexical" and queries[at].text]
         vectors: list[NDArray[np.float32] | None] = [None] * len(queries)
         if not dense:
             return vectors
@@ -181,6 +190,8 @@ class SearchEngine:
         ranking: _Ranking | None = None
         with self._library.snapshot():
             corpus = self._corpora.current()
+            if not query.text:
+                return self._listed(corpus, query, request)
             while True:
                 if ranking is None or not ranking.complete:
                     ranking = self._ranking(corpus, request, query, vector, wanted)
@@ -193,6 +204,13 @@ class SearchEngine:
                 wanted *= 2
         return [_hit(final, *first, copies, request.explain) for first, *copies in groups[:k]]
 
+    def _listed(self, corpus: Corpus, query: Query, request: SearchRequest) -> list[Hit]:
+        """Return the first passage of each document that meets conditions alone. Nothing scores them."""
+        rows = listed(corpus, qualifying(corpus, query, request.source))[: request.k]
+        numbers = corpus.table.numbers[rows].tolist()
+        stored = self._library.passages_numbered(numbers)
+        return [stored[number].hit(0.0) for number in numbers if number in stored]
+
     # -- ranking ----------------------------------------------------------------------------------------
 
     def _ranking(
@@ -203,7 +221,7 @@ class SearchEngine:
         In a large index, where every passage qualifies, return only the likeliest.
         """
         mode = request.mode
-        rows = self._qualifying(corpus, query, request.source)
+        rows = qualifying(corpus, query, request.source)
         complete = True
         bm25, most = (None, 0.0) if mode == "dense" else self._library.bm25(query.text, corpus.table)
         if vector is not None and rows is None and wanted <= _MOST_APPROXIMATE and not corpus.scanned:
@@ -226,23 +244,6 @@ class SearchEngine:
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
                 bm25 = None if bm25 is None else bm25[kept]
         return _Ranking(rows, score, score, cosine, bm25, complete)
-
-    def _qualifying(self, corpus: Corpus, query: Query, source: str | None) -> Rows | None:
-        """Return the rows, sorted, that meet every condition and have every required word; None where all do."""
-        conditions = [*query.conditions]
-        if source:
-            conditions.append(Condition(SOURCE, ":", source))
-        if not (conditions or query.required or query.excluded):
-            return None
-        rows, table = corpus.rows, corpus.table
-        for condition in conditions:
-            meets = np.isin(table.documents[rows], _meeting(corpus, condition))
-            rows = rows[meets != condition.excluded]
-        for word in query.required:
-            rows = np.intersect1d(rows, self._library.having(word.text, table, exact=word.exact))
-        for word in query.excluded:
-            rows = np.setdiff1d(rows, self._library.having(word.text, table, exact=word.exact))
-        return rows
 
     def _likeliest(self, corpus: Corpus, vector: Vectors, bm25: _Floats | None, count: int) -> Rows | None:
         """Return the rows that the graph finds, and those with the best words; None where no graph can be used."""
@@ -305,7 +306,7 @@ class SearchEngine:
         places = [
             (number, rank)
             for number, hits in enumerate(found)
-            if requests[number].highlight
+            if requests[number].highlight and queries[number].text
             for rank in range(len(hits))
         ]
         dense = [place for place in places if vectors[place[0]] is not None]
@@ -320,41 +321,6 @@ class SearchEngine:
             for (number, rank), hit in zip(some, hits, strict=True):
                 marked[number][rank] = hit
         return marked
-
-
-def _meeting(corpus: Corpus, condition: Condition) -> Rows:
-    """Return the documents with a value that meets a condition, whether it is excluded or not."""
-    if condition.field == SOURCE:
-        documents, names = corpus.names
-        meets: Rows = documents[np.array(names.select(condition.value), bool) == (condition.operator != "!=")]
-        return meets
-    columns = [corpus.column(name) for name in corpus.fields.get(condition.field, [])]
-    return np.concatenate([np.empty(0, np.int64), *(some.where(condition.test()) for some in columns)])
-
-
-def _facet(corpus: Corpus, name: str, documents: Rows) -> FieldCounts:
-    """Return the values that some documents have in a field, by its normalized name."""
-    found: list[tuple[FieldValue, int]] = []
-    having = []
-    for column in map(corpus.column, corpus.fields[name]):
-        kept = np.isin(column.documents, documents)
-        having.append(column.documents[kept])
-        codes, numbers = np.unique(column.codes[kept], return_counts=True)
-        found += zip((column.values[code] for code in codes.tolist()), numbers.tolist(), strict=True)
-    return FieldCounts(name, len(np.unique(np.concatenate(having))), len(documents), _counted(found))
-
-
-def _counted(found: Iterable[tuple[FieldValue, int]]) -> tuple[tuple[Scalar, int], ...]:
-    """Return each single value with its number of documents, the most frequent first, regardless of case."""
-    counts: dict[tuple[type, Scalar], int] = {}  # 1, 1.0 and true would be one key
-    spelling: dict[tuple[type, Scalar], Scalar] = {}
-    for value, number in sorted(found, key=lambda item: (-item[1], str(item[0]))):
-        folded = {(type(one), one.casefold() if isinstance(one, str) else one): one for one in several(value)}
-        for key, one in folded.items():
-            counts[key] = counts.get(key, 0) + number
-            spelling.setdefault(key, one)
-    ordered = sorted(counts, key=lambda key: (-counts[key], str(spelling[key])))
-    return tuple((spelling[key], counts[key]) for key in ordered)
 
 
 def _by_document(corpus: Corpus, ranking: _Ranking, wanted: int) -> _Ranking:

@@ -1,5 +1,7 @@
 """Parse queries: phrases, +required and -excluded words, and conditions on fields. Pure functions.
 
+AND, OR and NOT mean what they say next to conditions; between words they are text.
+
 Any text is a valid query: whatever has no such form is text to search for.
 """
 
@@ -7,8 +9,8 @@ import difflib
 import fnmatch
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,18 +39,39 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 _NAME = re.compile(r"\w[\w.-]*")
 _LONGEST_NAME, _SHOWN_FIELDS = 64, 8
+_CONNECTIVES = {
+    "AND": "+word requires a word",
+    "OR": "any of the words is enough already",
+    "NOT": "-word excludes a word",
+}
+"""Words in capitals that connect conditions, each with what to type between words."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|[+-]\d\d:?\d\d)?")
+_DATE = re.compile(
+    r"\d{4}(-(?:0[1-9]|1[0-2])(-(?:0[1-9]|[12]\d|3[01])([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?"
+    r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that a field must meet, or with `excluded` must not meet."""
+    """A condition that a field must meet, or with `excluded` must not meet.
+
+    With `alternative`, it is enough to meet this one or the condition before it.
+    """
 
     field: str
     operator: str
     value: str
     excluded: bool = False
+    alternative: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field}{self.operator}{self.value}"
+
+    @property
+    def compares(self) -> bool:
+        """True where the condition asks for less or more than its value."""
+        return self.operator in _COMPARE
 
     def test(self) -> Callable[[FieldValue], bool]:
         """Return a function that tests a value of the field, regardless of `excluded`.
@@ -107,8 +130,9 @@ class Word:
 class Query:
     """A parsed query. `text` is the text to search for: the whole query without exclusions and conditions.
 
+    Without a text it lists the documents that meet its conditions.
     `unknown` has the words, such as `yeer>=2020`, that name a field which does not exist, and `signed` those, such as
-    `-5`, whose sign is part of them; `text` has both as well.
+    `-5`, whose sign is part of them; `text` has both as well. `connectives` has each AND, OR and NOT that is text.
     """
 
     text: str
@@ -119,6 +143,18 @@ class Query:
     signed: tuple[str, ...] = ()
     fields: tuple[str, ...] = field(default=(), compare=False)
     """The names of all fields, where there are `unknown` words."""
+    connectives: tuple[str, ...] = ()
+
+    @property
+    def alternatives(self) -> list[list[Condition]]:
+        """The conditions in groups, of each of which one has to be met."""
+        groups: list[list[Condition]] = []
+        for condition in self.conditions:
+            if condition.alternative:
+                groups[-1].append(condition)
+            else:
+                groups.append([condition])
+        return groups
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -133,6 +169,10 @@ class Query:
             *(
                 f"the index has no field for {word}, so this was searched as text{self._hint(word)}"
                 for word in self.unknown
+            ),
+            *(
+                f"{word} between words was searched as text: {_CONNECTIVES[word]}"
+                for word in self.connectives
             ),
         )
 
@@ -164,14 +204,14 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
     conditions: list[Condition] = []
     unknown: list[str] = []
     signed: list[str] = []
-    for match in _TOKEN.finditer(query):
+    for match, condition in _connected(
+        [(match, _condition(match, fields)) for match in _TOKEN.finditer(query)]
+    ):
+        if condition is not None:
+            conditions.append(condition)
+            continue
         sign = match["sign"] or ""
         if match["field"] is not None:
-            name = field_name(match["field"])
-            if name == SOURCE or name in fields():
-                value = match["value"] if match["quoted"] is None else match["quoted"]
-                conditions.append(Condition(name, match["operator"], value, excluded=sign == "-"))
-                continue
             word, exact = match[0][len(sign) :], False
             if not _NO_FIELD.fullmatch(word):
                 unknown.append(word)
@@ -188,6 +228,7 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
             text.append(word)
         if sign or exact:
             words[sign].append(Word(word, exact))
+    shouted = query == query.upper()  # so capitals say nothing
     return Query(
         " ".join(text),
         (*words[""], *words["+"]),
@@ -196,7 +237,48 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
         tuple(dict.fromkeys(unknown)),
         tuple(dict.fromkeys(signed)),
         tuple(fields()) if unknown else (),
+        () if shouted else tuple(word for word in _CONNECTIVES if word in text[:-1]),
     )
+
+
+_Part = tuple[re.Match[str], Condition | None]
+"""A part of a query, and the condition that it is."""
+
+
+def _condition(match: re.Match[str], fields: Callable[[], Collection[str]]) -> Condition | None:
+    """Return the condition that a part of a query is, or None where it is text."""
+    if match["field"] is None:
+        return None
+    name = field_name(match["field"])
+    if name != SOURCE and name not in fields():
+        return None
+    value = match["value"] if match["quoted"] is None else match["quoted"]
+    return Condition(name, match["operator"], value, excluded=match["sign"] == "-")
+
+
+def _connected(parts: Sequence[_Part]) -> list[_Part]:
+    """Return the parts of a query without each AND, OR and NOT that belongs to a condition, and do what it says."""
+    negated: list[_Part] = []
+    for match, condition in parts:
+        if condition is not None and negated and negated[-1][0][0] == "NOT":
+            negated.pop()
+            condition = replace(condition, excluded=not condition.excluded)
+        negated.append((match, condition))
+    connected: list[_Part] = []
+    for at, (match, condition) in enumerate(negated):
+        before = connected[-1][1] if connected else None
+        after = negated[at + 1][1] if at + 1 < len(negated) else None
+        if match[0] == "OR" and before is not None and after is not None:
+            negated[at + 1] = negated[at + 1][0], replace(after, alternative=True)
+        elif not (match[0] == "AND" and (before is not None or after is not None)):
+            connected.append((match, condition))
+    return connected
+
+
+def measure(value: Scalar) -> float | str | None:
+    """Return a value as it is compared with less and more: a number, or a date as text; None for any other."""
+    number = _number(value)
+    return _date(value) if number is None else number
 
 
 def _folded(value: str) -> str:
@@ -220,7 +302,7 @@ def _date(value: Scalar) -> str | None:
     text = str(value).strip()
     if not (match := _DATE.fullmatch(text)):
         return None
-    if match[7] is None:
+    if match["zone"] is None:
         return text.replace(" ", "T")
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()[:19]
