@@ -11,6 +11,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.language import tr
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -87,17 +88,19 @@ def bench_search_(
         )
     else:
         rows = ((mode, *(f"{value:.4f}" for value in astuple(one))) for mode, one in found.items())
-        render.table(_COLUMNS, rows, right=(1, 2, 3))
+        render.table([*map(tr, _COLUMNS)], rows, right=(1, 2, 3))
     count = render.plural(len(collection.queries), "query")
-    render.talk(
-        f"{count} with a relevant document, {render.plural(collection.documents, 'document')}, model {name}"
-    )
+    documents = render.plural(collection.documents, "document")
+    said = tr("{queries} with a relevant document, {documents}, model {model}")
+    render.talk(said.format(queries=count, documents=documents, model=name))
     if collection.queries_without_text:
         left_out = render.plural(collection.queries_without_text, "query")
-        render.talk(f"left out {left_out}, not in {render.name(str(queries))}")
+        said = tr("left out {queries}, not in {file}")
+        render.talk(said.format(queries=left_out, file=render.name(str(queries))))
     if collection.documents_absent:
         absent = render.plural(collection.documents_absent, "relevant document")
-        render.talk(f"{absent} not in {render.name(str(corpus))}, counted as not found")
+        said = tr("{documents} not in {file}, counted as not found")
+        render.talk(said.format(documents=absent, file=render.name(str(corpus))))
 
 
 def _index(folder: Path, model: str | None, dtype: str | None) -> "Index":

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from semsearch.cli import options, render, settings
+from semsearch.cli.language import tr
 from semsearch.errors import InvalidInput
 
 
@@ -54,7 +55,7 @@ def config_(action: str, key: str, value: str, user: bool, folder: Path | None, 
         if as_json:
             render.emit_json({name: path and str(path) for name, path in paths.items()})
         for name, path in paths.items() if not as_json else ():
-            click.echo(f"{name:<6} {render.name(str(path)) if path else 'no index here'}")
+            click.echo(f"{name:<6} {render.name(str(path)) if path else tr('no index here')}")
     elif action == "show":
         _show(folder, as_json)
     else:
@@ -76,8 +77,8 @@ def _change(paths: dict[str, Path | None], key: str, value: str | None, user: bo
         plain_number = isinstance(converted, bool | int | float) and str(converted).lower() == value.lower()
         stored = converted if plain_number else value  # 85% and 2GB stay as they were typed
     settings.write(path, key, stored)
-    what = f"{key} = {value}" if value is not None else f"no {key}"
-    render.talk(f"{what} in {render.relative(path)}")
+    what = f"{key} = {value}" if value is not None else tr("no {key}").format(key=key)
+    render.talk(tr("{what} in {file}").format(what=what, file=render.relative(path)))
 
 
 def _show(folder: Path | None, as_json: bool) -> None:
@@ -98,8 +99,8 @@ def _show(folder: Path | None, as_json: bool) -> None:
         )
         for key, one in chosen.items()
     ]
-    render.table(("setting", "value", "from"), rows)
+    render.table((tr("setting"), tr("value"), tr("from")), rows)
 
 
 def _origin(origin: str) -> str:
-    return render.relative(Path(origin)) if origin.endswith(settings.FILE) else origin
+    return render.relative(Path(origin)) if origin.endswith(settings.FILE) else tr(origin)

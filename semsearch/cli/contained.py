@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import render
+from semsearch.cli.language import tr
+from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
     from semsearch.types import Contained, SharedPart, Unit
@@ -21,15 +23,19 @@ def show(found: "Sequence[Contained]") -> None:
     """Print contained documents for people, each with its containers and the largest parts."""
     for document, containers in groupby(found, lambda pair: pair.document):
         pairs = list(containers)
-        heading = f"contained: {render.name(document)}, {render.plural(pairs[0].words, 'word')}"
+        heading = tr("contained: {document}, {words}").format(
+            document=render.name(document), words=render.plural(pairs[0].words, "word")
+        )
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
         for pair in pairs[:_CONTAINERS]:
             size = render.plural(pair.container_words, "word")
-            click.echo(f"  {pair.tier:<8}  {pair.share:.4f}  in {render.name(pair.container)}, {size}")
+            inside = tr("in {container}, {words}").format(container=render.name(pair.container), words=size)
+            click.echo(f"  {padded(tr(pair.tier), 8)}  {pair.share:.4f}  {inside}")
             for line in _parts(pair.parts):
                 click.echo(f"{'':22}{line}")
         if len(pairs) > _CONTAINERS:
-            click.echo(f"{'':20}and in {len(pairs) - _CONTAINERS} more (--json lists them)")
+            more = tr("and in {count} more (--json lists them)").format(count=len(pairs) - _CONTAINERS)
+            click.echo(f"{'':20}{more}")
         click.echo()
 
 
@@ -42,9 +48,11 @@ def rows(found: "Sequence[Contained]") -> Iterator[tuple[str, str, str, str]]:
 def counts(found: "Sequence[Contained]", more: int, share: float) -> Iterator[str]:
     """Yield what to say of contained documents on standard error."""
     documents = render.plural(len({pair.document for pair in found}), "document")
-    yield f"{documents} of which {share:.4g} or more lies in a longer one; no plan removes these"
+    said = tr("{documents} of which {share:.4g} or more lies in a longer one; no plan removes these")
+    yield said.format(documents=documents, share=share)
     if more:
-        yield f"{render.plural(more, 'document')} of these in further ones that are not listed"
+        further = tr("{documents} of these in further ones that are not listed")
+        yield further.format(documents=render.plural(more, "document"))
 
 
 def _parts(parts: "Sequence[SharedPart]") -> Iterator[str]:
@@ -52,10 +60,12 @@ def _parts(parts: "Sequence[SharedPart]") -> Iterator[str]:
     largest = sorted(sorted(parts, key=lambda part: -part.words)[:_PARTS], key=parts.index)
     for part in largest:
         own = _place(part.unit, part.start, part.end)
-        yield f"{own} in {_place(part.container_unit, part.container_start, part.container_end)}"
+        other = _place(part.container_unit, part.container_start, part.container_end)
+        yield tr("{own} in {other}").format(own=own, other=other)
     if len(parts) > _PARTS:
-        yield f"and {render.plural(len(parts) - _PARTS, 'smaller part')}"
+        yield tr("and {parts}").format(parts=render.plural(len(parts) - _PARTS, "smaller part"))
 
 
 def _place(unit: "Unit", first: int, last: int) -> str:
-    return f"{unit} {first}" if first == last else f"{unit}s {first}-{last}"
+    number = str(first) if first == last else f"{first}-{last}"
+    return tr(f"{unit} {{number}}" if first == last else f"{unit}s {{number}}").format(number=number)

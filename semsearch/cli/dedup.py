@@ -10,6 +10,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import groups, options, render
+from semsearch.cli.language import tr, translated
 from semsearch.cli.pair_options import guarantee_text
 from semsearch.cli.values import Share
 
@@ -275,9 +276,10 @@ def dedup_files_(
                 tiers=removed or TIERS,
                 force=force,
             )
-            said.append(f"wrote {render.plural(rows, 'row')} to {render.relative(output)}")
+            wrote = tr("wrote {rows} to {file}")
+            said.append(wrote.format(rows=render.plural(rows, "row"), file=render.relative(output)))
             if note := read_otherwise(output, paths[0], fields):
-                said.append(f"{render.relative(output)}: {note}")
+                said.append(f"{render.relative(output)}: {translated(note)}")
         origin = "a default, not tuned" if request.threshold is None else "given"
         _print(found, origin, explain, as_json, as_jsonl, as_csv)
         for line in said:
@@ -314,7 +316,7 @@ def _print(
         groups.table(found)
     else:
         doubtful = groups.show(found, explain)
-    groups.tell(found, origin, explain, doubtful)
+    groups.tell(found, translated(origin), explain, doubtful)
 
 
 @contextmanager
@@ -342,7 +344,7 @@ def read_dataset(
 
 
 def _threshold_origin(index: "Index", request: "DedupRequest") -> str:
-    """Return a phrase that says where the threshold comes from."""
+    """Return an English phrase that says where the threshold comes from."""
     saved = index.threshold
     if request.min_precision is not None:
         rule = index.classifier
@@ -358,7 +360,10 @@ def _threshold_origin(index: "Index", request: "DedupRequest") -> str:
 
 def _plan_messages(steps: "Plan", path: Path) -> Iterator[str]:
     """Yield what to say of a plan that was written."""
-    yield f"wrote a plan to remove {render.plural(len(steps.steps), 'document')} to {render.relative(path)}"
+    file = render.relative(path)
+    removed = render.plural(len(steps.steps), "document")
+    yield tr("wrote a plan to remove {documents} to {file}").format(documents=removed, file=file)
     if steps.left_out:
-        yield f"left out {len(steps.left_out):,}: not a whole file, or a file that was read only in part"
-    yield f"no file has changed; read the plan, then run `semsearch apply {render.relative(path)}`"
+        left_out = tr("left out {count:,}: not a whole file, or a file that was read only in part")
+        yield left_out.format(count=len(steps.left_out))
+    yield tr("no file has changed; read the plan, then run `semsearch apply {file}`").format(file=file)

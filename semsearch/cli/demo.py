@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import groups, hits, options, render
+from semsearch.cli.language import tr
+from semsearch.cli.wide import cells, padded
 from semsearch.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -43,8 +45,12 @@ def demo_(keep: Path | None) -> None:
         _type(f"semsearch ingest {_CORPUS}")
         with render.counting("ingest", "passages") as show:
             report = index.ingest(_CORPUS, progress=lambda step: show(step.done, step.total, step.passages))
-        read = f"{render.plural(report.added, 'file')} with {render.plural(report.passages, 'passage')}"
-        click.echo(f"{read} in {report.seconds:.1f} s\n")
+        read = tr("{files} with {passages} in {seconds:.1f} s").format(
+            files=render.plural(report.added, "file"),
+            passages=render.plural(report.passages, "passage"),
+            seconds=report.seconds,
+        )
+        click.echo(f"{read}\n")
         _type(f'semsearch query "{_QUERY}" -k 1')
         hits.show(index, index.query(_QUERY, k=1), "snippet", query=_QUERY)
         click.echo()
@@ -53,14 +59,17 @@ def demo_(keep: Path | None) -> None:
         _type("semsearch tune --pairs sample")
         tuning, _ = index.tune(load_pairs("sample"))
         held = tuning.reported
-        click.echo(
-            f"threshold {tuning.threshold:g}: on {held.pairs} held-out pairs, {held.tp} of {held.flagged} flagged ones"
-            f" are right, and {held.fn} are missed\n"
+        said = tr(
+            "threshold {threshold:g}: on {pairs} held-out pairs, {right} of {flagged} flagged ones are right,"
+            " and {missed} are missed"
         )
+        counts = {"pairs": held.pairs, "right": held.tp, "flagged": held.flagged, "missed": held.fn}
+        click.echo(said.format(threshold=tuning.threshold, **counts) + "\n")
     if keep is None:
-        render.talk("All of it was temporary. Now with your texts: semsearch ingest FOLDER")
+        render.talk(tr("All of it was temporary. Now with your texts: semsearch ingest FOLDER"))
     else:
-        render.talk(f"Try it there: cd {render.relative(keep)} && semsearch query {_QUERY!r}")
+        said = tr("Try it there: cd {folder} && semsearch query {query!r}")
+        render.talk(said.format(folder=render.relative(keep), query=_QUERY))
 
 
 def _type(command: str) -> None:
@@ -74,16 +83,16 @@ def _show_duplicates(found: "Duplicates") -> None:
     for tier in ("exact", "lexical", "semantic"):
         pairs = ((group.keeper, member) for group in found.groups for member in group.members)
         for keeper, member in (pair for pair in pairs if pair[1].tier == tier):
-            click.echo(f"{tier:<10} {member.similarity:.4f}  {render.name(member.name)}")
-            click.echo(f"{'copy of':>17}  {render.name(keeper)}")
+            click.echo(f"{padded(tr(tier), 10)} {member.similarity:.4f}  {render.name(member.name)}")
+            copy_of = tr("copy of")
+            click.echo(f"{' ' * (17 - cells(copy_of))}{copy_of}  {render.name(keeper)}")
             break
     opposite = [pair for pair in found.rejected if "negat" in pair.reason] or list(found.rejected)
     groups.show_alike(opposite[:1])
     texts = render.plural(found.total, found.level)
-    click.echo(
-        f"{found.exact + found.near} of {texts} repeat another;"
-        f" {render.plural(len(found.rejected), 'pair')} alike, but not the same, are kept\n"
-    )
+    said = tr("{repeats} of {texts} repeat another; {pairs} alike, but not the same, are kept")
+    pairs_kept = render.plural(len(found.rejected), "pair")
+    click.echo(said.format(repeats=found.exact + found.near, texts=texts, pairs=pairs_kept) + "\n")
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.language import tr
+from semsearch.cli.wide import padded
 from semsearch.types import FieldValue, several
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _SIDE_BY_SIDE = 100
 _CONTEXT = 80
 """Characters of equal text shown next to a change, where a long equal stretch is left out."""
 _PASSAGES = 20
+_LABEL = 13
+"""The columns of a label."""
 _WARNED = 3
 _STYLES = {
     "word": ("red", "green"),
@@ -115,7 +119,8 @@ def explain(
         said = _CONTEXT // 2 if number and groups[number - 1][1] == start - 1 else 0
         lines.append(_inline(_in_context(found.segments, start, end, said)))
     if len(groups) > changes:
-        lines.append(Text(f"… {render.plural(len(groups) - changes, 'more change')}", "dim"))
+        more = render.plural(len(groups) - changes, "more change")
+        lines.append(Text(f"… {more}", "dim"))
     return Text("\n").join(lines)
 
 
@@ -124,9 +129,10 @@ def explain(
 
 def _containment(found: "Difference", names: tuple[str, str] = ("A", "B")) -> str:
     if not found.changed:
-        return "the two have the same words"
+        return tr("the two have the same words")
     a, b = names
-    return f"{a} is {_percent(found.containment_a)} inside {b}, {b} is {_percent(found.containment_b)} inside {a}"
+    said = tr("{a} is {a_in_b} inside {b}, {b} is {b_in_a} inside {a}")
+    return said.format(a=a, b=b, a_in_b=_percent(found.containment_a), b_in_a=_percent(found.containment_b))
 
 
 def _percent(share: float) -> str:
@@ -141,11 +147,12 @@ def warnings(found: "Difference") -> list[str]:
         if not segments:
             continue
         sides = dict.fromkeys(f"{_short(segment.a)} / {_short(segment.b)}" for segment in segments)
-        some = ", ".join(list(sides)[:_WARNED])
-        more = f" and {len(sides) - _WARNED:,} more" if len(sides) > _WARNED else ""
-        said.append(f"{f'a {noun} differs' if len(sides) == 1 else f'{noun}s differ'}: {some}{more}")
+        some = tr(", ").join(list(sides)[:_WARNED])
+        more = tr(" and {count:,} more").format(count=len(sides) - _WARNED) if len(sides) > _WARNED else ""
+        differs = tr(f"a {noun} differs") if len(sides) == 1 else tr(f"{noun}s differ")
+        said.append(tr("{differs}: {words}").format(differs=differs, words=some + more))
     if moved := sum(segment.kind == "moved" and segment.op == "delete" for segment in found.segments):
-        said.append(f"{render.plural(moved, 'sentence')} in another place")
+        said.append(tr("{sentences} in another place").format(sentences=render.plural(moved, "sentence")))
     return said
 
 
@@ -201,15 +208,20 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
     click.echo()
     there, back = found.coverage_a.similarity, found.coverage_b.similarity
     several = len(found.a.texts) > 1 or len(found.b.texts) > 1
-    directions = f", the smaller of {there:.4f} for A in B and {back:.4f} for B in A" if several else ""
-    click.echo(f"similarity   {found.similarity:.4f}{directions}")
-    click.echo(f"word triples {found.jaccard:.4f} of all are in both (Jaccard)")
-    click.echo(f"tier         {_TIERS[found.tier].format(found.threshold)}")
-    click.echo(f"containment  {_containment(found.difference)}")
+    both = tr("{similarity:.4f}, the smaller of {there:.4f} for A in B and {back:.4f} for B in A")
+    similarity = both.format(similarity=found.similarity, there=there, back=back)
+    rows = {
+        "similarity": similarity if several else f"{found.similarity:.4f}",
+        "word triples": tr("{share:.4f} of all are in both (Jaccard)").format(share=found.jaccard),
+        "tier": tr(_TIERS[found.tier]).format(found.threshold),
+        "containment": _containment(found.difference),
+    }
+    for label, value in rows.items():
+        click.echo(f"{padded(tr(label), _LABEL)}{value}")
     for text in warnings(found.difference):
         console.print(_warning(text))
     for name, values in found.fields.items():
-        click.echo(f"field        {render.name(name)}: {' / '.join(map(_value, values))}")
+        click.echo(f"{padded(tr('field'), _LABEL)}{render.name(name)}: {' / '.join(map(_value, values))}")
     click.echo()
     show_text(found.difference, console.width if render.coloured() else 0, full)
     if several:
@@ -224,7 +236,8 @@ def _value(value: FieldValue | None) -> str:
 def _warning(text: str) -> "Text":
     from rich.text import Text
 
-    return Text.assemble(("warning", "bold yellow"), f"      {text}")
+    label = tr("warning")
+    return Text.assemble((label, "bold yellow"), padded(label, _LABEL).removeprefix(label), text)
 
 
 def _show_coverage(
@@ -246,9 +259,14 @@ def _show_coverage(
     ]
     shown = rows if full else rows[:_PASSAGES]
     click.echo()
-    render.table(("cosine", f"passage of {letter}", f"most like it in {other_letter}"), shown)
+    columns = (
+        tr("cosine"),
+        tr("passage of {document}").format(document=letter),
+        tr("most like it in {document}").format(document=other_letter),
+    )
+    render.table(columns, shown)
     if len(rows) > len(shown):
-        click.echo(f"… and {len(rows) - len(shown):,} more (--full)")
+        click.echo(tr("… and {count:,} more (--full)").format(count=len(rows) - len(shown)))
 
 
 def show_text(found: "Difference", width: int, full: bool) -> None:

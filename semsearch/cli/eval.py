@@ -8,6 +8,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, pair_options, render
+from semsearch.cli.language import tr
 
 if TYPE_CHECKING:
     from semsearch.evaluation.pairs import ModelReport, Slice
@@ -119,7 +120,7 @@ def eval_(
     for one in found:
         pair_options.warn_oov_of_model(one.oov_rate, one.model)
     if report is not None:
-        render.talk(f"wrote {render.relative(report)}")
+        render.talk(tr("wrote {file}").format(file=render.relative(report)))
     if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
@@ -137,27 +138,32 @@ def _show_reports(name: str, found: "Sequence[ModelReport]") -> None:
         )
         for one in found
     ]
-    render.table(("model", *_COLUMNS), rows, right=range(1, 8))
+    render.table((tr("model"), *map(tr, _COLUMNS)), rows, right=range(1, 8))
     first = found[0]
     what = (
-        f"duplicates: {first.rule}, {first.positives:,} of them"
+        tr("duplicates: {rule}, {positives:,} of them").format(rule=first.rule, positives=first.positives)
         if first.rule
-        else "no rule says which are duplicates"
+        else tr("no rule says which are duplicates")
     )
-    click.echo(f"\n{first.pairs:,} pairs of {render.name(name)}; {what}")
+    said = tr("{pairs:,} pairs of {name}; {what}")
+    click.echo(f"\n{said.format(pairs=first.pairs, name=render.name(name), what=what)}")
     for one in found:
         if len(one.rates) > 1:
             low, high = min(one.rates), max(one.rates)
-            click.echo(f"{one.label}: {low:,.0f} to {high:,.0f} texts/s in {len(one.rates)} rounds")
+            said = tr("{model}: {low:,.0f} to {high:,.0f} texts/s in {rounds} rounds")
+            click.echo(said.format(model=one.label, low=low, high=high, rounds=len(one.rates)))
     for one in found:
-        click.echo(f"\nwhere {render.name(one.label)} errs")
+        click.echo("\n" + tr("where {model} errs").format(model=render.name(one.label)))
         render.table(
-            ("", "", "pairs", "Pearson", "bias", "error"), _slice_rows(one.slices), right=range(2, 6)
+            ("", "", tr("pairs"), "Pearson", tr("bias"), tr("error")),
+            _slice_rows(one.slices),
+            right=range(2, 6),
         )
         if one.worst:
-            click.echo(
-                "\nlargest errors: cosine, mean grade of pairs with that cosine, grade of the pair (0 to 1)"
+            said = tr(
+                "largest errors: cosine, mean grade of pairs with that cosine, grade of the pair (0 to 1)"
             )
+            click.echo(f"\n{said}")
         for miss in one.worst:
             kind = f"  {render.name(miss.kind)}" if miss.kind else ""
             click.echo(f"  {miss.cosine:.3f}  {miss.expected:.2f}  {miss.grade:.2f}{kind}")

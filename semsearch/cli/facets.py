@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import render
+from semsearch.cli.language import tr
+from semsearch.cli.wide import cells, padded
 
 if TYPE_CHECKING:
     from semsearch.types import FieldCounts, Scalar
@@ -17,24 +19,26 @@ _EXAMPLES, _LONGEST = 3, 30
 def show(facets: "Sequence[FieldCounts]") -> None:
     """Print the most frequent values of each field, one a line."""
     for one in facets:
-        click.echo(
-            f"{render.name(one.field)}: in {one.documents:,} of the {render.plural(one.total, 'document')}"
-            " that meet the conditions"
-        )
+        said = tr("{field}: in {count:,} of the {documents} that meet the conditions")
+        total = render.plural(one.total, "document")
+        click.echo(said.format(field=render.name(one.field), count=one.documents, documents=total))
         for value, count in one.values[:_SHOWN]:
             click.echo(f"{count:>8,}  {_text(value, 60)}")
         if len(one.values) > _SHOWN:
-            click.echo(f"          ... and {len(one.values) - _SHOWN:,} more values (--json has all)")
+            more = tr("... and {count:,} more values (--json has all)")
+            click.echo(f"{'':10}{more.format(count=len(one.values) - _SHOWN)}")
 
 
 def listed(fields: "Sequence[FieldCounts]") -> None:
     """Print one line for each field: its name, the numbers of documents and values, and its most frequent values."""
-    width = min(max(len(one.field) for one in fields), _LONGEST)
+    width = min(max(cells(one.field) for one in fields), _LONGEST)
     for one in fields:
         examples = ", ".join(_text(value, _LONGEST) for value, _ in one.values[:_EXAMPLES])
         more = ", ..." if len(one.values) > _EXAMPLES else ""
-        numbers = f"{render.plural(one.documents, 'document')}, {render.plural(len(one.values), 'value')}"
-        click.echo(f"{render.name(one.field):<{width}}  {numbers}: {examples}{more}")
+        numbers = tr(", ").join(
+            (render.plural(one.documents, "document"), render.plural(len(one.values), "value"))
+        )
+        click.echo(f"{padded(render.name(one.field), width)}  {numbers}: {examples}{more}")
 
 
 def _text(value: "Scalar", longest: int) -> str:

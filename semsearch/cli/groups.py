@@ -7,6 +7,8 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import contained, render
+from semsearch.cli.language import english, tr, translated
+from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
     from semsearch.dedup import Duplicates
@@ -32,7 +34,8 @@ def difference(keeper: str, text: str, originals: tuple[str, str]) -> str:
     """Return how a member's text differs from the keeper's, without colours; see `serialize.group_rows`."""
     from semsearch.cli.diff import explain
 
-    return explain(keeper, text, ("the keeper", "this"), originals=originals).plain
+    with english():
+        return explain(keeper, text, ("the keeper", "this"), originals=originals).plain
 
 
 def table(found: "Duplicates") -> None:
@@ -63,12 +66,14 @@ def show(found: "Duplicates", explain: bool) -> int:
     doubtful = 0
     for number, group in sorted(enumerate(found.groups, 1), key=lambda one: one[1].weakest):
         size = render.plural(len(group.members) + 1, found.level)
-        heading = f"group {number}: {size}, the weakest at {group.weakest:.4f}"
+        heading = tr("group {number}: {size}, the weakest at {weakest:.4f}").format(
+            number=number, size=size, weakest=group.weakest
+        )
         if group.lowest < group.weakest:
-            heading += f", the lowest two at {group.lowest:.4f}"
+            heading += tr(", the lowest two at {lowest:.4f}").format(lowest=group.lowest)
         click.secho(heading, bold=True) if render.coloured() else click.echo(heading)
         (keeper,) = found.texts([group.keeper])
-        click.echo(f"  {'keeper':<8}  {'':6}  {render.name(group.keeper)}")
+        click.echo(f"  {padded(tr('keeper'), 8)}  {'':6}  {render.name(group.keeper)}")
         (written,) = found.originals([group.keeper])
         _quote(written)
         for start in range(0, len(group.members), _READ):
@@ -78,7 +83,7 @@ def show(found: "Duplicates", explain: bool) -> int:
                 doubtful += _show_member(member, (keeper, text), (written, own), explain)
         click.echo()
     if not found.groups:
-        click.echo("no duplicates")
+        click.echo(tr("no duplicates"))
     contained.show(found.contained)
     _show_rejected(found, explain)
     return doubtful
@@ -91,16 +96,17 @@ def _show_member(member: "Member", cleaned: tuple[str, str], written: tuple[str,
     """
     from semsearch.cli import diff
 
-    kept = "  (protected)" if member.protected else ""
+    kept = tr("  (protected)") if member.protected else ""
     probability = f"P {member.probability:.2f}  " if member.probability is not None else ""
-    click.echo(f"  {member.tier:<8}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}")
+    tier = padded(tr(member.tier), 8)
+    click.echo(f"  {tier}  {member.similarity:.4f}  {probability}{render.name(member.name)}{kept}")
     if member.tier == "exact":
         return False
     _quote(written[1], written[0])
     doubts = diff.doubts(*cleaned)
     console = render.console()
     if explain:
-        said = diff.explain(*cleaned, ("the keeper", "this"), originals=written)
+        said = diff.explain(*cleaned, (tr("the keeper"), tr("this")), originals=written)
         console.print(render.indented(said, console, 12))
     else:
         for doubt in doubts:
@@ -131,14 +137,16 @@ def show_alike(
     for pair in pairs[:most]:
         probability = f"  P {pair.probability:.2f}" if pair.probability is not None else ""
         left, right = texts([pair.left, pair.right]) if texts else ("", "")
-        click.echo(f"alike, but {pair.similarity:.4f}{probability}  {render.name(pair.left)}")
+        alike = padded(tr("alike, but"), 10)
+        click.echo(f"{alike} {pair.similarity:.4f}{probability}  {render.name(pair.left)}")
         _quote(left, right)
         click.echo(f"{'':19}{render.name(pair.right)}")
         _quote(right, left)
         console = render.console()
-        console.print(render.indented(Text(render.plain(pair.reason)), console, 19))
+        reasons = tr("; ").join(map(translated, pair.reason.split("; ")))
+        console.print(render.indented(Text(render.plain(reasons)), console, 19))
     if most is not None and len(pairs) > most:
-        click.echo(f"… and {len(pairs) - most:,} more (see --explain or --json)")
+        click.echo(tr("… and {count:,} more (see --explain or --json)").format(count=len(pairs) - most))
     if pairs:
         click.echo()
 
@@ -147,40 +155,54 @@ def left_out(
     counts: "Mapping[str, int]", outcome: str = "kept", advice: str = "--remove-differing takes them"
 ) -> "Iterator[str]":
     """Yield a line for each kind of pairs that are alike and differ, with their number and outcome."""
-    facts = [f"{_FACTS[rule]} {counts[rule]:,}" for rule in _FACTS if rule in counts]
+    facts = [f"{tr(_FACTS[rule])} {counts[rule]:,}" for rule in _FACTS if rule in counts]
     if facts:
         total = sum(counts[rule] for rule in _FACTS if rule in counts)
-        pairs = render.plural(total, "pair")
-        verb = "is alike but differs" if total == 1 else "are alike but differ"
-        yield f"{pairs} {verb}: {outcome} ({', '.join(facts)}); {advice}"
+        said = (
+            tr("{pairs} is alike but differs: {outcome} ({facts}); {advice}")
+            if total == 1
+            else tr("{pairs} are alike but differ: {outcome} ({facts}); {advice}")
+        )
+        pairs, listed = render.plural(total, "pair"), tr(", ").join(facts)
+        yield said.format(pairs=pairs, outcome=tr(outcome), facts=listed, advice=tr(advice))
     if count := counts.get("unknown"):
-        yield f"{render.plural(count, 'pair')} left out: the model does not know the words in which they differ"
+        said = tr("{pairs} left out: the model does not know the words in which they differ")
+        yield said.format(pairs=render.plural(count, "pair"))
     if count := counts.get("template"):
-        yield f"{render.plural(count, 'pair')} left out: they share a template of several texts, and little else"
+        said = tr("{pairs} left out: they share a template of several texts, and little else")
+        yield said.format(pairs=render.plural(count, "pair"))
 
 
 def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> None:
     """Print the counts, the number of rejected pairs and the threshold on standard error."""
     total = render.plural(found.total, found.level)
+    said = tr(
+        "{groups}: {repeats:,} of {total} ({share:.1%}) repeat another: {exact:,} exactly, {lexical:,} lexically,"
+        " {semantic:,} semantically"
+    )
     render.talk(
-        f"{render.plural(len(found.groups), 'group')}: {found.exact + found.near:,} of {total} ({found.fraction:.1%})"
-        f" repeat another: {found.exact:,} exactly, {found.lexical:,} lexically, {found.semantic:,} semantically"
+        said.format(
+            groups=render.plural(len(found.groups), "group"),
+            repeats=found.exact + found.near,
+            total=total,
+            share=found.fraction,
+            exact=found.exact,
+            lexical=found.lexical,
+            semantic=found.semantic,
+        )
     )
     if doubtful:
-        render.talk(
-            f"{doubtful:,} of these differ from their keeper in a number or a negation: look at them first"
-        )
+        said = tr("{count:,} of these differ from their keeper in a number or a negation: look at them first")
+        render.talk(said.format(count=doubtful))
     if found.containment is not None:
         for line in contained.counts(found.contained, found.more_contained, found.containment):
             render.talk(line)
     if found.undecided:
-        several = render.plural(found.undecided, "group")
-        render.talk(
-            f"file times are equal in {several}, as after `git clone`: another rule or the name decided"
-        )
+        said = tr("file times are equal in {groups}, as after `git clone`: another rule or the name decided")
+        render.talk(said.format(groups=render.plural(found.undecided, "group")))
     for line in left_out(found.vetoed):
         render.talk(line)
     if count := sum(not pair.rule for pair in found.rejected):
-        pairs = render.plural(count, "pair")
-        render.talk(f"rejected {pairs} that the cosine alone accepts" + (": see --explain" * (not explain)))
-    render.talk(f"threshold {found.threshold:g} ({origin})")
+        said = tr("rejected {pairs} that the cosine alone accepts").format(pairs=render.plural(count, "pair"))
+        render.talk(said + ("" if explain else tr(": see --explain")))
+    render.talk(tr("threshold {threshold:g} ({origin})").format(threshold=found.threshold, origin=origin))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import render
+from semsearch.cli.language import tr
 from semsearch.cli.snippet import BEST, snippet, underlined
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def show(
     than the screen is shown in a pager.
     """
     if not hits:
-        click.echo("no hits")
-        render.talk(f"hint: {_next_step(index)}")
+        click.echo(tr("no hits"))
+        render.talk(tr("hint: {hint}").format(hint=_next_step(index)))
         return
     console = render.console()
     pages = console.is_terminal
@@ -77,8 +78,8 @@ def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
 def _next_step(index: "Index") -> str:
     """Return what to do where nothing is found."""
     if not index.status().counts["passages"]:
-        return "the index has no text yet; add some: semsearch ingest PATH"
-    return "use fewer conditions, +words and phrases, or a lower --min-score"
+        return tr("the index has no text yet; add some: semsearch ingest PATH")
+    return tr("use fewer conditions, +words and phrases, or a lower --min-score")
 
 
 def _show_hit(
@@ -157,14 +158,15 @@ def _explained(hit: "Hit") -> str:
     """Return the parts of a hit's score in words."""
     parts = []
     if hit.cosine is not None:
-        parts.append(f"meaning: rank {hit.dense_rank:,}, cosine {hit.cosine:.3f}")
+        said = tr("meaning: rank {rank:,}, cosine {cosine:.3f}")
+        parts.append(said.format(rank=hit.dense_rank, cosine=hit.cosine))
     if hit.lexical_rank is not None:
-        parts.append(f"words: rank {hit.lexical_rank:,}, BM25 {hit.bm25:.2f}")
+        parts.append(tr("words: rank {rank:,}, BM25 {bm25:.2f}").format(rank=hit.lexical_rank, bm25=hit.bm25))
     elif hit.bm25 is not None:
-        parts.append("words: none of them")
+        parts.append(tr("words: none of them"))
     if hit.document_factor is not None and round(hit.document_factor, 2) != 1:
-        parts.append(f"its document: x {hit.document_factor:.2f}")
-    return f"    {'; '.join(parts)}" if parts else ""
+        parts.append(tr("its document: x {factor:.2f}").format(factor=hit.document_factor))
+    return f"    {tr('; ').join(parts)}" if parts else ""
 
 
 def _place(index: "Index", hit: "Hit") -> str:

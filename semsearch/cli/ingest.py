@@ -13,6 +13,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.command import given
+from semsearch.cli.language import tr, translated
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -136,7 +137,7 @@ def ingest_(
             index = Index.create(
                 where, model=model or "all-MiniLM-L6-v2", dtype=dtype or "float32", wait=wait
             )
-            render.talk(f"created an index in {render.relative(where)}")
+            render.talk(tr("created an index in {folder}").format(folder=render.relative(where)))
         with index:
             with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:
                 report = index.ingest(
@@ -177,8 +178,10 @@ def _saying_what_is_stored(show: Callable[..., None]) -> Iterator[Callable[["Ing
     except KeyboardInterrupt as interruption:
         if latest is not None:
             share = latest.done / max(1, latest.total)
-            stored = f"the vectors of {render.plural(latest.stored, 'passage')} are stored"
-            interruption.add_note(f"{stored}, about {share:.1%} of the text")
+            stored = tr("the vectors of {passages} are stored, about {share:.1%} of the text")
+            interruption.add_note(
+                stored.format(passages=render.plural(latest.stored, "passage"), share=share)
+            )
         raise
 
 
@@ -213,15 +216,16 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
                         exclude=scope.exclude,
                         everything=scope.everything,
                         prune=scope.prune,
-                        on_change=lambda change, source: render.talk(f"{change} {render.name(source)}"),
+                        on_change=lambda change, source: render.talk(f"{tr(change)} {render.name(source)}"),
                     )
                     missing = ""
                     break
                 except IndexLocked as error:
-                    render.talk(f"waiting: {error}")
+                    render.talk(tr("waiting: {error}").format(error=translated(str(error))))
                 except InvalidInput as error:  # a root is gone: it was a drive, or will be back
                     if str(error) != missing:
-                        render.talk(f"{error}; its sources stay in the index")
+                        said = translated(str(error))
+                        render.talk(tr("{error}; its sources stay in the index").format(error=said))
                     missing = str(error)
                     break
             render.tell_skipped([skipped for skipped in report.failed if skipped not in failed])
@@ -230,7 +234,8 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
                 _tell_absent(report)
             absent = report.absent
             if not burst:  # this ingest has also read what changed before the watch began
-                render.talk(f"watching {', '.join(render.name(str(root)) for root in roots)}; Ctrl-C ends it")
+                watched = tr(", ").join(render.name(str(root)) for root in roots)
+                render.talk(tr("watching {paths}; Ctrl-C ends it").format(paths=watched))
 
 
 @contextmanager
@@ -242,46 +247,61 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 
     with suppress(KeyboardInterrupt), interruptible(signal.SIGINT, signal.SIGTERM) as came:
         yield came
-    render.talk("ended")
+    render.talk(tr("ended"))
 
 
 def _tell_absent(report: "IngestReport") -> None:
     """Report the sources that were kept although their files are gone."""
     for one in report.absent:
         render.talk(
-            f"warning: {render.name(one.folder)}: {one.reason}; kept {render.plural(one.sources, 'source')} that"
-            " cannot be seen there"
+            tr("warning: {folder}: {reason}; kept {sources} that cannot be seen there").format(
+                folder=render.name(one.folder),
+                reason=translated(one.reason),
+                sources=render.plural(one.sources, "source"),
+            )
         )
     if report.absent:
-        render.talk("hint: is a drive not mounted? If the files are gone for good, add --prune")
+        render.talk(
+            tr("hint: {hint}").format(
+                hint=tr("is a drive not mounted? If the files are gone for good, add --prune")
+            )
+        )
 
 
 def _summarize(report: "IngestReport", verbose: bool) -> None:
     """Print the summary for people on standard error."""
     _tell_absent(report)
     for pattern in report.unmatched:
-        render.talk(f"note: no file matches {pattern!r}")
-    skipped = f"{len(report.skipped):,} skipped"
+        render.talk(tr("note: no file matches {pattern!r}").format(pattern=pattern))
+    skipped = tr("{count:,} skipped").format(count=len(report.skipped))
+    dry_run = tr("dry run: ") if report.dry_run else ""
     if not any((report.added, report.updated, report.unchanged, report.removed, report.absent)):
-        render.talk(f"{'dry run: ' if report.dry_run else ''}found no file to index: {skipped}")
+        render.talk(dry_run + tr("found no file to index: {skipped}").format(skipped=skipped))
         render.tell_skipped(report.skipped, verbose=verbose)
         return
     if report.added or report.updated or report.removed:
-        counts = ", ".join(
-            f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed")
+        counts = tr(
+            "{added:,} added, {updated:,} updated, {unchanged:,} unchanged, {removed:,} removed, {skipped}"
         )
-        render.talk(f"{'dry run: ' if report.dry_run else ''}{counts}, {skipped}")
+        numbers = {what: getattr(report, what) for what in ("added", "updated", "unchanged", "removed")}
+        render.talk(dry_run + counts.format(skipped=skipped, **numbers))
     else:
-        render.talk(f"nothing to do: {report.unchanged:,} unchanged, {skipped}")
+        nothing = tr("nothing to do: {unchanged:,} unchanged, {skipped}")
+        render.talk(nothing.format(unchanged=report.unchanged, skipped=skipped))
     if report.documents:
         render.talk(
-            f"read {render.plural(report.documents, 'document')} with {render.plural(report.passages, 'passage')}"
-            f" and embedded {render.plural(report.embedded, 'new text')} in {report.seconds:.1f} s"
+            tr("read {documents} with {passages} and embedded {texts} in {seconds:.1f} s").format(
+                documents=render.plural(report.documents, "document"),
+                passages=render.plural(report.passages, "passage"),
+                texts=render.plural(report.embedded, "new text"),
+                seconds=report.seconds,
+            )
         )
     if left_out := report.left_out:
-        kinds = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        kinds = tr(", ").join(f"{count:,} {translated(reason)}" for reason, count in left_out.items())
         total = render.plural(sum(left_out.values()), "passage")
-        render.talk(f"left out {total}, not prose: {kinds} (`semsearch why FILE` lists them)")
+        said = tr("left out {passages}, not prose: {kinds} (`semsearch why FILE` lists them)")
+        render.talk(said.format(passages=total, kinds=kinds))
     render.tell_notes(report.notes)
     render.tell_skipped(report.skipped, verbose=verbose)
     if report.oov_rates:
@@ -289,7 +309,15 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
 
         source, rate = max(report.oov_rates, key=lambda source: source[1])
         render.talk(
-            f"warning: in {render.plural(len(report.oov_rates), 'source')}, {HIGH_OOV_RATE:.0%} or more of the tokens"
-            f" are outside the model's vocabulary ({rate:.0%} in {render.name(source)}): scores there mean little"
+            tr(
+                "warning: in {sources}, {least:.0%} or more of the tokens are outside the model's vocabulary"
+                " ({rate:.0%} in {source}): scores there mean little"
+            ).format(
+                sources=render.plural(len(report.oov_rates), "source"),
+                least=HIGH_OOV_RATE,
+                rate=rate,
+                source=render.name(source),
+            )
         )
-        render.talk(f"hint: create a new index with a multilingual model, such as --model {_MULTILINGUAL}")
+        hint = tr("create a new index with a multilingual model, such as --model {model}")
+        render.talk(tr("hint: {hint}").format(hint=hint.format(model=_MULTILINGUAL)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.language import tr
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
@@ -98,20 +99,22 @@ def label_(
             found = index.sample_pairs(above, around=around, level=level, progress=report)
         render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
         if found.raised:
-            render.talk(
-                f"memory does not suffice for all pairs from {above:g} up: they start at {found.lowest:g}"
-            )
+            said = tr("memory does not suffice for all pairs from {above:g} up: they start at {lowest:g}")
+            render.talk(said.format(above=above, lowest=found.lowest))
         if not len(found):
-            render.talk(f"only exact copies have a similarity of {found.lowest:g} or more")
+            said = tr("only exact copies have a similarity of {lowest:g} or more")
+            render.talk(said.format(lowest=found.lowest))
             return
         left = _ask(found, labels, count, index.model)
         yes, no, skipped = labels.count("1"), labels.count("0"), labels.count(SKIP)
     where = render.relative(labels.path)
-    counts = f"{render.plural(yes, 'duplicate')}, {no:,} not; {skipped:,} skipped"
-    render.talk(f"{yes + no:,} labelled: {counts}; in {where}")
+    said = tr("{count:,} labelled: {duplicates}, {others:,} not; {skipped:,} skipped; in {file}")
+    duplicates = render.plural(yes, "duplicate")
+    render.talk(said.format(count=yes + no, duplicates=duplicates, others=no, skipped=skipped, file=where))
     if not left:
-        render.talk("no pairs are left to label")
-    render.talk(f"next: semsearch tune --pairs {'labels' if output is None else where}")
+        render.talk(tr("no pairs are left to label"))
+    named = "labels" if output is None else where
+    render.talk(tr("next: {command}").format(command=f"semsearch tune --pairs {named}"))
 
 
 def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bool:
@@ -125,7 +128,8 @@ def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bo
         pair = again.pop() if again else next(fresh, None)
         if pair is None:
             return False
-        _show_pair(pair, f"{labels.count('0', '1') + 1:,} of {count:,}")
+        number = labels.count("0", "1") + 1
+        _show_pair(pair, tr("{number:,} of {count:,}").format(number=number, count=count))
         answer = _answer()
         if answer == "q":
             break
@@ -137,7 +141,7 @@ def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bo
             continue
         again.append(pair)
         if (last := labels.undo()) is None:
-            click.echo("there is nothing to undo")
+            click.echo(tr("there is nothing to undo"))
         else:
             again.append(seen[_texts(last)])
     return True
@@ -160,7 +164,7 @@ def _answer() -> str:
     """Ask until the answer is valid; return its letter. It is a key at a terminal, else the first letter of a line."""
     terminal = sys.stdin.isatty()
     while True:
-        click.echo(_PROMPT, nl=False)
+        click.echo(tr(_PROMPT), nl=False)
         try:
             # Keys pressed early are discarded, so nobody answers for a pair before it is shown. At a terminal, the end
             # of input raises an exception; if the terminal is gone, getchar returns an empty string.
@@ -190,7 +194,8 @@ def _show_pair(pair: "SampledPair", place: str) -> None:
     shown = written(difference(a, b)) if long else found
     show_text(shown, console.width if render.coloured() else 0, full=True)
     if long:
-        click.echo(f"(the first {_MAX_CHARACTERS:,} characters of each; `semsearch diff` shows everything)")
+        said = tr("(the first {count:,} characters of each; `semsearch diff` shows everything)")
+        click.echo(said.format(count=_MAX_CHARACTERS))
     for warning in warnings(found):
-        click.echo(f"note: {warning}")
+        click.echo(tr("note: {note}").format(note=warning))
     click.echo()

@@ -8,6 +8,7 @@ docs/decisions/0098-language.md has the reasons.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +32,17 @@ def choose(args: Sequence[str]) -> None:
 def current() -> str:
     """Return the language that is set, such as "en"."""
     return _language
+
+
+@contextmanager
+def english() -> Iterator[None]:
+    """Use English inside the block, for texts that programs read."""
+    global _language
+    before, _language = _language, "en"
+    try:
+        yield
+    finally:
+        _language = before
 
 
 def tr(text: str) -> str:

@@ -11,6 +11,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.dedup import read_dataset
+from semsearch.cli.language import english, tr, translated
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 _WIDTH, _LEAST = 80, 40
 """The columns of a line, and those that a text needs to stand next to the name of its record."""
 _TEXTS = ("text", "train_text")
-_ADVERBS: "dict[Tier, str]" = {"exact": "exactly", "lexical": "lexically", "semantic": "semantically"}
+_TIERS: "dict[Tier, str]" = {
+    "exact": "{count:,} exactly",
+    "lexical": "{count:,} lexically",
+    "semantic": "{count:,} semantically",
+}
 # Characters that XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets) and `render.plain` leaves.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -163,21 +168,25 @@ def leak_(
         render.talk(_summary(found))
         for line in groups.left_out(found.vetoed, "not counted", "--count-differing counts them"):
             render.talk(line)
-        render.talk(
-            f"threshold {found.threshold:g} ({'a default, not tuned' if threshold is None else 'given'})"
-        )
+        origin = tr("a default, not tuned") if threshold is None else tr("given")
+        render.talk(tr("threshold {threshold:g} ({origin})").format(threshold=found.threshold, origin=origin))
         above = max_rate is not None and Fraction(found.leaked, found.total or 1) > max_rate
         if max_rate is not None:
             unread = "" if allow_unread or not data.unread else _unread(data)
             if above or not unread:
-                render.talk(
-                    f"check {'failed' if above else 'passed'}: at most {_percent(max_rate)} may occur"
+                said = (
+                    tr("check failed: at most {rate} may occur")
+                    if above
+                    else tr("check passed: at most {rate} may occur")
                 )
+                render.talk(said.format(rate=_percent(max_rate)))
             else:
-                render.talk(f"check failed: {unread}")
-                render.talk("hint: repair or remove them, or accept this with --allow-unread")
+                render.talk(tr("check failed: {reason}").format(reason=unread))
+                hint = tr("repair or remove them, or accept this with --allow-unread")
+                render.talk(tr("hint: {hint}").format(hint=hint))
             if junit:
-                _write_junit(junit, found, data, max_rate, above, unread)
+                with english():  # for a server
+                    _write_junit(junit, found, data, max_rate, above, unread and _unread(data))
             if unread and not above:
                 raise click.exceptions.Exit(3)
             if allow_unread and not above:
@@ -200,8 +209,12 @@ def _unread(data: "Dataset") -> str:
     """Return what of the data was not read, in one line."""
     first = data.unread[0]
     count = len(data.unread)
-    what = "file or row" if count == 1 else "files or rows"
-    return f"{count:,} {what} not read, such as {render.name(first.path)} ({first.reason})"
+    said = (
+        tr("{count:,} file or row not read, such as {path} ({reason})")
+        if count == 1
+        else tr("{count:,} files or rows not read, such as {path} ({reason})")
+    )
+    return said.format(count=count, path=render.name(first.path), reason=translated(first.reason))
 
 
 def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
@@ -224,14 +237,14 @@ def _show_leaks(found: "Leaks", data: "Dataset") -> None:
 
     for row in serialize.leak_rows(found, data):
         scores = ((name, row.get(name)) for name in ("similarity", "jaccard", "share"))
-        told = ", ".join(f"{name} {score:.4f}" for name, score in scores if score is not None)
-        click.echo(f"{row['tier']}, {told}")
+        told = tr(", ").join(f"{tr(name)} {score:.4f}" for name, score in scores if score is not None)
+        click.echo(f"{tr(row['tier'])}{tr(', ')}{told}")
         names = [render.name(row[side]) for side in ("test", "train")]
         column = max(map(cell_len, names))
         text, train_text = (row[name] for name in _TEXTS)
         _show_record("test", names[0], column, text, train_text)
         _show_record("train", names[1], column, train_text, text)
-    click.echo("no leaks" if not found.leaked else "")
+    click.echo(tr("no leaks") if not found.leaked else "")
     groups.show_alike(found.alike, texts=data.originals)
 
 
@@ -254,11 +267,16 @@ def _percent(share: Fraction | float) -> str:
 
 def _summary(found: "Leaks") -> str:
     """Return a summary in one line."""
-    share = f"{found.leaked:,} of {render.plural(found.total, 'test record')} ({_percent(found.rate)})"
-    tiers = ", ".join(f"{found.count(tier):,} {adverb}" for tier, adverb in _ADVERBS.items())
+    tiers = [tr(said).format(count=found.count(tier)) for tier, said in _TIERS.items()]
     if found.containment is not None:
-        tiers += f", {len(found.contained):,} contained in a longer one"
-    return f"{share} occur in {render.plural(found.against, 'train record')}: {tiers}"
+        tiers.append(tr("{count:,} contained in a longer one").format(count=len(found.contained)))
+    return tr("{leaked:,} of {tests} ({rate}) occur in {trains}: {tiers}").format(
+        leaked=found.leaked,
+        tests=render.plural(found.total, "test record"),
+        rate=_percent(found.rate),
+        trains=render.plural(found.against, "train record"),
+        tiers=tr(", ").join(tiers),
+    )
 
 
 def _write_junit(

@@ -7,6 +7,8 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.language import tr, translated
+from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
     from semsearch.storage.forget import Forgotten
@@ -36,14 +38,14 @@ def check_(folder: Path | None, wait: float, as_json: bool) -> None:
         render.emit_json(serialize.check_json(found))
     else:
         for finding in found.findings:
-            click.echo(
-                f"{finding.subject:<12} {'damaged' if finding.problems else 'ok':<8} {finding.note}".rstrip()
-            )
+            state = tr("damaged") if finding.problems else tr("ok")
+            subject = padded(tr(finding.subject), 12)
+            click.echo(f"{subject} {padded(state, 8)} {translated(finding.note)}".rstrip())
             for problem in finding.problems:
-                click.echo(f"  {render.name(problem)}")
+                click.echo(f"  {render.name(translated(problem))}")
     if not found.sound:
-        render.talk(f"{render.relative(found.folder)} is damaged")
-        render.talk("hint: semsearch repair")
+        render.talk(tr("{folder} is damaged").format(folder=render.relative(found.folder)))
+        render.talk(tr("hint: {hint}").format(hint="semsearch repair"))
         raise click.exceptions.Exit(13)
 
 
@@ -68,19 +70,26 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
     found = locate(folder)
     saved = salvage_damaged(found, wait=wait) if found and (found / "library.sqlite3").is_file() else None
     if saved is not None:
-        render.talk(f"the Library was damaged; the damaged file is kept as {render.relative(saved.backup)}")
+        backup = render.relative(saved.backup)
+        render.talk(tr("the Library was damaged; the damaged file is kept as {file}").format(file=backup))
         render.talk(
-            f"saved {render.plural(saved.sources, 'source')}, {render.plural(saved.passages, 'passage')};"
-            f" {len(saved.lost):,} lost"
+            tr("saved {sources}, {passages}; {lost:,} lost").format(
+                sources=render.plural(saved.sources, "source"),
+                passages=render.plural(saved.passages, "passage"),
+                lost=len(saved.lost),
+            )
         )
         for source in saved.lost:
-            render.talk(f"  lost: {render.name(source)}")
-        render.talk("hint: semsearch ingest reads all files and embeds the lost texts")
+            render.talk(tr("  lost: {source}").format(source=render.name(source)))
+        render.talk(
+            tr("hint: {hint}").format(hint=tr("semsearch ingest reads all files and embeds the lost texts"))
+        )
     with Index.open(folder, wait=wait) as index, render.counting("repair", "passages") as progress:
         count = index.repair(progress)
     if as_json:
         render.emit_json(serialize.repair_json(count, saved))
-    render.talk(f"rebuilt the vector index: {render.plural(count, 'passage')}")
+    passages = render.plural(count, "passage")
+    render.talk(tr("rebuilt the vector index: {passages}").format(passages=passages))
     if saved is not None and saved.lost:
         raise click.exceptions.Exit(3)
 
@@ -112,19 +121,22 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
         where = render.relative(index.folder)
     if as_json:
         render.emit_json(serialize.forgotten_json(done))
-    render.talk(f"forgot {render.plural(done.sources, 'source')}, {render.plural(done.passages, 'passage')}")
+    counts = (render.plural(done.sources, "source"), render.plural(done.passages, "passage"))
+    render.talk(tr("forgot {sources}, {passages}").format(sources=counts[0], passages=counts[1]))
     if not verify:
         return
     if done.short:
-        render.talk(f"{render.plural(done.short, 'text')} shorter than 8 bytes cannot be searched for")
+        short = render.plural(done.short, "text")
+        render.talk(tr("{texts} shorter than 8 bytes cannot be searched for").format(texts=short))
     if not done.pieces:
         render.talk(_nothing_to_search(done))
         return
-    looked = f"{render.plural(done.pieces, 'piece')} of its texts and vectors"
+    pieces = render.plural(done.pieces, "piece")
     if not done.left:
-        render.talk(f"verified: the {render.plural(done.files, 'file')} of {where} contain none of {looked}")
+        said = tr("verified: the {files} of {folder} contain none of {pieces} of its texts and vectors")
+        render.talk(said.format(files=render.plural(done.files, "file"), folder=where, pieces=pieces))
         return
-    render.talk(f"some of {looked} remain in:")
+    render.talk(tr("some of {pieces} of its texts and vectors remain in:").format(pieces=pieces))
     for name in done.left:
         render.talk(f"  {render.name(name)}")
     raise click.exceptions.Exit(1)
@@ -133,5 +145,5 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
 def _nothing_to_search(done: "Forgotten") -> str:
     """Return why a search for a forgotten source was not needed."""
     if not done.passages:
-        return "it had no text in the index, so no file had to be searched"
-    return "other sources have the same text and keep it, so no file had to be searched"
+        return tr("it had no text in the index, so no file had to be searched")
+    return tr("other sources have the same text and keep it, so no file had to be searched")

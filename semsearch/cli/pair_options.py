@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch.cli import options, render
+from semsearch.cli.language import tr, translated
 from semsearch.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -76,14 +77,15 @@ def _load(
     if dataset is not None and dataset.find() is None and (download or _confirm_download(dataset)):
         with render.counting(f"download {dataset.url.rpartition('/')[2]}", "bytes") as report:
             path = dataset.download(lambda done, total: report(done, total or dataset.download_bytes))
-        render.talk(f"downloaded {path}: {dataset.licence}")
+        render.talk(tr("downloaded {path}: {licence}").format(path=path, licence=dataset.licence))
     pairs = load_pairs(spec, columns=PairColumns(*columns), format=format)
     render.tell_notes(pairs.notes)
     failed = [skipped for skipped in pairs.skipped if skipped.failed]
     for skipped in failed[:10]:
-        render.talk(f"left out {skipped.path}: {skipped.reason}")
+        reason = translated(skipped.reason)
+        render.talk(tr("left out {path}: {reason}").format(path=skipped.path, reason=reason))
     if len(failed) > 10:
-        render.talk(f"... and {len(failed) - 10:,} more rows")
+        render.talk(tr("... and {count:,} more rows").format(count=len(failed) - 10))
     return pairs
 
 
@@ -106,7 +108,8 @@ def _confirm_download(dataset: "PublicDataset") -> bool:
     """Ask at a terminal whether to download a data set; without a terminal, the answer is negative."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return click.confirm(f"{dataset.name} is not on this machine. Download {dataset.description}?", err=True)
+    asked = tr("{name} is not on this machine. Download {description}?")
+    return click.confirm(asked.format(name=dataset.name, description=dataset.description), err=True)
 
 
 def warn_oov_of_model(oov_rate: float, model: str) -> None:
@@ -115,9 +118,13 @@ def warn_oov_of_model(oov_rate: float, model: str) -> None:
 
     if oov_rate >= HIGH_OOV_RATE:
         render.talk(
-            f"warning: {oov_rate:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
+            tr(
+                "warning: {share:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
+            ).format(share=oov_rate, model=model)
         )
-        render.talk("hint: try a multilingual model, such as --model paraphrase-multilingual-MiniLM-L12-v2")
+        hint = tr("try a multilingual model, such as --model {model}")
+        said = hint.format(model="paraphrase-multilingual-MiniLM-L12-v2")
+        render.talk(tr("hint: {hint}").format(hint=said))
 
 
 def bar_updater(bar: Any, total: int) -> Callable[[int], None]:
@@ -134,5 +141,5 @@ def bar_updater(bar: Any, total: int) -> Callable[[int], None]:
 
 
 def guarantee_text(saved: Mapping[str, Any]) -> str:
-    """Return in words a guarantee as an index stores it."""
+    """Return in English words a guarantee as an index stores it."""
     return f"{saved['measure']} at least {saved['least']:g} with {saved['confidence']:.0%} confidence"

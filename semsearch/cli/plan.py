@@ -7,10 +7,24 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.language import tr, translated
+from semsearch.cli.wide import cells
 
 if TYPE_CHECKING:
     from semsearch.dedup.quarantine import Outcome
 
+_COUNTS = {
+    "moved": "{count:,} moved",
+    "to be moved": "{count:,} to be moved",
+    "moved before": "{count:,} moved before",
+    "linked": "{count:,} linked",
+    "to be linked": "{count:,} to be linked",
+    "linked before": "{count:,} linked before",
+    "put back": "{count:,} put back",
+    "in place": "{count:,} in place",
+    "refused": "{count:,} refused",
+}
+"""The outcomes of sources, each with the text that counts them."""
 _quarantine = click.option(
     "--quarantine",
     type=click.Path(path_type=Path, file_okay=False),
@@ -91,16 +105,19 @@ def apply_(
             dry_run=dry_run,
             allow=allow,
         )
-    done, already = ("linked", "linked before") if outcome.mode == "hardlink" else ("moved", "moved before")
-    _show_outcome(outcome, f"to be {done}" if dry_run else done, already, as_json)
+    linked = outcome.mode == "hardlink"
+    done, already = ("linked", "linked before") if linked else ("moved", "moved before")
+    if dry_run:
+        done = "to be linked" if linked else "to be moved"
+    _show_outcome(outcome, done, already, as_json)
     if output is not None and outcome.written is not None:
-        render.talk(f"wrote {render.plural(outcome.written, 'row')} to {render.relative(output)}")
+        rows = render.plural(outcome.written, "row")
+        render.talk(tr("wrote {rows} to {file}").format(rows=rows, file=render.relative(output)))
     elif output is None and outcome.rows:
-        render.talk(
-            f"{render.plural(outcome.rows, 'row')} to remove: --output FILE writes their file without them"
-        )
+        rows = render.plural(outcome.rows, "row")
+        render.talk(tr("{rows} to remove: --output FILE writes their file without them").format(rows=rows))
     if outcome.run and not dry_run:
-        render.talk(f"take it back: semsearch undo {outcome.run}")
+        render.talk(tr("take it back: semsearch undo {run}").format(run=outcome.run))
     _exit_if_refused(outcome)
 
 
@@ -151,10 +168,10 @@ def undo_(
             return
         outcome = index.undo(run, quarantine=quarantine, allow=allow)
     if not outcome.run:
-        render.talk("nothing to undo")
+        render.talk(tr("nothing to undo"))
     _show_outcome(outcome, "put back", "in place", as_json)
     if outcome.mode == "move" and outcome.done:
-        render.talk("run `semsearch ingest` to search them again")
+        render.talk(tr("run `semsearch ingest` to search them again"))
     _exit_if_refused(outcome)
 
 
@@ -164,15 +181,18 @@ def _show_outcome(outcome: "Outcome", done: str, already: str, as_json: bool) ->
         render.emit_json(serialize.outcome_json(outcome))
     else:
         for source in outcome.done:
-            click.echo(f"{done}  {render.name(source)}")
+            click.echo(f"{tr(done)}  {render.name(source)}")
             if source in outcome.copy_of:
-                click.echo(f"{' ' * len(done)}  {render.name(outcome.copy_of[source])}")
+                click.echo(f"{' ' * cells(tr(done))}  {render.name(translated(outcome.copy_of[source]))}")
     for refusal in outcome.refused:
-        render.talk(f"refused  {render.name(refusal.source)}: {render.name(refusal.reason)}")
+        reason = render.name(translated(refusal.reason))
+        render.talk(
+            tr("refused  {source}: {reason}").format(source=render.name(refusal.source), reason=reason)
+        )
     counts = ((done, outcome.done), (already, outcome.already), ("refused", outcome.refused))
-    parts = [f"{len(which):,} {what}" for what, which in counts if which]
+    parts = [tr(_COUNTS[what]).format(count=len(which)) for what, which in counts if which]
     if parts:
-        render.talk(", ".join(parts))
+        render.talk(tr(", ").join(parts))
 
 
 def _exit_if_refused(outcome: "Outcome") -> None:

@@ -12,6 +12,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import facets, hits, options, render
 from semsearch.cli.command import Command, arguments, takes_no_value
+from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
@@ -46,14 +47,16 @@ class _Question(Command):
             query = [word for word in arguments(args, {*flags, *words}) if word not in words]
             quoted = shlex.quote(" ".join(arg for arg in args if arg in (*query, *words)))
             raise click.UsageError(
-                f"{words[0]} is not an option. To leave out a word, quote the query: semsearch query {quoted}",
+                tr(
+                    "{word} is not an option. To leave out a word, quote the query: semsearch query {quoted}"
+                ).format(word=words[0], quoted=quoted),
                 ctx,
             )
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            hint = "To search for it, put the query in quotes, or -- before it."
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+            hint = tr("To search for it, put the query in quotes, or -- before it.")
+            raise click.UsageError(f"{translated(error.format_message())} {hint}", ctx) from error
 
 
 @options.command(
@@ -227,7 +230,8 @@ def query_(
             except InvalidInput as error:
                 if not many:
                     raise
-                refused.append(f"line {number} is not answered: {error}")
+                said = translated(str(error))
+                refused.append(tr("line {number} is not answered: {error}").format(number=number, error=said))
                 continue
             requests.append(request)
             notes.append(told)
@@ -236,7 +240,7 @@ def query_(
         for told, request, found in zip(notes, requests, results, strict=True):
             told += _remarks(index, request, found)
         for note in dict.fromkeys(note for one in notes for note in one):
-            render.talk(f"note: {note}")
+            render.tell_note(note)
         if as_jsonl:
             render.emit_jsonl(
                 line
@@ -255,7 +259,7 @@ def query_(
         else:
             for request, found, counts in zip(requests, results, counted, strict=True):
                 if many:
-                    click.echo(f"query: {render.plain(request.query)}")
+                    click.echo(tr("query: {query}").format(query=render.plain(request.query)))
                 if markdown:
                     _as_prompt(index, found, budget)
                 else:
@@ -298,11 +302,11 @@ def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> No
 
     text, shown, used = hits.as_markdown(index, found, budget, tokens)
     click.echo(text, nl=False)
-    limit = f" of at most {budget:,}" if budget is not None else ""
-    render.talk(
-        f"{shown:,} of {render.plural(len(found), 'hit')}, {used:,}{limit} tokens as the index's model counts them;"
-        " yours may count more"
+    limit = tr(" of at most {budget:,}").format(budget=budget) if budget is not None else ""
+    said = tr(
+        "{shown:,} of {hits}, {used:,}{limit} tokens as the index's model counts them; yours may count more"
     )
+    render.talk(said.format(shown=shown, hits=render.plural(len(found), "hit"), used=used, limit=limit))
 
 
 def _show_facets(query: str, counts: "list[FieldCounts]", as_json: bool) -> None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from semsearch.cli.language import counted, tr, translated
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -162,22 +164,29 @@ def tell_skipped(skipped: "Sequence[Skipped]", *, verbose: bool | None = None) -
         )
         named = [f"{suffix} {number:,}" for suffix, number in suffixes.most_common(_MOST_SUFFIXES) if suffix]
         kinds = f" ({', '.join(map(name, named))})" if reason in _BY_SUFFIX and named else ""
-        talk(f"skipped {count:,}: {reason}{kinds}")
+        talk(tr("skipped {count:,}: {reason}").format(count=count, reason=translated(reason)) + kinds)
     for one in skipped if verbose else ():
-        talk(f"  {name(one.path)}: {one.reason}")
+        talk(f"  {name(one.path)}: {translated(one.reason)}")
     for one in failed[: None if verbose else _MOST_LINES]:
-        talk(f"could not read {name(one.path)}: {one.reason}")
+        talk(tr("could not read {path}: {reason}").format(path=name(one.path), reason=translated(one.reason)))
     if len(failed) > _MOST_LINES and not verbose:
-        hint = "" if verbose is None else " (--verbose lists them)"
-        talk(f"... and {len(failed) - _MOST_LINES:,} more that could not be read{hint}")
+        hint = "" if verbose is None else tr(" (--verbose lists them)")
+        talk(
+            tr("... and {count:,} more that could not be read").format(count=len(failed) - _MOST_LINES) + hint
+        )
 
 
 def tell_notes(notes: "Sequence[str]") -> None:
     """Report what was detected in files of rows that are not plain, or what a command had to do without."""
     for note in notes[:_MOST_LINES]:
-        talk(f"note: {name(note)}")
+        tell_note(note)
     if len(notes) > _MOST_LINES:
-        talk(f"... and {len(notes) - _MOST_LINES:,} more notes")
+        talk(tr("... and {count:,} more notes").format(count=len(notes) - _MOST_LINES))
+
+
+def tell_note(note: str) -> None:
+    """Report one thing that a person should know of a result."""
+    talk(tr("note: {note}").format(note=name(translated(note))))
 
 
 def warn_oov(share: float) -> None:
@@ -186,7 +195,9 @@ def warn_oov(share: float) -> None:
 
     if share >= HIGH_OOV_RATE:
         talk(
-            f"warning: {share:.0%} of the tokens are outside the model's vocabulary, so similarities mean little"
+            tr(
+                "warning: {share:.0%} of the tokens are outside the model's vocabulary, so similarities mean little"
+            ).format(share=share)
         )
 
 
@@ -205,7 +216,7 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
         def render(self, task: Task) -> Text:
             """Return the count and the rate."""
             count, elapsed = task.fields.get("count", 0), task.elapsed or 0
-            return Text(f"{count:,} {unit}, {count / elapsed:,.0f}/s" if elapsed and count else "")
+            return Text(f"{count:,} {tr(unit)}, {count / elapsed:,.0f}/s" if elapsed and count else "")
 
     columns = (
         TextColumn("{task.description}"),
@@ -213,7 +224,7 @@ def progress(description: str, unit: str) -> Iterator["Progress | None"]:
         TextColumn("{task.percentage:>3.0f}%"),
     )
     with Progress(*columns, Rate(), TimeRemainingColumn(), console=console(err=True), transient=True) as bar:
-        bar.add_task(description, total=None)
+        bar.add_task(tr(description), total=None)
         yield bar
 
 
@@ -240,6 +251,8 @@ def size(count: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 source`, `2 sources`, `3 copies`."""
+    """Return a count with its noun: `1 source`, `2 sources`, `3 copies`; in another language as it says it."""
+    if (said := counted(count, noun)) is not None:
+        return said
     ending = noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {ending}"

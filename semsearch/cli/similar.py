@@ -10,6 +10,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import contained as pairs
 from semsearch.cli import hits, options, render
+from semsearch.cli.language import tr
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -75,7 +76,7 @@ def similar_(
         inside = [] if contained is None else index.find_contained(name, contained, source)
         notes = index.notes(request)
         for note in notes:
-            render.talk(f"note: {note}")
+            render.tell_note(note)
         if as_jsonl:
             render.emit_jsonl(serialize.hit_rows(index.path_of, found, request))
             render.emit_jsonl(map(asdict, inside))
@@ -90,7 +91,8 @@ def similar_(
             hits.show(index, found, show, context=context)
             pairs.show(inside)
             if contained is not None and not inside:
-                click.echo(f"nothing contains {contained:g} of it, or lies in it")
+                said = tr("nothing contains {share:g} of it, or lies in it")
+                click.echo(said.format(share=contained))
 
 
 def _name_and_line(index: "Index", file: str) -> tuple[str, int | None]:

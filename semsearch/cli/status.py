@@ -9,7 +9,9 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import facets, options, render
+from semsearch.cli.language import tr, translated
 from semsearch.cli.pair_options import guarantee_text
+from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
     from semsearch.ingest.explain import SourceStatus
@@ -60,7 +62,7 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
             elif found:
                 facets.listed(found)
             else:
-                render.talk("no document has a field")
+                render.talk(tr("no document has a field"))
             return
         status = index.status()
     if as_json:
@@ -70,40 +72,46 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
     threshold, weights = status.threshold, str(settings["weights"])
     rows = {
         "index": render.relative(status.folder),
-        "model": f"{settings['model']} ({settings['dtype']}, {settings['dimension']} dimensions,"
-        f" passages of at most {settings['window']} tokens)",
+        "model": tr(
+            "{model} ({dtype}, {dimension} dimensions, passages of at most {window} tokens)"
+        ).format_map(settings),
         "weights": f"SHA-256 {weights[:12]}"
         if not weights.startswith("canary:")
-        else "known by their vectors",
-        "holds": ", ".join(
+        else tr("known by their vectors"),
+        "holds": tr(", ").join(
             render.plural(counts[what], what[:-1]) for what in ("sources", "documents", "passages")
         ),
-        "size": ", ".join(f"{part} {render.size(count)}" for part, count in status.bytes.items() if count),
-        "last ingest": status.last_ingest or "never",
+        "size": tr(", ").join(
+            f"{tr(part)} {render.size(count)}" for part, count in status.bytes.items() if count
+        ),
+        "last ingest": status.last_ingest or tr("never"),
         "reads": _roots(status.roots),
-        "threshold": f"{threshold['threshold']:g}, tuned on {threshold['pairs']} ({threshold['rule']})"
+        "threshold": tr("{threshold:g}, tuned on {pairs} ({rule})").format_map(threshold)
         if threshold
-        else "none saved; `semsearch tune` chooses one",
+        else tr("none saved; `semsearch tune` chooses one"),
     }
     if threshold and threshold.get("guarantee"):
-        rows["threshold"] += f"; {guarantee_text(threshold['guarantee'])}"
+        rows["threshold"] += tr("; ") + translated(guarantee_text(threshold["guarantee"]))
     if classifier := status.classifier:
-        rows["classifier"] = (
-            f"probability {classifier['probability']:g}, trained on {classifier['pairs']} ({classifier['rule']})"
+        rows["classifier"] = tr("probability {probability:g}, trained on {pairs} ({rule})").format_map(
+            classifier
         )
         if classifier["guarantee"]:
-            rows["classifier"] += f"; {guarantee_text(classifier['guarantee'])}"
+            rows["classifier"] += tr("; ") + translated(guarantee_text(classifier["guarantee"]))
     for label, value in rows.items():
-        click.echo(f"{label:<12} {render.name(str(value))}")
+        click.echo(f"{padded(tr(label), 12)} {render.name(str(value))}")
     if status.pending:
-        render.talk("a run was interrupted or is still at work; the next command that writes completes it")
+        render.talk(
+            tr("a run was interrupted or is still at work; the next command that writes completes it")
+        )
 
 
 def _tell_not_read(found: "Sequence[SourceStatus]") -> None:
     """Count on standard error what is not read below the paths that were ingested, by its reason."""
     reasons = Counter(one.reason for one in found if one.status == "skipped")
     for reason, count in reasons.most_common():
-        render.talk(f"not read {count:,}: {render.name(reason)}")
+        said = tr("not read {count:,}: {reason}")
+        render.talk(said.format(count=count, reason=render.name(translated(reason))))
 
 
 def _roots(saved: Mapping[str, Mapping[str, Any]]) -> str:
@@ -114,8 +122,10 @@ def _roots(saved: Mapping[str, Mapping[str, Any]]) -> str:
         f"{root} ({options})" if (options := Choices.from_saved(scope).options) else root
         for root, scope in sorted(saved.items())
     ]
-    more = f" and {len(shown) - _MOST_ROOTS:,} more" if len(shown) > _MOST_ROOTS else ""
-    return f"{', '.join(shown[:_MOST_ROOTS])}{more}" or "nothing yet"
+    more = (
+        tr(" and {count:,} more").format(count=len(shown) - _MOST_ROOTS) if len(shown) > _MOST_ROOTS else ""
+    )
+    return f"{tr(', ').join(shown[:_MOST_ROOTS])}{more}" or tr("nothing yet")
 
 
 @options.command(
@@ -142,4 +152,5 @@ def remove_(source: str, folder: Path | None, wait: float, as_json: bool) -> Non
         count = index.remove(source)
     if as_json:
         render.emit_json(serialize.removed_json(count))
-    render.talk(f"removed {render.plural(count, 'source')} from the index")
+    sources = render.plural(count, "source")
+    render.talk(tr("removed {sources} from the index").format(sources=sources))

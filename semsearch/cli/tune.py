@@ -9,7 +9,9 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, pair_options, render
+from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Share
+from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
     from semsearch.tuning.metrics import Estimate, ThresholdMetrics
@@ -143,11 +145,16 @@ def tune_(
         _show_tuning(tuning)
     pair_options.warn_oov_of_model(found.oov_rate, model)
     if plot is not None:
-        render.talk(f"wrote {plot}")
-    where = f"saved in {render.relative(index.folder)}" if index else "not saved: there is no index here"
-    render.talk(f"threshold {tuning.threshold:g} {where}")
+        render.talk(tr("wrote {file}").format(file=plot))
+    if index:
+        said = tr("threshold {threshold:g} saved in {folder}")
+        render.talk(said.format(threshold=tuning.threshold, folder=render.relative(index.folder)))
+    else:
+        said = tr("threshold {threshold:g} not saved: there is no index here")
+        render.talk(said.format(threshold=tuning.threshold))
     if index and (tuned := tuning.classifier) and (held := tuned.guarantee) and held.measure == "precision":
-        render.talk(f"classifier saved too; to use it: semsearch dedup --min-precision {held.target:g}")
+        said = tr("classifier saved too; to use it: {command}")
+        render.talk(said.format(command=f"semsearch dedup --min-precision {held.target:g}"))
     if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 
@@ -159,22 +166,30 @@ def _show_tuning(tuning: "TuningResult") -> None:
     from semsearch.evaluation.plot import precision_recall_text
 
     metrics = tuning.reported
-    what = tuning.objective if tuning.guarantee else "best F1"
-    click.echo(f"threshold {tuning.threshold:g}: {what} on {tuning.chosen_on.pairs:,} pairs of {tuning.name}")
+    objective = translated(str(tuning.objective))
+    chosen = tr("threshold {threshold:g}: {objective} on {pairs:,} pairs of {name}").format(
+        threshold=tuning.threshold,
+        objective=objective if tuning.guarantee else tr("best F1"),
+        pairs=tuning.chosen_on.pairs,
+        name=tuning.name,
+    )
+    click.echo(chosen)
     if tuning.objective.measure != "f1" and not tuning.guarantee:
-        click.echo(f"no threshold of the cosine alone guarantees {tuning.objective}")
-    click.echo(f"duplicates: {tuning.rule}; {render.plain(tuning.notes[0])}\n")
-    click.echo(f"on the {metrics.pairs:,} held-out pairs, {metrics.positives:,} of them duplicates:")
+        click.echo(tr("no threshold of the cosine alone guarantees {objective}").format(objective=objective))
+    split = render.plain(translated(tuning.notes[0]))
+    click.echo(tr("duplicates: {rule}; {split}").format(rule=tuning.rule, split=split) + "\n")
+    held_out = tr("on the {pairs:,} held-out pairs, {positives:,} of them duplicates:")
+    click.echo(held_out.format(pairs=metrics.pairs, positives=metrics.positives))
     _show_metrics(metrics)
     if tuned := tuning.classifier:
-        what = tuning.objective if tuned.guarantee else "best F1"
-        click.echo(
-            f"classifier, duplicates from a probability of {tuned.probability_threshold:g}: {what};"
-            " on the same pairs:"
+        said = tr(
+            "classifier, duplicates from a probability of {probability:g}: {objective}; on the same pairs:"
         )
+        aim = objective if tuned.guarantee else tr("best F1")
+        click.echo(said.format(probability=tuned.probability_threshold, objective=aim))
         _show_metrics(tuned.reported)
     render.table(
-        ("threshold", "flagged", "precision", "recall", "F1", ""),
+        (tr("threshold"), tr("flagged"), tr("precision"), tr("recall"), "F1", ""),
         [
             (
                 f"{row.threshold:.3f}",
@@ -183,7 +198,7 @@ def _show_tuning(tuning: "TuningResult") -> None:
                     f"{value:.3f}" if value is not None else "-"
                     for value in (row.precision, row.recall, row.f1)
                 ),
-                "<- chosen" if row.threshold == tuning.threshold else "",
+                tr("<- chosen") if row.threshold == tuning.threshold else "",
             )
             for row in tuning.table
         ],
@@ -193,18 +208,19 @@ def _show_tuning(tuning: "TuningResult") -> None:
     width = min(shutil.get_terminal_size().columns, 100)
     click.echo(precision_recall_text(tuning.curve, tuning.threshold, width))
     for note in tuning.notes[1:]:
-        render.talk(f"note: {note}")
+        render.tell_note(note)
 
 
 def _show_metrics(metrics: "ThresholdMetrics") -> None:
     for label, estimate in (("precision", metrics.precision), ("recall", metrics.recall), ("F1", metrics.f1)):
-        click.echo(f"  {label:<10} {_interval(estimate)}")
-    click.echo(
-        f"  {metrics.flagged:,} flagged: {metrics.tp:,} correct, {metrics.fp:,} wrong; {metrics.fn:,} missed\n"
-    )
+        click.echo(f"  {padded(tr(label), 10)} {_interval(estimate)}")
+    said = tr("  {flagged:,} flagged: {correct:,} correct, {wrong:,} wrong; {missed:,} missed")
+    counts = {"flagged": metrics.flagged, "correct": metrics.tp, "wrong": metrics.fp, "missed": metrics.fn}
+    click.echo(said.format_map(counts) + "\n")
 
 
 def _interval(estimate: "Estimate | None") -> str:
     if estimate is None:
-        return "not defined: nothing to divide by"
-    return f"{estimate.value:.3f}  (95% confidence {estimate.low:.3f} to {estimate.high:.3f})"
+        return tr("not defined: nothing to divide by")
+    said = tr("{value:.3f}  (95% confidence {low:.3f} to {high:.3f})")
+    return said.format(value=estimate.value, low=estimate.low, high=estimate.high)

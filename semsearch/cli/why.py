@@ -9,6 +9,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
+from semsearch.cli.language import tr, translated
 
 if TYPE_CHECKING:
     from semsearch.ingest.chunk import LeftOut
@@ -54,9 +55,8 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
     for path, some in found.items():
         if len(some) != 1:
             counts = Counter(one.status for one in some)
-            told = (
-                ", ".join(f"{count:,} {status}" for status, count in counts.most_common()) or "nothing in it"
-            )
+            told = tr(", ").join(f"{count:,} {tr(status)}" for status, count in counts.most_common())
+            told = told or tr("nothing in it")
             click.echo(render.folded(f"{render.name(path)}: {told}"))
         indent = 2 if len(some) != 1 else 0
         shown = [one for one in some if verbose or len(some) == 1 or one.status != "indexed"]
@@ -64,13 +64,17 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
             click.echo(render.folded(_line(one), indent))
             left_out = list(_joined(one.left_out))
             for part in left_out[: None if verbose else _SHOWN]:
-                click.echo(render.folded(f"not stored{_where(part)}: {part.reason}", indent + 2))
+                said = tr("not stored{place}: {reason}")
+                line = said.format(place=_where(part), reason=translated(part.reason))
+                click.echo(render.folded(line, indent + 2))
             if len(left_out) > _SHOWN and not verbose:
-                more = f"... and {len(left_out) - _SHOWN:,} more (--verbose lists them)"
-                click.echo(render.folded(more, indent + 2))
+                click.echo(render.folded(_more(len(left_out) - _SHOWN), indent + 2))
         if len(shown) > _SHOWN and not verbose:
-            more = f"... and {len(shown) - _SHOWN:,} more (--verbose lists them)"
-            click.echo(render.folded(more, indent))
+            click.echo(render.folded(_more(len(shown) - _SHOWN), indent))
+
+
+def _more(count: int) -> str:
+    return tr("... and {count:,} more (--verbose lists them)").format(count=count)
 
 
 def _joined(parts: "Sequence[LeftOut]") -> "Iterator[LeftOut]":
@@ -98,22 +102,30 @@ def _where(left_out: "LeftOut") -> str:
     from semsearch.types import place
 
     found = place(left_out.unit, left_out.first, left_out.last)
-    return f", line{'s' * (left_out.first != left_out.last)} {found[1:]}" if found[:1] == ":" else found
+    if found[:1] != ":":
+        return found
+    lines = tr(", line {number}") if left_out.first == left_out.last else tr(", lines {number}")
+    return lines.format(number=found[1:])
 
 
 def _line(one: "SourceStatus") -> str:
     """Return the status of a path on one line."""
-    parts = [f"{one.status}: {one.reason}" if one.reason else str(one.status)]
+    status = tr(one.status)
+    parts = [tr("{status}: {reason}").format(status=status, reason=translated(one.reason))]
+    if not one.reason:
+        parts = [status]
     if one.detail:
-        parts[0] += f" ({one.detail})"
+        parts[0] += tr(" ({detail})").format(detail=translated(one.detail))
     if one.passages is not None:
         parts += [render.plural(one.documents or 0, "document"), render.plural(one.passages, "passage")]
     if one.left_out:
-        parts.append(f"{render.plural(len(one.left_out), 'passage')} not stored, since not prose")
+        left_out = render.plural(len(one.left_out), "passage")
+        parts.append(tr("{passages} not stored, since not prose").format(passages=left_out))
     if one.oov_rate is not None:
-        parts.append(f"{one.oov_rate:.1%} of its tokens unknown to the model")
+        parts.append(tr("{share:.1%} of its tokens unknown to the model").format(share=one.oov_rate))
     if one.format:
-        parts.append(f"read as {one.format}")
+        parts.append(tr("read as {format}").format(format=one.format))
     if one.indexed:
-        parts.append(f"on {one.indexed[:16].replace('T', ' ')} UTC")
-    return f"{render.name(one.path)}: {render.name(', '.join(parts))}"
+        parts.append(tr("on {time} UTC").format(time=one.indexed[:16].replace("T", " ")))
+    said = render.name(tr(", ").join(parts))
+    return tr("{path}: {said}").format(path=render.name(one.path), said=said)
