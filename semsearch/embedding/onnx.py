@@ -30,6 +30,7 @@ from semsearch.embedding import (
     weights,
     windows,
 )
+from semsearch.embedding.tokens import Tokens
 from semsearch.errors import ModelError
 from semsearch.files import cache_folder, replacing
 
@@ -41,8 +42,6 @@ _TOKENS_PER_BATCH = 1024
 """Padded tokens of a batch. The activations fit into the processor's cache; 512 to 4,096 differ by less than 5 %."""
 _TEXTS_PER_SORT = 8192
 """Texts that are sorted by length at a time. This bounds memory, and batches hold almost no padding."""
-_TOKENISED, _TEXT = 2**19, 20
-"""Characters that are tokenised at a time, and what a text counts in addition to its own."""
 
 
 class OnnxEmbedder:
@@ -55,17 +54,18 @@ class OnnxEmbedder:
     def __init__(self, dtype: str = "float32", folder: Path | None = None, *, fetch: bool = True) -> None:
         graph, tokenizer = _load(dtype, partial(weights.read, folder=folder, fetch=fetch))
         try:
-            self._tokenizer = Tokenizer.from_str(tokenizer)
+            loaded = Tokenizer.from_str(tokenizer)
             self._session = onnxruntime.InferenceSession(
                 graph, _options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
             raise ModelError(f"cannot load {where}: {error}", _REBUILT) from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._first, *_, self._last = self._tokenizer.encode("").ids
-        self._unknown = self._tokenizer.token_to_id("[UNK]") or 0
+        loaded.no_padding()
+        loaded.no_truncation()
+        self._first, *_, self._last = loaded.encode("").ids
+        self._unknown = loaded.token_to_id("[UNK]") or 0
+        self._tokens = Tokens(loaded)
         self.fingerprint = Fingerprint(
             DEFAULT_MODEL, _WEIGHTS_SHA256, dtype, "mean", DIMENSION, WINDOW - SPECIAL_TOKENS
         )
@@ -74,7 +74,7 @@ class OnnxEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the tokens of each text and how many of them are [UNK]; see `Tokenizing.count_tokens`."""
         counts = array("q")
-        for ids in self._ids(texts):
+        for ids in self._tokens.ids(texts):
             counts.extend((len(ids), ids.count(self._unknown)))
         tokens, unknown = np.array(counts, np.int64).reshape(-1, 2).T
         return tokens, unknown
@@ -89,20 +89,8 @@ class OnnxEmbedder:
             self._embed_chunk(chunk, vectors[start : start + len(chunk)], progress)
         return vectors
 
-    def _ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Yield the tokens of each text. What the tokenizer returns takes 100 bytes for a token, and 500 for a text."""
-        start = size = 0
-        for end, text in enumerate(texts, 1):
-            size += len(text) + _TEXT
-            if size >= _TOKENISED or end == len(texts):
-                encodings = self._tokenizer.encode_batch_fast(
-                    list(texts[start:end]), add_special_tokens=False
-                )
-                yield from (encoding.ids for encoding in encodings)
-                start, size = end, 0
-
     def _embed_chunk(self, texts: Sequence[str], out: Vectors, progress: ProgressCallback | None) -> None:
-        ids = [np.array(row, np.int32) for row in self._ids(texts)]
+        ids = [np.array(row, np.int32) for row in self._tokens.ids(texts)]
         pieces = windows([len(row) for row in ids], WINDOW - SPECIAL_TOKENS)
         pieces.sort(
             key=lambda piece: piece[1] - piece[2]

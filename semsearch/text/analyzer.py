@@ -7,9 +7,10 @@ not done here.
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
+from semsearch.text.word_memo import WordMemo
 from semsearch.text.words import UNSPACED
 
 LONGEST_TERM = 64
@@ -71,12 +72,22 @@ def index_terms(text: str) -> tuple[list[str], int]:
     Some terms are more ways to find a word, and do not count as length: the single characters of a run, for queries of
     one character, the parts of `camelCase`, and words with their signs, such as `g++` or `3.11.2`.
     """
+    joined = " &" in text or "& " in text  # only this sign makes one term of several words
+    parts = [_terms_of(text)] if joined else _known_terms.values_of(text)
+    words, symbolic, more = (list(chain.from_iterable(kind)) for kind in zip(*parts, strict=True))
+    return words + symbolic + more, len(words) + len(symbolic)
+
+
+_Terms = tuple[Sequence[str], Sequence[str], Sequence[str]]
+"""The words of a text, those that only their signs make, and more ways to find them."""
+
+
+def _terms_of(text: str) -> _Terms:
     normalized = normalize(text)
     more = [term for word in _CAMEL.findall(text) for term in _HUMPS.sub(" ", word).lower().split()]
     symbolic, normalized = _symbolic(normalized, more)
     if normalized.isascii():
-        words = [word[:LONGEST_TERM] for word in _ASCII.findall(normalized)]
-        return words + symbolic + more, len(words) + len(symbolic)
+        return tuple(word[:LONGEST_TERM] for word in _ASCII.findall(normalized)), tuple(symbolic), tuple(more)
     terms: list[str] = []
     for piece, is_run in _pieces(normalized):
         if is_run:
@@ -84,7 +95,10 @@ def index_terms(text: str) -> tuple[list[str], int]:
             more += piece if len(piece) > 1 else ""
         else:
             terms.append(piece[:LONGEST_TERM])
-    return terms + symbolic + more, len(terms) + len(symbolic)
+    return tuple(terms), tuple(symbolic), tuple(more)
+
+
+_known_terms: WordMemo[_Terms] = WordMemo(_terms_of)
 
 
 def query_terms(text: str) -> list[str]:

@@ -8,6 +8,7 @@ import re
 from itertools import groupby, pairwise
 
 from semsearch.text.payloads import MARK, looks_random
+from semsearch.text.word_memo import WordMemo
 
 _SHORT = 80
 """A text of fewer characters, without blanks and links, is for a reader: a number, a name, a verse."""
@@ -126,4 +127,9 @@ def _length(pattern: re.Pattern[str], text: str) -> int:
 
 def _in_words(text: str) -> int:
     """Return the number of characters that are in words."""
-    return _length(_WORD, text) + (0 if text.isascii() else _length(_OTHER_LETTERS, text))
+    return sum(_known_lengths.values_of(text))
+
+
+_known_lengths: WordMemo[int] = WordMemo(
+    lambda word: _length(_WORD, word) + (0 if word.isascii() else _length(_OTHER_LETTERS, word))
+)
