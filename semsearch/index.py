@@ -257,8 +257,7 @@ class Index:
         with self._embedder_lock:
             if self._embedder is None:
                 name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
-                pooling = str(self._settings.get("pooling"))
-                loaded = load_embedder(name, dtype, fetch=self._fetch, pooling=pooling)
+                loaded = load_embedder(name, dtype, fetch=self._fetch, stored=self._settings)
                 require_fingerprint(self.folder, self._settings, loaded)
                 self._embedder = loaded
             return self._embedder

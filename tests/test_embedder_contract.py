@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from soundness import assert_sound
 from tiny_embedder import TinyEmbedder, create_index, open_index
+from tiny_models import make_model
 
 from semsearch import Index, ModelError
 from semsearch.embedding import (
@@ -35,6 +35,8 @@ TEXTS = [
     "mat",
     "我昨天借了书",
 ]
+MADE_BY: dict[str, dict[str, object]] = {"graph": {}, "transformer": {"pooling": "model"}}
+"""Settings of an index whose vectors ONNX Runtime or sentence-transformers has made."""
 LONG = "the cat ran to the park and sat on a mat " * 400
 
 
@@ -58,43 +60,6 @@ class Plain:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def make_model(folder: Path, prompts: dict[str, str] | None = None, *, pooler: bool = True) -> Path:
-    """Write a tiny sentence-transformers model of random weights, with or without the weights of its pooler."""
-    import torch
-    from safetensors.torch import load_file, save_file
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    words = sorted({word for text in (*TEXTS, LONG, "query") for word in text.split()})
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ":", *words]
-    tokenizer = Tokenizer(models.WordPiece({word: at for at, word in enumerate(names)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    torch.manual_seed(5)
-    config = BertConfig(
-        vocab_size=len(names), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=32, initializer_range=0.8,
-    )  # fmt: skip
-    raw = folder.with_name(f"{folder.name}-raw")
-    BertModel(config).save_pretrained(raw)
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **special).save_pretrained(raw)
-    with warnings.catch_warnings(action="ignore"):
-        module = Transformer(str(raw))
-        SentenceTransformer(
-            modules=[module, Pooling(16, "mean")], prompts=prompts or {}, device="cpu"
-        ).save_pretrained(str(folder))
-    if not pooler:
-        path = folder / "model.safetensors"
-        weights = load_file(path)
-        assert [name for name in weights if "pooler" in name]
-        save_file({name: w for name, w in weights.items() if "pooler" not in name}, path, {"format": "pt"})
-    return folder
-
-
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("models") / "tiny")
@@ -103,13 +68,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Load = Callable[[], Embedder]
 
 
-@pytest.fixture(scope="module", params=["float32", "int8", "transformer", "tiny", "plain"])
+@pytest.fixture(scope="module", params=["float32", "int8", "graph", "transformer", "tiny", "plain"])
 def load(request: pytest.FixtureRequest) -> Load:
     """Return a function that loads the embedder."""
     name: str = request.param
-    if name == "transformer":
+    if name in ("graph", "transformer"):
         folder = str(request.getfixturevalue("tiny_model"))
-        return lambda: load_embedder(folder)
+        return lambda: load_embedder(folder, stored=MADE_BY[name])
     found: dict[str, Load] = {"tiny": TinyEmbedder, "plain": Plain}
     return found.get(name, lambda: load_embedder(dtype=name))
 
@@ -253,38 +218,43 @@ def test_a_complete_model_has_the_digest_of_its_state(tiny_model: Path) -> None:
     digest = hashlib.sha256()
     for name, tensor in sorted(SentenceTransformer(str(tiny_model), device="cpu").state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode() + tensor.numpy().tobytes())
-    assert load_embedder(str(tiny_model)).fingerprint.weights == digest.hexdigest()
+    old = load_embedder(str(tiny_model), stored=MADE_BY["transformer"])
+    assert old.fingerprint.weights == digest.hexdigest()
 
 
-def test_a_model_without_pooler_keeps_its_fingerprint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made_by", MADE_BY)
+def test_a_model_without_pooler_keeps_its_fingerprint(tmp_path: Path, made_by: str) -> None:
     folder = str(make_model(tmp_path / "headless", pooler=False))
-    first, second = load_embedder(folder), load_embedder(folder)
+    first, second = (load_embedder(folder, stored=MADE_BY[made_by]) for _ in range(2))
     assert first.fingerprint == second.fingerprint
     np.testing.assert_array_equal(first.embed(TEXTS), second.embed(TEXTS))
 
 
-def test_other_weights_give_another_fingerprint(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("made_by", MADE_BY)
+def test_other_weights_give_another_fingerprint(tmp_path: Path, made_by: str) -> None:
     from safetensors.torch import load_file, save_file
 
     for pooler in (True, False):
         folder = make_model(tmp_path / f"model-{pooler}", pooler=pooler)
-        before = load_embedder(str(folder)).fingerprint.weights
+        before = load_embedder(str(folder), stored=MADE_BY[made_by]).fingerprint.weights
         weights = load_file(folder / "model.safetensors")
         weights["embeddings.word_embeddings.weight"][7, 3] += 0.5
         save_file(weights, folder / "model.safetensors", {"format": "pt"})
-        assert load_embedder(str(folder)).fingerprint.weights != before
+        assert load_embedder(str(folder), stored=MADE_BY[made_by]).fingerprint.weights != before
 
 
-def test_prompts_of_the_model_go_before_the_texts(tmp_path: Path) -> None:
-    folder = str(make_model(tmp_path / "prompted", {"query": "query : ", "passage": "a dog : "}))
-    prompted, plain = load_embedder(folder), load_embedder(folder, pooling="model")
+@pytest.mark.parametrize("made_by", MADE_BY)
+def test_prompts_of_the_model_go_before_the_texts(tmp_path: Path, made_by: str) -> None:
+    folder = str(make_model(tmp_path / "prompted", prompts={"query": "query : ", "passage": "a dog : "}))
+    stored: dict[str, object] = {"pooling": "model with prompts"} if made_by == "transformer" else {}
+    prompted, plain = (load_embedder(folder, stored=made) for made in (stored, MADE_BY["transformer"]))
     text = "the cat sat"
     for kind, prompt in (("query", "query : "), ("passage", "a dog : ")):
         with_prompt = prompted.embed([text], kind)  # type: ignore[arg-type]
         np.testing.assert_allclose(with_prompt, plain.embed([prompt + text]), atol=1e-5)
         assert (with_prompt @ plain.embed([text]).T).item() < 0.9999
     assert prompted.fingerprint.window == plain.fingerprint.window - 3
-    assert prompted.fingerprint.pooling.startswith("model with prompts")
+    assert " with prompts " in prompted.fingerprint.pooling
     assert plain.fingerprint.pooling == "model"
 
 

@@ -398,10 +398,13 @@ def test_fingerprints_differ_by_dtype(model: Embedder, int8: Embedder) -> None:
     assert (model.fingerprint.window, model.fingerprint.dimension) == (WINDOW, 384)
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(DEFAULT_MODEL, "float16"), ("some/other", "int8")])
-def test_a_dtype_that_does_not_exist(name: str, dtype: str) -> None:
-    with pytest.raises(InvalidInput, match=dtype):
-        load_embedder(name, dtype)
+@pytest.mark.parametrize(
+    "option", [{"dtype": "float16"}, {"device": "tpu"}, {"dimensions": 385}, {"dimensions": 0}]
+)
+def test_an_option_that_does_not_exist(option: dict[str, Any]) -> None:
+    (value,) = option.values()
+    with pytest.raises(InvalidInput, match=str(value)):
+        load_embedder(DEFAULT_MODEL, **option)
 
 
 # -- any sentence-transformers model ------------------------------------------------------------------------
@@ -411,7 +414,7 @@ def test_a_dtype_that_does_not_exist(name: str, dtype: str) -> None:
 def transformer() -> Embedder:
     """Return the default model's folder, run as any other model. torch and the library take seconds to import."""
     with warnings.catch_warnings(action="ignore"):
-        return load_embedder(str(MODEL), pooling="model")
+        return load_embedder(str(MODEL), stored={"pooling": "model"})
 
 
 def test_a_model_folder_gives_the_same_vectors(

@@ -1,4 +1,4 @@
-"""What a model's folder says, and what a malformed folder is refused for."""
+"""Read what a model's folder says, and what a malformed folder is refused for."""
 
 import json
 from collections.abc import Mapping

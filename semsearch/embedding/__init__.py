@@ -1,12 +1,13 @@
 """Embedding: text to vectors.
 
-`load_embedder()` gives the default model, all-MiniLM-L6-v2, on ONNX Runtime. It imports neither torch nor transformers.
-Any other name or folder is a sentence-transformers model and runs through that library.
+`load_embedder` gives the default model, all-MiniLM-L6-v2, or another one by name or folder. A model that a graph can be
+written for runs on ONNX Runtime, without torch or transformers. Others run through sentence-transformers.
 
 To add another engine, write a class with the members of `Embedder`. Add `count_tokens` if the engine has a tokenizer.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,9 @@ from semsearch.errors import InvalidInput, ModelError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DTYPES = ("float32", "int8")
+DEVICES = ("auto", "cpu", "cuda")
+SENTENCE_TRANSFORMERS = "model"
+"""The pooling in a fingerprint if sentence-transformers makes the vectors. An index keeps the road that made it."""
 STORED_DTYPES = {"float32": "fp32", "int8": "int8"}
 """The name of each dtype in indexes and label files on disk."""
 BYTES_PER_TOKEN = 3
@@ -135,45 +139,63 @@ class Reranker(Protocol):
         """
 
 
-def model_name(model: str, stored: str = "") -> str:
-    """Return the one name of a model: the resolved path of a folder, or the default model's name without its owner.
+def pooling_of(pooling: str, prompts: Mapping[Kind, str]) -> str:
+    """Return what a fingerprint says of pooling. Prompts change the vectors, so they belong to it."""
+    if not prompts:
+        return pooling
+    return f"{pooling} with prompts {hashlib.sha256(repr(sorted(prompts.items())).encode()).hexdigest()[:8]}"
 
-    A folder that holds the files of the default model is the default model, unless `stored`, the name in an index, is
-    the path of that folder.
+
+def checked_dimensions(model: str, own: int, asked: int | None) -> int:
+    """Return the dimension of the vectors if `asked` is asked for and the model has `own`. Raises `InvalidInput`."""
+    if asked is not None and not 0 < asked <= own:
+        raise InvalidInput(
+            f"{model} has {own} dimensions, not {asked}", f"use --dimensions with 1 to {own}, or leave it out"
+        )
+    return asked or own
+
+
+def model_name(model: str, stored: str = "") -> str:
+    """Return the one name of a model: the resolved path of a folder, or the short name of a known model.
+
+    A folder that holds the files of the default model is the default model. `stored` is the name in an index: it stays
+    as it is.
     """
     if Path(model).is_dir():
         from semsearch.embedding import weights
 
         path = str(Path(model).resolve())
         return DEFAULT_MODEL if path != stored and weights.holds_default(Path(model)) else path
-    return DEFAULT_MODEL if model == f"sentence-transformers/{DEFAULT_MODEL}" else model
+    from semsearch.embedding.registry import known
+
+    found = known(model)
+    return found.name if found and model != stored else model
 
 
 def load_embedder(
-    model: str = DEFAULT_MODEL, dtype: str = "float32", *, fetch: bool = True, pooling: str | None = None
+    model: str = DEFAULT_MODEL,
+    dtype: str = "float32",
+    *,
+    dimensions: int | None = None,
+    device: str = "auto",
+    fetch: bool = True,
+    stored: Mapping[str, object] | None = None,
 ) -> Embedder:
-    """Return the embedder for a model name or folder. A dtype other than float32 exists for the default model only.
+    """Return the embedder for a model: a known name (see `registry`), a name on the Hugging Face hub, or a folder.
 
-    With `fetch` a model that is not on this machine is downloaded from the Hugging Face hub. `pooling` is what an
-    index has stored: it loads the model as that index was made, even if a new index would use it otherwise.
+    `dimensions` cuts vectors to their first numbers, for models that were trained for it. `device` is one of `DEVICES`.
+    With `fetch` a model that is not on this machine is downloaded from the Hugging Face hub. `stored` are the settings
+    of an index: the model is loaded as that index was made, even if a new index would use it otherwise.
 
-    Raises `InvalidInput` for an unknown dtype, and `ModelError` if the model cannot be found, verified or loaded.
+    Raises `InvalidInput` for an unknown dtype, device or number of dimensions, `ModelError` if the model cannot be
+    found, verified or loaded, and `MissingExtra` if it needs a package that is not installed.
     """
-    if dtype not in DTYPES:
-        raise InvalidInput(f"{dtype!r} is not a dtype", f"use one of {', '.join(DTYPES)}")
-    folder = Path(model).resolve() if Path(model).is_dir() else None
-    name = model_name(model) if pooling != "model" or folder is None else str(folder)
-    if name == DEFAULT_MODEL:
-        from semsearch.embedding.onnx import OnnxEmbedder
+    for value, known, what in ((dtype, DTYPES, "dtype"), (device, DEVICES, "device")):
+        if value not in known:
+            raise InvalidInput(f"{value!r} is not a {what}", f"use one of {', '.join(known)}")
+    from semsearch.embedding.loading import ModelRequest, load
 
-        return OnnxEmbedder(dtype, folder, fetch=fetch)
-    if dtype != "float32":
-        raise InvalidInput(
-            f"{model} runs in float32 only; {dtype} is for {DEFAULT_MODEL}", "leave out --dtype"
-        )
-    from semsearch.embedding.sentence_transformers import TransformerEmbedder
-
-    return TransformerEmbedder(name, fetch=fetch, prompts=pooling != "model")
+    return load(ModelRequest(model, dtype, dimensions, device, fetch, stored or {}))
 
 
 def embed(texts: str | Sequence[str], model: str = DEFAULT_MODEL, *, kind: Kind = "passage") -> Vectors:

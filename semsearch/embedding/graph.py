@@ -1,43 +1,105 @@
-"""all-MiniLM-L6-v2 as an ONNX graph, written node by node from the weights in its safetensors file.
+"""Encoders as ONNX graphs, written node by node from the weights in their safetensors files.
 
 A graph written here, not traced from PyTorch, needs neither torch nor transformers, which take gigabytes and seconds.
-It uses the operators that ONNX Runtime runs fast, and it contains the pooling and the normalisation. The architecture
-is BERT (Devlin et al. 2019, arXiv:1810.04805) with mean pooling (Reimers and Gurevych 2019, arXiv:1908.10084). A test
-holds the vectors to a cosine of 0.9999 with those of sentence-transformers.
+It uses the operators that ONNX Runtime runs fast, and it contains the pooling and the normalisation. The architectures
+are BERT (Devlin et al. 2019, arXiv:1810.04805) and its relatives, which differ in positions and in the names of their
+tensors: RoBERTa and XLM-R (Conneau et al. 2020, arXiv:1911.02116), MPNet (Song et al. 2020, arXiv:2004.09297) and
+DistilBERT (Sanh et al. 2019, arXiv:1910.01108). Poolings are those of Reimers and Gurevych (2019, arXiv:1908.10084).
+Tests hold the vectors to 1e-5 of those of sentence-transformers.
 
 The operators are chosen by measurement: `SkipLayerNormalization` and `BiasGelu` take 3.6 times as long as an addition
 with `LayerNormalization`, and as `Gelu`. To save the addition of a bias, each normalisation adds the bias of the next
 output projection. The biases of all other readers of its output subtract it again.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-LAYERS, HEADS = 6, 12
-EPSILON = 1e-12
+from semsearch.embedding.model_files import LONGEST_WINDOW, ModelFiles, Tensors
+
 _GELU_LEAST = -0.17
 """A lower bound of GELU, whose minimum is -0.16998."""
 _CONTRIB = "com.microsoft"
+_BUCKETS, _FARTHEST = 32, 128
+"""MPNet's relative positions: their classes, and the distance from which on there is only one class a side."""
+_FAR_BELOW = -1e9
+"""The value of a padded token in a maximum, as in sentence-transformers."""
+_EXTERNAL, _PAGE = 2**18, 4096
+"""Bytes from which on a tensor is stored outside the graph's file, and where it may begin there."""
 _Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file for large tensors, next to the graph's own file, where it will have the name `location`."""
+
+    file: BinaryIO
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of the tensors of an architecture. `layer` and what is in a layer have a number in between."""
+
+    layer: str = "encoder.layer"
+    query_key_value: tuple[str, str, str] = (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    )
+    projection: str = "attention.output.dense"
+    first_norm: str = "attention.output.LayerNorm"
+    up: str = "intermediate.dense"
+    down: str = "output.dense"
+    second_norm: str = "output.LayerNorm"
+    token_types: bool = True
+
+
+_NAMES = {
+    "bert": _Names(),
+    "roberta": _Names(),
+    "mpnet": _Names(
+        query_key_value=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        projection="attention.attn.o",
+        first_norm="attention.LayerNorm",
+        token_types=False,
+    ),
+    "distilbert": _Names(
+        layer="transformer.layer",
+        query_key_value=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        projection="attention.out_lin",
+        first_norm="sa_layer_norm",
+        up="ffn.lin1",
+        down="ffn.lin2",
+        second_norm="output_layer_norm",
+        token_types=False,
+    ),
+}
 
 
 class _Graph:
     """A graph in the making. Each method that adds a node or an initializer returns the name of its output."""
 
-    def __init__(self, quantised: bool) -> None:
+    def __init__(self, quantised: bool, data: DataFile | None) -> None:
         self.quantised = quantised
+        self._data = data
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: _Array) -> str:
-        if value.dtype == np.float64:
-            value = value.astype(np.float32)
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        if value.dtype not in (np.int64, np.int8, np.uint8):
+            value = value.astype(np.float32, copy=False)
+        value = np.ascontiguousarray(value)
+        if self._data is None or value.nbytes < _EXTERNAL:
+            self.initializers.append(numpy_helper.from_array(value, name))
+        else:
+            self.initializers.append(_external(self._data, name, value))
         return name
 
     def add(self, operator: str, inputs: list[str], domain: str = "", **attributes: Any) -> str:
@@ -89,78 +151,157 @@ class _Graph:
         return self.add("Mul", [self.add("MatMulIntegerToFloat", inputs, _CONTRIB), peak]), shift
 
 
-def build(weights: Mapping[str, _Array], dtype: str) -> onnx.ModelProto:
-    """Return the graph from int64 `input_ids` and `attention_mask` [batch, tokens] to unit `embedding` [batch, 384].
+def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.ModelProto:
+    """Return the graph from int64 `input_ids` and `attention_mask` [batch, tokens] to unit `embedding` [batch, d].
 
-    `weights` are the tensors of the safetensors file by name. `dtype` is "float32", or "int8" for quantised matrix
-    products; all other operations stay in float32.
+    `dtype` is "float32", or "int8" for quantised matrix products; all other operations stay in float32. Tensors of
+    `_EXTERNAL` bytes go to the file `data`, if there is one: ONNX Runtime maps it into memory, and a graph's own file
+    cannot be larger than 2 GB. Raises `KeyError` for a tensor that is missing, and `ValueError` for a wrong shape.
     """
-    exact = {name: array.astype(np.float64) for name, array in weights.items()}
-    graph = _Graph(quantised=dtype == "int8")
-    layers = [f"encoder.layer.{layer}" for layer in range(LAYERS)]
-    zero = np.zeros_like(exact["embeddings.LayerNorm.bias"])
-    # The bias that each normalisation adds for the next output projection. The last one adds none.
-    ahead_of_attention = [exact[f"{layer}.attention.output.dense.bias"] for layer in layers] + [zero]
-    ahead_of_output = [exact[f"{layer}.output.dense.bias"] for layer in layers]
-
-    def normalise(x: str, name: str, ahead: _Array) -> str:
-        scale = graph.constant(f"{name}.weight", exact[f"{name}.weight"])
-        shift = graph.constant(f"{name}.bias", exact[f"{name}.bias"] + ahead)
-        return graph.add("LayerNormalization", [x, scale, shift], axis=-1, epsilon=EPSILON)
-
+    graph = _Graph(dtype == "int8", data)
+    tensors = files.tensors()
     for name, value in {"zero": 0, "one": 1, "two": 2, "last": -1}.items():
         graph.constant(name, np.array([value]))
-    words = graph.constant("words", exact["embeddings.word_embeddings.weight"])
-    # There is one segment only, so its type embedding is a constant, which is added to the position table.
-    table = (
-        exact["embeddings.position_embeddings.weight"] + exact["embeddings.token_type_embeddings.weight"][0]
-    )
-    length = graph.add("Slice", [graph.add("Shape", ["input_ids"]), "one", "two"])
-    positions = graph.add("Slice", [graph.constant("positions", table), "zero", length, "zero"])
-    x = graph.add("Add", [graph.add("Gather", [words, "input_ids"]), positions])
-    x = normalise(x, "embeddings.LayerNorm", ahead_of_attention[0])
-    mask = graph.add("Cast", ["attention_mask"], to=TensorProto.INT32)
-
-    for number, layer in enumerate(layers):
-        parts = [f"{layer}.attention.self.{part}" for part in ("query", "key", "value")]
-        weight = np.concatenate([exact[f"{part}.weight"] for part in parts])
-        bias = np.concatenate([exact[f"{part}.bias"] for part in parts]) - weight @ ahead_of_attention[number]
-        shift = graph.constant(f"{layer}.qkv.bias", bias)
-        if graph.quantised:
-            split = [f"{layer}.{part}" for part in ("query", "key", "value")]
-            qkv = graph.linear(x, f"{layer}.qkv", weight)
-            graph.nodes.append(helper.make_node("Split", [qkv], split, axis=-1, num_outputs=3))
-            context = graph.add("MultiHeadAttention", [*split, shift, mask], _CONTRIB, num_heads=HEADS)
-        else:
-            projection = graph.constant(f"{layer}.qkv", weight.T)
-            context = graph.add("Attention", [x, projection, shift, mask], _CONTRIB, num_heads=HEADS)
-        update = graph.linear(
-            context, f"{layer}.attention.output", exact[f"{layer}.attention.output.dense.weight"]
-        )
-        x = normalise(
-            graph.add("Add", [update, x]), f"{layer}.attention.output.LayerNorm", ahead_of_output[number]
-        )
-        weight = exact[f"{layer}.intermediate.dense.weight"]
-        bias = exact[f"{layer}.intermediate.dense.bias"] - weight @ ahead_of_output[number]
-        hidden = graph.add("Gelu", [graph.linear(x, f"{layer}.intermediate", weight, bias)], _CONTRIB)
-        weight = exact[f"{layer}.output.dense.weight"]
-        update = graph.linear(hidden, f"{layer}.output", weight, least=_GELU_LEAST)
-        x = normalise(
-            graph.add("Add", [update, x]), f"{layer}.output.LayerNorm", ahead_of_attention[number + 1]
-        )
-
-    # The sum over real tokens has the direction of their mean, and its length is normalised to 1.
-    real = graph.add("Unsqueeze", [graph.add("Cast", ["attention_mask"], to=TensorProto.FLOAT), "one"])
-    total = graph.add("Squeeze", [graph.add("MatMul", [real, x]), "one"])
-    graph.nodes.append(helper.make_node("LpNormalization", [total], ["embedding"], axis=-1, p=2))
+    if files.encoder.architecture == "static":
+        words = graph.constant("words", tensors["embedding.weight"])
+        x = graph.add("Gather", [words, "input_ids"])
+    else:
+        x = _encode(graph, files, tensors)
+    _pool(graph, files, tensors, x)
 
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
         for name in ("input_ids", "attention_mask")
     ]
-    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", len(zero)])
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", files.dimension])
     return helper.make_model(
-        helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", inputs, [output], graph.initializers),
+        helper.make_graph(graph.nodes, files.name, inputs, [output], graph.initializers),
         opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_CONTRIB, 1)],
         ir_version=9,
     )
+
+
+def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
+    """Add the encoder. Return the name of the vectors of tokens [batch, tokens, width]."""
+    encoder, names = files.encoder, _NAMES[files.encoder.architecture]
+
+    def exact(name: str) -> _Array:
+        return tensors[name].astype(np.float64)
+
+    layers = [f"{names.layer}.{layer}" for layer in range(encoder.layers)]
+    zero = np.zeros_like(exact("embeddings.LayerNorm.bias"))
+    # The bias that each normalisation adds for the next output projection. The last one adds none.
+    ahead_of_attention = [exact(f"{layer}.{names.projection}.bias") for layer in layers] + [zero]
+    ahead_of_output = [exact(f"{layer}.{names.down}.bias") for layer in layers]
+
+    def normalise(x: str, name: str, ahead: _Array) -> str:
+        scale = graph.constant(f"{name}.weight", exact(f"{name}.weight"))
+        shift = graph.constant(f"{name}.bias", exact(f"{name}.bias") + ahead)
+        return graph.add("LayerNormalization", [x, scale, shift], axis=-1, epsilon=encoder.epsilon)
+
+    words = graph.constant("words", tensors["embeddings.word_embeddings.weight"])
+    first = encoder.first_position
+    table = exact("embeddings.position_embeddings.weight")[first : first + LONGEST_WINDOW]
+    if names.token_types:  # there is one segment only, so its type embedding is a constant
+        table = table + exact("embeddings.token_type_embeddings.weight")[0]
+    length = graph.add("Slice", [graph.add("Shape", ["input_ids"]), "one", "two"])
+    positions = graph.add("Slice", [graph.constant("positions", table), "zero", length, "zero"])
+    x = graph.add("Add", [graph.add("Gather", [words, "input_ids"]), positions])
+    x = normalise(x, "embeddings.LayerNorm", ahead_of_attention[0])
+    mask = graph.add("Cast", ["attention_mask"], to=TensorProto.INT32)
+    further = []  # inputs of attention after the mask
+    if encoder.architecture == "mpnet":
+        bias = _relative_bias(exact("encoder.relative_attention_bias.weight"), len(table))
+        square = graph.add("Concat", [length, length], axis=0)
+        zeros, axes = (
+            graph.constant("corner", np.array([0, 0])),
+            graph.constant("axes", np.array([2, 3])),
+        )
+        further = ["", graph.add("Slice", [graph.constant("relative", bias), zeros, square, axes])]
+
+    for number, layer in enumerate(layers):
+        parts = [f"{layer}.{part}" for part in names.query_key_value]
+        weight = np.concatenate([exact(f"{part}.weight") for part in parts])
+        bias = np.concatenate([exact(f"{part}.bias") for part in parts]) - weight @ ahead_of_attention[number]
+        shift = graph.constant(f"{layer}.qkv.bias", bias)
+        if graph.quantised:
+            split = [f"{layer}.{part}" for part in ("query", "key", "value")]
+            qkv = graph.linear(x, f"{layer}.qkv", weight)
+            graph.nodes.append(helper.make_node("Split", [qkv], split, axis=-1, num_outputs=3))
+            inputs = [*split, shift, mask, *further[1:]]
+            context = graph.add("MultiHeadAttention", inputs, _CONTRIB, num_heads=encoder.heads)
+        else:
+            inputs = [x, graph.constant(f"{layer}.qkv", weight.T), shift, mask, *further]
+            context = graph.add("Attention", inputs, _CONTRIB, num_heads=encoder.heads)
+        update = graph.linear(
+            context, f"{layer}.{names.projection}", exact(f"{layer}.{names.projection}.weight")
+        )
+        x = normalise(graph.add("Add", [update, x]), f"{layer}.{names.first_norm}", ahead_of_output[number])
+        weight = exact(f"{layer}.{names.up}.weight")
+        bias = exact(f"{layer}.{names.up}.bias") - weight @ ahead_of_output[number]
+        hidden = graph.linear(x, f"{layer}.{names.up}", weight, bias)
+        if encoder.activation == "gelu":
+            hidden, least = graph.add("Gelu", [hidden], _CONTRIB), _GELU_LEAST
+        else:
+            hidden, least = graph.add("Relu", [hidden]), 0.0
+        weight = exact(f"{layer}.{names.down}.weight")
+        update = graph.linear(hidden, f"{layer}.{names.down}", weight, least=least)
+        x = normalise(
+            graph.add("Add", [update, x]), f"{layer}.{names.second_norm}", ahead_of_attention[number + 1]
+        )
+    return x
+
+
+def _pool(graph: _Graph, files: ModelFiles, tensors: Tensors, x: str) -> None:
+    """Add what makes one unit vector of the vectors `x` of tokens, [batch, tokens, width]."""
+    real = graph.add("Unsqueeze", [graph.add("Cast", ["attention_mask"], to=TensorProto.FLOAT), "one"])
+    if files.pooling == "cls":
+        pooled = graph.add("Squeeze", [graph.add("Slice", [x, "zero", "one", "one"]), "one"])
+    elif files.pooling == "max":
+        masked = graph.add("Cast", [graph.add("Transpose", [real], perm=[0, 2, 1])], to=TensorProto.BOOL)
+        least = graph.constant("least", np.array(_FAR_BELOW))
+        pooled = graph.add("ReduceMax", [graph.add("Where", [masked, x, least]), "one"], keepdims=0)
+    else:
+        pooled = graph.add("Squeeze", [graph.add("MatMul", [real, x]), "one"])
+    if (
+        files.dense and files.pooling == "mean"
+    ):  # otherwise the sum has the direction of the mean, which is enough
+        count = graph.add("Squeeze", [graph.add("ReduceSum", [real, "two"], keepdims=1), "one"])
+        pooled = graph.add("Div", [pooled, count])
+    for layer in files.dense:
+        bias = tensors[layer.bias] if layer.bias else None
+        product = graph.add("MatMul", [pooled, graph.constant(layer.weight, tensors[layer.weight].T)])
+        pooled = product if bias is None else graph.add("Add", [product, graph.constant(layer.bias, bias)])
+        if layer.activation:
+            pooled = graph.add(layer.activation, [pooled])
+    graph.nodes.append(helper.make_node("LpNormalization", [pooled], ["embedding"], axis=-1, p=2))
+
+
+def _relative_bias(table: _Array, tokens: int) -> _Array:
+    """Return what MPNet adds to the attention of one token to another, [1, heads, tokens, tokens].
+
+    `table` [classes, heads] has a row for each class of distances, half of them for each side. Of these, half are exact
+    distances, and the others grow logarithmically up to `_FARTHEST`. The arithmetic is float32, as in
+    transformers: at the edge of a class it decides.
+    """
+    distance = np.arange(tokens)[:, None] - np.arange(tokens)
+    side, exact = _BUCKETS // 2, _BUCKETS // 4
+    far = np.maximum(np.abs(distance), 1).astype(np.float32) / np.float32(exact)
+    log = np.log(far) / np.float32(math.log(_FARTHEST / exact)) * np.float32(side - exact)
+    classes = np.where(
+        np.abs(distance) < exact, np.abs(distance), np.minimum(exact + log.astype(np.int64), side - 1)
+    )
+    bias: _Array = table[classes + side * (distance < 0)].transpose(2, 0, 1)[None]
+    return bias
+
+
+def _external(data: DataFile, name: str, value: _Array) -> onnx.TensorProto:
+    """Write a tensor to a data file, and return the reference to it."""
+    data.file.write(b"\0" * (-data.file.tell() % _PAGE))
+    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+    tensor = onnx.TensorProto(name=name, data_type=kind, dims=value.shape, data_location=TensorProto.EXTERNAL)
+    places = {"location": data.location, "offset": data.file.tell(), "length": value.nbytes}
+    for key, place in places.items():
+        tensor.external_data.add(key=key, value=str(place))
+    data.file.write(value.data)
+    return tensor

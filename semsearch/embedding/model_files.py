@@ -1,4 +1,4 @@
-"""What the files of a model say: the one value that every graph is written from.
+"""Read what the files of a model say: the one value that every graph is written from.
 
 `read_folder` reads a sentence-transformers folder without torch or transformers. A folder is untrusted input: sizes are
 bounded, weights come from safetensors only, no code is run, and a name in a file leads to no place outside the folder.
@@ -71,8 +71,7 @@ class Encoder:
     """The values of an encoder's configuration that its graph depends on.
 
     `architecture` is "bert", "roberta" (XLM-R too), "mpnet", "distilbert", or "static", a table of token vectors.
-    `activation` is "gelu" or "relu". The first token has the row `first_position` of the position table. `buckets` are
-    those of MPNet's relative position bias.
+    `activation` is "gelu" or "relu". The first token has the row `first_position` of the position table.
     """
 
     architecture: str
@@ -82,7 +81,6 @@ class Encoder:
     epsilon: float = 1e-12
     activation: str = "gelu"
     first_position: int = 0
-    buckets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +176,7 @@ def read_folder(folder: Path, name: str = "") -> ModelFiles:
         size=sum(path.stat().st_size for paths in parts.values() for path in paths),
         pooling=cast(Pooling, pooling),
         dense=tuple(dense),
-        prompts=_prompts(settings),
+        prompts=prompts_of(settings.get("prompts")),
     )
 
 
@@ -219,7 +217,7 @@ class _Folder:
             if not isinstance(kind, str) or not isinstance(at, str):
                 raise ModelError(f"{self.path('modules.json')} names a module without a type or a path")
             if not kind.startswith("sentence_transformers."):
-                raise UnsupportedModel(f"its module {kind[:80]} is code of its own")
+                raise UnsupportedModel(f"its module {kind[:80]} is its own code")
             found.append((kind.rpartition(".")[2], at and at.rstrip("/") + "/"))
         return found
 
@@ -290,7 +288,8 @@ def _transformer(files: _Folder, at: str) -> tuple[Encoder, int, bool]:
     epsilon = config.get("layer_norm_eps", 1e-12)
     if not isinstance(epsilon, float) or not 0 <= epsilon < 1:
         raise ModelError(f"{files.path(f'{at}config.json')}: layer_norm_eps is not a number below 1")
-    first = number("pad_token_id", 2**16, 1) + 1 if architecture in ("roberta", "mpnet") else 0
+    # The rows before the first one belong to padding. MPNet has the number of its padding in its code.
+    first = {"roberta": number("pad_token_id", 2**16, 1) + 1, "mpnet": 2}.get(architecture, 0)
     encoder = Encoder(
         architecture,
         width=number("hidden_size", 2**14),
@@ -299,7 +298,6 @@ def _transformer(files: _Folder, at: str) -> tuple[Encoder, int, bool]:
         epsilon=epsilon,
         activation=activation,
         first_position=first,
-        buckets=number("relative_attention_num_buckets", 1024, 32) if architecture == "mpnet" else 0,
     )
     if not encoder.layers or not encoder.heads or encoder.width % encoder.heads:
         raise ModelError(f"{files.path(f'{at}config.json')}: the heads do not divide the width")
@@ -351,21 +349,13 @@ def _dense(config: Mapping[str, Any], prefix: str, width: int) -> tuple[Dense, i
     return Dense(f"{prefix}linear.weight", bias, _DENSE[activation]), out
 
 
-def _prompts(settings: Mapping[str, Any]) -> dict[Kind, str]:
-    """Return the prompts for queries and passages that the settings name. An empty one does not count."""
-    named = settings.get("prompts")
-    prompts = (
-        {key: text for key, text in named.items() if isinstance(text, str)} if isinstance(named, dict) else {}
-    )
-    usual = prompts.get(str(settings.get("default_prompt_name")), "")
-    # An empty `query` is a choice; sentence-transformers adds an empty `document`, which would hide a `passage`.
-    passage = next((prompts[name] for name in _PASSAGE_PROMPTS if prompts.get(name)), "")
-    listed = any(name in prompts for name in _PASSAGE_PROMPTS)
-    found: dict[Kind, str] = {
-        "query": prompts.get("query", usual),
-        "passage": passage if passage or listed else usual,
-    }
-    return {kind: text for kind, text in found.items() if text}
+def prompts_of(named: object) -> dict[Kind, str]:
+    """Return the prompts for queries and passages among a model's prompts by name. An empty one does not count."""
+    prompts = named if isinstance(named, Mapping) else {}
+    # sentence-transformers adds an empty `document`, which would hide a `passage`.
+    passage = next((prompts[name] for name in _PASSAGE_PROMPTS if prompts.get(name)), None)
+    found: dict[Kind, object] = {"query": prompts.get("query"), "passage": passage}
+    return {kind: text for kind, text in found.items() if isinstance(text, str) and text}
 
 
 def _open(path: Path) -> Any:

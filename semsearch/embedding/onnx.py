@@ -1,15 +1,16 @@
-"""all-MiniLM-L6-v2 on ONNX Runtime: the default embedder, and the fast one on a CPU.
+"""Models on ONNX Runtime: the fast road, for the default model and every other that a graph can be written for.
 
-The first load writes the graph from the checked safetensors into the user's cache folder. After that a process needs
+The first load writes the graph from the model's safetensors into the user's cache folder. After that a process needs
 only `onnxruntime` and `tokenizers`.
 """
 
 import hashlib
 import os
+import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 # From 1.29 on, onnxruntime contacts its maker's server when a model is loaded. This must be set before the import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -27,54 +28,84 @@ from semsearch.embedding import (
     Kind,
     ProgressCallback,
     Vectors,
-    weights,
+    checked_dimensions,
+    pooling_of,
     windows,
 )
+from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
 from semsearch.embedding.tokens import Tokens
-from semsearch.errors import ModelError
+from semsearch.errors import InvalidInput, ModelError
 from semsearch.files import cache_folder, replacing
 
-DIMENSION, WINDOW, SPECIAL_TOKENS = 384, 256, 2
-_WEIGHTS_SHA256 = weights.SHA256["model.safetensors"]
+_INLINE = 2**27
+"""Bytes of weights from which on large tensors have a separate file, which is mapped into memory, not read."""
 _REBUILT = "delete it; the next run builds it again"
 _GRAPH_VERSION = 3
 _TOKENS_PER_BATCH = 1024
 """Padded tokens of a batch. The activations fit into the processor's cache; 512 to 4,096 differ by less than 5 %."""
+_OF_A_TABLE, _OF_CUDA = 2**14, 2**15
+"""The same for a table of token vectors, which has next to no activations, and for a GPU (chosen, not measured)."""
 _TEXTS_PER_SORT = 8192
 """Texts that are sorted by length at a time. This bounds memory, and batches hold almost no padding."""
+_TINY = np.float32(1e-30)
 
 
 class OnnxEmbedder:
-    """The default model as one ONNX graph, with pooling and normalisation inside.
+    """A model as one ONNX graph, with pooling and normalisation inside.
 
-    `folder` is the folder that the user names for the weights, if any; with `fetch` missing weights are downloaded.
-    Raises `ModelError` if the weights cannot be found, checked or loaded.
+    `dimensions` cuts each vector to its first numbers and restores the unit length (Kusupati et al. 2022, Matryoshka
+    representation learning, arXiv:2205.13147). `device` is "cpu", "cuda", or "auto" for CUDA where ONNX Runtime has it.
+    Raises `ModelError` if the weights cannot be found, checked or loaded, and `InvalidInput` for more dimensions than
+    the model has, for an int8 that it cannot have, and for a device that is missing.
     """
 
-    def __init__(self, dtype: str = "float32", folder: Path | None = None, *, fetch: bool = True) -> None:
-        graph, tokenizer = _load(dtype, partial(weights.read, folder=folder, fetch=fetch))
+    def __init__(
+        self, files: ModelFiles, dtype: str = "float32", dimensions: int | None = None, *, device: str = "cpu"
+    ) -> None:
+        dimension = checked_dimensions(files.name, files.dimension, dimensions)
+        if dtype != "float32" and not files.encoder.layers:
+            raise InvalidInput(
+                f"{files.name} is a table of vectors and runs in float32 only", "leave out --dtype"
+            )
+        providers = _providers(device)
+        graph, tokenizer = _load(files, dtype)
         try:
             loaded = Tokenizer.from_str(tokenizer)
-            self._session = onnxruntime.InferenceSession(
-                graph, _options(), providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(graph, _options(), providers=providers)
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
             raise ModelError(f"cannot load {where}: {error}", _REBUILT) from error
         loaded.no_padding()
         loaded.no_truncation()
-        self._first, *_, self._last = loaded.encode("").ids
-        self._unknown = loaded.token_to_id("[UNK]") or 0
+        self._before, self._after = _special(loaded) if files.encoder.layers else ([], [])
+        self._unknown = _unknown(loaded, tokenizer)
         self._tokens = Tokens(loaded)
+        self._prompts = files.prompts
+        self._prompt_ids = {kind: next(self._ids([text])) for kind, text in files.prompts.items()}
+        window = files.window - len(self._before) - len(self._after)
+        window -= max(map(len, self._prompt_ids.values()), default=0)
+        if window < 1:
+            raise ModelError(
+                f"the prompts of {files.name} fill its window of {files.window} tokens", "shorten them"
+            )
+        self._dimension = files.dimension
+        self._tokens_per_batch = (
+            _OF_CUDA if len(providers) > 1 else _TOKENS_PER_BATCH if files.encoder.layers else _OF_A_TABLE
+        )
         self.fingerprint = Fingerprint(
-            DEFAULT_MODEL, _WEIGHTS_SHA256, dtype, "mean", DIMENSION, WINDOW - SPECIAL_TOKENS
+            files.name,
+            files.digest,
+            dtype,
+            pooling_of(files.pooling, files.prompts),
+            dimension,
+            window,
         )
         self.size = Path(graph).stat().st_size if isinstance(graph, str) else len(graph)
 
     def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the tokens of each text and how many of them are [UNK]; see `Tokenizing.count_tokens`."""
+        """Return the tokens of each text and how many of them are unknown; see `Tokenizing.count_tokens`."""
         counts = array("q")
-        for ids in self._tokens.ids(texts):
+        for ids in self._ids(texts):
             counts.extend((len(ids), ids.count(self._unknown)))
         tokens, unknown = np.array(counts, np.int64).reshape(-1, 2).T
         return tokens, unknown
@@ -82,44 +113,103 @@ class OnnxEmbedder:
     def embed(
         self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
     ) -> Vectors:
-        """Return unit vectors, float32 [len(texts), 384]; `kind` makes no difference. See `Embedder.embed`."""
-        vectors = np.empty((len(texts), DIMENSION), np.float32)
+        """Return unit vectors, float32 [len(texts), dimension]; `kind` chooses the prompt. See `Embedder.embed`."""
+        vectors = np.empty((len(texts), self.fingerprint.dimension), np.float32)
         for start in range(0, len(texts), _TEXTS_PER_SORT):
             chunk = texts[start : start + _TEXTS_PER_SORT]
-            self._embed_chunk(chunk, vectors[start : start + len(chunk)], progress)
+            self._embed_chunk(chunk, kind, vectors[start : start + len(chunk)], progress)
         return vectors
 
-    def _embed_chunk(self, texts: Sequence[str], out: Vectors, progress: ProgressCallback | None) -> None:
-        ids = [np.array(row, np.int32) for row in self._tokens.ids(texts)]
-        pieces = windows([len(row) for row in ids], WINDOW - SPECIAL_TOKENS)
-        pieces.sort(
-            key=lambda piece: piece[1] - piece[2]
-        )  # longest first: the first batch needs the most memory
+    def _ids(self, texts: Sequence[str], prompt: str = "") -> Iterator[list[int]]:
+        """Yield the tokens of each text after a prompt."""
+        return self._tokens.ids([prompt + text for text in texts] if prompt else texts)
+
+    def _embed_chunk(
+        self, texts: Sequence[str], kind: Kind, out: Vectors, progress: ProgressCallback | None
+    ) -> None:
+        prompt, dimension = self._prompt_ids.get(kind, []), out.shape[1]
+        ids = [np.array(row, np.int32) for row in self._ids(texts, self._prompts.get(kind, ""))]
+        # A tokenizer may join the last blank of a prompt with the text, so the prompt is what both begin with.
+        leads = [_common(prompt, row) for row in ids]
+        sizes = [len(row) - lead for row, lead in zip(ids, leads, strict=True)]
+        pieces = windows(sizes, self.fingerprint.window)
+        # Longest first: the first batch needs the most memory.
+        pieces.sort(key=lambda piece: piece[1] - piece[2] - leads[piece[0]])
+        extra = len(self._before) + len(self._after)
         out[:] = 0
-        for batch in _batches(pieces):
-            width = batch[0][2] - batch[0][1] + SPECIAL_TOKENS
+        for batch in self._batches(pieces, leads):
+            text, start, end = batch[0]
+            width = max(1, leads[text] + end - start + extra)
             rows = np.zeros((len(batch), width), np.int64)
             mask = np.zeros_like(rows)
             for row, (text, start, end) in enumerate(batch):
-                length = end - start + SPECIAL_TOKENS
-                rows[row, :length] = [self._first, *ids[text][start:end], self._last]
+                own, lead = ids[text], leads[text]
+                length = lead + end - start + extra
+                rows[row, :length] = [
+                    *self._before, *own[:lead], *own[lead + start : lead + end], *self._after
+                ]  # fmt: skip
                 mask[row, :length] = 1
             (embedded,) = self._session.run(None, {"input_ids": rows, "attention_mask": mask})
+            embedded = embedded[:, :dimension]
+            if dimension < self._dimension:
+                embedded /= np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), _TINY)
             owners, starts, ends = np.array(batch).T
             np.add.at(out, owners, embedded * np.maximum(ends - starts, 1)[:, None].astype(np.float32))
             if progress is not None:
-                progress(sum(end == len(ids[text]) for text, _, end in batch))
-        out /= np.linalg.norm(out, axis=1, keepdims=True)
+                progress(sum(end == sizes[text] for text, _, end in batch))
+        norms = np.linalg.norm(out, axis=1, keepdims=True)
+        empty = norms[:, 0] == 0  # no token of the text is in a table of vectors
+        out[empty], norms[empty] = 1, dimension**0.5
+        out /= norms
+
+    def _batches(
+        self, pieces: list[tuple[int, int, int]], leads: list[int]
+    ) -> Iterator[list[tuple[int, int, int]]]:
+        """Yield batches of pieces, longest first, of about as many padded tokens as the device takes at a time."""
+        start = 0
+        while start < len(pieces):
+            text, first, last = pieces[start]
+            width = leads[text] + last - first + len(self._before) + len(self._after)
+            count = max(1, self._tokens_per_batch // max(1, width))
+            yield pieces[start : start + count]
+            start += count
 
 
-def _batches(pieces: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-    """Yield batches of pieces, longest first, of at most `_TOKENS_PER_BATCH` padded tokens each."""
-    start = 0
-    while start < len(pieces):
-        width = pieces[start][2] - pieces[start][1] + SPECIAL_TOKENS
-        count = max(1, _TOKENS_PER_BATCH // width)
-        yield pieces[start : start + count]
-        start += count
+def _common(prompt: list[int], tokens: NDArray[np.int32]) -> int:
+    """Return the number of tokens that two sequences both begin with."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(prompt, tokens, strict=False)) if a != b),
+        min(len(prompt), len(tokens)),
+    )
+
+
+def _special(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens that a tokenizer puts before and after a text."""
+    found = tokenizer.encode("a")
+    own = [at for at, special in enumerate(found.special_tokens_mask) if not special]
+    return found.ids[: own[0]], found.ids[own[-1] + 1 :]
+
+
+def _unknown(tokenizer: Tokenizer, content: str) -> int:
+    """Return the number of the token for what is outside the vocabulary, or -1 for a tokenizer without one."""
+    if by_number := re.search(
+        r'(?<!\\)"unk_id": ?(\d+)', content
+    ):  # Unigram; no other place has the name unescaped
+        return int(by_number[1])
+    name = getattr(tokenizer.model, "unk_token", None)
+    number = tokenizer.token_to_id(name) if name else None
+    return -1 if number is None else number
+
+
+def _providers(device: str) -> list[str]:
+    """Return ONNX Runtime's providers for a device, the first choice first. Raises `InvalidInput`."""
+    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise InvalidInput(
+            "ONNX Runtime has no CUDA here",
+            "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+        )
+    return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
 
 
 def _options() -> onnxruntime.SessionOptions:
@@ -132,12 +222,21 @@ def _options() -> onnxruntime.SessionOptions:
     return options
 
 
-def _load(dtype: str, read: Callable[[str], bytes]) -> tuple[str | bytes, str]:
+def graph_folder(files: ModelFiles) -> Path:
+    """Return the folder of a model's graphs in the cache."""
+    if files.name == DEFAULT_MODEL:
+        name = f"{files.name}-{files.digest[:12]}"  # 12 digits of a digest that is known do
+    else:
+        name = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', Path(files.name).name)[:60]}-{files.digest[:32]}"
+    return cache_folder() / "models" / name
+
+
+def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, str]:
     """Return the path of the cached graph and the tokenizer's JSON.
 
-    If no cache can be written, the graph comes as bytes. `read` gives the checked content of a file of the model.
+    If no cache can be written, the graph comes as bytes.
     """
-    folder = cache_folder() / "models" / f"{DEFAULT_MODEL}-{_WEIGHTS_SHA256[:12]}"
+    folder = graph_folder(files)
     graph, tokenizer = folder / f"{STORED_DTYPES[dtype]}-{_GRAPH_VERSION}.onnx", folder / "tokenizer.json"
     try:
         if not (graph.exists() and tokenizer.exists()):
@@ -145,23 +244,38 @@ def _load(dtype: str, read: Callable[[str], bytes]) -> tuple[str | bytes, str]:
             with FileLock(folder / "lock"):  # a second process waits, then finds the files
                 if not tokenizer.exists():
                     with replacing(tokenizer) as file:
-                        file.write(read("tokenizer.json"))
+                        file.write(files.tokenizer())
                 if not graph.exists():
-                    with replacing(graph) as file:
-                        file.write(_export(dtype, read))
+                    _write(files, dtype, graph)
         content = tokenizer.read_bytes()
-        if hashlib.sha256(content).hexdigest() != weights.SHA256["tokenizer.json"]:
+        if hashlib.sha256(content).hexdigest() != files.tokenizer_sha256:
             raise ModelError(f"{tokenizer} is damaged", _REBUILT)
         return str(graph), content.decode()
     except OSError:  # a read-only or full cache costs a second at each start, but nothing fails
-        return _export(dtype, read), read("tokenizer.json").decode()
+        return _built(files, dtype), files.tokenizer().decode()
 
 
-def _export(dtype: str, read: Callable[[str], bytes]) -> bytes:
-    """Return the graph as an ONNX file, built from the weights."""
-    from safetensors.numpy import load
+def _write(files: ModelFiles, dtype: str, path: Path) -> None:
+    """Write the graph of a model, the large tensors of a large model into a separate file. Raises `OSError`."""
+    if files.size < _INLINE:
+        content = _built(files, dtype)
+    else:
+        data = path.with_suffix(".data")
+        with replacing(data) as file:
+            content = _built(files, dtype, file, data.name)
+    with replacing(path) as file:
+        file.write(content)
 
+
+def _built(files: ModelFiles, dtype: str, data: BinaryIO | None = None, location: str = "") -> bytes:
+    """Return the graph as an ONNX file; see `graph.build`. Raises `ModelError` if the weights do not fit it."""
     from semsearch.embedding import graph
 
-    content: bytes = graph.build(load(read("model.safetensors")), dtype).SerializeToString()
+    try:
+        built = graph.build(files, dtype, graph.DataFile(data, location) if data else None)
+        content: bytes = built.SerializeToString()
+    except KeyError as error:
+        raise UnsupportedModel(f"its weights have no {error}") from error
+    except (TypeError, ValueError, IndexError) as error:  # shapes that do not fit, and more than 2 GB
+        raise ModelError(f"cannot write a graph for {files.name}: {error}") from error
     return content

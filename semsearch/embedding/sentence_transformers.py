@@ -8,62 +8,91 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Fingerprint, Kind, ProgressCallback, Vectors, windows
+from semsearch.embedding import (
+    SENTENCE_TRANSFORMERS,
+    Fingerprint,
+    Kind,
+    ProgressCallback,
+    Vectors,
+    checked_dimensions,
+    pooling_of,
+    windows,
+)
+from semsearch.embedding.hub import cached_folder, hub_name
+from semsearch.embedding.model_files import LONGEST_WINDOW, prompts_of
 from semsearch.errors import ModelError, extra
 
 if TYPE_CHECKING:
     import torch
 
 _TEXTS_PER_CALL = 2048
-_PASSAGE_PROMPTS = ("document", "passage", "corpus")
-"""The names of a prompt for passages. The library adds an empty `document`, which would hide a `passage`."""
-_NO_PROMPTS = "model"
 
 
 class TransformerEmbedder:
     """A sentence-transformers model by name (Hugging Face cache or hub) or folder.
 
-    With `fetch` a model that is not on this machine is downloaded. With `prompts` queries and passages get the prompts
-    that the model's configuration names for them. Raises `ModelError` if the model cannot be found or loaded.
+    `name` is the model in the fingerprint, and `source` the folder or the name on the hub. `prompts` are those of a
+    model whose files name none. `dimensions` and `device` are as in `OnnxEmbedder`. `stored` are the settings of an
+    index whose vectors were made here. `reason` says why the model does not run on the fast road. With `fetch` a model
+    that is not on this machine is downloaded. Raises `ModelError` if the model cannot be found or loaded.
     """
 
-    def __init__(self, model: str, *, fetch: bool = True, prompts: bool = True) -> None:
-        with quiet(), extra("models", f"the model {model}"):
+    def __init__(
+        self,
+        name: str,
+        source: str = "",
+        *,
+        fetch: bool = True,
+        dimensions: int | None = None,
+        device: str = "auto",
+        prompts: Mapping[Kind, str] = MappingProxyType({}),
+        stored: Mapping[str, object] = MappingProxyType({}),
+        reason: str = "",
+    ) -> None:
+        source = source or name
+        with quiet(), extra("models", f"the model {name}"):
             from sentence_transformers import SentenceTransformer
         try:
             with quiet():
                 self._model = SentenceTransformer(
-                    model if fetch else _folder(model),
+                    source if fetch else _folder(source),
                     trust_remote_code=False,
                     local_files_only=not fetch,
+                    device=None if device == "auto" else device,
                     model_kwargs={"use_safetensors": True},
                 )
         except Exception as error:  # the library raises anything from OSError to KeyError on a bad model
             hint = "name a sentence-transformers model, or a folder that holds one with safetensors weights"
             if not fetch:
-                hint = f"if the model is no longer on this machine, download it: semsearch ingest --model {model} PATH"
-            raise ModelError(f"cannot load model {model!r}: {reason_of(error)}", hint) from error
-        self._name = model
-        self._prompts = _prompts(self._model.prompts) if prompts else {}
+                hint = f"if the model is no longer on this machine, download it: semsearch ingest --model {name} PATH"
+            raise ModelError(f"cannot load model {name!r}: {reason_of(error)}", hint) from error
+        self._name = name
+        self.reason = reason
+        without = stored.get("pooling") == SENTENCE_TRANSFORMERS
+        self._prompts = {} if without else prompts_of(self._model.prompts) or prompts
         # An ingest counts tokens while another thread embeds, and the model pads with its own tokenizer.
         self._tokenizer = copy.deepcopy(self._model.tokenizer)
         self._tokenizer.model_max_length = int(1e12)  # or counting the tokens of a long text warns
         self._tokenizing, self._embedding = threading.Lock(), threading.Lock()
         special = self._tokenizer.num_special_tokens_to_add()
         prompt = max(self.count_tokens(list(self._prompts.values()))[0], default=0)
-        digest, self.size = _digest(self._model, model)
+        digest, self.size = _digest(self._model, source)
+        own = int(self._model.get_embedding_dimension() or 0)
+        longest = (self._model.get_max_seq_length() or LONGEST_WINDOW) - special - int(prompt)
+        usual = min(longest, LONGEST_WINDOW - special - int(prompt))
         self.fingerprint = Fingerprint(
-            model=model,
+            model=name,
             weights=digest,
             dtype="float32",
-            pooling=_pooling(self._prompts),
-            dimension=int(self._model.get_embedding_dimension() or 0),
-            window=(self._model.get_max_seq_length() or 512) - special - int(prompt),
+            pooling=pooling_of(SENTENCE_TRANSFORMERS, self._prompts),
+            dimension=checked_dimensions(name, own, dimensions),
+            window=min(longest, int(str(stored.get("window", usual)))),
         )
 
     def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -103,7 +132,13 @@ class TransformerEmbedder:
         try:
             with self._embedding:
                 return np.asarray(
-                    encode(pieces, normalize_embeddings=True, show_progress_bar=False), np.float32
+                    encode(
+                        pieces,
+                        normalize_embeddings=True,
+                        show_progress_bar=False,
+                        truncate_dim=self.fingerprint.dimension,
+                    ),
+                    np.float32,
                 )
         except Exception as error:  # torch raises RuntimeError and its own errors, such as for a full GPU
             raise ModelError(f"the model {self._name} failed: {reason_of(error)}") from error
@@ -129,35 +164,17 @@ def reason_of(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _prompts(configured: Mapping[str, str | None]) -> dict[Kind, str]:
-    """Return the prompts for queries and passages that a model's configuration names; empty ones do not count."""
-    passage = next((configured[name] for name in _PASSAGE_PROMPTS if configured.get(name)), None)
-    found: dict[Kind, str | None] = {"query": configured.get("query"), "passage": passage}
-    return {kind: prompt for kind, prompt in found.items() if prompt}
-
-
-def _pooling(prompts: dict[Kind, str]) -> str:
-    """Return what a fingerprint says of pooling. Prompts change the vectors, so that they belong to it."""
-    if not prompts:
-        return _NO_PROMPTS
-    return (
-        f"{_NO_PROMPTS} with prompts {hashlib.sha256(repr(sorted(prompts.items())).encode()).hexdigest()[:8]}"
-    )
-
-
 def _folder(model: str) -> str:
     """Return the folder of a model on this machine, without a look at the hub.
 
-    The library asks the hub about a name even with `local_files_only`. Raises the error of the hub's library if the
-    model is not here.
+    The library asks the hub about a name even with `local_files_only`. Raises `FileNotFoundError` if the model is not
+    here.
     """
     if Path(model).is_dir():
         return model
-    from huggingface_hub import snapshot_download
-
-    return snapshot_download(
-        model if "/" in model else f"sentence-transformers/{model}", local_files_only=True
-    )
+    if folder := cached_folder(hub_name(model)):
+        return str(folder)
+    raise FileNotFoundError(f"{model} is not in the Hugging Face cache")
 
 
 def _digest(model: object, name: str) -> tuple[str, int]:

