@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 _DISTRIBUTIONS = {
     "langchain_core": "langchain-core",
+    "llama_index": "llama-index-core",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
 }

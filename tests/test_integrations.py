@@ -55,6 +55,65 @@ def test_langchain_from_texts_opens_or_creates(tmp_path: Path) -> None:
         store.from_texts(["a"], object(), folder=str(tmp_path / "index"))
 
 
+@pytest.fixture
+def llama() -> Any:
+    pytest.importorskip("llama_index.core")
+    return importlib.import_module("semsearch.integrations.llama_index")
+
+
+def test_llama_retriever_finds_records_and_files(tmp_path: Path, llama: Any) -> None:
+    (tmp_path / "note.md").write_text("the saw is in the shed")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        index.add([{"id": "a", "text": "the red cat", "n": 1}])
+        retriever = llama.IndexRetriever(index, k=1)
+        (found,) = retriever.retrieve("red cat")
+        assert (found.node.node_id, found.node.text, found.node.metadata) == ("a", "the red cat", {"n": 1})
+        (found,) = llama.IndexRetriever(index, 1, mode="lexical").retrieve("saw")
+        assert found.node.metadata == {"source": "note.md", "unit": "line", "start": 1, "end": 1}
+        assert found.score == index.search("saw", mode="lexical", literal=True)[0].score
+
+
+def test_llama_vector_store_backs_an_index(tmp_path: Path, llama: Any) -> None:
+    core = importlib.import_module("llama_index.core")
+    schema = importlib.import_module("llama_index.core.schema")
+    with create_index(tmp_path / "index") as index:
+        store = llama.IndexVectorStore(index)
+        built = core.VectorStoreIndex.from_vector_store(store, embed_model=llama.IndexEmbedding(index))
+        built.insert(core.Document(text="the red cat", id_="doc", metadata={"n": 1}))
+        (found,) = built.as_retriever(similarity_top_k=1).retrieve("cat")
+        assert found.node.text == "the red cat" and found.node.metadata == {"n": 1}
+        assert found.node.ref_doc_id == "doc"
+        assert store.add([schema.TextNode(text="a blue dog", id_="b")]) == ["b"]
+        assert [node.text for node in store.get_nodes(["b"])] == ["a blue dog"]
+        built.delete_ref_doc("doc")
+        assert [node.node_id for node in store.get_nodes()] == ["b"]
+        store.delete_nodes(["b"])
+        assert len(index) == 0
+        store.add([schema.TextNode(text="one", id_="1"), schema.TextNode(text="two", id_="2")])
+        store.clear()
+        assert len(index) == 0 and store.client is index
+
+
+def test_llama_vector_store_refuses_what_it_lacks(tmp_path: Path, llama: Any) -> None:
+    types = importlib.import_module("llama_index.core.vector_stores.types")
+    schema = importlib.import_module("llama_index.core.schema")
+    with create_index(tmp_path / "index") as index:
+        store = llama.IndexVectorStore(index)
+        for options, said in (
+            ({"query_str": "a", "mode": types.VectorStoreQueryMode.MMR}, "mode 'mmr'"),
+            ({"query_embedding": [0.0]}, "needs its words"),
+            (
+                {"query_str": "a", "filters": types.MetadataFilters(filters=[{"key": "n", "value": 1}])},
+                "filters are not understood",
+            ),
+        ):
+            with pytest.raises(InvalidInput, match=said):
+                store.query(types.VectorStoreQuery(**options))
+        with pytest.raises(InvalidInput, match="1 of the texts are empty"):
+            store.add([schema.TextNode(text=" ")])
+
+
 def test_sklearn_transformer_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("semsearch.integrations.sklearn")
     monkeypatch.setattr(module, "load_embedder", lambda *_: TinyEmbedder())
@@ -70,12 +129,43 @@ def test_sklearn_transformer_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pipeline.fit(texts, labels).predict(["red cat", "blue sea"]).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_get_params_invariance",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_set_params",
+        "check_valid_tag_types",
+    ],
+)
+def test_sklearn_transformer_passes_its_checks(check: str) -> None:
+    """The checks of scikit-learn that need no data. scikit-learn runs no other for texts."""
+    checks = importlib.import_module("sklearn.utils.estimator_checks")
+    step = importlib.import_module("semsearch.integrations.sklearn").TextEmbedder()
+    getattr(checks, check)("TextEmbedder", step)
+
+
+def test_sklearn_transformer_names_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("semsearch.integrations.sklearn")
+    monkeypatch.setattr(module, "load_embedder", lambda *_: TinyEmbedder())
+    frame = module.TextEmbedder().set_output(transform="pandas").fit_transform(["the red cat", "a dog"])
+    assert frame.shape == (2, 32) and frame.columns[1] == "textembedder1"
+
+
 def test_hugging_face_data_sets_go_in_and_out(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
+    datasets = importlib.import_module("datasets")
     data = datasets.Dataset.from_list([{"id": n, "text": "one two three four", "n": n} for n in range(3)])
     with create_index(tmp_path / "index") as index:
         assert index.add(data).ids == ("0", "1", "2")
         assert index.get(2)[0].metadata == {"n": 2}
+        found = datasets.Dataset.from_list(index.search("three", k=2, collapse=False).to_dicts())
+        assert found.num_rows == 2 and found["text"][0] == "one two three four"
+        again = index.add(data)
+        assert again.unchanged == 3
     kept = dedup(data, embedder=TinyEmbedder()).kept
     assert isinstance(kept, datasets.Dataset) and kept["n"] == [0]
     split = datasets.DatasetDict({"train": data})
@@ -85,10 +175,14 @@ def test_hugging_face_data_sets_go_in_and_out(tmp_path: Path) -> None:
         index.add(split)
 
 
-@pytest.mark.parametrize(("module", "library"), [("langchain", "langchain_core"), ("sklearn", "sklearn")])
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [("langchain", "langchain_core"), ("llama_index", "llama_index"), ("sklearn", "sklearn")],
+)
 def test_a_missing_library_is_one_clear_line(
     module: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    extra = module.replace("_", "-")
     name, real = f"semsearch.integrations.{module}", builtins.__import__
 
     def without(wanted: str, *rest: Any) -> Any:
@@ -100,4 +194,4 @@ def test_a_missing_library_is_one_clear_line(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtra, match="needs") as caught:
         importlib.import_module(name)
-    assert caught.value.hint == f"pip install 'semsearch[{module}]'"
+    assert caught.value.hint == f"pip install 'semsearch[{extra}]'"
