@@ -16,7 +16,7 @@ from typing import cast
 import click
 
 from semsearch import errors
-from semsearch.cli import COMMANDS, main
+from semsearch.cli import COMMANDS, diff, groups, label, leak, main, plan
 from semsearch.cli.command import _EXIT_CODES, Command
 from semsearch.cli.language import CATALOGUES, entries
 
@@ -24,11 +24,29 @@ PACKAGE = Path(__file__).parent.parent / "semsearch"
 CLICK = Path(click.__file__).parent
 NOUNS = ("document", "passage", "source")
 """Nouns that code computes, as from the level of `dedup`."""
+COMPUTED = (
+    *(text for both in plan._COUNTS.items() for text in both),
+    *groups._FACTS.values(),
+    *diff._TIERS.values(),
+    *leak._TIERS.values(),
+    *("kept", "not counted", "--remove-differing takes them", "--count-differing counts them"),
+    *("exact", "lexical", "semantic", "similarity", "jaccard", "share", "word triples", "tier", "containment"),
+    *("a negation differs", "negations differ", "a number differs", "numbers differ", label._PROMPT),
+    *("indexed", "stale", "missing", "new", "skipped", "failed", "outside", "unknown"),
+    *("added", "updated", "removed", "precision", "recall", "Pearson", "Spearman", "texts/s", "size", "mode"),
+    *("index", "model", "weights", "holds", "last ingest", "reads", "threshold", "classifier"),
+    *("library", "comparisons", "quarantine", "database", "content", "words", "unfinished", "files", "vectors", "graph", "strays"),
+    *("command line", "environment", "default"),
+    *(f"{unit}{s} {{number}}" for unit in ("line", "page", "paragraph", "row", "slide") for s in ("", "s")),
+)
+"""Texts that the command line translates and that no call of `tr` contains."""
 _ERRORS = {
     name
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, errors.SemsearchError)
 } | {"UsageError", "Skipped"}
+_TRANSLATING = {"tr": ("", 0, 1), "plural": ("count", 1, 2), "counting": ("", 0, 2), "progress": ("", 0, 2)}
+"""The functions that translate their arguments: the context, and the [first, last) of these arguments."""
 _CLICK_FILES = ("core.py", "decorators.py", "exceptions.py", "parser.py", "termui.py", "types.py")
 
 
@@ -52,10 +70,12 @@ def messages() -> Iterator[tuple[str, str, str]]:
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
-            context, at = {"tr": ("", 0), "plural": ("count", 1)}.get(name, ("", len(node.args)))
-            for arg in node.args[at : at + 1]:
-                for text in _literals(arg):
+            context, first, last = _TRANSLATING.get(name, ("", 0, 0))
+            for text in (text for arg in node.args[first:last] for text in _literals(arg)):
+                if "{}" not in text:
                     yield context, text, place
+    for text in COMPUTED:
+        yield "", text, "docs/make_catalogue.py"
     for noun in NOUNS:
         yield "count", noun, "semsearch/types.py"
 
@@ -119,7 +139,8 @@ def updated(catalogue: Path) -> str:
     literals = every_literal()
     for context, text in said:
         plain = text.replace("{message}", "{}")
-        if context == "library" and (context, text) not in wanted and plain in literals:
+        stands = plain in literals or plain.partition(": {")[0] in literals
+        if context == "library" and (context, text) not in wanted and stands:
             wanted[context, text] = "semsearch"
     parts = [header]
     for (context, text), place in wanted.items():
