@@ -30,12 +30,34 @@ COMPUTED = (
     *diff._TIERS.values(),
     *leak._TIERS.values(),
     *("kept", "not counted", "--remove-differing takes them", "--count-differing counts them"),
-    *("exact", "lexical", "semantic", "similarity", "jaccard", "share", "word triples", "tier", "containment"),
+    *(
+        "exact",
+        "lexical",
+        "semantic",
+        "similarity",
+        "jaccard",
+        "share",
+        "word triples",
+        "tier",
+        "containment",
+    ),
     *("a negation differs", "negations differ", "a number differs", "numbers differ", label._PROMPT),
     *("indexed", "stale", "missing", "new", "skipped", "failed", "outside", "unknown"),
     *("added", "updated", "removed", "precision", "recall", "Pearson", "Spearman", "texts/s", "size", "mode"),
     *("index", "model", "weights", "holds", "last ingest", "reads", "threshold", "classifier"),
-    *("library", "comparisons", "quarantine", "database", "content", "words", "unfinished", "files", "vectors", "graph", "strays"),
+    *(
+        "library",
+        "comparisons",
+        "quarantine",
+        "database",
+        "content",
+        "words",
+        "unfinished",
+        "files",
+        "vectors",
+        "graph",
+        "strays",
+    ),
     *("command line", "environment", "default"),
     *(f"{unit}{s} {{number}}" for unit in ("line", "page", "paragraph", "row", "slide") for s in ("", "s")),
 )
@@ -52,7 +74,7 @@ _CLICK_FILES = ("core.py", "decorators.py", "exceptions.py", "parser.py", "termu
 
 def help_texts() -> Iterator[tuple[str, str, str]]:
     """Yield the context, the text and the place of each English text in help."""
-    for text in main.help_texts():  # type: ignore[attr-defined]
+    for text in main.help_texts():
         yield "", text, "semsearch --help"
     for text in _EXIT_CODES.values():
         yield "", text, "semsearch/cli/command.py"
@@ -100,7 +122,7 @@ def _literals(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     elif isinstance(node, ast.IfExp):
         yield from _literals(node.body)
         yield from _literals(node.orelse)
@@ -116,6 +138,16 @@ def every_literal() -> set[str]:
         if isinstance(node, ast.expr)
         for text in _literals(node)
     }
+
+
+def missing(catalogue: Path) -> dict[tuple[str, str], str]:
+    """Return the place of each text of help and messages that has no translation, by context and text."""
+    known = {
+        (context, text)
+        for context, text, said in entries(catalogue.read_text(encoding="utf-8").splitlines())
+        if said
+    }
+    return {key: place for key, place in required().items() if key not in known}
 
 
 def required() -> dict[tuple[str, str], str]:
@@ -158,8 +190,7 @@ def _string(text: str) -> str:
 
 if __name__ == "__main__":
     for path in CATALOGUES.values():
-        made = updated(path)
-        path.write_text(made, encoding="utf-8")
-        known = {(context, text) for context, text, said in entries(made.splitlines()) if said}
-        missing = required().keys() - known
-        sys.stderr.write(f"wrote {path}: {len(missing)} texts of help and messages have no translation\n")
+        path.write_text(updated(path), encoding="utf-8")
+        sys.stderr.write(
+            f"wrote {path}: {len(missing(path))} texts of help and messages have no translation\n"
+        )

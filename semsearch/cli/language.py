@@ -7,16 +7,20 @@ docs/decisions/0098-language.md has the reasons.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import TextIO
 
 CATALOGUES = {"zh": Path(__file__).parent / "locale" / "zh_CN" / "LC_MESSAGES" / "semsearch.po"}
 LANGUAGES = ("en", *CATALOGUES)
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 """The variables of gettext (https://www.gnu.org/software/gettext/manual/html_node/Locale-Environment-Variables.html)."""
+_SAMPLES = {"zh": "中文，"}
+"""Characters that only an encoding for the language has."""
 _SHORTEST_LITERAL = 5
 """A template with fewer letters outside its placeholders would fit any sentence."""
 
@@ -24,9 +28,14 @@ _language = "en"
 
 
 def choose(args: Sequence[str]) -> None:
-    """Set the language for a command line: --lang, then SEMSEARCH_LANG, the user's settings, and the locale."""
+    """Set the language for a command line: --lang, then SEMSEARCH_LANG, the user's settings, and the locale.
+
+    It is English where the output has an encoding without the characters of that language.
+    """
     global _language
     _language = _typed(args) or _configured() or of_locale(os.environ)
+    if not all(map(_can_print, (sys.stdout, sys.stderr))):
+        _language = "en"
 
 
 def current() -> str:
@@ -115,6 +124,17 @@ def _configured() -> str | None:
     except SemsearchError:
         return None
     return value if value in LANGUAGES else None
+
+
+def _can_print(stream: TextIO | None) -> bool:
+    """Return whether a stream has the characters of the language that is set."""
+    if _language == "en" or stream is None:
+        return True
+    try:
+        _SAMPLES[_language].encode(stream.encoding or "ascii")
+    except (LookupError, UnicodeError):
+        return False
+    return True
 
 
 @cache
