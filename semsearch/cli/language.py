@@ -77,9 +77,9 @@ def translated(text: str) -> str:
         return exact
     for names, literals, translation in _templates(_language):
         if (values := _values(literals, text)) is not None:
-            said = [translated(value) if name else value for name, value in zip(names, values, strict=True)]
-            named = {name: value for name, value in zip(names, said, strict=True) if name}
-            return translation.format(*said, **named)
+            plain = [value for name, value in zip(names, values, strict=True) if not name]
+            said = {name: translated(value) for name, value in zip(names, values, strict=True) if name}
+            return translation.format(*plain, **said)
     return text
 
 
