@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from semsearch.errors import InvalidInput
 from semsearch.index import FOLDER, Index
 from tests.tiny_embedder import create_index
 
@@ -62,6 +63,32 @@ def test_most_of_a_root_does_not_disappear_silently(index: Index, docs: Path) ->
     report = index.ingest(docs)
     assert report.removed == 0
     assert [(one.sources, one.reason) for one in report.absent] == [(5, "most of its 8 sources are gone")]
+
+
+def test_a_root_that_is_gone_removes_nothing(index: Index, docs: Path) -> None:
+    """A drive that is mounted by itself takes its folder with it, and only the folder above is ingested."""
+    index.ingest(docs / "usb")
+    index.ingest(docs)
+    shutil.rmtree(docs / "usb")
+    (docs / "m1.md").unlink()
+    report = index.ingest(docs)
+    (absent,) = report.absent
+    assert (report.removed, absent.sources, absent.reason) == (1, 6, "not there now")
+    assert absent.folder == str(docs / "usb")
+    assert index.ingest(docs, prune=True).removed == 6
+    with pytest.raises(InvalidInput, match="does not exist"):
+        index.ingest(docs / "usb")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="root reads everything")
+def test_a_folder_without_permission_removes_nothing(index: Index, docs: Path) -> None:
+    index.ingest(docs)
+    (docs / "usb").chmod(0)
+    try:
+        report = index.ingest(docs)
+    finally:
+        (docs / "usb").chmod(0o700)
+    assert (report.removed, [one.failed for one in report.skipped]) == (0, [True])
 
 
 def test_ignoring_everything_removes_nothing_unless_pruned(index: Index, docs: Path) -> None:

@@ -1,5 +1,6 @@
 """Indexes that another release made: updated, with a backup next to them, or refused."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -130,6 +131,17 @@ def test_an_index_of_the_first_version_is_updated(aged: Path) -> None:
         assert backup.execute("PRAGMA user_version").fetchone() == (1,)
         assert backup.execute("SELECT count(*) FROM passages").fetchone() == (2,)
         assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_an_index_of_an_older_release_becomes_private(aged: Path) -> None:
+    folder = aged / FOLDER
+    folder.chmod(0o755)
+    open_index(folder).close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o750)  # who shares it says so
+    open_index(folder).close()
+    assert folder.stat().st_mode & 0o777 == 0o750
 
 
 def test_full_text_search_of_the_third_version_is_rebuilt(aged: Path) -> None:

@@ -1,6 +1,7 @@
 """Find the files that changed since the last ingest, and the sources that are gone."""
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -223,7 +224,7 @@ class Survey:
             and not any(is_below(key, path, base) for path in unseen)
         ]
         if self.gone and not scope.prune:
-            self._hold_back(found, base, scope.roots)
+            self._hold_back(found, base, scope.roots, [base / key for key in saved or {}])
 
     def _below(self, roots: Sequence[Path], base: Path) -> list[str]:
         return [key for key in self.known if any(is_below(key, root, base) for root in roots)]
@@ -260,10 +261,13 @@ class Survey:
             self.changed.append((file.path, key, state))
             self.total += file.size
 
-    def _hold_back(self, found: Mapping[str, Found], base: Path, roots: Sequence[Path]) -> None:
+    def _hold_back(
+        self, found: Mapping[str, Found], base: Path, roots: Sequence[Path], ingested: Sequence[Path]
+    ) -> None:
         """Keep the sources that are gone because a drive is not mounted, as far as anyone can tell, in `absent`.
 
-        A source that was moved, so that its content is found under another name, does not count as gone.
+        A source that was moved, so that its content is found under another name, does not count as gone. `ingested` has
+        the roots of all ingests: a folder among them that is gone as a whole may be a drive, too.
         """
         moved = {state.digest for _, _, state in self.changed}
         lost = [key for key in self.gone if self.known[key].digest not in moved]
@@ -289,7 +293,11 @@ class Survey:
             if len(here) >= _MANY and len(here) > _MOST * total:
                 keep(root, f"most of its {total:,} sources are gone", here)
                 continue
+            drives = [path for path in ingested if path != absolute(root) and not os.path.lexists(path)]
             for key in here:
+                if drive := next((path for path in drives if path in (base / key).parents), None):
+                    keep(drive, "not there now", [key])
+                    continue
                 folder = _nearest_folder(base / key)
                 device = self.known[key].device
                 if folder.is_relative_to(absolute(root)) and folder != absolute(root) and _is_empty(folder):

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +130,10 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
             raise
         with write_lock(folder, wait):
             migrate(path)
+            with suppress(OSError):  # where it belongs to another user
+                folder.chmod(
+                    stat.S_IMODE(folder.stat().st_mode) & 0o700
+                )  # older releases left it open to all
         library = Library(path)
     try:
         stored = library.setting("fingerprint")
