@@ -159,6 +159,45 @@ def test_a_short_random_password_leaves_no_digest(name: str) -> None:
     assert without_data(f'{name}x7Kq!9pL2m"') == f'{name}[secret]"'
 
 
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("password: hunter22", "password: [secret]"),
+        ("pwd=hunter2;", "pwd=[secret];"),
+        ("密码：blue42horse", "密码：[secret]"),
+        ("Das Passwort ist hunter22.", "Das Passwort ist [secret]."),
+        ("mysql -u admin:hunter22 -h x", "mysql -u admin:[secret] -h x"),
+        ("redis://:hunter22@host/0", "redis://:[secret]@host/0"),
+        ("postgres://bo:p@ss:w0rd@host/db", "postgres://bo:[secret]@host/db"),
+        ("| user | password |\n|---|:---|\n| a | b |\n| bo | hunter22 |\n\nhunter22",
+         "| user | password |\n|---|:---|\n| a | b |\n| bo | [secret] |\n\nhunter22"),
+        ("Passwort | Name\n---|---\nhunter22 | bo", "Passwort | Name\n---|---\n[secret] | bo"),
+        ("+---+----------+\n| u | password |\n+===+==========+\n| a | hunter22 |\n+---+----------+\n| b | hunter23 |",
+         "+---+----------+\n| u | password |\n+===+==========+\n| a | [secret] |\n+---+----------+\n| b | [secret] |"),
+    ],
+)  # fmt: skip
+def test_a_password_that_a_person_made_is_cut(text: str, cut: str) -> None:
+    assert without_data(text) == cut == without_data(cut)
+
+
+def test_a_token_may_be_glued_to_letters() -> None:
+    for token in (f"ghp_{TOKEN}", "AKIAIOSFODNN7ABCDEFG", f"glpat-{TOKEN}", f"github_pat_{TOKEN}{TOKEN}"):
+        assert TOKEN[9:] not in without_data(f"Xy{token} z") and "[secret" in without_data(f"Xy{token} z")
+    assert without_data("task-aB3dE5fG7hI9jK1lM3nO5") == "task-aB3dE5fG7hI9jK1lM3nO5"
+
+
+def test_ids_and_names_of_files_hold_no_secret(tmp_path: Path) -> None:
+    rows = f"id,text\nghp_{TOKEN},{NOTE.splitlines()[0]}\n"
+    write(tmp_path, {"a.csv": rows, f"ghp_{TOKEN}.md": NOTE, "sk-learn-notes-2024.md": NOTE})
+    with create_index(tmp_path / ".semsearch") as index:
+        report = index.ingest(tmp_path, fields=RowFields(id="id"))
+        assert index.sources() == ["a.csv", "sk-learn-notes-2024.md"]
+        assert [one.reason[:22] for one in report.skipped] == ["its name has a secret,"]
+        assert all(TOKEN not in hit.document for hit in index.query("note", k=9))
+    library = b"".join(file.read_bytes() for file in (tmp_path / ".semsearch").glob("library*"))
+    assert TOKEN[9:].encode() not in library
+
+
 @pytest.mark.parametrize("between", ["\xad", "\u200b", "\u2060", "\ufeff"])
 def test_cleaning_puts_no_secret_together(between: str) -> None:
     key = KEY.replace("PRIVATE KEY", f"PRIV{between}ATE KEY")
@@ -189,6 +228,14 @@ def test_cleaning_puts_no_secret_together(between: str) -> None:
         "pip install sk-learn-is-not-the-name-of-it",
         "ftp://user:password@example.org",
         "password: correct horse battery staple",
+        "password: sha256 or base64",
+        "a password is necessary. It has 8 signs.",
+        "password = user1.password",
+        "self.password = password2",
+        "password = VAR\n  BLOCK1",
+        "| user | password |\n|---|---|\n| bo | required |",
+        "sudo -u user:group x1",
+        "https://host:8080/a@b",
     ],
 )
 def test_words_about_secrets_stay(text: str) -> None:

@@ -207,8 +207,9 @@ def _around(index: "Index", hit: "Hit", count: int, query: str) -> "Text":
 def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
     """Return the lines of a hit's file; None where it has no lines, cannot be read, or has changed."""
     from semsearch.errors import SemsearchError
+    from semsearch.ingest.chunk import without_secrets
     from semsearch.readers import read
-    from semsearch.text import as_written, without_data
+    from semsearch.text import as_written
     from semsearch.types import Document
 
     if hit.unit != "line" or hit.document != hit.source:
@@ -221,7 +222,8 @@ def _lines_of_file(index: "Index", hit: "Hit") -> list[str] | None:
         return None
     if not isinstance(document, Document):
         return None
-    lines = as_written(without_data(document.written or document.text)).split("\n")
+    document = without_secrets(document)
+    lines = as_written(document.written or document.text).split("\n")
     if document.numbers is not None and not document.written:
         if len(lines) != len(document.numbers) or any(a >= b for a, b in pairwise(document.numbers)):
             return None  # what is read is not the lines of the file

@@ -76,7 +76,7 @@ def chunk(document: Document, embedder: Embedder, *, everything: bool = True) ->
         counts: list[int] = count_tokens(embedder, texts)[0].tolist()
         return counts
 
-    document = _without_data(document)
+    document = without_secrets(document)
     text = clean(document.text)
     written = Original(
         as_written(document.written or document.text), text, document.numbers if document.written else None
@@ -159,8 +159,8 @@ def _clean_value(name: str, value: Scalar) -> Scalar:
     return value_without_data(name, value) if isinstance(value, str) else value
 
 
-def _without_data(document: Document) -> Document:
-    """Return a document whose text, fields, and names of fields have no encoded data and no secrets."""
+def without_secrets(document: Document) -> Document:
+    """Return a document whose id, text, fields, and names of fields have no encoded data and no secrets."""
     fields = {
         without_data(key): tuple(_clean_value(key, one) for one in value)
         if isinstance(value, tuple)
@@ -170,7 +170,8 @@ def _without_data(document: Document) -> Document:
     text, written = without_data(document.text), without_data(document.written)
     if written and text != document.text:
         written = _cut_alike(document, text, written)
-    return replace(document, text=text, written=written, metadata=fields)
+    row = without_data(document.row_id)
+    return replace(document, row_id=row, text=text, written=written, metadata=fields)
 
 
 def _cut_alike(document: Document, text: str, written: str) -> str:

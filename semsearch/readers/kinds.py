@@ -22,6 +22,7 @@ HEAD = 8192
 """The bytes at the start of a file that tell its kind."""
 _PRIVATE = "private key: never read"
 _SECRET = "keys, certificates or passwords: read only if you name the file"
+_NAMED_AFTER = "its name has a secret, which the index would show: rename the file"
 # Files that no parser reads, by suffix. Those whose bytes may be text are read nevertheless if a person names them.
 _ALWAYS = {
     "picture": "ai avif bmp cr2 dng eps gif heic heif ico jpeg jpg nef png psd svgz tif tiff webp xcf",
@@ -179,6 +180,8 @@ def kind_of(name: str, head: bytes, *, named: bool = False, everything: bool = F
         return Kind(suffix, _REASONS[".keynote"])
     if not named and ((_SECRETS.fullmatch(path.name) and suffix != ".pub") or _KEY.match(head)):
         return Kind(suffix, _SECRET)
+    if not named and "[secret" in without_data(PurePath(name).stem):
+        return Kind(suffix, _NAMED_AFTER)
     if path.name.startswith("~$"):
         return Kind(suffix, "lock file of a document that is open in Office")
     if (inner := _rows_or_packed(path, head, named)) is not None:
