@@ -94,6 +94,8 @@ _NAMES = {"chance": "probability", "promise": "guarantee"}
 """The public names of values that an index stores under older names."""
 DEFAULT_WAIT = 10.0
 """Seconds to wait for another writer."""
+_OPTIONS = {"dimension": "dimensions"}
+"""The option for a value of the fingerprint, where it has another name."""
 
 
 class Index:
@@ -109,11 +111,13 @@ class Index:
         folder: Path | str,
         *,
         embedder: Embedder | None = None,
+        device: str = "auto",
         fetch: bool = False,
         wait: float = DEFAULT_WAIT,
     ) -> None:
         self.folder = Path(folder).absolute()
         self._wait = wait
+        self._device = device
         self._fetch = fetch  # False by default: a stranger's index may name any model
         self._embedder: Embedder | None = None
         self._embedder_lock = threading.Lock()
@@ -141,16 +145,22 @@ class Index:
         *,
         model: str = DEFAULT_MODEL,
         dtype: str = "float32",
+        dimensions: int | None = None,
+        device: str = "auto",
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Make a new, empty index in `folder` and open it.
 
-        Its vectors are those of `embedder` where one is given, else of the model named. The folder appears whole or not
-        at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the model cannot be loaded.
+        Its vectors are those of `embedder` where one is given, else of the model named, see `load_embedder`. The folder
+        appears whole or not at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the
+        model cannot be loaded.
         """
         folder = Path(folder).absolute()
-        made = create_index_dir(folder, lambda: embedder or load_embedder(model, dtype))
+        made = create_index_dir(
+            folder,
+            lambda: embedder or load_embedder(model, dtype, dimensions=dimensions, device=device),
+        )
         return cls(folder, embedder=made, wait=wait)
 
     @classmethod
@@ -160,24 +170,30 @@ class Index:
         *,
         model: str | None = None,
         dtype: str | None = None,
+        dimensions: int | None = None,
+        device: str = "auto",
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Open the index in `folder`, or the one that `locate` finds.
 
         `embedder` takes the place of the index's model, which is else loaded by name when first needed. Raises
-        `IndexNotFound`; `IndexDamaged`; and `FingerprintMismatch` when `model`, `dtype` or the fingerprint of
-        `embedder` is given and is not the index's.
+        `IndexNotFound`; `IndexDamaged`; and `FingerprintMismatch` when `model`, `dtype`, `dimensions` or the
+        fingerprint of `embedder` is given and is not the index's.
         """
         found = require_index(folder)
-        index = cls(found, embedder=embedder, fetch=model is not None, wait=wait)
-        asked = {"model": model and model_name(model, str(index._settings["model"])), "dtype": dtype}
+        index = cls(found, embedder=embedder, device=device, fetch=model is not None, wait=wait)
+        asked = {
+            "model": model and model_name(model, str(index._settings["model"])),
+            "dtype": dtype,
+            "dimension": dimensions,
+        }
         for name, value in asked.items():
             if value is not None and value != index._settings[name]:
                 index.close()
                 raise FingerprintMismatch(
                     f"{found} contains vectors of {name} {index._settings[name]}, not {value}",
-                    f"leave --{name} out, or ingest into a new index with --index",
+                    f"leave --{_OPTIONS.get(name, name)} out, or ingest into a new index with --index",
                 )
         return index
 
@@ -188,6 +204,8 @@ class Index:
         *,
         model: str | None = None,
         dtype: str | None = None,
+        dimensions: int | None = None,
+        device: str = "auto",
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
@@ -202,13 +220,23 @@ class Index:
                     folder,
                     model=model or DEFAULT_MODEL,
                     dtype=dtype or "float32",
+                    dimensions=dimensions,
+                    device=device,
                     embedder=embedder,
                     wait=wait,
                 )
             except SemsearchError:  # unless another process has made it in the meantime
                 if not is_index(folder):
                     raise
-        return cls.open(folder, model=model, dtype=dtype, embedder=embedder, wait=wait)
+        return cls.open(
+            folder,
+            model=model,
+            dtype=dtype,
+            dimensions=dimensions,
+            device=device,
+            embedder=embedder,
+            wait=wait,
+        )
 
     def close(self) -> None:
         """Close the files of the index. It cannot be used afterwards, in any thread."""
@@ -257,7 +285,9 @@ class Index:
         with self._embedder_lock:
             if self._embedder is None:
                 name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
-                loaded = load_embedder(name, dtype, fetch=self._fetch, stored=self._settings)
+                loaded = load_embedder(
+                    name, dtype, device=self._device, fetch=self._fetch, stored=self._settings
+                )
                 require_fingerprint(self.folder, self._settings, loaded)
                 self._embedder = loaded
             return self._embedder

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.dedup.leak import Leaks
     from semsearch.dedup.quarantine import Outcome
     from semsearch.dedup.runs import QuarantineRun
+    from semsearch.embedding.inventory import ListedModel
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
     from semsearch.ingest.report import IngestReport
@@ -299,6 +300,11 @@ def ingest_json(report: "IngestReport") -> dict[str, Any]:
 def status_json(status: "Status") -> dict[str, Any]:
     """Return where an index is, what made it and what it contains."""
     return _object(status)
+
+
+def model_json(model: "ListedModel") -> dict[str, Any]:
+    """Return what is known of a model and of where it is."""
+    return _object(model)
 
 
 def source_status_json(status: "SourceStatus") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Read what a model's folder says, and what a malformed folder is refused for."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,24 @@ def test_the_digest_follows_all_that_vectors_depend_on(tmp_path: Path) -> None:
     digests = {read_folder(write(tmp_path / str(at), files)).digest for at, files in enumerate(changed)}
     digests.add(read_folder(write(tmp_path / "weights", names=("b",))).digest)
     assert len(digests | {first}) == 6
+
+
+def test_a_digest_is_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("semsearch.embedding.model_files._FRESH_NS", -1)
+    folder = write(tmp_path / "model")
+    first = read_folder(folder).digest
+    (kept,) = (tmp_path / "cache" / "digests").iterdir()
+    kept.write_text(kept.read_text()[:-64] + "0" * 64)
+    assert read_folder(folder).digest != first  # the kept digest is used,
+    kept.write_text("junk")
+    assert read_folder(folder).digest == first  # unless it is damaged
+    kept.write_text(kept.read_text()[:-64] + "0" * 64)
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:-1] + b"\x01")
+    changed = read_folder(folder).digest
+    shutil.rmtree(tmp_path / "cache")
+    assert changed == read_folder(folder).digest != first
 
 
 UNSUPPORTED: dict[str, dict[str, Any]] = {

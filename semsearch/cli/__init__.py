@@ -40,6 +40,7 @@ SECTIONS = {
         "label": ("label", "label pairs"),
         "tune": ("tune", "choose a threshold"),
         "eval": ("eval", "compare models"),
+        "models": ("models", "list models"),
     },
     "Index": {
         "status": ("status", "show the index"),

@@ -34,7 +34,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
         "semsearch ingest --watch notes",
     ),
     codes=(0, 1, 2, 3, 11, 12, 13),
-    settings=("max-size", "dtype", "wait"),
+    settings=("max-size", "dtype", "device", "wait"),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index
@@ -63,6 +63,12 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     help="Remove missing sources even where a folder is empty now, or most of PATH is gone.",
 )
 @options.model
+@click.option(
+    "--dimensions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the first N numbers of a vector, for models trained for it.",
+)
 @click.option("--dry-run", is_flag=True, help="Report what would change, and write nothing.")
 @click.option("--watch", is_flag=True, help="Keep running, and update the index whenever files change.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
@@ -77,7 +83,9 @@ def ingest_(
     everything: bool | None,
     prune: bool,
     model: str | None,
+    dimensions: int | None,
     dtype: str | None,
+    device: str,
     dry_run: bool,
     watch: bool,
     verbose: bool,
@@ -131,12 +139,22 @@ def ingest_(
                 where,
                 model=model if given("model") else None,  # a default of the user does not change an index
                 dtype=dtype if given("dtype") else None,
+                dimensions=dimensions,
+                device=device,
                 wait=wait,
             )
         else:
             index = Index.create(
-                where, model=model or "all-MiniLM-L6-v2", dtype=dtype or "float32", wait=wait
+                where,
+                model=model or "all-MiniLM-L6-v2",
+                dtype=dtype or "float32",
+                dimensions=dimensions,
+                device=device,
+                wait=wait,
             )
+            if reason := getattr(index.embedder, "reason", ""):
+                note = tr("note: {model} runs through sentence-transformers: {reason}")
+                render.talk(note.format(model=render.name(index.model), reason=translated(reason)))
             render.talk(tr("created an index in {folder}").format(folder=render.relative(where)))
         with index:
             with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:

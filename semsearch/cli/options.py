@@ -22,7 +22,7 @@ as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSO
 model = click.option(
     "--model",
     metavar="NAME|DIR",
-    help="Another sentence-transformers model.",
+    help="Another model; `semsearch models` lists them.",
 )
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table.")
 _text_field = click.option(

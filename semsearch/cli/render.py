@@ -100,7 +100,18 @@ def indented(text: "Text", console: "Console", by: int = 4) -> "Text":
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
-    """Print aligned columns under a heading. Wide characters take two columns; `right` are the right-aligned ones."""
+    """Print aligned columns under a heading; see `table_lines`."""
+    for line in table_lines(columns, rows, right=right):
+        click.echo(line)
+
+
+def table_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()
+) -> Iterator[str]:
+    """Yield the lines of a table, the heading first.
+
+    Wide characters take two columns; `right` are the right-aligned columns.
+    """
     from rich.cells import cell_len
 
     lines = [list(columns), *([name(cell) for cell in row] for row in rows)]
@@ -112,7 +123,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
             blanks = " " * (width - cell_len(cell))
             cells.append(blanks + cell if at in to_right else cell + blanks)
         text = "  ".join(cells).rstrip()
-        click.echo(click.style(text, bold=True) if number == 0 and coloured() else text)
+        yield click.style(text, bold=True) if number == 0 and coloured() else text
 
 
 def folded(line: str, indent: int = 0) -> str:

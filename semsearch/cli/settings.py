@@ -60,9 +60,10 @@ SETTINGS: Mapping[str, Setting] = {
     "dtype": Setting(
         click.Choice(["float32", "int8"]),
         None,
-        "arithmetic of the default model: float32, or int8 (faster)",
+        "arithmetic: float32, or int8 (faster; cosines of pairs move by up to 0.05)",
         _USER,
     ),
+    "device": Setting(click.Choice(["auto", "cpu", "cuda"]), "auto", "ingest: where the model runs", _USER),
     "max-size": Setting(Size(), 50 * 10**6, "ingest: skip larger files", _USER),
     "memory": Setting(Size(), DEFAULT_MEMORY, "dedup, plan, dedup-files: working memory", _USER),
     "vector-cache": Setting(

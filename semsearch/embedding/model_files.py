@@ -9,7 +9,10 @@ modules, each with a configuration in its own folder. The first module is an enc
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
@@ -19,8 +22,8 @@ from numpy.typing import NDArray
 
 from semsearch.embedding import Kind
 from semsearch.errors import InvalidInput, ModelError
-from semsearch.files import opened, read_bounded
-from semsearch.strict_json import load_json
+from semsearch.files import cache_folder, opened, read_bounded, replacing
+from semsearch.strict_json import digest_of, load_json
 
 Pooling = Literal["mean", "cls", "max"]
 Tensors = Mapping[str, NDArray[Any]]
@@ -28,6 +31,8 @@ Tensors = Mapping[str, NDArray[Any]]
 LONGEST_WINDOW = 512
 """Tokens of a passage at most, special ones included, also for a model that reads more: see decision 102."""
 _JSON_BYTES, _TOKENIZER_BYTES, _SHARDS, _MODULES = 2**20, 2**27, 256, 8
+_FRESH_NS = 2 * 10**9
+"""Nanoseconds after a change of a file in which a second change may leave its times as they are."""
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
 """The names of a prompt for passages, in the order of sentence-transformers."""
 _POOLINGS = {
@@ -369,12 +374,30 @@ def _open(path: Path) -> Any:
 
 
 def _sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file of weights."""
+    """Return the SHA-256 of a file of weights.
+
+    It is kept in the cache while the file has the same size and times: a second for each gigabyte would be most
+    of a query.
+    """
     try:
         with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            found = os.fstat(file.fileno())
+            state = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+            name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+            kept = cache_folder() / "digests" / name
+            with suppress(OSError, ValueError, InvalidInput):
+                stored, _, digest = kept.read_text(encoding="ascii").rpartition(" ")
+                if stored == state:
+                    return digest_of(digest, str(kept))
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _FRESH_NS:
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(kept) as out:
+                out.write(f"{state} {digest}".encode())
+    return digest
 
 
 class _StoredTensors(Mapping[str, NDArray[Any]]):

@@ -40,6 +40,11 @@ def holds_default(folder: Path) -> bool:
         return False
 
 
+def is_packaged() -> bool:
+    """Return whether the package with the weights is installed."""
+    return _in_package("model.safetensors") is not None
+
+
 def default_files(folder: Path | None = None, *, fetch: bool = True) -> ModelFiles:
     """Return what the files of the default model say. They are read, and downloaded, when first needed; see `read`."""
 
