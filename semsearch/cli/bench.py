@@ -30,7 +30,7 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
         "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv --index kept",
     ),
     codes=(0, 1, 2, 11, 12, 13),
-    settings=("dtype",),
+    settings=("dtype", "threads"),
 )
 @_file("--corpus", help="The documents: JSON Lines with _id, text, and perhaps title.")
 @_file("--queries", help="The queries: JSON Lines with _id and text.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from semsearch import threads
 from semsearch.cli import language, settings, spelling
 from semsearch.cli.language import tr
 from semsearch.cli.wide import WideFormatter, padded
@@ -153,6 +154,8 @@ class Command(click.Command):
             folder=ctx.params.get("folder"),
             of_index="folder" in ctx.params,
         )
+        if "threads" in chosen:  # which is for the libraries, not for the command's function
+            ctx.with_resource(threads.limited(chosen.pop("threads").value))
         for key, choice in chosen.items():
             name = key.replace("-", "_")
             has_option = key not in self.settings

@@ -83,7 +83,7 @@ _GROUPS = ("keep", "protect", "tiers")
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={"Which pairs": _PAIRS, "Who stays": _GROUPS},
-    settings=("lexical", "linkage", "memory"),
+    settings=("lexical", "linkage", "memory", "threads"),
 )
 @options.index
 @_threshold
@@ -134,7 +134,7 @@ def dedup_(
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={"Which pairs": _PAIRS, "Who stays": _GROUPS},
-    settings=("lexical", "linkage", "memory"),
+    settings=("lexical", "linkage", "memory", "threads"),
 )
 @click.argument("plan", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 @options.index
@@ -199,7 +199,7 @@ def plan_(
         "Who stays": _GROUPS,
         "Writing": ("output", "group_field", "force"),
     },
-    settings=("lexical", "linkage", "memory", "dtype", "vector-cache"),
+    settings=("lexical", "linkage", "memory", "dtype", "vector-cache", "threads"),
 )
 @click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="PATH..."

@@ -34,7 +34,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
         "semsearch ingest --watch notes",
     ),
     codes=(0, 1, 2, 3, 11, 12, 13),
-    settings=("max-size", "dtype", "device", "wait"),
+    settings=("max-size", "dtype", "device", "wait", "threads"),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index

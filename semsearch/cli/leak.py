@@ -56,7 +56,7 @@ class _Rate(click.ParamType[Fraction]):
         "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
     ),
     codes=(0, 1, 2, 3),
-    settings=("dtype", "vector-cache"),
+    settings=("dtype", "vector-cache", "threads"),
 )
 @click.argument(
     "test", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="TEST..."

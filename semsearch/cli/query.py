@@ -79,7 +79,7 @@ class _Question(Command):
         "How to rank them": ("collapse", "rerank"),
         "What to show": ("show", "paths", "facet", "context", "explain", "budget", "opened"),
     },
-    settings=("min-score", "per-document", "rerank-top"),
+    settings=("min-score", "per-document", "rerank-top", "threads"),
 )
 @click.argument("words", nargs=-1, metavar="QUERY...")
 @options.index

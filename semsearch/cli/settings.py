@@ -69,6 +69,12 @@ SETTINGS: Mapping[str, Setting] = {
     "vector-cache": Setting(
         Size(), DEFAULT_CACHE, "dedup-files, leak: most that cached vectors may take; 0 for no cache", _USER
     ),
+    "threads": Setting(
+        click.IntRange(min=1),
+        None,
+        "threads to compute with (default: the cores this process may use)",
+        _USER,
+    ),
     "wait": Setting(
         click.FloatRange(min=0), 10.0, "seconds to wait for another process that writes to the index", _USER
     ),

@@ -31,7 +31,7 @@ _SHARE = Share(open="both")
         "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
     ),
     codes=(0, 1, 2, 3, 11, 12, 13),
-    settings=("wait",),
+    settings=("wait", "threads"),
 )
 @pair_options.pairs("FILE|labels|sick|sample")
 @options.index

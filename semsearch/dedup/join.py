@@ -20,13 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import isqrt
-from os import cpu_count
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from semsearch import threads
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
 
@@ -176,9 +176,8 @@ def _run(
     """Return the pairs between two matrices, or within the first if there is no second."""
     check(threshold, left, *([] if right is None else [right]))
     controller = ThreadpoolController().select(user_api="blas")
-    threads = max((library["num_threads"] for library in controller.info()), default=cpu_count() or 1)
     least = _ELEMENT * _LEAST * max(left.shape[1], 2 * _LEAST)
-    workers = min(threads, memory // least)
+    workers = min(threads.workers(controller.info()), memory // least)
     if workers < 1:
         raise InvalidInput(f"{memory} bytes of memory are too few for the join", f"allow at least {least}")
     pool = ThreadPoolExecutor(workers)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from semsearch import threads
 from semsearch.dedup.document_join import Corpus
 from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, lowered, sketches_for
 from semsearch.dedup.lexical import LexicalSets, batches
@@ -111,8 +112,8 @@ class Neighbours:
         self._accepts = accepts
         self._refused = refused
         self._blas = ThreadpoolController().select(user_api="blas")
-        threads = max((library["num_threads"] for library in self._blas.info()), default=1)
-        self._workers = max(1, min(threads, memory // (2 * _ELEMENT * _COLUMNS)))
+        workers = threads.workers(self._blas.info())
+        self._workers = max(1, min(workers, memory // (2 * _ELEMENT * _COLUMNS)))
         self._elements = max(_COLUMNS, min(_ELEMENTS, memory // (2 * _ELEMENT * self._workers)))
         slack = threshold - float(lowered(threshold, corpus.vectors.shape[1])) + _MEANS
         self._levels = [

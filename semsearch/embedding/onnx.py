@@ -21,6 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from semsearch import threads
 from semsearch.embedding import (
     DEFAULT_MODEL,
     STORED_DTYPES,
@@ -214,6 +215,7 @@ def _providers(device: str) -> list[str]:
 
 def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads.cores()
     options.log_severity_level = 3
     # The graph is written with fused operators already. The optimiser would only slow the start.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

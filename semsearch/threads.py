@@ -1,0 +1,127 @@
+"""Decide how many threads to compute with: what this process may use of the machine, not what the machine has."""
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_VARIABLES = ("SEMSEARCH_THREADS", "OMP_NUM_THREADS")
+"""The variables that ask for a number of threads, the more special one first. OpenBLAS and PyTorch read the second."""
+_ROOT = Path("/")
+
+
+def cpus() -> int:
+    """Return how many processors this process may use: those that a variable asks for, else those at hand.
+
+    At hand are the processors that the process may run on, and no more than the quota of its container gives.
+    """
+    return asked() or min(len(_allowed()), quota() or len(_allowed()))
+
+
+def workers(pools: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many threads should take the place of BLAS's own, whose `pools` are as threadpoolctl tells of them.
+
+    Fewer than `cpus` where BLAS was told to use fewer.
+    """
+    own = max((int(pool["num_threads"]) for pool in pools), default=cpus())
+    return asked() or min(own, cpus())
+
+
+def cores() -> int:
+    """Return how many cores this process may use. Two threads of one core do not multiply matrices faster than one.
+
+    The result is 0, which leaves the choice to a library, where the system does not tell and no variable asks.
+    """
+    if number := asked():
+        return number
+    if not hasattr(os, "sched_getaffinity"):
+        return 0
+    siblings = {_siblings(cpu) for cpu in _allowed()}
+    return min(len(siblings), quota() or len(siblings))
+
+
+def asked() -> int | None:
+    """Return the number of threads that a variable of the environment asks for, or None."""
+    for name in _VARIABLES:
+        value = os.environ.get(name, "").partition(",")[0].strip()
+        if value.isascii() and value.isdigit() and int(value):
+            return int(value)
+    return None
+
+
+@contextmanager
+def limited(count: int | None) -> Iterator[None]:
+    """Compute with `count` threads within the block, in libraries that are loaded there as well.
+
+    Without a count, libraries are told the quota of the container, which they do not look for.
+    """
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    if count is None and asked() is None and quota() is not None:
+        count = cpus()
+    if count is not None:
+        os.environ |= dict.fromkeys(_VARIABLES, str(count))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def quota(root: Path = _ROOT) -> int | None:
+    """Return how many processors the control groups of this process pay for, rounded up, or None without a quota.
+
+    The limits of version 2 (`cpu.max`) and of version 1 (`cpu.cfs_quota_us`) count, and those of the groups above.
+    """
+    found = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number != "0" and "cpu" not in controllers.split(","):
+            continue
+        mounts = [root / "sys/fs/cgroup"]
+        if number != "0":
+            mounts = [mounts[0] / controllers, mounts[0] / "cpu"]
+        for mount in mounts:
+            group = mount / path.strip("/")
+            # In a container the path may be the one outside of it, and the group is mounted as the root.
+            for folder in dict.fromkeys([group, *group.parents, mount]):
+                if folder.is_relative_to(mount) and (share := _share(folder)):
+                    found.append(share)
+    return max(1, math.ceil(min(found))) if found else None
+
+
+def _share(group: Path) -> float | None:
+    """Return the processors that one control group may use, or None without a limit."""
+    most, _, period = _text(group / "cpu.max").partition(" ")
+    if not most:
+        most, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
+    try:
+        share = int(most) / int(period or 100_000)
+    except (ValueError, ZeroDivisionError):  # without a limit it says "max", and the file may be missing
+        return None
+    return share if share > 0 else None
+
+
+def _allowed() -> set[int]:
+    """Return the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _siblings(cpu: int, root: Path = _ROOT) -> str:
+    """Return a name of the core that a processor is a thread of."""
+    path = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+    return _text(path) or str(cpu)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
