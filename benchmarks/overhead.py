@@ -30,7 +30,7 @@ import semsearch.ingest.chunk
 import semsearch.ingest.run
 import semsearch.ingest.survey
 from semsearch import Index
-from semsearch.embedding import onnx
+from semsearch.embedding import load_embedder, onnx
 from semsearch.embedding.tokens import Tokens
 from semsearch.storage.library import Library, fulltext
 from semsearch.storage.vectors.chroma import ChromaEngine
@@ -197,7 +197,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         folder = portion(folder, options.limit_files, work / folder.name)
-        embedder = onnx.OnnxEmbedder()
+        embedder = load_embedder()
+        assert isinstance(embedder, onnx.OnnxEmbedder)
         tokens = embedder._tokens
         for turn in range(options.repeats + 1):
             talk(f"round {turn} of {options.repeats}" if turn else "warm up")

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
+from semsearch.embedding import load_embedder
 from semsearch.embedding.onnx import OnnxEmbedder
 from semsearch.embedding.tokens import Tokens
 from semsearch.text import analyzer, payloads, prose
@@ -34,7 +35,9 @@ def texts() -> list[str]:
 
 @pytest.fixture(scope="module")
 def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder()
+    loaded = load_embedder()
+    assert isinstance(loaded, OnnxEmbedder)
+    return loaded
 
 
 def test_ids_by_word_are_those_of_whole_texts(texts: list[str], embedder: OnnxEmbedder) -> None:
@@ -54,7 +57,7 @@ def test_other_tokenizers_see_whole_texts() -> None:
 
 
 def test_vectors_are_the_same_on_second_sight(embedder: OnnxEmbedder) -> None:
-    fresh = OnnxEmbedder().embed(["Never rebase a public branch.", "short"])
+    fresh = load_embedder().embed(["Never rebase a public branch.", "short"])
     for _ in range(2):
         again = embedder.embed(["Never rebase a public branch.", "short"])
         assert np.array_equal(fresh, again)
