@@ -26,6 +26,7 @@ _FACTS = {
     "opposite": "opposites:",
     "name": "a name:",
     "roles": "roles:",
+    "sign": "a sign:",
 }
 """The words for the facts that differ, by the rule of a veto."""
 

@@ -161,7 +161,7 @@ class _Statements:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[object, ...], int] = {}
-        self._columns = _Columns(("key", "sign", "bag", "place"))
+        self._columns = _Columns(("key", "sense", "bag", "signs", "place"))
         self._names, words = MaskTable(), _Words()
         self._need, self._have = _Columns(MASKS, np.uint64), _Columns(MASKS, np.uint64)
         self._plain, self._content = _Sets(words), _Sets(words)
@@ -180,7 +180,9 @@ class _Statements:
 
     def _add(self, place: int, statement: Statement) -> None:
         bag = sorted(word for word in statement.tokens if word not in UNPLACED and word not in _MARKS)
-        self._columns.add(hash(statement.key), hash(_sign(statement)), hash(tuple(bag)), place)
+        self._columns.add(
+            hash(statement.key), hash(_sense(statement)), hash(tuple(bag)), hash(statement.signs), place
+        )
         names = statement.names
         plain = content(statement.words - names) - frozenset(statement.negations)
         self._plain.add(plain)
@@ -200,7 +202,7 @@ class _Statements:
 
         `single` is true for the only sentences of their texts, which are versions of each other whatever they say.
         """
-        key, sign, bag = (self._columns[name] for name in ("key", "sign", "bag"))
+        key, sense, bag, signs = (self._columns[name] for name in ("key", "sense", "bag", "signs"))
         equal = key.take(x) == key.take(y)
         parted = np.zeros(len(x), np.bool_)
         rest = np.flatnonzero(~equal)
@@ -208,13 +210,14 @@ class _Statements:
         content = self._content
         few = _most(self._plain, a, content, b) <= FEW
         few &= _most(self._plain, b, content, a) <= FEW
-        alike = (sign.take(a) == sign.take(b)) & (bag.take(a) != bag.take(b))
-        useful = few | alike
-        rest, a, b, few, alike = rest[useful], a[useful], b[useful], few[useful], alike[useful]
-        sure = single[rest] | self._versions(a, b)
-        rest, a, b, few, alike = rest[sure], a[sure], b[sure], few[sure], alike[sure]
-        equal[rest[alike]] = True
-        rest, a, b = rest[few & ~alike], a[few & ~alike], b[few & ~alike]
+        alike = (sense.take(a) == sense.take(b)) & (bag.take(a) != bag.take(b))
+        signed = signs.take(a) != signs.take(b)
+        useful = np.flatnonzero(few | alike | signed)
+        useful = useful[single[rest[useful]] | self._versions(a[useful], b[useful])]
+        equal[rest[useful[alike[useful]]]] = True
+        parted[rest[useful[signed[useful]]]] = True
+        named = useful[(few & ~alike & ~signed)[useful]]
+        rest, a, b = rest[named], a[named], b[named]
         for at in range(MASKS):
             need, have = self._need[at], self._have[at]
             proof = (need.take(a) & ~have.take(b)) != 0
@@ -343,7 +346,7 @@ class _Columns:
         return column
 
 
-def _sign(statement: Statement) -> tuple[object, ...]:
+def _sense(statement: Statement) -> tuple[object, ...]:
     """Return what is equal for two sentences that state the same, words in another order left out."""
     return (
         _needs(statement.amounts),
@@ -351,6 +354,7 @@ def _sign(statement: Statement) -> tuple[object, ...]:
         len(statement.exceptions),
         frozenset(word for word in statement.words if _turning(word)),
         statement.names,
+        statement.signs,
     )
 
 

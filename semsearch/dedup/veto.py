@@ -24,10 +24,10 @@ Integers = NDArray[np.int64]
 UnknownWords = Callable[[frozenset[str]], frozenset[str]]
 """Returns those of some words that the model does not know."""
 
-RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "template")
+RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "sign", "template")
 """The reasons of a veto by their codes; code 0 means that there is none."""
 UNKNOWN = RULES.index("unknown")
-FACTS = frozenset(("number", "negation", "opposite", "name", "roles"))
+FACTS = frozenset(("number", "negation", "opposite", "name", "roles", "sign"))
 """The rules for texts that state different facts."""
 _CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
 _READ = 256

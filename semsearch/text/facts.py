@@ -1,4 +1,4 @@
-"""Find what two similar texts say differently: numbers, dates, negations, opposites, names and roles.
+"""Find what two similar texts say differently: numbers, dates, negations, opposites, names, roles and signs.
 
 Texts are compared sentence by sentence. A sentence that both have says nothing, nor does one that only one text has,
 such as an added paragraph. Of two sentences that are alike but not equal, the facts are compared.
@@ -14,6 +14,7 @@ from typing import Literal
 from semsearch.text.chunking import sentences
 from semsearch.text.opposites import CONTRASTS, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
+from semsearch.text.signs import sign_difference, signs
 from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem
 
 
@@ -21,7 +22,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-Rule = Literal["number", "date", "negation", "opposite", "name", "roles"]
+Rule = Literal["number", "date", "negation", "opposite", "name", "roles", "sign"]
 Key = tuple[str, int]
 """The value of a quantity, and how often it came before in the text."""
 
@@ -59,6 +60,17 @@ PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
 _TERM = re.compile("|".join(TERMS))
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
 _COMPARED_AS = {"<=": "≤", ">=": "≥"}
+_BOUNDS = {
+    bound: re.compile(rf"(?<![a-z])(?:{words})(?=\s*[$€£¥]?\d)|{han}")
+    for bound, words, han in (
+        ("≥", "at least|(?:no|not) (?:less|fewer) than|(?:a )?minimum of", "至少|不少于|不低于|起码"),
+        ("≤", "at most|(?:no|not) more than|up to|(?:a )?maximum of", "至多|最多|不超过|不多于|不高于"),
+        (">", "more than|over|above", "超过|多于|大于|高于"),
+        ("<", "(?:less|fewer) than|under|below", "少于|小于|低于|不到"),
+    )
+}
+"""The words that set a bound to a number, by their sign; the longer ones come first."""
+_BOUND = re.compile("least|most|than|up to|imum of|over|above|under|below|[至最不起超多大高少小低]")
 _LABEL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{3,}[ -]|[\u4e00-\u9fff])([A-HJ-Z])(?![A-Za-z0-9'’])")
 """A letter that labels: pier A, 选项B."""
 _REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d{1,3})*\](?=\s*\w)")
@@ -75,6 +87,7 @@ _SAID: dict[Rule, str] = {
     "opposite": "opposites",
     "name": "a name differs",
     "roles": "two parts have changed places",
+    "sign": "a sign differs",
 }
 
 
@@ -123,24 +136,51 @@ def _class(quantity: Quantity) -> str:
 
 
 class Statement:
-    """A sentence, parsed once: its words in order, and its facts. Exceptions are not among the negations."""
+    """A sentence, parsed once: its words in order, and its facts. Exceptions are not among the negations.
 
-    __slots__ = ("amounts", "content", "exceptions", "found", "key", "names", "negations", "tokens", "words")
+    Sentences with equal keys say the same.
+    """
+
+    __slots__ = (
+        "amounts",
+        "content",
+        "exceptions",
+        "found",
+        "key",
+        "names",
+        "negations",
+        "signs",
+        "tokens",
+        "words",
+    )
 
     def __init__(self, text: str) -> None:
         text = _REFERENCE.sub("", text)
         low, self.found = quantities(text)
         self.amounts = Amounts(self.found)
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
-        self.key = tuple(self.tokens)
+        self.signs = signs(text)
+        self.key = tuple(self.tokens), self.signs
         words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
         self.words = frozenset(words).union(
             _TERM.findall(low) if not low.isascii() else (), _comparisons(low)
         )
+        low, bounds = _bounded(low)
+        self.words |= bounds
         self.exceptions = _EXCEPTING.findall(low)
         self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
         self.content = content(words) - frozenset(self.negations)
         self.names = _names(text).union(_LABEL.findall(text))
+
+
+def _bounded(low: str) -> tuple[str, frozenset[str]]:
+    """Return a text in lower case without the words that set bounds, some of which seem to negate, and their signs."""
+    found = set()
+    for sign, pattern in _BOUNDS.items() if _BOUND.search(low) else ():
+        low, count = pattern.subn(" ", low)
+        if count:
+            found.add(sign)
+    return low, frozenset(found)
 
 
 def _comparisons(low: str) -> list[str]:
@@ -236,6 +276,8 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("name", *found)
         if found := _exchanged(x, y):
             yield Reason("roles", *found)
+        if x.signs != y.signs:
+            yield Reason("sign", *sign_difference(x.signs, y.signs))
 
 
 def _negated(x: frozenset[str], y: frozenset[str]) -> list[tuple[str, str]]:
@@ -304,9 +346,10 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
     Many words that differ are another wording, and opposites among them mean little.
     """
     x, y = x - _SMALL | x & CONTRASTS.keys(), y - _SMALL | y & CONTRASTS.keys()
-    if any(sum(word not in TERMS for word in side) > FEW for side in (x, y)):
-        return None
     stems = {stem(word): word for word in sorted(y)}
+    common = stems.keys() & set(map(stem, x))
+    if any(sum(word not in TERMS and stem(word) not in common for word in side) > FEW for side in (x, y)):
+        return None
     for word in sorted(x):
         for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
             if other in y or (len(other) > 1 and stem(other) in stems):

@@ -145,6 +145,7 @@ _WEEKDAYS = {
 _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
 _UNIT_WORDS = """
 lb lbs|oz ounce ounces|mi mile miles|inch inches|ft foot feet|yd yard yards|acre acres|ha hectare hectares 公顷
+tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
 kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
 cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
 kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
@@ -193,7 +194,8 @@ _MULTIPLES = {
 @cache
 def _pattern() -> re.Pattern[str]:
     day, year = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:1[5-9]|20|21)\d\d"
-    half = r"\s?(?:a\.?m|p\.?m)\b\.?"
+    part = r"\s(?:in\sthe\s(?:morning|afternoon|evening)|at\snight)\b"
+    half = rf"(?:\s?(?:a\.?m|p\.?m)\b\.?|{part})"
     return re.compile(
         rf"""
         (?! \s | (?<=[a-z_])[a-z_]) (?:  # no quantity starts here: spares most of the search
@@ -204,9 +206,15 @@ def _pattern() -> re.Pattern[str]:
         | \b (?P<nm>{_MONTH}) \b \.? \s+ (?P<nd>{day}) (?:st|nd|rd|th)? (?![\w:%]) (?![.,]\d)
         | \b (?P<om>{_MONTH}) \b (?= \.? ,? \s+ {year} \b)
         | (?<![\w.:]) (?P<th>[01]?\d|2[0-4]) [:] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![\w:])
-        | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?P<aa>{half})
-        | (?P<ch>上午|早上|中午|下午|晚上)? (?<!\d) (?P<cn>[01]?\d|2[0-4]) [点點时時]
-            (?: (?P<cm>[0-5]?\d) 分? | (?P<chalf>半) )? (?![间間])
+        | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?:\s?o'?\s?clock)? (?P<aa>{half})
+        | (?<![\w.:]) (?P<oh>1[0-2]|0?[1-9]) \s?o'?\s?clock\b
+        | \b (?P<off>half|(?:a\s)?quarter|[1-5]?\d(?=\sminutes?|\spast)
+            |(?<!from\s)(?<!between\s)(?:5|10|20|25)(?=\sto\s\d\d?(?:\W|$)(?!\s?\w)))
+            (?:\sminutes?)? \s (?P<way>past|to) \s (?P<fh>1[0-2]|[1-9]) \b
+            (?:\s?o'?\s?clock)? (?P<fa>{half})? (?! [,.:]?\d)
+        | \b (?P<word>noon|midday|midnight) \b | (?P<zword>正午|午夜)
+        | (?P<ch>凌晨|清晨|上午|早上|中午|下午|傍晚|晚上)? (?<!\d) (?P<cn>[01]?\d|2[0-4]) [点點时時]
+            (?: (?P<cm>[0-5]?\d) 分? | (?P<chalf>半|[1一3]刻) | [整钟鐘] )? (?![间間])
         | \b (?P<wd>{"|".join(_WEEKDAYS)}) s? \b | (?:星期|周|礼拜|禮拜) (?P<zw>[{"".join(_HAN_DAYS)}]) (?![期天年])
         | (?<![\w]) (?P<phone> (?:\+|00|\() \d [\d\ ()/-]{{6,}} \d )
         | (?<![\w.]) (?P<ord>\d+) (?:st|nd|rd|th) (?!\w) | 第 (?P<nth>\d+)
@@ -248,7 +256,7 @@ def _decimal(match: re.Match[str]) -> str:
     return _plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
 
 
-_SIGNS = re.compile(rf"\d|{'|'.join(_WEEKDAYS)}|星期|周|礼拜|禮拜")
+_SIGNS = re.compile(rf"\d|{'|'.join(_WEEKDAYS)}|星期|周|礼拜|禮拜|noon|mid(?:day|night)|正午|午夜")
 
 
 def _may_have(text: str) -> bool:
@@ -260,7 +268,7 @@ def _read(match: re.Match[str]) -> Iterator[Quantity]:
     g, said = match.groupdict(), match[0].strip()
     if g["iy"] or g["zm"] or g["d1"] or g["md"] or g["nm"] or g["om"]:
         yield from _date(g, said)
-    elif g["th"] or g["ah"] or g["cn"]:
+    elif g["th"] or g["ah"] or g["cn"] or g["oh"] or g["fh"] or g["word"] or g["zword"]:
         yield _time(g, said)
     elif g["wd"] or g["zw"]:
         yield Quantity("weekday", str(_WEEKDAYS[g["wd"]] if g["wd"] else _HAN_DAYS[g["zw"]]), "", said)
@@ -292,15 +300,28 @@ def _date(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
         yield Quantity("number", year, "", year)
 
 
+_QUARTERS = {"半": 30, "1刻": 15, "一刻": 15, "3刻": 45}
+_AFTERNOON = ("下午", "傍晚", "晚上")
+
+
 def _time(g: dict[str, str | None], said: str) -> Quantity:
-    hour = int(g["th"] or g["ah"] or g["cn"] or 0)
-    minute = int(g["tm"] or g["am"] or g["cm"] or (30 if g["chalf"] else 0))
-    half = (g["ta"] or g["aa"] or "").strip()
-    if (half.startswith("p") or g["ch"] in ("下午", "晚上")) and hour < 12:
+    """Return a time of the day. Where the half of the day is not said, either may be meant."""
+    if g["word"] or g["zword"]:
+        hour = 0 if g["word"] == "midnight" or g["zword"] == "午夜" else 12
+        return Quantity("time", f"{hour}:00", "", said)
+    hour = int(g["th"] or g["ah"] or g["cn"] or g["oh"] or g["fh"] or 0)
+    minute = int(g["tm"] or g["am"] or g["cm"] or _QUARTERS.get(g["chalf"] or "", 0))
+    half = (g["ta"] or g["aa"] or g["fa"] or "").strip()
+    if off := g["off"]:
+        minute = {"half": 30, "a quarter": 15, "quarter": 15}.get(off) or int(off.split()[0])
+        hour, minute = (hour, minute) if g["way"] == "past" else ((hour + 10) % 12 + 1, 60 - minute)
+    if (half.startswith(("p", "in the aft", "in the eve", "at")) or g["ch"] in _AFTERNOON) and hour < 12:
         hour += 12
-    elif half.startswith("a") and hour == 12:
+    elif half.startswith(("a", "in the m")) and hour == 12:
         hour = 0
-    return Quantity("time", f"{hour}:{minute:02}{g['ts'] or ''}", "", said)
+    either = (g["oh"] or (g["fh"] and not half)) and f"{(hour + 12) % 24}:{minute % 60:02}"
+    others = ((either, ""),) if either else ()
+    return Quantity("time", f"{hour}:{minute % 60:02}{g['ts'] or ''}", "", said, others)
 
 
 def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
@@ -309,6 +330,8 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
         name = f"{g['pre'] or ''}{number}{g['tail'] or ''}"
         if g["pre"] in ("v", "no", "nr", "p", "pp"):
             name = f"{number}{g['tail'] or ''}"
+        if g["sign"]:
+            name = f"-{name}"
         digits = tuple((_value(part)[0], "") for part in re.findall(r"\d+(?:\.\d+)*", name))
         yield Quantity("number", name if not name.isdigit() else _value(name)[0], "", said, digits)
         return

@@ -1,0 +1,130 @@
+r"""Find the signs of a text that carry meaning: operators, options, paths and emoticons.
+
+`if (p)` and `if (!p)` have the same words, and so have `rm -r` and `rm -R`, `a + b` and `a - b`. Marks of prose carry
+none: stops, commas, quotes, dashes, brackets and the markup of Markdown and HTML. So a dash is no minus here, but `+`,
+`*` and `/` differ from it.
+"""
+
+import re
+from collections import Counter
+
+_HTML = "a abbr b blockquote body br code dd del div dl dt em font h[1-6] head hr html i img ins kbd li mark nav ol p"
+_HTML += " pre q s samp section small span strike strong sub sup table tbody td th thead tr tt u ul"
+_COMMENTED = r"""[\w.\[\]'"]{1,80}[ ]?(?:[-+*/|&]?=[ ]?[^\s=]|\([^()\n]{0,200}\)[ ]?;?$)"""
+"""A line of code, which a `#` before it makes a comment, not a heading."""
+_MARKUP = re.compile(
+    rf"""
+      <?\b[a-z][a-z0-9+.-]{{1,20}}://[^\s<>]*>?             # addresses
+    | <!--.{{0,2000}}?-->
+    | </?(?:{"|".join(_HTML.split())})(?:\s[^<>]{{0,400}})?/?>
+    | &\#?\w{{1,20}};                                       # entities of HTML
+    | <[^\s<>@]{{1,80}}@[^\s<>@]{{1,80}}>                   # addresses of mail
+    | ^[ ]?([-+*=_~#>|:.^"`])[-+*=_~#>|:.^"`\s]*$           # rules, underlines and borders of tables
+    | ^[ ]?(?:>[ ]?)+ | ^[ ]?[-*+•][ ]+(?!\[[xX]\]) | ^[ ]?\#{{1,6}}[ ](?!{_COMMENTED})
+    | ^[ ]?\|[^\n]*+ | ^(?=[^\n]*\|[ ]?$)[^\n]*+            # rows of tables
+    | !?\[(?=[^\[\]\n]{{0,400}}\]\() | \]\([^()\s]{{0,400}}(?:[ ]"[^"\n]{{0,200}}")?\)
+    | \[\^\d{{1,3}}\]:? | \[\[|\]\]
+    | \\(?=[\W_])\S                                         # what Markdown escapes
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_EMPHASIS = re.compile(
+    r"(?<![A-Za-z0-9*_~=`$/\\])(\*{1,3}|_{1,3}|~~|==|\$|`{1,3})(?![\s*_=~`$])([^\n]{1,200}?)(?<![\s*_=~`$])\1(?![A-Za-z0-9*_~=`$])"
+)
+_SAD = "👎😞😟😠😡😢😣😭💔❌🚫⛔🔴✗✘☹🙁"
+_WORD = r"[A-Za-z0-9_\u00c0-\uffff]"
+_HINT = re.compile(
+    rf"""
+    [-+*=<>|^~\\$\#%&!/:;?\[{{≠≤≥→⇒×÷−{_SAD}] (?:
+        (?<= [+*=<>|^~\\{{≠≤≥→⇒×÷−{_SAD}] )
+      | (?<= [$\#%] ) (?!\d) (?<! \d% )
+      | (?<= & ) (?=[\w&])
+      | (?<= \[ ) (?:(?<=\w\[)|(?<=\)\[)|(?<=\]\[)|[xX]\])
+      | (?<= (?<![\w!?.)"'”’]) ! )
+      | (?<= (?<!\w) / ) | (?<= / ) (?!\w) | (?<= :: )
+      | (?<= [:;] ) ['’]?[-o]?[(/\\|\[{{]
+      | (?<= \? ) [\w(\[.?]
+      | (?<= (?<!\w) - ) [A-Za-z]
+    )""",
+    re.VERBOSE,
+)
+"""What each sign has, and little prose: without it there is no sign, which spares the search."""
+_SIGN = re.compile(
+    rf"""
+      (?P<face>(?<![A-Za-z0-9:;])(?:[:;=]['’]?[-^o]?[()\[\]{{}}DPp/\\|*](?![A-Za-z0-9/])|<3(?!\d)|\^_*\^))
+    | (?P<option>(?:(?<![^\s(\[,;|=:`/])|(?<=[\s(]["'“‘]))(?:--[A-Za-z][\w-]*+|-[A-Za-z](?:[A-Za-z]?(?![\w-])|(?<=[^\n]-.)[\w-]*+))(?<!-))
+    | (?P<path>(?<![^\s(\[,=:'"`|>])(?:~|\.\.?)?/+(?=[\w.*~-]|\s|$)|(?<=[A-Za-z0-9_*.])/+(?=[\s)\],;'"`|]|$))
+    | (?P<done>^[ ]?[-*+•][ ]\[[xX]\])
+    | (?P<directive>\#[ ]?(?:define|undef|include|if|ifdef|ifndef|elif|else|endif|pragma|error)\b)
+    | (?P<comment>^[ ]?\#[ ]?(?={_COMMENTED}))
+    | (?P<escape>\\[A-Za-z0-9])
+    | (?P<not>(?<![^\s(\[{{,=&|;:])!++(?=[\w($~]))
+    | (?P<prefix>(?<!{_WORD})(?:&(?=[A-Za-z_])|\$(?=[A-Za-z_{{(@*?])|%(?=[A-Za-z(])|~(?=[A-Za-z_(]))|(?<=\[)\^)
+    | (?P<index>(?<=[A-Za-z0-9_)\]])[\[{{](?!\d{{1,3}}(?:\s?[,–-]\s?\d{{1,3}})*\])(?=[^\s\]}}]))
+    | (?P<group>\((?=[^()\n]{{0,80}}[^()\s\n][ ]?[+*^][ ]?[^()\n]{{1,80}}\)))
+    | (?P<tail>(?<=[A-Za-z])(?:\+\+|\#|\+)(?![A-Za-z0-9+\#]))
+    | (?P<maybe>(?<=[A-Za-z0-9)\]])\?\??\.?(?=[A-Za-z0-9(\[]))
+    | (?P<run>(?:-{{1,3}}|[!.?])?[+*/%=<>&|^~:][-+*/%=<>!&|^~:.?]*+)
+    | (?P<sad>[{_SAD}])
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_SAME = str.maketrans({"≠": "!=", "≤": "<=", "≥": ">=", "→": "->", "⇒": "=>", "×": "*", "÷": "/", "−": "-"})
+_ARROW = re.compile(r"-+>|==+>")
+_CLOSING = frozenset(")]}\"'`,;.!?:")
+_COMPARED = frozenset(("<", ">", "<=", ">="))
+_AMOUNT = re.compile(r"[$€£¥]?-?\d")
+
+
+def signs(text: str) -> tuple[str, ...]:
+    """Return the signs of a cleaned text that carry meaning, sorted, each as often as it occurs.
+
+    Equal signs are equal whatever their form: `≠` and `!=`, `→` and `->`, `:-(` and `:(`. A sign of comparison before a
+    number is left to `semsearch.text.facts`, where "at least 5" is the same. A smile is decoration.
+    """
+    if not _HINT.search(text):
+        return ()
+    text = _MARKUP.sub(" ", text.translate(_SAME))
+    for _ in range(2):  # bold in italics
+        text = _EMPHASIS.sub(r" \2 ", text)
+    return tuple(sorted(filter(None, map(_sign, _SIGN.finditer(text)))))
+
+
+def _sign(match: re.Match[str]) -> str:
+    """Return the sign that the pattern found, in the form that equal signs have; "" for one that says nothing."""
+    kind, said = match.lastgroup, match[0]
+    if kind == "face":
+        return ":(" if said[-1] in "([{" else f":{said[-1]}" if said[-1] in "/\\|" else ""
+    if kind == "run":
+        start, end = match.span()
+        return _operator(said, match.string[max(0, start - 2) : start], match.string[end : end + 2])
+    return {"comment": "#", "done": "[x]", "group": "()"}.get(kind or "", said)
+
+
+def _operator(run: str, before: str, after: str) -> str:
+    """Return a run of signs if it is an operator; "" for marks of prose. The other two are the characters around it."""
+    left, right = before[-1:].strip(), after[:1].strip()
+    number, counted = before.strip()[-1:].isdigit(), after.strip()[:1].isdigit()
+    if not right or right in _CLOSING:
+        run = run.rstrip(".!?:")
+    if run == "//" or (run == "/" and not (left or right)):
+        return run if not left else ""
+    if run == "::":
+        return run if left.isalnum() or right.isalnum() else ""
+    prose = (
+        not run.strip("-.:?!/")
+        or (run in _COMPARED and _AMOUNT.match(after.strip()) is not None)
+        or (run == "+" and (not left and right.isdigit() or (left.isdigit() and not right.isalnum())))
+        or (run == "%" and number)
+        or (run == "*" and number and counted)
+        or (run.lstrip(".!?") == "&" and bool(left) == bool(right))
+        or (not run.strip("~") and not right.isalpha())
+        or (not run.strip("*") and (len(run) > 2 or (left and (not right or right in _CLOSING))))
+    )
+    return "" if prose else "->" if _ARROW.fullmatch(run) else run
+
+
+def sign_difference(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, str]:
+    """Return the signs that only each of two texts has, or has more often."""
+    x, y = Counter(a), Counter(b)
+    return " ".join((x - y).elements()), " ".join((y - x).elements())

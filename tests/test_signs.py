@@ -1,0 +1,190 @@
+"""Signs that carry meaning part two texts, and marks of prose do not."""
+
+import time
+
+import pytest
+
+from semsearch.text import clean
+from semsearch.text.facts import Facts, differences
+from semsearch.text.signs import signs
+
+DIFFERENT = (
+    ("git push", "git push --force"),
+    ("if (p)", "if (!p)"),
+    ("if (p) return;", "if (!p) return;"),
+    ("a + b", "a - b"),
+    ("x < y", "x <= y"),
+    ("Well :(", "Well :)"),
+    ("rm -r x", "rm -rf x"),
+    ("rm -r x", "rm -R x"),
+    ("a == b", "a != b"),
+    ("a.b", "a->b"),
+    ("#define X", "define X"),
+    ("cat /tmp/x", "cat tmp/x"),
+    ("cat ./x", "cat ../x"),
+    ("a/ b", "a b"),
+    ("^a.*b$", "^a.+b$"),
+    ("[^a]", "[a]"),
+    ("\\d+", "\\D+"),
+    ("a && b", "a || b"),
+    ("a & b", "a && b"),
+    ("a | b", "a b"),
+    ("x = 1", "x == 1"),
+    ("x += 1", "x -= 1"),
+    ("i++", "i--"),
+    ("C++ developer", "C developer"),
+    ("C# developer", "C developer"),
+    ("f(x)", "f[x]"),
+    ("*p = 1", "p = 1"),
+    ("&x", "x"),
+    ("(a + b) * c", "a + b * c"),
+    ("rm *.txt", "rm .txt"),
+    ("rm *", "rm"),
+    ("echo $HOME", "echo HOME"),
+    ("std::sort", "std.sort"),
+    ("- [ ] pay", "- [x] pay"),
+    ("// foo();", "foo();"),
+    ("# x = 1", "x = 1"),
+    ("cmd > f", "cmd >> f"),
+    ("cmd < f", "cmd > f"),
+    ("x*y", "x/y"),
+    ("a * b", "a / b"),
+    ("a % b", "a / b"),
+    ("结果是好的 :(", "结果是好的 :)"),
+    ("a ≠ b", "a = b"),
+    ("a→b", "a b"),
+    ("很好👎", "很好👍"),
+    ("Done ✅", "Done ❌"),
+    ("colou?r", "colour"),
+    ("%s", "s"),
+    ("~/x", "x"),
+    ("curl -o f", "curl -O f"),
+    ("Vec<T>", "Vec T"),
+    ("x ** 2", "x * 2"),
+    ("not a", "!a"),
+    ("a >= b", "a > b"),
+    ("5 + 3", "5 - 3"),
+    ("x := 1", "x = 1"),
+    ("a?.b", "a.b"),
+    ("tar xf", "tar -xf"),
+    ("（甲＋乙）", "（甲－乙）"),
+    ("若Ａ＞Ｂ", "若Ａ＜Ｂ"),
+    ("a ^ b", "a | b"),
+    ("ls -l | wc", "ls -l wc"),
+)
+
+SAME = (
+    ("Open.", "Open!"),
+    ("Open", "Open."),
+    ("“Open” he said", '"Open" he said'),
+    ("a – b", "a - b"),
+    ("a — b", "a, b"),
+    ("wait -- no", "wait - no"),
+    ("**bold** move", "bold move"),
+    ("* item", "- item"),
+    ("# Title", "Title"),
+    ("## Title", "Title"),
+    ("Title\n=====\n\ntext", "# Title\n\ntext"),
+    ("ＡＢＣ，好", "ABC,好"),
+    ("(see there)", "[see there]"),
+    ("word(s)", "words"),
+    ("see [text](http://x.org/a?b=c)", "see text"),
+    ("a, b and c", "a, b, and c"),
+    ("R&D", "R & D"),
+    ("A & B", "A and B"),
+    ("and/or", "and or"),
+    ("`git push`", "git push"),
+    ("Use `git push --force` now", 'Use "git push --force" now'),
+    ("> quoted text", "quoted text"),
+    ("| a | b |\n|---|---|", "a b"),
+    ("*emph* here", "emph here"),
+    ("_emph_ here", "emph here"),
+    ("<b>bold</b>", "bold"),
+    ("see http://x.org/", "see http://x.org"),
+    ("$x$ is", "x is"),
+    ("~5 km", "5 km"),
+    ("3~5天", "3-5天"),
+    ("Thanks :)", "Thanks"),
+    ("Thanks 👍", "Thanks"),
+    ("50+ people", "50 people"),
+    ("50%", "50 %"),
+    ("+49 30 123", "49 30 123"),
+    ("Hello!World", "Hello! World"),
+    ("你好！世界", "你好，世界"),
+    ("《书》", "“书”"),
+    ("a: b", "a - b"),
+    ("note*", "note"),
+    ("a...", "a"),
+    ("Really?!", "Really?"),
+    ("A → B", "A -> B"),
+    ("1. item", "1) item"),
+    ("- item", "• item"),
+    ("#photo", "photo"),
+    ("@anna hi", "anna hi"),
+    ("e-mail", "email"),
+    ("he said -- well -- no", "he said, well, no"),
+    ("3 x 4", "3 × 4"),
+    ("3*4", "3×4"),
+    ("x ≥ 5", "x at least 5"),
+    ("![img](a.png)", "img"),
+    ("[[Link]]", "Link"),
+    ("==mark==", "mark"),
+    ("price: $5", "price: 5"),
+    ("这是**重要**的", "这是重要的"),
+    ("snake_case", "snake case"),
+    ("word[12] here", "word here"),
+    ("tea &amp; milk", "tea & milk"),
+    ("*****", "-----"),
+    ("-milk", "- milk"),
+    ("5:30", "5.30"),
+    ("pre- and post-war", "pre and post war"),
+    ("foo\\_bar", "foo_bar"),
+    ("Mr. X / Mr. Y", "Mr. X / Mr. Y"),
+    ("O'Brien", "O’Brien"),
+    ("a;b", "a,b"),
+    ("~~old~~ text", "old text"),
+    ("***x***", "x"),
+    ("1 < 5", "1 less than 5"),
+    ("p < 0.05", "p below 0.05"),
+    ("text ^^", "text"),
+    ("www.x.org/a", "www.x.org a"),
+    ('Say "no"', "Say 'no'"),
+    ("Q: what?", "Q. what?"),
+    ("[1] Text", "Text"),
+    ("© 2024", "2024"),
+    ("item;", "item"),
+    ("3 - 5", "3 – 5"),
+    ("(a)", "a)"),
+    ("—Hello—", "Hello"),
+    ("foo (bar)", "foo bar"),
+    ("well…", "well..."),
+    ("Quoi ?", "Quoi?"),
+)
+
+
+@pytest.mark.parametrize(("a", "b"), DIFFERENT)
+def test_signs_that_carry_meaning_differ(a: str, b: str) -> None:
+    assert signs(clean(a)) != signs(clean(b))
+    stated = list(differences(Facts(clean(a)), Facts(clean(b))))
+    assert [str(reason) for reason in stated if reason.rule == "sign"]
+
+
+@pytest.mark.parametrize(("a", "b"), SAME)
+def test_marks_of_prose_are_no_signs(a: str, b: str) -> None:
+    assert signs(clean(a)) == signs(clean(b))
+
+
+def test_the_sign_that_differs_is_said() -> None:
+    (reason,) = differences(Facts("if (p) return"), Facts("if (!p) return"))
+    assert str(reason) == "a sign differs: – / !"
+
+
+@pytest.mark.parametrize("unit", ["?", "a|", "*a ", "*(|", "<a ", "(a+", "$", "a[", "<!--", "**日"])
+def test_the_search_for_signs_takes_linear_time(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        started = time.process_time()
+        signs(text)
+        return time.process_time() - started
+
+    assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
