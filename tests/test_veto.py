@@ -279,7 +279,7 @@ def test_without_its_model_an_index_still_finds_duplicates(tmp_path: Path) -> No
         command = [sys.executable, "-m", "semsearch", *arguments, "--index", str(tmp_path / ".semsearch")]
         ran = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
         assert ran.returncode == 0, ran.stderr
-        assert ran.stderr.count("note: all words count as known to the model: cannot load model 'tiny'") == 1
+        assert ran.stderr.count("note: all words count as known to the model: ") == 1
         if arguments[0] == "dedup":
             assert len(json.loads(ran.stdout)["groups"]) == 1
 

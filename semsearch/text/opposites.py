@@ -56,8 +56,9 @@ break/continue production/staging development/production define/undef ifdef/ifnd
 maximise/minimise maximize/minimize noon/midnight sunrise/sunset dawn/dusk singular/plural asc/desc sync/async
 rising/setting guilty/innocent synchronous/asynchronous prefix/suffix
 每天/每周 每天/每月 每天/每年 每日/每周 每日/每月 每日/每年 每周/每月 每周/每年 每月/每年 员工/雇主 雇员/雇主 全部/部分
-所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多 都/只 全/只
-全都/只有 都/仅 和/或 与/或 及/或 且/或 并且/或者 之前/之后 以前/以后 以上/以下 最大/最小 最高/最低 药片/胶囊 片剂/胶囊 正午/午夜
+所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多
+都/只 全/只 全都/只有 都/仅 和/或 与/或 及/或 且/或 并且/或者 之前/之后 以前/以后
+以上/以下 最大/最小 最高/最低 药片/胶囊 片剂/胶囊 正午/午夜
 """
 OPPOSITE: dict[str, set[str]] = {}
 """The opposites of each word."""

@@ -1,8 +1,8 @@
 r"""Find the signs of a text that carry meaning: operators, options, paths and emoticons.
 
 `if (p)` and `if (!p)` have the same words, and so have `rm -r` and `rm -R`, `a + b` and `a - b`. Marks of prose carry
-none: stops, commas, quotes, dashes, brackets and the markup of Markdown and HTML. So a dash is no minus here, but `+`,
-`*` and `/` differ from it.
+none: stops, commas, quotes, dashes, brackets and the markup of Markdown and HTML. Nor does a dash, which is not told
+from a minus; but `+`, `*` and `/` differ from it.
 """
 
 import re
@@ -48,11 +48,12 @@ _HINT = re.compile(
     )""",
     re.VERBOSE,
 )
-"""What each sign has, and little prose: without it there is no sign, which spares the search."""
+"""The beginnings of signs, which little prose has. Without any, the search is spared."""
 _SIGN = re.compile(
     rf"""
       (?P<face>(?<![A-Za-z0-9:;])(?:[:;=]['’]?[-^o]?[()\[\]{{}}DPp/\\|*](?![A-Za-z0-9/])|<3(?!\d)|\^_*\^))
-    | (?P<option>(?:(?<![^\s(\[,;|=:`/])|(?<=[\s(]["'“‘]))(?:--[A-Za-z][\w-]*+|-[A-Za-z](?:[A-Za-z]?(?![\w-])|(?<=[^\n]-.)[\w-]*+))(?<!-))
+    | (?P<option>(?:(?<![^\s(\[,;|=:`/])|(?<=[\s(]["'“‘]))
+        (?:--[A-Za-z][\w-]*+|-[A-Za-z](?:[A-Za-z]?(?![\w-])|(?<=[^\n]-.)[\w-]*+))(?<!-))
     | (?P<path>(?<![^\s(\[,=:'"`|>])(?:~|\.\.?)?/+(?=[\w.*~-]|\s|$)|(?<=[A-Za-z0-9_*.])/+(?=[\s)\],;'"`|]|$))
     | (?P<done>^[ ]?[-*+•][ ]\[[xX]\])
     | (?P<directive>\#[ ]?(?:define|undef|include|if|ifdef|ifndef|elif|else|endif|pragma|error)\b)
@@ -114,7 +115,7 @@ def _operator(run: str, before: str, after: str) -> str:
     prose = (
         not run.strip("-.:?!/")
         or (run in _COMPARED and _AMOUNT.match(after.strip()) is not None)
-        or (run == "+" and (not left and right.isdigit() or (left.isdigit() and not right.isalnum())))
+        or (run == "+" and ((not left and right.isdigit()) or (left.isdigit() and not right.isalnum())))
         or (run == "%" and number)
         or (run == "*" and number and counted)
         or (run.lstrip(".!?") == "&" and bool(left) == bool(right))
