@@ -42,7 +42,7 @@ from semsearch.ingest.lookup import file_document, stored_document
 from semsearch.ingest.records import Records, ids_of, records_of
 from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
-from semsearch.ingest.sources import is_file, keys_of, record_key, source_key
+from semsearch.ingest.sources import is_below, is_file, keys_of, record_key, source_key
 from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
 from semsearch.readers import RowFields, changes
@@ -465,11 +465,27 @@ class Index:
     def remove(self, source: str | Path) -> int:
         """Remove a source, or every source below a folder, from the index; return the number of sources.
 
-        The files stay where they are. Raises `InvalidInput` where there is no such source, and `IndexLocked`.
+        The files stay where they are. A path that was ingested, and is not there any more, leaves the status as well.
+        Raises `InvalidInput` where there is no such source, and `IndexLocked`.
         """
-        keys = self._keys_of(source)
+        base = self.folder.parent
+        roots: dict[str, Any] = self._library.setting("roots") or {}
+        places = (Path(source), base / source) if str(source) else ()
+        gone = {
+            root
+            for root in roots
+            if not os.path.lexists(base / root) and any(is_below(root, place, base) for place in places)
+        }
+        try:
+            keys = self._keys_of(source)
+        except InvalidInput:
+            if not gone:
+                raise
+            keys = []
         with self._writing():
             self._forget(keys)
+            if gone:
+                self._library.save_setting("roots", {root: roots[root] for root in roots if root not in gone})
         return len(keys)
 
     def forget(self, source: str | Path, *, verify: bool = False) -> Forgotten:

@@ -29,10 +29,10 @@ _EXIT_CODES = {
     0: "done",
     1: "failed",
     2: "wrong usage",
-    3: "done, but some sources could not be read",
+    3: "some sources could not be read",
     10: "no index",
     11: "locked by another process",
-    12: "index of another model or settings",
+    12: "another model or settings",
     13: "index damaged",
 }
 _COLUMN = 24

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from semsearch.cli import options, render, settings
-from semsearch.cli.language import tr
-from semsearch.errors import InvalidInput
+from semsearch.cli.language import tr, translated
+from semsearch.errors import InvalidInput, SemsearchError
 
 
 @options.command(
@@ -74,11 +74,25 @@ def _change(paths: dict[str, Path | None], key: str, value: str | None, user: bo
     stored: Any = None
     if value is not None:
         converted = settings.convert(key, value, settings.COMMAND_LINE)
+        if key == "model":
+            _check_model(value)
         plain_number = isinstance(converted, bool | int | float) and str(converted).lower() == value.lower()
         stored = converted if plain_number else value  # 85% and 2GB stay as they were typed
     settings.write(path, key, stored)
     what = f"{key} = {value}" if value is not None else tr("no {key}").format(key=key)
     render.talk(tr("{what} in {file}").format(what=what, file=render.relative(path)))
+
+
+def _check_model(name: str) -> None:
+    """Raise the error of a folder that has no model. Of a name that is not on this machine yet, say so."""
+    from semsearch.embedding import load_embedder
+
+    try:
+        load_embedder(name, fetch=False)
+    except SemsearchError as error:
+        if name.startswith((".", "/", "~")) or Path(name).exists():
+            raise
+        render.talk(tr("note: {note}").format(note=translated(str(error))))
 
 
 def _show(folder: Path | None, as_json: bool) -> None:

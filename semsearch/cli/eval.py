@@ -26,21 +26,25 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
         "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model --report report.html",
     ),
     codes=(0, 1, 2, 3),
+    groups={
+        "Pairs": ("spec", "download", "text_a", "text_b", "label", "score", "table"),
+        "What to measure": ("models", "dtypes", "rule", "repeats", "worst", "report"),
+    },
 )
-@pair_options.pairs("FILE|sts-b|sick|sample|labels")
-@click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="A model to evaluate; repeatable.")
+@pair_options.pairs("FILE|NAME")
+@click.option("--model", "models", multiple=True, metavar="NAME|DIR", help="Model to evaluate; repeatable.")
 @click.option(
     "--dtype",
     "dtypes",
     multiple=True,
     type=click.Choice(["float32", "int8"]),
-    help="Arithmetic of the default model; repeatable. Default: float32.",
+    help="Its arithmetic: float32 or int8; repeatable.",
 )
 @click.option(
     "--positive",
     "rule",
     metavar="RULE",
-    help="Which pairs are duplicates, as in `tune`. Default: paraphrase if the pairs have labels, else score>=4 of 5.",
+    help="Duplicates: paraphrase (the label), or 'score>=4'.",
 )
 @click.option(
     "--repeats",
@@ -48,7 +52,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     default=1,
     show_default=True,
     metavar="N",
-    help="Embed everything N times; report the median and the range of the speed.",
+    help="Embed N times, for the range of the speed.",
 )
 @click.option(
     "--worst",
@@ -56,13 +60,13 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     default=5,
     show_default=True,
     metavar="N",
-    help="List the N pairs with the largest errors of each model.",
+    help="Pairs with the largest errors to list.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the results to one HTML file with pictures (needs matplotlib). The file loads nothing from a network.",
+    help="Write one HTML file with pictures.",
 )
 @options.as_json
 def eval_(
@@ -77,14 +81,12 @@ def eval_(
 ) -> None:
     """Measure how well a model's cosine agrees with people's grades, how fast the model is, and where it errs.
 
-    The first table has a row for each model: the Pearson and Spearman correlation with the grades; for finding
-    duplicates, the average precision (AP) and the highest recall with 90% and 95% precision; the distinct texts
-    embedded a second; and the size of the weights. The second table shows the correlation and the bias of parts of the
-    pairs: by length, by differing negations and numbers, and by the data's own labels. The pairs with the largest
-    errors follow.
+    NAME is sts-b (its test part; also sts-b:train, sts-b:dev), sick, sample, or labels (those of `label`). Data sets
+    are found in SEMSEARCH_DATA or in the user's cache, where --download saves them.
 
-    sts-b is the test part of the STS benchmark; sts-b:train and sts-b:dev are its other parts. Data sets are found in
-    SEMSEARCH_DATA or in the user's cache, where --download saves them.
+    A table has for each model the Pearson and Spearman correlation with the grades, the average precision (AP), the
+    highest recall with 90% and 95% precision, the texts a second, and the size. Parts of the pairs and the largest
+    errors follow (docs/tuning.md).
     """
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.evaluation.pairs import evaluate_model

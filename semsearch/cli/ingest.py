@@ -1,5 +1,6 @@
 """Run `semsearch ingest`."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from semsearch.cli.language import tr, translated
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.ingest.report import Absent, IngestProgress, IngestReport
+    from semsearch.ingest.report import Absent, AddReport, IngestProgress, IngestReport
     from semsearch.ingest.survey import Scope
     from semsearch.readers import RowFields
     from semsearch.types import Skipped
@@ -34,6 +35,10 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
         "semsearch ingest --watch notes",
     ),
     codes=(0, 1, 2, 3, 11, 12, 13),
+    groups={
+        "Rows": ("text_field", "id_field", "table"),
+        "Which texts": ("name", "include", "exclude", "everything", "prune"),
+    },
     settings=("max-size", "dtype", "device", "wait", "threads"),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
@@ -43,25 +48,26 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Read only these files, folders or globs; repeatable ('': all again).",
+    help="Read only these files, folders or globs ('': all).",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Do not read these files, folders or globs; repeatable. '' drops those of the last time.",
+    help="Do not read these; both repeatable ('': none).",
 )
 @click.option(
     "--all/--no-all",
     "everything",
     default=None,
-    help="Read all text, also lock files, minified code and what is not prose; or not. Secrets are never read so.",
+    help="Read also generated files and what is not prose.",
 )
 @click.option(
     "--prune",
     is_flag=True,
-    help="Remove missing sources even where a folder is empty now, or most of PATH is gone.",
+    help="Remove what is gone, also where a drive may be.",
 )
+@click.option("--name", metavar="NAME", help="Store standard input as record NAME.")
 @options.model
 @click.option(
     "--dimensions",
@@ -69,8 +75,8 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     metavar="N",
     help="Keep the first N numbers of a vector, for models trained for it.",
 )
-@click.option("--dry-run", is_flag=True, help="Report what would change, and write nothing.")
-@click.option("--watch", is_flag=True, help="Keep running, and update the index whenever files change.")
+@click.option("--dry-run", is_flag=True, help="Report what would change; write nothing.")
+@click.option("--watch", is_flag=True, help="Keep running, and follow changes.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file that was skipped.")
 @options.as_json
 def ingest_(
@@ -82,6 +88,7 @@ def ingest_(
     exclude: tuple[str, ...],
     everything: bool | None,
     prune: bool,
+    name: str | None,
     model: str | None,
     dimensions: int | None,
     dtype: str | None,
@@ -94,21 +101,15 @@ def ingest_(
 ) -> None:
     """Index files and folders, or bring their index up to date.
 
-    PATH is a file, a folder, or - for standard input. Folders are searched for files. It reads web pages, PDF, Office
-    and OpenDocument files, RTF, mail, books, notebooks, subtitles, and any file that is text, such as Markdown. Of a
-    CSV, TSV or JSONL file, each row is a document, and of a spreadsheet each sheet.
+    PATH is a file, a folder, or - for standard input, which replaces the one before it (--name keeps several). Each
+    row of a CSV, TSV or JSONL file is a document, each sheet of a spreadsheet, and any other file that has text.
 
-    Files that .gitignore or .semsearchignore names are skipped, and so are hidden, binary and too large files. So is
-    what programs write, such as lock files, minified code and node_modules, and what may hold keys or passwords, unless
-    you name it. Passages that are not prose, such as encoded data, are left out; `why FILE` lists them.
+    Skipped are hidden, binary, large and generated files, those that .gitignore or .semsearchignore names, and what may
+    hold keys or passwords, unless you name it (docs/formats.md). `why FILE` says what became of a file.
 
-    Run it again at any time: unchanged files cost nothing, changed files are replaced, and deleted files are removed
-    from the index. Where a folder is empty now, or most files of PATH are gone, as when a drive is not mounted, nothing
-    is removed unless --prune is given. The options that say what is read are remembered for each PATH, and `status`
-    shows them. If there is no index, it creates one in ./.semsearch.
-
-    With --watch it keeps running until Ctrl-C or SIGTERM, and then exits with code 0. It prints each source that it
-    adds, updates or removes to standard error. The index is locked only while it is written to.
+    Run it again at any time: what changed is read, and what was deleted leaves the index. Where a folder is empty, as
+    when a drive is not mounted, nothing is removed without --prune. The options are remembered for each PATH. Without
+    an index, it creates ./.semsearch. With --watch it runs until Ctrl-C or SIGTERM.
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
@@ -117,6 +118,8 @@ def ingest_(
 
     if watch and (as_json or dry_run or "-" in paths):
         raise click.UsageError("--watch cannot be used with --json, --dry-run or standard input")
+    if name is not None and ("-" not in paths or dry_run):
+        raise click.UsageError("--name is for standard input, and not for --dry-run")
     roots = [Path(path) for path in paths if path != "-"]
     for root in roots:
         if not root.exists() and not root.is_symlink():
@@ -130,6 +133,9 @@ def ingest_(
         standard_input = content.decode("utf-8", "replace")
     where = locate(folder) or Path.cwd() / FOLDER
     exists = (where / "library.sqlite3").exists()
+    if exists and where.parent in Path.cwd().parents and not (folder or os.environ.get("SEMSEARCH_INDEX")):
+        said = tr("using the index {folder}; --index {here} makes one here")
+        render.talk(said.format(folder=render.name(str(where)), here=FOLDER))
     scope = Scope(roots, fields, max_size, include, exclude, everything, prune)
     if not exists and (dry_run or not (watch or standard_input is not None or _finds_any(scope))):
         report = replace(Survey({}, where.parent, scope).report(standard_input is not None), dry_run=dry_run)
@@ -160,7 +166,7 @@ def ingest_(
             with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:
                 report = index.ingest(
                     roots,
-                    standard_input=standard_input,
+                    standard_input=None if name else standard_input,
                     fields=fields,
                     max_bytes=max_size,
                     include=include,
@@ -170,6 +176,8 @@ def ingest_(
                     dry_run=dry_run,
                     progress=progress,
                 )
+                if name:
+                    report = _with_record(report, index.add({"id": name, "text": standard_input}))
             if watch:
                 _summarize(report, verbose)
                 _keep_up_to_date(index, scope)
@@ -179,6 +187,23 @@ def ingest_(
     _summarize(report, verbose)
     if report.failed or report.absent:
         raise click.exceptions.Exit(3)
+
+
+def _with_record(report: "IngestReport", added: "AddReport") -> "IngestReport":
+    """Return the report of an ingest and of a record together."""
+    counts = (
+        "added",
+        "updated",
+        "unchanged",
+        "removed",
+        "passages",
+        "embedded",
+        "skipped",
+        "notes",
+        "seconds",
+    )
+    both = {count: getattr(report, count) + getattr(added, count) for count in counts}
+    return replace(report, documents=report.documents + added.added + added.updated, **both)
 
 
 @contextmanager

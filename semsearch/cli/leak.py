@@ -56,6 +56,11 @@ class _Rate(click.ParamType[Fraction]):
         "semsearch leak test.jsonl --against train.jsonl --max-rate 1% --junit leak.xml",
     ),
     codes=(0, 1, 2, 3),
+    groups={
+        "Reading": ("against", "text_field", "id_field", "table", "model"),
+        "Which pairs": ("threshold", "contained", "count_differing"),
+        "A check for CI": ("max_rate", "allow_unread", "junit"),
+    },
     settings=("dtype", "vector-cache", "threads"),
 )
 @click.argument(
@@ -67,7 +72,7 @@ class _Rate(click.ParamType[Fraction]):
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
     metavar="TRAIN",
-    help="Training data, a file or folder, that must not contain test records; repeatable.",
+    help="Training data, a file or folder; repeatable.",
 )
 @options.rows
 @click.option("--threshold", type=Share(-1), help="Lowest similarity of a near-copy. Default: 0.85.")
@@ -75,25 +80,25 @@ class _Rate(click.ParamType[Fraction]):
 @click.option(
     "--count-differing",
     is_flag=True,
-    help="Count test records too that differ from a training record in a number, a date, a negation or a role.",
+    help="Also those that differ in a number, date or role.",
 )
 @options.model
 @click.option(
     "--max-rate",
     type=_Rate(),
     metavar="RATE",
-    help="Exit with 1 if more than this share of the test records occur in TRAIN, such as 1% or 0.01.",
+    help="Exit with 1 if more is leaked, such as 1%.",
 )
 @click.option(
     "--allow-unread",
     is_flag=True,
-    help="Let --max-rate pass although some rows or files were not read.",
+    help="Pass although some rows were not read.",
 )
 @click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the check of --max-rate as JUnit XML for a CI server, and overwrite FILE.",
+    help="Write the check as JUnit XML.",
 )
 @options.as_json
 @options.as_jsonl
@@ -120,18 +125,11 @@ def leak_(
     """List the records of TEST that occur in TRAIN, exactly or nearly.
 
     A record is a row of a CSV, TSV, JSON, JSON Lines or Parquet file, a line of a text with --lines, or the whole of
-    any other file. A side that is one text of many lines is refused. A file of TEST inside TRAIN is not compared with
-    itself.
+    any other file. Every test record is listed with the most similar training record: exact (equal after cleaning),
+    lexical (at least 0.8 of the word triples are shared) or semantic.
 
-    Every test record is compared with every training record, and listed with the most similar one. A pair is exact if
-    the texts are equal after cleaning, lexical if they share at least 0.8 of their word triples (Jaccard), and else
-    semantic. A test record that is only a part of a longer training record is found with --contained.
-
-    A test record that differs from a training record in a number, a date, a negation or a role has another answer, so
-    it is listed as alike and not counted. Where knowing the form of a question is a leak, use --count-differing.
-
-    A side without records is an error. With --max-rate the exit code is 1 if the rate is higher, and 3 if something was
-    not read, unless --allow-unread is given: a check passes on what it has read only.
+    A record that differs in a number, a date, a negation or a role has another answer, so it is listed as alike and not
+    counted. A check passes on what it has read only: the exit code is 3 if something was not (docs/data-sets.md).
     """
     from semsearch.dedup.decision import DEFAULT_THRESHOLD
     from semsearch.errors import InvalidInput, SemsearchError

@@ -42,7 +42,7 @@ _table = click.option(
     multiple=True,
     type=Table(),
     metavar="KEY=VALUE,...",
-    help="delimiter=tab, header=no, encoding=NAME, lines=yes.",
+    help="delimiter=tab, header=no, encoding=X, lines=yes",
 )
 
 
@@ -100,12 +100,12 @@ show = click.option(
     default="snippet",
     show_default=True,
     metavar="WHAT",
-    help="snippet (best sentence), full (passage) or path.",
+    help="snippet, full (the passage) or path.",
 )
 paths = click.option("-l", "--paths", is_flag=True, help="Only paths of files, one a line and once.")
 context = click.option(
     "--context",
     type=click.IntRange(0, 1000),
     metavar="N",
-    help="The best sentence in its file, with N lines around.",
+    help="Best sentence in its file, N lines around.",
 )

@@ -46,19 +46,19 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             decorated = click.option(
                 f"--{name}",
                 metavar="COLUMN",
-                help=f"The column of the {what}, if its name is not a usual one.",
+                help=f"Column of the {what}.",
             )(decorated)
         decorated = click.option(
             "--download",
             is_flag=True,
-            help="Download a public data set that is not on this machine, without asking.",
+            help="Download a public data set without asking.",
         )(decorated)
         return click.option(
             "--pairs",
             "spec",
             required=True,
             metavar=names,
-            help="Labelled pairs: a public data set or a file.",
+            help="Labelled pairs: a file or a data set.",
         )(decorated)
 
     return decorate

@@ -67,8 +67,6 @@ class _Question(Command):
         'semsearch query "how do I get my deposit back"',
         'semsearch query -k 3 --source "docs/*.md" install on Windows',
         "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
-        "semsearch query refunds --context 3 --open",
-        "semsearch query --markdown --budget 2000 how are refunds booked",
         "semsearch query -l 'tags:daily date>=2025'",
         "semsearch query --facet tags --facet status 'status:draft'",
         "semsearch query --file questions.txt --jsonl",
@@ -89,7 +87,7 @@ class _Question(Command):
     type=click.Choice(["hybrid", "dense", "lexical"]),
     default="hybrid",
     show_default=True,
-    help="hybrid, dense (meaning) or lexical (words).",
+    help="hybrid, dense (meaning), lexical.",
 )
 @click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
 @click.option("--explain", is_flag=True, help="Show how each hit ranks by meaning and by words.")
@@ -106,7 +104,7 @@ class _Question(Command):
     "facet",
     multiple=True,
     metavar="FIELD",
-    help="Also count the values of FIELD over all documents that meet the conditions of QUERY. Repeatable.",
+    help="Count its values where conditions are met; repeatable.",
 )
 @options.show
 @click.option(

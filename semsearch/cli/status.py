@@ -1,5 +1,6 @@
 """`semsearch status` and `semsearch remove`: list an index and remove sources from it."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,6 +101,10 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
             rows["classifier"] += tr("; ") + translated(guarantee_text(classifier["guarantee"]))
     for label, value in rows.items():
         click.echo(f"{padded(tr(label), 12)} {render.name(str(value))}")
+    for root in sorted(status.roots):
+        if not os.path.lexists(status.folder.parent / root):
+            gone = tr("{path} is gone; `semsearch remove {path}` drops it")
+            render.talk(gone.format(path=render.name(root)))
     if status.pending:
         render.talk(
             tr("a run was interrupted or is still at work; the next command that writes completes it")

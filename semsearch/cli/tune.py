@@ -27,52 +27,54 @@ _SHARE = Share(open="both")
     examples=(
         "semsearch tune --pairs sample",
         "semsearch tune --pairs sick --min-precision 0.95",
-        "semsearch tune --pairs sick --positive 'relatedness>=4.5' --plot curve.png",
         "semsearch tune --pairs labels.csv --text-a left --text-b right --label same",
     ),
     codes=(0, 1, 2, 3, 11, 12, 13),
+    groups={
+        "Pairs": ("spec", "download", "text_a", "text_b", "label", "score", "table"),
+        "What to choose": ("rule", "min_precision", "min_recall", "f1", "confidence"),
+    },
     settings=("wait", "threads"),
 )
-@pair_options.pairs("FILE|labels|sick|sample")
+@pair_options.pairs("FILE|NAME")
 @options.index
 @click.option(
     "--positive",
     "rule",
     metavar="RULE",
-    help="Which pairs are duplicates: 'paraphrase' (the label; for SICK, each sentence entails the other), or a cut of"
-    " the score such as 'relatedness>=4.5' or 'score>=4'. Default: paraphrase if the pairs have labels.",
+    help="Duplicates: paraphrase (the label), or 'score>=4'.",
 )
 @click.option(
     "--min-precision",
     type=_SHARE,
     metavar="SHARE",
-    help="Find the threshold of highest recall with a guaranteed precision, such as 0.95.",
+    help="Guarantee this precision, such as 0.95.",
 )
 @click.option(
     "--min-recall",
     type=_SHARE,
     metavar="SHARE",
-    help="Find the strictest threshold with a guaranteed recall.",
+    help="Guarantee this recall.",
 )
-@click.option("--f1", is_flag=True, help="Find the threshold of best F1. This is the default.")
+@click.option("--f1", is_flag=True, help="Take the best F1, as by default.")
 @click.option(
     "--confidence",
     type=_SHARE,
     default=0.9,
     show_default=True,
     metavar="SHARE",
-    help="The confidence of --min-precision and --min-recall.",
+    help="Confidence of a guarantee.",
 )
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Save the precision-recall curve as a .png or .svg file.",
+    help="Save the curve as .png or .svg.",
 )
 @click.option(
     "--seed",
     default=0,
     show_default=True,
-    help="The seed of the random split, for pairs that bring no split.",
+    help="Seed of a random split.",
 )
 @options.as_json
 def tune_(
@@ -90,18 +92,12 @@ def tune_(
 ) -> None:
     """Choose the threshold of `dedup` on labelled pairs, and measure it on held-out pairs.
 
-    The threshold of best F1 is chosen on one part of the pairs. Precision, recall and F1 are measured on the other part
-    with 95% confidence intervals. The threshold is saved in the index, and `dedup` uses it. Without an index, the
-    default model is tuned and nothing is saved.
+    FILE is CSV, TSV or JSONL with two texts and a label or a score. NAME is labels (those of `label`), sample (a small
+    set that comes with semsearch), or sick, which is found in SEMSEARCH_DATA. The threshold is saved in the index, and
+    `dedup` uses it; without an index nothing is saved.
 
-    With --min-precision (or --min-recall), the threshold has a guarantee: for pairs like these, with that confidence,
-    however many thresholds were tried (docs/thresholds.md explains it). If nothing can be guaranteed, the command says
-    so with exit code 1 and saves nothing. With at least a few hundred pairs, a classifier is trained too. It reads the
-    words of two texts as well as their cosine, and `semsearch dedup --min-precision` uses it. Training needs
-    scikit-learn; without it, only the cosine threshold is tuned.
-
-    FILE is CSV, TSV or JSONL with two texts and a label or a score. sick is the SICK data set, found in SEMSEARCH_DATA.
-    sample is a small set that comes with semsearch.
+    A guarantee holds for pairs like these, with that confidence. Where none is possible, the exit code is 1. With
+    hundreds of pairs a classifier is trained too, for `dedup --min-precision` (docs/thresholds.md).
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput

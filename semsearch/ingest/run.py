@@ -21,6 +21,7 @@ from semsearch.ingest.report import Change, IngestProgress, IngestReport
 from semsearch.ingest.sources import STANDARD_INPUT
 from semsearch.ingest.survey import Survey, choices_of
 from semsearch.readers import RowFields, read, read_text
+from semsearch.readers.heads import FAULT
 from semsearch.storage.library import DocumentRecord, Library, SourceState
 from semsearch.storage.vectors.sync import VectorSync
 from semsearch.types import HIGH_OOV_RATE, Document, Skipped
@@ -242,6 +243,9 @@ class IngestRun:
         part, left, found, failed = _SourcePart(key, state), state.size, False, False
         skipped_before = len(self._skipped)
         for item in items:
+            if isinstance(item, Skipped) and item.reason.startswith(FAULT):
+                self._notes.append(f"{item.path}: {item.reason}")
+                continue
             if isinstance(item, Skipped):
                 self._skipped.append(item)
                 failed |= item.failed

@@ -22,6 +22,10 @@ _LONGEST_LINE, _LONGEST_HEAD = 200, 500
 """The most characters of a line, and lines of a head, that are looked at."""
 
 
+FAULT = "front matter is not valid"
+"""The beginning of what is said of a file whose front matter is read in another way. Nothing of it is left out."""
+
+
 class FrontMatter(NamedTuple):
     """The entries at the top of a text, the number of lines that they take, and what is wrong with them."""
 
@@ -55,7 +59,7 @@ def front_matter(text: str) -> FrontMatter:
     try:
         found = (_yaml if mark == "---" else tomllib.loads)(source)
     except (ValueError, RecursionError) as error:
-        fault = f"front matter is not valid {'YAML' if mark == '---' else 'TOML'}{_place(error)}"
+        fault = f"{FAULT} {'YAML' if mark == '---' else 'TOML'}{_place(error)}"
         found = {
             match[1]: match[2].strip("\"' ") if match[2] else ""
             for line in source.split("\n")

@@ -1,0 +1,78 @@
+"""`ingest`, `status` and `config` tell of indexes, roots, models and standard input."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tiny_embedder import create_index
+
+from semsearch.cli import main
+from semsearch.errors import InvalidInput
+
+
+def run(*args: str | Path, input: str | None = None) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args], input=input)
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with an index of its folder `a`, as working directory."""
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    (tmp_path / "a" / "bees.md").write_text("A note on bees and honey.")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest(tmp_path / "a")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_index_above_is_named(notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "using the index" not in run("ingest", "--dry-run", "a").stderr
+    monkeypatch.chdir(notes / "a" / "deep")
+    said = f"using the index {notes / '.semsearch'}; --index .semsearch makes one here"
+    assert said in run("ingest", "--dry-run", ".").stderr
+    assert "using" not in run("ingest", "--dry-run", ".", "--index", notes / ".semsearch").stderr
+
+
+def test_a_root_that_is_gone_can_be_dropped(notes: Path) -> None:
+    (notes / "a").rename(notes / "b")
+    assert "a is gone; `semsearch remove a` drops it" in run("status").stderr
+    assert run("remove", "a").exit_code == 0
+    assert "gone" not in run("status").stderr
+    assert run("remove", "a").exit_code == 2
+
+
+def test_a_root_without_sources_can_be_dropped(notes: Path) -> None:
+    with create_index(notes / "x" / ".semsearch") as index:
+        (notes / "x" / "empty").mkdir()
+        index.ingest(notes / "x" / "empty")
+        with pytest.raises(InvalidInput):
+            index.remove("empty")
+        (notes / "x" / "empty").rmdir()
+        assert index.remove("empty") == 0 and index.status().roots == {}
+
+
+def test_broken_front_matter_is_a_note_and_nothing_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\ntitle: Foo: bar\nx: [\n---\nThe text on whales.\n")
+    with create_index(tmp_path / ".semsearch") as index:
+        report = index.ingest(tmp_path)
+    assert (report.added, report.skipped) == (1, ())
+    assert [note.partition("front")[2] for note in report.notes] == [
+        " matter is not valid YAML (line 2); its lines are read one by one"
+    ]
+
+
+def test_a_model_is_checked_before_it_is_set(notes: Path) -> None:
+    refused = run("config", "set", "--user", "model", "./nope")
+    assert refused.exit_code == 1 and "./nope" in refused.stderr
+    stored = run("config", "set", "--user", "model", "no/such-model")
+    assert stored.exit_code == 0 and "note: the model no/such-model is not on this machine" in stored.stderr
+    assert run("config", "unset", "--user", "model").exit_code == 0
+
+
+def test_named_standard_input_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("ingest", ".", "--name", "x").exit_code == 2
+    for name, text in (("one", "A text on bees."), ("two", "A text on sheep.")):
+        done = run("ingest", "-", "--name", name, input=text)
+        assert done.exit_code == 0 and "1 added" in done.stderr
+    assert run("status", "--sources").stdout.split() == ["record://one", "record://two"]
