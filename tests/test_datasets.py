@@ -1,6 +1,7 @@
 """Data sets read, written and searched without an index; leaks equal brute force."""
 
 import csv
+import io
 import json
 import tempfile
 import tracemalloc
@@ -21,7 +22,7 @@ from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.leak import Leaks
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest import inputs
-from semsearch.readers import RowFields
+from semsearch.readers import RowFields, json_rows
 from semsearch.requests import DedupOptions, DedupRequest
 from semsearch.text import clean
 
@@ -138,6 +139,35 @@ def test_a_large_file_is_read_only_where_it_is_named(tmp_path: Path, monkeypatch
         assert len(data.names) == 10
     with dataset(tmp_path / "folder") as data:
         assert len(data.names) == 1 and "too large" in data.skipped[0].reason
+
+
+RECORDS = [{"id": "a", "text": "one"}, {"id": "b", "text": 'two "} ] {'}]
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ({"info": {"n": [1]}, "data": RECORDS, "more": [1, 2]}, "data"),
+        ({"only": RECORDS}, "only"),
+        ({"data": ["one", "two"]}, "data"),
+        ({"train": RECORDS, "test": RECORDS}, ""),
+        ({"version": 1, "pages": RECORDS}, ""),
+        ({"text": "a record", "data": RECORDS}, ""),
+        ({"a": {"data": RECORDS}}, ""),
+        ({"data": [[1], [2]]}, ""),
+    ],
+)
+def test_a_large_object_is_searched_for_its_records(
+    monkeypatch: pytest.MonkeyPatch, value: dict[str, object], key: str
+) -> None:
+    """What is too large to be parsed as a whole is read piece by piece, by the same rules."""
+    monkeypatch.setattr(json_rows, "_WHOLE", 1)
+    layout = json_rows.json_layout(io.StringIO(json.dumps(value, indent=1)))
+    assert (layout.kind, layout.key) == (("array", key) if key else ("", ""))
+    assert bool(layout.advice) == (not key)
+    if key:
+        pieces = json_rows.json_pieces(io.StringIO(json.dumps(value)), layout)
+        assert [json.loads(piece.text) for piece in pieces if piece.number] == value[key]
 
 
 def test_the_share_of_unknown_tokens(tmp_path: Path) -> None:

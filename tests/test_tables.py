@@ -36,6 +36,7 @@ def texts_of(path: Path, content: str | bytes, **said: object) -> tuple[list[str
     return documents, notes, [item for item in items if isinstance(item, Skipped)]
 
 
+QUOTE = "'"
 DIALECTS = {
     "plain": ("id,text", *PLAIN),
     "comma in a name": ("id;text;note (a, b, c)", *(f'{at};"{text}";x' for at, text in enumerate(TEXTS))),
@@ -43,6 +44,7 @@ DIALECTS = {
     "sep line in quotes": ('"sep=|"', "id|text", *(f"{at}|{text}" for at, text in enumerate(TEXTS))),
     "decimal commas": ("id;price;text", *(f"{at};{at},50;{text.replace(';', ':')}" for at, text in enumerate(TEXTS))),
     "backslash quotes": ("id,text", *(f'{at},"\\"{text}\\""' for at, text in enumerate(TEXTS))),
+    "apostrophes": ("id,text", *(f"{at},'{text.replace(QUOTE, QUOTE * 2)}'" for at, text in enumerate(TEXTS))),
     "blanks before quotes": ("id, text", *(f'{at}, "{text}"' for at, text in enumerate(TEXTS))),
     "short rows": ("id,text,note,more", *PLAIN),
     "trailing delimiters": ("id,text", *(f"{row}," for row in PLAIN)),
@@ -70,6 +72,21 @@ def test_dialects_read_to_the_same_rows(tmp_path: Path, name: str, end: str) -> 
     assert [item.reason for item in skipped if item.failed] == (
         ["malformed row: a quotation mark that is not closed"] if name == "quotes within" else []
     )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["'tis the season", "rock 'n' roll", "it's"],
+        ["'quoted' word", "the dogs' bowl", "plain"],
+        ["'em", "x'", "'"],
+    ],
+)
+def test_apostrophes_in_words_are_text(tmp_path: Path, rows: list[str]) -> None:
+    texts, notes, skipped = texts_of(
+        tmp_path / "a.csv", "\n".join(["id,text", *(f"1,{row}" for row in rows)])
+    )
+    assert (texts, notes, skipped) == (rows, [], [])
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])

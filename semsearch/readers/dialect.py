@@ -23,6 +23,8 @@ _SHORT, _LONE, _ONE_COLUMN, _ABOVE, _NO_QUOTES = 0.7, 0.3, 0.8, 0.98, 0.97
 """Weights of a line that fits less well: a row of too few cells, of one, and readings that assume more."""
 _WORDS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "bar": "|", "space": " "}
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+_MOST_IN_APOSTROPHES = 0.8
+"""With a cell in apostrophes in more than this share of the lines, apostrophes are quotation marks."""
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _NUMBER = re.compile(r"[-+(]?[$€£¥]?\d[\d.,:/ T%eE+-]*\)?[%Z]?")
 """Numbers, dates and times."""
@@ -44,13 +46,14 @@ class Dialect:
 
     If it is not `quoted`, a quotation mark is data. `escaped` means that a backslash precedes a quotation mark within a
     cell, as MySQL and Spark write it. `padded` means that blanks before a cell do not count. Without a `delimiter`,
-    each line is one cell.
+    each line is one cell. `quote` is the quotation mark, which some programs write as an apostrophe.
     """
 
     delimiter: str
     quoted: bool = True
     escaped: bool = False
     padded: bool = False
+    quote: str = '"'
 
     def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
         """Return Python's strict reader of these lines.
@@ -63,6 +66,7 @@ class Dialect:
         return csv.reader(
             lines,
             delimiter=self.delimiter or "\x1f",
+            quotechar=self.quote,
             quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
             skipinitialspace=self.padded,
             strict=True,
@@ -139,6 +143,8 @@ class Layout:
             yield "each line is one cell: no delimiter separates columns"
         elif dialect.delimiter != plain:
             yield f"{_NAMES.get(dialect.delimiter, repr(dialect.delimiter))} separate the columns"
+        if dialect.quote == "'":
+            yield "apostrophes quote the cells"
         if dialect.escaped:
             yield "backslashes escape quotation marks"
         if plain == "\t" and dialect == Dialect("\t"):
@@ -209,12 +215,27 @@ def _variants(sample: Sequence[str], dialects: Sequence[Dialect]) -> Iterator[Di
             continue
         if dialect.quoted and re.search(re.escape(dialect.delimiter) + ' +"', text):
             yield replace(dialect, padded=True)
+        in_apostrophes = _share_in_apostrophes(sample, dialect)
+        if in_apostrophes > _MOST_IN_APOSTROPHES:  # they are no part of the cells then
+            yield replace(dialect, quote="'")
         yield dialect
+        if 0 < in_apostrophes <= _MOST_IN_APOSTROPHES:
+            yield replace(dialect, quote="'")
         if dialect.quoted and '\\"' in text:
             yield replace(dialect, escaped=True)
     if len(dialects) > 1:
         yield from (Dialect(d.delimiter, quoted=False) for d in dialects if d.quoted and '"' in text)
         yield Dialect("")
+
+
+def _share_in_apostrophes(sample: Sequence[str], dialect: Dialect) -> float:
+    """Return the share of lines below the first that have a cell in apostrophes."""
+    if not dialect.quoted:
+        return 0.0
+    mark = re.escape(dialect.delimiter)
+    cell = re.compile(rf"(?:^|{mark})'(?:[^'\n]|'')*+'(?=\s*$|{mark})")
+    below = sample[1:] or sample
+    return sum(bool(cell.search(line)) for line in below) / max(1, len(below))
 
 
 def _parse(sample: Sequence[str], start: int, dialect: Dialect, whole: bool) -> Iterator[_Parsed]:

@@ -15,8 +15,8 @@ from semsearch.errors import UnreadableSource
 LONGEST_ROW = 10_000_000
 """The most characters of a row in JSON, whose values take fifty times the memory."""
 TOO_DEEP = "malformed JSON: nested too deeply"
-_WHOLE = 100_000_000
-"""The most characters of an object that is parsed as a whole, to find the records in it."""
+_WHOLE = 20_000_000
+"""The most characters of an object that is parsed as a whole, which may take twenty times the memory."""
 _CHUNK = 1 << 16
 _KEYS = (
     "data", "rows", "records", "items", "examples", "documents", "docs", "results", "entries", "instances", "samples",
@@ -99,9 +99,9 @@ def json_layout(file: TextIO, names: Sequence[str] = (), *, lines: bool = False)
         return JsonLayout("lines" if len(strings) == len(first) > 1 else "")
     text = head + file.read(_WHOLE)
     if len(text) >= _WHOLE:
-        return JsonLayout(
-            "lines" if lines else "", advice="it is too large; write one object a line, as JSON Lines"
-        )
+        key = _streamed_key(_Window(file, text))
+        too_large = "it is too large; write one object a line, as JSON Lines"
+        return JsonLayout("array", key) if key else JsonLayout("lines" if lines else "", advice=too_large)
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -111,6 +111,30 @@ def json_layout(file: TextIO, names: Sequence[str] = (), *, lines: bool = False)
     except (RecursionError, ValueError):
         return JsonLayout("lines" if lines else "")
     return JsonLayout("lines") if lines and not value else _object_layout(value, names)
+
+
+def _streamed_key(window: "_Window") -> str:
+    """Return the key of the only array of records in an object that is too large to be parsed as a whole, or "".
+
+    As in `_object_layout`, it is the only member, or has a usual name. An object that is a record has none.
+    """
+    arrays: list[str] = []
+    depth = members = 0
+    key = string = before = ""
+    for token, _, end in window.tokens():
+        if depth == 1 and token == ":":
+            key, members = json.loads(string), members + 1
+        elif depth == 1 and before == ":" and token.startswith('"') and key in _RECORD_TEXT:
+            return ""
+        elif depth == 2 and before == "[" and (token == "{" or token.startswith('"')):
+            arrays.append(key)
+        depth += (token in "{[") - (token in "}]")
+        before, string = token, token
+        window.cut(end)
+        if depth < 0 or token == '"':
+            return ""
+    usual = len(arrays) == 1 and (members == 1 or arrays[0].lower() in _KEYS)
+    return arrays[0] if usual and not depth else ""
 
 
 def _object_layout(value: Mapping[str, object], names: Sequence[str]) -> JsonLayout:
@@ -202,8 +226,9 @@ class Piece:
 class _Window:
     """The part of a text that is in memory: from `kept` on, the start of what has not been cut off yet."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file, self._text, self._origin, self._ended = file, "", 0, False
+    def __init__(self, file: TextIO, read: str = "") -> None:
+        """Begin with the text that is `read` from the file already."""
+        self._file, self._text, self._origin, self._ended = file, read, 0, False
         self.kept = 0
 
     def tokens(self) -> Iterator[tuple[str, int, int]]:

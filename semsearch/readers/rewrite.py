@@ -285,8 +285,9 @@ def _cell(value: str, dialect: Dialect) -> str:
     """Return a cell as it is written; without quoting, blanks stand for tabs and line ends."""
     if not dialect.quoted:
         return " ".join(value.split())
-    special = any(mark in value for mark in (dialect.delimiter, '"', "\r", "\n"))
-    return '"' + value.replace('"', '""') + '"' if special else value
+    quote = dialect.quote
+    special = any(mark in value for mark in (dialect.delimiter, quote, "\r", "\n"))
+    return quote + value.replace(quote, quote * 2) + quote if special else value
 
 
 def _codec(file: RowFile) -> str:
