@@ -160,7 +160,7 @@ RECORDS = [{"id": "a", "text": "one"}, {"id": "b", "text": 'two "} ] {'}]
 def test_a_large_object_is_searched_for_its_records(
     monkeypatch: pytest.MonkeyPatch, value: dict[str, object], key: str
 ) -> None:
-    """What is too large to be parsed as a whole is read piece by piece, by the same rules."""
+    """A file that is too large to be parsed as a whole is read piece by piece, by the same rules."""
     monkeypatch.setattr(json_rows, "_WHOLE", 1)
     layout = json_rows.json_layout(io.StringIO(json.dumps(value, indent=1)))
     assert (layout.kind, layout.key) == (("array", key) if key else ("", ""))

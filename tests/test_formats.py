@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import zipfile
 from email.message import EmailMessage
 from itertools import pairwise
@@ -656,3 +657,137 @@ def test_a_bomb_in_a_book_or_a_mail_is_a_failure(reading: Read) -> None:
 def test_absurd_counts_and_endless_lines_end(reading: Read, name: str, text: str) -> None:
     found = reading(name, text)
     assert found.documents or found.skipped
+
+
+ASCIIDOC = """= The Garden Manual
+Jane Doe <jane@example.org>
+v1.0, 2024-01-02
+:description: How to dig
+
+A preamble with image::spade.png[A spade].
+
+== Digging deep
+
+[source,python]
+----
+# not a heading
+== nor this
+----
+
+// a comment
+.A list
+* First, see <<depth,how deep>> and https://example.org[the site].
+
+////
+hidden
+////
+|===
+|Name |Depth
+|===
+include::other.adoc[]
+----
+not closed
+"""
+
+
+def test_asciidoc_has_headings_and_fields(reading: Read) -> None:
+    document = reading("a.adoc", ASCIIDOC).document
+    assert lines_of(document) == [
+        (1, "# The Garden Manual"),
+        (6, "A preamble with A spade."),
+        (8, "## Digging deep"),
+        (11, "```python"),
+        (12, "# not a heading"),
+        (13, "== nor this"),
+        (14, "```"),
+        (17, "A list"),
+        (18, "* First, see how deep and the site."),
+        (24, "|Name |Depth"),
+        (27, "----"),
+        (28, "not closed"),
+    ]
+    assert document.metadata == {
+        "author": "Jane Doe",
+        "email": "jane@example.org",
+        "date": "2024-01-02",
+        "description": "How to dig",
+        "title": "The Garden Manual",
+    }
+
+
+WIKI = """<!-- a comment
+of two lines -->
+{{Infobox
+| name = {{lc:X}}
+}}
+== Digging ==
+'''Bold''' words with [[Spade|a spade]], [[Earth]]<ref>Smith</ref> and [https://x.org the site].
+* one
+** two
+{| class="wikitable"
+! Name !! Depth
+|-
+| style="x" | Tulip || 15 cm
+|}
+[[File:a.png|thumb|A tulip]]
+[[Category:Plants]]
+{{ not closed
+"""
+
+
+def test_a_wiki_page_is_its_words(reading: Read) -> None:
+    document = reading("a.wiki", WIKI).document
+    assert lines_of(document) == [
+        (6, "## Digging"),
+        (7, "Bold words with a spade, Earth and the site."),
+        (8, "- one"),
+        (9, "  - two"),
+        (11, "Name | Depth"),
+        (13, "Tulip | 15 cm"),
+        (15, "A tulip"),
+        (17, "{{ not closed"),
+    ]
+    assert document.metadata == {"tags": ("Plants",)}
+
+
+BIB = """@string{jg = "Journal"}
+@article{smith2001,
+  author = {Smith, John and Doe, Jane},
+  title = {The {Art} of G{\\"o}ttingen},
+  journal = jg # " of Gardens",
+  year = 2001,
+  abstract = {We dig
+    holes.},
+}
+@book(knuth, title="A \\"Book\\"", file={/home/x.pdf})
+@misc{smith2001, note={Again}}
+@misc{open, title={Not closed
+"""
+
+
+def test_each_entry_of_a_bibliography_is_a_document(reading: Read) -> None:
+    first, second, third = reading("a.bib", BIB).documents
+    assert first.name == "a.bib#smith2001"
+    assert lines_of(first) == [
+        (2, "# The Art of Göttingen"),
+        (3, "John Smith, Jane Doe"),
+        (5, "jg of Gardens"),
+        (7, "We dig holes."),
+    ]
+    assert first.metadata == {
+        "kind": "article",
+        "author": ("John Smith", "Jane Doe"),
+        "year": "2001",
+        "title": "The Art of Göttingen",
+    }
+    assert (second.name, lines_of(second)[0][0], third.name) == ("a.bib#knuth", 10, "a.bib#smith2001(2)")
+
+
+@pytest.mark.parametrize(
+    "mark", ["{{", "<ref>", "[[a|", "@a{b,c={", "= x\n:a: b\n----\n", "<!--", "footnote:[", "''"]
+)
+@pytest.mark.parametrize("name", ["a.adoc", "a.wiki", "a.bib"])
+def test_hostile_markup_is_read_in_time(reading: Read, name: str, mark: str) -> None:
+    began = time.monotonic()
+    reading(name, mark * 20_000)
+    assert time.monotonic() - began < 30

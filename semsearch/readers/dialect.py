@@ -216,7 +216,7 @@ def _variants(sample: Sequence[str], dialects: Sequence[Dialect]) -> Iterator[Di
         if dialect.quoted and re.search(re.escape(dialect.delimiter) + ' +"', text):
             yield replace(dialect, padded=True)
         in_apostrophes = _share_in_apostrophes(sample, dialect)
-        if in_apostrophes > _MOST_IN_APOSTROPHES:  # they are no part of the cells then
+        if in_apostrophes > _MOST_IN_APOSTROPHES:  # they do not belong to the cells
             yield replace(dialect, quote="'")
         yield dialect
         if 0 < in_apostrophes <= _MOST_IN_APOSTROPHES:

@@ -21,7 +21,7 @@ from semsearch.types import Definition, Document, Skipped
 
 READER_VERSION, _CODE_VERSION = 6, 1
 """The next ingest reads every file again if this is another number than at the last one, and code for the second."""
-_MARKUP = frozenset({".adoc", ".asciidoc", ".rest", ".rst"})
+_MARKUP = frozenset({".rest", ".rst"})
 """The suffixes of text whose head has fields."""
 _DEFAULT_FIELDS = RowFields()
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from semsearch.readers.encoding import decoded
 from semsearch.readers.parsed import Parsed, Parser, parsed
+from semsearch.readers.parsers.asciidoc import parse_asciidoc
+from semsearch.readers.parsers.bib import parse_bib
 from semsearch.readers.parsers.cards import parse_cards
 from semsearch.readers.parsers.code import PARSED_CODE, parse_code
 from semsearch.readers.parsers.docx import parse_docx
@@ -20,6 +22,7 @@ from semsearch.readers.parsers.pptx import parse_pptx
 from semsearch.readers.parsers.rtf import parse_rtf
 from semsearch.readers.parsers.subtitles import parse_subtitles
 from semsearch.readers.parsers.tex import parse_tex
+from semsearch.readers.parsers.wiki import parse_wiki
 from semsearch.readers.parsers.xlsx import parse_xlsx
 from semsearch.readers.parsers.xml import parse_xml
 
@@ -56,6 +59,8 @@ _MAIL = Format(_parse_mail)
 _MARKDOWN = Format(parse_markdown, by_lines=True)
 _SUBTITLES = Format(parse_subtitles, headings=False)
 FORMATS: dict[str, Format] = {
+    **dict.fromkeys((".adoc", ".asc", ".asciidoc"), Format(parse_asciidoc, by_lines=True)),
+    ".bib": Format(parse_bib, by_lines=True),
     **dict.fromkeys((".docm", ".docx", ".dotm", ".dotx"), Format(parse_docx, binary=True)),
     ".eml": _MAIL,
     ".epub": Format(parse_epub, binary=True),
@@ -73,6 +78,7 @@ FORMATS: dict[str, Format] = {
     ".rtf": Format(parse_rtf, binary=True),
     **dict.fromkeys((".sbv", ".srt", ".vtt"), _SUBTITLES),
     **dict.fromkeys((".latex", ".ltx", ".tex"), Format(parse_tex)),
+    **dict.fromkeys((".mediawiki", ".wiki"), Format(parse_wiki, by_lines=True)),
     ".xhtml": _HTML,
     **dict.fromkeys(
         (".atom", ".dbk", ".docbook", ".fb2", ".opml", ".rss", ".svg", ".tei", ".xml"), Format(parse_xml)

@@ -100,12 +100,17 @@ def parse_tex(content: bytes) -> Iterator[Parsed]:
         comment = _COMMENTS.search(source, source.rfind("\n", 0, match.start()) + 1, match.start())
         if match[1] not in found and not comment:
             argument = source[match.end() + 1 : ends.get(match.end(), match.end() + 2) - 1]
-            found[match[1]] = " ".join(" ".join(line for _, line in _converted(argument, 1)).split())
+            found[match[1]] = plain_tex(argument)
             if match[1] == "title" and found["title"]:
                 lines.append((1 + source.count("\n", 0, match.start()), f"# {found['title']}\n"))
     lines += _converted(body, first)
     title = found.pop("title", "")
     yield parsed(sorted(lines, key=lambda line: line[0]), "line", title, metadata=document_fields(found))
+
+
+def plain_tex(source: str) -> str:
+    """Return a short piece of LaTeX as one line of text, such as the title of a reference."""
+    return " ".join(" ".join(line for _, line in _converted(source, 1)).split())
 
 
 def _converted(source: str, number: int) -> list[tuple[int, str]]:
