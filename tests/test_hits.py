@@ -131,3 +131,11 @@ def test_editors_are_told_the_line_as_each_wants_it(editor: str, expected: list[
 def test_the_index_is_as_it_was(folder: Path) -> None:
     with Index.open(folder / ".semsearch") as index:
         assert_sound(index)
+
+
+def test_several_values_of_a_field_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.bib").write_text("@book{k, title={Spades}, author={Doe, Jane and Lee, Ann}, note={Old}}")
+    index = ["--index", str(tmp_path / ".semsearch")]
+    CliRunner().invoke(main, ["ingest", *index, str(tmp_path)])
+    shown = CliRunner().invoke(main, ["query", "spades", *index, "--mode", "lexical"])
+    assert "author: Jane Doe, Ann Lee" in shown.output and "title:" not in shown.output

@@ -144,7 +144,13 @@ def _fields(hit: "Hit") -> list[str]:
     """Return the metadata of a row in short."""
     if hit.document == hit.source:
         return []
-    fields = ((name, " ".join(str(value).split())) for name, value in hit.metadata.items())
+    from semsearch.types import several
+
+    fields = (
+        (name, " ".join(", ".join(map(str, several(value))).split()))
+        for name, value in hit.metadata.items()
+        if (name, value) != ("title", hit.heading)
+    )
     return [render.name(f"{name}: {value}") for name, value in fields if 0 < len(value) <= _LONGEST_FIELD]
 
 
