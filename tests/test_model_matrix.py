@@ -201,3 +201,21 @@ def test_weights_that_do_not_fit_the_graph_are_named(folders: Path, tmp_path: Pa
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(ModelError, match="cannot"):
         load_embedder(str(folder))
+
+
+def test_another_pooling_runs_elsewhere_and_is_said(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from semsearch.cli import main
+
+    make_model(tmp_path / "last", pooling="lasttoken")
+    (tmp_path / "notes.md").write_text("A cat sat on the mat.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(main, ["ingest", "notes.md", "--model", "last"])
+    assert ran.exit_code == 0, ran.output
+    assert "last runs through sentence-transformers: its pooling is lasttoken" in ran.stderr
+    with Index.open(tmp_path / ".semsearch") as index:
+        assert index.query("cat", k=1)[0].source == "notes.md"
+        assert index.status().settings["pooling"] == "model"

@@ -160,7 +160,11 @@ def ingest_(
             )
             if reason := getattr(index.embedder, "reason", ""):
                 note = tr("note: {model} runs through sentence-transformers: {reason}")
-                render.talk(note.format(model=render.name(index.model), reason=translated(reason)))
+                render.talk(
+                    note.format(
+                        model=render.name(index.embedder.fingerprint.model), reason=translated(reason)
+                    )
+                )
             render.talk(tr("created an index in {folder}").format(folder=render.relative(where)))
         with index:
             with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:

@@ -35,7 +35,13 @@ def list_models(settings: Mapping[str, object] | None = None) -> list[ListedMode
     graphs, others = _graphs(), _in_hub_cache()
     used = str(settings["model"]) if settings else ""
     names = list(
-        dict.fromkeys([*KNOWN, *sorted({*graphs, *others} - KNOWN.keys()), *([used] if used else [])])
+        dict.fromkeys(
+            [
+                *KNOWN,
+                *sorted({*graphs, *others} - KNOWN.keys() - {Path(used).name}),
+                *([used] if used else []),
+            ]
+        )
     )
     return [
         ListedModel(

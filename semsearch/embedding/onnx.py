@@ -101,7 +101,7 @@ class OnnxEmbedder:
             dimension,
             window,
         )
-        self.size = Path(graph).stat().st_size if isinstance(graph, str) else len(graph)
+        self.size = _size(Path(graph)) if isinstance(graph, str) else len(graph)
 
     def count_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the tokens of each text and how many of them are unknown; see `Tokenizing.count_tokens`."""
@@ -255,6 +255,11 @@ def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, str]:
         return str(graph), content.decode()
     except OSError:  # a read-only or full cache costs a second at each start, but nothing fails
         return _built(files, dtype), files.tokenizer().decode()
+
+
+def _size(graph: Path) -> int:
+    """Return the size of a graph with its separate file of large tensors, if it has one."""
+    return sum(path.stat().st_size for path in (graph, graph.with_suffix(".data")) if path.exists())
 
 
 def _write(files: ModelFiles, dtype: str, path: Path) -> None:
