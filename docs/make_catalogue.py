@@ -128,16 +128,14 @@ def _literals(node: ast.expr) -> Iterator[str]:
         yield from _literals(node.orelse)
 
 
-def every_literal() -> set[str]:
-    """Return every string in the package, since reasons also stand in tables."""
-    trees = (ast.parse(path.read_bytes()) for path in PACKAGE.rglob("*.py"))
-    return {
-        text
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.expr)
-        for text in _literals(node)
-    }
+def every_literal() -> str:
+    """Return all strings of the package and of click in one, since texts are also put together from parts."""
+    files = (*PACKAGE.rglob("*.py"), *(CLICK / name for name in _CLICK_FILES))
+    trees = (ast.parse(path.read_bytes()) for path in files)
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return "\n".join(
+        node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def missing(catalogue: Path) -> dict[tuple[str, str], str]:
@@ -163,16 +161,17 @@ def updated(catalogue: Path) -> str:
     """Return the text of a catalogue with an entry for each text in the code, and no others."""
     old = catalogue.read_text(encoding="utf-8")
     header, _, _ = old.partition("\n\n")
-    said = {(context, text): translation for context, text, translation in entries(old.splitlines())}
+    said: dict[tuple[str, str], str] = {}
+    for context, text, translation in entries(old.splitlines()):  # of two, as after a merge, one that is not empty
+        said[context, text] = translation or said.get((context, text), "")
     wanted = required()
     for context, text, place in library_texts():
         if re.search("[A-Za-z]{3}", text):
             wanted.setdefault((context, text), place)
     literals = every_literal()
-    for context, text in said:
-        plain = text.replace("{message}", "{}")
-        stands = plain in literals or plain.partition(": {")[0] in literals
-        if context == "library" and (context, text) not in wanted and stands:
+    for context, text in said:  # reasons in tables, and texts that are put together
+        parts = [part.strip(" :;,.()?") for part in re.split(r"\{\w*\}", text)]
+        if context == "library" and (context, text) not in wanted and all(one in literals for one in parts):
             wanted[context, text] = "semsearch"
     parts = [header]
     for (context, text), place in wanted.items():

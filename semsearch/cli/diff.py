@@ -204,7 +204,8 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
     """Print the similarity, the aligned texts, and the passages that match."""
     console = render.console()
     for letter, side in (("A", found.a), ("B", found.b)):
-        click.echo(f"{letter}  {render.name(side.name)}  ({render.plural(len(side.texts), 'passage')})")
+        passages = tr(" ({detail})").format(detail=render.plural(len(side.texts), "passage"))
+        click.echo(f"{letter}  {render.name(side.name)} {passages}")
     click.echo()
     there, back = found.coverage_a.similarity, found.coverage_b.similarity
     several = len(found.a.texts) > 1 or len(found.b.texts) > 1

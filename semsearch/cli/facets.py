@@ -38,7 +38,7 @@ def listed(fields: "Sequence[FieldCounts]") -> None:
         numbers = tr(", ").join(
             (render.plural(one.documents, "document"), render.plural(len(one.values), "value"))
         )
-        click.echo(f"{padded(render.name(one.field), width)}  {numbers}: {examples}{more}")
+        click.echo(f"{padded(render.name(one.field), width)}  {numbers}{tr(': ')}{examples}{more}")
 
 
 def _text(value: "Scalar", longest: int) -> str:

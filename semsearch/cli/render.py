@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from semsearch.cli import language, wide
 from semsearch.cli.language import counted, tr, translated
 
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ def folded(line: str, indent: int = 0) -> str:
     from rich.text import Text
 
     width = max(20, shutil.get_terminal_size().columns - indent - _HANGING)
-    lines = [part.plain.rstrip() for part in Text(line).wrap(console(), width, overflow="fold")]
+    if language.current() == "en":
+        lines = [part.plain.rstrip() for part in Text(line).wrap(console(), width, overflow="fold")]
+    else:
+        lines = wide.wrapped(line, width)
     return " " * indent + f"\n{' ' * (indent + _HANGING)}".join(lines)
 
 

@@ -55,9 +55,12 @@ def why_(paths: tuple[str, ...], folder: Path | None, verbose: bool, as_json: bo
     for path, some in found.items():
         if len(some) != 1:
             counts = Counter(one.status for one in some)
-            told = tr(", ").join(f"{count:,} {tr(status)}" for status, count in counts.most_common())
+            told = tr(", ").join(
+                tr("{count:,} {status}").format(count=count, status=tr(status))
+                for status, count in counts.most_common()
+            )
             told = told or tr("nothing in it")
-            click.echo(render.folded(f"{render.name(path)}: {told}"))
+            click.echo(render.folded(tr("{path}: {said}").format(path=render.name(path), said=told)))
         indent = 2 if len(some) != 1 else 0
         shown = [one for one in some if verbose or len(some) == 1 or one.status != "indexed"]
         for one in shown[: None if verbose else _SHOWN]:
