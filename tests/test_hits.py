@@ -1,7 +1,9 @@
 """Hits in their file's lines, as Markdown for a prompt, and in an editor, as a user asks for them."""
 
 import re
+import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from soundness import assert_sound
 
 from semsearch import Index
 from semsearch.cli import main
-from semsearch.cli.hits import _editor_arguments
+from semsearch.cli.hits import _editor_arguments, _link
 from semsearch.cli.snippet import underlined
+from semsearch.types import Hit
 
 BREAD = """# Bread
 
@@ -139,3 +142,10 @@ def test_several_values_of_a_field_are_listed(tmp_path: Path) -> None:
     CliRunner().invoke(main, ["ingest", *index, str(tmp_path)])
     shown = CliRunner().invoke(main, ["query", "spades", *index, "--mode", "lexical"])
     assert "author: Jane Doe, Ann Lee" in shown.output and "title:" not in shown.output
+
+
+def test_the_link_of_a_hit_has_the_line_of_its_best_sentence() -> None:
+    text = "One.\nTwo.\nThree."
+    hit = Hit(1.0, "a b.md", "a b.md", text, "line", 7, 9, "id", highlight=(text.index("Three"), len(text)))
+    assert _link(Path("/x/a b.md"), hit) == f"file://{socket.gethostname()}/x/a%20b.md#9"
+    assert _link(Path("/x/a.pdf"), replace(hit, unit="page")).endswith("/x/a.pdf")

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from tiny_embedder import create_index
 
 from semsearch.cli import COMMANDS, main
-from semsearch.cli.command import GLOBAL, Command
-from semsearch.cli.spelling import meant, ordered
+from semsearch.cli.command import Command
+from semsearch.cli.spelling import GLOBAL, meant, ordered
 from semsearch.cli.values import Share, Table
 
 ROWS = ["the boiler is serviced in may", "the choir sings on monday", "the boiler is serviced in may"]

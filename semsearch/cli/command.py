@@ -10,12 +10,9 @@ import click
 from semsearch import threads
 from semsearch.cli import language, settings, spelling
 from semsearch.cli.language import tr
+from semsearch.cli.spelling import GLOBAL
 from semsearch.cli.wide import WideFormatter, padded
 
-GLOBAL = dict.fromkeys(("--index", "--set", "--format", "--lang"), True) | dict.fromkeys(
-    ("--json", "--jsonl", "--csv", "--markdown"), False
-)
-"""The options that mean the same in every command and may stand before it, and whether each takes a value."""
 _FORMATS = ("json", "jsonl", "csv", "markdown")
 _OTHER_SPELLINGS = {
     "--delimiter {}": "--table delimiter={}",

@@ -43,7 +43,7 @@ _protect = click.option(
     "--protect",
     multiple=True,
     metavar="PATTERN",
-    help="Never remove this file, folder or glob; repeatable.",
+    help="Never remove this file, folder or glob.",
 )
 _remove_differing = click.option(
     "--remove-differing",

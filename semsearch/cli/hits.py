@@ -101,7 +101,7 @@ def _show_hit(
 
     path = index.path_of(hit.source)
     exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names
-    link = f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}" if exists else None
+    link = _link(path, hit) if exists else None
     head = Text.assemble(
         (f"{rank:>2}  {_number(hit)}", "bold"),
         (_place(index, hit), Style(color="cyan", link=link)),
@@ -132,6 +132,16 @@ def _show_hit(
         console.print(underlined(body, query))
         return
     console.print()
+
+
+def _link(path: Path, hit: "Hit") -> str:
+    """Return the address of a hit's file for a terminal: with its host, as OSC 8 asks for, and the line after `#`."""
+    line = f"#{_best_line(hit)}" if hit.unit == "line" else ""
+    return f"file://{socket.gethostname()}{path.absolute().as_uri()[7:]}{line}"
+
+
+def _best_line(hit: "Hit") -> int:
+    return hit.start + hit.text.count("\n", 0, hit.highlight[0])
 
 
 def _number(hit: "Hit") -> str:
@@ -294,7 +304,7 @@ def open_in_editor(index: "Index", hit: "Hit") -> None:
     command = shlex.split(named, posix=sys.platform != "win32")
     if not command:
         raise SemsearchError("no editor was found", "set VISUAL or EDITOR")
-    line = hit.start + hit.text.count("\n", 0, hit.highlight[0]) if hit.unit == "line" else None
+    line = _best_line(hit) if hit.unit == "line" else None
     try:
         code = subprocess.run([*command, *_editor_arguments(command[0], path, line)], check=False).returncode
     except OSError as error:

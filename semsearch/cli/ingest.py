@@ -73,7 +73,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
     "--dimensions",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Keep the first N numbers of a vector, for models trained for it.",
+    help="Keep the first N numbers of a vector.",
 )
 @click.option("--dry-run", is_flag=True, help="Report what would change; write nothing.")
 @click.option("--watch", is_flag=True, help="Keep running, and follow changes.")

@@ -116,11 +116,15 @@ def _configured() -> str | None:
     """Return the language of SEMSEARCH_LANG or of the user's settings. Wrong settings are reported by the command."""
     if value := os.environ.get("SEMSEARCH_LANG"):
         return value if value in LANGUAGES else None
+    from semsearch.cli.user_file import user_file
+
+    if not user_file().exists():  # so nothing more is imported for it
+        return None
     from semsearch.cli import settings
     from semsearch.errors import SemsearchError
 
     try:
-        value = settings.read(settings.user_file(), "user").get("lang")
+        value = settings.read(user_file(), "user").get("lang")
     except SemsearchError:
         return None
     return value if value in LANGUAGES else None

@@ -69,7 +69,6 @@ class _Question(Command):
         "semsearch query 'refund \"within 30 days\" -draft source:faq/* year>=2024'",
         "semsearch query -l 'tags:daily date>=2025'",
         "semsearch query --facet tags --facet status 'status:draft'",
-        "semsearch query --file questions.txt --jsonl",
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={
@@ -104,7 +103,7 @@ class _Question(Command):
     "facet",
     multiple=True,
     metavar="FIELD",
-    help="Count its values where conditions are met; repeatable.",
+    help="Also count the values of FIELD; repeatable.",
 )
 @options.show
 @click.option(
@@ -167,10 +166,9 @@ def query_(
     year>=2024       only documents with such metadata: also field:value, with *
                      in it, and = != > < <=, on numbers, dates and text
 
-    Quote a QUERY with such signs. A minus before a phrase or a condition excludes too: -source:drafts/*. Anything else
-    is plain text, also -5 and -v. Conditions alone list documents, the newest by their date first. OR, AND and NOT go
-    between conditions. QUERY - reads queries from standard input. The number of a hit is its cosine; words count for
-    the order as well (docs/search.md).
+    Quote a QUERY with such signs. A minus excludes phrases and conditions too; -5 and -v are text. Conditions alone
+    list documents, the newest first; OR, AND and NOT go between them. - reads queries from standard input. The number
+    of a hit is its cosine; words count for the order as well (docs/search.md).
     """
     from semsearch.errors import InvalidInput
     from semsearch.index import Index

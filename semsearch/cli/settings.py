@@ -15,11 +15,12 @@ from typing import Any
 import click
 
 from semsearch.cli.language import LANGUAGES
+from semsearch.cli.user_file import FILE as FILE
+from semsearch.cli.user_file import user_file as user_file
 from semsearch.cli.values import Share, Size
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_CACHE, DEFAULT_MEMORY
 
-FILE = "semsearch.toml"
 GIVEN = "semsearch.settings"
 """The key in a context's `meta` of the settings that the command line gives."""
 COMMAND_LINE, BUILT_IN = "command line", "default"
@@ -93,11 +94,6 @@ class Choice:
 
     value: Any
     origin: str
-
-
-def user_file() -> Path:
-    """Return the path of the user's file, which need not exist."""
-    return Path(click.get_app_dir("semsearch")) / FILE
 
 
 def index_file(folder: Path | None) -> Path | None:

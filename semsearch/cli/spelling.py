@@ -6,6 +6,10 @@ from typing import Any
 
 import click
 
+GLOBAL = dict.fromkeys(("--index", "--set", "--format", "--lang"), True) | dict.fromkeys(
+    ("--json", "--jsonl", "--csv", "--markdown"), False
+)
+"""The options that mean the same in every command and may stand before it, and whether each takes a value."""
 _ALIASES = {
     "search": "query",
     "find": "query",
@@ -65,8 +69,6 @@ SPLIT = {"dedup": ("dedup", "plan", "dedup-files")}
 
 def ordered(args: Sequence[str]) -> list[str]:
     """Return the arguments with the options that stand before the command behind it."""
-    from semsearch.cli.command import GLOBAL
-
     rest, moved = list(args), list[str]()
     while rest and (name := rest[0].partition("=")[0]) in GLOBAL:
         option = rest.pop(0)
