@@ -25,6 +25,7 @@ CLICK = Path(click.__file__).parent
 NOUNS = ("document", "passage", "source")
 """Nouns that code computes, as from the level of `dedup`."""
 COMPUTED = (
+    *("Options", "Other options"),
     *(text for both in plan._COUNTS.items() for text in both),
     *groups._FACTS.values(),
     *diff._TIERS.values(),
