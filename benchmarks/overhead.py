@@ -43,7 +43,8 @@ REST = "the rest"
 PARTS: Sequence[tuple[str, Any, str]] = (
     ("walk and read", semsearch.ingest.survey.Survey, "__init__"),
     ("walk and read", semsearch.ingest.run, "read"),
-    ("cut out secrets and data", semsearch.ingest.chunk, "_without_data"),
+    ("cut out secrets and data", semsearch.ingest.chunk, "without_data"),
+    ("cut out secrets and data", semsearch.ingest.chunk, "value_without_data"),
     ("clean", semsearch.ingest.chunk, "clean"),
     ("clean", semsearch.ingest.chunk, "as_written"),
     ("chunk: find the cuts", semsearch.ingest.chunk, "split"),

@@ -136,7 +136,11 @@ def test_a_class_that_fits_is_not_cut(reading: Read) -> None:
     assert [span.heading for span in spans] == ["m", "m > A"]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py"))[::12], ids=lambda path: path.stem)
+# All but the file with the formats of secrets, of which some are cut out as secrets.
+SOURCES = sorted(set(PACKAGE.rglob("*.py")) - set((PACKAGE / "text").glob("payloads*.py")))
+
+
+@pytest.mark.parametrize("path", SOURCES[::12], ids=lambda path: path.stem)
 def test_passages_are_the_lines_of_the_file(reading: Read, path: Path) -> None:
     text = path.read_text()
     document = reading(path.name, text).document

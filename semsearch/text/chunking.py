@@ -41,14 +41,12 @@ _SENTENCE = (
     rf"(?:(?<![.!?])[.!?]++{_CLOSING}(?=\s)|[。！？；…]++{_CLOSING}|(?<=[{_CJK}])[!?;]++{_CLOSING})\s*+"
 )
 _SENTENCES = re.compile(rf"{_SENTENCE}|{_PARAGRAPH}|{_LINE}(?=[-*+#|] )")
-# The places where a passage may end, and their strength. If several patterns end at a place, the last one counts. A
-# place between a heading and its text is as bad as one between two words.
+# The places where a passage may end, and their strength. The strongest at a place counts. A place between a heading and
+# its text is as bad as one between two words.
 _LINE_CUT, _SENTENCE_CUT, _PARAGRAPH_CUT, _HEADING_CUT = range(1, 5)
-_CUTS = (
-    (re.compile(_LINE), _LINE_CUT),
-    (re.compile(_SENTENCE), _SENTENCE_CUT),
-    (re.compile(_PARAGRAPH), _PARAGRAPH_CUT),
-)
+# `re` finds a first character or a set of them fast, and a lookbehind at each place slowly.
+_GAP = re.compile(r"\n\s*+")
+_MARK, _SENTENCE_END = re.compile("[.!?;。！？；…]"), re.compile(_SENTENCE)
 _BLANK = re.compile(r"\s*+")
 _LONGEST_TOKEN = 16
 """The most characters per token in running text. WordPiece makes one unknown token of 100 or more characters without a
@@ -172,14 +170,15 @@ def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tu
 
     cuts: dict[int, int] = {}
     inner: set[int] = set()
-    for pattern, strength in _CUTS:
-        for match in pattern.finditer(text):
-            at = match.end()
-            if block_of(at) < 0:
-                cuts[at] = strength
-            elif strength != _SENTENCE_CUT:  # code and tables have lines, not sentences
-                cuts[at] = strength
-                inner.add(at)
+    for at in _sentence_ends(text):
+        if block_of(at) < 0:  # code and tables have lines, not sentences
+            cuts[at] = _SENTENCE_CUT
+    for at, strength in _gap_ends(text):
+        if block_of(at) < 0:
+            cuts[at] = max(cuts.get(at, 0), strength)
+        else:
+            cuts[at] = strength
+            inner.add(at)
     for start, end in blocks:
         for edge in (start, _next_text(text, end)):
             cuts[edge] = max(cuts.get(edge, 0), _PARAGRAPH_CUT)
@@ -196,13 +195,22 @@ def _cuts(text: str, headings: Sequence[Heading], blocks: Sequence[Edges]) -> tu
 
 def _code_cuts(text: str, headings: Sequence[Heading]) -> dict[int, int]:
     """Return the places where a passage of source code may end, which are ends of lines, with the strength of each."""
-    cuts = {
-        match.end(): strength
-        for pattern, strength in _CUTS
-        if strength != _SENTENCE_CUT
-        for match in pattern.finditer(text)
-    }
-    return cuts | dict.fromkeys((heading.start for heading in headings), _HEADING_CUT)
+    return dict(_gap_ends(text)) | dict.fromkeys((heading.start for heading in headings), _HEADING_CUT)
+
+
+def _gap_ends(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the text after a line or a paragraph starts, and the strength of a cut there."""
+    for gap in _GAP.finditer(text):
+        yield gap.end(), _PARAGRAPH_CUT if gap[0].count("\n") > 1 else _LINE_CUT
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    """Yield where the text after a sentence starts."""
+    end = 0
+    for mark in _MARK.finditer(text):
+        if mark.start() >= end and (found := _SENTENCE_END.match(text, mark.start())):
+            end = found.end()
+            yield end
 
 
 def _next_text(text: str, end: int) -> int:
