@@ -181,3 +181,9 @@ def test_a_build_folder_is_known_by_evidence(tmp_path: Path, inside: str, found:
     assert {item.path.name for item in walk([tmp_path]) if isinstance(item, Found)} == found
     (tmp_path / "package.json").unlink()
     assert {item.path.name for item in walk([tmp_path]) if isinstance(item, Found)} == {inside}
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "page.docx", "page.doc", "page.xls", "page.rtf"])
+def test_a_page_under_another_name_is_a_page(name: str) -> None:
+    """Servers send a page in place of a file, and programs export tables as pages called .xls."""
+    assert kind_of(name, b"\n<!DOCTYPE html><html><body>words").suffix == ".html"

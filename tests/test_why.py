@@ -126,6 +126,17 @@ def test_the_command_line_says_the_same(index: Index) -> None:
     assert {one["path"]: one["status"] for one in json.loads(listed.output)}["docs/gone.md"] == "missing"
 
 
+def test_a_file_is_named_once_from_another_folder(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs/broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    (tmp_path / "docs/blank.txt").write_text(" \n")
+    monkeypatch.chdir(tmp_path / "docs")
+    (broken,), (blank,) = index.why("broken.pdf"), index.why("blank.txt")
+    assert (broken.path, broken.status) == ("docs/broken.pdf", "failed") and "docs/" not in broken.reason
+    assert (blank.path, blank.reason) == ("docs/blank.txt", "no text")
+
+
 def test_lines_are_folded_to_80_columns_and_not_cut(index: Index, tmp_path: Path) -> None:
     long = f"docs/{'资料' * 30}.md"
     (tmp_path / long).write_text("new", encoding="utf-8")

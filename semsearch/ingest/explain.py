@@ -198,13 +198,13 @@ class Explainer:
             with skipping(path, skipped, alone=False):
                 for item in read(path, key, self._roots[root].fields):
                     if isinstance(item, Skipped):
-                        skipped.append(item)
+                        skipped.append(replace(item, path=str(path)))  # it was named by its key
                     elif reason := self._not_prose(item, self._roots[root]):
                         skipped.append(Skipped(str(path), reason))
                     else:
                         hint = f"semsearch ingest {source_key(root, self._base)}"
                         return SourceStatus(key, "new", "it is not indexed yet", hint)
-        return self._skipped(skipped[0] if skipped else Skipped(key, "no text"), str(path))
+        return self._skipped(skipped[0] if skipped else Skipped(str(path), "no text"), str(path))
 
     def _not_prose(self, document: Document, choices: Choices) -> str:
         """Return why an ingest stores no passage of a document that has text, or nothing."""

@@ -192,7 +192,7 @@ def kind_of(name: str, head: bytes, *, named: bool = False, everything: bool = F
     if real.startswith("."):
         office = suffix in FORMATS and FORMATS[suffix].binary and head.startswith(b"PK")
         return Kind(suffix if office else real)
-    if _PAGE.match(head) and suffix in UNREAD:
+    if _PAGE.match(head) and (suffix in UNREAD or (suffix in FORMATS and FORMATS[suffix].binary)):
         return Kind(".html")
     if real and not (suffix in FORMATS and FORMATS[suffix].binary):
         return Kind(suffix, _REASONS.get(suffix) or real)

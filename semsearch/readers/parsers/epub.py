@@ -42,6 +42,7 @@ def _parsed_book(package: Package) -> Parsed:
     book = package.tree(_resolved("", root))
     items = {one.get("id", ""): one for one in book.iter("item")}
     spine = [items.get(one.get("idref", "")) for one in book.iter("itemref")]
+    spine = spine or [*items.values()]  # a book without a spine has its chapters in the order of its files
     contents = {
         _resolved(root, one.get("href", "").partition("#")[0])
         for one in book.iter("reference")
