@@ -407,6 +407,18 @@ def test_an_option_that_does_not_exist(option: dict[str, Any]) -> None:
         load_embedder(DEFAULT_MODEL, **option)
 
 
+def test_cuda_is_asked_for_where_onnx_runtime_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from semsearch.embedding import onnx
+
+    with pytest.raises(InvalidInput, match="no CUDA"):
+        load_embedder(device="cuda")
+    assert [name for name, _ in onnx._providers("auto")] == ["CPUExecutionProvider"]
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
+    assert [name for name, _ in onnx._providers("auto")] == names
+    assert [name for name, _ in onnx._providers("cpu")] == names[1:]
+
+
 # -- any sentence-transformers model ------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ from semsearch.files import cache_folder, replacing
 
 _INLINE = 2**27
 """Bytes of weights from which on large tensors have a separate file, which is mapped into memory, not read."""
+_CUDA = "CUDAExecutionProvider"
 _REBUILT = "delete it; the next run builds it again"
 _GRAPH_VERSION = 3
 _TOKENS_PER_BATCH = 1024
@@ -76,6 +77,10 @@ class OnnxEmbedder:
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
             raise ModelError(f"cannot load {where}: {error}", _REBUILT) from error
+        if device == "cuda" and _CUDA not in self._session.get_providers():
+            raise ModelError(
+                "ONNX Runtime cannot use a GPU here", "check the driver, or use --set device=cpu"
+            )
         loaded.no_padding()
         loaded.no_truncation()
         self._before, self._after = _special(loaded) if files.encoder.layers else ([], [])
@@ -202,15 +207,16 @@ def _unknown(tokenizer: Tokenizer, content: str) -> int:
     return -1 if number is None else number
 
 
-def _providers(device: str) -> list[str]:
+def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
     """Return ONNX Runtime's providers for a device, the first choice first. Raises `InvalidInput`."""
-    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    cuda = _CUDA in onnxruntime.get_available_providers()
     if device == "cuda" and not cuda:
         raise InvalidInput(
             "ONNX Runtime has no CUDA here",
-            "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+            "install onnxruntime-gpu in place of onnxruntime, or use --set device=cpu",
         )
-    return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
+    # By default CUDA rounds the inputs of float32 products to ten bits.
+    return [*([(_CUDA, {"use_tf32": "0"})] if cuda and device != "cpu" else []), ("CPUExecutionProvider", {})]
 
 
 def _options() -> onnxruntime.SessionOptions:
