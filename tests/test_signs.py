@@ -1,11 +1,16 @@
 """Signs that carry meaning part two texts, and marks of prose do not."""
 
 import time
+from pathlib import Path
 
 import pytest
+from tiny_embedder import TinyEmbedder, create_index
 
+import semsearch
+from semsearch.dedup.in_files import Dataset
 from semsearch.text import clean
 from semsearch.text.facts import Facts, differences
+from semsearch.text.indentation import indentation
 from semsearch.text.signs import signs
 
 DIFFERENT = (
@@ -188,3 +193,82 @@ def test_the_search_for_signs_takes_linear_time(unit: str) -> None:
         return time.process_time() - started
 
     assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
+
+
+INDENTED = (
+    ("if x:\n    a()\n    b()", "if x:\n    a()\nb()"),
+    ("a:\n  b: 1\n  c: 2", "a:\n  b: 1\nc: 2"),
+    ("all: x\n\tcc x", "all: x\ncc x"),
+    (
+        "def f():\n    for x in y:\n        a()\n    b()",
+        "def f():\n    for x in y:\n        a()\n        b()",
+    ),
+    ("on:\n  push:\n    branches: x", "on:\n  push:\n  branches: x"),
+    ("jobs:\n  - name: a\n    run: b", "jobs:\n  - name: a\n  run: b"),
+)
+
+EVEN = (
+    ("if x:\n    a()", "if x:\n\ta()"),
+    ("if x:\n    a()", "if x:\n  a()"),
+    ("  if x:\n    a()", "if x:\n  a()"),
+    ("Bring:\n- water\n- hat", "Bring:\n  - water\n  - hat"),
+    ("Hello\n  there", "Hello\nthere"),
+    ("Note: a\n  b", "Note: a\nb"),
+    ("if (x) {\n  a\n}", "if (x) {\na\n}"),
+    ("a:\n- b\n- c\nd: 1", "a:\n  - b\n  - c\nd: 1"),
+    ("- a\n  - b", "- a\n- b"),
+)
+
+
+@pytest.mark.parametrize(("a", "b"), INDENTED)
+def test_indentation_of_code_carries_meaning(a: str, b: str, tmp_path: Path) -> None:
+    assert indentation(a) != indentation(b)
+    found = semsearch.dedup([a, b, a], embedder=TinyEmbedder())
+    assert [[member.position for member in group.members] for group in found.groups] == [[2]]
+    assert [one.reason for one in found.alike] == ["the indentation differs"]
+    found = semsearch.dedup([a, b], embedder=TinyEmbedder(), remove_differing=True)
+    assert [match.differs for match in found.duplicates] == ["the indentation differs"]
+    assert not semsearch.leak([a], [b], embedder=TinyEmbedder()).matches
+
+
+@pytest.mark.parametrize(("a", "b"), EVEN)
+def test_indentation_of_prose_says_nothing(a: str, b: str) -> None:
+    assert indentation(a) == indentation(b)
+
+
+def test_an_index_and_files_keep_what_is_indented_otherwise(tmp_path: Path) -> None:
+    a, b = INDENTED[0]
+    for name, text in (("a.txt", a), ("b.txt", b), ("c.txt", b)):
+        (tmp_path / name).write_text(text)
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.duplicates(0.85)
+        assert [(group.keeper, [m.name for m in group.members]) for group in found.groups] == [
+            ("b.txt", ["c.txt"])
+        ]
+        assert found.vetoed == {"indentation": 1}
+        assert index.plan(found).steps[0].document == "c.txt"
+    with Dataset.read([tmp_path], embedder=TinyEmbedder()) as data:
+        assert data.duplicates().vetoed == {"indentation": 1}
+
+
+def test_proofs_know_of_indentation() -> None:
+    from itertools import combinations
+
+    import numpy as np
+
+    from semsearch.dedup.veto import RULES, Veto
+
+    texts = [
+        "if x:\n a()\n b()",
+        "if x:\n a()\nb()",
+        "x\n a()",
+        "x\na()",
+        *(f"if {n}:\n c()" for n in "abcdef"),
+    ]
+    left, right = np.array(list(combinations(range(len(texts)), 2))).T
+    for differing in (False, True):
+        veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts), differing=differing)
+        alone = [veto.reason(x, y)[0] for x, y in zip(left.tolist(), right.tolist(), strict=True)]
+        assert [RULES[code] for code in veto.codes(left, right)] == alone
+        assert veto.accepts(left, right).tolist() == [not rule for rule in alone]

@@ -27,6 +27,7 @@ _FACTS = {
     "name": "a name:",
     "roles": "roles:",
     "sign": "a sign:",
+    "indentation": "indentation:",
 }
 """The words for the facts that differ, by the rule of a veto."""
 

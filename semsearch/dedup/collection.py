@@ -11,8 +11,12 @@ from semsearch.dedup.lexical import LexicalSets
 from semsearch.dedup.result import Compared
 from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.requests import DEFAULT_MEMORY
+from semsearch.text.indentation import indentation
 from semsearch.text.shingles import shingles
 from semsearch.types import Level, Unit
+
+_READ = 256
+"""Texts read at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +45,23 @@ class DocumentCollection:
         """Return the texts at up to a few hundred positions as they were written."""
         return (self.originals or self.read)(positions)
 
+    def by_indentation(self) -> "DocumentCollection":
+        """Return the collection with other digests where texts of code are copies but for their indentation.
+
+        Cleaning removes it, and in Python, YAML and Makefiles it carries meaning.
+        """
+        if self.originals is None:
+            return self
+        _, number, count = np.unique(np.array(self.digests, object), return_inverse=True, return_counts=True)
+        copied = np.flatnonzero(count[number] > 1).tolist()
+        digests = list(self.digests)
+        for start in range(0, len(copied), _READ):
+            some = copied[start : start + _READ]
+            for at, text in zip(some, self.shown(some), strict=True):
+                if "\n" in text and (levels := indentation(text)):
+                    digests[at] += repr(levels).encode()
+        return replace(self, digests=digests)
+
     @property
     def lengths(self) -> Integers:
         """The characters of each document, int64 [n]."""
@@ -62,6 +83,7 @@ def compare(
     than `memory`, the result finds them again whenever they are needed. The other arguments, and the errors, are those
     of `Corpus.pairs`.
     """
+    collection = collection.by_indentation()
     _, first, numbers = np.unique(
         np.array(collection.digests, object), return_index=True, return_inverse=True
     )
@@ -69,6 +91,9 @@ def compare(
 
     def read_texts(wanted: Sequence[int]) -> Sequence[str]:
         return collection.read(first[np.asarray(wanted, np.int64)].tolist())
+
+    def read_written(wanted: Sequence[int]) -> Sequence[str]:
+        return collection.shown(first[np.asarray(wanted, np.int64)].tolist())
 
     compared = Compared(
         collection.names,
@@ -79,6 +104,7 @@ def compare(
         read_texts,
         collection.level,
         memory=memory,
+        written=read_written,
     )
     if lexical is not None:
         sets = [shingles(text) for text in compared.contents(range(len(first)))]

@@ -70,6 +70,7 @@ def find_groups(
         len(compared.corpus.size),
         unknown=collection.unknown,
         differing=request.remove_differing,
+        written=compared.written,
     )
     decision = None
     if rule.classifier and rule.uses_classifier:
@@ -101,7 +102,7 @@ def find_groups(
     found = replace(found, rejected=tuple(rejected), undecided=_undecided(found, request.keep, modified))
     found = _add_probabilities(found, rule.classifier)
     if request.remove_differing:
-        found = _add_differences(found)
+        found = _add_differences(found, compared, veto)
     if request.contained is None:
         return found
     found = _spare_containers(compared, found, request.contained)
@@ -252,18 +253,19 @@ class _ParsedTexts:
         return [self._cache[number] for number in numbers.tolist()]
 
 
-def _add_differences(found: Duplicates) -> Duplicates:
+def _add_differences(found: Duplicates, compared: Compared, veto: Veto) -> Duplicates:
     """Return the groups with the facts in which each member differs from its keeper."""
-    groups = []
-    for group in found.groups:
-        near = [member.name for member in group.members if member.tier != "exact"]
-        keeper, *others = map(Facts, found.texts([group.keeper, *near]))
-        said = {
-            name: "; ".join(dict.fromkeys(map(str, differences(keeper, other))))
-            for name, other in zip(near, others, strict=True)
-        }
-        members = (replace(member, differs=said.get(member.name, "")) for member in group.members)
-        groups.append(replace(group, members=tuple(members)))
+
+    def told(keeper: str, member: Member) -> Member:
+        if member.tier == "exact":
+            return member
+        stated = veto.differences(compared.number_of[keeper], compared.number_of[member.name])
+        return replace(member, differs="; ".join(dict.fromkeys(said for _, said in stated)))
+
+    groups = (
+        replace(group, members=tuple(told(group.keeper, member) for member in group.members))
+        for group in found.groups
+    )
     return replace(found, groups=tuple(groups))
 
 

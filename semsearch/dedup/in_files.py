@@ -176,6 +176,7 @@ class Dataset:
             self.texts,
             self._places,
             unknown=self._unknown,
+            originals=self._written,
         )
 
     def texts(self, positions: Iterable[int]) -> list[str]:
@@ -186,7 +187,11 @@ class Dataset:
         """Return the texts of documents by name, as they were written."""
         if not self._positions:
             self._positions.update(zip(self.names, range(len(self.names)), strict=True))
-        return [self._originals[at] or self._texts[at] for at in map(self._positions.__getitem__, names)]
+        return self._written([self._positions[name] for name in names])
+
+    def _written(self, positions: Sequence[int]) -> list[str]:
+        """Return the texts at some positions as they were written."""
+        return [self._originals[at] or self._texts[at] for at in positions]
 
     def duplicates(
         self,

@@ -78,6 +78,7 @@ def find_leaks(
     text is compared with every text of the other side. With `differing`, texts that state different facts count too
     (see `Veto`). Raises the errors of `Corpus.pairs`.
     """
+    collection = collection.by_indentation()
     names, digests = collection.names, collection.digests
     # Each text counts once. Texts that both sides have are found without a comparison.
     train = _first_positions(digests, range(total, len(names)))
@@ -91,6 +92,7 @@ def find_leaks(
         len(positions),
         unknown=collection.unknown,
         differing=differing,
+        written=lambda numbers: collection.shown([positions[number] for number in numbers]),
     )
     best, refused = _best(corpus, threshold, len(test), veto, progress, memory)
     found: dict[bytes, tuple[int, float, float, Tier]]

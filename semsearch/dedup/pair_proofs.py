@@ -49,7 +49,7 @@ class PairProofs:
         self._unseen, self._differing = unseen, differing
         self._row = np.zeros(total, np.int64)
         self._texts = _Columns(
-            ("start", "count", "amounts", "unknown", "opaque", "framed", "template", "own")
+            ("flat", "start", "count", "amounts", "unknown", "opaque", "framed", "template", "own")
         )
         words, triples, phrases = _Words(), _Words(), _Words()
         self._known, self._unknown, self._triples = _Sets(words), _Sets(words), _Sets(triples)
@@ -62,6 +62,7 @@ class PairProofs:
         statements = parsed.facts.statements
         count = len(statements) if len(statements) <= _PLACES else 0
         self._texts.add(
+            hash(parsed.flat),
             self._sentences.size,
             count,
             hash(_needs(parsed.facts.amounts)),
@@ -84,6 +85,8 @@ class PairProofs:
         i, j = self._row.take(left), self._row.take(right)
         verdicts = np.zeros(len(i), np.int8)
         stated = np.full(len(i), NONE, np.int8) if self._differing else self._stated(i, j)
+        if not self._differing:  # indentation, in which alone two texts may differ, is looked at
+            stated[self._texts["flat"].take(i) == self._texts["flat"].take(j)] = 0
         verdicts[stated == VETO] = VETO
         rest = np.flatnonzero(stated != VETO)
         unknown = self._unseen_words(i[rest], j[rest])

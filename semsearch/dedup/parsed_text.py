@@ -21,6 +21,11 @@ class ParsedText:
         return Facts(self.text)
 
     @cached_property
+    def flat(self) -> str:
+        """Return the text without the indentation of its lines."""
+        return "\n".join(map(str.strip, self.text.split("\n"))) if "\n" in self.text else self.text
+
+    @cached_property
     def phrases(self) -> Phrases:
         """Return the phrases of the text."""
         return Phrases.of(self.text)

@@ -52,6 +52,8 @@ class Compared:
     accepts: Accepts | None = None
     refused: Callable[[Pairs], None] | None = None
     memory: int = DEFAULT_MEMORY
+    written: Callable[[Sequence[int]], Sequence[str]] | None = None
+    """Returns texts as they were written, as `read` does the cleaned ones."""
 
     @cached_property
     def number_of(self) -> dict[str, int]:

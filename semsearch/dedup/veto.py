@@ -17,6 +17,7 @@ from semsearch.dedup.pair_proofs import NONE, VETO, PairProofs
 from semsearch.dedup.parsed_text import ParsedText
 from semsearch.dedup.template import Templates
 from semsearch.text.facts import differences
+from semsearch.text.indentation import indentation
 from semsearch.text.shingles import LEXICAL, jaccard, shingles
 from semsearch.text.words import TOKEN
 
@@ -24,10 +25,10 @@ Integers = NDArray[np.int64]
 UnknownWords = Callable[[frozenset[str]], frozenset[str]]
 """Returns those of some words that the model does not know."""
 
-RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "sign", "template")
+RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "sign", "indentation", "template")
 """The reasons of a veto by their codes; code 0 means that there is none."""
 UNKNOWN = RULES.index("unknown")
-FACTS = frozenset(("number", "negation", "opposite", "name", "roles", "sign"))
+FACTS = frozenset(("number", "negation", "opposite", "name", "roles", "sign", "indentation"))
 """The rules for texts that state different facts."""
 _CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
 _READ = 256
@@ -54,7 +55,8 @@ class Veto:
 
     `read` returns the cleaned texts at some text numbers, which are those of `Corpus`; `total` is how many there are.
     `unknown` says which words the model does not know; without it the model knows all. With `differing`, texts that
-    state different facts have no veto for these. A text is parsed when a pair that has it is first asked about.
+    state different facts have no veto for these. `written` returns texts with their indentation; by default the
+    cleaned ones have it. A text is parsed when a pair that has it is first asked about.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Veto:
         *,
         unknown: UnknownWords = none_unknown,
         differing: bool = False,
+        written: Callable[[Sequence[int]], Sequence[str]] | None = None,
     ) -> None:
         self._read, self._total = read, total
+        self._written = written or read
         self._unknown, self._differing = unknown, differing
         self._cache: dict[int, ParsedText] = {}
         self._room = _CACHED
@@ -115,11 +119,17 @@ class Veto:
         rule = RULES[_CODE[found[0][0]]] if found else ""
         return rule, "; ".join(list(dict.fromkeys(said for _, said in found))[:_REASONS])
 
+    def differences(self, left: int, right: int) -> Iterator[tuple[str, str]]:
+        """Yield each rule by which two texts state different facts, and what differs."""
+        a, b = self._parsed(left), self._parsed(right)
+        if a.flat == b.flat and len(set(map(indentation, self._written([left, right])))) > 1:
+            yield "indentation", "the indentation differs"
+        yield from ((reason.rule, str(reason)) for reason in differences(a.facts, b.facts))
+
     def _reasons(self, left: int, right: int) -> Iterator[tuple[str, str]]:
         """Yield each rule that parts two texts, and what it found. A number comes first."""
         a, b = self._parsed(left), self._parsed(right)
-        stated = [] if self._differing else differences(a.facts, b.facts)
-        facts = ((reason.rule, str(reason)) for reason in stated)
+        facts = iter(()) if self._differing else self.differences(left, right)
         first = next(facts, None)
         if first and _CODE[first[0]] == _CODE["number"]:
             yield first
