@@ -1,4 +1,4 @@
-"""Find the indentation of a text that carries meaning: of Python, YAML and Makefiles, which is no matter in prose."""
+"""Find the indentation of a text where it carries meaning: in Python, YAML and Makefiles.
 
 import itertools
 import re
