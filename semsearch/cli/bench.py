@@ -30,7 +30,7 @@ _file = partial(click.option, required=True, type=click.Path(path_type=Path), me
         "semsearch bench-search --corpus corpus.jsonl --queries queries.jsonl --qrels qrels/test.tsv --index kept",
     ),
     codes=(0, 1, 2, 11, 12, 13),
-    settings=("dtype", "threads"),
+    settings=("base-url", "dtype", "threads"),
 )
 @_file("--corpus", help="The documents: JSON Lines with _id, text, and perhaps title.")
 @_file("--queries", help="The queries: JSON Lines with _id and text.")
@@ -50,6 +50,7 @@ def bench_search_(
     qrels: Path,
     folder: Path | None,
     model: str | None,
+    base_url: str | None,
     dtype: str | None,
     as_json: bool,
 ) -> None:
@@ -68,7 +69,7 @@ def bench_search_(
         if folder is None:
             temporary = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             folder = Path(temporary) / "index"
-        index = stack.enter_context(_index(folder, model, dtype))
+        index = stack.enter_context(_index(folder, model, dtype, options.server_of(model, base_url)))
         with render.counting("ingest", "passages") as report:
             ingest_corpus(index, collection, report)
         with render.counting("search", "queries") as report:
@@ -103,11 +104,11 @@ def bench_search_(
         render.talk(said.format(documents=absent, file=render.name(str(corpus))))
 
 
-def _index(folder: Path, model: str | None, dtype: str | None) -> "Index":
+def _index(folder: Path, model: str | None, dtype: str | None, base_url: str | None) -> "Index":
     """Open the index in a folder, or create it if there is none."""
     from semsearch.embedding import DEFAULT_MODEL
     from semsearch.index import Index
 
     if (folder / "library.sqlite3").exists():
-        return Index.open(folder, model=model, dtype=dtype)
-    return Index.create(folder, model=model or DEFAULT_MODEL, dtype=dtype or "float32")
+        return Index.open(folder, model=model, dtype=dtype, base_url=base_url)
+    return Index.create(folder, model=model or DEFAULT_MODEL, dtype=dtype or "float32", base_url=base_url)

@@ -19,6 +19,7 @@ from semsearch.errors import InvalidInput, SemsearchError
         "semsearch config set --user model ./my-model",
         "semsearch config unset k",
         "semsearch config path",
+        "semsearch config set openai:bge-m3 http://127.0.0.1:8080/v1",
     ),
     codes=(0, 2),
 )
@@ -43,7 +44,12 @@ def config_(action: str, key: str, value: str, user: bool, folder: Path | None, 
 
     An index may come from someone else. So its file may only choose what is shown, such as k, mode and threshold. A
     model, sizes and waiting times belong in your own file.
+
+    A KEY such as openai:NAME or ollama:NAME is a model on a server, and VALUE the URL of its server. That is what
+    --base-url remembers: texts for this model go there, whichever index names it.
     """
+    from semsearch.embedding import REMOTE
+
     actions = {"show": (0, 0), "path": (0, 0), "set": (2, 2), "unset": (1, 1)}
     if action not in actions:
         raise InvalidInput(f"{action!r} is not an action: {', '.join(actions)}", "semsearch config --help")
@@ -58,6 +64,8 @@ def config_(action: str, key: str, value: str, user: bool, folder: Path | None, 
             click.echo(f"{name:<6} {render.name(str(path)) if path else tr('no index here')}")
     elif action == "show":
         _show(folder, as_json)
+    elif key.startswith(REMOTE):
+        _change_server(key, value if action == "set" else None)
     else:
         _change(paths, settings.require_key(key), value if action == "set" else None, user)
 
@@ -95,9 +103,31 @@ def _check_model(name: str) -> None:
         render.talk(tr("note: {note}").format(note=translated(str(error))))
 
 
+def _change_server(model: str, url: str | None) -> None:
+    """Remember the server of a model, or forget it."""
+    from semsearch.embedding import servers
+    from semsearch.embedding.remote import full_url
+
+    if url is not None:
+        known = servers.find(model)
+        if not servers.remember(servers.Server(model, full_url(model, url), known.weights if known else "")):
+            raise InvalidInput(f"cannot write to {servers.path_of(model).parent}")
+        render.talk(tr("text for {model} goes to {url}").format(model=model, url=full_url(model, url)))
+    elif servers.forget(model):
+        render.talk(tr("text for {model} goes nowhere").format(model=model))
+    else:
+        raise InvalidInput(f"no server is known for {model}", "`semsearch config` lists them")
+
+
 def _show(folder: Path | None, as_json: bool) -> None:
-    """Print every setting with its value and origin."""
+    """Print every setting with its value and origin, and the servers of models."""
+    from semsearch.embedding import servers
+
     chosen = settings.effective(settings.SETTINGS, folder=folder)
+    chosen |= {
+        server.model: settings.Choice(server.base_url, str(servers.path_of(server.model)))
+        for server in servers.known()
+    }
     if as_json:
         render.emit_json({key: {"value": one.value, "origin": one.origin} for key, one in chosen.items()})
         return
@@ -117,4 +147,4 @@ def _show(folder: Path | None, as_json: bool) -> None:
 
 
 def _origin(origin: str) -> str:
-    return render.relative(Path(origin)) if origin.endswith(settings.FILE) else tr(origin)
+    return render.relative(Path(origin)) if Path(origin).is_absolute() else tr(origin)

@@ -199,7 +199,7 @@ def plan_(
         "Who stays": _GROUPS,
         "Writing": ("output", "group_field", "force"),
     },
-    settings=("lexical", "linkage", "memory", "dtype", "vector-cache", "threads"),
+    settings=("lexical", "linkage", "memory", "base-url", "dtype", "vector-cache", "threads"),
 )
 @click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="PATH..."
@@ -228,6 +228,7 @@ def dedup_files_(
     paths: tuple[Path, ...],
     fields: "RowFields",
     model: str | None,
+    base_url: str | None,
     dtype: str | None,
     vector_cache: int,
     tiers: "tuple[Tier | Literal['none'], ...]",
@@ -261,7 +262,9 @@ def dedup_files_(
         require_copyable(paths[0], output, fields=fields, group=bool(group_field), force=force)
     removed = tuple(tier for tier in tiers or TIERS if tier != "none")
     request = DedupRequest(**rules)
-    with read_dataset(paths, fields=fields, model=model, dtype=dtype, most=vector_cache) as dataset:
+    with read_dataset(
+        paths, fields=fields, model=model, base_url=base_url, dtype=dtype, most=vector_cache
+    ) as dataset:
         with render.counting("compare", "pairs") as progress:
             found = dataset.find_duplicates(request, progress=progress)
         render.tell_skipped(dataset.skipped)
@@ -324,6 +327,7 @@ def read_dataset(
     *parts: Sequence[Path],
     fields: "RowFields",
     model: str | None,
+    base_url: str | None,
     dtype: str | None,
     most: int,
 ) -> "Iterator[Dataset]":
@@ -335,7 +339,9 @@ def read_dataset(
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
     from semsearch.storage.vector_cache import vector_cache
 
-    embedder = load_embedder(model or DEFAULT_MODEL, dtype or "float32")
+    embedder = load_embedder(
+        model or DEFAULT_MODEL, dtype or "float32", base_url=options.server_of(model, base_url)
+    )
     with vector_cache(most) as cache, render.counting("read", "passages") as progress:
         dataset = Dataset.read(*parts, embedder=embedder, fields=fields, progress=progress, cache=cache)
     render.tell_notes(dataset.notes)

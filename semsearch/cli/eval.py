@@ -26,6 +26,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
         "semsearch eval --pairs sick --model all-MiniLM-L6-v2 --model ./my-model --report report.html",
     ),
     codes=(0, 1, 2, 3),
+    settings=("base-url",),
     groups={
         "Pairs": ("spec", "download", "text_a", "text_b", "label", "score", "table"),
         "What to measure": ("models", "dtypes", "rule", "repeats", "worst", "report"),
@@ -72,6 +73,7 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
 def eval_(
     load: "Callable[[], PairSet]",
     models: Sequence[str],
+    base_url: str | None,
     dtypes: Sequence[str],
     rule: str | None,
     repeats: int,
@@ -88,7 +90,7 @@ def eval_(
     highest recall with 90% and 95% precision, the texts a second, and the size. Parts of the pairs and the largest
     errors follow (docs/tuning.md).
     """
-    from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.embedding import DEFAULT_MODEL, REMOTE, load_embedder
     from semsearch.evaluation.pairs import evaluate_model
     from semsearch.evaluation.plot import require_matplotlib
     from semsearch.evaluation.report import write_report
@@ -106,7 +108,8 @@ def eval_(
     found: list[ModelReport] = []
     for model, dtype in wanted:
         with render.progress(f"embed {model}", "texts") as bar:
-            embedder = load_embedder(model, dtype)
+            server = base_url if model.startswith(REMOTE) else None
+            embedder = load_embedder(model, dtype, base_url=server)
             report_progress = pair_options.bar_updater(bar, 2 * len(pairs.pairs) * repeats)
             found.append(
                 evaluate_model(

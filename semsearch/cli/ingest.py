@@ -39,7 +39,7 @@ _MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
         "Rows": ("text_field", "id_field", "table"),
         "Which texts": ("name", "include", "exclude", "everything", "prune"),
     },
-    settings=("max-size", "dtype", "device", "wait", "threads"),
+    settings=("max-size", "base-url", "dtype", "device", "wait", "threads"),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
 @options.index
@@ -91,6 +91,7 @@ def ingest_(
     name: str | None,
     model: str | None,
     dimensions: int | None,
+    base_url: str | None,
     dtype: str | None,
     device: str,
     dry_run: bool,
@@ -147,6 +148,7 @@ def ingest_(
                 dtype=dtype if given("dtype") else None,
                 dimensions=dimensions,
                 device=device,
+                base_url=base_url if given("base_url") else None,
                 wait=wait,
             )
         else:
@@ -156,6 +158,7 @@ def ingest_(
                 dtype=dtype or "float32",
                 dimensions=dimensions,
                 device=device,
+                base_url=options.server_of(model, base_url),
                 wait=wait,
             )
             if reason := getattr(index.embedder, "reason", ""):

@@ -61,7 +61,7 @@ class _Rate(click.ParamType[Fraction]):
         "Which pairs": ("threshold", "contained", "count_differing"),
         "A check for CI": ("max_rate", "allow_unread", "junit"),
     },
-    settings=("dtype", "vector-cache", "threads"),
+    settings=("base-url", "dtype", "vector-cache", "threads"),
 )
 @click.argument(
     "test", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="TEST..."
@@ -113,6 +113,7 @@ def leak_(
     contained: float | None,
     count_differing: bool,
     model: str | None,
+    base_url: str | None,
     dtype: str | None,
     vector_cache: int,
     max_rate: Fraction | None,
@@ -140,7 +141,9 @@ def leak_(
         raise InvalidInput(f"{name} needs --max-rate", "add --max-rate, such as --max-rate 1%")
     if junit:
         require_writable(junit)
-    with read_dataset(test, against, fields=fields, model=model, dtype=dtype, most=vector_cache) as data:
+    with read_dataset(
+        test, against, fields=fields, model=model, base_url=base_url, dtype=dtype, most=vector_cache
+    ) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(
                 DEFAULT_THRESHOLD if threshold is None else threshold,

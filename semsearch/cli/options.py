@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from semsearch.cli.command import command as command
+from semsearch.cli.command import given
 from semsearch.cli.values import Share, Table
 
 index = click.option(
@@ -22,7 +23,7 @@ as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSO
 model = click.option(
     "--model",
     metavar="NAME|DIR",
-    help="Another model; `semsearch models` lists them.",
+    help="Another model; or ollama:NAME, openai:NAME.",
 )
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table.")
 _text_field = click.option(
@@ -44,6 +45,13 @@ _table = click.option(
     metavar="KEY=VALUE,...",
     help="delimiter=tab, header=no, encoding=X, lines=yes",
 )
+
+
+def server_of(model: str | None, base_url: str | None) -> str | None:
+    """Return the URL of a model's server. One that was not typed is a default for models on a server only."""
+    from semsearch.embedding import REMOTE
+
+    return base_url if given("base_url") or (model or "").startswith(REMOTE) else None
 
 
 def table_format(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,8 @@
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,7 @@ def query_(
         raise InvalidInput(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
-    with Index.open(folder) as index:
+    with _offering_words(mode), Index.open(folder) as index:
         wants_sentence = (
             (show == "snippet" and not paths)
             or as_json
@@ -277,6 +278,20 @@ def query_(
             f"{render.plural(len(refused), 'line')} of {len(numbered):,} not answered",
             "give some words to look for in each",
         )
+
+
+@contextmanager
+def _offering_words(mode: "Mode") -> Iterator[None]:
+    """Add to the hint of a model that fails in the block what can be done without it."""
+    from semsearch.errors import ModelError
+
+    try:
+        yield
+    except ModelError as error:
+        if mode != "lexical":
+            words = "to search by words alone, add --mode lexical"
+            error.hint = f"{error.hint}; {words}" if error.hint else words
+        raise
 
 
 def _remarks(index: "Index", request: "SearchRequest", found: Sequence["Hit"]) -> list[str]:

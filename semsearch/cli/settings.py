@@ -58,6 +58,9 @@ SETTINGS: Mapping[str, Setting] = {
     "model": Setting(
         click.STRING, None, "ingest, dedup-files, leak: model of a new index, or of files", _USER
     ),
+    "base-url": Setting(
+        click.STRING, None, "ingest, dedup-files, leak, eval: server of ollama:NAME or openai:NAME", _USER
+    ),
     "dtype": Setting(
         click.Choice(["float32", "int8"]),
         None,

@@ -1,7 +1,8 @@
 """Embedding: text to vectors.
 
 `load_embedder` gives the default model, all-MiniLM-L6-v2, or another one by name or folder. A model that a graph can be
-written for runs on ONNX Runtime, without torch or transformers. Others run through sentence-transformers.
+written for runs on ONNX Runtime, without torch or transformers. Others run through sentence-transformers, and
+`ollama:NAME` and `openai:NAME` on a server.
 
 To add another engine, write a class with the members of `Embedder`. Add `count_tokens` if the engine has a tokenizer.
 """
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from semsearch.errors import InvalidInput, ModelError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+REMOTE = ("ollama:", "openai:")
+"""The beginnings of the names of models on a server."""
 DTYPES = ("float32", "int8")
 DEVICES = ("auto", "cpu", "cuda")
 SENTENCE_TRANSFORMERS = "model"
@@ -161,6 +164,8 @@ def model_name(model: str, stored: str = "") -> str:
     A folder that holds the files of the default model is the default model. `stored` is the name in an index: it stays
     as it is.
     """
+    if model.startswith(REMOTE):  # whatever lies in the working directory
+        return model
     if Path(model).is_dir():
         from semsearch.embedding import weights
 
@@ -178,32 +183,47 @@ def load_embedder(
     *,
     dimensions: int | None = None,
     device: str = "auto",
+    base_url: str | None = None,
     fetch: bool = True,
     stored: Mapping[str, object] | None = None,
 ) -> Embedder:
     """Return the embedder for a model: a known name (see `registry`), a name on the Hugging Face hub, or a folder.
 
     `dimensions` cuts vectors to their first numbers, for models that were trained for it. `device` is one of `DEVICES`.
-    With `fetch` a model that is not on this machine is downloaded from the Hugging Face hub. `stored` are the settings
-    of an index: the model is loaded as that index was made, even if a new index would use it otherwise.
+    `base_url` is the server of `ollama:NAME` or `openai:NAME`. `fetch` says that the user names the model: one that is
+    not on this machine is downloaded from the Hugging Face hub, and one on a server may be sent texts. `stored` are the
+    settings of an index: the model is loaded as that index was made, even if a new index would use it otherwise.
 
-    Raises `InvalidInput` for an unknown dtype, device or number of dimensions, `ModelError` if the model cannot be
-    found, verified or loaded, and `MissingExtra` if it needs a package that is not installed.
+    Raises `InvalidInput` for an unknown dtype, device or number of dimensions and for a malformed URL, `ModelError` if
+    the model cannot be found, verified or loaded, and `MissingExtra` if it needs a package that is not installed.
     """
     for value, known, what in ((dtype, DTYPES, "dtype"), (device, DEVICES, "device")):
         if value not in known:
             raise InvalidInput(f"{value!r} is not a {what}", f"use one of {', '.join(known)}")
+    if base_url is not None and not model.startswith(REMOTE):
+        raise InvalidInput(
+            f"--base-url is for a model on a server, and {model} is not one",
+            "name it as ollama:NAME or openai:NAME",
+        )
     from semsearch.embedding.loading import ModelRequest, load
 
-    return load(ModelRequest(model, dtype, dimensions, device, fetch, stored or {}))
+    return load(ModelRequest(model, dtype, dimensions, device, fetch, stored or {}, base_url))
 
 
-def embed(texts: str | Sequence[str], model: str = DEFAULT_MODEL, *, kind: Kind = "passage") -> Vectors:
+def embed(
+    texts: str | Sequence[str],
+    model: str = DEFAULT_MODEL,
+    *,
+    base_url: str | None = None,
+    kind: Kind = "passage",
+) -> Vectors:
     """Return the unit vectors of texts, float32 [n, dimension]; a string is one text.
 
-    The model is loaded for each call; `Index.embed` keeps it. Raises what `load_embedder` does.
+    The model is loaded for each call; `Index.embed` keeps it. `base_url` is for a model on a server. Raises what
+    `load_embedder` does.
     """
-    return embed_checked(load_embedder(model), [texts] if isinstance(texts, str) else list(texts), kind)
+    embedder = load_embedder(model, base_url=base_url)
+    return embed_checked(embedder, [texts] if isinstance(texts, str) else list(texts), kind)
 
 
 def load_reranker(model: str) -> Reranker:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import ModelError
 
-_PREFIX = "canary:"
+PREFIX = "canary:"
 _TEXTS = (
     "The cat sat on the mat.",
     "Always rebase before you merge.",
@@ -29,10 +29,11 @@ _CLOSE = 0.995
 """The least cosine of two projected vectors of the same model. Eight bits a number cost 0.0001 of it."""
 
 
-def canary_weights(embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> str:
-    """Return the identity of an embedder, for `Fingerprint.weights`: "canary:" and 256 characters.
+def canary_weights(embed: Callable[[Sequence[str]], NDArray[np.float32]], digest: str = "") -> str:
+    """Return the identity of an embedder, for `Fingerprint.weights`: "canary:", 256 characters, and the digest if any.
 
-    `embed` gives float32 [texts, dimension]. Raises `ModelError` if a vector is not finite or has no direction.
+    `embed` gives float32 [texts, dimension]. `digest` is what a server says of its model. Raises `ModelError` if a
+    vector is not finite or has no direction.
     """
     vectors = np.asarray(embed(_TEXTS), np.float64)
     projected = vectors @ _projection(vectors.shape[1])
@@ -40,18 +41,21 @@ def canary_weights(embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> str
     if not np.all(np.isfinite(peaks)) or not np.all(peaks):
         raise ModelError("the model gives a vector without a direction", "use another model")
     levels = np.rint(projected / peaks * 127).astype(np.int8)
-    return _PREFIX + base64.b64encode(levels.tobytes()).decode()
+    return f"{PREFIX}{base64.b64encode(levels.tobytes()).decode()} {digest}".rstrip()
 
 
 def same_weights(stored: object, loaded: object) -> bool:
     """Return whether two values of `Fingerprint.weights` stand for the same model.
 
-    Digests must be equal; the vectors of canaries must be close.
+    Digests must be equal; the vectors of canaries must be close, and their digests equal where both have one.
     """
     if stored == loaded:
         return True
     a, b = _vectors(stored), _vectors(loaded)
     if a is None or b is None:
+        return False
+    digests = {str(weights).partition(" ")[2] for weights in (stored, loaded)} - {""}
+    if len(digests) > 1:
         return False
     cosines = np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
     return bool(cosines.min() >= _CLOSE)
@@ -59,10 +63,10 @@ def same_weights(stored: object, loaded: object) -> bool:
 
 def _vectors(weights: object) -> NDArray[np.float64] | None:
     """Return the projected canaries, float64 [texts, 32], or None for a digest and for anything malformed."""
-    if not isinstance(weights, str) or not weights.startswith(_PREFIX):
+    if not isinstance(weights, str) or not weights.startswith(PREFIX):
         return None
     try:
-        content = base64.b64decode(weights.removeprefix(_PREFIX), validate=True)
+        content = base64.b64decode(weights.removeprefix(PREFIX).partition(" ")[0], validate=True)
         vectors = np.frombuffer(content, np.int8).reshape(len(_TEXTS), _DIMENSIONS).astype(np.float64)
     except ValueError:
         return None

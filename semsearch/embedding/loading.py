@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from semsearch.embedding import DEFAULT_MODEL, SENTENCE_TRANSFORMERS, Embedder, Kind, model_name
+from semsearch.embedding import DEFAULT_MODEL, REMOTE, SENTENCE_TRANSFORMERS, Embedder, Kind, model_name
 from semsearch.embedding.hub import cached_folder, download, hub_name
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel, read_folder
 from semsearch.embedding.registry import KNOWN, known
@@ -22,6 +22,7 @@ class ModelRequest:
     device: str = "auto"
     fetch: bool = True
     stored: Mapping[str, object] = field(default_factory=dict)
+    base_url: str | None = None
 
     @property
     def by_sentence_transformers(self) -> bool:
@@ -38,6 +39,24 @@ def load(request: ModelRequest) -> Embedder:
     if isinstance(dimension := request.stored.get("dimension"), int):
         request = replace(request, dimensions=dimension)
     return next(loader for matches, loader in LOADERS if matches(request))(request)
+
+
+def _is_remote(request: ModelRequest) -> bool:
+    return request.model.startswith(REMOTE)
+
+
+def _remote(request: ModelRequest) -> Embedder:
+    if request.dtype != "float32":
+        raise InvalidInput(f"{request.model} has the dtype that its server gives it", "leave out --dtype")
+    from semsearch.embedding.remote import RemoteEmbedder
+
+    return RemoteEmbedder(
+        request.model,
+        base_url=request.base_url,
+        named=request.fetch or request.base_url is not None,
+        dimensions=request.dimensions,
+        stored=request.stored,
+    )
 
 
 def _is_default(request: ModelRequest) -> bool:
@@ -140,6 +159,7 @@ def _slow(
 
 
 LOADERS: tuple[tuple[Callable[[ModelRequest], bool], Callable[[ModelRequest], Embedder]], ...] = (
+    (_is_remote, _remote),  # first, so that no folder takes its place
     (_is_default, _default),
     (_is_folder, _folder),
     (lambda request: True, _named),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
-from semsearch.embedding.canary import same_weights
+from semsearch.embedding.canary import PREFIX, same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
@@ -159,7 +159,12 @@ def require_fingerprint(folder: Path, settings: Settings, embedder: Embedder) ->
     same = {name: settings.get(name) == ours[name] for name in ours}
     same["weights"] = same_weights(settings.get("weights"), ours["weights"])
     if differing := [name for name in ours if not same[name]]:
-        sides = "; ".join(f"{name}: index {settings.get(name)}, model {ours[name]}" for name in differing)
+        sides = "; ".join(
+            f"{name}: index {settings.get(name)}, model {ours[name]}"
+            if name != "weights" or not str(ours[name]).startswith(PREFIX)
+            else "it gives other vectors for the same texts, or its server tells another digest"
+            for name in differing
+        )
         raise FingerprintMismatch(
             f"the model {settings['model']} is not the one that made {folder} ({sides})",
             "bring the model back, or ingest into a new index with --index",
