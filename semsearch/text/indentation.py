@@ -1,7 +1,7 @@
-"""Find the indentation of a text where it carries meaning: in Python, YAML and Makefiles.
+"""Find the indentation of a text where it carries meaning: in Python, YAML and Makefiles."""
 
-import itertools
 import re
+from itertools import pairwise
 
 _OPENING = re.compile(
     r"[ \t]*+(?:(?:if|for|while|def|class|with|elif|except|match|case|async (?:def|for|with))\b.*"
@@ -23,7 +23,7 @@ def indentation(text: str) -> tuple[int, ...]:
     lines = [line for line in text.split("\n") if line.strip()]
     opened = any(map(_OPENING.fullmatch, lines[:-1]))
     if not opened and not any(
-        after[0] == "\t" and _TARGET.fullmatch(line) for line, after in itertools.pairwise(lines)
+        after[0] == "\t" and _TARGET.fullmatch(line) for line, after in pairwise(lines)
     ):
         return ()
     widths, levels = [0], []
