@@ -227,6 +227,16 @@ def book(more: str = "", spine: str = "", **files: str) -> bytes:
     return file.getvalue()
 
 
+def test_a_book_without_a_spine_is_read_by_its_files(reading: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    spine = '<itemref idref="n"/><itemref idref="a"/><itemref idref="b"/>'
+    assert spine in OPF
+    monkeypatch.setitem(globals(), "OPF", OPF.replace(spine, ""))
+    read = reading("a.epub", book())
+    found = [line for document in read.documents for _, line in lines_of(document)]
+    assert [one.failed for one in read.skipped] == [True]  # the file that is not in the book
+    assert sorted(found) == ["# Keys", "# Tools", "A hammer.", "A saw.", "Under the mat."]
+
+
 def test_a_book_is_read_in_the_order_of_its_spine(reading: Read) -> None:
     document = reading("a.epub", book()).document
     assert lines_of(document) == [
