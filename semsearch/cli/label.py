@@ -52,10 +52,8 @@ _MAX_CHARACTERS = 2_000
 @click.option(
     "--above",
     type=Share(open="high"),
-    default=0.6,
-    show_default=True,
     metavar="T",
-    help="The lowest similarity of a pair to show.",
+    help="The lowest similarity of a pair to show. Default: 0.6, mapped for multilingual-e5-small.",
 )
 @click.option(
     "--around",
@@ -71,7 +69,12 @@ _MAX_CHARACTERS = 2_000
     help="Pair whole documents, or passages.",
 )
 def label_(
-    folder: Path | None, output: Path | None, count: int, above: float, around: float | None, level: "Level"
+    folder: Path | None,
+    output: Path | None,
+    count: int,
+    above: float | None,
+    around: float | None,
+    level: "Level",
 ) -> None:
     """Label pairs of texts in the index as duplicates or not.
 
@@ -99,7 +102,7 @@ def label_(
             found = index.sample_pairs(above, around=around, level=level, progress=report)
         render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
         if found.raised:
-            said = tr("memory does not suffice for all pairs from {above:g} up: they start at {lowest:g}")
+            said = tr("memory does not suffice for all pairs from {lowest:g} up: they start at {lowest:g}")
             render.talk(said.format(above=above, lowest=found.lowest))
         if not len(found):
             said = tr("only exact copies have a similarity of {lowest:g} or more")

@@ -75,7 +75,11 @@ class _Rate(click.ParamType[Fraction]):
     help="Training data, a file or folder; repeatable.",
 )
 @options.rows
-@click.option("--threshold", type=Share(-1), help="Lowest similarity of a near-copy. Default: 0.85.")
+@click.option(
+    "--threshold",
+    type=Share(-1),
+    help="Lowest similarity of a near-copy. Default: 0.85, mapped for other models.",
+)
 @options.contained
 @click.option(
     "--count-differing",
@@ -132,7 +136,7 @@ def leak_(
     A record that differs in a number, a date, a negation or a role has another answer, so it is listed as alike and not
     counted. A check passes on what it has read only: the exit code is 3 if something was not (docs/data-sets.md).
     """
-    from semsearch.dedup.decision import DEFAULT_THRESHOLD
+    from semsearch.dedup.decision import threshold_origin
     from semsearch.errors import InvalidInput, SemsearchError
     from semsearch.files import require_writable
 
@@ -146,7 +150,7 @@ def leak_(
     ) as data:
         with render.counting("compare", "pairs") as progress:
             found = data.leaks(
-                DEFAULT_THRESHOLD if threshold is None else threshold,
+                threshold,
                 contained=contained,
                 count_differing=count_differing,
                 progress=progress,
@@ -169,7 +173,7 @@ def leak_(
         render.talk(_summary(found))
         for line in groups.left_out(found.vetoed, "not counted", "--count-differing counts them"):
             render.talk(line)
-        origin = tr("a default, not tuned") if threshold is None else tr("given")
+        origin = translated(threshold_origin(found.threshold, given=threshold is not None))
         render.talk(tr("threshold {threshold:g} ({origin})").format(threshold=found.threshold, origin=origin))
         above = max_rate is not None and Fraction(found.leaked, found.total or 1) > max_rate
         if max_rate is not None:

@@ -123,7 +123,7 @@ def warn_oov_of_model(oov_rate: float, model: str) -> None:
             ).format(share=oov_rate, model=model)
         )
         hint = tr("try a multilingual model, such as --model {model}")
-        said = hint.format(model="paraphrase-multilingual-MiniLM-L12-v2")
+        said = hint.format(model="multilingual-e5-small")
         render.talk(tr("hint: {hint}").format(hint=said))
 
 

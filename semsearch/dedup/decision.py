@@ -1,14 +1,16 @@
 """Decide which pairs are duplicates, by the threshold and the classifier that `tune` saved in an index."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from semsearch.dedup.classifier import PairClassifier
+from semsearch.embedding import Embedder
+from semsearch.embedding.scale import passage_scale
 from semsearch.errors import IndexDamaged, InvalidInput
 
 DEFAULT_THRESHOLD = 0.85
-"""The threshold where none is tuned: a guess that is common for this model, see docs/thresholds.md."""
+"""The threshold where none is tuned, in cosines of the default model; see `default_threshold` for other models."""
 _IMPOSSIBLE = 2.0
 """A threshold that no similarity reaches."""
 
@@ -27,12 +29,16 @@ class DecisionRule:
     probability: float
     classifier_precision: float
     min_precision: float | None = None
+    default: Callable[[], float] = lambda: DEFAULT_THRESHOLD
 
     @classmethod
     def from_settings(
-        cls, threshold: Mapping[str, Any] | None, verifier: Mapping[str, Any] | None
+        cls,
+        threshold: Mapping[str, Any] | None,
+        verifier: Mapping[str, Any] | None,
+        default: Callable[[], float] = lambda: DEFAULT_THRESHOLD,
     ) -> "DecisionRule":
-        """Return the rule in an index's settings `threshold` and `verifier`.
+        """Return the rule in an index's settings `threshold` and `verifier`; `default` is for an index without.
 
         Raises `IndexDamaged` where they hold something else.
         """
@@ -43,6 +49,7 @@ class DecisionRule:
                 PairClassifier.from_dict(verifier["verifier"]) if verifier else None,
                 float(verifier["chance"]) if verifier else 1.0,
                 _guaranteed_precision(verifier),
+                default=default,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
@@ -79,6 +86,23 @@ class DecisionRule:
 
 NO_RULE = DecisionRule(None, 0.0, None, 1.0, 0.0)
 """The rule where nothing is tuned: `DEFAULT_THRESHOLD` counts."""
+
+
+def default_threshold(model: str, embedder: Callable[[], Embedder]) -> float:
+    """Return the cosine of a model that stands for `DEFAULT_THRESHOLD` of the default model.
+
+    For a model that was not measured, `embedder` loads it, once on a machine. Raises `ModelError` if it fails.
+    """
+    return round(passage_scale(model, embedder).from_default(DEFAULT_THRESHOLD), 4)
+
+
+def threshold_origin(threshold: float, *, given: bool) -> str:
+    """Return a phrase that says where a threshold comes from that was not tuned."""
+    if given:
+        return "given"
+    if threshold == DEFAULT_THRESHOLD:
+        return "a default, not tuned"
+    return f"a default, not tuned: it says of this model what {DEFAULT_THRESHOLD:g} says of the default model"
 
 
 def _guaranteed_precision(saved: Mapping[str, Any] | None) -> float:

@@ -21,6 +21,8 @@ from semsearch.requests import DEFAULT_MEMORY
 
 _BELOW = (0.1, 0.05, 0.02)
 """Distances of the reach below the threshold; the first for which all matches fit in memory is used."""
+_SHARE = 1 / 0.15
+"""A distance is at most this many times its share of what lies above the threshold: some models crowd their cosines."""
 _SAMPLE = 2048
 _PAIRS = 2**18
 """Pairs of documents compared at a time."""
@@ -50,7 +52,8 @@ def _reach(vectors: Floats, left: Integers, right: Integers, threshold: float, m
     sample = vectors[i] @ vectors[j].T
     sample[i[:, None] == j] = -2
     pairs = len(left) * len(right) / (2 if left is right else 1)
-    for below in _BELOW:
+    for most in _BELOW:
+        below = min(most, most * _SHARE * (1 - threshold))
         if np.count_nonzero(sample >= threshold - below) / max(1, sample.size) * pairs * _MATCH <= memory:
             return max(threshold - below, -1.0)
     return threshold

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection, compare
 from semsearch.dedup.containment import Place, contained_documents, share_of
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule
+from semsearch.dedup.decision import DecisionRule
 from semsearch.dedup.features import TextWords
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.keeper import Traits, preference, protected
@@ -47,8 +47,10 @@ def find_groups(
     file. `matches` and `progress` are those of `Corpus.pairs`. Raises `InvalidInput` where the rule guarantees no such
     precision, and where a pattern that protects matches no source; and the errors of `compare`.
     """
-    default = DEFAULT_THRESHOLD if rule.threshold is None else rule.threshold
-    threshold = similar_enough = default if request.threshold is None else request.threshold
+    if request.threshold is not None:
+        threshold = similar_enough = request.threshold
+    else:
+        threshold = similar_enough = rule.default() if rule.threshold is None else rule.threshold
     if request.min_precision is not None:
         rule = rule.with_precision(request.min_precision)
         threshold = rule.long_threshold

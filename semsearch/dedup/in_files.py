@@ -15,7 +15,7 @@ import numpy as np
 
 from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.dataset_reader import DatasetReader, ReadProgress, SourceFile, TextFile
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE
+from semsearch.dedup.decision import NO_RULE, default_threshold
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.dedup.find import find_groups
 from semsearch.dedup.join import Integers
@@ -70,6 +70,7 @@ class Dataset:
     """The text of each document as it was written, empty where that is its cleaned text."""
     _places: Callable[[int], Sequence[tuple[Unit, int, int]]] = field(repr=False)
     _unknown: UnknownWords = field(repr=False)
+    _default: Callable[[], float] = field(repr=False)
     _positions: dict[str, int] = field(default_factory=dict, init=False, repr=False)
     """The position of each document by its name, once one is asked for."""
 
@@ -135,6 +136,7 @@ class Dataset:
                 reader.originals,
                 reader.places(),
                 Vocabulary(lambda: embedder).unknown,
+                lambda: default_threshold(embedder.fingerprint.model, lambda: embedder),
             )
         except BaseException:
             reader.texts.close()
@@ -211,20 +213,27 @@ class Dataset:
     ) -> Duplicates:
         """Return every group of near-duplicates, of all parts together, as `Index.find_duplicates` does.
 
-        The default threshold is 0.85. The result reads texts from this data set, so close the data set later. Raises
+        The default threshold is that of `default_threshold`.
+
+        The result reads texts from this data set, so close the data set later. Raises
         `InvalidInput` for requests that need an index: `min_precision`, `from_run` and passages.
         """
         if request.level != "document" or request.from_run or request.min_precision is not None:
             raise InvalidInput("min_precision, from_run and level passage need an index, and these are files")
         modified = np.array([self.files[source].mtime_ns for source in self.sources], np.int64)
         found = find_groups(
-            self.collection, request, NO_RULE, base=Path.cwd(), modified=modified, progress=progress
+            self.collection,
+            request,
+            replace(NO_RULE, default=self._default),
+            base=Path.cwd(),
+            modified=modified,
+            progress=progress,
         )
         return replace(found, _read_originals=self.originals)
 
     def leaks(
         self,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
         *,
         contained: float | None = None,
         count_differing: bool = False,
@@ -245,7 +254,7 @@ class Dataset:
         return find_leaks(
             self.collection,
             self.sizes[0],
-            threshold,
+            self._default() if threshold is None else threshold,
             memory=memory,
             contained=contained,
             differing=count_differing,

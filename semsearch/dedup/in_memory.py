@@ -15,7 +15,6 @@ from semsearch.tables import Table
 from semsearch.text.diff import Difference, difference
 from semsearch.types import Contained, Document, Rejected, Tier
 
-DEFAULT_THRESHOLD = 0.85
 _T = TypeVar("_T", bound=Records)
 
 
@@ -196,7 +195,7 @@ def dedup(
 
     Args:
         data: Texts, dicts, a data frame (pandas, Polars, PyArrow) or a data set. An iterator is read into a list.
-        threshold: The lowest similarity of a pair, by default 0.85.
+        threshold: The lowest similarity of a pair, by default 0.85, or what stands for it with another model.
         text: The field of the text, or several; by default `text`, `content` and so on, as in files of rows.
         model: The name or folder of the model.
         embedder: A model in place of a name. Its vectors are not cached.
@@ -235,7 +234,7 @@ def dedup(
 def leak(
     test: _T,
     train: Records,
-    threshold: float = DEFAULT_THRESHOLD,
+    threshold: float | None = None,
     *,
     text: str | Sequence[str] | None = None,
     contained: float | None = None,
@@ -256,7 +255,7 @@ def leak(
         found = read.leaks(threshold, contained=contained, count_differing=count_differing)
     matches = tuple(_leaks(found, texts, others))
     alike = _alike(found.alike, texts, others)
-    return TextLeaks(matches, alike, threshold, found.total, found.against, test, len(texts))
+    return TextLeaks(matches, alike, found.threshold, found.total, found.against, test, len(texts))
 
 
 def _dataset(*parts: Sequence[str | None], model: str, embedder: Embedder | None, cache: bool) -> Dataset:

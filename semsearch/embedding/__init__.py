@@ -22,6 +22,7 @@ from semsearch.errors import InvalidInput, ModelError
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 REMOTE = ("ollama:", "openai:")
 """The beginnings of the names of models on a server."""
+MULTILINGUAL_MODEL = "multilingual-e5-small"
 DTYPES = ("float32", "int8")
 DEVICES = ("auto", "cpu", "cuda")
 SENTENCE_TRANSFORMERS = "model"

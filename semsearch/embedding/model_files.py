@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Kind
+from semsearch.embedding.four_bit import FourBitMatrix
 from semsearch.errors import InvalidInput, ModelError
 from semsearch.files import cache_folder, opened, read_bounded, replacing
 from semsearch.strict_json import digest_of, load_json
 
 Pooling = Literal["mean", "cls", "max"]
-Tensors = Mapping[str, NDArray[Any]]
+Tensors = Mapping[str, NDArray[Any] | FourBitMatrix]
 
 LONGEST_WINDOW = 512
 """Tokens of a passage at most, special ones included, also for a model that reads more: see decision 102."""

@@ -9,8 +9,9 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 # From 1.29 on, onnxruntime contacts its maker's server when a model is loaded. This must be set before the import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -35,14 +36,17 @@ from semsearch.embedding import (
 )
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
 from semsearch.embedding.tokens import Tokens
+from semsearch.embedding.unigram import PieceTable, write_table
 from semsearch.errors import InvalidInput, ModelError
 from semsearch.files import cache_folder, replacing
 
 _INLINE = 2**27
 """Bytes of weights from which on large tensors have a separate file, which is mapped into memory, not read."""
 _CUDA = "CUDAExecutionProvider"
+Special = dict[str, Any]
+"""The special tokens `before` and `after` a text, and the token for what is `unknown`."""
 _REBUILT = "delete it; the next run builds it again"
-_GRAPH_VERSION = 3
+_GRAPH_VERSION, _TABLE_VERSION = 3, 1
 _TOKENS_PER_BATCH = 1024
 """Padded tokens of a batch. The activations fit into the processor's cache; 512 to 4,096 differ by less than 5 %."""
 _OF_A_TABLE, _OF_CUDA = 2**14, 2**15
@@ -70,9 +74,8 @@ class OnnxEmbedder:
                 f"{files.name} is a table of vectors and runs in float32 only", "leave out --dtype"
             )
         providers = _providers(device)
-        graph, tokenizer = _load(files, dtype)
+        graph, self._tokens, special = _load(files, dtype)
         try:
-            loaded = Tokenizer.from_str(tokenizer)
             self._session = onnxruntime.InferenceSession(graph, _options(), providers=providers)
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
@@ -81,11 +84,9 @@ class OnnxEmbedder:
             raise ModelError(
                 "ONNX Runtime cannot use a GPU here", "check the driver, or use --set device=cpu"
             )
-        loaded.no_padding()
-        loaded.no_truncation()
-        self._before, self._after = _special(loaded) if files.encoder.layers else ([], [])
-        self._unknown = _unknown(loaded, tokenizer)
-        self._tokens = Tokens(loaded)
+        self._before: list[int] = special["before"] if files.encoder.layers else []
+        self._after: list[int] = special["after"] if files.encoder.layers else []
+        self._unknown = special["unknown"]
         self._prompts = files.prompts
         self._prompt_ids = {kind: next(self._ids([text])) for kind, text in files.prompts.items()}
         window = files.window - len(self._before) - len(self._after)
@@ -239,8 +240,8 @@ def graph_folder(files: ModelFiles) -> Path:
     return cache_folder() / "models" / name
 
 
-def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, str]:
-    """Return the path of the cached graph and the tokenizer's JSON.
+def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, Tokens, Special]:
+    """Return the path of the cached graph, what tokenizes, and the special tokens.
 
     If no cache can be written, the graph comes as bytes.
     """
@@ -255,12 +256,47 @@ def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, str]:
                         file.write(files.tokenizer())
                 if not graph.exists():
                     _write(files, dtype, graph)
-        content = tokenizer.read_bytes()
-        if hashlib.sha256(content).hexdigest() != files.tokenizer_sha256:
-            raise ModelError(f"{tokenizer} is damaged", _REBUILT)
-        return str(graph), content.decode()
+        return str(graph), *_tokens(files, tokenizer)
     except OSError:  # a read-only or full cache costs a second at each start, but nothing fails
-        return _built(files, dtype), files.tokenizer().decode()
+        loaded, special = _tokenizer(files.tokenizer(), tokenizer)
+        return _built(files, dtype), Tokens(lambda: loaded), special
+
+
+def _tokens(files: ModelFiles, path: Path) -> tuple[Tokens, Special]:
+    """Return what tokenizes by the `tokenizer.json` in the cache, and the special tokens.
+
+    A large vocabulary has a table of its pieces next to it, and is loaded only where the table does not do. Raises
+    `OSError`.
+    """
+
+    def load() -> tuple[bytes, Tokenizer, Special]:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != files.tokenizer_sha256:
+            raise ModelError(f"{path} is damaged", _REBUILT)
+        return content, *_tokenizer(content, path)
+
+    pieces = path.with_name(f"pieces-{_TABLE_VERSION}.bin")
+    with suppress(OSError, ValueError):  # it is absent or damaged
+        table = PieceTable(np.memmap(pieces, np.uint8, "r").data)
+        if table.special["tokenizer"] == files.tokenizer_sha256:
+            return Tokens(lambda: load()[1], table), table.special
+    content, loaded, special = load()
+    if written := write_table(content, special | {"tokenizer": files.tokenizer_sha256}):
+        with suppress(OSError), replacing(pieces) as file:
+            file.write(written)
+    return Tokens(lambda: loaded), special
+
+
+def _tokenizer(content: bytes, path: Path) -> tuple[Tokenizer, Special]:
+    """Return the tokenizer of a `tokenizer.json`, and its special tokens. Raises `ModelError`."""
+    try:
+        loaded = Tokenizer.from_str(content.decode())
+    except Exception as error:  # the library raises a subclass of Exception
+        raise ModelError(f"cannot load {path}: {error}", _REBUILT) from error
+    loaded.no_padding()
+    loaded.no_truncation()
+    before, after = _special(loaded)
+    return loaded, {"before": before, "after": after, "unknown": _unknown(loaded, content.decode())}
 
 
 def _size(graph: Path) -> int:

@@ -100,6 +100,7 @@ class IngestRun:
         standard_input: str | None = None,
         progress: Callable[[IngestProgress], None] | None = None,
         on_change: Callable[[Change, str], None] | None = None,
+        on_unknown: Callable[[float], None] | None = None,
     ) -> IngestReport:
         """Embed and publish what changed, batch by batch, then remove what is gone; see `Index.ingest`."""
         self._on_change = on_change or self._on_change
@@ -109,6 +110,8 @@ class IngestRun:
         with self._writer() as submit:
             writing: deque[tuple[list[Future[None]], set[bytes]]] = deque()
             for batch in _batches(_read_ahead(self._parts(standard_input), _READ_AHEAD)):
+                if on_unknown is not None and not documents:
+                    on_unknown(_oov_rate(batch))
                 while writing and (writing[0][0][-1].done() or len(writing) >= _WRITE_BEHIND):
                     _require(writing.popleft()[0])
                 texts = {p.digest: p.text for part in batch for d in part.documents for p in d.passages}
@@ -280,6 +283,12 @@ class IngestRun:
         ):  # without a digest the next ingest reads the source again, and reports again what is wrong with it
             part.state = replace(state, digest="")
         yield part
+
+
+def _oov_rate(batch: Iterable[_SourcePart]) -> float:
+    """Return the share of the tokens of whole sources that the model does not know."""
+    tokens, oov = map(sum, zip(*(part.tokens for part in batch), strict=True))
+    return oov / max(1, tokens)
 
 
 def _require(futures: Iterable["Future[None]"]) -> None:

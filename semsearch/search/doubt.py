@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from semsearch.embedding import DEFAULT_MODEL
+from semsearch.embedding.scale import known_scale
 from semsearch.storage.library.fulltext import stemmed
 from semsearch.text.analyzer import content_terms, index_terms
 from semsearch.types import Hit
 
-UNRELATED = {DEFAULT_MODEL: 0.35}
-"""The cosine below which the best hit of a query is as likely noise, by model (benchmarks/doubt.py)."""
+UNRELATED = 0.35
+"""The cosine of the default model below which the best hit of a query is as likely noise (benchmarks/doubt.py)."""
 
 
 def doubt(query: str, hits: Sequence[Hit], model: str) -> str:
@@ -18,7 +18,8 @@ def doubt(query: str, hits: Sequence[Hit], model: str) -> str:
     texts have. Of a model that was not measured nothing is said, nor of a lexical search. Hits are never left out.
     """
     best = max((hit.cosine for hit in hits if hit.cosine is not None), default=1.0)
-    if best >= UNRELATED.get(model, -1.0) or shares_a_word(query, hits):
+    scale = known_scale(model, "query")
+    if scale is None or best >= scale.from_default(UNRELATED) or shares_a_word(query, hits):
         return ""
     return (
         f"no hit has a word of the query, and the best cosine, {best:.2f}, is one of unrelated texts:"

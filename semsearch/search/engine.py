@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
+from semsearch.embedding.scale import DEFAULT_SCALE, known_scale
 from semsearch.errors import IndexDamaged, InvalidInput
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
@@ -238,7 +239,9 @@ class SearchEngine:
         else:
             score = cosine
             if bm25 is not None:
-                score = fusion.fused(cosine, bm25, most, self._oov_rate(query.text))
+                # Words weigh what they weigh next to cosines of the default model.
+                scale = known_scale(self._embedder().fingerprint.model, "query") or DEFAULT_SCALE
+                score = fusion.fused(scale.to_default(cosine), bm25, most, self._oov_rate(query.text))
             if request.min_score > -1:
                 kept = cosine.astype(np.float64) >= request.min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]

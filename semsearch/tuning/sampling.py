@@ -19,12 +19,15 @@ from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_index import collection_of
 from semsearch.dedup.join import PAIR_BYTES, TooManyPairs
 from semsearch.dedup.veto import UnknownWords, Veto, none_unknown
+from semsearch.embedding.scale import DEFAULT_SCALE, CosineScale
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
 from semsearch.types import Level
 
+DEFAULT_LOWEST = 0.6
+"""The lowest similarity of a pair to label, in cosines of the default model."""
 _WIDTH = 0.05
-"""The width of a band of similarity."""
+"""The width of a band of similarity, in cosines of the default model."""
 _NEAR, _OFTEN = 0.075, 4
 """Bands with their middle within `_NEAR` of the threshold come up `_OFTEN` times as often as others."""
 _SAMPLE = 2048
@@ -107,12 +110,15 @@ def sample_pairs(
     *,
     unknown: UnknownWords = none_unknown,
     level: Level = "document",
+    scale: CosineScale = DEFAULT_SCALE,
     memory: int = DEFAULT_MEMORY,
     progress: Callable[[int, int], None] | None = None,
 ) -> PairSample:
     """Sample the pairs with a similarity of at least `lowest`, most often near the threshold `around`.
 
-    `lowest` is rounded down to a multiple of 0.05. If the pairs would need more than `memory` bytes, estimated from a
+    `lowest` is rounded down to a multiple of 0.05, on the `scale` of the default model.
+
+    If the pairs would need more than `memory` bytes, estimated from a
     sample of the index, the frame starts higher. Raises `InvalidInput` for a `lowest` outside [0, 1), and where even
     the pairs of the highest band need more memory.
     """
@@ -122,10 +128,13 @@ def sample_pairs(
         )
     with library.snapshot():
         everything = collection_of(library, level, unknown)
-    asked = np.floor(lowest / _WIDTH + 1e-9)
-    first = max(asked, np.ceil(_affordable(everything.vectors, memory) / _WIDTH - 1e-9))
+    least, affordable, middle = scale.to_default(
+        np.array([lowest, _affordable(everything.vectors, memory), around], np.float64)
+    )
+    asked = np.floor(max(0, least) / _WIDTH + 1e-9)
+    first = max(asked, np.ceil(affordable / _WIDTH - 1e-9))
     first = min(first, np.floor(1 / _WIDTH + 1e-9) - 1)
-    lowest = round(float(first) * _WIDTH, 2)
+    lowest = _edge(first, scale)
     while True:
         compared = compare(
             everything,
@@ -141,10 +150,10 @@ def sample_pairs(
         )
         if compared.pairs is not None:
             break
-        if lowest + _WIDTH > 1 - 1e-9:
-            raise TooManyPairs
         first += 1
-        lowest = round(float(first) * _WIDTH, 2)
+        if first * _WIDTH > 1 - 1e-9:
+            raise TooManyPairs
+        lowest = _edge(first, scale)
     # Whether texts that state different facts are duplicates is what a person says.
     veto = Veto(compared.read, len(compared.corpus.size), unknown=unknown, differing=True)
     pairs = compared.pairs[veto.accepts(compared.pairs.left, compared.pairs.right)]
@@ -153,7 +162,13 @@ def sample_pairs(
     left, right = np.minimum(left, right), np.maximum(left, right)
     cosine = pairs.similarity
     numbers = _numbers(everything.names)
-    order, band, bands = labelling_order(numbers[left] + numbers[right], cosine, lowest, around)
+    order, band, bands = labelling_order(
+        numbers[left] + numbers[right],
+        scale.to_default(cosine),
+        round(float(first) * _WIDTH, 2),
+        float(middle),
+        scale,
+    )
     if level == "passage":  # one file may hold labels of both levels
         bands = tuple((f"{name} passages", size) for name, size in bands)
     return PairSample(
@@ -162,11 +177,17 @@ def sample_pairs(
 
 
 def labelling_order(
-    keys: NDArray[np.uint64], cosine: Doubles, lowest: float, around: float
+    keys: NDArray[np.uint64],
+    cosine: Doubles,
+    lowest: float,
+    around: float,
+    scale: CosineScale = DEFAULT_SCALE,
 ) -> tuple[Integers, Integers, tuple[tuple[str, int], ...]]:
     """Return the positions of the pairs in labelling order, the band of each pair, and each band's name and size.
 
-    `keys` and `cosine` have shape [pairs]. The order within a band depends on the keys alone.
+    `keys` and `cosine` have shape [pairs]. Cosines are those of the default model; names have those of `scale`.
+
+    The order within a band depends on the keys alone.
     """
     edges = np.round(np.arange(lowest, 1 - 1e-9, _WIDTH), 2)
     band = np.clip(np.searchsorted(edges, cosine, "right") - 1, 0, len(edges) - 1)
@@ -178,10 +199,19 @@ def labelling_order(
     rank = np.empty(len(band), np.int64)
     rank[within] = np.arange(len(band)) - (np.cumsum(sizes) - sizes)[band[within]]
     often = np.where(np.abs(edges + _WIDTH / 2 - around) <= _NEAR, _OFTEN, 1)
-    named = tuple(
-        (f"{edge:.2f}-{edge + _WIDTH:.2f}", int(size)) for edge, size in zip(edges, sizes, strict=True)
-    )
+    named = tuple((_name(edge, scale), int(size)) for edge, size in zip(edges.tolist(), sizes, strict=True))
     return np.lexsort((keys, (rank + 1) / often[band])), band, named
+
+
+def _edge(number: float, scale: CosineScale) -> float:
+    """Return the lower edge of a band in cosines of a model."""
+    return round(scale.from_default(round(float(number) * _WIDTH, 2)), 4)
+
+
+def _name(edge: float, scale: CosineScale) -> str:
+    """Return the name of the band above an edge."""
+    places = 2 if scale.is_default else 4
+    return "-".join(f"{scale.from_default(end):.{places}f}" for end in (edge, edge + _WIDTH))
 
 
 def _affordable(vectors: NDArray[np.float32], memory: int) -> float:
