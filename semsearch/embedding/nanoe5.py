@@ -254,7 +254,7 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a tensor lies: its type, its numbers, the first byte and the bytes."""
+    """The place of a tensor: its type, the count of its numbers, its first byte and its size in bytes."""
 
     kind: int
     count: int

@@ -76,7 +76,7 @@ DEFAULT_SCALE = CosineScale()
 def known_scale(model: str, kind: Kind = "passage") -> CosineScale | None:
     """Return the scale of a model that was measured, or None for others.
 
-    `kind` is "passage" for the cosine of two passages, and "query" for that of a query and a passage.
+    `kind` is "passage" for cosines of two passages, and "query" for those of a query and a passage.
     """
     if model == DEFAULT_MODEL:
         return DEFAULT_SCALE
@@ -86,8 +86,8 @@ def known_scale(model: str, kind: Kind = "passage") -> CosineScale | None:
 def passage_scale(model: str, load: Callable[[], Embedder]) -> CosineScale:
     """Return the scale of the cosines of passages of a model by its name.
 
-    That of a model that was not measured is computed once from about 500 sentences, and kept in the user's cache. Only
-    then the model is loaded. Raises `ModelError` if it fails.
+    The scale of a model that was not measured is computed once from about 500 sentences, and kept in the user's cache.
+    Only then the model is loaded. Raises `ModelError` if it fails.
     """
     if known := known_scale(model):
         return known

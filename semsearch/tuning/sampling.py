@@ -61,17 +61,22 @@ class SampledPair:
 class PairSample:
     """All pairs of different texts with a similarity of at least `lowest`, in the order to label them.
 
-    `raised` is true if memory did not suffice for all pairs asked for, so `lowest` is higher.
+    If memory did not suffice for all pairs from `asked` up, `lowest` is higher.
     """
 
     lowest: float
-    raised: bool
+    asked: float
     bands: tuple[tuple[str, int], ...]
     _left: Integers
     _right: Integers
     _cosine: Doubles
     _band: Integers
     _collection: DocumentCollection
+
+    @property
+    def raised(self) -> bool:
+        """True if the pairs start above what was asked for."""
+        return self.lowest > self.asked
 
     def __len__(self) -> int:
         return len(self._left)
@@ -172,7 +177,14 @@ def sample_pairs(
     if level == "passage":  # one file may hold labels of both levels
         bands = tuple((f"{name} passages", size) for name, size in bands)
     return PairSample(
-        lowest, bool(first > asked), bands, left[order], right[order], cosine[order], band[order], everything
+        lowest,
+        _edge(min(float(asked), float(first)), scale),
+        bands,
+        left[order],
+        right[order],
+        cosine[order],
+        band[order],
+        everything,
     )
 
 
