@@ -769,7 +769,12 @@ class Index:
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
         return compare_documents(
-            a, b, lambda: self.embedder, threshold=self._threshold(), library=self._library
+            a,
+            b,
+            lambda: self.embedder,
+            threshold=self._threshold(),
+            library=self._library,
+            unknown=self._vocabulary.unknown,
         )
 
     # -- acting on near-duplicates ----------------------------------------------------------------------

@@ -258,6 +258,7 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
         "similarity": found.similarity,
         "jaccard": found.jaccard,
         "tier": found.tier,
+        "differs": found.differs,
         "threshold": found.threshold,
         "shared_words": difference.shared,
         "negations": list(map(_sides, difference.negations)),

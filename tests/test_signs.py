@@ -252,6 +252,30 @@ def test_an_index_and_files_keep_what_is_indented_otherwise(tmp_path: Path) -> N
         assert data.duplicates().vetoed == {"indentation": 1}
 
 
+def test_a_comparison_says_what_dedup_does(tmp_path: Path) -> None:
+    texts = {
+        "a": INDENTED[0][0],
+        "b": INDENTED[0][1],
+        "c": "git push to main",
+        "d": "git push --force to main",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.compare("a.txt", "b.txt")
+        assert (found.tier, found.rule, found.differs) == (
+            "lexical",
+            "indentation",
+            "the indentation differs",
+        )
+        assert index.compare("c.txt", "d.txt").differs == "a sign differs: – / --force"
+        assert (index.compare("c.txt", "c.txt").tier, index.compare("c.txt", "c.txt").differs) == (
+            "exact",
+            "",
+        )
+
+
 def test_proofs_know_of_indentation() -> None:
     from itertools import combinations
 

@@ -215,6 +215,7 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
         "similarity": similarity if several else f"{found.similarity:.4f}",
         "word triples": tr("{share:.4f} of all are in both (Jaccard)").format(share=found.jaccard),
         "tier": tr(_TIERS[found.tier]).format(found.threshold),
+        "dedup": _outcome(found),
         "containment": _containment(found.difference),
     }
     for label, value in rows.items():
@@ -228,6 +229,13 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
     if several:
         _show_coverage("A", found.a, "B", found.b, found.coverage_a, full)
         _show_coverage("B", found.b, "A", found.a, found.coverage_b, full)
+
+
+def _outcome(found: "Comparison") -> str:
+    """Return what `dedup` does with the two."""
+    if found.differs:
+        return tr("keeps both: {reason}").format(reason=render.plain(found.differs))
+    return tr("keeps both") if found.tier is None else tr("keeps one of them")
 
 
 def _value(value: FieldValue | None) -> str:

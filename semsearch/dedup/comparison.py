@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import jaccard, shingles, tier_of
+from semsearch.dedup.veto import UnknownWords, Veto
 from semsearch.embedding import Embedder
 from semsearch.embedding.similarity import PassageRows, document_similarities
+from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, as_written, difference
@@ -32,6 +34,10 @@ class Coverage:
 class Comparison:
     """Two documents compared. `tier` is None if they are not near-duplicates at the `threshold`.
 
+    `differs` says what parts them however alike they are, such as "a sign differs: – / !", and `rule` is the rule of
+    this veto; both are "" where `dedup` takes one of them away if they have a tier. The rule "template" needs a
+    collection, so it is not looked for.
+
     The `difference` compares their cleaned texts; its segments show the words as they were written.
     """
 
@@ -42,6 +48,8 @@ class Comparison:
     coverage_b: Coverage
     jaccard: float
     threshold: float
+    rule: str = ""
+    differs: str = ""
 
     @property
     def similarity(self) -> float:
@@ -51,7 +59,9 @@ class Comparison:
     @property
     def tier(self) -> Tier | None:
         """The tier of the two as near-duplicates, or None."""
-        tier = tier_of(self.a.text == self.b.text, self.jaccard)
+        tier = tier_of(self.a.text == self.b.text and not self.rule, self.jaccard)
+        if tier == "semantic" and self.rule == "unknown":
+            return None
         return tier if tier != "semantic" or self.similarity >= self.threshold else None
 
     @property
@@ -69,14 +79,22 @@ def compare_documents(
     *,
     threshold: float,
     library: Library | None = None,
+    unknown: UnknownWords | None = None,
 ) -> Comparison:
     """Compare two documents, each by its name in the Library, or else as a file that is read as `ingest` does.
 
-    One row of a file of rows is named `data.csv#3`. The embedder is loaded only if a file has to be read. Raises
+    One row of a file of rows is named `data.csv#3`. The embedder is loaded only if a file has to be read, or words
+    beyond ASCII are met. `unknown` says which words the model does not know; by default the embedder is asked. Raises
     `InvalidInput` for a name that is neither a document nor a file, with similar names as hint, and
     `UnreadableSource` for a file without text.
     """
     x, y = (find_document(name, embedder, library) for name in (a, b))
+    veto = Veto(
+        lambda numbers: [(x.text, y.text)[number] for number in numbers],
+        2,
+        unknown=unknown or Vocabulary(embedder, subwords=True).unknown,
+        written=lambda numbers: [(x.original, y.original)[number] for number in numbers],
+    )
     return Comparison(
         x,
         y,
@@ -85,6 +103,7 @@ def compare_documents(
         coverage(y, x),
         jaccard(shingles(x.text), shingles(y.text)),
         threshold,
+        *veto.reason(0, 1),
     )
 
 
