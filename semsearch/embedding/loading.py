@@ -127,17 +127,19 @@ def _on_this_machine(name: str, on_hub: str) -> Iterator[ModelFiles]:
 
 
 def _downloaded(request: ModelRequest, on_hub: str) -> Path:
+    about = known(request.model)
+    install = _INSTALL.get(about.name) if about else None
     if not request.fetch:
         raise ModelError(
             f"the model {request.model} is not on this machine",
-            _INSTALL.get(request.model) or f"download it: semsearch ingest --model {request.model} PATH",
+            install or f"download it: semsearch ingest --model {request.model} PATH",
         )
     try:
         return download(on_hub)
     except ModelError as error:
-        if install := _INSTALL.get(request.model):
+        if install:
             raise ModelError(str(error), install) from error
-        if alike := difflib.get_close_matches(request.model, KNOWN, 1):
+        if not about and (alike := difflib.get_close_matches(request.model, KNOWN, 1)):
             raise ModelError(
                 str(error), f"did you mean {alike[0]}? semsearch models lists the known ones"
             ) from error
