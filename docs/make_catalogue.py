@@ -30,7 +30,14 @@ COMPUTED = (
     *groups._FACTS.values(),
     *diff._TIERS.values(),
     *leak._TIERS.values(),
-    *("kept", "not counted", "--remove-differing takes them", "--count-differing counts them"),
+    *(
+        "remove",
+        "protected",
+        "kept",
+        "not counted",
+        "--remove-differing takes them",
+        "--count-differing counts them",
+    ),
     *(
         "exact",
         "lexical",

@@ -141,7 +141,7 @@ class DedupRequest:
         lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
         from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
         memory: The highest number of working bytes, without the vectors and the result.
-        remove_differing: Take texts as duplicates though they differ in a number, a date, a negation or a role.
+        remove_differing: Take texts as duplicates though they differ in a number, a date, a sign or another fact.
         contained: Also list the documents of which at least this share, in (0, 1], lies in a longer one; None for none.
     """
 

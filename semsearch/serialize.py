@@ -133,7 +133,11 @@ def duplicates_json(
         **contained_json(found.contained, found.more_contained, found.containment),
         "vetoed": dict(found.vetoed),
         "undecided": found.undecided,
-        **({"rejected": [asdict(pair) for pair in found.rejected]} if found.rejected else {}),
+        **(
+            {"rejected": [asdict(pair) for pair in found.rejected], "more_rejected": found.more_rejected}
+            if found.rejected
+            else {}
+        ),
         "groups": list(group_rows(found, difference)),
     }
 

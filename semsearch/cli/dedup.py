@@ -1,5 +1,6 @@
 """`semsearch dedup`, `plan` and `dedup-files`: find near-duplicates in the index or in files, and plan a removal."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.language import tr, translated
 from semsearch.cli.pair_options import guarantee_text
+from semsearch.cli.plan import show_step
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ _protect = click.option(
 _remove_differing = click.option(
     "--remove-differing",
     is_flag=True,
-    help="Also pairs that differ in a number, date or role.",
+    help="Also pairs that differ in a number, sign or role.",
 )
 _explain = click.option("--explain", is_flag=True, help="Show how members differ, and all rejected pairs.")
 _from_run = click.option("--from-run", is_flag=True, help="Compare nothing; answer from earlier runs.")
@@ -111,7 +113,7 @@ def dedup_(
 
     Every pair is compared exactly. Each group has a keeper. A member is exact if its text equals the keeper's,
     lexical if it shares 0.8 of its word triples with it, and else semantic. Texts that are alike but differ in a
-    number, a date, a negation or a role are kept, and listed with the difference.
+    number, a date, a negation, a role, a sign or the indentation of code are kept, and listed with the difference.
 
     The threshold is the one that `tune` saved, else 0.85, mapped for other models than the default one. To remove
     members: `semsearch plan`, `apply`, `undo`.
@@ -166,8 +168,8 @@ def plan_(
     """Write a plan to FILE that removes near-duplicates. No other file is changed.
 
     The plan is JSON for you to read and cut down. It removes every member of the groups that `semsearch dedup` finds
-    with the same options, except protected ones. `semsearch apply FILE` moves them to a quarantine, and `semsearch
-    undo` takes that back.
+    with the same options, except protected ones, and prints what it removes. --explain prints the groups too.
+    `semsearch apply FILE` moves the documents to a quarantine, and `semsearch undo` takes that back.
     """
     from semsearch.files import require_writable
     from semsearch.index import Index
@@ -180,8 +182,9 @@ def plan_(
         found = _find_in(index, request)
         steps = index.plan(found, request.keep_rules, tiers or TIERS)
         steps.save(plan)
-        _print(found, _threshold_origin(index, request, found.threshold), explain, as_json, as_jsonl, as_csv)
-    for line in _plan_messages(steps, plan):
+        origin = _threshold_origin(index, request, found.threshold)
+        _print(found, origin, explain, as_json, as_jsonl, as_csv, steps)
+    for line in _plan_messages(steps, found, plan):
         render.talk(line)
 
 
@@ -308,8 +311,12 @@ def _print(
     as_json: bool,
     as_jsonl: bool,
     as_csv: bool,
+    steps: "Plan | None" = None,
 ) -> None:
-    """Print groups on standard output, and their counts on standard error."""
+    """Print groups on standard output, and their counts on standard error.
+
+    With the `steps` of a plan, people see these, and the groups only if they want to have them explained.
+    """
     difference = groups.difference if explain else None
     doubtful = 0
     if as_json:
@@ -320,7 +327,10 @@ def _print(
     elif as_csv:
         groups.table(found)
     else:
-        doubtful = groups.show(found, explain)
+        if steps is None or explain:
+            doubtful = groups.show(found, explain)
+        if steps is not None:
+            _show_steps(steps)
     groups.tell(found, translated(origin), explain, doubtful)
 
 
@@ -369,12 +379,31 @@ def _threshold_origin(index: "Index", request: "DedupRequest", threshold: float)
     return origin if request.threshold is not None else f"{origin}; `semsearch tune` replaces it"
 
 
-def _plan_messages(steps: "Plan", path: Path) -> Iterator[str]:
+def _show_steps(steps: "Plan") -> None:
+    """Print what a plan removes, each document with its keeper."""
+    for step in steps.steps:
+        show_step("remove", step.document, step.copy_of)
+    if not steps.steps:
+        click.echo(tr("nothing to remove"))
+
+
+def _plan_messages(steps: "Plan", found: "Duplicates", path: Path) -> Iterator[str]:
     """Yield what to say of a plan that was written."""
+    from semsearch.types import TIERS
+
     file = render.relative(path)
+    planned = {step.document for step in steps.steps}.union(steps.left_out)
+    stay = [member for group in found.groups for member in group.members if member.name not in planned]
+    tiers = Counter("protected" if member.protected else member.tier for member in stay)
+    if stay:
+        listed = tr(", ").join(f"{tr(why)} {tiers[why]:,}" for why in (*TIERS, "protected") if why in tiers)
+        yield tr("{documents} of these stay: {listed}").format(
+            documents=render.plural(len(stay), "document"), listed=listed
+        )
     removed = render.plural(len(steps.steps), "document")
     yield tr("wrote a plan to remove {documents} to {file}").format(documents=removed, file=file)
     if steps.left_out:
         left_out = tr("left out {count:,}: not a whole file, or a file that was read only in part")
         yield left_out.format(count=len(steps.left_out))
-    yield tr("no file has changed; read the plan, then run `semsearch apply {file}`").format(file=file)
+    if steps.steps:
+        yield tr("no file has changed; read the plan, then run `semsearch apply {file}`").format(file=file)

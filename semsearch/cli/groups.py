@@ -204,6 +204,9 @@ def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> 
         render.talk(said.format(groups=render.plural(found.undecided, "group")))
     for line in left_out(found.vetoed):
         render.talk(line)
+    if found.more_rejected:
+        said = tr("{pairs} of these texts differ too: of each text the most similar one is listed")
+        render.talk(said.format(pairs=render.plural(found.more_rejected, "more pair")))
     if count := sum(not pair.rule for pair in found.rejected):
         said = tr("rejected {pairs} that the cosine alone accepts").format(pairs=render.plural(count, "pair"))
         render.talk(said + ("" if explain else tr(": see --explain")))

@@ -84,7 +84,7 @@ class _Rate(click.ParamType[Fraction]):
 @click.option(
     "--count-differing",
     is_flag=True,
-    help="Also those that differ in a number, date or role.",
+    help="Also those that differ in a number, sign or role.",
 )
 @options.model
 @click.option(
@@ -133,8 +133,8 @@ def leak_(
     any other file. Every test record is listed with the most similar training record: exact (equal after cleaning),
     lexical (at least 0.8 of the word triples are shared) or semantic.
 
-    A record that differs in a number, a date, a negation or a role has another answer, so it is listed as alike and not
-    counted. A check passes on what it has read only: the exit code is 3 if something was not (docs/data-sets.md).
+    A record that differs in a number, a date, a sign or another fact has another answer, so it is listed as alike and
+    not counted. A check passes on what it has read only: the exit code is 3 if something was not (docs/data-sets.md).
     """
     from semsearch.dedup.decision import threshold_origin
     from semsearch.errors import InvalidInput, SemsearchError

@@ -181,9 +181,7 @@ def _show_outcome(outcome: "Outcome", done: str, already: str, as_json: bool) ->
         render.emit_json(serialize.outcome_json(outcome))
     else:
         for source in outcome.done:
-            click.echo(f"{tr(done)}  {render.name(source)}")
-            if source in outcome.copy_of:
-                click.echo(f"{' ' * cells(tr(done))}  {render.name(translated(outcome.copy_of[source]))}")
+            show_step(done, source, outcome.copy_of.get(source, ""))
     for refusal in outcome.refused:
         reason = render.name(translated(refusal.reason))
         render.talk(
@@ -193,6 +191,13 @@ def _show_outcome(outcome: "Outcome", done: str, already: str, as_json: bool) ->
     parts = [tr(_COUNTS[what]).format(count=len(which)) for what, which in counts if which]
     if parts:
         render.talk(tr(", ").join(parts))
+
+
+def show_step(what: str, document: str, copy_of: str) -> None:
+    """Print what happens to a document, and below it what it is a copy of, if that is known."""
+    click.echo(f"{tr(what)}  {render.name(document)}")
+    if copy_of:
+        click.echo(f"{' ' * cells(tr(what))}  {render.name(translated(copy_of))}")
 
 
 def _exit_if_refused(outcome: "Outcome") -> None:

@@ -11,6 +11,9 @@ from semsearch.requests import bytes_of
 if TYPE_CHECKING:
     from semsearch.readers import RowFormat
 
+_EXAMPLE = 0.85
+_LEAST_PERCENT = 10
+"""From this number on, one without a sign was probably meant in percent; 1.2 was not."""
 _PERCENT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(%?)\s*", re.ASCII | re.IGNORECASE)
 
 
@@ -33,8 +36,9 @@ class Share(click.ParamType[float]):
         if not match:
             self.fail(f"{value!r} is not a number such as 0.85 or 85%", param, ctx)
         number = float(match[1]) / (100 if match[2] else 1)
-        if 1 < number <= 100 and not match[2]:
-            self.fail(f"{value} is more than 1: write {number / 100:g} or {number:g}%", param, ctx)
+        if number > 1 and not match[2]:
+            share = number / 100 if _LEAST_PERCENT <= number <= 100 else _EXAMPLE
+            self.fail(f"{value} is more than 1: write {share:g} or {share * 100:g}%", param, ctx)
         above = number > self.low or (number == self.low and self.open not in ("low", "both"))
         below = number < 1 or (number == 1 and self.open not in ("high", "both"))
         if not (above and below):

@@ -95,13 +95,18 @@ def find_groups(
     )
     pairs = refused.pairs(compared.corpus)
     pairs = pairs[pairs.similarity >= similar_enough]
+    vetoed = ~veto.accepts(pairs.left, pairs.right) if decision else np.ones(len(pairs), np.bool_)
+    rejected = list(_vetoed(compared, veto, pairs[vetoed]))
+    unlisted = int(vetoed.sum()) - len(rejected) if refused.complete else None
     if decision:
-        vetoed = ~veto.accepts(pairs.left, pairs.right)
-        rejected = [*_vetoed(compared, veto, pairs[vetoed]), *decision.rejected(pairs[~vetoed])]
-    else:
-        rejected = list(_vetoed(compared, veto, pairs))
+        rejected += decision.rejected(pairs[~vetoed])
     rejected.sort(key=lambda pair: -pair.similarity)
-    found = replace(found, rejected=tuple(rejected), undecided=_undecided(found, request.keep, modified))
+    found = replace(
+        found,
+        rejected=tuple(rejected),
+        more_rejected=unlisted,
+        undecided=_undecided(found, request.keep, modified),
+    )
     found = _add_probabilities(found, rule.classifier)
     if request.remove_differing:
         found = _add_differences(found, compared, veto)

@@ -244,7 +244,7 @@ class Dataset:
 
         Every text is compared with every text of the other part. With `contained` (a share in (0, 1]) the documents
         count as well of which this much lies in a document of the second part. A text that differs from all similar
-        ones in a number, a date, a negation or a role counts with `count_differing` only; see `Leaks.alike`. Raises
+        ones in a number, a date, a sign or another fact counts with `count_differing` only; see `Leaks.alike`. Raises
         `InvalidInput` unless there are two parts, and the errors of `Corpus.pairs`.
         """
         if len(self.sizes) != 2:

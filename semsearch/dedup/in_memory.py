@@ -246,8 +246,8 @@ def leak(
     """Return the test texts that also occur in training texts, exactly or nearly.
 
     With `contained` (a share in (0, 1]) those count as well of which this much lies in a training text, and with
-    `count_differing` those that differ from it in a number, a date, a negation or a role. The other arguments, and the
-    errors, are those of `dedup`.
+    `count_differing` those that differ from it in a number, a date, a sign or another fact. The other arguments, and
+    the errors, are those of `dedup`.
     """
     test = _listed(test)
     texts, others = list(texts_of(test, text)), list(texts_of(train, text))

@@ -78,6 +78,11 @@ class Refused:
         best = np.flatnonzero(pairs.similarity == self._similarity.take(pairs.right))
         self._other[pairs.right[best]] = pairs.left[best]  # of several values the last one stays
 
+    @property
+    def complete(self) -> bool:
+        """True if these are all pairs that were refused."""
+        return not np.any(self._other >= 0)
+
     def pairs(self, corpus: Corpus) -> Pairs:
         """Return the pairs that were kept, with `left < right` and exact similarities."""
         right = np.flatnonzero(self._other >= 0)

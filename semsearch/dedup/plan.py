@@ -23,6 +23,11 @@ _NOTE = (
     "A plan of semsearch: each step takes away one near-duplicate and keeps the text it is like. Nothing is done yet. "
     "Delete the steps you do not want, then: semsearch apply PLAN (take back: semsearch undo)."
 )
+_COPIES: Mapping[Tier, str] = {
+    "exact": "exact copy of {keeper}",
+    "lexical": "lexical copy of {keeper}, similarity {similarity:.4f}",
+    "semantic": "semantic copy of {keeper}, similarity {similarity:.4f}",
+}
 # The text of a plan identifies its run (see `run_of`), so another wording here or in `why` would begin a new run.
 
 
@@ -63,8 +68,7 @@ class PlanStep:
     @property
     def copy_of(self) -> str:
         """The keeper and how alike the two are, such as "lexical copy of a.md, similarity 0.9843"."""
-        copy = f"{self.tier} copy of {self.keeper}"
-        copy = copy if self.tier == "exact" else f"{copy}, similarity {self.similarity:.4f}"
+        copy = _COPIES[self.tier].format(keeper=self.keeper, similarity=self.similarity)
         return f"{copy}, but {self.differs}" if self.differs else copy
 
     @property

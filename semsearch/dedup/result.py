@@ -129,6 +129,8 @@ class Duplicates(Table):
     """Pairs that the threshold alone accepts and that are not duplicates, the most similar first.
 
     They have a veto, or the classifier rejects them. Of the pairs with a veto each text has its most similar one."""
+    more_rejected: int | None = 0
+    """The number of further pairs with a veto, which `rejected` leaves out; None where pairs are too many to count."""
     undecided: int = 0
     """The number of groups in which `newest` or `oldest` chose no keeper, since files have the same time."""
     containment: float | None = None
