@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tiny_embedder import create_index
 
 from semsearch.cli import main
 
@@ -126,6 +127,51 @@ def test_only_some_tiers_go(here: Path) -> None:
         "notes/z.md"
     ]
     assert "semsearch plan" in run("dedup", "--remove", "exact", code=2).stderr
+
+
+def test_a_plan_prints_what_it_removes(here: Path) -> None:
+    planned = run("plan", "plan.json", "--threshold", "0.9", "--remove", "exact")
+    assert planned.stdout == "remove  notes/z.md\n        exact copy of notes/a.md\n"
+    assert "1 document of these stay: lexical 1\n" in planned.stderr
+    both = run("plan", "plan.json", "--threshold", "0.9", "--protect", "notes/z.md", "--force", "--explain")
+    assert "group 1: 3 documents" in both.stdout and "[-dated-]{+signed+}" not in both.stdout
+    assert "remove  notes/b.md\n        lexical copy of notes/z.md, similarity 0." in both.stdout
+    nothing = run("plan", "none.json", "--threshold", "1", "--remove", "lexical")
+    assert nothing.stdout == "nothing to remove\n"
+    assert "remove 0 documents" in nothing.stderr and "semsearch apply" not in nothing.stderr
+    found = json.loads(run("plan", "json.json", "--threshold", "0.9", "--json").stdout)
+    assert found["groups"] == json.loads(run("dedup", "--threshold", "0.9", "--json").stdout)["groups"]
+
+
+def test_a_plan_of_an_empty_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with create_index(tmp_path / ".semsearch"):
+        pass
+    assert run("plan", "plan.json").stdout == "nothing to remove\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [("1.2", "0.85 or 85%"), ("85", "0.85 or 85%"), ("93", "0.93 or 93%"), ("900", "0.85")],
+)
+def test_a_threshold_above_one_gets_advice(given: str, advice: str) -> None:
+    assert f"{given} is more than 1: write {advice}" in run("dedup", "--threshold", given, code=2).stderr
+
+
+def test_pairs_that_are_not_listed_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(5):
+        (tmp_path / f"{number}.md").write_text(f"The live copy listens on port 808{number} of the computer.")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        found = index.duplicates(-1)
+    assert found.more_rejected is not None
+    assert len(found.rejected) + found.more_rejected == 10 and found.more_rejected > 0
+    more = f"{found.more_rejected} more pairs of these texts differ too"
+    assert more in run("dedup", "--threshold", "-1").stderr
+    assert (
+        json.loads(run("dedup", "--threshold", "-1", "--json").stdout)["more_rejected"] == found.more_rejected
+    )
 
 
 def test_a_plan_is_not_written_over_another_unless_forced(here: Path) -> None:

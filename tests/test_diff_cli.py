@@ -229,6 +229,19 @@ def test_a_file_and_what_was_ingested_of_it_are_the_same(here: Path) -> None:
     assert alone.tier is None and alone.difference.containment_b == 1
 
 
+def test_the_model_is_loaded_once(tmp_path: Path) -> None:
+    loaded = []
+
+    def load() -> TinyEmbedder:
+        loaded.append(TinyEmbedder())
+        return loaded[-1]
+
+    for name, text in (("a.txt", "退款在十四天内"), ("b.txt", "退款须在十四天内")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    compare_documents(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), load, threshold=0.85)
+    assert len(loaded) == 1
+
+
 @pytest.mark.parametrize("name", ["", "#", "#1", "a#b#c", "\0", "x" * 5_000, "notes/live.md/x", "*"])
 def test_a_name_that_is_none_is_an_error_of_ours(here: Path, name: str) -> None:
     with pytest.raises(InvalidInput, match="does not exist"):

@@ -1,16 +1,19 @@
 """Signs that carry meaning part two texts, and marks of prose do not."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_embedder import TinyEmbedder, create_index
 
 import semsearch
+from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_files import Dataset
 from semsearch.text import clean
 from semsearch.text.facts import Facts, differences
-from semsearch.text.indentation import indentation
+from semsearch.text.indentation import indentation, may_carry_meaning
 from semsearch.text.signs import signs
 
 DIFFERENT = (
@@ -236,6 +239,37 @@ def test_indentation_of_prose_says_nothing(a: str, b: str) -> None:
     assert indentation(a) == indentation(b)
 
 
+@pytest.mark.parametrize("text", [text for pair in (*INDENTED, *EVEN) for text in pair])
+def test_a_cleaned_text_tells_whether_indentation_may_matter(text: str) -> None:
+    assert may_carry_meaning(clean(text)) >= bool(indentation(text))
+    assert not may_carry_meaning("The hall is open.\n Ask at the desk.")
+
+
+def test_exact_copies_of_prose_are_not_read_again() -> None:
+    prose, code = "The hall is open.\nAsk at the desk.", "if x:\n    a()\n    b()"
+    originals = [prose, prose, prose, code, code, code.replace("    b", "b")]
+    shown: list[int] = []
+
+    def written(positions: Sequence[int]) -> list[str]:
+        shown.extend(positions)
+        return [originals[at] for at in positions]
+
+    names = [str(at) for at in range(len(originals))]
+    collection = DocumentCollection(
+        names,
+        names,
+        [b"prose"] * 3 + [b"code"] * 3,
+        [],
+        np.zeros((0, 3), np.float32),
+        lambda positions: [clean(originals[at]) for at in positions],
+        lambda position: [],
+        originals=written,
+    )
+    digests = collection.by_indentation().digests
+    assert shown == [3, 4, 5]
+    assert [digests.index(digest) for digest in digests] == [0, 0, 0, 3, 3, 5]
+
+
 def test_an_index_and_files_keep_what_is_indented_otherwise(tmp_path: Path) -> None:
     a, b = INDENTED[0]
     for name, text in (("a.txt", a), ("b.txt", b), ("c.txt", b)):
@@ -278,8 +312,6 @@ def test_a_comparison_says_what_dedup_does(tmp_path: Path) -> None:
 
 def test_proofs_know_of_indentation() -> None:
     from itertools import combinations
-
-    import numpy as np
 
     from semsearch.dedup.veto import RULES, Veto
 

@@ -64,7 +64,8 @@ def diff_(a: str, b: str, folder: Path | None, full: bool, as_json: bool) -> Non
     """Show how similar A and B are, and how they differ word by word.
 
     Each is a document in the index, as it was ingested, or else a file. One row of a file of rows is named file#row.
-    Without an index, two files are compared with the default model.
+    Without an index, two files are compared with the default model. In an index, the model is loaded only for files
+    and for words beyond ASCII that it may not know.
 
     Warnings point out numbers and negations that differ. Without colour, [-this-] is only in A and {+that+} only in B.
     """

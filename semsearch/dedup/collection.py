@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from semsearch.dedup.lexical import LexicalSets
 from semsearch.dedup.result import Compared
 from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.requests import DEFAULT_MEMORY
-from semsearch.text.indentation import indentation
+from semsearch.text.indentation import indentation, may_carry_meaning
 from semsearch.text.shingles import shingles
 from semsearch.types import Level, Unit
 
@@ -52,13 +53,24 @@ class DocumentCollection:
         """
         if self.originals is None:
             return self
-        _, number, count = np.unique(np.array(self.digests, object), return_inverse=True, return_counts=True)
-        copied = np.flatnonzero(count[number] > 1).tolist()
+        _, first, number, count = np.unique(
+            np.array(self.digests, object), return_index=True, return_inverse=True, return_counts=True
+        )
+        heads = np.flatnonzero(count > 1)
+        meant = np.zeros(
+            len(first), np.bool_
+        )  # nearly all copies are prose, and one text tells for all of them
+        for start in range(0, len(heads), _READ):
+            some = heads[start : start + _READ]
+            meant[some] = [may_carry_meaning(text) for text in self.read(first[some].tolist())]
+        copied = np.flatnonzero(meant[number])
+        copied = copied[np.argsort(number[copied], kind="stable")]  # equal texts come together
+        levels_of = lru_cache(_READ)(indentation)
         digests = list(self.digests)
         for start in range(0, len(copied), _READ):
             some = copied[start : start + _READ]
-            for at, text in zip(some, self.shown(some), strict=True):
-                if "\n" in text and (levels := indentation(text)):
+            for at, text in zip(some.tolist(), self.shown(some.tolist()), strict=True):
+                if levels := levels_of(text):
                     digests[at] += repr(levels).encode()
         return replace(self, digests=digests)
 

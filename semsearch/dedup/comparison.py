@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +84,12 @@ def compare_documents(
 ) -> Comparison:
     """Compare two documents, each by its name in the Library, or else as a file that is read as `ingest` does.
 
-    One row of a file of rows is named `data.csv#3`. The embedder is loaded only if a file has to be read, or words
-    beyond ASCII are met. `unknown` says which words the model does not know; by default the embedder is asked. Raises
+    One row of a file of rows is named `data.csv#3`. The embedder is loaded, once, only if a file is read or words beyond
+    ASCII are met. `unknown` says which words the model does not know; by default the embedder is asked. Raises
     `InvalidInput` for a name that is neither a document nor a file, with similar names as hint, and
     `UnreadableSource` for a file without text.
     """
+    embedder = cache(embedder)
     x, y = (find_document(name, embedder, library) for name in (a, b))
     veto = Veto(
         lambda numbers: [(x.text, y.text)[number] for number in numbers],

@@ -1,6 +1,7 @@
 """Find the indentation of a text where it carries meaning: in Python, YAML and Makefiles."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 _OPENING = re.compile(
@@ -13,6 +14,20 @@ _TARGET = re.compile(r"[\w.%/$(){}-]+ ?:(?: [\w.%/$(){} -]*)?")
 _TAB = 8
 
 
+def may_carry_meaning(cleaned: str) -> bool:
+    """Return False if `indentation` returns () for all texts that have this form when they are cleaned."""
+    if "\n" not in cleaned:
+        return False
+    return _has_meaning([line for line in cleaned.split("\n") if line.strip()], "\t ")
+
+
+def _has_meaning(lines: Sequence[str], tab: str) -> bool:
+    """Return True if a line opens a block, or is a target with a line below it that begins with a `tab`."""
+    return any(map(_OPENING.fullmatch, lines[:-1])) or any(
+        after[0] in tab and _TARGET.fullmatch(line) for line, after in pairwise(lines)
+    )
+
+
 def indentation(text: str) -> tuple[int, ...]:
     """Return how deep each line of a text as written is indented, in levels, if that carries meaning; else ().
 
@@ -21,10 +36,7 @@ def indentation(text: str) -> tuple[int, ...]:
     item of a list is below the key above it, indented or not, as YAML has it.
     """
     lines = [line for line in text.split("\n") if line.strip()]
-    opened = any(map(_OPENING.fullmatch, lines[:-1]))
-    if not opened and not any(
-        after[0] == "\t" and _TARGET.fullmatch(line) for line, after in pairwise(lines)
-    ):
+    if not _has_meaning(lines, "\t"):
         return ()
     widths, levels = [0], []
     key = -1
