@@ -84,8 +84,8 @@ def compare_documents(
 ) -> Comparison:
     """Compare two documents, each by its name in the Library, or else as a file that is read as `ingest` does.
 
-    One row of a file of rows is named `data.csv#3`. The embedder is loaded, once, only if a file is read or words beyond
-    ASCII are met. `unknown` says which words the model does not know; by default the embedder is asked. Raises
+    One row of a file of rows is named `data.csv#3`. The embedder is loaded, once, only if a file is read or words
+    beyond ASCII are met. `unknown` says which words the model does not know; by default the embedder is asked. Raises
     `InvalidInput` for a name that is neither a document nor a file, with similar names as hint, and
     `UnreadableSource` for a file without text.
     """
