@@ -15,6 +15,7 @@ from semsearch.text.chunking import sentences
 from semsearch.text.opposites import CONTRASTS, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
 from semsearch.text.signs import sign_difference, signs
+from semsearch.text.word_memo import WordMemo
 from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem
 
 
@@ -48,9 +49,8 @@ _LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/
 _PREPOSITIONS = _set("in at on by with for from to after before during if when while because as since")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
-_FORBIDDING = re.compile(
-    r"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:forbidden|prohibited|hardly|scarcely)(?![a-z])"
-)
+_FORBIDDEN = ("forbidden", "prohibited", "hardly", "scarcely")
+_FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
 )
@@ -59,6 +59,7 @@ PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
 """The beginnings of words that negate the rest."""
 _TERM = re.compile("|".join(TERMS))
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
+_COMPARED = frozenset("<>≤≥")
 _COMPARED_AS = {"<=": "≤", ">=": "≥"}
 _BOUNDS = {
     bound: re.compile(rf"(?<![a-z])(?:{words})(?=\s*[$€£¥]?\d)|{han}")
@@ -130,6 +131,10 @@ class Amounts:
         return found
 
 
+_NO_AMOUNTS = Amounts(())
+_NO_NAMES: frozenset[str] = frozenset()
+
+
 def _class(quantity: Quantity) -> str:
     """Return the class of a quantity: only two of one class contradict each other."""
     return quantity.kind if quantity.kind in ("ordinal", "weekday") else "amount"
@@ -155,9 +160,10 @@ class Statement:
     )
 
     def __init__(self, text: str) -> None:
-        text = _REFERENCE.sub("", text)
+        if "[" in text:  # here and below, what few sentences have is searched for in those only
+            text = _REFERENCE.sub("", text)
         low, self.found = quantities(text)
-        self.amounts = Amounts(self.found)
+        self.amounts = Amounts(self.found) if self.found else _NO_AMOUNTS
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
         self.signs = signs(text)
         self.key = tuple(self.tokens), self.signs
@@ -167,16 +173,18 @@ class Statement:
         )
         low, bounds = _bounded(low)
         self.words |= bounds
-        self.exceptions = _EXCEPTING.findall(low)
+        excepting = "unless" in low or "long as" in low or "provided" in low
+        self.exceptions = _EXCEPTING.findall(low) if excepting else []
         self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
         self.content = content(words) - frozenset(self.negations)
-        self.names = _names(text).union(_LABEL.findall(text))
+        self.names = _NO_NAMES if _plain(text) else _names(text).union(_LABEL.findall(text))
 
 
 def _bounded(low: str) -> tuple[str, frozenset[str]]:
     """Return a text in lower case without the words that set bounds, some of which seem to negate, and their signs."""
     found = set()
-    for sign, pattern in _BOUNDS.items() if _BOUND.search(low) else ():
+    bounded = (not low.isascii() or DIGIT.search(low)) and _BOUND.search(low)
+    for sign, pattern in _BOUNDS.items() if bounded else ():
         low, count = pattern.subn(" ", low)
         if count:
             found.add(sign)
@@ -184,21 +192,35 @@ def _bounded(low: str) -> tuple[str, frozenset[str]]:
 
 
 def _comparisons(low: str) -> list[str]:
+    if _COMPARED.isdisjoint(low):
+        return []
     return [_COMPARED_AS.get(sign, sign) for sign in _COMPARISON.findall(low)]
 
 
 def content(words: Iterable[str]) -> frozenset[str]:
     """Return the stems of the words, in lower case, that say something: no articles, and no numbers."""
-    return frozenset(
-        stem(word) for word in words if word not in _SMALL and "n't" not in word and not DIGIT.search(word)
-    )
+    return frozenset(filter(None, map(_CONTENT.__getitem__, words)))
+
+
+def _content(word: str) -> str:
+    """Return the stem of a word that says something, or ""."""
+    return "" if word in _SMALL or "n't" in word or DIGIT.search(word) else stem(word)
+
+
+_CONTENT = WordMemo(_content)
 
 
 def _negations(low: str, words: frozenset[str]) -> list[str]:
-    if low.isascii() and "n't" not in low and _DENYING.isdisjoint(words) and not _FORBIDDING.search(low):
+    forbidden = not low.isascii() or any(map(low.__contains__, _FORBIDDEN))
+    if not forbidden and "n't" not in low and _DENYING.isdisjoint(words):
         return []  # few texts deny: spares the search
     forbidding = [match[0] for match in _FORBIDDING.finditer(low)]
     return forbidding + [match[0] for match in NEGATION.finditer(_FORBIDDING.sub(" ", low))]
+
+
+def _plain(text: str) -> bool:
+    """Return True for a text that has no name: no capital but as its first character."""
+    return text[1:].islower() and "@" not in text
 
 
 def _names(text: str) -> frozenset[str]:

@@ -234,7 +234,8 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     Compatible characters, such as full-width digits, are made equal. Number words become digits: English ones up to
     billions, and Chinese ones. "One" and 一 are articles more often than numbers, so they stay words.
     """
-    text = _FRACTION.sub(_decimal, text)
+    if "/" in text or not text.isascii():  # here and below, what few texts have is searched for in those only
+        text = _FRACTION.sub(_decimal, text)
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     text = _WORDS.sub(_english, text)
     if not text.isascii():
