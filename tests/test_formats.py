@@ -794,10 +794,21 @@ def test_each_entry_of_a_bibliography_is_a_document(reading: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    "mark", ["{{", "<ref>", "[[a|", "@a{b,c={", "= x\n:a: b\n----\n", "<!--", "footnote:[", "''"]
+    "mark",
+    ["{{", "<ref>", "[[a|", "@a{b,c={", "= x\n:a: b\n----\n", "<!--", "footnote:[", "''", "[[Category:a"],
 )
 @pytest.mark.parametrize("name", ["a.adoc", "a.wiki", "a.bib"])
 def test_hostile_markup_is_read_in_time(reading: Read, name: str, mark: str) -> None:
     began = time.monotonic()
     reading(name, mark * 20_000)
     assert time.monotonic() - began < 30
+
+
+def test_a_bibliography_without_entries_has_no_text(reading: Read) -> None:
+    (skipped,) = reading("a.bib", "@comment\nBooks that I want to read.").skipped
+    assert skipped.reason == "no text"
+
+
+def test_a_category_may_have_a_key_to_sort_by(reading: Read) -> None:
+    document = reading("a.wiki", "Words.\n[[Category:Plants|tulip]]").document
+    assert document.metadata == {"tags": ("Plants",)} and lines_of(document) == [(1, "Words.")]

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,22 @@ def test_a_value_with_the_name_of_a_secret_is_cut(shape: str) -> None:
     cut = without_data(text)
     assert TOKEN[4:] not in cut and "[secret" in cut and cut.count("\n") == text.count("\n")
     assert without_data(cut) == cut
+
+
+@pytest.mark.parametrize("name", ["token=", "password=", "password=a", "--key ", "key: "])
+def test_names_in_values_are_searched_in_linear_time(name: str) -> None:
+    def seconds(size: int) -> float:
+        text = name * (size // len(name))
+        began = time.process_time()
+        without_data(text)
+        return time.process_time() - began
+
+    assert seconds(100_000) < 8 * max(seconds(25_000), 0.25)
+
+
+def test_a_long_value_is_cut_to_its_end() -> None:
+    cut = without_data(f"token={TOKEN * 60} end")
+    assert cut.startswith("token=[secret ") and cut.endswith("] end") and len(cut) < 40
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from semsearch.dedup.veto import RULES, Veto
 from semsearch.embedding import Embedder, load_embedder
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import ModelError
+from semsearch.text import clean
 from semsearch.text.facts import Facts, differences
 
 
@@ -179,6 +180,22 @@ def test_the_same_facts_in_another_form_agree(a: str, b: str) -> None:
 def test_facts_that_differ_are_found(a: str, b: str, rule: str) -> None:
     assert rule in rules(a, b)
     assert rules(a, b) == rules(b, a)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "五" * 5000,
+        "万" * 100_000,
+        "百分之" + "五" * 5000,
+        "hundred " * 3000,
+        "9" * 5000 + "½",
+        "9" * 5000 + " 1/2",
+    ],
+)
+def test_a_run_of_numerals_is_a_word(text: str) -> None:
+    assert Facts(clean(text)) is not None
+    assert not list(differences(Facts(clean(text)), Facts(clean(text))))
 
 
 def test_one_difference_has_one_reason() -> None:

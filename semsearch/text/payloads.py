@@ -120,18 +120,27 @@ _CALLED = (
 _NAME = re.compile(
     rf"(?:(?P<password>{'|'.join(_PASSWORDS)})|{'|'.join(sorted(_KEYS, key=len, reverse=True))})(?![a-rt-z])"
 )
-_LONG = r"(?P<value>[A-Za-z0-9+/_=.~-]{20,}+)"
-_SHORT = r"(?![/~.\[]|[$%][A-Za-z{(])(?P<value>[^\s\"'`“”‘’<>|,;，。；(){}\[\]\\]{8,}+)(?![(\[{])"
+_JUDGED = 400
+"""The characters of a value by which it is judged, so that the names in a value of names cost no more."""
+_OF_LONG, _OF_SHORT = r"[A-Za-z0-9+/_=.~-]", r"[^\s\"'`“”‘’<>|,;，。；(){}\[\]\\]"
+_LONG = rf"(?P<value>{_OF_LONG}{{20,{_JUDGED}}}+)"
+_SHORT = rf"(?![/~.\[]|[$%][A-Za-z{{(])(?P<value>{_OF_SHORT}{{8,{_JUDGED}}}+)(?![(\[{{])"
 _OPTION = re.compile(r"(?<!\S)--[A-Za-z0-9-]*+\Z")
 _LONGEST_OPTION = 40
 _CALL = re.compile(_CALLED)
 _VALUES = {
-    "password": (re.compile(_CALLED + _SHORT), re.compile(rf"[ \t]{{1,3}}[\"']?{_SHORT}")),
-    None: (re.compile(_CALLED + _LONG), re.compile(rf"[ \t]{{1,3}}[\"']?{_LONG}")),
+    kind: (
+        re.compile(_CALLED + value),
+        re.compile(rf"[ \t]{{1,3}}[\"']?{value}"),
+        re.compile(f"(?P<value>{char}++)"),
+    )
+    for kind, value, char in (("password", _SHORT, _OF_SHORT), (None, _LONG, _OF_LONG))
 }
-"""The values that may follow a name, and those that may follow an option of a command: short ones of passwords only."""
+"""The values that may follow a name, those that may follow an option of a command, and all of a long value.
+
+Short ones are of passwords only."""
 _WEAK = re.compile(
-    r"(?=[^A-Za-z\s]*+[A-Za-z])(?=[^\d\s]*+\d)(?!(?i:[a-z]*pass|[a-z]*pwd|pw\d|secret|token|user|field|value|your|my_|example"
+    r"(?=[^A-Za-z\s]{0,31}+[A-Za-z])(?=[^\d\s]{0,31}+\d)(?!(?i:[a-z]*pass|[a-z]*pwd|pw\d|secret|token|user|field|value|your|my_|example"
     r"|sha|md\d|utf|base\d|ed25519|oauth|python|py\d|bcrypt|argon|scrypt|pbkdf|str\d|int\d|aes|rsa|x509|version|v\d))"
     r"[^\s.\"'`/\\=:_&*~|,;(){}\[\]<>]{6,32}"
 )
@@ -230,14 +239,15 @@ def _without_named(text: str) -> str:
         if name.start() < end:
             continue
         for kind in dict.fromkeys((name.lastgroup, None)):
-            value, of_option = _VALUES[kind]
+            value, of_option, whole = _VALUES[kind]
             found = value.match(text, name.end())
             if not found and (found := of_option.match(text, name.end())):
                 before = max(0, name.start() - _LONGEST_OPTION)
                 found = found if _OPTION.search(text[before : name.end()]) else None
             if found and looks_random(found["value"]) and _MIXED.match(found["value"]):
-                parts += text[end : found.start("value")], _mark(found["value"])
-                end = found.end("value")
+                secret = whole.match(text, found.start("value")) or found
+                parts += text[end : secret.start("value")], _mark(secret["value"])
+                end = secret.end("value")
                 break
             if kind and (weak := _weak(text, name.end())):
                 parts += text[end : weak[0]], "[secret]"

@@ -66,6 +66,8 @@ _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "
 _HAN_NUMBER = re.compile(
     rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
 )
+_LONGEST_HAN = 20
+"""The most numerals of a Chinese number; a longer run of them is a word, however long it is."""
 _NOT_NUMBERS = frozenset(("一", "千万", "万一", "十", "百", "千", "万", "亿", "萬", "億", "一一", "零"))
 """Runs of numerals that are more often words: 一 (a), 千万 (by all means), 万一 (in case) and parts of words."""
 _COUNTED = "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份"
@@ -74,7 +76,7 @@ _COUNTED = "天日月年周个個位名人次元块米克升台页頁分秒点�
 
 def _english(match: re.Match[str]) -> str:
     said = match[0]
-    before = match.string[: match.start()].rstrip()
+    before = match.string[max(0, match.start() - 20) : match.start()].rstrip()
     if said == "one" or (said in _SCALES and before[-1:].isdigit()):
         return said
     if said == "second" and (before[-1:].isdigit() or before.endswith((" a", "one", "per", "every", "each"))):
@@ -89,6 +91,8 @@ def _english(match: re.Match[str]) -> str:
                 return said
             part += value
         elif word == "hundred":
+            if part >= 100:  # "hundred hundred"
+                return said
             part = max(part, 1) * 100
         elif word in _SCALES:
             total, part = total + max(part, 1) * _SCALES[word], 0
@@ -118,6 +122,8 @@ def _han_value(run: str) -> int:
 
 def _han(match: re.Match[str]) -> str:
     run = match[0]
+    if len(run.removeprefix("百分之")) > _LONGEST_HAN:
+        return run
     if run.startswith("百分之"):
         return f"{_han_value(run[3:])}%"
     following = match.string[match.end() : match.end() + 1]
@@ -245,7 +251,7 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
 
 
 _FRACTION = re.compile(
-    r"(?:(?<![\w./])(\d+)\s?)?([½¼¾⅓⅔⅕⅖⅗⅘⅛⅜⅝⅞])|(?<![\w./])(\d+)\s+([1-7])/([2-8])(?![\w./])"
+    r"(?:(?<![\w./])(\d{1,15})\s?)?([½¼¾⅓⅔⅕⅖⅗⅘⅛⅜⅝⅞])|(?<![\w./])(\d{1,15})\s+([1-7])/([2-8])(?![\w./])"
 )
 
 

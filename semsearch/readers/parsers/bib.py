@@ -37,7 +37,8 @@ def parse_bib(content: bytes) -> Iterator[Parsed]:
     taken: Counter[str] = Counter()
     place, number = 0, 1
     matches = list(_ENTRY.finditer(source))
-    for entry, after in zip(matches, [*(match.start() for match in matches[1:]), len(source)], strict=True):
+    starts = [*(match.start() for match in matches), len(source)]
+    for entry, after in zip(matches, starts[1:], strict=True):
         fields: dict[str, str] = {"kind": entry["kind"].lower()}
         lines: list[tuple[int, str]] = []
         title = ""

@@ -15,7 +15,8 @@ _HIDDEN = re.compile(
 """The beginning of what is left out."""
 _BRACES = re.compile(r"\{\{|\}\}")
 _CATEGORY = re.compile(
-    r"\[\[[ \t]*(?:Category|Kategorie|Catégorie|Categoría|分类)[ \t]*:(?P<name>[^\[\]|\n]{1,200})[^\]\n]*\]\]"
+    r"\[\[[ \t]*(?:Category|Kategorie|Catégorie|Categoría|分类)[ \t]*:(?P<name>[^\[\]|\n]{1,200})"
+    r"(?:\|[^\[\]\n]{0,200})?\]\]"
 )
 _FILE = re.compile(
     r"\[\[(?:File|Image|Datei|Fichier|Archivo|文件):[^\[\]|\n]{1,300}(?P<rest>(?:\|[^\[\]\n]{0,500})*)\]\]"
