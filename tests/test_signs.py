@@ -79,6 +79,12 @@ DIFFERENT = (
     ("若Ａ＞Ｂ", "若Ａ＜Ｂ"),
     ("a ^ b", "a | b"),
     ("ls -l | wc", "ls -l wc"),
+    ("~~old~~ text", "old text"),
+    ("这是~~旧的~~新的", "这是旧的新的"),
+    ("// return x;", "return x;"),
+    ("1 << n", "1 n"),
+    ("cout << x >> y", "cout x y"),
+    ("x^2", "x"),
 )
 
 SAME = (
@@ -150,7 +156,17 @@ SAME = (
     ("Mr. X / Mr. Y", "Mr. X / Mr. Y"),
     ("O'Brien", "O’Brien"),
     ("a;b", "a,b"),
-    ("~~old~~ text", "old text"),
+    ("→ Open the door", "Open the door"),
+    ("=> Open the door (left)", "Open the door (left)"),
+    ("// Open the door", "Open the door"),
+    ("<<Open the door>>", "Open the door"),
+    ("the <<door>> is", "the door is"),
+    ("＊ Open the door", "Open the door"),
+    ("＊营业时间", "营业时间"),
+    ("the library^1 is open", "the library is open"),
+    ("好书～大家", "好书，大家"),
+    ("好书~大家~", "好书大家"),
+    ("たのしい～です", "たのしいです"),
     ("***x***", "x"),
     ("1 < 5", "1 less than 5"),
     ("p < 0.05", "p below 0.05"),
@@ -187,7 +203,26 @@ def test_the_sign_that_differs_is_said() -> None:
     assert str(reason) == "a sign differs: – / !"
 
 
-@pytest.mark.parametrize("unit", ["?", "a|", "*a ", "*(|", "<a ", "(a+", "$", "a[", "<!--", "**日"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "?",
+        "a|",
+        "*a ",
+        "*(|",
+        "<a ",
+        "(a+",
+        "$",
+        "a[",
+        "<!--",
+        "**日",
+        "<<a",
+        "~~a",
+        "~~",
+        "-> a (",
+        "\n// (",
+    ],
+)
 def test_the_search_for_signs_takes_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
@@ -220,6 +255,17 @@ EVEN = (
     ("if (x) {\n  a\n}", "if (x) {\na\n}"),
     ("a:\n- b\n- c\nd: 1", "a:\n  - b\n  - c\nd: 1"),
     ("- a\n  - b", "- a\n- b"),
+    ("Notes:\n\nThe meeting is on Monday.", "Notes:\n\n    The meeting is on Monday."),
+    ("Notes:\n\tThe meeting is on Monday.", "Notes:\nThe meeting is on Monday."),
+    ("Subject:\nRe: the hall", "Subject:\n  Re: the hall"),
+    ("Ingredients:\nflour\neggs", "Ingredients:\n  flour\n  eggs"),
+    (
+        "Time: 1 h\nServes: 4\nIngredients:\nflour\neggs",
+        "Time: 1 h\nServes: 4\nIngredients:\n  flour\n  eggs",
+    ),
+    ("Agenda:\n\n1. open\n2. close", "Agenda:\n\n  1. open\n  2. close"),
+    ("配料:\n\t面粉", "配料:\n面粉"),
+    ("for dinner:\n  eggs", "for dinner:\neggs"),
 )
 
 

@@ -12,6 +12,10 @@ _HTML = "a abbr b blockquote body br code dd del div dl dt em font h[1-6] head h
 _HTML += " pre q s samp section small span strike strong sub sup table tbody td th thead tr tt u ul"
 _COMMENTED = r"""[\w.\[\]'"]{1,80}[ ]?(?:[-+*/|&]?=[ ]?[^\s=]|\([^()\n]{0,200}\)[ ]?;?$)"""
 """A line of code, which a `#` before it makes a comment, not a heading."""
+_PROSE = r"(?:[^\n;(){}=<>\[\]_$&|+*/\\^%#]++|(?<=[ ])\([^\n;(){}=<>]*+\))++$"
+"""A line without the signs of code, which an arrow or `//` before it decorates."""
+_HAN = r"\u3040-\u30ff\u3400-\u9fff"
+_EAST_ASIAN = re.compile(f"[{_HAN}]")
 _MARKUP = re.compile(
     rf"""
       <?\b[a-z][a-z0-9+.-]{{1,20}}://[^\s<>]*>?             # addresses
@@ -23,13 +27,16 @@ _MARKUP = re.compile(
     | ^[ ]?(?:>[ ]?)+ | ^[ ]?[-*+•][ ]+(?!\[[xX]\]) | ^[ ]?\#{{1,6}}[ ](?!{_COMMENTED})
     | ^[ ]?\|[^\n]*+ | ^(?=[^\n]*\|[ ]?$)[^\n]*+            # rows of tables
     | !?\[(?=[^\[\]\n]{{0,400}}\]\() | \]\([^()\s]{{0,400}}(?:[ ]"[^"\n]{{0,200}}")?\)
+    | ^[ ]?(?:(?:[-=]{{1,2}}>|//|<<|>>)[ ]+(?={_PROSE})|\*{{1,3}}(?=[{_HAN}])) # decoration of a line
+    | (?<![^\s(])<<(?=[^\s<>=][^\n<>]{{0,200}}>>) | (?<=[^\s<>])>>(?![\w<>=])  # quotes
+    | (?<=[A-Za-z]{{3}})\^\d{{1,2}}(?![\w.^])                  # a note
     | \[\^\d{{1,3}}\]:? | \[\[|\]\]
     | \\(?=[\W_])\S                                         # what Markdown escapes
     """,
     re.VERBOSE | re.MULTILINE,
 )
 _EMPHASIS = re.compile(
-    r"(?<![A-Za-z0-9*_~=`$/\\])(\*{1,3}|_{1,3}|~~|==|\$|`{1,3})(?![\s*_=~`$])([^\n]{1,200}?)(?<![\s*_=~`$])\1(?![A-Za-z0-9*_~=`$])"
+    r"(?<![A-Za-z0-9*_~=`$/\\])(\*{1,3}|_{1,3}|==|\$|`{1,3})(?![\s*_=~`$])([^\n]{1,200}?)(?<![\s*_=~`$])\1(?![A-Za-z0-9*_~=`$])"
 )
 _SAD = "👎😞😟😠😡😢😣😭💔❌🚫⛔🔴✗✘☹🙁"
 _WORD = r"[A-Za-z0-9_\u00c0-\uffff]"
@@ -59,6 +66,7 @@ _SIGN = re.compile(
     | (?P<directive>\#[ ]?(?:define|undef|include|if|ifdef|ifndef|elif|else|endif|pragma|error)\b)
     | (?P<comment>^[ ]?\#[ ]?(?={_COMMENTED}))
     | (?P<escape>\\[A-Za-z0-9])
+    | (?P<struck>(?<!~)~~(?=[^\s~][^\n~]{{0,200}}(?<!\s)~~(?!~)))
     | (?P<not>(?<![^\s(\[{{,=&|;:])!++(?=[\w($~]))
     | (?P<prefix>(?<!{_WORD})(?:&(?=[A-Za-z_])|\$(?=[A-Za-z_{{(@*?])|%(?=[A-Za-z(])|~(?=[A-Za-z_(]))|(?<=\[)\^)
     | (?P<index>(?<=[A-Za-z0-9_)\]])[\[{{](?!\d{{1,3}}(?:\s?[,–-]\s?\d{{1,3}})*\])(?=[^\s\]}}]))
@@ -119,7 +127,7 @@ def _operator(run: str, before: str, after: str) -> str:
         or (run == "%" and number)
         or (run == "*" and number and counted)
         or (run.lstrip(".!?") == "&" and bool(left) == bool(right))
-        or (not run.strip("~") and not right.isalpha())
+        or (not run.strip("~") and (not right.isalpha() or _EAST_ASIAN.search(left + right) is not None))
         or (not run.strip("*") and (len(run) > 2 or (left and (not right or right in _CLOSING))))
     )
     return "" if prose else "->" if _ARROW.fullmatch(run) else run
