@@ -36,6 +36,9 @@ def rules(a: str, b: str) -> set[str]:
     [
         ("The deposit is 1,000 crowns.", "The deposit is 1000 crowns."),
         ("The deposit is 1.000 crowns.", "The deposit is 1000 crowns."),
+        ("Take 5 µg a day.", "Take 5 mcg a day."),
+        ("Take 500 mcg a day.", "Take 0.5 mg a day."),
+        ("涨了3个百分点。", "涨了三个百分点。"),
         ("It is on the third floor.", "It is on the 3rd floor."),
         ("The lease ends on 5 March 2024.", "The lease ends on 2024-03-05."),
         ("The lease ends on March 5, 2024.", "The lease ends on 05.03.2024."),
@@ -108,6 +111,11 @@ def test_the_same_facts_in_another_form_agree(a: str, b: str) -> None:
     [
         ("The pump runs at 4.2 bar.", "The pump runs at 4.8 bar.", "number"),
         ("Take 5 mg a day.", "Take 5 g a day.", "number"),
+        ("Take 5 mcg a day.", "Take 5 mg a day.", "number"),
+        ("It costs 5 AUD.", "It costs 5 CAD.", "number"),
+        ("It costs CAD 5.", "It costs USD 5.", "number"),
+        ("It rose by 5 percentage points.", "It rose by 5 percent.", "number"),
+        ("涨了3个百分点。", "涨了3%。", "number"),
         ("It costs $5.", "It costs €5.", "number"),
         ("Version 1.2.3 is out.", "Version 1.2.4 is out.", "number"),
         ("See report_v2.pdf.", "See report_v3.pdf.", "number"),

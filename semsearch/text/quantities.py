@@ -128,6 +128,8 @@ def _han(match: re.Match[str]) -> str:
         return f"{_han_value(run[3:])}%"
     following = match.string[match.end() : match.end() + 1]
     before = match.string[match.start() - 1 : match.start()]
+    if run == "百" and following == "分":  # 个百分点
+        return run
     if before == "第":
         return str(_han_value(run))
     if run in _NOT_NUMBERS and not (following in _COUNTED and following):
@@ -150,6 +152,7 @@ _WEEKDAYS = {
 }
 _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
 _UNIT_WORDS = """
+aud|cad|percentage_point percentage_points 个百分点 個百分點|mcg microgram micrograms μg ug 微克
 lb lbs|oz ounce ounces|mi mile miles|inch inches|ft foot feet|yd yard yards|acre acres|ha hectare hectares 公顷
 tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
 kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
@@ -172,7 +175,7 @@ _UNIT = {
     for word in group.split()
 }
 _FACTORS = (
-    {"t": 10**6, "kg": 1000, "g": 1, "mg": 0.001},
+    {"t": 10**6, "kg": 1000, "g": 1, "mg": 0.001, "mcg": 1e-6},
     {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001},
     {"l": 1, "ml": 0.001},
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1},
@@ -183,7 +186,7 @@ _FACTORS = (
 )
 """Units of one dimension, and the size of each in the same unit."""
 _LATIN_UNITS = "|".join(
-    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] == "°"), key=len, reverse=True)
+    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] in "°μ"), key=len, reverse=True)
 )
 _OTHER_UNITS = "|".join(sorted((u for u in _UNIT if "\u3400" <= u[0] <= "\u9fff"), key=len, reverse=True))
 _MULTIPLES = {
@@ -224,7 +227,7 @@ def _pattern() -> re.Pattern[str]:
         | \b (?P<wd>{"|".join(_WEEKDAYS)}) s? \b | (?:星期|周|礼拜|禮拜) (?P<zw>[{"".join(_HAN_DAYS)}]) (?![期天年])
         | (?<![\w]) (?P<phone> (?:\+|00|\() \d [\d\ ()/-]{{6,}} \d )
         | (?<![\w.]) (?P<ord>\d+) (?:st|nd|rd|th) (?!\w) | 第 (?P<nth>\d+)
-        | (?: (?P<cur>[$€£¥]|\b(?:usd|eur|gbp|cny|rmb)\b) \s? )? (?P<sign>(?<![\w\])%])[-−])? (?<![\d])
+        | (?: (?P<cur>[$€£¥]|\b(?:usd|eur|gbp|cny|rmb|aud|cad|chf|jpy)\b) \s? )? (?P<sign>(?<![\w\])%])[-−])? (?<![\d])
           (?P<pre>(?<![^\W\d])[a-z_]+(?=\d))?
           (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
           (?: \s? (?P<mul>{"|".join(_MULTIPLES)}) (?![a-z]) )?
