@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +21,7 @@ from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import (
     DEFAULT_MODEL,
     Embedder,
+    Fingerprint,
     Kind,
     Vectors,
     embed_checked,
@@ -888,7 +889,8 @@ class Index:
         return float(self.threshold["threshold"]) if self.threshold else self._default_threshold()
 
     def _default_threshold(self) -> float:
-        return default_threshold(str(self._settings["model"]), lambda: self.embedder)
+        stored: dict[str, Any] = {each.name: self._settings.get(each.name) for each in fields(Fingerprint)}
+        return default_threshold(Fingerprint(**stored), lambda: self.embedder)
 
     # -- about the index --------------------------------------------------------------------------------
 

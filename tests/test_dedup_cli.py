@@ -147,7 +147,7 @@ def test_a_plan_of_an_empty_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     with create_index(tmp_path / ".semsearch"):
         pass
-    assert run("plan", "plan.json").stdout == "nothing to remove\n"
+    assert run("plan", "plan.json", "--threshold", "0.9").stdout == "nothing to remove\n"
 
 
 @pytest.mark.parametrize(

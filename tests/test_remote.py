@@ -544,8 +544,16 @@ def test_usual_server_is_asked_only_if_the_user_names_a_model(monkeypatch: pytes
     for model in (OLLAMA, OPENAI):
         with pytest.raises(ModelError, match="not said on this machine"):
             load_embedder(model, fetch=False)
-        with pytest.raises(Stopped):
-            load_embedder(model)
+    with pytest.raises(Stopped):
+        load_embedder(OLLAMA)
+    monkeypatch.setattr(servers, "key_from_keyring", lambda url: "")
+    with pytest.raises(ModelError, match="there is no key") as error:
+        load_embedder(OPENAI)
+    assert "--base-url URL" in error.value.hint and "OPENAI_API_KEY" in error.value.hint
+    assert asked == ["http://127.0.0.1:11434"]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(Stopped):
+        load_embedder(OPENAI)
     assert asked == ["http://127.0.0.1:11434", "https://api.openai.com/v1"]
 
 

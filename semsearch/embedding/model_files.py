@@ -32,6 +32,8 @@ Tensors = Mapping[str, NDArray[Any] | FourBitMatrix]
 LONGEST_WINDOW = 512
 """Tokens of a passage at most, special ones included, also for a model that reads more: see decision 102."""
 _JSON_BYTES, _TOKENIZER_BYTES, _SHARDS, _MODULES = 2**20, 2**27, 256, 8
+_WIDEST, _MOST_NUMBERS = 2**14, 2**28
+"""Numbers of a vector, and of a table of vectors with one row a token (1 GiB)."""
 _FRESH_NS = 2 * 10**9
 """Nanoseconds after a change of a file in which a second change may leave its times as they are."""
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
@@ -174,7 +176,7 @@ def read_folder(folder: Path, name: str = "") -> ModelFiles:
         name=name or str(folder.resolve()),
         digest=digest.hexdigest(),
         encoder=encoder,
-        tensors=lambda: _tensors(parts, encoder),
+        tensors=lambda: _tensors(parts, encoder, name or str(folder)),
         tokenizer=lambda: files.tokenizer(first, lower_case),
         tokenizer_sha256=tokenizer_sha256,
         window=min(window, LONGEST_WINDOW),
@@ -298,14 +300,14 @@ def _transformer(files: _Folder, at: str) -> tuple[Encoder, int, bool]:
     first = {"roberta": number("pad_token_id", 2**16, 1) + 1, "mpnet": 2}.get(architecture, 0)
     encoder = Encoder(
         architecture,
-        width=number("hidden_size", 2**14),
+        width=number("hidden_size", _WIDEST),
         layers=number("num_hidden_layers", 128),
         heads=number("num_attention_heads", 256),
         epsilon=epsilon,
         activation=activation,
         first_position=first,
     )
-    if not encoder.layers or not encoder.heads or encoder.width % encoder.heads:
+    if not encoder.layers or not encoder.heads or not encoder.width or encoder.width % encoder.heads:
         raise ModelError(f"{files.path(f'{at}config.json')}: the heads do not divide the width")
     positions = number("max_position_embeddings", 2**20, 512) - first
     own = files.values(f"{at}sentence_bert_config.json", optional=True)
@@ -324,7 +326,12 @@ def _static(paths: list[Path]) -> Encoder:
         with _open(path) as tensors:
             for name in ("embedding.weight", "embeddings"):
                 if name in tensors.keys():  # noqa: SIM118
-                    return Encoder("static", width=tensors.get_slice(name).get_shape()[1])
+                    shape = tensors.get_slice(name).get_shape()
+                    if len(shape) != 2 or not 0 < shape[1] <= _WIDEST:
+                        raise ModelError(
+                            f"{path}: {name} is not a table of vectors, but has the shape {shape}"
+                        )
+                    return Encoder("static", width=shape[1])
     raise UnsupportedModel("its weights hold no table of vectors")
 
 
@@ -349,7 +356,7 @@ def _dense(config: Mapping[str, Any], prefix: str, width: int) -> tuple[Dense, i
     if activation not in _DENSE or not plain or config.get("use_residual"):
         raise UnsupportedModel("its module Dense is not a plain layer")
     out = config.get("out_features")
-    if config.get("in_features") != width or not isinstance(out, int) or not 0 < out <= 2**14:
+    if config.get("in_features") != width or not isinstance(out, int) or not 0 < out <= _WIDEST:
         raise ModelError(f"{prefix}config.json: the layer does not fit vectors of {width} numbers")
     bias = f"{prefix}linear.bias" if config.get("bias", True) else ""
     return Dense(f"{prefix}linear.weight", bias, _DENSE[activation]), out
@@ -404,7 +411,8 @@ def _sha256_of(path: Path) -> str:
 class _StoredTensors(Mapping[str, NDArray[Any]]):
     """Tensors in safetensors files, each read when it is asked for."""
 
-    def __init__(self, parts: Mapping[str, list[Path]], stripped: str) -> None:
+    def __init__(self, parts: Mapping[str, list[Path]], stripped: str, name: str) -> None:
+        self._name = name
         self._places: dict[str, tuple[Any, str]] = {}
         for part, paths in parts.items():
             for file in map(_open, paths):
@@ -413,7 +421,10 @@ class _StoredTensors(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         file, key = self._places[name]
-        return cast(NDArray[Any], file.get_tensor(key))
+        try:
+            return cast(NDArray[Any], file.get_tensor(key))
+        except Exception as error:  # the library's own, and those of numpy for a type that it has not
+            raise ModelError(f"{self._name}: cannot read the tensor {key[:80]}: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -422,18 +433,30 @@ class _StoredTensors(Mapping[str, NDArray[Any]]):
         return len(self._places)
 
 
-def _tensors(parts: Mapping[str, list[Path]], encoder: Encoder) -> Tensors:
+def _tensors(parts: Mapping[str, list[Path]], encoder: Encoder, name: str) -> Tensors:
     """Return the tensors of a model, see `ModelFiles.tensors`.
 
     The table of a model of model2vec has one row for several tokens ("mapping"), and one weight a token ("weights").
-    They become one row a token here.
+    They become one row a token here. Raises `ModelError` for tables that do not fit each other.
     """
-    stored = _StoredTensors(parts, f"{encoder.architecture}.")
+    stored = _StoredTensors(parts, f"{encoder.architecture}.", name)
     if "embeddings" not in stored:
         return stored
     rows = stored["embeddings"].astype(np.float32)
     if "mapping" in stored:
-        rows = rows[stored["mapping"].astype(np.int64)]
+        mapping = stored["mapping"].astype(np.int64)
+        if (
+            mapping.ndim != 1 or mapping.size * encoder.width > _MOST_NUMBERS
+        ):  # before the rows take their memory
+            raise ModelError(
+                f"{name}: its mapping has the shape {mapping.shape}, which is wrong or too large"
+            )
+        if mapping.size and not 0 <= mapping.min() <= mapping.max() < len(rows):
+            raise ModelError(f"{name}: its mapping leads out of its table of {len(rows):,} vectors")
+        rows = rows[mapping]
     if "weights" in stored:
-        rows = rows * stored["weights"].astype(np.float32)[:, None]
+        weights = stored["weights"].astype(np.float32)
+        if weights.shape != rows.shape[:1]:
+            raise ModelError(f"{name}: {weights.shape} weights do not fit a table of {len(rows):,} vectors")
+        rows = rows * weights[:, None]
     return {**stored, "embedding.weight": rows}

@@ -9,7 +9,7 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,7 +37,7 @@ from semsearch.embedding import (
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
 from semsearch.embedding.tokens import Tokens
 from semsearch.embedding.unigram import PieceTable, write_table
-from semsearch.errors import InvalidInput, ModelError
+from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.files import cache_folder, replacing
 
 _INLINE = 2**27
@@ -79,11 +79,12 @@ class OnnxEmbedder:
             self._session = onnxruntime.InferenceSession(graph, _options(), providers=providers)
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
-            raise ModelError(f"cannot load {where}: {error}", _REBUILT) from error
+            raise ModelError(f"cannot load {where} of {files.name}: {error}", _REBUILT) from error
         if device == "cuda" and _CUDA not in self._session.get_providers():
             raise ModelError(
                 "ONNX Runtime cannot use a GPU here", "check the driver, or use --set device=cpu"
             )
+        self._name = files.name
         self._before: list[int] = special["before"] if files.encoder.layers else []
         self._after: list[int] = special["after"] if files.encoder.layers else []
         self._unknown = special["unknown"]
@@ -129,13 +130,15 @@ class OnnxEmbedder:
 
     def _ids(self, texts: Sequence[str], prompt: str = "") -> Iterator[list[int]]:
         """Yield the tokens of each text after a prompt."""
-        return self._tokens.ids([prompt + text for text in texts] if prompt else texts)
+        with _of_model(self._name):
+            yield from self._tokens.ids([prompt + text for text in texts] if prompt else texts)
 
     def _embed_chunk(
         self, texts: Sequence[str], kind: Kind, out: Vectors, progress: ProgressCallback | None
     ) -> None:
         prompt, dimension = self._prompt_ids.get(kind, []), out.shape[1]
-        ids = [np.array(row, np.int32) for row in self._ids(texts, self._prompts.get(kind, ""))]
+        with _of_model(self._name):  # a number of a token may be larger than any vocabulary
+            ids = [np.array(row, np.int32) for row in self._ids(texts, self._prompts.get(kind, ""))]
         # A tokenizer may join the last blank of a prompt with the text, so the prompt is what both begin with.
         leads = [_common(prompt, row) for row in ids]
         sizes = [len(row) - lead for row, lead in zip(ids, leads, strict=True)]
@@ -156,8 +159,9 @@ class OnnxEmbedder:
                     *self._before, *own[:lead], *own[lead + start : lead + end], *self._after
                 ]  # fmt: skip
                 mask[row, :length] = 1
-            (embedded,) = self._session.run(None, {"input_ids": rows, "attention_mask": mask})
-            embedded = embedded[:, :dimension]
+            with _of_model(self._name):
+                (embedded,) = self._session.run(None, {"input_ids": rows, "attention_mask": mask})
+                embedded = embedded.reshape(len(batch), self._dimension)[:, :dimension]
             if dimension < self._dimension:
                 embedded /= np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), _TINY)
             owners, starts, ends = np.array(batch).T
@@ -180,6 +184,17 @@ class OnnxEmbedder:
             count = max(1, self._tokens_per_batch // max(1, width))
             yield pieces[start : start + count]
             start += count
+
+
+@contextmanager
+def _of_model(name: str) -> Iterator[None]:
+    """Turn what the libraries raise while a model runs into `ModelError`: some damage is found no earlier."""
+    try:
+        yield
+    except (SemsearchError, MemoryError):
+        raise
+    except Exception as error:  # both libraries raise their own subclasses of Exception
+        raise ModelError(f"cannot run the model {name}: {error}") from error
 
 
 def _common(prompt: list[int], tokens: NDArray[np.int32]) -> int:
@@ -258,7 +273,7 @@ def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, Tokens, Special]:
                     _write(files, dtype, graph)
         return str(graph), *_tokens(files, tokenizer)
     except OSError:  # a read-only or full cache costs a second at each start, but nothing fails
-        loaded, special = _tokenizer(files.tokenizer(), tokenizer)
+        loaded, special = _tokenizer(files.tokenizer(), files.name)
         return _built(files, dtype), Tokens(lambda: loaded), special
 
 
@@ -273,7 +288,7 @@ def _tokens(files: ModelFiles, path: Path) -> tuple[Tokens, Special]:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != files.tokenizer_sha256:
             raise ModelError(f"{path} is damaged", _REBUILT)
-        return content, *_tokenizer(content, path)
+        return content, *_tokenizer(content, files.name)
 
     pieces = path.with_name(f"pieces-{_TABLE_VERSION}.bin")
     with suppress(OSError, ValueError):  # it is absent or damaged
@@ -281,22 +296,25 @@ def _tokens(files: ModelFiles, path: Path) -> tuple[Tokens, Special]:
         if table.special["tokenizer"] == files.tokenizer_sha256:
             return Tokens(lambda: load()[1], table), table.special
     content, loaded, special = load()
-    if written := write_table(content, special | {"tokenizer": files.tokenizer_sha256}):
+    with _of_model(files.name):
+        written = write_table(content, special | {"tokenizer": files.tokenizer_sha256})
+    if written:
         with suppress(OSError), replacing(pieces) as file:
             file.write(written)
     return Tokens(lambda: loaded), special
 
 
-def _tokenizer(content: bytes, path: Path) -> tuple[Tokenizer, Special]:
-    """Return the tokenizer of a `tokenizer.json`, and its special tokens. Raises `ModelError`."""
+def _tokenizer(content: bytes, name: str) -> tuple[Tokenizer, Special]:
+    """Return the tokenizer of a `tokenizer.json`, and its special tokens. Raises `ModelError` with a model's name."""
     try:
         loaded = Tokenizer.from_str(content.decode())
+        loaded.no_padding()
+        loaded.no_truncation()
+        before, after = _special(loaded)
+        unknown = _unknown(loaded, content.decode())
     except Exception as error:  # the library raises a subclass of Exception
-        raise ModelError(f"cannot load {path}: {error}", _REBUILT) from error
-    loaded.no_padding()
-    loaded.no_truncation()
-    before, after = _special(loaded)
-    return loaded, {"before": before, "after": after, "unknown": _unknown(loaded, content.decode())}
+        raise ModelError(f"cannot use the tokenizer of {name}: {error}") from error
+    return loaded, {"before": before, "after": after, "unknown": unknown}
 
 
 def _size(graph: Path) -> int:
@@ -325,6 +343,11 @@ def _built(files: ModelFiles, dtype: str, data: BinaryIO | None = None, location
         content: bytes = built.SerializeToString()
     except KeyError as error:
         raise UnsupportedModel(f"its weights have no {error}") from error
-    except (TypeError, ValueError, IndexError) as error:  # shapes that do not fit, and more than 2 GB
+    except (
+        TypeError,
+        ValueError,
+        IndexError,
+        OverflowError,
+    ) as error:  # shapes that do not fit, and more than 2 GB
         raise ModelError(f"cannot write a graph for {files.name}: {error}") from error
     return content

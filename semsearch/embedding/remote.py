@@ -89,6 +89,8 @@ class _Dialect:
     """Returns the digest of the model and its size in bytes, as far as the server tells them."""
     options: tuple[Mapping[str, Any], ...]
     """Members of a request that not every server knows, in the order in which they are tried."""
+    needs_key: bool
+    """True if the server at `base_url` answers only those who have a key."""
     varied: bool
     """True if servers of this kind differ: some have prompts for `input_type`, and some cut texts silently."""
 
@@ -138,6 +140,11 @@ class RemoteEmbedder:
             raise ModelError(
                 f"{model} is a model on a server, and you have not said on this machine which server may see your text",
                 f"say where it is: semsearch config set {model} URL, such as {self._dialect.example}",
+            )
+        if self._dialect.needs_key and url == self._dialect.base_url and not servers.has_key(url):
+            raise ModelError(
+                f"{model} is at {servers.host_of(url)} unless you say otherwise, and there is no key for that",
+                f"give --base-url URL, such as {self._dialect.example}, or set {servers.key_variable(url)}",
             )
         self._server = JsonServer(url, _LOG.warning)
         open_text = "" if servers.is_local(url) or url.startswith("https:") else ", without encryption"
@@ -361,6 +368,7 @@ _DIALECTS = {
         vectors=lambda answer: list(answer["embeddings"]),
         identity=_ollama_digest,
         options=({},),
+        needs_key=False,
         varied=False,
     ),
     "openai": _Dialect(
@@ -372,6 +380,7 @@ _DIALECTS = {
         vectors=_by_index,
         identity=_untold,
         options=({"encoding_format": "base64"}, {}),
+        needs_key=True,
         varied=True,
     ),
 }

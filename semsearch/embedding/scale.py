@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import text
-from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL, Embedder, Kind, embed_checked
+from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL, Embedder, Fingerprint, Kind, embed_checked
 from semsearch.files import cache_folder, replacing, sample_corpus
 from semsearch.strict_json import load_json
 
@@ -83,16 +83,15 @@ def known_scale(model: str, kind: Kind = "passage") -> CosineScale | None:
     return CosineScale(_MEASURED[model][kind]) if model in _MEASURED else None
 
 
-def passage_scale(model: str, load: Callable[[], Embedder]) -> CosineScale:
-    """Return the scale of the cosines of passages of a model by its name.
+def passage_scale(fingerprint: Fingerprint, load: Callable[[], Embedder]) -> CosineScale:
+    """Return the scale of the cosines of passages of the model with a fingerprint.
 
     The scale of a model that was not measured is computed once from about 500 sentences, and kept in the user's cache.
-    Only then the model is loaded. Raises `ModelError` if it fails.
+    Only then the model is loaded. Raises `ModelError` if it fails, and the errors of `load`.
     """
-    if known := known_scale(model):
+    if known := known_scale(fingerprint.model):
         return known
-    embedder = load()
-    digest = hashlib.sha256(repr((astuple(embedder.fingerprint), _DEFAULT)).encode()).hexdigest()
+    digest = hashlib.sha256(repr((astuple(fingerprint), _DEFAULT)).encode()).hexdigest()
     path = cache_folder() / "scales" / f"{digest[:32]}.json"
     try:
         stored = load_json(path.read_bytes())
@@ -100,7 +99,7 @@ def passage_scale(model: str, load: Callable[[], Embedder]) -> CosineScale:
             return CosineScale(tuple(map(float, stored)))
     except (OSError, ValueError):
         pass
-    scale = CosineScale(measured(embedder))
+    scale = CosineScale(measured(load()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:

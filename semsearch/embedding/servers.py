@@ -138,6 +138,11 @@ def key_from_keyring(base_url: str) -> str:
     return ""
 
 
+def has_key(base_url: str) -> bool:
+    """Return whether there is a key for a server, in the environment or the keyring."""
+    return bool(key_from_environment(base_url) or key_from_keyring(base_url))
+
+
 def _checked_key(key: str, origin: str) -> str:
     """Return a key without blanks around it. A header cannot hold others, and an error would show them."""
     key = key.strip()
