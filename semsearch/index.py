@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare_documents
-from semsearch.dedup.decision import DecisionRule, default_threshold
+from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.runs import QuarantineRun, runs
@@ -34,6 +34,8 @@ from semsearch.errors import (
     FingerprintMismatch,
     IndexLocked,
     InvalidInput,
+    MissingExtra,
+    ModelError,
     SemsearchError,
     UnreadableSource,
 )
@@ -755,7 +757,11 @@ class Index:
         lie near the threshold `around`, by default the one that `duplicates` uses. `progress` is called with the work
         done and the total.
         """
-        around = self._threshold() if around is None else around
+        if around is None:
+            try:
+                around = self._threshold()
+            except (ModelError, MissingExtra, FingerprintMismatch):  # it only orders what a person judges
+                around = DEFAULT_THRESHOLD
         scale = known_scale(str(self._settings["model"])) or DEFAULT_SCALE
         return sample_pairs(
             self._library,

@@ -105,7 +105,7 @@ def test_threads_option_holds_during_the_command(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(
         ThreadpoolController, "info", lambda self: [seen.append(threads.asked()), info(self)][1]
     )
-    dedup = ["dedup", "--index", str(tmp_path / "index")]
+    dedup = ["dedup", "--threshold", "0.9", "--index", str(tmp_path / "index")]
     runner = CliRunner()
     for args, expected in (
         (["--threads", "3"], 3),

@@ -708,8 +708,9 @@ def test_an_index_is_made_and_asked_by_a_server(server: Double, notes: Path, tmp
 
 
 def test_a_server_that_is_down_is_one_line_and_words_remain(
-    server: Double, notes: Path, tmp_path: Path
+    server: Double, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(tmp_path / "cache"))
     index = ("--index", tmp_path / "index")
     run("ingest", *index, notes, "--model", OPENAI, "--base-url", server.url)
     server.shutdown()
@@ -721,7 +722,9 @@ def test_a_server_that_is_down_is_one_line_and_words_remain(
         result.stderr,
     )
     assert "cats" in run("query", *index, "cats", "--mode", "lexical").stdout
-    run("dedup", *index)  # compares stored vectors
+    refused = run("dedup", *index, code=1).stderr  # 0.85 is not a threshold of this model
+    assert f"default threshold of {OPENAI} is not known yet" in refused and "give --threshold" in refused
+    run("dedup", *index, "--threshold", "0.9")  # compares stored vectors
     server.socket = socket.create_server(("127.0.0.1", 0))  # for the fixture to close
 
 
