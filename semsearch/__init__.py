@@ -23,6 +23,7 @@ __all__ = [
     "Coverage",
     "DedupOptions",
     "DedupRequest",
+    "Definition",
     "Difference",
     "Document",
     "DocumentPlace",
@@ -84,6 +85,7 @@ __all__ = [
     "SourceStatus",
     "Split",
     "Status",
+    "StoredPassage",
     "TextDuplicates",
     "TextGroup",
     "TextLeaks",
@@ -152,6 +154,7 @@ if TYPE_CHECKING:
     from semsearch.storage.check import CheckReport, CheckResult
     from semsearch.storage.forget import Forgotten
     from semsearch.storage.index_dir import Status
+    from semsearch.storage.library import StoredPassage
     from semsearch.text.diff import Difference, Segment
     from semsearch.tuning.guarantee import Guarantee
     from semsearch.tuning.metrics import Estimate, OperatingPoint, PrecisionRecallCurve, ThresholdMetrics
@@ -162,6 +165,7 @@ if TYPE_CHECKING:
     from semsearch.tuning.threshold import Objective, TunedClassifier, TuningResult
     from semsearch.types import (
         Contained,
+        Definition,
         Document,
         FieldCounts,
         Group,
@@ -183,7 +187,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Contained Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair Record "
+        "types": "Contained Definition Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair Record "
         "Rejected SharedPart Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
@@ -194,6 +198,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
         "storage.index_dir": "Status",
+        "storage.library": "StoredPassage",
         "ingest.chunk": "LeftOut",
         "ingest.explain": "SourceStatus",
         "ingest.records": "Columns",

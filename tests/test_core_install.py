@@ -154,11 +154,14 @@ def test_what_needs_an_extra_names_the_command(core: Run, index: tuple[str, Path
     assert (
         "the cosine threshold was tuned: training the classifier needs scikit-learn" in core(*labels).stderr
     )
+    (home / "odd").mkdir()  # a model that no graph is written for
+    module = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.CLIPModel"}
+    (home / "odd" / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
     needs = {
         (*labels, "--min-precision", "0.9"): ("scikit-learn", "tune"),
         (*labels, "--plot", home / "curve.svg"): ("matplotlib", "tune"),
         ("eval", "--pairs", "sample", "--report", home / "report.html"): ("matplotlib", "tune"),
-        ("eval", "--pairs", "sample", "--model", "some-other-model"): ("sentence-transformers", "models"),
+        ("eval", "--pairs", "sample", "--model", home / "odd"): ("sentence-transformers", "models"),
         ("query", *index, "--rerank", "a-cross-encoder", "deposit"): ("sentence-transformers", "models"),
     }
     for command, (package, extra) in needs.items():

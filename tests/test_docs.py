@@ -193,7 +193,7 @@ def test_options_that_a_page_names_exist(page: Path) -> None:
                 for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", options)
                 if option not in known
             ]
-    allowed = {"--no-deps", "--hypothesis-profile", "--only"}  # of pip, pytest and the benchmarks
+    allowed = {"--no-deps", "--hypothesis-profile", "--models", "--only"}  # of pip, pytest and the benchmarks
     assert [line for line in wrong if line.partition(":")[0] not in allowed] == []
 
 
@@ -284,7 +284,7 @@ def test_paths_that_contributing_names_exist() -> None:
     assert len(named) > 30
     assert [path for path in named if not (REPOSITORY / path).exists()] == []
     questions = re.findall(r"^\| .*\? \| `(semsearch/[\w./]+)` \|$", text, re.MULTILINE)
-    assert len(questions) == 16
+    assert len(questions) == 17
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -97,7 +97,7 @@ def test_one_text_alone_is_refused() -> None:
 
 
 def test_leak_lists_test_texts_of_the_training_data() -> None:
-    result = semsearch.leak(pandas.DataFrame(ROWS[:2]), TEXTS[2:], embedder=TinyEmbedder())
+    result = semsearch.leak(pandas.DataFrame(ROWS[:2]), TEXTS[2:], threshold=0.9, embedder=TinyEmbedder())
     (match,) = result.matches
     assert (match.position, match.other, match.kind, match.other_text) == (0, 0, "exact", TEXTS[2])
     assert (result.rate, result.against, result.kept["number"].tolist()) == (0.5, 2, [1])

@@ -231,7 +231,7 @@ def test_forgetting_finds_what_was_shown(tmp_path: Path) -> None:
         assert found.left == ("copy.txt",)
 
 
-WIDE = "    if room:\n\tthe  room has ２０㎡， a window and a door to the garden"
+WIDE = "    in short\n\tthe  room has ２０㎡， a window and a door to the garden"
 EDITED = WIDE.replace("garden", "ｃｏｕｒｔ")
 
 
@@ -255,7 +255,7 @@ def test_groups_show_what_was_written(rooms: Path, capsys: pytest.CaptureFixture
         assert found.texts(["rooms/a.md"]) == [clean(WIDE).strip()]
         groups.show(found, explain=True)
         groups.table(found)
-    assert group["keeper_text"] == "if room: the room has ２０㎡， a window and a door to the garden"
+    assert group["keeper_text"] == "in short the room has ２０㎡， a window and a door to the garden"
     text = {member["name"]: member["text"] for member in group["members"]}
     assert "20㎡, a window" in text["rooms/c.md"] and "２０㎡， a window" in text["rooms/b.md"]
     said = {member["name"]: member["difference"] for member in group["members"]}

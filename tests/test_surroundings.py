@@ -352,8 +352,8 @@ def test_a_model_that_an_index_names_is_not_fetched(tmp_path: Path, notes: Path)
         )
     ran = run_all([["query", "--index", str(tmp_path / ".semsearch"), "deposit"]], notes, before=FENCE)
     assert exits(ran.stdout) == [1], ran.stderr.decode()
-    assert b"cannot load model 'somebody/a-model'" in ran.stderr
-    assert b"hint: if the model is no longer on this machine" in ran.stderr
+    assert b"the model somebody/a-model is not on this machine" in ran.stderr
+    assert b"hint: download it: semsearch ingest --model somebody/a-model PATH" in ran.stderr
 
 
 # What reaches the terminal
