@@ -187,8 +187,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Contained Definition Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair Record "
-        "Rejected SharedPart Skipped Tier Unit",
+        "types": "Contained Definition Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair "
+        "Record Rejected SharedPart Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
         "readers": "RowFields RowFormat",
