@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from reading import Read, Reading
+from tiny_embedder import TinyEmbedder
+
+from semsearch.embedding.scale import passage_scale
 
 os.environ["SEMSEARCH_VECTOR_CACHE"] = "0"  # no test leaves vectors in the user's cache
 os.environ["SEMSEARCH_LANG"] = "en"  # also where the locale is another one
@@ -41,6 +44,12 @@ def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("XDG_CONFIG_HOME", folder)
         patch.setenv("APPDATA", folder)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threshold_of_the_tiny_model() -> None:
+    """Keep the threshold of the tiny model in the cache, since a process that opens its index cannot load it."""
+    passage_scale(TinyEmbedder().fingerprint, TinyEmbedder)
 
 
 @pytest.fixture(scope="session")
