@@ -217,12 +217,12 @@ def test_a_share_is_a_number_or_a_percentage(typed: str, number: float) -> None:
     ("typed", "said"),
     [
         ("85", "0.85 or 85%"),
-        ("2", "0.02 or 2%"),
+        ("2", "more than 1: write 0.85 or 85%"),
         ("120%", "at most 1"),
         ("-2", "at least -1"),
         ("nan", "0.85 or 85%"),
         ("0,85", "0.85 or 85%"),
-        ("101", "at most 1"),
+        ("101", "more than 1: write 0.85 or 85%"),
     ],
 )
 def test_a_share_out_of_range_says_how_to_write_it(typed: str, said: str) -> None:

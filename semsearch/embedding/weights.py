@@ -8,6 +8,7 @@ They come from the first of these places that has them:
 4. the Hugging Face hub, once: the files stay in its cache.
 """
 
+import csv
 import hashlib
 import sys
 from importlib import metadata
@@ -105,10 +106,12 @@ def _checked(path: Path, name: str, hint: str) -> bytes:
 def _in_package(name: str) -> Path | None:
     """Return the path of a file of the installed weights package, or None without that package."""
     try:
-        files = metadata.files(PACKAGE) or ()
+        package = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
         return None
-    return next((Path(str(file.locate())) for file in files if file.name == name), None)
+    # Not `metadata.files`, which leaves out a file that was lost once importlib_metadata is imported.
+    listed = (row[0] for row in csv.reader((package.read_text("RECORD") or "").splitlines()) if row)
+    return next((Path(str(package.locate_file(file))) for file in listed if Path(file).name == name), None)
 
 
 def _in_cache(name: str) -> Path | None:
