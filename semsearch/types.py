@@ -28,7 +28,7 @@ def place(unit: Unit, first: int, last: int) -> str:
 class Definition(NamedTuple):
     """A definition in source code, such as a function or a class, with the comments right above it.
 
-    Args:
+    Attributes:
         first: Its first line, from 1.
         last: Its last line.
         path: The names of the definitions around it, and its own.
