@@ -84,3 +84,8 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         if not isinstance(error, ModuleNotFoundError):
             message = f"{message}, which does not load: {error}"
         raise MissingExtra(message, f"pip install 'semsearch[{name}]'") from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of the message of another library's error, or its type if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from semsearch.errors import ModelError
+from semsearch.errors import ModelError, reason_of
 
 _FILES = ("*.json", "*.safetensors", "*/*.json", "*/*.safetensors")
 _NOT_ONES = ("onnx/*", "openvino/*")
@@ -50,7 +50,7 @@ def download(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES), ignore_patterns=list(_NOT_ONES)))
     except Exception as error:  # the library raises its own errors, those of its HTTP client, and OSError
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = reason_of(error)
         raise ModelError(
             f"the model {name} is not on this machine, and the download from {constants.ENDPOINT} failed: {reason}",
             hint,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding.sentence_transformers import quiet, reason_of
-from semsearch.errors import ModelError, extra
+from semsearch.embedding.sentence_transformers import quiet
+from semsearch.errors import ModelError, extra, reason_of
 
 
 class CrossEncoderReranker:

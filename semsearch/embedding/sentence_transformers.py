@@ -26,7 +26,7 @@ from semsearch.embedding import (
 )
 from semsearch.embedding.hub import cached_folder, hub_name
 from semsearch.embedding.model_files import LONGEST_WINDOW, prompts_of
-from semsearch.errors import ModelError, extra
+from semsearch.errors import ModelError, extra, reason_of
 
 if TYPE_CHECKING:
     import torch
@@ -157,11 +157,6 @@ class TransformerEmbedder:
             owners.append(text)
             weights.append(max(1, end - start))
         return pieces, np.array(owners, np.int64), np.array(weights, np.float32)
-
-
-def reason_of(error: Exception) -> str:
-    """Return the first line of an error's message, or its type if it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _folder(model: str) -> str:

