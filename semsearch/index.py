@@ -59,6 +59,7 @@ from semsearch.requests import (
     SimilarOptions,
     SimilarRequest,
 )
+from semsearch.search.doubt import doubt
 from semsearch.search.engine import LONGEST_QUERY, SearchEngine
 from semsearch.search.hits import Hits
 from semsearch.search.query import Query
@@ -636,6 +637,12 @@ class Index:
         if request.source is None:
             return []
         return list(unmatched(self._library.document_names()[1], [request.source]))
+
+    def doubt(self, query: str, hits: Sequence[Hit]) -> str:
+        """Return a note where the hits of a query may answer nothing, or ""; see `semsearch.search.doubt`."""
+        if all(hit.cosine is None for hit in hits):  # no model is loaded for a lexical search
+            return ""
+        return doubt(query, hits, self.embedder.fingerprint.model)
 
     def facets(
         self, fields: Sequence[str], query: str = "", *, source: str | None = None, literal: bool = False

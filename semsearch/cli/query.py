@@ -18,7 +18,6 @@ from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.requests import SearchRequest
     from semsearch.types import FieldCounts, Hit, Mode
 
 
@@ -235,7 +234,8 @@ def query_(
             counted.append(counts)
         results = index.search(requests)
         for told, request, found in zip(notes, requests, results, strict=True):
-            told += _remarks(index, request, found)
+            if remark := index.doubt(request.query, found):
+                told.append(remark)
         for note in dict.fromkeys(note for one in notes for note in one):
             render.tell_note(note)
         if as_jsonl:
@@ -292,15 +292,6 @@ def _offering_words(mode: "Mode") -> Iterator[None]:
             words = "to search by words alone, add --mode lexical"
             error.hint = f"{error.hint}; {words}" if error.hint else words
         raise
-
-
-def _remarks(index: "Index", request: "SearchRequest", found: Sequence["Hit"]) -> list[str]:
-    """Return what a person should know of the hits of a request."""
-    from semsearch.search.doubt import doubt
-
-    if request.mode == "lexical" or all(hit.cosine is None for hit in found):  # it does not load the model
-        return []
-    return [remark] if (remark := doubt(request.query, found, index.embedder.fingerprint.model)) else []
 
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:

@@ -17,7 +17,6 @@ from semsearch.errors import InvalidInput, SemsearchError, extra
 from semsearch.index import Index
 from semsearch.ingest.sources import record_key
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
-from semsearch.search.doubt import doubt
 from semsearch.storage.library import StoredPassage
 from semsearch.types import Group, Hit, place
 
@@ -109,7 +108,7 @@ class _Reading:
         request = SearchRequest(query, k=k, mode=mode, source=source or None, highlight=False)
         hits = self._index.search(request)
         notes = self._index.notes(request)
-        if mode != "lexical" and (remark := doubt(query, hits, self._index.embedder.fingerprint.model)):
+        if remark := self._index.doubt(query, hits):
             notes.append(remark)
         return _hits_page(hits, notes, budget)
 
