@@ -29,10 +29,14 @@ import sys
 from importlib import metadata
 from semsearch.embedding import load_embedder, weights
 
-def files(name):
-    raise metadata.PackageNotFoundError(name)
+find = metadata.distribution
 
-metadata.files = files  # as where the weights' package is not installed
+def distribution(name):
+    if name == weights.PACKAGE:
+        raise metadata.PackageNotFoundError(name)
+    return find(name)
+
+metadata.distribution = distribution  # as where the weights' package is not installed
 vector = load_embedder(*sys.argv[1:]).embed(["a cat"])[0]
 print(vector @ vector)
 assert not {"torch", "transformers", "sentence_transformers"} & sys.modules.keys()
