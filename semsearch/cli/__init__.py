@@ -23,6 +23,7 @@ SECTIONS = {
         "ingest": ("ingest", "index files"),
         "query": ("query", "find passages"),
         "similar": ("similar", "find similar texts"),
+        "serve": ("serve", "serve a page, an API"),
         "mcp": ("mcp", "serve an assistant"),
     },
     "Duplicates": {

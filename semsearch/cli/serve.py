@@ -1,0 +1,77 @@
+"""Define the command `semsearch serve`."""
+
+from pathlib import Path
+
+import click
+
+from semsearch.cli import options, render
+from semsearch.cli.language import tr
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@options.command(
+    "serve",
+    short_help="Serve a page and an HTTP API.",
+    examples=(
+        "semsearch serve --open",
+        "semsearch serve --watch notes/",
+        "semsearch serve --host 0.0.0.0 --read-only",
+    ),
+    codes=(0, 1, 2, 10, 12, 13),
+)
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@options.index
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@click.option("--host", default="127.0.0.1", metavar="HOST", help="Let others in, who need the token.")
+@click.option(
+    "--port",
+    default=7363,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="A free one if taken.",
+)
+@click.option("--read-only", is_flag=True, help="Change nothing, whoever asks.")
+@click.option("--token", envvar="SEMSEARCH_TOKEN", metavar="TOKEN", help="Every call needs this token.")
+@click.option("--watch", is_flag=True, help="Keep the index up to date with its folders.")
+def serve_(
+    paths: tuple[Path, ...],
+    folder: Path | None,
+    opens: bool,
+    host: str,
+    port: int,
+    read_only: bool,
+    token: str | None,
+    watch: bool,
+) -> None:
+    """Serve the index to your browser and your programs, on this machine only, until Ctrl-C.
+
+    The address is that of a page for all that semsearch does; /docs describes the HTTP API. With --host, others on the
+    network can reach it, so then every call needs the token, which the address has. The page can index files next to
+    the index, in folders that are indexed, and below PATH.
+    """
+    from semsearch.index import Index
+    from semsearch.server.app import create_app
+    from semsearch.server.context import Settings
+    from semsearch.server.listen import bound, serve
+
+    with Index.open(folder) as index, bound(host, port) as on:
+        given = {"token": token} if token else {}
+        private = bool(token) or host not in _LOOPBACK
+        settings = Settings(private=private, read_only=read_only, watch=watch, folders=paths, **given)
+        name = f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{on.getsockname()[1]}/"
+        if private:
+            address += f"?token={settings.token}"
+        if port and on.getsockname()[1] != port:
+            render.talk(tr("note: port {port} is taken").format(port=port))
+
+        def started() -> None:
+            click.echo(address)
+            render.talk(tr("Ctrl-C ends it"))
+            if opens:
+                click.launch(address)
+
+        serve(create_app(index, settings), on, started, lambda: render.talk(tr("ending")))
+    render.talk(tr("ended"))

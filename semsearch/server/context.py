@@ -1,0 +1,46 @@
+"""Hold what every route needs: the index, how the server was started, and the threads that work."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from semsearch.index import Index
+
+_T = TypeVar("_T")
+_THREADS = 8
+"""Calls that run at the same time. Most of a search is in libraries that let other threads run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a server was started.
+
+    Args:
+        token: The secret that state-changing calls show. A new one for each start by default.
+        private: Every call needs the token, as it must where others reach the server.
+        read_only: Refuse every change.
+        watch: Keep the index up to date with its folders.
+        folders: The folders that may be indexed, next to those where the index lies.
+    """
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    private: bool = False
+    read_only: bool = False
+    watch: bool = False
+    folders: tuple[Path, ...] = ()
+
+
+class Context:
+    """What a module of routes is given: `index`, `settings`, and `call`."""
+
+    def __init__(self, index: Index, settings: Settings) -> None:
+        self.index, self.settings = index, settings
+        self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
+
+    async def call(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Return `function(*args)`, run in one of a few threads while the server goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

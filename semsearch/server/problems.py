@@ -1,0 +1,75 @@
+"""Answer errors as problem details (RFC 9457), with our exit code and hint."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from semsearch.errors import (
+    FingerprintMismatch,
+    IndexDamaged,
+    IndexLocked,
+    IndexNotFound,
+    InvalidInput,
+    MissingExtra,
+    ModelError,
+    SemsearchError,
+    extra,
+)
+
+with extra("server", "the server"):
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+
+_STATUS = {
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    IndexNotFound: HTTPStatus.SERVICE_UNAVAILABLE,
+    IndexLocked: HTTPStatus.CONFLICT,
+    FingerprintMismatch: HTTPStatus.CONFLICT,
+    IndexDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
+    MissingExtra: HTTPStatus.NOT_IMPLEMENTED,
+    ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The status of each error; any other `SemsearchError` is a request that cannot be carried out, 422."""
+
+
+class Refused(SemsearchError):
+    """A call that this server does not carry out, with the status of the answer."""
+
+    def __init__(self, status: HTTPStatus, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+def problem(error: SemsearchError) -> dict[str, Any]:
+    """Return the problem details of an error, which jobs have as well."""
+    status = getattr(error, "status", None) or _STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+    title = status.phrase if isinstance(error, Refused) else _words(type(error).__name__)
+    return {
+        "type": f"urn:semsearch:{title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": int(status),
+        "detail": str(error),
+        "exit_code": error.exit_code,
+        "hint": error.hint,
+    }
+
+
+def response(error: SemsearchError, headers: dict[str, str] | None = None) -> Response:
+    """Return the answer to a call that raised an error."""
+    told = problem(error)
+    return JSONResponse(told, told["status"], headers, media_type="application/problem+json")
+
+
+async def told(request: Request, error: Exception) -> Response:
+    """Answer an error of ours, of Starlette, or one that nobody expected, which shows no more than its type."""
+    if isinstance(error, SemsearchError):
+        return response(error)
+    if isinstance(error, HTTPException):
+        refused = Refused(HTTPStatus(error.status_code), error.detail)
+        return response(refused, dict(error.headers or {}))
+    return response(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"an internal error: {type(error).__name__}"))
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
