@@ -1,0 +1,6 @@
+// compare.
+import { empty } from "./widgets.js";
+
+export function render(main, api, t) {
+  main.append(empty("compare", t("Compare")));
+}

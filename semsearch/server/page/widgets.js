@@ -1,0 +1,67 @@
+// Parts that more than one view shows. Each returns an element.
+import { h, icon } from "./dom.js";
+
+/** A remark: kind is "info", "warn", "bad" or "good". */
+export function notice(kind, title, ...children) {
+  return h(`div.notice.${kind}`, { role: kind === "bad" ? "alert" : null }, kind !== "good" && icon("warning"), h("div", h("strong", title), ...children));
+}
+
+/** An error with its hint, and a button to try again where that makes sense. */
+export function problem(error, t, retry) {
+  const title = error.title ? t(error.title) : t("That did not work");
+  return notice("bad", title,
+    error.message !== error.title && h("p", error.message),
+    error.hint && h("p.muted", t(error.hint)),
+    retry && h("button.button", { type: "button", onclick: retry }, t("Try again")));
+}
+
+/** What a place without content says: what to do. */
+export function empty(name, title, ...children) {
+  return h("div.empty", icon(name), h("h2", title), ...children);
+}
+
+/** A choice of one among a few: options is {value: label}. */
+export function segmented(legend, name, options, chosen, changed) {
+  return h("fieldset.segmented", h("legend.hidden", legend),
+    Object.entries(options).map(([value, label]) =>
+      h("label", h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => changed(value) }), h("span", label))));
+}
+
+/** A share in [0, 1] as a bar with its label; the label is what a screen reader says. */
+export function meter(share, label, kind = "") {
+  return h(`span.meter${kind && `.${kind}`}`, { role: "img", "aria-label": label, style: { "--share": Math.max(0, Math.min(1, share)) } });
+}
+
+/** Where a passage is: "notes/a.md:3-9", "book.pdf, page 2". */
+export function place({ unit, start, end }, t) {
+  const numbers = unit === "second" ? [clock(start), clock(end)] : [start, end];
+  const range = start === end ? `${numbers[0]}` : `${numbers[0]}–${numbers[1]}`;
+  return unit === "second" ? range : `${t(unit)} ${range}`;
+}
+
+const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
+
+/** The segments of a comparison as two texts, in which the words that differ are marked by their kind. */
+export function sides(segments, t) {
+  const side = (own) => segments.filter((segment) => segment[own]).map((segment) =>
+    segment.op === "equal" ? segment[own]
+      : h(`${own === "a" ? "del" : "ins"}.${segment.kind || "word"}`, { title: t(KINDS[segment.kind] ?? KINDS.word) }, segment[own]));
+  return [h("div.text", side("a")), h("div.text", side("b"))];
+}
+
+export const KINDS = { word: "words differ", number: "a number differs", negation: "one of them negates", moved: "moved" };
+
+/** How far a job is: a bar and a sentence. */
+export function progress(job, t) {
+  const { done = 0, total = 0, unit = "" } = job.progress ?? {};
+  const bar = h("progress", { max: total || 1, "aria-label": t("Progress") });
+  if (total) bar.value = done;
+  return h("div.progress", bar, h("span.muted", total ? t("{done} of {total} {unit}", { done, total, unit: t(unit) }) : t("Starting…")));
+}
+
+/** Let the browser save a file. Content is text or bytes. */
+export function download(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
