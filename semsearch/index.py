@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
-from semsearch.dedup.comparison import Comparison, compare_documents
+from semsearch.dedup.comparison import Comparison, compare
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
@@ -42,7 +42,13 @@ from semsearch.errors import (
 from semsearch.ingest.add import RecordRun
 from semsearch.ingest.explain import Explainer, SourceStatus
 from semsearch.ingest.inputs import file_sha256
-from semsearch.ingest.lookup import file_document, stored_document
+from semsearch.ingest.lookup import (
+    DocumentVectors,
+    file_document,
+    find_document,
+    stored_document,
+    text_document,
+)
 from semsearch.ingest.records import Records, ids_of, records_of
 from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
 from semsearch.ingest.run import IngestRun
@@ -739,11 +745,7 @@ class Index:
         return find_duplicates(
             self._library,
             request,
-            DecisionRule.from_settings(
-                self._library.setting("threshold"),
-                self._library.setting("verifier"),
-                self._default_threshold,
-            ),
+            self._decision_rule(),
             base=self.folder.parent,
             join_file=self.folder / JOIN,
             unknown=self._vocabulary.unknown,
@@ -782,13 +784,24 @@ class Index:
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
-        return compare_documents(
+        return self._compared(find_document(name, lambda: self.embedder, self._library) for name in (a, b))
+
+    def compare_texts(self, a: str, b: str) -> Comparison:
+        """Compare two texts, which need not be in the index, as `compare` does with documents.
+
+        Raises `UnreadableSource` for a text without words.
+        """
+        sides = (("a", a), ("b", b))
+        return self._compared(text_document(name, text, lambda: self.embedder) for name, text in sides)
+
+    def _compared(self, sides: Iterable[DocumentVectors]) -> Comparison:
+        a, b = sides
+        return compare(
             a,
             b,
-            lambda: self.embedder,
             threshold=self._threshold(),
-            library=self._library,
             unknown=self._vocabulary.unknown,
+            rule=self._decision_rule(),
         )
 
     # -- acting on near-duplicates ----------------------------------------------------------------------
@@ -900,6 +913,11 @@ class Index:
 
     def _threshold(self) -> float:
         return float(self.threshold["threshold"]) if self.threshold else self._default_threshold()
+
+    def _decision_rule(self) -> DecisionRule:
+        return DecisionRule.from_settings(
+            self._library.setting("threshold"), self._library.setting("verifier"), self._default_threshold
+        )
 
     def _default_threshold(self) -> float:
         stored: dict[str, Any] = {each.name: self._settings.get(each.name) for each in fields(Fingerprint)}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
-from semsearch.text import clean
 from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
@@ -177,6 +176,8 @@ def excerpt(text: str, other: str = "", width: int = 200) -> str:
     text, other = " ".join(text.split()), " ".join(other.split())
     if len(text) <= width:
         return text
+    from semsearch.text import clean
+
     pairs = enumerate(zip(text, other, strict=False))
     same = next((at for at, (a, b) in pairs if a != b and clean(a) != clean(b)), 0)
     start = max(0, min(same - width // 3, len(text) - width + 1)) if same > width // 2 else 0
@@ -264,6 +265,11 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
         "tier": found.tier,
         "differs": found.differs,
         "threshold": found.threshold,
+        **(
+            {}
+            if found.probability is None
+            else {"probability": found.probability, "least_probability": found.least_probability}
+        ),
         "shared_words": difference.shared,
         "negations": list(map(_sides, difference.negations)),
         "numbers": list(map(_sides, difference.numbers)),

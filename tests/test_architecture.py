@@ -33,6 +33,7 @@ LAYERS = (
 """The folders and single files, lowest first. Each imports from lower layers only, and so never from its own."""
 
 OWNERS: dict[str, str | tuple[str, ...]] = {
+    "anyio": "server",
     "charset_normalizer": "readers",
     "chromadb": "storage.vectors.chroma",
     "click": "cli",
@@ -46,6 +47,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "onnx": "embedding",
     "pandas": "tables",
     "onnxruntime": "embedding",
+    "orjson": "server",
     "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
     "pyarrow": "readers.parquet",
@@ -68,7 +70,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "pandas", "pyarrow", "pydantic",
+    "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "orjson", "pandas", "pyarrow", "pydantic",
     "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn",
     "zstandard",
 }  # fmt: skip

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import jaccard, shingles, tier_of
+from semsearch.dedup.decision import NO_RULE, DecisionRule
+from semsearch.dedup.features import TextWords
 from semsearch.dedup.veto import UnknownWords, Veto
 from semsearch.embedding import Embedder
 from semsearch.embedding.similarity import PassageRows, document_similarities
@@ -40,6 +42,8 @@ class Comparison:
     collection, so it is not looked for.
 
     The `difference` compares their cleaned texts; its segments show the words as they were written.
+    `probability` is what the classifier that `tune` saved gives them, and it accepts them from `least_probability` on.
+    It is None without a classifier, and for texts of several passages, on which none decides.
     """
 
     a: DocumentVectors
@@ -51,6 +55,8 @@ class Comparison:
     threshold: float
     rule: str = ""
     differs: str = ""
+    probability: float | None = None
+    least_probability: float = 1.0
 
     @property
     def similarity(self) -> float:
@@ -91,21 +97,41 @@ def compare_documents(
     """
     embedder = cache(embedder)
     x, y = (find_document(name, embedder, library) for name in (a, b))
+    return compare(x, y, threshold=threshold, unknown=unknown or Vocabulary(embedder, subwords=True).unknown)
+
+
+def compare(
+    a: DocumentVectors,
+    b: DocumentVectors,
+    *,
+    threshold: float,
+    unknown: UnknownWords,
+    rule: DecisionRule = NO_RULE,
+) -> Comparison:
+    """Compare two documents that are at hand; see `compare_documents`. The classifier of a `rule` judges them too."""
     veto = Veto(
-        lambda numbers: [(x.text, y.text)[number] for number in numbers],
+        lambda numbers: [(a.text, b.text)[number] for number in numbers],
         2,
-        unknown=unknown or Vocabulary(embedder, subwords=True).unknown,
-        written=lambda numbers: [(x.original, y.original)[number] for number in numbers],
+        unknown=unknown,
+        written=lambda numbers: [(a.original, b.original)[number] for number in numbers],
     )
+    forth, back = coverage(a, b), coverage(b, a)
+    probability = None
+    if rule.classifier and len(a.texts) == len(b.texts) == 1:
+        cosine = min(forth.similarity, back.similarity)
+        words = [TextWords(a.text)], [TextWords(b.text)]
+        probability = float(rule.classifier.probabilities([cosine], *words)[0])
     return Comparison(
-        x,
-        y,
-        as_written(difference(x.text, y.text), (x.text, x.original), (y.text, y.original)),
-        coverage(x, y),
-        coverage(y, x),
-        jaccard(shingles(x.text), shingles(y.text)),
+        a,
+        b,
+        as_written(difference(a.text, b.text), (a.text, a.original), (b.text, b.original)),
+        forth,
+        back,
+        jaccard(shingles(a.text), shingles(b.text)),
         threshold,
         *veto.reason(0, 1),
+        probability=probability,
+        least_probability=rule.probability,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,32 @@ def count_tokens(embedder: Embedder, texts: Sequence[str]) -> tuple[NDArray[np.i
     sizes = (len(text.encode("utf-8", "surrogatepass")) for text in texts)
     tokens = np.fromiter((-(-size // BYTES_PER_TOKEN) for size in sizes), np.int64, len(texts))
     return tokens, np.zeros(len(texts), np.int64)
+
+
+class Token(NamedTuple):
+    """A piece of a text as a model reads it, and whether it is in the model's vocabulary."""
+
+    text: str
+    known: bool
+
+
+@runtime_checkable
+class Splitting(Protocol):
+    """An embedder that can show its tokens. An embedder need not have this: see `tokens_of`."""
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of a text as they stand in it, without special ones."""
+
+
+def tokens_of(embedder: Embedder, text: str) -> list[Token]:
+    """Return the tokens of a text as they stand in it; of an embedder that cannot show them, the words of the text."""
+    if isinstance(embedder, Splitting):
+        return embedder.tokens(text)
+    words = text.split()
+    return [
+        Token(word, not unknown)
+        for word, unknown in zip(words, count_tokens(embedder, words)[1], strict=True)
+    ]
 
 
 class Reranker(Protocol):

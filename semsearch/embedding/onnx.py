@@ -29,6 +29,7 @@ from semsearch.embedding import (
     Fingerprint,
     Kind,
     ProgressCallback,
+    Token,
     Vectors,
     checked_dimensions,
     pooling_of,
@@ -117,6 +118,12 @@ class OnnxEmbedder:
             counts.extend((len(ids), ids.count(self._unknown)))
         tokens, unknown = np.array(counts, np.int64).reshape(-1, 2).T
         return tokens, unknown
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of a text as they stand in it; see `Splitting.tokens`."""
+        with _of_model(self._name):
+            found = self._tokens.places(text)
+        return [Token(text[start:end], number != self._unknown) for number, start, end in found]
 
     def embed(
         self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None

@@ -42,6 +42,11 @@ class Tokens:
     def _tokenizer(self) -> Tokenizer:
         return self._load()
 
+    def places(self, text: str) -> list[tuple[int, int, int]]:
+        """Return each id of a text with the characters that it stands for, from the first to before the last."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        return [(number, *place) for number, place in zip(found.ids, found.offsets, strict=True)]
+
     def ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Yield the ids of each text."""
         if self._by_word:

@@ -11,6 +11,7 @@ from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import walk_named
 from semsearch.readers import read
+from semsearch.readers.encoding import storable
 from semsearch.storage.library import Library, PassageRecord, StoredPassage
 from semsearch.types import Document, FieldValue, Skipped, Unit, place
 
@@ -67,8 +68,18 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     Raises `InvalidInput` if there is no such file, with the nearest names as hint, or if it is a folder or needs a
     row. Raises `UnreadableSource` if it cannot be read, or has no text or no such row.
     """
-    document = _read_document(name, library)
-    model = embedder()
+    return _embedded(_read_document(name, library), name, embedder())
+
+
+def text_document(name: str, text: str, embedder: Callable[[], Embedder]) -> DocumentVectors:
+    """Return a text under a name, chunked and embedded as `ingest` does it with a file.
+
+    Raises `UnreadableSource` for a text without words.
+    """
+    return _embedded(Document(name, storable(text)), name, embedder())
+
+
+def _embedded(document: Document, name: str, model: Embedder) -> DocumentVectors:
     passages = chunk(document, model).record.passages
     if not passages:
         raise UnreadableSource(f"{name}: no text")

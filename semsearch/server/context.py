@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semsearch.index import Index
+from semsearch.server.batching import Batcher
 
 _T = TypeVar("_T")
 _THREADS = 8
@@ -35,10 +36,11 @@ class Settings:
 
 
 class Context:
-    """What a module of routes is given: `index`, `settings`, and `call`."""
+    """What a module of routes is given: `index`, `settings`, what embeds for all of them (`batcher`), and `call`."""
 
     def __init__(self, index: Index, settings: Settings) -> None:
         self.index, self.settings = index, settings
+        self.batcher = Batcher(lambda: index.embedder)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
 
     async def call(self, function: Callable[..., _T], *args: Any) -> _T:

@@ -1,0 +1,102 @@
+"""The routes of `/api/v1` for texts that need not be in the index: embed them, and compare them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from semsearch import serialize
+from semsearch.embedding import Kind, tokens_of
+from semsearch.errors import InvalidInput, extra
+from semsearch.server.api import API
+from semsearch.server.context import Context
+from semsearch.server.embeddings import Models, json_of_vectors, public_name
+from semsearch.server.operations import Operation
+
+with extra("server", "the server"):
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+MOST_COMPARED = 50
+"""Texts of one matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts to embed.
+
+    Args:
+        texts: The texts.
+        kind: What they are, for models that embed questions and passages differently.
+        tokens: Whether to show the tokens of each text.
+    """
+
+    texts: Sequence[str]
+    kind: Kind = "passage"
+    tokens: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRequest:
+    """Texts to compare with each other, at most 50."""
+
+    texts: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if len(self.texts) > MOST_COMPARED:
+            raise InvalidInput(
+                f"there are {len(self.texts):,} texts, of at most {MOST_COMPARED}", "send fewer of them"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TextsRequest:
+    """Two texts to compare."""
+
+    a_text: str
+    b_text: str
+
+
+def routes(context: Context) -> list[Route]:
+    """Return the routes."""
+    texts = _Texts(context)
+    operations = [
+        Operation("POST", f"{API}/embed", texts.embed),
+        Operation("POST", f"{API}/matrix", texts.matrix),
+        Operation("POST", f"{API}/compare", texts.compare),
+    ]
+    return [operation.route(context) for operation in operations]
+
+
+class _Texts:
+    """Embed and compare texts from outside. Nothing of them is kept."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._models = context, Models(context)
+
+    async def embed(self, request: EmbedRequest) -> Response:
+        """Return the vector of each text, and its tokens, of which the model may not know some."""
+        found = await self._models.embed(request.texts, request.kind)
+        embedder = await self._models.embedder()
+
+        def answer() -> Response:
+            shown: dict[str, Any] = {
+                "model": public_name(embedder.fingerprint.model),
+                "dimensions": embedder.fingerprint.dimension,
+                "vectors": list(found.vectors),
+            }
+            if request.tokens:
+                shown["tokens"] = [
+                    [token._asdict() for token in tokens_of(embedder, text)] for text in request.texts
+                ]
+            return json_of_vectors(shown)
+
+        return await self._context.call(answer)
+
+    async def matrix(self, request: MatrixRequest) -> dict[str, Any]:
+        """Return the cosine of each text with each."""
+        vectors = (await self._models.embed(request.texts)).vectors
+        return {"similarities": (vectors @ vectors.T).clip(-1, 1).tolist()}
+
+    def compare(self, request: TextsRequest) -> dict[str, Any]:
+        """Return how similar two texts are, whether they count as near-duplicates and why, and where they differ."""
+        return serialize.comparison_json(self._context.index.compare_texts(request.a_text, request.b_text))
