@@ -46,13 +46,18 @@ export const api = {
   post: (path, body, signal) => call("POST", path, { body, signal }),
   delete: (path, signal) => call("DELETE", path, { signal }),
 
-  /** Return a function like `get` whose next question ends the one before, so the last question wins. */
+  /** Return { get, post, stop } like those above, where the next question ends the one before: the last one wins. */
   latest(signal) {
-    let running;
-    return (path, params) => {
-      running?.abort();
+    let running = new AbortController();
+    const next = () => {
+      running.abort();
       running = new AbortController();
-      return call("GET", path, { params, signal: signal ? AbortSignal.any([signal, running.signal]) : running.signal });
+      return AbortSignal.any([signal, running.signal]);
+    };
+    return {
+      get: (path, params) => call("GET", path, { params, signal: next() }),
+      post: (path, body) => call("POST", path, { body, signal: next() }),
+      stop: () => running.abort(),
     };
   },
 

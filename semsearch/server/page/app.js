@@ -101,6 +101,7 @@ function drawSide(view) {
     h("a.brand", { href: address("search") }, h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }), "semsearch"),
     h("nav", { "aria-label": t("Views") }, h("ul", links)),
     h("div.side-foot", statusLine, h("div.switches", themeSwitch(), languageSwitch(), keysButton())));
+  side.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function themeSwitch() {
@@ -155,7 +156,7 @@ function showStatus() {
 const inField = (element) => element instanceof HTMLElement && element.matches("input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select");
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog:modal")) return;
   const typing = inField(event.target);
   const row = [...keys, ...KEYS].find((one) => one.keys.includes(event.key) && (!typing || one.always));
   if (!row || row.run(event) === false) return;  // false: not meant here

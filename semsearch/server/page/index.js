@@ -1,6 +1,148 @@
-// index.
-import { empty } from "./widgets.js";
+// Index: what is in it, what happened to each file, adding a folder, and checking it.
+import { isAbort } from "./api.js";
+import { fill, h, icon } from "./dom.js";
+import { empty, notice, problem, progress, segmented } from "./widgets.js";
 
-export function render(main, api, t) {
-  main.append(empty("index", t("Index")));
+const ROWS = 100;  // of the table, before "more"
+
+export function render(main, api, t, page) {
+  const facts = h("dl.facts");
+  const work = h("section.work", { "aria-label": t("Work in progress"), "aria-live": "polite" });
+  const sources = h("section.sources", { "aria-label": t("Files") });
+  const shown = { which: "all", words: "", rows: ROWS };
+  const kinds = { ingest: { doing: "Ingest", result: ingested }, check: { doing: "Check the index", result: checkedIndex } };
+  const current = { job: null, box: null };
+  let all = null;
+  main.append(facts, work, sources);
+  page.changed(() => { showFacts(); loadSources(); });
+  return Promise.all([showFacts(), resume(), loadSources()]);
+
+  // -- facts ----------------------------------------------------------------------------------------------
+
+  async function showFacts() {
+    const status = await page.status(true);
+    const { counts, settings, bytes, threshold, last_ingest: when } = status;
+    const size = Object.values(bytes).reduce((sum, one) => sum + one, 0);
+    const fact = (name, value, detail) => h("div.card", h("dt", name), h("dd", value), detail && h("dd.muted.small", detail));
+    fill(facts,
+      fact(t("Passages"), counts.passages.toLocaleString(), t("{documents} documents in {sources} sources", counts)),
+      fact(t("Model"), settings.model, t("{dimension} numbers, {dtype}", settings)),
+      fact(t("On disk"), t("{size} MB", { size: size / 1e6 < 10 ? Math.round(size / 1e5) / 10 : Math.round(size / 1e6) }), status.folder),
+      fact(t("Threshold"), threshold ? String(threshold.threshold ?? threshold) : t("default"), threshold ? t("tuned") : t("not tuned yet")),
+      fact(t("Last ingest"), when ? new Date(when).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) : t("never"), status.pending && t("something waits to be finished")));
+    if (!work.childElementCount) drawWork(status.read_only);
+  }
+
+  // -- jobs -----------------------------------------------------------------------------------------------
+
+  function drawWork(isReadOnly) {
+    if (isReadOnly) return fill(work, notice("info", t("This server only reads"), h("p.small", t("It was started with --read-only, so nothing can be added here."))));
+    const path = h("input.input.mono", { id: "folder", placeholder: "/home/me/notes", spellcheck: "false", autocomplete: "off", required: true });
+    return fill(work, h("div.card.jobs",
+      h("form.row", { onsubmit: (event) => { event.preventDefault(); start({ kind: "ingest", paths: [path.value.trim()] }); } },
+        h("label.field.grow", h("span", t("Add a folder or file, or bring it up to date")), path),
+        h("button.button.primary", { type: "submit" }, icon("folder"), t("Ingest")),
+        h("button.button", { type: "button", onclick: () => start({ kind: "check" }) }, t("Check the index")))));
+  }
+
+  /** Take up the jobs that this page, or another one, had started before it was loaded. */
+  async function resume() {
+    const jobs = await api.get("jobs", {}, page.signal).catch((error) => { if (isAbort(error)) throw error; return []; });
+    const running = jobs.find((job) => kinds[job.kind] && job.state === "running");
+    if (running) watch(running, api.follow(running, changed(), page.signal));
+  }
+
+  function changed() {
+    current.box = h("div.card.job");
+    return (job) => {
+      current.job = job;
+      fill(current.box, h("div.row", h("strong", t(kinds[job.kind]?.doing ?? job.kind)), h("button.button.small.end", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Stop"))), progress(job, t));
+      if (!current.box.isConnected) work.append(current.box);
+    };
+  }
+
+  function start(request) {
+    work.querySelectorAll(".job, .report, .notice").forEach((one) => one.remove());
+    watch({ kind: request.kind }, api.run(request, changed(), page.signal));
+  }
+
+  async function watch(job, running) {
+    work.querySelectorAll("button").forEach((one) => { one.disabled = !one.closest(".job"); });
+    try {
+      const last = await running;
+      current.box.remove();
+      work.append(last.state === "cancelled" ? notice("info", t("Stopped")) : h("div.card.report", kinds[job.kind].result(last.result)));
+      if (job.kind === "ingest") { await showFacts(); loadSources(); }
+    } catch (error) {
+      if (isAbort(error)) return;
+      current.box?.remove();
+      work.append(problem(error, t));
+    }
+    work.querySelectorAll("button").forEach((one) => { one.disabled = false; });
+  }
+
+  function ingested(report) {
+    const failed = report.skipped.filter((one) => one.failed);
+    const skipped = report.skipped.filter((one) => !one.failed);
+    const reasons = (title, rows, open) => rows.length > 0 && h("details", { open },
+      h("summary", h("strong", title), ` ${rows.length.toLocaleString()}`), h("ul.reasons", rows.map((one) => h("li", h("span.path", one.path), h("span.muted", one.reason)))));
+    return [h("h2", t("Done")),
+      h("p", COUNTS.map(([name, text]) => t(text, { count: report[name] })).join(" · "), " · ", t("{seconds} s", { seconds: Math.round(report.seconds * 10) / 10 })),
+      report.notes.map((note) => h("p.muted.small", note)),
+      reasons(t("Failed"), failed, true), reasons(t("Skipped"), skipped, false)];
+  }
+
+  function checkedIndex(report) {
+    return [h("h2", report.sound ? t("The index is sound") : t("The index has problems")),
+      h("ul.reasons", report.findings.map((one) => h("li", h("span", h(`span.badge.${one.problems.length ? "bad" : "good"}`, one.subject)), h("span.muted", one.problems.length ? one.problems.join("; ") : one.note))))];
+  }
+
+  // -- sources --------------------------------------------------------------------------------------------
+
+  async function loadSources() {
+    try {
+      all = await api.get("sources", {}, page.signal);
+      drawSources();
+    } catch (error) {
+      if (!isAbort(error)) fill(sources, problem(error, t, loadSources));
+    }
+  }
+
+  function drawSources() {
+    if (!all.length) return fill(sources, empty("folder", t("Nothing is indexed yet"), h("p", t("Give a folder above. Files that change later are read again by the next ingest."))));
+    const body = h("tbody");
+    const said = h("span.muted.small", { role: "status" });
+    const more = h("button.button", { type: "button", onclick: () => { shown.rows += ROWS * 5; rows(); } }, t("Show more"));
+    const words = h("input.input", { type: "search", "data-search": true, "aria-label": t("Find a file"), placeholder: t("Find a file"), value: shown.words, oninput: () => { shown.words = words.value; rows(); } });
+    const troubled = all.filter((one) => one.status !== "indexed").length;
+    fill(sources,
+      h("div.row", h("h2", t("Files")), segmented(t("Which files"), "which", { all: t("All {count}", { count: all.length }), other: t("Not indexed {count}", { count: troubled }) }, shown.which, (which) => { shown.which = which; rows(); }), h("div.grow", words), said),
+      h("div.card.scroll", { tabindex: "0", role: "group", "aria-label": t("Files") }, h("table",
+        h("thead", h("tr", [t("File"), t("State"), t("Documents"), t("Passages"), t("Unknown words"), t("Read")].map((name) => h("th", { scope: "col" }, name)))), body)),
+      more);
+    rows();
+
+    function rows() {
+      const wanted = shown.words.toLowerCase();
+      const found = all.filter((one) => (shown.which === "all" || one.status !== "indexed") && one.path.toLowerCase().includes(wanted));
+      fill(body, found.slice(0, shown.rows).map(row));
+      fill(said, t.count(found.length, "{count} file", "{count} files"));
+      more.hidden = found.length <= shown.rows;
+    }
+  }
+
+  function row(one) {
+    const number = (value) => (value === null ? "" : value.toLocaleString());
+    return h("tr",
+      h("th.file", { scope: "row" }, h("p.path", one.path), one.reason && h("p.muted.small", [one.reason, one.detail].filter(Boolean).join(" · "))),
+      h("td", h(`span.badge.${STATES[one.status] ?? "warn"}`, t(one.status))),
+      h("td", number(one.documents)), h("td", number(one.passages)),
+      h("td", one.oov_rate === null ? "" : one.oov_rate >= HIGH ? h("strong", percent(one.oov_rate)) : percent(one.oov_rate)),
+      h("td.muted.small", one.indexed ? new Date(one.indexed).toLocaleDateString(document.documentElement.lang, { dateStyle: "medium" }) : ""));
+  }
 }
+
+const COUNTS = [["added", "{count} added"], ["updated", "{count} updated"], ["unchanged", "{count} unchanged"], ["removed", "{count} removed"]];
+const HIGH = 0.05;  // semsearch.types.HIGH_OOV_RATE
+const percent = (share) => `${Math.round(share * 100)} %`;
+const STATES = { indexed: "good", failed: "bad", missing: "bad" };

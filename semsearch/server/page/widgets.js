@@ -32,24 +32,37 @@ export function meter(share, label, kind = "") {
   return h(`span.meter${kind && `.${kind}`}`, { role: "img", "aria-label": label, style: { "--share": Math.max(0, Math.min(1, share)) } });
 }
 
-/** Where a passage is: "notes/a.md:3-9", "book.pdf, page 2". */
+/** Where a passage is in its file: "lines 3–9", "page 2", "0:01:05–0:01:09". */
 export function place({ unit, start, end }, t) {
-  const numbers = unit === "second" ? [clock(start), clock(end)] : [start, end];
-  const range = start === end ? `${numbers[0]}` : `${numbers[0]}–${numbers[1]}`;
-  return unit === "second" ? range : `${t(unit)} ${range}`;
+  const [first, last] = unit === "second" ? [clock(start), clock(end)] : [start, end];
+  const [one, many] = PLACES[unit] ?? PLACES.second;
+  return start === end ? t(one, { first: String(first) }) : t(many, { first: String(first), last: String(last) });
 }
 
+const PLACES = {
+  line: ["line {first}", "lines {first}–{last}"],
+  page: ["page {first}", "pages {first}–{last}"],
+  row: ["row {first}", "rows {first}–{last}"],
+  paragraph: ["paragraph {first}", "paragraphs {first}–{last}"],
+  slide: ["slide {first}", "slides {first}–{last}"],
+  chapter: ["chapter {first}", "chapters {first}–{last}"],
+  cell: ["cell {first}", "cells {first}–{last}"],
+  message: ["message {first}", "messages {first}–{last}"],
+  second: ["{first}", "{first}–{last}"],
+};
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 
 /** The segments of a comparison as two texts, in which the words that differ are marked by their kind. */
 export function sides(segments, t) {
-  const side = (own) => segments.filter((segment) => segment[own]).map((segment) =>
-    segment.op === "equal" ? segment[own]
-      : h(`${own === "a" ? "del" : "ins"}.${segment.kind || "word"}`, { title: t(KINDS[segment.kind] ?? KINDS.word) }, segment[own]));
-  return [h("div.text", side("a")), h("div.text", side("b"))];
+  const marked = (tag, { kind }, text) => {
+    const words = text.trimEnd();
+    return [words && h(`${tag}.${kind || "word"}`, { title: t(KINDS[kind] ?? KINDS.word) }, words), text.slice(words.length)];
+  };
+  const side = (own, tag) => segments.map((segment) => (segment.op === "equal" ? segment[own] : marked(tag, segment, segment[own])));
+  return [h("div.text", side("a", "del")), h("div.text", side("b", "ins"))];
 }
 
-export const KINDS = { word: "words differ", number: "a number differs", negation: "one of them negates", moved: "moved" };
+const KINDS = { word: "words differ", number: "a number differs", negation: "one of them negates", moved: "moved" };
 
 /** How far a job is: a bar and a sentence. */
 export function progress(job, t) {
