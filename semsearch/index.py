@@ -939,13 +939,19 @@ class Index:
             roots=self._library.setting("roots") or {},
         )
 
-    def check(self) -> CheckReport:
+    @property
+    def state(self) -> int:
+        """A number that differs after any change to the index, by any thread or process."""
+        return self._library.state()
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> CheckReport:
         """Verify the index: the Library's database and content, and that the vector engine has the same passages.
 
-        An interrupted run is completed first. Everything is read, so this takes a while.
+        An interrupted run is completed first. Everything is read, so this takes a while. `progress` is called with the
+        number of checks done and of all.
         """
         with self._writing():
-            return check(self.folder, self._library, self._vectors)
+            return check(self.folder, self._library, self._vectors, progress)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Rebuild full-text search and the vector engine from the Library; return the number of passages.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.storage.check import CheckReport
     from semsearch.storage.forget import Forgotten
     from semsearch.storage.index_dir import Status
-    from semsearch.storage.library import Salvage
+    from semsearch.storage.library import Salvage, StoredPassage
     from semsearch.text.diff import Segment
     from semsearch.tuning.threshold import TuningResult
 
@@ -71,6 +71,22 @@ def similar_json(
     """Return what is similar to a document, with the `notes` on it."""
     found = [{"rank": rank, **hit_json(path_of, hit)} for rank, hit in enumerate(hits, 1)]
     return {"file": request.document, "line": request.line, "notes": list(notes), "hits": found}
+
+
+def document_json(name: str, passages: Sequence["StoredPassage"]) -> dict[str, Any]:
+    """Return a document's passages as they are stored."""
+    shown = [
+        {
+            "text": one.original or one.text,
+            "unit": one.unit,
+            "start": one.first,
+            "end": one.last,
+            "heading": one.heading,
+            "passage_id": one.id,
+        }
+        for one in passages
+    ]
+    return {"name": name, "metadata": dict(passages[0].metadata), "passages": shown}
 
 
 def hit_rows(
@@ -125,6 +141,11 @@ def duplicates_json(
 
     `origin` says where the threshold comes from. `difference` is as in `group_rows`.
     """
+    return {**duplicates_summary_json(found, origin), "groups": list(group_rows(found, difference))}
+
+
+def duplicates_summary_json(found: "Duplicates", origin: str) -> dict[str, Any]:
+    """Return what `duplicates_json` does without the groups."""
     names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
     return {
         **{name: getattr(found, name) for name in names},
@@ -137,7 +158,6 @@ def duplicates_json(
             if found.rejected
             else {}
         ),
-        "groups": list(group_rows(found, difference)),
     }
 
 

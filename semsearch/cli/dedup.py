@@ -12,7 +12,6 @@ import click
 from semsearch import serialize
 from semsearch.cli import groups, options, render
 from semsearch.cli.language import tr, translated
-from semsearch.cli.pair_options import guarantee_text
 from semsearch.cli.plan import show_step
 from semsearch.cli.values import Share
 
@@ -363,20 +362,9 @@ def read_dataset(
 
 def _threshold_origin(index: "Index", request: "DedupRequest", threshold: float) -> str:
     """Return an English phrase that says where the threshold comes from."""
-    from semsearch.dedup.decision import threshold_origin
+    from semsearch.dedup.decision import origin_in_index
 
-    saved = index.threshold
-    if request.min_precision is not None:
-        rule = index.classifier
-        if rule and rule["guarantee"] and rule["guarantee"]["least"] >= request.min_precision:
-            guarantee = guarantee_text(rule["guarantee"])
-            return f"and a probability of {rule['probability']:g}: {guarantee}, guaranteed on {rule['pairs']}"
-        if saved and saved["guarantee"]:
-            return f"{guarantee_text(saved['guarantee'])}, guaranteed on {saved['pairs']}"
-    if request.threshold is None and saved:
-        return f"tuned on {saved['pairs']}"
-    origin = threshold_origin(threshold, given=request.threshold is not None)
-    return origin if request.threshold is not None else f"{origin}; `semsearch tune` replaces it"
+    return origin_in_index(threshold, request, index.threshold, index.classifier)
 
 
 def _show_steps(steps: "Plan") -> None:

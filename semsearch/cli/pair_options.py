@@ -1,7 +1,7 @@
 """Options that the commands on labelled pairs share, and the loading of the pairs."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,8 +141,3 @@ def bar_updater(bar: Any, total: int) -> Callable[[int], None]:
             bar.update(bar.task_ids[0], completed=done, total=total, count=done)
 
     return update
-
-
-def guarantee_text(saved: Mapping[str, Any]) -> str:
-    """Return in English words a guarantee as an index stores it."""
-    return f"{saved['measure']} at least {saved['least']:g} with {saved['confidence']:.0%} confidence"

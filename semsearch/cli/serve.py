@@ -47,7 +47,7 @@ def serve_(
 ) -> None:
     """Serve the index to your browser and your programs, on this machine only, until Ctrl-C.
 
-    The address is that of a page for all that semsearch does; /docs describes the HTTP API. With --host, others on the
+    The address shows a page for all that semsearch does; /docs describes the HTTP API. With --host, others on the
     network can reach it, so then every call needs the token, which the address has. The page can index files next to
     the index, in folders that are indexed, and below PATH.
     """

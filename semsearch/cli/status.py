@@ -11,7 +11,6 @@ import click
 from semsearch import serialize
 from semsearch.cli import facets, options, render
 from semsearch.cli.language import tr, translated
-from semsearch.cli.pair_options import guarantee_text
 from semsearch.cli.wide import padded
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ _MOST_ROOTS = 8
 @options.as_json
 def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: bool) -> None:
     """Show the place, the model, the contents and the size of the index, and its tuned threshold."""
+    from semsearch.dedup.decision import guarantee_text
     from semsearch.index import Index
 
     with Index.open(folder) as index:

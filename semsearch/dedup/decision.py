@@ -8,6 +8,7 @@ from semsearch.dedup.classifier import PairClassifier
 from semsearch.embedding import Embedder, Fingerprint
 from semsearch.embedding.scale import passage_scale
 from semsearch.errors import FingerprintMismatch, IndexDamaged, InvalidInput, MissingExtra, ModelError
+from semsearch.requests import DedupRequest
 
 DEFAULT_THRESHOLD = 0.85
 """The threshold where none is tuned, in cosines of the default model; see `default_threshold` for other models."""
@@ -110,6 +111,34 @@ def threshold_origin(threshold: float, *, given: bool) -> str:
     if threshold == DEFAULT_THRESHOLD:
         return "a default, not tuned"
     return f"a default, not tuned: it says of this model what {DEFAULT_THRESHOLD:g} says of the default model"
+
+
+def guarantee_text(saved: Mapping[str, Any]) -> str:
+    """Return in English words a guarantee as an index stores it."""
+    return f"{saved['measure']} at least {saved['least']:g} with {saved['confidence']:.0%} confidence"
+
+
+def origin_in_index(
+    threshold: float,
+    request: DedupRequest,
+    saved: Mapping[str, Any] | None,
+    classifier: Mapping[str, Any] | None,
+) -> str:
+    """Return a phrase that says where the threshold of a request comes from.
+
+    `saved` and `classifier` are those of an index, see `Index.threshold` and `Index.classifier`.
+    """
+    if request.min_precision is not None:
+        rule = classifier
+        if rule and rule["guarantee"] and rule["guarantee"]["least"] >= request.min_precision:
+            guarantee = guarantee_text(rule["guarantee"])
+            return f"and a probability of {rule['probability']:g}: {guarantee}, guaranteed on {rule['pairs']}"
+        if saved and saved["guarantee"]:
+            return f"{guarantee_text(saved['guarantee'])}, guaranteed on {saved['pairs']}"
+    if request.threshold is None and saved:
+        return f"tuned on {saved['pairs']}"
+    origin = threshold_origin(threshold, given=request.threshold is not None)
+    return origin if request.threshold is not None else f"{origin}; `semsearch tune` replaces it"
 
 
 def _guaranteed_precision(saved: Mapping[str, Any] | None) -> float:

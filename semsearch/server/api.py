@@ -1,17 +1,90 @@
 """The routes of `/api/v1` that read: status, search and what belongs to it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from semsearch import __version__, serialize
-from semsearch.errors import extra
-from semsearch.requests import SearchRequest
-from semsearch.server.context import Context
+from semsearch.errors import InvalidInput, extra
+from semsearch.ingest.explain import Verdict
+from semsearch.requests import SearchRequest, SimilarRequest
+from semsearch.server.context import API, Context
 from semsearch.server.operations import Operation
+from semsearch.server.reach import reached, similar, stored
 
 with extra("server", "the server"):
     from starlette.routing import Route
 
-API = "/api/v1"
+
+@dataclass(frozen=True, slots=True)
+class FacetsRequest:
+    """The fields of the metadata to count.
+
+    Args:
+        fields: The names of the fields. None means every field.
+        query: Only documents that meet the conditions of this query count, and that have the words it requires.
+        source: A pattern of sources, see `semsearch.patterns.Names`.
+        literal: Take all of the query as text.
+    """
+
+    fields: Sequence[str] = ()
+    query: str = ""
+    source: str | None = None
+    literal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentName:
+    """A document.
+
+    Args:
+        name: The document's name, as hits have it.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """Two documents to compare.
+
+    Args:
+        a: The name of one document.
+        b: The name of the other.
+    """
+
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesRequest:
+    """A part of the list of sources.
+
+    Args:
+        offset: The sources to leave out at the beginning.
+        limit: The highest number of sources.
+        status: Only sources with this status.
+    """
+
+    offset: int = 0
+    limit: int = 200
+    status: Verdict | None = None
+
+    def __post_init__(self) -> None:
+        if self.offset < 0 or self.limit < 1:
+            raise InvalidInput("offset must be at least 0, and limit at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class WhyRequest:
+    """A path to explain.
+
+    Args:
+        path: A file, a folder, or a row such as `data.csv#3`; a relative path starts where the index lies.
+    """
+
+    path: str
 
 
 def routes(context: Context) -> list[Route]:
@@ -20,12 +93,18 @@ def routes(context: Context) -> list[Route]:
     operations = [
         Operation("GET", f"{API}/status", reading.status),
         Operation("GET", f"{API}/search", reading.search, left_out=frozenset({"rerank", "rerank_top"})),
+        Operation("GET", f"{API}/facets", reading.facets),
+        Operation("GET", f"{API}/document", reading.document),
+        Operation("GET", f"{API}/similar", reading.similar),
+        Operation("GET", f"{API}/compare", reading.compare),
+        Operation("GET", f"{API}/sources", reading.sources),
+        Operation("GET", f"{API}/why", reading.why),
     ]
     return [operation.route(context) for operation in operations]
 
 
 class _Reading:
-    """What changes nothing. The docstrings are the description of the API."""
+    """The routes that change nothing. Their docstrings are the description of the API."""
 
     def __init__(self, context: Context) -> None:
         self._index, self._settings = context.index, context.settings
@@ -40,7 +119,43 @@ class _Reading:
         }
 
     def search(self, request: SearchRequest) -> dict[str, Any]:
-        """Return the passages that answer a query best, best first."""
+        """Return the passages that answer a query best, best first.
+
+        `doubt` says where they may answer nothing.
+        """
         hits = self._index.search(request)
         answer = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
         return answer | {"doubt": self._index.doubt(request.query, hits)}
+
+    def facets(self, request: FacetsRequest) -> list[dict[str, Any]]:
+        """Return the values of fields of the metadata, with the number of documents that have each."""
+        names = request.fields or [one.field for one in self._index.fields()]
+        found = self._index.facets(names, request.query, source=request.source, literal=request.literal)
+        return serialize.facets_json(found)
+
+    def document(self, request: DocumentName) -> dict[str, Any]:
+        """Return the passages of a document as they are stored. No file is read."""
+        return serialize.document_json(request.name, stored(self._index, request.name))
+
+    def similar(self, request: SimilarRequest) -> dict[str, Any]:
+        """Return the documents that are most similar to one, or the passages most similar to the one at a line."""
+        hits = similar(self._index, request)
+        return serialize.similar_json(self._index.path_of, hits, request, self._index.notes(request))
+
+    def compare(self, request: CompareRequest) -> dict[str, Any]:
+        """Compare two documents of the index: by the model, word by word, and passage by passage."""
+        for name in (request.a, request.b):
+            stored(self._index, name)
+        return serialize.comparison_json(self._index.compare(request.a, request.b))
+
+    def sources(self, request: SourcesRequest) -> dict[str, Any]:
+        """Return what the index makes of each path that was ingested, and the total of them."""
+        found = [one for one in self._index.why() if request.status in (None, one.status)]
+        part = found[request.offset : request.offset + request.limit]
+        return {"total": len(found), "sources": list(map(serialize.source_status_json, part))}
+
+    def why(self, request: WhyRequest) -> list[dict[str, Any]]:
+        """Say if a path is indexed, and else why not: the rule that skips it, the error, or the change since."""
+        known = request.path in self._index
+        path = request.path if known else reached(self._index, request.path, self._settings.folders)
+        return list(map(serialize.source_status_json, self._index.why(path)))

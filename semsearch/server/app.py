@@ -5,7 +5,7 @@ from pathlib import Path
 
 from semsearch.errors import SemsearchError, extra
 from semsearch.index import Index
-from semsearch.server import api, embeddings, problems, texts
+from semsearch.server import api, embeddings, problems, texts, work
 from semsearch.server.context import Context, Settings
 from semsearch.server.guard import Guard
 
@@ -20,8 +20,8 @@ with extra("server", "the server"):
 
 PAGE = Path(__file__).parent / "page"
 _TOKEN = 'name="semsearch-token" content=""'
-"""What the page has in place of the token, in the `<meta>` of its HTML."""
-_MODULES = (api, texts, embeddings)
+"""The place of the token in the page, in the `<meta>` of its HTML."""
+_MODULES = (api, work, texts, embeddings)
 """The modules with routes."""
 
 

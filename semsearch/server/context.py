@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from semsearch.index import Index
 from semsearch.server.batching import Batcher
+from semsearch.server.jobs import Job, Jobs
 
+API = "/api/v1"
 _T = TypeVar("_T")
 _THREADS = 8
 """Calls that run at the same time. Most of a search is in libraries that let other threads run."""
@@ -18,7 +20,7 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a server was started.
+    """The choices that a server was started with.
 
     Args:
         token: The secret that state-changing calls show. A new one for each start by default.
@@ -36,13 +38,23 @@ class Settings:
 
 
 class Context:
-    """What a module of routes is given: `index`, `settings`, what embeds for all of them (`batcher`), and `call`."""
+    """The context of all routes: the `index`, the `settings`, the `jobs`, and the `batcher`, which embeds for all."""
 
     def __init__(self, index: Index, settings: Settings) -> None:
-        self.index, self.settings = index, settings
+        self.index, self.settings, self.jobs = index, settings, Jobs()
         self.batcher = Batcher(lambda: index.embedder)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
 
     async def call(self, function: Callable[..., _T], *args: Any) -> _T:
         """Return `function(*args)`, run in one of a few threads while the server goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    def end(self) -> list[Job]:
+        """Ask all work to end, and return the jobs that have not ended yet."""
+        return self.jobs.end()
+
+    def close(self) -> None:
+        """Wait until all work has ended. Nothing can be called afterwards."""
+        for job in self.jobs.end():
+            job.wait()
+        self._threads.shutdown()

@@ -116,7 +116,7 @@ def _name(host: str) -> str:
 
 
 def int_of(text: str) -> int:
-    """Return a length, or one that is too long for what is none."""
+    """Return a length, or one that is too long where it is not a number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else MOST_BYTES + 1
 
 

@@ -6,7 +6,6 @@ stored, so no call reaches a file, and none changes anything unless the server w
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec
 from urllib.parse import quote, unquote
@@ -17,6 +16,7 @@ from semsearch.errors import InvalidInput, SemsearchError, extra
 from semsearch.index import Index
 from semsearch.ingest.sources import record_key
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
+from semsearch.server.reach import near_roots, similar, stored
 from semsearch.storage.library import StoredPassage
 from semsearch.types import Group, Hit, place
 
@@ -116,9 +116,8 @@ class _Reading:
         self, document: _Document, k: _Count = 8, source: _Source = "", budget: _Budget = DEFAULT_BUDGET
     ) -> str:
         """Find the documents of the index that are most similar to one of them."""
-        self.passages(document)  # a name that is not in the index would be read as a file
         request = SimilarRequest(document, k=k, source=source or None, highlight=False)
-        return _hits_page(self._index.find_similar(request), self._index.notes(request), budget)
+        return _hits_page(similar(self._index, request), self._index.notes(request), budget)
 
     def read(
         self,
@@ -131,7 +130,7 @@ class _Reading:
 
         It has the passages that are stored. What was left out of the index, such as secrets and data, is not shown.
         """
-        passages = [one for one in self.passages(document) if one.last >= start][skip:]
+        passages = [one for one in stored(self._index, document) if one.last >= start][skip:]
         if not passages:
             raise InvalidInput(f"{document} ends before that", "begin earlier, or skip fewer passages")
         return _page(
@@ -144,7 +143,7 @@ class _Reading:
     def compare(self, a: _Document, b: _Document, budget: _Budget = DEFAULT_BUDGET) -> str:
         """Compare two documents of the index: how similar they are, and every place where their words differ."""
         for name in (a, b):
-            self.passages(name)
+            stored(self._index, name)
         found = self._index.compare(a, b)
         difference = found.difference
         verdict = f"near-duplicates ({found.tier})" if found.tier else "no near-duplicates"
@@ -196,16 +195,6 @@ class _Reading:
             lambda shown: "more fields are not shown",
         )
 
-    def passages(self, document: str) -> Sequence[StoredPassage]:
-        """Return the passages of a document. Raises `InvalidInput` for an unknown name, with the nearest as hint."""
-        if found := self._index.passages(document):
-            return found
-        near = get_close_matches(document, self._index.sources(), 3, 0.6)
-        raise InvalidInput(
-            f"the index has no document {document!r}",
-            f"did you mean {' or '.join(near)}?" if near else "search gives the names of documents",
-        )
-
 
 class _Writing:
     """The tools that change the index, and never a file. Notes are records of the index."""
@@ -226,13 +215,11 @@ class _Writing:
 
     def refresh(self) -> str:
         """Bring the index up to date with its folders, as far as they lie next to the index."""
-        base = self._index.folder.parent.resolve()
-        # The index may come from a stranger, who could name any folder in it.
-        roots = [self._index.path_of(root) for root in self._index.status().roots]
-        near = [root for root in roots if root.exists() and root.resolve().is_relative_to(base)]
+        near = near_roots(self._index)
         if not near:
             raise InvalidInput(
-                f"no folder of this index lies in {base}", "a person can run `semsearch ingest`"
+                f"no folder of this index lies in {self._index.folder.parent.resolve()}",
+                "a person can run `semsearch ingest`",
             )
         report = self._index.ingest(near)
         counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "removed")}

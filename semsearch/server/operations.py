@@ -5,12 +5,12 @@ path, in the query of a GET or DELETE, or in the JSON of a POST. The description
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property
 from http import HTTPStatus
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import Context
@@ -32,9 +32,17 @@ _WHOLE = 2**53 - 1
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
+class HasOptions(Protocol):
+    """A kind of something, with the dataclass of its options."""
+
+    @property
+    def takes(self) -> type:
+        """The dataclass."""
+
+
 @dataclass(frozen=True)
 class Operation:
-    """What a route does.
+    """A route to be.
 
     Args:
         method: GET, POST or DELETE.
@@ -44,6 +52,7 @@ class Operation:
         changes: It changes something, so it needs the token, and a read-only server refuses it.
         status: The status of the answer.
         left_out: The fields of the dataclass that no caller sets.
+        kinds: The member `kind` of the body chooses one of these, and the function takes the name and what it `takes`.
     """
 
     method: str
@@ -52,31 +61,19 @@ class Operation:
     changes: bool = False
     status: HTTPStatus = HTTPStatus.OK
     left_out: frozenset[str] = frozenset()
+    kinds: Mapping[str, HasOptions] | None = None
 
     @cached_property
     def takes(self) -> type | None:
-        """The dataclass that the function takes, or None."""
+        """The dataclass that the function takes, or None where it takes nothing, or one of several kinds."""
         names = list(inspect.signature(self.answer).parameters)
-        return get_type_hints(self.answer)[names[0]] if names else None
-
-    @cached_property
-    def parameters(self) -> dict[str, tuple[Field[Any], Any]]:
-        """The fields that a caller sets by their names for callers, each with its type."""
-        if self.takes is None:
-            return {}
-        hints = get_type_hints(self.takes)
-        return {
-            _SHORT.get(one.name, one.name): (one, hints[one.name])
-            for one in fields(self.takes)
-            if one.name not in self.left_out
-        }
+        return get_type_hints(self.answer)[names[0]] if names and self.kinds is None else None
 
     def route(self, context: Context) -> Route:
         """Return the route."""
 
         async def endpoint(request: Request) -> Response:
-            given = await self._given(request)
-            arguments = [] if self.takes is None else [self.takes(**given)]
+            arguments = await self._arguments(request)
             if inspect.iscoroutinefunction(self.answer):
                 answer = await self.answer(*arguments)
             else:
@@ -86,27 +83,22 @@ class Operation:
         setattr(endpoint, "operation", self)  # noqa: B010 - where the description finds it
         return Route(self.path, endpoint, methods=[self.method])
 
-    async def _given(self, request: Request) -> dict[str, Any]:
-        """Return the values of the parameters that a request has."""
+    async def _arguments(self, request: Request) -> list[Any]:
+        """Return the arguments of the function. Raises `InvalidInput` for a request that is not valid."""
         texts: dict[str, Any] = dict(request.path_params)
         for name, value in request.query_params.multi_items():
             texts[name] = [*texts.get(name, []), value]
-        found: dict[str, Any] = {}
-        if self.method == "POST":
-            found = await self._body(request)
-        if unknown := (texts.keys() | found.keys()) - self.parameters.keys():
-            raise InvalidInput(
-                f"there is no parameter {min(unknown)[:80]!r}",
-                f"the parameters are {', '.join(self.parameters)}" if self.parameters else "it takes none",
-            )
-        found |= {name: _parsed(name, text, self.parameters[name][1]) for name, text in texts.items()}
-        for name, (field, _) in self.parameters.items():
-            if name not in found and field.default is MISSING and field.default_factory is MISSING:
-                raise InvalidInput(f"the parameter {name!r} is missing")
-        return {
-            self.parameters[name][0].name: _checked(name, value, self.parameters[name][1])
-            for name, value in found.items()
-        }
+        found = await self._body(request) if self.method == "POST" else {}
+        if self.kinds is not None:
+            name = found.pop("kind", None)
+            if not isinstance(name, str) or name not in self.kinds:
+                raise InvalidInput(f"unknown kind {name!r:.80}", f"choose one of {', '.join(self.kinds)}")
+            return [name, _made(self.kinds[name].takes, texts, found, self.left_out)]
+        if self.takes is None:
+            if texts or found:
+                raise InvalidInput(f"there is no parameter {min(texts | found)[:80]!r}", "it takes none")
+            return []
+        return [_made(self.takes, texts, found, self.left_out)]
 
     async def _body(self, request: Request) -> dict[str, Any]:
         body = await request.body()
@@ -122,6 +114,38 @@ class Operation:
         if not isinstance(value, dict):
             raise InvalidInput("the body is not a JSON object")
         return value
+
+
+def parameters(takes: type, left_out: Collection[str] = ()) -> dict[str, tuple[Field[Any], Any]]:
+    """Return the fields of a dataclass by the names that callers know, each with its type."""
+    hints = get_type_hints(takes)
+    return {
+        _SHORT.get(one.name, one.name): (one, hints[one.name])
+        for one in fields(takes)
+        if one.name not in left_out
+    }
+
+
+def is_required(field: Field[Any]) -> bool:
+    """Return whether a caller has to set a field."""
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _made(takes: type, texts: Mapping[str, Any], values: Mapping[str, Any], left_out: Collection[str]) -> Any:
+    """Return a dataclass with the values of a body, and those of a path and a query, which are texts."""
+    known = parameters(takes, left_out)
+    if unknown := (texts.keys() | values.keys()) - known.keys():
+        raise InvalidInput(
+            f"there is no parameter {min(unknown)[:80]!r}",
+            f"the parameters are {', '.join(known)}" if known else "it takes none",
+        )
+    given = dict(values) | {name: _parsed(name, text, known[name][1]) for name, text in texts.items()}
+    for name, (field, _) in known.items():
+        if name not in given and is_required(field):
+            raise InvalidInput(f"the parameter {name!r} is missing")
+    return takes(
+        **{known[name][0].name: _checked(name, value, known[name][1]) for name, value in given.items()}
+    )
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

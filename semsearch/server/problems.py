@@ -1,7 +1,10 @@
 """Answer errors as problem details (RFC 9457), with our exit code and hint."""
 
+import logging
 import re
+import traceback
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from semsearch.errors import (
@@ -15,6 +18,7 @@ from semsearch.errors import (
     SemsearchError,
     extra,
 )
+from semsearch.server.reach import OutOfReach, UnknownName
 
 with extra("server", "the server"):
     from starlette.exceptions import HTTPException
@@ -22,6 +26,8 @@ with extra("server", "the server"):
     from starlette.responses import JSONResponse, Response
 
 _STATUS = {
+    UnknownName: HTTPStatus.NOT_FOUND,
+    OutOfReach: HTTPStatus.FORBIDDEN,
     InvalidInput: HTTPStatus.BAD_REQUEST,
     IndexNotFound: HTTPStatus.SERVICE_UNAVAILABLE,
     IndexLocked: HTTPStatus.CONFLICT,
@@ -68,7 +74,18 @@ async def told(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         refused = Refused(HTTPStatus(error.status_code), error.detail)
         return response(refused, dict(error.headers or {}))
-    return response(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"an internal error: {type(error).__name__}"))
+    return response(internal(error))
+
+
+def internal(error: Exception) -> Refused:
+    """Log an error that nobody expected, and return the one that stands for it.
+
+    Its message could quote a text, so neither has more than its type, and the log the places in the code.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = " > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+    logging.getLogger(__name__).error("internal error: %s at %s", type(error).__name__, places)
+    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"an internal error: {type(error).__name__}")
 
 
 def _words(name: str) -> str:

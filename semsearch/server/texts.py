@@ -7,8 +7,7 @@ from typing import Any
 from semsearch import serialize
 from semsearch.embedding import Kind, tokens_of
 from semsearch.errors import InvalidInput, extra
-from semsearch.server.api import API
-from semsearch.server.context import Context
+from semsearch.server.context import API, Context
 from semsearch.server.embeddings import Models, json_of_vectors, public_name
 from semsearch.server.operations import Operation
 

@@ -1,6 +1,6 @@
 """Verify an index: everything in the Library and in its vector engine; and save what is left of a damaged Library."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +43,26 @@ class CheckReport:
         return not any(finding.problems for finding in self.findings)
 
 
-def check(folder: Path, library: Library, vectors: VectorSync) -> CheckReport:
-    """Check everything, after finishing what an interrupted writer left. The caller holds the write lock."""
-    return CheckReport(folder, tuple(_findings(library, vectors)))
+_CHECKS = 8
+"""The checks of an index that has no problem."""
+
+
+def check(
+    folder: Path,
+    library: Library,
+    vectors: VectorSync,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckReport:
+    """Check everything, after finishing what an interrupted writer left. The caller holds the write lock.
+
+    `progress` is called with the number of checks done and of all.
+    """
+    findings = []
+    for finding in _findings(library, vectors):
+        findings.append(finding)
+        if progress is not None:
+            progress(len(findings), _CHECKS)
+    return CheckReport(folder, tuple(findings))
 
 
 def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
