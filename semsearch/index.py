@@ -17,6 +17,8 @@ from semsearch.dedup.comparison import Comparison, compare
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
+from semsearch.dedup.review import BELOW, Review
+from semsearch.dedup.review import FILE as REVIEW
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import (
     DEFAULT_MODEL,
@@ -68,6 +70,7 @@ from semsearch.requests import (
 from semsearch.search.doubt import doubt
 from semsearch.search.engine import LONGEST_QUERY, SearchEngine
 from semsearch.search.hits import Hits
+from semsearch.search.plane import PassagePlane, passage_plane
 from semsearch.search.query import Query
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.similar import similar
@@ -76,6 +79,7 @@ from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinis
 from semsearch.storage.index_dir import (
     FOLDER,
     JOIN,
+    PLANE,
     QUARANTINE,
     Status,
     create_index_dir,
@@ -530,7 +534,7 @@ class Index:
         except InvalidInput:  # unless a kill cut its forgetting off, and `_writing` completes that
             keys = keys_of(source, unfinished(self._library), self.folder.parent)
         with self._writing():
-            return forget(self.folder, self._library, self._vectors, keys, [JOIN], verify=verify)
+            return forget(self.folder, self._library, self._vectors, keys, [JOIN, PLANE], verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
         return keys_of(source, self._library.states(), self.folder.parent)
@@ -697,6 +701,10 @@ class Index:
         found = stored or file_document(str(document), lambda: self.embedder, self._library)
         return find_contained(found, self._library, share, source)
 
+    def plane(self) -> PassagePlane:
+        """Return every passage as a point of a plane, for a map; it is made once and kept in the index's folder."""
+        return passage_plane(self._library, self.folder / PLANE)
+
     def rerank(
         self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True
     ) -> list[Hit]:
@@ -768,7 +776,7 @@ class Index:
         """
         if around is None:
             try:
-                around = self._threshold()
+                around = self.usual_threshold()
             except (ModelError, MissingExtra, FingerprintMismatch):  # it only orders what a person judges
                 around = DEFAULT_THRESHOLD
         scale = known_scale(str(self._settings["model"])) or DEFAULT_SCALE
@@ -781,6 +789,22 @@ class Index:
             scale=scale,
             progress=progress,
         )
+
+    def review(self, request: DedupRequest, *, progress: Callable[[int, int], None] | None = None) -> Review:
+        """Find near-duplicates for a person to review, with the decisions that the index's folder keeps.
+
+        Without a threshold the pairs are found from a bit below the usual one, so that the person can choose; see
+        `semsearch.dedup.review`. Raises the errors of `find_duplicates`, and `InvalidInput` for a `min_precision`.
+        """
+        if request.min_precision is not None:
+            raise InvalidInput("a review has a threshold, and no precision", "leave min_precision out")
+        usual = lowest = request.threshold
+        if usual is None or lowest is None:
+            usual = self.usual_threshold()
+            scale = known_scale(str(self._settings["model"])) or DEFAULT_SCALE
+            lowest = max(-1.0, round(scale.shifted(usual, -BELOW), 4))
+        found = self.find_duplicates(replace(request, threshold=lowest), progress=progress)
+        return Review(found, self.folder / REVIEW, usual)
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
@@ -799,7 +823,7 @@ class Index:
         return compare(
             a,
             b,
-            threshold=self._threshold(),
+            threshold=self.usual_threshold(),
             unknown=self._vocabulary.unknown,
             rule=self._decision_rule(),
         )
@@ -911,7 +935,11 @@ class Index:
             _NAMES.get(name, name): value for name, value in saved.items() if name != "verifier"
         }
 
-    def _threshold(self) -> float:
+    def usual_threshold(self) -> float:
+        """Return the threshold of `duplicates` where none is given: the saved one, else `default_threshold`.
+
+        Raises `ModelError`, `MissingExtra` or `FingerprintMismatch` where only the model could tell it.
+        """
         return float(self.threshold["threshold"]) if self.threshold else self._default_threshold()
 
     def _decision_rule(self) -> DecisionRule:
@@ -977,7 +1005,7 @@ class Index:
             try:
                 if unfinished(self._library):
                     with contextlib.suppress(IndexLocked):  # while somebody reads: the next writer does it
-                        complete_forget(self.folder, self._library, self._vectors, [JOIN])
+                        complete_forget(self.folder, self._library, self._vectors, [JOIN, PLANE])
                 yield
             except BaseException:
                 self._vectors.close()

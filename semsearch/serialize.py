@@ -4,7 +4,7 @@ Every function returns or yields what `json.dumps` takes: dicts, lists, strings,
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.dedup.in_files import Dataset
     from semsearch.dedup.leak import Leaks
     from semsearch.dedup.quarantine import Outcome
+    from semsearch.dedup.review import PairView, ReviewedGroup
     from semsearch.dedup.runs import QuarantineRun
     from semsearch.embedding.inventory import ListedModel
     from semsearch.ingest.explain import SourceStatus
@@ -27,7 +28,8 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.storage.forget import Forgotten
     from semsearch.storage.index_dir import Status
     from semsearch.storage.library import Salvage, StoredPassage
-    from semsearch.text.diff import Segment
+    from semsearch.text.diff import Difference, Segment
+    from semsearch.tuning.metrics import Estimate, PrecisionRecallCurve
     from semsearch.tuning.threshold import TuningResult
 
 PathOf = Callable[[str], Path]
@@ -219,6 +221,23 @@ def _differences(found: "Duplicates", group: Group, difference: DescribedBy) -> 
         yield "" if member.tier == "exact" else difference(keeper, text, (written, original))
 
 
+def review_json(found: "Duplicates", groups: "Sequence[ReviewedGroup]", first: int) -> list[dict[str, Any]]:
+    """Return some groups under review, numbered from `first`, with the verdict on each member."""
+    shown = replace(found, groups=tuple(one.group for one in groups))
+    rows = list(group_rows(shown))
+    for number, (row, one) in enumerate(zip(rows, groups, strict=True), first):
+        row |= {"group": number, "decided": one.decided}
+        for member, verdict in zip(row["members"], one.verdicts, strict=True):
+            member["verdict"] = verdict
+    return rows
+
+
+def pair_json(view: "PairView") -> dict[str, Any]:
+    """Return two documents under review next to each other."""
+    warnings = [{"rule": rule, "text": text} for rule, text in view.warnings]
+    return {"warnings": warnings, "cut": view.cut, **difference_json(view.difference)}
+
+
 def leaks_json(found: "Leaks", data: "Dataset", max_rate: float | None) -> dict[str, Any]:
     """Return the test records that occur in the training set, and their counts."""
     return {
@@ -290,11 +309,18 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
             if found.probability is None
             else {"probability": found.probability, "least_probability": found.least_probability}
         ),
-        "shared_words": difference.shared,
-        "negations": list(map(_sides, difference.negations)),
-        "numbers": list(map(_sides, difference.numbers)),
         "fields": {name: {"a": one, "b": other} for name, (one, other) in found.fields.items()},
-        "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in difference.segments],
+        **difference_json(difference),
+    }
+
+
+def difference_json(found: "Difference") -> dict[str, Any]:
+    """Return how the words of two texts differ."""
+    return {
+        "shared_words": found.shared,
+        "negations": list(map(_sides, found.negations)),
+        "numbers": list(map(_sides, found.numbers)),
+        "segments": [{"op": s.op, "a": s.a, "b": s.b, "kind": s.kind} for s in found.segments],
     }
 
 
@@ -364,6 +390,16 @@ def repair_json(passages: int, salvaged: "Salvage | None") -> dict[str, Any]:
 
 
 # -- tuning and evaluation ------------------------------------------------------------------------------
+
+
+def estimate_json(estimate: "Estimate | None") -> dict[str, float] | None:
+    """Return a measured share with its interval; None where there is nothing to divide by."""
+    return None if estimate is None else asdict(estimate)
+
+
+def curve_json(curve: "PrecisionRecallCurve") -> dict[str, list[float]]:
+    """Return precision and recall at every threshold, the strictest first."""
+    return {name: getattr(curve, name).tolist() for name in ("thresholds", "precision", "recall")}
 
 
 def tuning_json(tuning: "TuningResult", model: str, saved_in: Path | None) -> dict[str, Any]:

@@ -253,6 +253,11 @@ class Group:
     lowest: float
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the keeper and the members."""
+        return (self.keeper, *(member.name for member in self.members))
+
+    @property
     def weakest(self) -> float:
         """The lowest similarity of a member with the keeper."""
         return min(member.similarity for member in self.members)

@@ -1,8 +1,6 @@
 """`semsearch label`: ask a person which pairs of texts are duplicates."""
 
 import sys
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,16 +86,11 @@ def label_(
 
     Columns: text_a, text_b, label (1, 0 or skip), cosine, model, band, band_pairs, left, right, labelled (a time).
     """
-    from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.tuning.labels import FILE, SKIP, open_labels
 
     with Index.open(folder) as index, open_labels(output or index.folder / FILE) as labels:
-        if others := {row.model for row in labels.rows} - {index.model}:
-            raise InvalidInput(
-                f"{labels.path} has labels for the model {min(others)}, and the index has {index.model}",
-                "name another file with --output",
-            )
+        labels.require_model(index.model)
         with render.counting("compare", "pairs") as report:
             found = index.sample_pairs(above, around=around, level=level, progress=report)
         render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
@@ -124,8 +117,8 @@ def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bo
     """Show pairs until there are `count` labels or the person quits; return False if no pair is left."""
     from semsearch.tuning.labels import Label
 
-    seen = {_texts(row): _pair(row) for row in labels.rows}
-    fresh = (pair for pair in found if _texts(pair) not in seen)
+    seen = {row.texts: _pair(row) for row in labels.rows}
+    fresh = (pair for pair in found if pair.texts not in seen)
     again: list[SampledPair] = []
     while labels.count("0", "1") < count:
         pair = again.pop() if again else next(fresh, None)
@@ -137,22 +130,15 @@ def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bo
         if answer == "q":
             break
         if answer in _ANSWERS:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            values = {name: value for name, value in asdict(pair).items() if not name.startswith("original")}
-            labels.add(Label(**values, label=_ANSWERS[answer], model=model, labelled=now))
-            seen[_texts(pair)] = pair
+            labels.add(Label.of(pair, _ANSWERS[answer], model))
+            seen[pair.texts] = pair
             continue
         again.append(pair)
         if (last := labels.undo()) is None:
             click.echo(tr("there is nothing to undo"))
         else:
-            again.append(seen[_texts(last)])
+            again.append(seen[last.texts])
     return True
-
-
-def _texts(pair: "SampledPair | Label") -> frozenset[str]:
-    """Return the two texts of a pair, by which it is known."""
-    return frozenset((pair.text_a, pair.text_b))
 
 
 def _pair(row: "Label") -> "SampledPair":

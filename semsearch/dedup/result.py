@@ -60,6 +60,11 @@ class Compared:
         """The number of each document's text, by the document's name."""
         return dict(zip(self.names, self.texts.tolist(), strict=True))
 
+    @cached_property
+    def position_of(self) -> dict[str, int]:
+        """The position of each document in `names`."""
+        return {name: at for at, name in enumerate(self.names)}
+
     def contents(self, numbers: Sequence[int]) -> Iterator[str]:
         """Yield the cleaned texts of any numbers, read some at a time."""
         for start in range(0, len(numbers), _READ):
@@ -205,6 +210,40 @@ class Duplicates(Table):
             self._compared, threshold, linkage=self.linkage, order=self._order, protected=self._protected
         )
         return replace(found, _read_originals=self._read_originals)
+
+    def with_keeper(self, group: Group, name: str) -> Group:
+        """Return a group with another of its documents as the keeper, and each other one compared with that one.
+
+        Nothing says that every pair with the new keeper reaches the threshold, nor that it has no veto.
+        """
+        position = self._compared.position_of
+        names = [name, *(one for one in group.names if one != name)]
+        found = [np.array([position[one] for one in names], np.int64)]
+        order = np.arange(len(position))
+        (changed,) = _groups(self._compared, Pairs.merged([]), found, order, self._protected)
+        return changed
+
+    def sizes(self, thresholds: Iterable[float]) -> list[tuple[int, int]]:
+        """Return the numbers of groups and of their members, without keepers, that `rethreshold` finds at each.
+
+        Only the pairs that were found are grouped again: no text is read, so each threshold takes milliseconds. Where
+        the pairs were too many to keep, each takes a search.
+        """
+        texts = self._compared.texts[self._order]
+        sizes = []
+        for threshold in thresholds:
+            found = group(texts, self._compared.linked(threshold), self.linkage)
+            sizes.append((len(found), sum(map(len, found)) - len(found)))
+        return sizes
+
+    @property
+    def keeps_pairs(self) -> bool:
+        """True if the pairs were kept, so that `rethreshold` and `sizes` search for none."""
+        return self._compared.pairs is not None
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a document of this name was compared."""
+        return name in self._compared.number_of
 
     @property
     def vetoed(self) -> dict[str, int]:

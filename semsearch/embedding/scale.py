@@ -69,6 +69,10 @@ class CosineScale:
             return cosines
         return cast(_Cosines, np.interp(cosines, _knots(self.own), _knots(_DEFAULT)).astype(cosines.dtype))
 
+    def shifted(self, cosine: float, by: float) -> float:
+        """Return the model's cosine that is higher than another one by an amount in cosines of the default model."""
+        return self.from_default(float(self.to_default(np.array(cosine, np.float64))) + by)
+
 
 DEFAULT_SCALE = CosineScale()
 

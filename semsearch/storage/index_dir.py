@@ -27,6 +27,8 @@ QUARANTINE = "quarantine"
 """The folder within an index that holds the files that `apply` moved."""
 JOIN = "join.npz"
 """The file within an index that keeps the comparisons of `dedup`."""
+PLANE = "plane.bin"
+"""The file within an index that keeps the map of its passages."""
 _LIBRARY = "library.sqlite3"
 
 Settings = Mapping[str, str | int]

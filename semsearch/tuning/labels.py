@@ -13,16 +13,21 @@ the file is read.
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from semsearch.errors import IndexLocked, InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import mode_within, read_bounded, replacing
 from semsearch.readers.table import CSV, Table
+
+if TYPE_CHECKING:
+    from semsearch.tuning.sampling import SampledPair
 
 SKIP = "skip"
 FILE = "labels.csv"
@@ -44,6 +49,18 @@ class Label:
     right: str
     labelled: str
 
+    @classmethod
+    def of(cls, pair: "SampledPair", label: str, model: str) -> "Label":
+        """Return the label that a person gives to a pair now."""
+        names = (field.name for field in fields(cls) if hasattr(pair, field.name))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(**{name: getattr(pair, name) for name in names}, label=label, model=model, labelled=now)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The two texts, by which the pair is known."""
+        return frozenset((self.text_a, self.text_b))
+
 
 _MOST_BYTES = 1_000_000_000
 _COLUMNS = tuple(field.name for field in fields(Label))
@@ -54,7 +71,7 @@ class LabelFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows = _read_labels(path)
+        self.rows = read_labels(path)
         self._rewrite()  # drops a row that a power cut has torn, and ends the last line
 
     def add(self, label: Label) -> None:
@@ -64,6 +81,25 @@ class LabelFile:
             file.flush()
             os.fsync(file.fileno())
         self.rows.append(label)
+
+    def require_model(self, model: str) -> None:
+        """Raise `InvalidInput` if the file has labels for another model, whose cosines mean something else."""
+        if others := {row.model for row in self.rows} - {model}:
+            raise InvalidInput(
+                f"{self.path} has labels for the model {min(others)}, and the index has {model}",
+                "name another file with --output",
+            )
+
+    def merge(self, labels: Iterable[Label]) -> int:
+        """Add labels, each in place of an earlier one of the same two texts; return how many are new or other ones."""
+        known = {row.texts: row for row in self.rows}
+        changed = {
+            row.texts: row for row in labels if row.texts not in known or known[row.texts].label != row.label
+        }
+        if changed:
+            self.rows = [row for row in self.rows if row.texts not in changed] + list(changed.values())
+            self._rewrite()
+        return len(changed)
 
     def undo(self) -> Label | None:
         """Remove the last label, of this run or an earlier one, and return it; None if there is none."""
@@ -105,7 +141,8 @@ def open_labels(path: Path) -> Iterator[LabelFile]:
         lock.release()
 
 
-def _read_labels(path: Path) -> list[Label]:
+def read_labels(path: Path) -> list[Label]:
+    """Return the rows of a labels file, none where there is no file. Raises `InvalidInput` for another file."""
     if not path.exists():
         return []
     found: list[Label] = []

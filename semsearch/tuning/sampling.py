@@ -56,6 +56,19 @@ class SampledPair:
     original_a: str
     original_b: str
 
+    @property
+    def texts(self) -> frozenset[str]:
+        """The two texts, by which the pair is known."""
+        return frozenset((self.text_a, self.text_b))
+
+
+def certain_pair(names: tuple[str, str], texts: tuple[str, str], cosine: float) -> SampledPair:
+    """Return a pair that a person chose to judge, such as in a review: it was not drawn, so it represents itself.
+
+    It is the only pair of its band, a take-all stratum, so its label has the weight 1.
+    """
+    return SampledPair(*names, *texts, cosine, f"chosen: {' / '.join(names)}", 1, *texts)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairSample:
