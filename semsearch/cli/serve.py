@@ -60,6 +60,7 @@ def serve_(
         given = {"token": token} if token else {}
         private = bool(token) or host not in _LOOPBACK
         settings = Settings(private=private, read_only=read_only, watch=watch, folders=paths, **given)
+        app = create_app(index, settings)
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{on.getsockname()[1]}/"
         if private:
@@ -73,5 +74,12 @@ def serve_(
             if opens:
                 click.launch(address)
 
-        serve(create_app(index, settings), on, started, lambda: render.talk(tr("ending")))
+        def ending() -> None:
+            jobs = [job.kind for job in app.state.context.end()]
+            said = tr("ending; waiting for {jobs}") if jobs else tr("ending")
+            render.talk(
+                tr("{said}. Ctrl-C again ends at once").format(said=said.format(jobs=", ".join(jobs)))
+            )
+
+        serve(app, on, started, ending)
     render.talk(tr("ended"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semsearch import __version__, serialize
-from semsearch.errors import InvalidInput, extra
+from semsearch.errors import extra
 from semsearch.ingest.explain import Verdict
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.server.context import API, Context
@@ -59,21 +59,13 @@ class CompareRequest:
 
 @dataclass(frozen=True, slots=True)
 class SourcesRequest:
-    """A part of the list of sources.
+    """The sources to list.
 
     Args:
-        offset: The sources to leave out at the beginning.
-        limit: The highest number of sources.
         status: Only sources with this status.
     """
 
-    offset: int = 0
-    limit: int = 200
     status: Verdict | None = None
-
-    def __post_init__(self) -> None:
-        if self.offset < 0 or self.limit < 1:
-            raise InvalidInput("offset must be at least 0, and limit at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +140,10 @@ class _Reading:
             stored(self._index, name)
         return serialize.comparison_json(self._index.compare(request.a, request.b))
 
-    def sources(self, request: SourcesRequest) -> dict[str, Any]:
-        """Return what the index makes of each path that was ingested, and the total of them."""
+    def sources(self, request: SourcesRequest) -> list[dict[str, Any]]:
+        """Return what the index makes of each file below the paths that were ingested, and of each record."""
         found = [one for one in self._index.why() if request.status in (None, one.status)]
-        part = found[request.offset : request.offset + request.limit]
-        return {"total": len(found), "sources": list(map(serialize.source_status_json, part))}
+        return list(map(serialize.source_status_json, found))
 
     def why(self, request: WhyRequest) -> list[dict[str, Any]]:
         """Say if a path is indexed, and else why not: the rule that skips it, the error, or the change since."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from semsearch.index import Index
 from semsearch.server.batching import Batcher
-from semsearch.server.jobs import Job, Jobs
+from semsearch.server.jobs import Job, Jobs, Kind
 
 API = "/api/v1"
 _T = TypeVar("_T")
@@ -38,10 +38,15 @@ class Settings:
 
 
 class Context:
-    """The context of all routes: the `index`, the `settings`, the `jobs`, and the `batcher`, which embeds for all."""
+    """The context of all routes.
+
+    It has the `index`, the `settings`, the `jobs`, the `kinds` of jobs that a caller can start, by name, and the
+    `batcher`, which embeds for all.
+    """
 
     def __init__(self, index: Index, settings: Settings) -> None:
         self.index, self.settings, self.jobs = index, settings, Jobs()
+        self.kinds: dict[str, Kind] = {}
         self.batcher = Batcher(lambda: index.embedder)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
 

@@ -121,18 +121,16 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a server. `kinds` has what can be started, by name."""
+    """The jobs of a server."""
 
     def __init__(self) -> None:
-        self.kinds: dict[str, Kind] = {}
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._closed = False
 
-    def start(self, name: str, options: Any) -> Job:
-        """Start a job of a kind. Raises `Refused` where too many are not finished."""
-        kind = self.kinds[name]
+    def start(self, name: str, kind: Kind, options: Any) -> Job:
+        """Start a job of a kind, which callers know by the name. Raises `Refused` where too many are not finished."""
         with self._lock:
             if self._closed:
                 raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the server is ending")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -77,9 +78,10 @@ class _Server(uvicorn.Server):
             self.told[0]()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """End, or after a second signal end at once."""
-        if not self.should_exit:
-            self.told[1]()
+        """End when all calls and jobs have; after a second signal at once, which no index takes harm from."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.told[1]()
         super().handle_exit(sig, frame)
 
 

@@ -5,31 +5,22 @@ path, in the query of a GET or DELETE, or in the JSON of a POST. The description
 """
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from types import NoneType
-from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, get_type_hints
 
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import Context
+from semsearch.server.parameters import made
 from semsearch.server.problems import Refused
-from semsearch.strict_json import load_json, storable
+from semsearch.strict_json import load_json
 
 with extra("server", "the server"):
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
-
-MOST_HITS = 1_000
-_MOST: Mapping[str, int] = {"k": MOST_HITS, "limit": MOST_HITS}
-"""The highest values of some parameters, which say how much one answer has."""
-_SHORT = {"query": "q"}
-"""The fields that callers know by another name."""
-_WHOLE = 2**53 - 1
-"""The highest whole number that JavaScript writes, and no number that a database could not take."""
-_TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
 class HasOptions(Protocol):
@@ -52,6 +43,7 @@ class Operation:
         changes: It changes something, so it needs the token, and a read-only server refuses it.
         status: The status of the answer.
         left_out: The fields of the dataclass that no caller sets.
+        media_type: The type of the answer.
         kinds: The member `kind` of the body chooses one of these, and the function takes the name and what it `takes`.
     """
 
@@ -61,6 +53,7 @@ class Operation:
     changes: bool = False
     status: HTTPStatus = HTTPStatus.OK
     left_out: frozenset[str] = frozenset()
+    media_type: str = "application/json"
     kinds: Mapping[str, HasOptions] | None = None
 
     @cached_property
@@ -93,12 +86,12 @@ class Operation:
             name = found.pop("kind", None)
             if not isinstance(name, str) or name not in self.kinds:
                 raise InvalidInput(f"unknown kind {name!r:.80}", f"choose one of {', '.join(self.kinds)}")
-            return [name, _made(self.kinds[name].takes, texts, found, self.left_out)]
+            return [name, made(self.kinds[name].takes, texts, found, self.left_out)]
         if self.takes is None:
             if texts or found:
                 raise InvalidInput(f"there is no parameter {min(texts | found)[:80]!r}", "it takes none")
             return []
-        return [_made(self.takes, texts, found, self.left_out)]
+        return [made(self.takes, texts, found, self.left_out)]
 
     async def _body(self, request: Request) -> dict[str, Any]:
         body = await request.body()
@@ -114,94 +107,3 @@ class Operation:
         if not isinstance(value, dict):
             raise InvalidInput("the body is not a JSON object")
         return value
-
-
-def parameters(takes: type, left_out: Collection[str] = ()) -> dict[str, tuple[Field[Any], Any]]:
-    """Return the fields of a dataclass by the names that callers know, each with its type."""
-    hints = get_type_hints(takes)
-    return {
-        _SHORT.get(one.name, one.name): (one, hints[one.name])
-        for one in fields(takes)
-        if one.name not in left_out
-    }
-
-
-def is_required(field: Field[Any]) -> bool:
-    """Return whether a caller has to set a field."""
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _made(takes: type, texts: Mapping[str, Any], values: Mapping[str, Any], left_out: Collection[str]) -> Any:
-    """Return a dataclass with the values of a body, and those of a path and a query, which are texts."""
-    known = parameters(takes, left_out)
-    if unknown := (texts.keys() | values.keys()) - known.keys():
-        raise InvalidInput(
-            f"there is no parameter {min(unknown)[:80]!r}",
-            f"the parameters are {', '.join(known)}" if known else "it takes none",
-        )
-    given = dict(values) | {name: _parsed(name, text, known[name][1]) for name, text in texts.items()}
-    for name, (field, _) in known.items():
-        if name not in given and is_required(field):
-            raise InvalidInput(f"the parameter {name!r} is missing")
-    return takes(
-        **{known[name][0].name: _checked(name, value, known[name][1]) for name, value in given.items()}
-    )
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the type alone."""
-    return get_args(kind) if NoneType in get_args(kind) and get_origin(kind) is not Literal else (kind,)
-
-
-def _parsed(name: str, text: str | list[str], kind: Any) -> Any:
-    """Return a value of the path or the query by the type of its field."""
-    wanted = next(one for one in _alternatives(kind) if one is not NoneType)
-    texts = [text] if isinstance(text, str) else text
-    if get_origin(wanted) in (Sequence, list, tuple):
-        return texts
-    if len(texts) > 1:
-        raise InvalidInput(f"the parameter {name!r} occurs {len(texts)} times")
-    (one,) = texts
-    if wanted is bool and one.lower() in (*_TRUE, *_FALSE):
-        return one.lower() in _TRUE
-    if wanted in (int, float):
-        try:
-            return wanted(one[:40])
-        except ValueError:
-            return one  # which `_checked` rejects
-    return one
-
-
-def _checked(name: str, value: Any, kind: Any) -> Any:
-    """Return a value if it has the type of its field. Raises `InvalidInput`."""
-    kinds = _alternatives(kind)
-    if value is None and NoneType in kinds:
-        return None
-    wanted = next(one for one in kinds if one is not NoneType)
-    if get_origin(wanted) is Literal:
-        if value not in get_args(wanted):
-            raise InvalidInput(
-                f"unknown {name} {value!r:.80}", f"choose one of {', '.join(get_args(wanted))}"
-            )
-        return value
-    if get_origin(wanted) in (Sequence, list, tuple):
-        if not isinstance(value, list):
-            raise InvalidInput(f"{name} is {value!r:.80}, but must be a list")
-        return [_checked(name, one, get_args(wanted)[0]) for one in value]
-    if wanted is str and isinstance(value, str):
-        return storable(value, name)
-    if wanted is bool and isinstance(value, bool):
-        return value
-    if wanted is int and isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) > _MOST.get(name, _WHOLE):
-            raise InvalidInput(f"{name} is {value:.3g}, but can be at most {_MOST.get(name, _WHOLE):,}")
-        return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is float and number and abs(value) <= _WHOLE:  # which neither NaN nor infinity is
-        return float(value)
-    if isinstance(wanted, type) and wanted is dict and isinstance(value, dict):
-        return value
-    raise InvalidInput(f"{name} is {value!r:.80}, but must be {_NAMES.get(wanted, wanted)}")
-
-
-_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from semsearch import serialize
@@ -109,7 +110,7 @@ class JobName:
 def routes(context: Context) -> list[Route]:
     """Return the routes, and offer the kinds of jobs."""
     work = _Work(context)
-    context.jobs.kinds |= {
+    context.kinds |= {
         "ingest": Kind(IngestOptions, work.ingest, serialize.ingest_json, "bytes", writes=True),
         "dedup": Kind(DedupRequest, work.dedup, work.dedup_json, "pairs"),
         "tune": Kind(TuneOptions, work.tune, work.tune_json, "texts", writes=True),
@@ -117,12 +118,12 @@ def routes(context: Context) -> list[Route]:
     }
     changing: dict[str, Any] = {"changes": True}
     operations = [
-        Operation("POST", f"{API}/jobs", work.start, kinds=context.jobs.kinds, **changing),
+        Operation("POST", f"{API}/jobs", work.start, kinds=context.kinds, **changing),
         Operation("GET", f"{API}/jobs", work.jobs),
         Operation("GET", f"{API}/jobs/{{id}}", work.job),
-        Operation("GET", f"{API}/jobs/{{id}}/events", work.job_events),
+        Operation("GET", f"{API}/jobs/{{id}}/events", work.job_events, media_type="text/event-stream"),
         Operation("DELETE", f"{API}/jobs/{{id}}", work.cancel, **changing),
-        Operation("GET", f"{API}/events", work.events),
+        Operation("GET", f"{API}/events", work.events, media_type="text/event-stream"),
     ]
     return [operation.route(context) for operation in operations]
 
@@ -137,10 +138,7 @@ class _Work:
 
     def ingest(self, options: IngestOptions, progress: Progress) -> IngestReport:
         """Bring the index up to date with files."""
-        folders = self._context.settings.folders
-        paths = [reached(self._index, path, folders) for path in options.paths]
-        if not (paths := paths or [*near_roots(self._index), *folders]):
-            raise InvalidInput("no folder is named, and none was ingested before", "name one in paths")
+        paths = self._paths(options)
 
         def step(report: IngestProgress) -> None:
             progress(report.done, report.total)
@@ -154,6 +152,13 @@ class _Work:
             dry_run=options.dry_run,
             progress=step,
         )
+
+    def _paths(self, options: IngestOptions) -> list[Path]:
+        folders = self._context.settings.folders
+        paths = [reached(self._index, path, folders) for path in options.paths]
+        if not (paths := paths or [*near_roots(self._index), *folders]):
+            raise InvalidInput("no folder is named, and none was ingested before", "name one in paths")
+        return paths
 
     def dedup(self, request: DedupRequest, progress: Progress) -> tuple[DedupRequest, Duplicates]:
         """Find near-duplicates."""
@@ -195,7 +200,9 @@ class _Work:
 
     def start(self, kind: str, options: Any) -> Response:
         """Start a job. Location is its address; it goes on when the caller leaves."""
-        job = self._jobs.start(kind, options)
+        if isinstance(options, IngestOptions):
+            self._paths(options)  # so what is out of reach is refused at once
+        job = self._jobs.start(kind, self._context.kinds[kind], options)
         where = {"Location": f"{API}/jobs/{job.id}"}
         return JSONResponse(job.shown(), HTTPStatus.ACCEPTED, where)
 
