@@ -68,26 +68,38 @@ export const api = {
     return api.follow(job, changed, signal);
   },
 
-  /** Follow a job that was started before, for instance by a page that was reloaded. Throws its problem if it failed. */
+  /** Follow a job, also one that was started before the page was loaded. Throws its problem if it failed. */
   follow(job, changed, signal) {
+    const path = `jobs/${encodeURIComponent(job.id)}`;
     return new Promise((resolve, reject) => {
-      const stream = new EventSource(`api/v1/jobs/${encodeURIComponent(job.id)}/events`);
-      const end = (settle, value) => { stream.close(); settle(value); };
-      const finish = (last) => (last.state === "failed" ? end(reject, new Problem(last.problem ?? {})) : end(resolve, last));
-      const look = (event) => {
-        const state = JSON.parse(event.data);
+      const done = new AbortController();
+      const end = (settle, value) => { done.abort(); settle(value); };
+      const look = (state) => {
         changed(state);
-        if (state.state !== "running") finish(state);
+        if (state.state === "failed") end(reject, new Problem(state.problem ?? {}));
+        else if (state.state !== "running") end(resolve, state);
       };
-      stream.addEventListener("progress", look);
-      stream.addEventListener("end", look);
-      stream.onerror = () => {  // the browser connects again by itself, unless the job is gone
-        api.get(`jobs/${encodeURIComponent(job.id)}`, {}, signal).then(
-          (state) => { if (state.state !== "running") { changed(state); finish(state); } },
-          (error) => end(reject, error),
-        );
-      };
-      signal?.addEventListener("abort", () => end(reject, signal.reason));
+      signal.addEventListener("abort", () => end(reject, signal.reason), { signal: done.signal });
+      listen(`${path}/events`, { progress: look, end: look }, done.signal, () => api.get(path, {}, done.signal).then(look, (error) => { if (!isAbort(error)) end(reject, error); }));
     });
   },
 };
+
+/**
+ * Listen to the events of a path until the signal. Only a page that is seen listens: a browser has six connections to a
+ * server for all its tabs. `failed` is called when the connection breaks; the browser then connects again by itself.
+ */
+export function listen(path, handlers, signal, failed = () => {}) {
+  let stream = null;
+  const open = () => {
+    stream?.close();
+    stream = null;
+    if (document.hidden || signal?.aborted) return;
+    stream = new EventSource(`api/v1/${path}`);
+    for (const [name, handle] of Object.entries(handlers)) stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    stream.onerror = failed;
+  };
+  document.addEventListener("visibilitychange", open, { signal });
+  signal?.addEventListener("abort", open);
+  open();
+}

@@ -1,8 +1,8 @@
 // The shell: navigation, language, theme, keys and messages. A view is a module of this folder, named by its path, that
 // exports render(main, api, t, page); it builds itself in `main`. `page` is described at pageFor below.
-import { api, isAbort } from "./api.js";
+import { api, isAbort, listen } from "./api.js";
 import { fill, h, icon } from "./dom.js";
-import { choose, current, LANGUAGES, t } from "./i18n.js";
+import { choose, current, LANGUAGES, N, t } from "./i18n.js";
 import { recall, remember } from "./memory.js";
 import { problem } from "./widgets.js";
 
@@ -12,13 +12,12 @@ const VIEWS = [
   { path: "compare", title: "Compare" },
   { path: "index", title: "Index", first: true },
 ];
-const THEMES = { "": ["system", "As the system"], light: ["light", "Light"], dark: ["dark", "Dark"] };
+const THEMES = { "": ["system", N("As the system")], light: ["light", N("Light")], dark: ["dark", N("Dark")] };
 const KEYS = [
-  { keys: ["/"], does: "Search", run: () => document.querySelector("[data-search]")?.focus() ?? go("search") },
+  { keys: ["/"], does: "Search", run: focusSearch },
   { keys: ["?"], does: "Show the keys", run: showKeys },
   { keys: ["Escape"], does: "Close, or leave a field", always: true, run: () => document.activeElement?.blur() },
 ];
-const LOOK_EVERY = 15_000;  // milliseconds between two looks at whether the index has changed
 
 const main = document.getElementById("main");
 const side = document.getElementById("side");
@@ -56,7 +55,7 @@ function pageFor(view, params, signal) {
     address,
     /** Aborted when the view is left: give it to api calls and to addEventListener. */
     signal,
-    /** Add keys while the view is shown: [{keys: ["j", "ArrowDown"], does: "Next", run(event)}]; `always` also in fields. */
+    /** Add keys while the view is shown: [{keys: ["j", "ArrowDown"], does, run(event)}]; with `always` also in fields. */
     keys: (rows) => { keys = [...keys, ...rows]; },
     /** Say something in passing. */
     toast,
@@ -64,7 +63,7 @@ function pageFor(view, params, signal) {
     fail: (error) => { if (!isAbort(error)) toast([error.message, error.hint].filter(Boolean).join(" "), "bad"); },
     /** The status of the index, as GET status gives it; looked at again with true. */
     status: async (again = false) => (again || !status ? look() : status),
-    /** Call back when the index has changed, as another program or --watch may do. */
+    /** Call back when the index has changed, by a job, another program or --watch. */
     changed: (run) => document.addEventListener("semsearch:changed", run, { signal }),
   };
 }
@@ -100,7 +99,7 @@ function drawSide(view) {
   fill(side,
     h("a.brand", { href: address("search") }, h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }), "semsearch"),
     h("nav", { "aria-label": t("Views") }, h("ul", links)),
-    h("div.side-foot", statusLine, h("div.switches", themeSwitch(), languageSwitch(), keysButton())));
+    h("div.side-foot", statusLine, h("div.switches", themeSwitch(), languageSwitch(), keysButton(), h("a.switch", { href: "docs" }, "API"))));
   side.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 }
 
@@ -132,11 +131,7 @@ const keysButton = () => h("button.switch", { type: "button", title: t("Show the
 
 async function look() {
   try {
-    const before = status;
     status = await api.get("status");
-    if (before && JSON.stringify(before.counts) !== JSON.stringify(status.counts)) {
-      document.dispatchEvent(new CustomEvent("semsearch:changed"));
-    }
   } finally {
     showStatus();
   }
@@ -163,6 +158,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+function focusSearch() {
+  const field = document.querySelector("[data-search]");
+  if (field) field.focus();
+  else go("search");
+}
+
 function showKeys() {
   const rows = [...keys, ...KEYS].map((one) => [h("dt", one.keys.map((key) => h("kbd", NAMES[key] ?? key))), h("dd", t(one.does))]);
   const dialog = h("dialog.keys", { "aria-labelledby": "keys-title", onclose: () => dialog.remove() },
@@ -184,6 +185,6 @@ function toast(text, kind = "") {
 // -- start ------------------------------------------------------------------------------------------------
 
 addEventListener("hashchange", () => show());
-setInterval(() => { if (!document.hidden) look().catch(() => {}); }, LOOK_EVERY);
+listen("events", { index: () => look().then(() => document.dispatchEvent(new CustomEvent("semsearch:changed")), () => {}) });
 look().catch(() => {});
 show({ focus: false });

@@ -1,6 +1,7 @@
 // Compare: two texts with what the verifier thinks of them, or up to fifty lines with each other.
 import { isAbort } from "./api.js";
 import { fill, h } from "./dom.js";
+import { N } from "./i18n.js";
 import { empty, meter, notice, problem, segmented, sides } from "./widgets.js";
 
 const PAUSE = 350;  // milliseconds without a key after which texts are compared
@@ -115,8 +116,8 @@ export function render(main, api, t, page) {
 }
 
 const TIERS = {
-  exact: "The two are equal after cleaning.",
-  lexical: "Most of their words are the same, in the same order.",
-  semantic: "They say the same in other words.",
+  exact: N("The two are equal after cleaning."),
+  lexical: N("Most of their words are the same, in the same order."),
+  semantic: N("They say the same in other words."),
 };
 const short = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);

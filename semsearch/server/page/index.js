@@ -1,21 +1,21 @@
 // Index: what is in it, what happened to each file, adding a folder, and checking it.
 import { isAbort } from "./api.js";
 import { fill, h, icon } from "./dom.js";
-import { empty, notice, problem, progress, segmented } from "./widgets.js";
+import { N } from "./i18n.js";
+import { empty, megabytes, notice, problem, progress } from "./widgets.js";
 
-const ROWS = 100;  // of the table, before "more"
+const ROWS = 100;  // of the table at a time
 
 export function render(main, api, t, page) {
   const facts = h("dl.facts");
   const work = h("section.work", { "aria-label": t("Work in progress"), "aria-live": "polite" });
   const sources = h("section.sources", { "aria-label": t("Files") });
-  const shown = { which: "all", words: "", rows: ROWS };
-  const kinds = { ingest: { doing: "Ingest", result: ingested }, check: { doing: "Check the index", result: checkedIndex } };
+  const ask = api.latest(page.signal);
+  const kinds = { ingest: { doing: N("Ingest"), result: ingested }, check: { doing: N("Check the index"), result: checkedIndex } };
   const current = { job: null, box: null };
-  let all = null;
   main.append(facts, work, sources);
-  page.changed(() => { showFacts(); loadSources(); });
-  return Promise.all([showFacts(), resume(), loadSources()]);
+  page.changed(() => { showFacts(); drawSources(); });
+  return Promise.all([showFacts(), resume(), drawSources()]);
 
   // -- facts ----------------------------------------------------------------------------------------------
 
@@ -27,7 +27,7 @@ export function render(main, api, t, page) {
     fill(facts,
       fact(t("Passages"), counts.passages.toLocaleString(), t("{documents} documents in {sources} sources", counts)),
       fact(t("Model"), settings.model, t("{dimension} numbers, {dtype}", settings)),
-      fact(t("On disk"), t("{size} MB", { size: size / 1e6 < 10 ? Math.round(size / 1e5) / 10 : Math.round(size / 1e6) }), status.folder),
+      fact(t("On disk"), t("{size} MB", { size: megabytes(size) }), status.folder),
       fact(t("Threshold"), threshold ? String(threshold.threshold ?? threshold) : t("default"), threshold ? t("tuned") : t("not tuned yet")),
       fact(t("Last ingest"), when ? new Date(when).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) : t("never"), status.pending && t("something waits to be finished")));
     if (!work.childElementCount) drawWork(status.read_only);
@@ -72,7 +72,7 @@ export function render(main, api, t, page) {
       const last = await running;
       current.box.remove();
       work.append(last.state === "cancelled" ? notice("info", t("Stopped")) : h("div.card.report", kinds[job.kind].result(last.result)));
-      if (job.kind === "ingest") { await showFacts(); loadSources(); }
+      if (job.kind === "ingest") { await showFacts(); drawSources(); }
     } catch (error) {
       if (isAbort(error)) return;
       current.box?.remove();
@@ -99,35 +99,38 @@ export function render(main, api, t, page) {
 
   // -- sources --------------------------------------------------------------------------------------------
 
-  async function loadSources() {
-    try {
-      all = await api.get("sources", {}, page.signal);
-      drawSources();
-    } catch (error) {
-      if (!isAbort(error)) fill(sources, problem(error, t, loadSources));
-    }
-  }
-
   function drawSources() {
-    if (!all.length) return fill(sources, empty("folder", t("Nothing is indexed yet"), h("p", t("Give a folder above. Files that change later are read again by the next ingest."))));
+    const asked = { status: "", path: "" };
     const body = h("tbody");
     const said = h("span.muted.small", { role: "status" });
-    const more = h("button.button", { type: "button", onclick: () => { shown.rows += ROWS * 5; rows(); } }, t("Show more"));
-    const words = h("input.input", { type: "search", "data-search": true, "aria-label": t("Find a file"), placeholder: t("Find a file"), value: shown.words, oninput: () => { shown.words = words.value; rows(); } });
-    const troubled = all.filter((one) => one.status !== "indexed").length;
+    const more = h("button.button", { type: "button", hidden: true, onclick: () => load(body.childElementCount) }, t("Show more"));
+    const state = h("select.input", { "aria-label": t("State"), onchange: () => { asked.status = state.value; asked.path = path.value = ""; load(0); } },
+      h("option", { value: "" }, t("All")), STATES.map(([name]) => h("option", { value: name }, t(name))));
+    const path = h("input.input.mono", { "data-search": true, "aria-label": t("What became of a file or folder?"), placeholder: t("What became of a file or folder?"), spellcheck: "false" });
+    const wrong = h("div");
     fill(sources,
-      h("div.row", h("h2", t("Files")), segmented(t("Which files"), "which", { all: t("All {count}", { count: all.length }), other: t("Not indexed {count}", { count: troubled }) }, shown.which, (which) => { shown.which = which; rows(); }), h("div.grow", words), said),
+      h("form.row", { onsubmit: (event) => { event.preventDefault(); asked.path = path.value.trim(); load(0); } },
+        h("h2", t("Files")), state, h("div.grow", path), h("button.button.small", { type: "submit" }, t("Look up")), said),
+      wrong,
       h("div.card.scroll", { tabindex: "0", role: "group", "aria-label": t("Files") }, h("table",
         h("thead", h("tr", [t("File"), t("State"), t("Documents"), t("Passages"), t("Unknown words"), t("Read")].map((name) => h("th", { scope: "col" }, name)))), body)),
-      more);
-    rows();
+      h("div", more));
+    return load(0);
 
-    function rows() {
-      const wanted = shown.words.toLowerCase();
-      const found = all.filter((one) => (shown.which === "all" || one.status !== "indexed") && one.path.toLowerCase().includes(wanted));
-      fill(body, found.slice(0, shown.rows).map(row));
-      fill(said, t.count(found.length, "{count} file", "{count} files"));
-      more.hidden = found.length <= shown.rows;
+    async function load(offset) {
+      try {
+        const found = asked.path
+          ? await ask.get("why", { path: asked.path }).then((all) => ({ total: all.length, sources: all }))
+          : await ask.get("sources", { status: asked.status, offset, limit: ROWS });
+        fill(wrong, !found.total && !asked.status && !asked.path && empty("folder", t("Nothing is indexed yet"), h("p", t("Give a folder above. Files that change later are read again by the next ingest."))));
+        if (offset) body.append(...found.sources.map(row));
+        else fill(body, found.sources.map(row));
+        body.closest(".card").hidden = !found.total;
+        fill(said, t.count(found.total, "{count} file", "{count} files"));
+        more.hidden = body.childElementCount >= found.total;
+      } catch (error) {
+        if (!isAbort(error)) fill(wrong, problem(error, t, () => load(offset)));
+      }
     }
   }
 
@@ -135,14 +138,14 @@ export function render(main, api, t, page) {
     const number = (value) => (value === null ? "" : value.toLocaleString());
     return h("tr",
       h("th.file", { scope: "row" }, h("p.path", one.path), one.reason && h("p.muted.small", [one.reason, one.detail].filter(Boolean).join(" · "))),
-      h("td", h(`span.badge.${STATES[one.status] ?? "warn"}`, t(one.status))),
+      h("td", h(`span.badge.${STATES.find(([name]) => name === one.status)?.[1] ?? "warn"}`, t(one.status))),
       h("td", number(one.documents)), h("td", number(one.passages)),
       h("td", one.oov_rate === null ? "" : one.oov_rate >= HIGH ? h("strong", percent(one.oov_rate)) : percent(one.oov_rate)),
       h("td.muted.small", one.indexed ? new Date(one.indexed).toLocaleDateString(document.documentElement.lang, { dateStyle: "medium" }) : ""));
   }
 }
 
-const COUNTS = [["added", "{count} added"], ["updated", "{count} updated"], ["unchanged", "{count} unchanged"], ["removed", "{count} removed"]];
+const COUNTS = [["added", N("{count} added")], ["updated", N("{count} updated")], ["unchanged", N("{count} unchanged")], ["removed", N("{count} removed")]];
 const HIGH = 0.05;  // semsearch.types.HIGH_OOV_RATE
 const percent = (share) => `${Math.round(share * 100)} %`;
-const STATES = { indexed: "good", failed: "bad", missing: "bad" };
+const STATES = [[N("indexed"), "good"], [N("stale"), "warn"], [N("new"), "warn"], [N("skipped"), "warn"], [N("failed"), "bad"], [N("missing"), "bad"]];  // `outside` and `unknown` are answers to a look-up only

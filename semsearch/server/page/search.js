@@ -7,7 +7,7 @@ import { empty, meter, notice, place, problem, segmented } from "./widgets.js";
 const PAUSE = 140;  // milliseconds without a key after which a question is sent
 const FIRST = 10;
 const MORE = 20;
-const SHOWN_VALUES = 12;  // of a field, before "more"
+const SHOWN_VALUES = 8;  // of a field, before "more"
 const SNIPPET = 340;  // characters
 
 export function render(main, api, t, page) {
@@ -189,8 +189,11 @@ export function render(main, api, t, page) {
     const values = h("div.fields");
     fill(filters, h("label.field", h("span", t("Files")), source), values);
     try {
-      const found = await askFilters.get("facets", { q: conditions(asked) });
-      fill(values, found.filter((one) => one.values.length).map((one) => facet(one)),
+      const found = (await askFilters.get("facets", { q: conditions(asked) })).filter((one) => one.values.length);
+      const isShared = ({ field, values: [{ count }] }) => count > 1 || asked.filters.some(([name]) => name === field);
+      const own = found.filter((one) => !isShared(one));  // such as ids and titles, where each document has its own value
+      fill(values, found.filter(isShared).map(facet),
+        own.length > 0 && h("details", h("summary.small", t("Fields that differ in every document")), h("div.fields", own.map(facet))),
         !found.length && h("p.muted.small", t("The documents of this index have no fields such as tags or dates.")));
     } catch (error) {
       if (!isAbort(error)) fill(values, problem(error, t, drawFilters));

@@ -1,5 +1,6 @@
 // Parts that more than one view shows. Each returns an element.
 import { h, icon } from "./dom.js";
+import { N } from "./i18n.js";
 
 /** A remark: kind is "info", "warn", "bad" or "good". */
 export function notice(kind, title, ...children) {
@@ -40,14 +41,14 @@ export function place({ unit, start, end }, t) {
 }
 
 const PLACES = {
-  line: ["line {first}", "lines {first}–{last}"],
-  page: ["page {first}", "pages {first}–{last}"],
-  row: ["row {first}", "rows {first}–{last}"],
-  paragraph: ["paragraph {first}", "paragraphs {first}–{last}"],
-  slide: ["slide {first}", "slides {first}–{last}"],
-  chapter: ["chapter {first}", "chapters {first}–{last}"],
-  cell: ["cell {first}", "cells {first}–{last}"],
-  message: ["message {first}", "messages {first}–{last}"],
+  line: [N("line {first}"), N("lines {first}–{last}")],
+  page: [N("page {first}"), N("pages {first}–{last}")],
+  row: [N("row {first}"), N("rows {first}–{last}")],
+  paragraph: [N("paragraph {first}"), N("paragraphs {first}–{last}")],
+  slide: [N("slide {first}"), N("slides {first}–{last}")],
+  chapter: [N("chapter {first}"), N("chapters {first}–{last}")],
+  cell: [N("cell {first}"), N("cells {first}–{last}")],
+  message: [N("message {first}"), N("messages {first}–{last}")],
   second: ["{first}", "{first}–{last}"],
 };
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
@@ -62,15 +63,18 @@ export function sides(segments, t) {
   return [h("div.text", side("a", "del")), h("div.text", side("b", "ins"))];
 }
 
-const KINDS = { word: "words differ", number: "a number differs", negation: "one of them negates", moved: "moved" };
+const KINDS = { word: N("words differ"), number: N("a number differs"), negation: N("one of them negates"), moved: N("moved") };
 
 /** How far a job is: a bar and a sentence. */
-export function progress(job, t) {
-  const { done = 0, total = 0, unit = "" } = job.progress ?? {};
+export function progress({ progress: { done, total, unit } }, t) {
   const bar = h("progress", { max: total || 1, "aria-label": t("Progress") });
   if (total) bar.value = done;
-  return h("div.progress", bar, h("span.muted", total ? t("{done} of {total} {unit}", { done, total, unit: t(unit) }) : t("Starting…")));
+  const sentence = unit === "bytes" ? t("{done} of {total} MB", { done: megabytes(done), total: megabytes(total) }) : t("{done} of {total}", { done, total });
+  return h("div.progress", bar, h("span.muted", total ? sentence : t("Starting…")));
 }
+
+/** Bytes in MB, with one decimal. */
+export const megabytes = (bytes) => Math.round(bytes / 1e5) / 10;
 
 /** Let the browser save a file. Content is text or bytes. */
 export function download(name, content, type) {
