@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -153,7 +155,21 @@ def test_a_value_with_the_name_of_a_secret_is_cut(shape: str) -> None:
     assert without_data(cut) == cut
 
 
-@pytest.mark.parametrize("name", ["token=", "password=", "password=a", "--key ", "key: "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token=",
+        "password=",
+        "password=a",
+        "--key ",
+        "key: ",
+        "password,",
+        "password\tx\n",
+        "|pass",
+        "mysql -p ",
+        "?key=",
+    ],
+)
 def test_names_in_values_are_searched_in_linear_time(name: str) -> None:
     def seconds(size: int) -> float:
         text = name * (size // len(name))
@@ -195,6 +211,99 @@ def test_a_short_random_password_leaves_no_digest(name: str) -> None:
 )  # fmt: skip
 def test_a_password_that_a_person_made_is_cut(text: str, cut: str) -> None:
     assert without_data(text) == cut == without_data(cut)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "DB_PASS=«hunter22»",
+            "dbPass = '«hunter22»'",
+            "SMTPPASS=«S3cr3t!pw»",
+            "pass: «hunter22»",
+            "pw: «hunter22»",
+        ),
+        *(
+            "password := '«hunter22»'",
+            "password -> «hunter22»",
+            "password → «hunter22»",
+            "'pwd' => '«hunter22»'",
+        ),
+        *("password::«hunter22»", "<password>«hunter22»</password>", "Password (admin): «hunter22»"),
+        *("Wi-Fi password for guests: «hunter22»", "| Wi-Fi password | «hunter22» |"),
+        *(
+            "password: «12345678»",
+            "the password is «4821».",
+            "PIN: «4821»",
+            "pw = «83742910»",
+            "暗証番号：«4821»",
+        ),
+        *("password: '«correct horse battery staple»'", "the password is “«blue heron nine»”"),
+        *("senha: «hunter22»", "wachtwoord: «hunter22»", "mdp : «hunter22»", "mot de passe : «hunter22»"),
+        *("la contraseña es «hunter22»", "Пароль — «hunter22»", "hasło: «hunter22»", "비밀번호: «hunter22»"),
+        *(
+            "パスワードは «hunter22» です",
+            "密码 «hunter22»",
+            "账号 bo 密码是«hunter22»，别忘了",
+            "口令：«hunter22»",
+        ),
+        *("mysql -u root -p«hunter» db", "mysqldump -p'«S3cret!x»' -u root", "7z x -p«hunter» a.7z"),
+        *(
+            "sshpass -p «hunter» ssh x",
+            "docker login -u bo -p «hunter» registry",
+            "redis-cli -h x -a «hunter»",
+        ),
+        *("openssl rsa -passin pass:«hunter» -in x", "machine x.org login bo password «hunter22»"),
+        *("CREATE USER bo IDENTIFIED BY '«hunter»'", "ALTER ROLE bo WITH PASSWORD '«hunter»'"),
+        "SET x IDENTIFIED WITH mysql_native_password BY '«hunter»'",
+        *("Authorization: Bearer «hunter22»", "Authorization: Basic «Ym86aHVudGVyMg==»"),
+        f"Authorization: Digest «username='bo', nonce='x', response='{hashlib.md5(b'bo').hexdigest()}'»",
+        *("https://x.org/a?user=bo&password=«hunter»", f"https://x.org/a?b=1&token=«{TOKEN[:18]}»"),
+        *(
+            "user\tpassword\nbo\t«hunter22»\nann\t«48213377»\n",
+            "name;mdp;x\nbo;«hunter22»;1",
+            "a,pwd\nbo,«hunter22»",
+        ),
+    ],
+)
+def test_a_password_is_cut_however_it_is_written(text: str) -> None:
+    cut = without_data(re.sub("[«»]", "", text))
+    assert cut == re.sub("«[^»]*»", "[secret]", text)
+    assert without_data(cut) == cut
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "hvs.",
+        "dckr_pat_",
+        "sq0csp-",
+        "npm_",
+        "glrt-",
+        "NRAK-",
+        "lin_api_",
+        "sbp_",
+        "tskey-auth-",
+        "gsk_",
+        "dp.pt.",
+    ],
+)
+def test_a_token_of_a_service_is_cut_after_its_prefix(prefix: str) -> None:
+    cut = without_data(f"run {prefix}{TOKEN}.")
+    assert TOKEN[9:] not in cut and cut.startswith("run ") and cut.endswith("].") and "[secret " in cut
+    for words in (f"{prefix}the-name-of-a-long-thing", f"x{prefix}some_long_name_of_a_setting"):
+        assert without_data(words) == words
+
+
+@pytest.mark.parametrize(
+    "name", ["sig", "X-Amz-Signature", "X-Goog-Signature", "access_token", "apiKey", "jwt"]
+)
+def test_a_signature_in_a_link_is_cut(name: str) -> None:
+    cut = without_data(f"see https://x.org/a?sv=2020&{name}={TOKEN}%3D&se=2 now")
+    assert cut.startswith(f"see https://x.org/a?sv=2020&{name}=[secret ") and cut.endswith("]&se=2 now")
+    assert TOKEN not in cut
+    page = f"https://x.org/a?{name}=the-name-of-some-page"
+    assert without_data(page) == page
 
 
 def test_a_token_may_be_glued_to_letters() -> None:
@@ -253,6 +362,39 @@ def test_cleaning_puts_no_secret_together(between: str) -> None:
         "| user | password |\n|---|---|\n| bo | required |",
         "sudo -u user:group x1",
         "https://host:8080/a@b",
+        "the password is 8chars long",
+        "the password must be 12characters",
+        "the password is 1024 bits long",
+        "Das Passwort ist 8zeichen lang",
+        "passwords: 1234",
+        "password_length: 1024",
+        "password: 'Enter your password'",
+        "'password': 'The current one is wrong'",
+        "'password' => 'required min:8'",
+        "label password: 'Mot de passe oublié'",
+        "it came to pass: 3 of 4 went home",
+        "bypass: route66ab",
+        "the compass: north42x",
+        "pin: 13",
+        "spin: 12345",
+        "passport: AB123456",
+        "mysql -p mydb",
+        "mysql -u root -p<password>",
+        "mysql -uroot -p$PASS db",
+        "IDENTIFIED BY 'password'",
+        'sshpass -p "$PASS" ssh x',
+        "Authorization: Bearer <token>",
+        "Digest authentication has a response= field",
+        "https://x.org/?token=abc",
+        "密码 sha256",
+        "密码至少8位",
+        "密码：8位以上",
+        "password, username and email",
+        "see the password, then go\nall2gether, then home",
+        "user,password\nbo,required",
+        "password: Optional[str] = None",
+        "| password | sha256 |",
+        "passwords are 8 to 12 signs",
     ],
 )
 def test_words_about_secrets_stay(text: str) -> None:

@@ -7,7 +7,8 @@ Tables of figures, lists of dates or links, verses and code are for a reader. `b
 import re
 from itertools import groupby, pairwise
 
-from semsearch.text.payloads import MARK, looks_random
+from semsearch.text.payloads import MARK
+from semsearch.text.secrets import looks_random
 from semsearch.text.word_memo import WordMemo
 
 _SHORT = 80
