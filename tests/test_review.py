@@ -1,12 +1,15 @@
 """The review of near-duplicates: decisions on pairs, the plan and the labels that become of them, and the map."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 from tiny_embedder import create_index, open_index
 
 from semsearch.dedup.plan import Plan
@@ -15,7 +18,9 @@ from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.requests import DedupRequest
 from semsearch.search.plane import principal_plane
-from semsearch.tuning.labels import Label, open_labels
+from semsearch.server.app import create_app
+from semsearch.server.context import Settings
+from semsearch.tuning.labels import Label, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.sampling import certain_pair
 
@@ -329,3 +334,211 @@ def test_forgetting_removes_the_plane(tmp_path: Path) -> None:
         index.forget("a.md")
         assert not (index.folder / "plane.bin").exists()
     open_index(tmp_path / ".semsearch").close()
+
+
+# -- the API ------------------------------------------------------------------------------------------------
+
+
+class Api:
+    """A client of the server of an index."""
+
+    def __init__(self, index: Index, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings(token="secret")
+        self.client = TestClient(create_app(index, self.settings), base_url="http://127.0.0.1")
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(f"/api/v1/{path}", params=parameters)
+
+    def post(self, path: str, **body: Any) -> Any:
+        headers = {"X-Semsearch-Token": self.settings.token}
+        return self.client.post(f"/api/v1/{path}", json=body, headers=headers)
+
+    def job(self, kind: str, **options: Any) -> Any:
+        """Run a job and return its last state."""
+        id_ = self.post("jobs", kind=kind, **options).json()["id"]
+        for _ in range(600):
+            job = self.get(f"jobs/{id_}").json()
+            if job["state"] != "running":
+                return job
+            time.sleep(0.05)
+        raise AssertionError(job)
+
+
+@pytest.fixture
+def api(index: Index) -> Iterator[Api]:
+    made = Api(index)
+    with made.client:
+        yield made
+
+
+def test_review_over_the_api_is_applied_and_undone(index: Index, api: Api) -> None:
+    job = api.job("review")
+    assert job["state"] == "done"
+    review = {"job": job["id"]}
+    told = api.get("groups", **review, limit=2).json()
+    assert (told["total"], told["matching"], len(told["groups"])) == (3, 3, 2)
+    usual = job["result"]["usual"]
+    assert told["groups"][0]["keeper_text"] in TEXTS.values()
+    pair = api.get("groups/pair", **review, keeper="a.md", member="b.md").json()
+    assert "".join(one["b"] for one in pair["segments"]) == TEXTS["b.md"]
+    decided = api.post("decisions", **review, keep="b.md", others=["a.md"], verdict="remove").json()
+    assert (decided["groups"][0]["keeper"], decided["removed"]) == ("b.md", 1)
+    assert api.post("decisions/accept", **review, tier="exact").json() == {"decided": 1}
+    assert api.get("groups", **review, state="decided", order="size").json()["matching"] == 1
+    assert api.get("groups", **review, tier="exact", state="open").json()["matching"] == 0
+    plan = api.get("plan", **review)
+    assert Plan.parse(plan.content).threshold == usual
+    assert "attachment" in plan.headers["content-disposition"]
+    tried = api.post("plan/apply", **review, dry_run=True).json()
+    assert sorted(tried["done"]) == ["a.md", "f.md"]
+    assert index.path_of("a.md").exists()
+    assert sorted(api.post("plan/apply", **review).json()["done"]) == ["a.md", "f.md"]
+    assert not index.path_of("a.md").exists()
+    assert "a.md" not in index.sources()
+    (run,) = api.get("runs").json()
+    assert run["files"] == 2
+    assert sorted(api.post("undo", run=run["run"]).json()["done"]) == ["a.md", "f.md"]
+    assert index.path_of("a.md").read_text(encoding="utf-8") == DEPOSIT
+    stale = api.post("decisions", **review, keep="b.md", others=["d.md"], verdict="both")
+    assert stale.status_code == 422
+    assert "has changed" in stale.json()["detail"]
+
+
+def test_apply_over_the_api_leaves_a_file_that_has_changed(index: Index, api: Api) -> None:
+    review = {"job": api.job("review")["id"]}
+    api.post("decisions", **review, keep="e.md", others=["f.md"], verdict="remove")
+    index.path_of("f.md").write_text("rewritten since", encoding="utf-8")
+    outcome = api.post("plan/apply", **review).json()
+    assert outcome["done"] == []
+    assert [one["source"] for one in outcome["refused"]] == ["f.md"]
+    assert index.path_of("f.md").exists()
+
+
+@pytest.mark.parametrize("extra", [{"quarantine": "/tmp"}, {"allow": ["/"]}, {"output": "x"}, {"plan": {}}])
+def test_apply_over_the_api_takes_no_path(api: Api, extra: dict[str, Any]) -> None:
+    review = {"job": api.job("review")["id"]}
+    assert api.post("plan/apply", **review, **extra).status_code == 400
+
+
+def test_slider_has_the_counts_of_each_threshold(index: Index, api: Api) -> None:
+    review = {"job": api.job("review")["id"]}
+    told = api.get("groups/sizes", **review).json()
+    thresholds = [step["threshold"] for step in told["steps"]]
+    assert thresholds == sorted(thresholds)
+    assert told["usual"] in thresholds
+    for step in told["steps"][::8]:
+        found = index.duplicates(step["threshold"])
+        assert (step["groups"], step["duplicates"]) == (len(found.groups), found.exact + found.near)
+        assert step["precision"] is None
+    api.post("decisions", **review, keep="a.md", others=["b.md"], verdict="remove")
+    api.post("decisions", **review, keep="g.md", others=["h.md"], verdict="different")
+    assert api.post("decisions/labels", **review).json() == {"labelled": 2}
+    assert api.get("groups/sizes", **review).json()["steps"][0]["precision"]["value"] == 0.5
+    assert len(api.get("tuning").json()["curve"]["thresholds"]) == 2
+
+
+def test_labels_over_the_api_are_those_of_the_command(index: Index, api: Api) -> None:
+    job = api.job("label", above=0.3)
+    first = api.get("labels/next", job=job["id"]).json()
+    assert first["pairs"] == job["result"]["pairs"] > 2
+    assert "cosine" not in json.dumps(first)
+    names = {name: first["pair"][name] for name in ("left", "right")}
+    assert api.post("labels", job=job["id"], **names, label="yes").json() == {"yes": 1, "no": 0, "skip": 0}
+    second = api.get("labels/next", job=job["id"]).json()["pair"]
+    assert {second["left"], second["right"]} != set(names.values())
+    api.post("labels", job=job["id"], left=second["left"], right=second["right"], label="skip")
+    rows = read_labels(index.folder / "labels.csv")
+    sample = list(index.sample_pairs(0.3))
+    assert [(row.left, row.right, row.cosine, row.band) for row in rows] == [
+        (pair.left, pair.right, pair.cosine, pair.band) for pair in sample[:2]
+    ]
+    assert [row.label for row in rows] == ["1", "skip"]
+    assert api.post("labels/undo").json()["undone"]["label"] == "skip"
+    again = api.get("labels/next", job=job["id"]).json()["pair"]
+    assert (again["left"], again["right"]) == (second["left"], second["right"])
+    assert api.post("labels", job=job["id"], left="a.md", right="nowhere", label="no").status_code == 400
+
+
+def test_tuning_shows_the_curve_of_its_job(index: Index, api: Api) -> None:
+    assert api.get("tuning").json()["curve"] is None
+    job = api.job("tune", sample=True)
+    told = api.get("tuning", job=job["id"]).json()
+    assert told["threshold"]["threshold"] == index.threshold["threshold"]
+    assert told["curve"]["recall"][-1] == 1
+    assert len({len(values) for values in told["curve"].values()}) == 1
+
+
+def test_map_is_read_by_its_arrays(index: Index, api: Api) -> None:
+    (index.folder.parent / "more").mkdir()
+    (index.folder.parent / "more" / "z.md").write_text("a text in another folder", encoding="utf-8")
+    index.ingest(index.folder.parent)
+    review = api.job("review")["id"]
+    content = api.get("map", groups=review).content
+    size = int.from_bytes(content[:4], "little")
+    about = json.loads(content[4 : 4 + size])
+    count = about["passages"]
+    assert count == len(TEXTS) + 1
+    arrays = content[4 + size :]
+    assert len(arrays) == 16 * count
+    points = np.frombuffer(arrays, "<f4", 2 * count).reshape(-1, 2)
+    folder = np.frombuffer(arrays, "<u4", count, 8 * count)
+    group = np.frombuffer(arrays, "<u4", count, 12 * count)
+    plane = index.plane()
+    np.testing.assert_array_equal(points, plane.points)
+    names = [plane.names[at] for at in plane.document]
+    assert [about["folders"][at] for at in folder] == [
+        "more" if name == "more/z.md" else "." for name in names
+    ]
+    assert {name for name, at in zip(names, group, strict=True) if not at} == {"more/z.md"}
+    assert (
+        len({at for name, at in zip(names, group, strict=True) if name in ("a.md", "b.md", "c.md", "d.md")})
+        == 1
+    )
+
+    everything = api.get("map/passages", version=about["version"], limit=3).json()
+    assert (everything["matching"], len(everything["passages"])) == (count, 3)
+    assert everything["passages"][0]["text"] == TEXTS[everything["passages"][0]["document"]]
+    named = api.get("map/passages", version=about["version"], contains="MORE/").json()
+    assert [one["document"] for one in named["passages"]] == ["more/z.md"]
+    x, y = points[0]
+    around = ",".join(
+        map(str, (x - 1e-3, y - 1e-3, x + 1e-3, y - 1e-3, x + 1e-3, y + 1e-3, x - 1e-3, y + 1e-3))
+    )
+    found = api.get("map/passages", version=about["version"], polygon=around).json()
+    assert 0 in [one["number"] for one in found["passages"]]
+    for polygon in ("1,2", "1,2,3", "a,b,c,d,e,f", "nan,0,1,1,0,1", ",".join(["0"] * 6000)):
+        assert api.get("map/passages", version=about["version"], polygon=polygon).status_code == 400
+    index.add([{"id": "1", "text": "new"}])
+    assert api.get("map/passages", version=about["version"]).status_code == 422
+
+
+def test_requests_out_of_range_are_problems(api: Api) -> None:
+    job = api.job("review")["id"]
+    for path, parameters in (
+        ("groups", {"job": "nothing"}),
+        ("groups", {"job": job, "threshold": -0.5}),
+        ("groups", {"job": job, "threshold": 1.5}),
+        ("groups", {"job": job, "offset": -1}),
+        ("groups", {"job": job, "limit": 0}),
+        ("groups", {"job": job, "order": "none"}),
+        ("groups/pair", {"job": job, "keeper": "a.md", "member": "/etc/passwd"}),
+        ("labels/next", {"job": job}),
+        ("map/passages", {"version": "", "number": -1, "limit": 5000}),
+    ):
+        answer = api.get(path, **parameters)
+        assert answer.status_code in (400, 404), (path, parameters, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_read_only_server_shows_a_map_and_keeps_no_verdict(index: Index) -> None:
+    api = Api(index, Settings(token="secret", read_only=True))
+    with api.client:
+        assert api.get("map").status_code == 200
+        for path, body in (
+            ("decisions", {"job": "x", "keep": "a", "others": [], "verdict": "both"}),
+            ("plan/apply", {"job": "x"}),
+            ("undo", {}),
+            ("labels", {"job": "x", "left": "a", "right": "b", "label": "yes"}),
+            ("labels/undo", {}),
+        ):
+            assert api.post(path, **body).status_code == 403

@@ -161,6 +161,17 @@ class Jobs:
                 raise UnknownName(f"there is no job {id[:80]!r}", "old jobs are forgotten; start it again")
             return job
 
+    def found(self, id: str, kind: str) -> Any:
+        """Return what a job of a kind found. Raises `UnknownName`, and `Refused` where it is not done."""
+        job = self.get(id)
+        if job.kind != kind:
+            raise UnknownName(f"the job {id!r} is not of the kind {kind}")
+        if job.state.state != "done":
+            raise Refused(
+                HTTPStatus.CONFLICT, f"the job {id!r} is {job.state.state}", "wait until it is done"
+            )
+        return job.value
+
     def end(self) -> list[Job]:
         """Ask every job to end, start no more, and return those that have not ended yet."""
         with self._lock:

@@ -1,13 +1,14 @@
 """Make a dataclass of the parameters of a call. Its fields say what there is, and of which type."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from semsearch.errors import InvalidInput
 from semsearch.strict_json import storable
 
+_T = TypeVar("_T")
 _MOST: Mapping[str, int] = {"k": 1_000, "limit": 1_000}
 """The highest values of some parameters, which say how much one answer has."""
 _SHORT = {"query": "q"}
@@ -16,6 +17,23 @@ _WHOLE = 2**53 - 1
 """The highest whole number that JavaScript writes, and no number that a database could not take."""
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 _NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a list: `limit` things from `offset` on."""
+
+    offset: int = 0
+    limit: int = 20
+
+    def __post_init__(self) -> None:
+        for name, least in (("offset", 0), ("limit", 1)):
+            if getattr(self, name) < least:
+                raise InvalidInput(f"{name} is {getattr(self, name)}, but must be at least {least}")
+
+    def of(self, things: Sequence[_T]) -> Sequence[_T]:
+        """Return this part of some things."""
+        return things[self.offset : self.offset + self.limit]
 
 
 def parameters(takes: type, left_out: Collection[str] = ()) -> dict[str, tuple[Field[Any], Any]]:

@@ -13,7 +13,7 @@ export class Problem extends Error {
 /** Is this the end of a question that nobody waits for any more? */
 export const isAbort = (error) => error?.name === "AbortError";
 
-async function call(method, path, { params = {}, body, signal } = {}) {
+async function call(method, path, { params = {}, body, signal, bytes = false } = {}) {
   const url = `api/v1/${path}${query(params)}`;
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-Semsearch-Token"] = token;
@@ -26,6 +26,7 @@ async function call(method, path, { params = {}, body, signal } = {}) {
     throw new Problem({ title: "The server does not answer", hint: "Is `semsearch serve` still running?" });
   }
   if (answer.status === 204) return null;
+  if (bytes && answer.ok) return answer.arrayBuffer();
   const content = await answer.json().catch((error) => {
     if (isAbort(error)) throw error;
     return {};
@@ -43,6 +44,8 @@ export function query(params) {
 
 export const api = {
   get: (path, params, signal) => call("GET", path, { params, signal }),
+  /** Return the answer as an ArrayBuffer. */
+  bytes: (path, params, signal) => call("GET", path, { params, signal, bytes: true }),
   post: (path, body, signal) => call("POST", path, { body, signal }),
   delete: (path, signal) => call("DELETE", path, { signal }),
 

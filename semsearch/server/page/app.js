@@ -8,6 +8,10 @@ import { problem } from "./widgets.js";
 
 const VIEWS = [
   { path: "search", title: "Search" },
+  { path: "map", title: "Map" },
+  { path: "duplicates", title: "Duplicates", first: true },
+  { path: "label", title: "Label" },
+  { path: "tune", title: "Tune" },
   { path: "embed", title: "Embed", first: true },
   { path: "compare", title: "Compare" },
   { path: "index", title: "Index", first: true },

@@ -1,0 +1,190 @@
+"""The routes by which a person labels pairs of texts, and sees what the labels say of each threshold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Literal
+
+from semsearch import serialize
+from semsearch.dedup.review import pair_view
+from semsearch.errors import InvalidInput, extra
+from semsearch.server.context import API, Context
+from semsearch.server.jobs import Kind, Progress
+from semsearch.server.operations import Operation
+from semsearch.tuning.labels import FILE, SKIP, Label, open_labels, read_labels
+from semsearch.tuning.measured import label_metrics
+from semsearch.tuning.metrics import PrecisionRecallCurve
+from semsearch.tuning.sampling import PairSample, SampledPair
+from semsearch.tuning.threshold import TuningResult
+from semsearch.types import Level
+
+with extra("server", "the server"):
+    from starlette.routing import Route
+
+_LABELS = {"yes": "1", "no": "0", "skip": SKIP}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """The pairs to label; see `Index.sample_pairs`.
+
+    Args:
+        level: Pair whole documents, or passages.
+        above: The lowest similarity of a pair.
+        around: The similarity near which most pairs are.
+    """
+
+    level: Level = "document"
+    above: float | None = None
+    around: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TuningRequest:
+    """The curve to show with the saved threshold: that a job of the kind `tune` measured, else one by the labels."""
+
+    job: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsRequest:
+    """A sample of pairs, by its job of the kind `label`."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """A person's answer on a pair of a sample: duplicates, not, or skipped."""
+
+    job: str
+    left: str
+    right: str
+    label: Literal["yes", "no", "skip"]
+
+
+def routes(context: Context) -> list[Route]:
+    """Return the routes, and offer the kind of jobs."""
+    labelling = _Labelling(context)
+    context.kinds["label"] = Kind(LabelOptions, labelling.sample, labelling.sampled, "pairs")
+    operations = [
+        Operation("GET", f"{API}/labels/next", labelling.next),
+        Operation("POST", f"{API}/labels", labelling.add, changes=True),
+        Operation("POST", f"{API}/labels/undo", labelling.undo, changes=True),
+        Operation("GET", f"{API}/tuning", labelling.tuning),
+    ]
+    return [operation.route(context) for operation in operations]
+
+
+class Labelling:
+    """A sample of pairs to label. The next one is the first without a label, so all tabs show the same."""
+
+    def __init__(self, sample: PairSample) -> None:
+        self.sample = sample
+        self._pairs: Iterator[SampledPair] = iter(sample)
+        self._shown: list[SampledPair] = []
+        self._lock = Lock()
+
+    def next(self, labels: Sequence[Label]) -> SampledPair | None:
+        """Return the first pair in order that has no label, or None if all have one."""
+        known = {row.texts for row in labels}
+        with self._lock:
+            for pair in self._shown:
+                if pair.texts not in known:
+                    return pair
+            for pair in self._pairs:
+                self._shown.append(pair)
+                if pair.texts not in known:
+                    return pair
+        return None
+
+    def named(self, left: str, right: str) -> SampledPair:
+        """Return a pair that was shown. Raises `InvalidInput` for any other."""
+        with self._lock:
+            for pair in self._shown:
+                if (pair.left, pair.right) == (left, right):
+                    return pair
+        raise InvalidInput(f"{left!r} and {right!r} are not a pair that was shown", "ask for the next pair")
+
+
+class _Labelling:
+    """The work of a person on pairs. The docstrings are the description of the API."""
+
+    def __init__(self, context: Context) -> None:
+        self._index, self._jobs = context.index, context.jobs
+        self._file = context.index.folder / FILE
+        self._lock = Lock()  # the lock of the file is for processes, and raises where it is held
+
+    def next(self, request: LabelsRequest) -> dict[str, Any]:
+        """Return the next pair to label, with the words that differ and without its similarity, or null at the end."""
+        labelling = self._labelling(request.job)
+        pair = labelling.next(read_labels(self._file))
+        return self._counts() | {
+            "pairs": len(labelling.sample),
+            "pair": pair
+            and {
+                "left": pair.left,
+                "right": pair.right,
+                **serialize.pair_json(
+                    pair_view((pair.text_a, pair.text_b), (pair.original_a, pair.original_b))
+                ),
+            },
+        }
+
+    def add(self, request: LabelRequest) -> dict[str, Any]:
+        """Save a person's answer on a pair. It is on the disk when this answers."""
+        pair = self._labelling(request.job).named(request.left, request.right)
+        label = Label.of(pair, _LABELS[request.label], self._index.model)
+        with self._lock, open_labels(self._file) as labels:
+            labels.require_model(self._index.model)
+            labels.merge([label])
+        return self._counts()
+
+    def undo(self) -> dict[str, Any]:
+        """Take the last label back, and say which it was; null if there is none."""
+        with self._lock, open_labels(self._file) as labels:
+            last = labels.undo()
+        return self._counts() | {
+            "undone": last and {"left": last.left, "right": last.right, "label": last.label}
+        }
+
+    def tuning(self, request: TuningRequest) -> dict[str, Any]:
+        """Return what `tune` saved in the index, and precision and recall at every threshold.
+
+        They are those of the pairs that a job of the kind `tune` has held out, else those of all labels of the index;
+        null while there is neither.
+        """
+        index = self._index
+        if request.job:
+            tuning: TuningResult = self._jobs.found(request.job, "tune")
+            curve: PrecisionRecallCurve | None = tuning.curve
+        else:
+            measured = label_metrics(self._file, index.model)
+            curve = measured.curve if measured else None
+        return {
+            "threshold": index.threshold,
+            "classifier": index.classifier,
+            "usual": index.usual_threshold(),
+            "labels": self._counts(),
+            "curve": serialize.curve_json(curve) if curve else None,
+        }
+
+    def sample(self, options: LabelOptions, progress: Progress) -> Labelling:
+        """Sample the pairs to label."""
+        found = self._index.sample_pairs(
+            options.above, around=options.around, level=options.level, progress=progress
+        )
+        return Labelling(found)
+
+    def sampled(self, labelling: Labelling) -> dict[str, Any]:
+        """Return how many pairs there are, and from which similarity up."""
+        sample = labelling.sample
+        return {"pairs": len(sample), "lowest": sample.lowest, "asked": sample.asked}
+
+    def _counts(self) -> dict[str, int]:
+        rows = read_labels(self._file)
+        return {name: sum(row.label == label for row in rows) for name, label in _LABELS.items()}
+
+    def _labelling(self, job: str) -> Labelling:
+        labelling: Labelling = self._jobs.found(job, "label")
+        return labelling

@@ -1,0 +1,53 @@
+// Two texts next to each other, with what differs marked and the warnings first: for Duplicates and Label.
+import { h, icon } from "./dom.js";
+import { N } from "./i18n.js";
+import { sides } from "./widgets.js";
+
+const SAME = 600;  // characters of equal text from which on its middle is folded away
+const KEPT = 160;  // characters of it that stay at either end
+const MOST = 4;  // differences of a kind that a warning lists
+const RULES = {
+  number: N("A number differs"), date: N("A date differs"), negation: N("One of them negates"), opposite: N("They say opposites"),
+  name: N("A name differs"), roles: N("Who does what differs"), sign: N("A sign differs"), indentation: N("The indentation differs"),
+};
+
+/** The facts in which two texts differ, a line for each kind; null where there are none. */
+export function warnings(view, t) {
+  const found = new Map();
+  const add = (rule, text) => found.set(rule, (found.get(rule) ?? new Set()).add(text));
+  for (const { rule, text } of view.warnings) add(rule, text.includes(": ") ? text.slice(text.indexOf(": ") + 2) : "");
+  for (const [rule, words] of [["negation", view.negations], ["number", view.numbers]]) {
+    for (const { a, b } of words) add(rule, `${a || "–"} / ${b || "–"}`);
+  }
+  if (!found.size) return null;
+  const listed = (texts) => [...texts].slice(0, MOST).join(", ") + (texts.size > MOST ? ` ${t("and {count} more", { count: texts.size - MOST })}` : "");
+  return h("ul.pair-warnings", { "aria-label": t("Warnings") },
+    [...found].map(([rule, texts]) => h("li", icon("warning"), h("strong", t(RULES[rule] ?? rule)), h("span", listed(texts)))));
+}
+
+/** Both texts; `heads` are the elements above them, and `whole` shows equal text that is folded away otherwise. */
+export function panes(view, heads, whole, t) {
+  const segments = whole ? view.segments : view.segments.map((one) => (one.op === "equal" ? { ...one, a: folded(one.a, t), b: folded(one.b, t) } : one));
+  const [a, b] = sides(segments, t);
+  const pane = (head, text, name) => {
+    Object.assign(text, { tabIndex: 0 });
+    text.setAttribute("role", "region");
+    text.setAttribute("aria-label", name);
+    return h("section.pair-pane", head, text);
+  };
+  return h("div.pair-panes", pane(heads[0], a, t("Text A")), pane(heads[1], b, t("Text B")));
+}
+
+/** Is there equal text to fold away? */
+export const folds = (view) => view.segments.some((one) => one.op === "equal" && Math.max(one.a.length, one.b.length) > SAME);
+
+function folded(text, t) {
+  if (text.length <= SAME) return text;
+  const count = text.length - 2 * KEPT;
+  return `${text.slice(0, KEPT)} … ${t("{count} characters are the same", { count })} … ${text.slice(-KEPT)}`;
+}
+
+/** What the marks mean. */
+export function legend(t) {
+  return h("p.pair-legend.small.muted", h("ins", t("words differ")), h("ins.number", t("a number or a negation differs")), h("ins.moved", t("moved")));
+}
