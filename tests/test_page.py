@@ -25,7 +25,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 VIEWS = ("search", "embed", "compare", "index")
 MOST_BYTES = 300_000
-"""The weight of the page beside the map."""
+"""The most that the page weighs, apart from the map."""
 HOSTILE = "<img src=x onerror=hacked()>"
 TEXTS = {
     "notes/deposit.md": "# Deposits\n\nThe deposit is paid back when the drill is returned.\n\nAsk at the desk.",

@@ -47,7 +47,7 @@ function go(path, params) {
   location.hash = address(path, params);
 }
 
-/** What a view is given beside its element. */
+/** What a view is given in addition to its element. */
 function pageFor(view, params, signal) {
   return {
     /** What follows "?" in the address, so a reload or a link shows the same. */

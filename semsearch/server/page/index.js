@@ -14,8 +14,8 @@ export function render(main, api, t, page) {
   const kinds = { ingest: { doing: N("Ingest"), result: ingested }, check: { doing: N("Check the index"), result: checkedIndex } };
   const current = { job: null, box: null };
   main.append(facts, work, sources);
-  page.changed(() => { showFacts(); drawSources(); });
-  return Promise.all([showFacts(), resume(), drawSources()]);
+  page.changed(() => { showFacts(); loadSources(); });
+  return Promise.all([showFacts(), resume(), loadSources()]);
 
   // -- facts ----------------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ export function render(main, api, t, page) {
       const last = await running;
       current.box.remove();
       work.append(last.state === "cancelled" ? notice("info", t("Stopped")) : h("div.card.report", kinds[job.kind].result(last.result)));
-      if (job.kind === "ingest") { await showFacts(); drawSources(); }
+      if (job.kind === "ingest") { await showFacts(); loadSources(); }
     } catch (error) {
       if (isAbort(error)) return;
       current.box?.remove();
@@ -99,37 +99,55 @@ export function render(main, api, t, page) {
 
   // -- sources --------------------------------------------------------------------------------------------
 
-  function drawSources() {
-    const asked = { status: "", path: "" };
+  async function loadSources() {
+    try {
+      drawSources(await ask.get("sources"));
+    } catch (error) {
+      if (!isAbort(error)) fill(sources, problem(error, t, loadSources));
+    }
+  }
+
+  function drawSources(all) {
+    if (!all.length) return fill(sources, empty("folder", t("Nothing is indexed yet"), h("p", t("Give a folder above. Files that change later are read again by the next ingest."))));
+    let found = all;
     const body = h("tbody");
     const said = h("span.muted.small", { role: "status" });
-    const more = h("button.button", { type: "button", hidden: true, onclick: () => load(body.childElementCount) }, t("Show more"));
-    const state = h("select.input", { "aria-label": t("State"), onchange: () => { asked.status = state.value; asked.path = path.value = ""; load(0); } },
+    const more = h("button.button", { type: "button", onclick: () => showRows(body.childElementCount + ROWS) }, t("Show more"));
+    const state = h("select.input", { "aria-label": t("State"), onchange: choose },
       h("option", { value: "" }, t("All")), STATES.map(([name]) => h("option", { value: name }, t(name))));
-    const path = h("input.input.mono", { "data-search": true, "aria-label": t("What became of a file or folder?"), placeholder: t("What became of a file or folder?"), spellcheck: "false" });
-    const wrong = h("div");
-    fill(sources,
-      h("form.row", { onsubmit: (event) => { event.preventDefault(); asked.path = path.value.trim(); load(0); } },
-        h("h2", t("Files")), state, h("div.grow", path), h("button.button.small", { type: "submit" }, t("Look up")), said),
-      wrong,
-      h("div.card.scroll", { tabindex: "0", role: "group", "aria-label": t("Files") }, h("table",
-        h("thead", h("tr", [t("File"), t("State"), t("Documents"), t("Passages"), t("Unknown words"), t("Read")].map((name) => h("th", { scope: "col" }, name)))), body)),
-      h("div", more));
-    return load(0);
+    const words = h("input.input", { type: "search", "data-search": true, "aria-label": t("Find a file"), placeholder: t("Find a file"), spellcheck: "false", oninput: choose });
+    const absent = h("div");
+    const table = h("div.card.scroll", { tabindex: "0", role: "group", "aria-label": t("Files") }, h("table",
+      h("thead", h("tr", [t("File"), t("State"), t("Documents"), t("Passages"), t("Unknown words"), t("Read")].map((name) => h("th", { scope: "col" }, name)))), body));
+    fill(sources, h("div.row", h("h2", t("Files")), state, h("div.grow", words), said), absent, table, h("div", more));
+    return choose();
 
-    async function load(offset) {
+    function choose() {
+      const wanted = words.value.trim().toLowerCase();
+      show(all.filter((one) => (!state.value || one.status === state.value) && one.path.toLowerCase().includes(wanted)));
+      fill(absent, !found.length && empty("file", t("No such file"), wanted && h("button.button", { type: "button", onclick: why }, t("Ask what became of it"))));
+    }
+
+    function show(rows) {
+      found = rows;
+      fill(said, t.count(found.length, "{count} file", "{count} files"));
+      table.hidden = !found.length;
+      showRows(ROWS);
+    }
+
+    function showRows(number) {
+      fill(body, found.slice(0, number).map(row));
+      more.hidden = found.length <= number;
+    }
+
+    /** Explain a path that is not in the list: outside of every folder, skipped with its folder, or not there. */
+    async function why() {
       try {
-        const found = asked.path
-          ? await ask.get("why", { path: asked.path }).then((all) => ({ total: all.length, sources: all }))
-          : await ask.get("sources", { status: asked.status, offset, limit: ROWS });
-        fill(wrong, !found.total && !asked.status && !asked.path && empty("folder", t("Nothing is indexed yet"), h("p", t("Give a folder above. Files that change later are read again by the next ingest."))));
-        if (offset) body.append(...found.sources.map(row));
-        else fill(body, found.sources.map(row));
-        body.closest(".card").hidden = !found.total;
-        fill(said, t.count(found.total, "{count} file", "{count} files"));
-        more.hidden = body.childElementCount >= found.total;
+        const told = await api.get("why", { path: words.value.trim() }, page.signal);
+        fill(absent);
+        show(told);
       } catch (error) {
-        if (!isAbort(error)) fill(wrong, problem(error, t, () => load(offset)));
+        if (!isAbort(error)) fill(absent, problem(error, t));
       }
     }
   }

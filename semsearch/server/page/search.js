@@ -144,7 +144,7 @@ export function render(main, api, t, page) {
   }
 
   function why(name, score, rank, share) {
-    if (score === null || score === undefined) return null;
+    if (!score) return null;
     const label = t("{name}: {score}, rank {rank}", { name, score: score.toFixed(2), rank: rank ?? "–" });
     return h("span.reason", { title: label }, name, meter(share, label), h("span.number", { "aria-hidden": "true" }, score.toFixed(2)));
   }
