@@ -77,7 +77,6 @@ from semsearch.search.similar import similar
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
-    FOLDER,
     JOIN,
     PLANE,
     QUARANTINE,
@@ -85,13 +84,13 @@ from semsearch.storage.index_dir import (
     create_index_dir,
     disk_usage,
     is_index,
-    locate,
     open_library,
     require_fingerprint,
     require_index,
     vectors_of,
 )
 from semsearch.storage.library import StoredPassage
+from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs

@@ -96,8 +96,8 @@ def _show_hit(
     from rich.style import Style
     from rich.text import Text
 
-    from semsearch.ingest.chunk import PROSE_SUFFIXES
     from semsearch.ingest.sources import is_file
+    from semsearch.text.suffixes import PROSE_SUFFIXES
 
     path = index.path_of(hit.source)
     exists = is_file(hit.source) and os.path.exists(path)  # noqa: PTH110 - Path raises errors for long names

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semsearch import serialize
-from semsearch.cli import facets, hits, options, render
+from semsearch.cli import facets, hits, options, render, served
 from semsearch.cli.command import Command, arguments, takes_no_value
 from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Rank
@@ -171,7 +171,6 @@ def query_(
     of a hit is its cosine; words count for the order as well (docs/search.md).
     """
     from semsearch.errors import InvalidInput
-    from semsearch.index import Index
     from semsearch.requests import SearchRequest
 
     if budget is not None and not markdown:
@@ -190,7 +189,7 @@ def query_(
         raise InvalidInput(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
-    with _offering_words(mode), Index.open(folder) as index:
+    with _offering_words(mode), served.opened(folder) as index:
         wants_sentence = (
             (show == "snippet" and not paths)
             or as_json

@@ -101,7 +101,7 @@ class Choice:
 
 def index_file(folder: Path | None) -> Path | None:
     """Return the path of the file in the folder of the index, or None without an index. It need not exist."""
-    from semsearch.storage.index_dir import locate
+    from semsearch.storage.location import locate
 
     found = locate(folder)
     return found / FILE if found is not None else None

@@ -29,7 +29,7 @@ _FENCE = re.compile(r"\s*(?:> ?)*(?:`{3}|~{3})")
 def underlined(text: "Text", query: str) -> "Text":
     """Underline the words of the query, with any ending, and its pairs of Chinese characters; return the text."""
     from semsearch.text.analyzer import content_terms, query_terms
-    from semsearch.text.words import UNSPACED
+    from semsearch.text.scripts import UNSPACED
 
     asked = content_terms(query)
     pairs = [re.escape(term) for term in asked if len(term) == 2 and not term.isascii()]

@@ -14,10 +14,11 @@ from semsearch.dedup.compared_fields import compared_fields
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.errors import InvalidInput, SemsearchError
-from semsearch.ingest.chunk import PROSE_SUFFIXES, chunk
+from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.readers import Found, RowFields, how_to_split, read
 from semsearch.storage.vector_cache import VectorCache
+from semsearch.text.suffixes import PROSE_SUFFIXES
 from semsearch.types import Document, Skipped, Unit
 
 _BATCH_PASSAGES, _BATCH_CHARACTERS = 4_096, 512 * 1024

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from semsearch.embedding import Embedder, count_tokens
 from semsearch.ingest.sources import RECORDS
 from semsearch.readers.kinds import CODE
-from semsearch.readers.parsing import FORMATS
 from semsearch.storage.library import DocumentRecord, PassageRecord
 from semsearch.text import (
     Original,
@@ -26,13 +25,9 @@ from semsearch.text import (
     why_not_prose,
     without_data,
 )
+from semsearch.text.suffixes import PROSE_SUFFIXES
 from semsearch.types import Document, Scalar, Unit
 
-PROSE_SUFFIXES = frozenset({
-    "", ".csv", ".jsonl", ".mbox", ".mbx", ".ndjson", ".rest", ".rst", ".text", ".tsv", ".txt",
-    *(suffix for suffix, format_ in FORMATS.items() if format_.headings),
-})  # fmt: skip
-"""The suffixes of files in which a line that begins with `#` is a heading. In all others it is a comment."""
 _DATA = frozenset({"encoded data", "numbers without words"})
 
 

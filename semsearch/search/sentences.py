@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from semsearch import text
 from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.text.analyzer import query_terms
-from semsearch.text.words import UNSPACED
+from semsearch.text.scripts import UNSPACED
 from semsearch.types import Hit
 
 Scorer = Callable[[Sequence[str], NDArray[np.int64]], NDArray[Any]]

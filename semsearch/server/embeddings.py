@@ -289,7 +289,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _texts(value: Any, *, empty: bool = False) -> list[str]:
-    """Return the texts to embed: a text, or a list of them. With `empty`, nothing and the empty text give an empty list."""
+    """Return the texts of an input: one, or a list. With `empty`, an input may lack them, as at Ollama."""
     if empty and value in (None, "", []):
         return []
     texts = value if isinstance(value, list) else [value]

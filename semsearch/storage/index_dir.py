@@ -1,4 +1,4 @@
-"""The folder of an index: find it, create it, open it, and list what is in it."""
+"""The folder of an index: create it, open it, and list what is in it."""
 
 import os
 import shutil
@@ -16,20 +16,18 @@ from semsearch.embedding.canary import PREFIX, same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
+from semsearch.storage.location import LIBRARY, locate
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
 from semsearch.storage.vectors.seal import FOLDER as CHROMA
 from semsearch.storage.vectors.sync import VectorSync
 
-FOLDER = ".semsearch"
-ENVIRONMENT = "SEMSEARCH_INDEX"
 QUARANTINE = "quarantine"
 """The folder within an index that holds the files that `apply` moved."""
 JOIN = "join.npz"
 """The file within an index that keeps the comparisons of `dedup`."""
 PLANE = "plane.bin"
 """The file within an index that keeps the map of its passages."""
-_LIBRARY = "library.sqlite3"
 
 Settings = Mapping[str, str | int]
 """The fingerprint of the model that made an index."""
@@ -53,22 +51,9 @@ class Status:
     roots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def locate(folder: Path | str | None = None, *, start: Path | None = None) -> Path | None:
-    """Find the folder of the index to use, as git finds `.git`. Return None where there is no index.
-
-    It is `folder` if given, else the variable SEMSEARCH_INDEX, else the nearest `.semsearch` in `start` (the working
-    directory by default) or a folder above it. The first two are returned even if they do not exist.
-    """
-    if named := folder or os.environ.get(ENVIRONMENT):
-        return Path(named).absolute()
-    start = (start or Path.cwd()).absolute()
-    folders = (at / FOLDER for at in (start, *start.parents))
-    return next((at for at in folders if os.path.exists(at / _LIBRARY)), None)  # noqa: PTH110 - Path raises errors
-
-
 def is_index(folder: Path) -> bool:
     """Return whether a folder has the Library of an index."""
-    return (folder / _LIBRARY).is_file()
+    return (folder / LIBRARY).is_file()
 
 
 def require_index(folder: Path | str | None) -> Path:
@@ -82,8 +67,8 @@ def require_index(folder: Path | str | None) -> Path:
     if found is None or empty:
         where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
         raise IndexNotFound(f"no index {where}", "create one: semsearch ingest FOLDER")
-    if not (found / _LIBRARY).is_file():
-        message, hint = f"{found} is not an index: it has no {_LIBRARY}", "give another folder with --index"
+    if not (found / LIBRARY).is_file():
+        message, hint = f"{found} is not an index: it has no {LIBRARY}", "give another folder with --index"
         raise (IndexDamaged if (found / CHROMA).is_dir() else IndexNotFound)(message, hint)
     return found
 
@@ -102,7 +87,7 @@ def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
-        library = Library(staging / _LIBRARY, create=True)
+        library = Library(staging / LIBRARY, create=True)
         library.save_setting("fingerprint", _stored(embedder.fingerprint))
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
         ChromaStore(library, staging).create()
@@ -124,7 +109,7 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
     of `Library` and `migrate`.
     """
     refuse_special_files(folder, {QUARANTINE})  # which holds the user's files
-    path = folder / _LIBRARY
+    path = folder / LIBRARY
     try:
         library = Library(path)
     except SemsearchError:  # among other things, where an older release made it
@@ -196,7 +181,7 @@ def _loaded(stored: Mapping[str, str | int]) -> Settings:
 def disk_usage(folder: Path) -> dict[str, int]:
     """Return the size of an index on disk by part, in bytes."""
     parts = {
-        "library": folder.glob(f"{_LIBRARY}*"),
+        "library": folder.glob(f"{LIBRARY}*"),
         "vectors": (folder / CHROMA).rglob("*"),
         "comparisons": folder.glob(JOIN),
         "quarantine": (folder / QUARANTINE).rglob("*"),

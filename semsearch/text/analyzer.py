@@ -8,19 +8,19 @@ not done here.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain, pairwise
 
 from semsearch.text.word_memo import WordMemo
-from semsearch.text.words import UNSPACED
+from semsearch.text.scripts import UNSPACED
 
 LONGEST_TERM = 64
 """Characters of a word that count. The rest of a longer word, such as Base64, is ignored."""
 
 _LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[\u0900-\u0dff])"
 """A letter or digit of a word. Indic vowel signs are part of a word, but `\\w` does not match them."""
-_PIECES = re.compile(rf"([{UNSPACED}]+)|{_LETTER}+")
 _START, _END = rf"(?<![^\W{UNSPACED}])(?<![+#&])", rf"(?!{_LETTER})"
-_SYMBOLIC = re.compile(
+_SIGNED = (
     # A sign makes these another word: c is not c++, c# or c/o, and r&d is more than r and d.
     rf"{_START}(?<!/)(?:{_LETTER}(?:\+\+(?=\d|{_END})(?!\+)|[+\#]{_END}(?![+#]))"
     rf"|{_LETTER}{{1,2}}(?:\ ?&\ ?{_LETTER}{{1,2}})+{_END}(?![+#&/])"
@@ -33,6 +33,8 @@ _SYMBOLIC = re.compile(
     rf"|(?<!\w){_LETTER}{{1,64}}(?:[\u200c\u200d]+{_LETTER}{{1,64}})+)"
 )
 """Words that a sign is part of, in normalized text."""
+_OTHERS = re.compile(r"[^a-z0-9\s]")
+"""What is neither an ASCII letter nor a digit nor a blank. Normalized text without it has no signs and one script."""
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL = re.compile(r"\b(?=[A-Za-z]*[a-z0-9][A-Z])[A-Za-z0-9]{4,64}\b")
 _SPACED_SIGN = re.compile(r" ?(&) ?")
@@ -154,13 +156,13 @@ def _symbolic(normalized: str, more: list[str]) -> tuple[list[str], str]:
         more.append(_JOINERS.sub("", word))
         return match[0]
 
-    return words, _SYMBOLIC.sub(found, normalized)
+    return words, _symbols().sub(found, normalized) if _OTHERS.search(normalized) else normalized
 
 
 def _phrase_pieces(normalized: str) -> Iterator[tuple[str, bool]]:
     """Yield the pieces of a phrase, each word with a sign as one piece."""
     start = 0
-    for match in _SYMBOLIC.finditer(normalized):
+    for match in _symbols().finditer(normalized):
         if match["more"] is None or match[0][-1] in "+#" or match[0][0] == "." or match[0][0].isdigit():
             yield from _pieces(normalized[start : match.start()])
             yield match[0], False
@@ -170,8 +172,23 @@ def _phrase_pieces(normalized: str) -> Iterator[tuple[str, bool]]:
 
 def _pieces(normalized: str) -> Iterator[tuple[str, bool]]:
     """Yield each word and each run of a script without blanks, and True for a run."""
-    for match in _PIECES.finditer(normalized):
+    if not _OTHERS.search(normalized):
+        yield from ((word, False) for word in normalized.split())
+        return
+    for match in _words().finditer(normalized):
         yield match[0], match[1] is not None
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """Return the pattern of a run of a script without blanks, or of a word. To compile it takes long."""
+    return re.compile(rf"([{UNSPACED}]+)|{_LETTER}+")
+
+
+@cache
+def _symbols() -> re.Pattern[str]:
+    """Return the pattern of words with signs. To compile it takes long."""
+    return re.compile(_SIGNED)
 
 
 def _pairs(run: str) -> list[str]:

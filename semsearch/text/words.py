@@ -3,14 +3,13 @@
 import re
 from functools import cache, lru_cache
 
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Burmese; Khmer
-    "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
-    "\uac00-\ud7af"  # Hangul, whose blanks are often left out
-)
-"""Scripts that are written without blanks. This and the next two are the inside of a character class."""
+from semsearch.text.scripts import UNSPACED
+
 SINGLE = UNSPACED + "\u30fb\u4dc0-\u4dff\uff66-\uff9f"
-"""Characters that are whole words: those scripts, the dot between kana, hexagrams, and half-width kana."""
+"""Characters that are whole words: scripts without blanks, the dot between kana, hexagrams, and half-width kana.
+
+This and the next are the inside of a character class.
+"""
 PUNCTUATION = (
     "!-/:-@[-`{-~¡§«¶·»¿\u2010-\u205e\u3000-\u3004\u3008-\u303f"
     "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width

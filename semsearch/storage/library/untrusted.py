@@ -13,6 +13,7 @@ from pathlib import Path
 
 from semsearch.errors import IndexDamaged
 from semsearch.files import opened
+from semsearch.storage.location import SOCKET
 
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
 """The last bytes of a journal that names a super-journal."""
@@ -55,7 +56,7 @@ def refuse_journal(database: Path) -> None:
 def refuse_special_files(folder: Path, apart: Collection[str] = ()) -> None:
     """Raise `IndexDamaged` where a folder holds a link, a device or a FIFO, or a file that has another name elsewhere.
 
-    Writing through one of these changes other files. The folders `apart` directly in it are not entered.
+    Writing through one of these changes other files; through the socket of a server it does not. The folders `apart` directly in it are not entered.
     """
     for at, folders, names in os.walk(folder):
         for name in (*folders, *names):
@@ -63,6 +64,8 @@ def refuse_special_files(folder: Path, apart: Collection[str] = ()) -> None:
             try:
                 found = path.lstat()
             except FileNotFoundError:  # another process removed it
+                continue
+            if stat.S_ISSOCK(found.st_mode) and path == folder / SOCKET:
                 continue
             if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
                 raise IndexDamaged(

@@ -1,0 +1,133 @@
+"""Answer other processes of the index's owner by the socket in the folder of the index; see `semsearch.server.wire`."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from semsearch.errors import SemsearchError
+from semsearch.requests import SearchRequest
+from semsearch.server.context import Context
+from semsearch.server.wire import (
+    LONGEST_LINE,
+    SOCKET,
+    address,
+    connect,
+    counts_to,
+    greeting,
+    hit_from,
+    hit_to,
+    supported,
+)
+
+
+@asynccontextmanager
+async def listening(context: Context) -> AsyncIterator[None]:
+    """Listen within the block, unless another server of the index does, or the folder cannot be written."""
+    on = await context.call(_bound, context)
+    if on is None:
+        yield
+        return
+    answerer, open_ = _Answers(context), set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_.add(task)
+        try:
+            await answerer.serve(reader, writer)
+        finally:
+            open_.discard(task)
+            writer.close()
+
+    path = context.index.folder / SOCKET
+    inode = path.lstat().st_ino
+    server = await asyncio.start_unix_server(serve, sock=on, limit=LONGEST_LINE)
+    try:
+        yield
+    finally:
+        server.close()
+        for task in open_:
+            task.cancel()
+        with suppress(OSError):
+            if path.lstat().st_ino == inode:  # and not that of a server that was started since
+                path.unlink()
+
+
+def _bound(context: Context) -> socket.socket | None:
+    """Return a socket that listens in the folder of the index, or None. One that a dead process left is replaced."""
+    folder = context.index.folder
+    if not supported():
+        return None
+    if running := connect(folder):
+        running.close()
+        return None
+    on, name = socket.socket(socket.AF_UNIX), f"{SOCKET}-{os.getpid()}"
+    try:
+        with address(folder, name) as at:
+            on.bind(at)
+        try:
+            (folder / name).chmod(0o600)
+            on.listen()
+            (folder / name).replace(folder / SOCKET)  # so nobody meets a socket that does not listen
+        except OSError:
+            (folder / name).unlink(missing_ok=True)
+            raise
+    except OSError:
+        on.close()
+        return None
+    on.setblocking(False)
+    return on
+
+
+class _Answers:
+    """What can be asked. Whatever fails is not answered: the other process then opens the index and fails as usual."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._index = context, context.index
+        self._calls: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+            "search": self._search,
+            "notes": self._notes,
+            "doubt": self._doubt,
+            "facets": self._facets,
+            "counts": self._counts,
+        }
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection until it ends."""
+        with suppress(OSError, ValueError):  # the latter for a line that is too long
+            line = json.dumps(greeting(self._index.folder)).encode()
+            while True:
+                writer.write(line + b"\n")
+                await writer.drain()
+                if not (question := await reader.readline()):
+                    return
+                line = await self._context.call(self._answer, question)
+
+    def _answer(self, line: bytes) -> bytes:
+        try:
+            question = json.loads(line)
+            return json.dumps({"found": self._calls[question["call"]](question)}).encode()
+        except (SemsearchError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            return b"{}"
+
+    def _search(self, asked: Mapping[str, Any]) -> Any:
+        found = self._index.search([SearchRequest(**request) for request in asked["requests"]])
+        return [[hit_to(hit) for hit in hits] for hits in found]
+
+    def _notes(self, asked: Mapping[str, Any]) -> Any:
+        return self._index.notes(SearchRequest(**asked["request"]))
+
+    def _doubt(self, asked: Mapping[str, Any]) -> Any:
+        return self._index.doubt(asked["query"], [hit_from(hit) for hit in asked["hits"]])
+
+    def _facets(self, asked: Mapping[str, Any]) -> Any:
+        names = ("fields", "query", "source", "literal")
+        fields, query, source, literal = (asked[name] for name in names)
+        return counts_to(self._index.facets(fields, query, source=source, literal=literal))
+
+    def _counts(self, asked: Mapping[str, Any]) -> Any:
+        return self._index.status().counts
