@@ -11,8 +11,10 @@ from itertools import pairwise
 import pytest
 from reading import Read, lines_of
 
+from semsearch.readers.parsing import FORMATS
 from semsearch.search.query import Condition
 from semsearch.text import clean, without_data
+from semsearch.text.suffixes import PROSE_SUFFIXES
 
 PICTURE = base64.b64encode(bytes(range(256))).decode()
 
@@ -812,3 +814,12 @@ def test_a_bibliography_without_entries_has_no_text(reading: Read) -> None:
 def test_a_category_may_have_a_key_to_sort_by(reading: Read) -> None:
     document = reading("a.wiki", "Words.\n[[Category:Plants|tulip]]").document
     assert document.metadata == {"tags": ("Plants",)} and lines_of(document) == [(1, "Words.")]
+
+
+# Prose
+
+
+def test_suffixes_of_prose_are_those_of_the_formats() -> None:
+    plain = {"", ".csv", ".jsonl", ".mbox", ".mbx", ".ndjson", ".rest", ".rst", ".text", ".tsv", ".txt"}
+    assert plain.isdisjoint(FORMATS)
+    assert plain | {suffix for suffix, one in FORMATS.items() if one.headings} == PROSE_SUFFIXES

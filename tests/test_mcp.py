@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from serving import served
 from tiny_embedder import create_index
 
 from semsearch import Index
+from semsearch.server.context import Settings
 from semsearch.server.mcp import server
 
 Call = Callable[..., Awaitable[Any]]
@@ -201,6 +203,63 @@ def test_the_command_answers_over_stdio(sample_corpus: Path, tmp_path: Path) -> 
     with Index.open(tmp_path / ".semsearch") as index:
         (hit,) = index.query("how do I get my deposit back", k=1)
     assert f"1. {hit.document}:{hit.start}-{hit.end} ({hit.cosine:.3f})" in answer and hit.text in answer
+
+
+def over_http(
+    index: Index, settings: Settings, questions: Callable[[Any], Awaitable[Any]], token: str = ""
+) -> Any:
+    """Return what `questions` does with a client of the server's `/mcp`."""
+    http, transport = (importlib.import_module(name) for name in ("httpx2", "mcp.client.streamable_http"))
+
+    async def run(url: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with (
+            http.AsyncClient(headers=headers) as own,
+            ASK(transport.streamable_http_client(f"{url}/mcp", http_client=own)) as client,
+        ):
+            return await questions(client)
+
+    with served(index, settings) as url:
+        return asyncio.run(run(url))
+
+
+def test_http_has_the_tools_and_answers_of_stdio(index: Index) -> None:
+    async def everything(client: Any) -> Any:
+        uri = f"semsearch://document/{quote('notes/saw.md', safe='')}"
+        return (
+            [tool.model_dump() for tool in (await client.list_tools()).tools],
+            (await client.call_tool("search", {"query": "saw in the shed"})).content[0].text,
+            (await client.call_tool("read", {"document": "notes/锯子 #1.md"})).content[0].text,
+            (await client.call_tool("read", {"document": "/etc/passwd"})).content[0].text,
+            (await client.call_tool("duplicates", {})).content[0].text,
+            (await client.read_resource(uri)).contents[0].text,
+        )
+
+    found = over_http(index, Settings(), everything)
+    assert found == asked(index, everything)
+    assert "The saw is in the shed." in found[1] and "has no document" in found[3] and len(found[0]) == 6
+
+
+def test_http_changes_the_index_only_with_write_and_the_token(index: Index) -> None:
+    async def save(client: Any) -> Any:
+        return (await client.call_tool("save_note", {"id": "n", "text": "red cat"})).content[0].text
+
+    assert "Unknown tool" in over_http(index, Settings(token="secret"), save, "secret")
+    with pytest.raises(ExceptionGroup):  # of which the innermost is an HTTP error with 401
+        over_http(index, Settings(token="secret", write=True), save)
+    assert "record://n" not in index.sources()
+    assert over_http(index, Settings(token="secret", write=True), save, "secret") == "stored as record://n"
+    assert "record://n" in index.sources()
+
+
+def test_http_is_closed_to_pages_of_other_sites(index: Index) -> None:
+    http = importlib.import_module("httpx")
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accept = {"Accept": "application/json, text/event-stream"}
+    with served(index) as url:
+        for foreign, status in (({"Origin": "https://evil.example"}, 403), ({"Host": "evil.example"}, 421)):
+            assert http.post(f"{url}/mcp", json=call, headers=accept | foreign).status_code == status
+        assert http.post(f"{url}/mcp", json=call, headers=accept | {"Origin": url}).status_code == 200
 
 
 def test_without_the_sdk_one_line_says_what_to_install(

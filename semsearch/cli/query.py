@@ -189,7 +189,7 @@ def query_(
         raise InvalidInput(
             "the query is empty", 'say what to look for: semsearch query "how do refunds work"'
         )
-    with _offering_words(mode), served.opened(folder) as index:
+    with _offering_words(mode), served.opened(folder, shown=not (as_json or as_jsonl)) as index:
         wants_sentence = (
             (show == "snippet" and not paths)
             or as_json

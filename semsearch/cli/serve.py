@@ -34,6 +34,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 )
 @click.option("--read-only", is_flag=True, help="Change nothing, whoever asks.")
 @click.option("--token", envvar="SEMSEARCH_TOKEN", metavar="TOKEN", help="Every call needs this token.")
+@click.option("--write", is_flag=True, help="Assistants may change the index, with the token.")
 @click.option("--watch", is_flag=True, help="Keep the index up to date with its folders.")
 def serve_(
     paths: tuple[Path, ...],
@@ -44,12 +45,16 @@ def serve_(
     read_only: bool,
     token: str | None,
     watch: bool,
+    write: bool,
 ) -> None:
     """Serve the index to your browser and your programs, on this machine only, until Ctrl-C.
 
     The address shows a page for all that semsearch does; /docs describes the HTTP API. With --host, others on the
     network can reach it, so then every call needs the token, which the address has. The page can index files next to
     the index, in folders that are indexed, and below PATH.
+
+    Clients of OpenAI and Ollama get vectors at /v1 and /api, and assistants are answered at /mcp. While it runs,
+    `semsearch query` on this machine asks it, and needs no time to load anything.
     """
     from semsearch.index import Index
     from semsearch.server.app import create_app
@@ -59,7 +64,14 @@ def serve_(
     with Index.open(folder) as index, bound(host, port) as on:
         given = {"token": token} if token else {}
         private = bool(token) or host not in _LOOPBACK
-        settings = Settings(private=private, read_only=read_only, watch=watch, folders=paths, **given)
+        settings = Settings(
+            private=private,
+            read_only=read_only,
+            watch=watch,
+            write=write and not read_only,
+            folders=paths,
+            **given,
+        )
         app = create_app(index, settings)
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{on.getsockname()[1]}/"

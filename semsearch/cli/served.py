@@ -1,5 +1,6 @@
 """Open an index for a command: by a server that runs for it, where there is one, or else as `Index.open` does."""
 
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -10,20 +11,21 @@ from semsearch.storage.location import SOCKET, locate
 
 if TYPE_CHECKING:
     from semsearch.index import Index
+    from semsearch.requests import SearchRequest
     from semsearch.server.wire import Connection
     from semsearch.types import FieldCounts, Hit
 
 _T = TypeVar("_T")
 
 
-def opened(folder: Path | None) -> "AbstractContextManager[Index]":
-    """Return the index that `Index.open` would open, to be used in a `with` block."""
+def opened(folder: Path | None, *, shown: bool) -> "AbstractContextManager[Index]":
+    """Return the index that `Index.open` would open, to be used in a `with` block. `shown` says that a person reads."""
     found = locate(folder)
     if found is not None and os.path.lexists(found / SOCKET):
         from semsearch.server.wire import connect
 
         if connection := connect(found):
-            return cast("AbstractContextManager[Index]", _Served(found, connection))
+            return cast("AbstractContextManager[Index]", _Served(found, connection, shown))
     from semsearch.index import Index
 
     return Index.open(folder)
@@ -36,8 +38,9 @@ class _Counts(NamedTuple):
 class _Served:
     """An index that a server answers for. It is opened here for what the server does not answer."""
 
-    def __init__(self, folder: Path, connection: "Connection") -> None:
+    def __init__(self, folder: Path, connection: "Connection", shown: bool) -> None:
         self.folder = folder
+        self._shown = shown
         self._connection = connection
         self._index: Index | None = None
 
@@ -65,7 +68,10 @@ class _Served:
 
         if self._index is None:
             try:
-                return read(self._connection.ask(call, **given))
+                self._connection.ask(call, **given)
+                if call == "search" and self._shown:  # while the server works
+                    importlib.import_module("rich.console")
+                return read(self._connection.answer())
             except Unanswered:
                 pass
         return here(self._opened())
@@ -76,18 +82,22 @@ class _Served:
     def status(self) -> Any:
         return self._asked("counts", _Counts, lambda index: _Counts(index.status().counts))
 
-    def search(self, requests: Sequence[Any]) -> "Sequence[Sequence[Hit]]":
+    def search(self, requests: "list[SearchRequest]") -> "Sequence[Sequence[Hit]]":
         from semsearch.server.wire import fields_of, hits_from
 
         asked = [fields_of(request) for request in requests]
-        if any(request.rerank for request in requests):  # its model may be in a folder that is named from here
+        if any(
+            request.rerank for request in requests
+        ):  # its model may be in a folder that is named from here
             return self._opened().search(requests)
         return self._asked("search", hits_from, lambda index: index.search(requests), requests=asked)
 
-    def notes(self, request: Any) -> list[str]:
+    def notes(self, request: "SearchRequest") -> list[str]:
         from semsearch.server.wire import fields_of, texts_from
 
-        return self._asked("notes", texts_from, lambda index: index.notes(request), request=fields_of(request))
+        return self._asked(
+            "notes", texts_from, lambda index: index.notes(request), request=fields_of(request)
+        )
 
     def doubt(self, query: str, hits: "Sequence[Hit]") -> str:
         from semsearch.server.wire import hit_to

@@ -7,7 +7,7 @@ import click
 
 _OPENING, _CLOSING = "（《「『【“‘", "，。；：！？、）》」』】”’…—"
 _WIDE = "\u2e80-\uffff"
-_PIECE = re.compile(rf"[{_OPENING}]*(?:[^\s{_WIDE}{_OPENING}]+|\S)[{_CLOSING}]*\s*")
+_PIECE = rf"[{_OPENING}]*(?:[^\s{_WIDE}{_OPENING}]+|\S)[{_CLOSING}]*\s*"
 """A part of a text that stays on one line: a word or a wide character, with its punctuation and the blanks after it."""
 
 
@@ -31,7 +31,7 @@ def padded(text: str, width: int) -> str:
 def wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text in at most `width` columns each; a longer word has its own line."""
     lines, line = [], ""
-    for piece in _PIECE.findall(" ".join(text.split())):
+    for piece in re.findall(_PIECE, " ".join(text.split())):
         if line and cells(line) + cells(piece.rstrip()) > width:
             lines.append(line.rstrip())
             line = ""

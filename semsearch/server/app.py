@@ -8,12 +8,13 @@ from html import escape
 from pathlib import Path
 
 from semsearch.embedding import REMOTE
-from semsearch.errors import SemsearchError, extra
+from semsearch.errors import MissingExtra, SemsearchError, extra
 from semsearch.index import Index
 from semsearch.server import api, embeddings, labelling, map, problems, review, texts, work
 from semsearch.server.context import API, Context, Settings
 from semsearch.server.follow import follow, watched
 from semsearch.server.guard import Guard
+from semsearch.server.local import listening
 from semsearch.server.openapi import described
 
 with extra("server", "the server"):
@@ -42,6 +43,10 @@ def create_app(index: Index, settings: Settings | None = None) -> Starlette:
         watched(context)
     routes = [route for module in _MODULES for route in module.routes(context)]
     description = described(routes)
+    running: list[contextlib.AbstractAsyncContextManager[None]] = [listening(context)]
+    for route, session in _assistants(context):
+        routes.append(route)
+        running.append(session)
 
     async def page(request: Request) -> Response:
         html = (PAGE / "index.html").read_text(encoding="utf-8")
@@ -60,7 +65,10 @@ def create_app(index: Index, settings: Settings | None = None) -> Starlette:
         warming = asyncio.create_task(context.call(_warm, index))
         if context.settings.watch:
             threading.Thread(target=follow, args=(context, stop), name="watch", daemon=True).start()
-        yield
+        async with contextlib.AsyncExitStack() as stack:
+            for one in running:
+                await stack.enter_async_context(one)
+            yield
         stop.set()
         await warming
         await asyncio.to_thread(context.close)
@@ -83,6 +91,15 @@ def create_app(index: Index, settings: Settings | None = None) -> Starlette:
     )
     app.state.context = context
     return app
+
+
+def _assistants(context: Context) -> list[tuple[Route, contextlib.AbstractAsyncContextManager[None]]]:
+    """Return the route of the MCP server, and what has to run for it; nothing where its package is not installed."""
+    try:
+        from semsearch.server.mcp import mounted
+    except MissingExtra:
+        return []
+    return [mounted(context.index, write=context.settings.write)]
 
 
 def _warm(index: Index) -> None:

@@ -27,6 +27,7 @@ class Settings:
         private: Every call needs the token, as it must where others reach the server.
         read_only: Refuse every change.
         watch: Keep the index up to date with its folders.
+        write: Offer assistants the tools that change the index; they need the token then.
         folders: The folders that may be indexed, next to those where the index lies.
     """
 
@@ -34,6 +35,7 @@ class Settings:
     private: bool = False
     read_only: bool = False
     watch: bool = False
+    write: bool = False
     folders: tuple[Path, ...] = ()
 
 

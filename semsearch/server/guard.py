@@ -38,9 +38,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, routes: Iterable[Route]) -> None:
         self._app, self._settings = app, settings
-        self._changing = [
-            route for route in routes if getattr(getattr(route.endpoint, "operation", None), "changes", False)
-        ]
+        self._changing = [route for route in routes if getattr(route.endpoint, "changes", False)]
         self._cookie = f"semsearch-{sha256(settings.token.encode()).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

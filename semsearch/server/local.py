@@ -13,7 +13,6 @@ from semsearch.requests import SearchRequest
 from semsearch.server.context import Context
 from semsearch.server.wire import (
     LONGEST_LINE,
-    SOCKET,
     address,
     connect,
     counts_to,
@@ -22,6 +21,7 @@ from semsearch.server.wire import (
     hit_to,
     supported,
 )
+from semsearch.storage.location import SOCKET
 
 
 @asynccontextmanager

@@ -1,4 +1,6 @@
-"""Serve an index to assistants by the Model Context Protocol (https://modelcontextprotocol.io), over stdio.
+"""Serve an index to assistants by the Model Context Protocol (https://modelcontextprotocol.io).
+
+`serve` does so over stdio, and `mounted` over HTTP in a server of the index.
 
 Every answer is plain text within a budget of tokens, and says where to read on. What is read is what the index has
 stored, so no call reaches a file, and none changes anything unless the server was started with `write`.
@@ -6,6 +8,7 @@ stored, so no call reaches a file, and none changes anything unless the server w
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec
 from urllib.parse import quote, unquote
@@ -23,6 +26,7 @@ from semsearch.types import Group, Hit, place
 with extra("mcp", "the MCP server"):
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+    from mcp.server.transport_security import TransportSecuritySettings
     from mcp.types import Completion, ResourceTemplateReference, ToolAnnotations
     from pydantic import Field
 
@@ -47,6 +51,23 @@ _Document = Annotated[str, Field(description="A document by the name that other 
 def serve(index: Index, *, write: bool = False) -> None:
     """Answer an assistant on standard input and output until the input ends."""
     server(index, write=write).run("stdio")
+
+
+def mounted(index: Index, *, write: bool = False) -> tuple[Any, AbstractAsyncContextManager[None]]:
+    """Return the route `/mcp` of a server, and what has to be entered for as long as it answers.
+
+    Each call stands alone, so no session outlives its client. Host and Origin are left to the guard of the server.
+    With `write` the route changes something, so the guard asks for the token.
+    """
+    made = server(index, write=write)
+    app = made.streamable_http_app(
+        json_response=True,
+        stateless_http=True,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    route: Any = app.routes[0]
+    setattr(route.endpoint, "changes", write)  # noqa: B010 - where the guard finds it
+    return route, made.session_manager.run()
 
 
 def server(index: Index, *, write: bool = False) -> "MCPServer[Any]":

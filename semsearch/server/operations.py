@@ -74,6 +74,7 @@ class Operation:
             return answer if isinstance(answer, Response) else JSONResponse(answer, self.status)
 
         setattr(endpoint, "operation", self)  # noqa: B010 - where the description finds it
+        setattr(endpoint, "changes", self.changes)  # noqa: B010 - where the guard finds it
         return Route(self.path, endpoint, methods=[self.method])
 
     async def _arguments(self, request: Request) -> list[Any]:

@@ -74,12 +74,15 @@ class Connection:
         except (OSError, ValueError, RecursionError) as error:
             raise Unanswered from error
 
-    def ask(self, call: str, **given: Any) -> Any:
-        """Return the answer to a question. Raises `Unanswered`."""
+    def ask(self, call: str, **given: Any) -> None:
+        """Ask a question. Raises `Unanswered`."""
         try:
             self._on.sendall(f"{json.dumps({'call': call, **given})}\n".encode())
         except (OSError, TypeError, ValueError) as error:
             raise Unanswered from error
+
+    def answer(self) -> Any:
+        """Return the answer to the question. Raises `Unanswered`."""
         answer = self.line()
         if not isinstance(answer, dict) or "found" not in answer:
             raise Unanswered
@@ -132,7 +135,9 @@ def hit_to(hit: Hit) -> dict[str, Any]:
 def hit_from(value: Any) -> Hit:
     """Return the hit that `hit_to` wrote. Raises `Unanswered` for anything else."""
     try:
-        metadata = {name: tuple(one) if isinstance(one, list) else one for name, one in value["metadata"].items()}
+        metadata = {
+            name: tuple(one) if isinstance(one, list) else one for name, one in value["metadata"].items()
+        }
         start, end = value["highlight"]
         parts = {"metadata": metadata, "highlight": (int(start), int(end))}
         hit = Hit(**value | parts | {"copies": tuple(map(hit_from, value["copies"]))})
@@ -159,7 +164,9 @@ def counts_from(values: Any) -> list[FieldCounts]:
     """Return the counts that `counts_to` wrote. Raises `Unanswered` for anything else."""
     try:
         return [
-            FieldCounts(str(field), int(documents), int(total), tuple((value, int(count)) for value, count in rows))
+            FieldCounts(
+                str(field), int(documents), int(total), tuple((value, int(count)) for value, count in rows)
+            )
             for field, documents, total, rows in values
         ]
     except (TypeError, ValueError) as error:

@@ -1,6 +1,5 @@
 """The folder of an index: create it, open it, and list what is in it."""
 
-import os
 import shutil
 import stat
 import tempfile
@@ -16,7 +15,7 @@ from semsearch.embedding.canary import PREFIX, same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
-from semsearch.storage.location import LIBRARY, locate
+from semsearch.storage.location import FOLDER, LIBRARY, locate
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
 from semsearch.storage.vectors.seal import FOLDER as CHROMA

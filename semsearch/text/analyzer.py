@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, pairwise
 
-from semsearch.text.word_memo import WordMemo
 from semsearch.text.scripts import UNSPACED
+from semsearch.text.word_memo import WordMemo
 
 LONGEST_TERM = 64
 """Characters of a word that count. The rest of a longer word, such as Base64, is ignored."""

@@ -56,7 +56,8 @@ def refuse_journal(database: Path) -> None:
 def refuse_special_files(folder: Path, apart: Collection[str] = ()) -> None:
     """Raise `IndexDamaged` where a folder holds a link, a device or a FIFO, or a file that has another name elsewhere.
 
-    Writing through one of these changes other files; through the socket of a server it does not. The folders `apart` directly in it are not entered.
+    Writing through one of these changes other files. The socket of a server is allowed.
+    The folders `apart` directly in it are not entered.
     """
     for at, folders, names in os.walk(folder):
         for name in (*folders, *names):
