@@ -53,7 +53,7 @@ async def listening(context: Context) -> AsyncIterator[None]:
         for task in open_:
             task.cancel()
         with suppress(OSError):
-            if path.lstat().st_ino == inode:  # and not that of a server that was started since
+            if path.lstat().st_ino == inode:  # and not one that another server made since
                 path.unlink()
 
 
@@ -84,7 +84,7 @@ def _bound(context: Context) -> socket.socket | None:
 
 
 class _Answers:
-    """What can be asked. Whatever fails is not answered: the other process then opens the index and fails as usual."""
+    """Answer questions. What fails is not answered: the other process then opens the index, and fails as usual."""
 
     def __init__(self, context: Context) -> None:
         self._context, self._index = context, context.index

@@ -34,7 +34,7 @@ _SIGNED = (
 )
 """Words that a sign is part of, in normalized text."""
 _OTHERS = re.compile(r"[^a-z0-9\s]")
-"""What is neither an ASCII letter nor a digit nor a blank. Normalized text without it has no signs and one script."""
+"""Any character but ASCII letters, digits and blanks. Normalized text without one has no signs and one script."""
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL = re.compile(r"\b(?=[A-Za-z]*[a-z0-9][A-Z])[A-Za-z0-9]{4,64}\b")
 _SPACED_SIGN = re.compile(r" ?(&) ?")
