@@ -7,24 +7,16 @@ from contextlib import contextmanager
 from semsearch import Index
 from semsearch.server.app import create_app
 from semsearch.server.context import Settings
-from semsearch.server.listen import bound
+from semsearch.server.listen import Server, bound
 
 
 @contextmanager
 def served(index: Index, settings: Settings | None = None) -> Iterator[str]:
     """Yield the address of a server of an index, such as http://127.0.0.1:40123."""
-    import uvicorn
-
     listening = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: object = None) -> None:
-            await super().startup(sockets)  # type: ignore[arg-type]
-            listening.set()
-
     with bound("127.0.0.1", 0) as on:
-        server = Server(uvicorn.Config(create_app(index, settings), log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, args=([on],))
+        server = Server(create_app(index, settings), listening.set)
+        thread = threading.Thread(target=server.serve_on, args=(on,))
         thread.start()
         try:
             assert listening.wait(30)

@@ -1,13 +1,13 @@
 """Define the command `semsearch serve`."""
 
+import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
 from semsearch.cli import options, render
 from semsearch.cli.language import tr
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @options.command(
@@ -56,14 +56,18 @@ def serve_(
     Clients of OpenAI and Ollama get vectors at /v1 and /api, and assistants are answered at /mcp. While it runs,
     `semsearch query` on this machine asks it, and needs no time to load anything.
     """
+    from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.server.app import create_app
     from semsearch.server.context import Settings
-    from semsearch.server.listen import bound, serve
+    from semsearch.server.guard import is_loopback
+    from semsearch.server.listen import Server, bound
 
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+        raise InvalidInput("the token is empty, or has signs that no header can have", "use letters and digits")
     with Index.open(folder) as index, bound(host, port) as on:
         given = {"token": token} if token else {}
-        private = bool(token) or host not in _LOOPBACK
+        private = bool(token) or not is_loopback(host)
         settings = Settings(
             private=private,
             read_only=read_only,
@@ -73,10 +77,10 @@ def serve_(
             **given,
         )
         app = create_app(index, settings)
-        name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{on.getsockname()[1]}/"
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+        address = f"http://{f'[{name}]' if ':' in name else name}:{on.getsockname()[1]}/"
         if private:
-            address += f"?token={settings.token}"
+            address += f"?token={quote(settings.token, safe='')}"
         if port and on.getsockname()[1] != port:
             render.talk(tr("note: port {port} is taken").format(port=port))
 
@@ -93,5 +97,5 @@ def serve_(
                 tr("{said}. Ctrl-C again ends at once").format(said=said.format(jobs=", ".join(jobs)))
             )
 
-        serve(app, on, started, ending)
+        Server(app, started, ending).serve_on(on)
     render.talk(tr("ended"))

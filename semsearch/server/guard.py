@@ -1,6 +1,7 @@
 """Refuse calls that a page of another site, or a stranger, makes: docs/decisions/0120-the-guard.md."""
 
 import asyncio
+import ipaddress
 import secrets
 from collections.abc import Iterable
 from hashlib import sha256
@@ -21,7 +22,6 @@ MOST_BYTES = 16 * 2**20
 """The longest body of a request."""
 _SECONDS = 60
 """The time for a request's body to come, and for each part of an answer to be taken."""
-_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -63,7 +63,7 @@ class Guard:
     def _check(self, request: Request) -> None:
         """Raise `Refused` for a call that may not be answered."""
         host = request.headers.get("host", "")
-        if not self._settings.private and _name(host) not in _LOOPBACK:
+        if not self._settings.private and not is_loopback(_name(host)):
             raise Refused(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f"this server is not {host[:80]!r}",
@@ -107,10 +107,18 @@ class Guard:
         return any(secrets.compare_digest(one.encode(), token) for one in shown)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine as it calls itself, which nobody else can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _name(host: str) -> str:
-    """Return the name of a Host header, without the port."""
+    """Return the name of a Host header, without the port and the brackets of an address."""
     name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
+    return (name if colon and port.isdigit() else host).removeprefix("[").removesuffix("]")
 
 
 def int_of(text: str) -> int:

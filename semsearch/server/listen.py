@@ -44,44 +44,44 @@ def bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def serve(app: Starlette, on: socket.socket, started: Callable[[], None], ending: Callable[[], None]) -> None:
-    """Answer calls until Ctrl-C or SIGTERM. `started` is called once it listens, `ending` when a signal came."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # a log could quote a text
-    config = uvicorn.Config(
-        app,
-        http=_Protocol,
-        ws="none",
-        loop="asyncio",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS + 1,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config)
-    server.told = started, ending
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again after it has ended
-        server.run([on])
+class Server(uvicorn.Server):
+    """A server of an app. `started` is called once it listens, and `ending` when a signal asks it to end."""
 
+    def __init__(
+        self, app: Starlette, started: Callable[[], None], ending: Callable[[], None] = lambda: None
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+        super().__init__(config)
+        self._started, self._ending = started, ending
 
-class _Server(uvicorn.Server):
-    """A server that says when it listens, and when it is asked to end."""
-
-    told: tuple[Callable[[], None], Callable[[], None]]
+    def serve_on(self, on: socket.socket) -> None:
+        """Answer calls until Ctrl-C or SIGTERM, or until `should_exit` is set."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # a log could quote a text
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again after it has ended
+            self.run([on])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         await super().startup(sockets)
         if self.started:
-            self.told[0]()
+            self._started()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """End when all calls and jobs have; after a second signal at once, which no index takes harm from."""
         if self.should_exit:
             os._exit(128 + sig)
-        self.told[1]()
+        self._ending()
         super().handle_exit(sig, frame)
 
 

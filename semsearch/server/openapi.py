@@ -71,7 +71,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
                 "in": "path" if name in in_path else "query",
                 "required": required,
                 "description": schema.pop("description", ""),
-                "schema": schema,
+                "schema": _in_query(schema),
             }
             for name, (schema, required) in names.items()
             if operation.method != "POST" or name in in_path
@@ -92,6 +92,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.changes:
         described["security"] = [{"token": []}]
     return described
+
+
+def _in_query(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without null, which a query cannot have."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if not kinds:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**kinds[0], **rest}
 
 
 def _body(operation: Operation) -> dict[str, Any]:
@@ -150,4 +159,4 @@ def _texts(takes: type) -> dict[str, str]:
     """Return what the docstring of a dataclass says of its fields."""
     _, _, args = inspect.cleandoc(takes.__doc__ or "").partition("Args:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
+    return {name: re.sub(r"\bNone\b", "null", " ".join(text.split())) for name, text in found}

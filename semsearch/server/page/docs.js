@@ -3,6 +3,9 @@ import { fill, h } from "./dom.js";
 
 const CHANGES = "It changes something, so it needs the token of this server: Authorization: Bearer TOKEN.";
 
+/** Show what stands between backticks as code. */
+const prose = (text) => text.split("`").map((part, at) => (at % 2 ? h("code", part) : part));
+
 /** Say a schema in a few words. */
 function kind(schema) {
   if (schema.anyOf) return schema.anyOf.map(kind).join(" or ");
@@ -18,7 +21,7 @@ function table(rows) {
     h("tbody", rows.map(({ name, required, schema, description }) => h("tr",
       h("th", { scope: "row" }, h("code", name), required && " (required)"),
       h("td", kind(schema), schema.default !== undefined && ` [${JSON.stringify(schema.default)}]`),
-      h("td", description ?? schema.description ?? "")))));
+      h("td", prose(description || schema.description || ""))))));
 }
 
 const members = (schema) => Object.entries(schema.properties ?? {}).map(([name, one]) => ({ name, schema: one, required: schema.required.includes(name) }));
@@ -43,7 +46,7 @@ function section(method, path, operation) {
   const body = operation.requestBody?.content["application/json"].schema;
   return h("section", { id: operation.operationId },
     h("h2", `${method.toUpperCase()} ${path}`),
-    h("p", `${operation.summary}. ${operation.description}`),
+    h("p", prose(`${operation.summary}. ${operation.description}`)),
     operation.security && h("p.muted", CHANGES),
     table(operation.parameters),
     (body?.oneOf ?? (body ? [body] : [])).map((one) => table(members(one))),
@@ -56,7 +59,7 @@ if (answer.ok) {
   const { info, paths } = await answer.json();
   fill(main,
     h("h1", "HTTP API"),
-    h("p", info.description, " ", h("a", { href: "api/v1/openapi.json" }, "openapi.json")),
+    h("p", prose(info.description), " ", h("a", { href: "api/v1/openapi.json" }, "openapi.json")),
     h("p", "An error is an object with title, detail, hint, status and exit_code (RFC 9457)."),
     Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => section(method, path, operation))));
 } else {

@@ -1,0 +1,454 @@
+"""The HTTP API: the same answers as the library's, errors as problem details, jobs, events and the description."""
+
+import importlib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import hypothesis
+import pytest
+from serving import served
+from starlette.testclient import TestClient
+from tiny_embedder import create_index
+
+from semsearch import Index, serialize
+from semsearch.errors import IndexLocked, ModelError, SemsearchError
+from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
+from semsearch.server import jobs as jobs_module
+from semsearch.server.app import PAGE, create_app
+from semsearch.server.context import Settings
+from semsearch.server.jobs import MOST_JOBS, Job, Jobs, Kind
+from semsearch.server.problems import Refused, problem
+from semsearch.storage.lock import write_lock
+
+TOKEN = {"X-Semsearch-Token": "token"}
+API = "/api/v1"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """Yield an index of some notes, with copies and near-copies."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(1, 13):
+        tags = "shed" if number % 2 else "house"
+        text = (
+            f"The saw of neighbour {'abc'[number % 3]} is in the shed, and comes back when the roof is dry."
+        )
+        (notes / f"{number}.md").write_text(f"---\ntags: [{tags}]\n---\n# Saws\n\n{text}\n")
+    (notes / "bin.dat").write_bytes(bytes(range(256)))
+    with create_index(tmp_path / ".semsearch") as made:
+        made.ingest([notes])
+        yield made
+
+
+def client_of(index: Index, **settings: Any) -> TestClient:
+    """Return a client of the server of an index; use it in a `with` block."""
+    app = create_app(index, Settings(**{"token": "token", **settings}))
+    return TestClient(app, "http://localhost", raise_server_exceptions=False)
+
+
+@pytest.fixture
+def client(index: Index) -> Iterator[TestClient]:
+    """Yield a client of the server of the index."""
+    with client_of(index) as made:
+        yield made
+
+
+def started(client: TestClient, **job: Any) -> str:
+    """Start a job and return its path."""
+    answer = client.post(f"{API}/jobs", json=job, headers=TOKEN)
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
+def ended(client: TestClient, path: str) -> dict[str, Any]:
+    """Return a job once it has ended, as its events tell."""
+    found = events_of(client.get(f"{path}/events").text)
+    assert [name for name, _ in found] == ["progress"] * (len(found) - 1) + ["end"]
+    return dict(found[-1][1])
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as it comes out of JSON, where a tuple is a list."""
+    return json.loads(json.dumps(value))
+
+
+def events_of(text: str) -> list[tuple[str, Any]]:
+    """Return the events of a stream, each with its data."""
+    lines = [line.partition(": ") for line in text.splitlines() if line and not line.startswith(":")]
+    names = [value for name, _, value in lines if name == "event"]
+    return list(zip(names, [json.loads(value) for name, _, value in lines if name == "data"], strict=True))
+
+
+def test_answers_are_the_json_of_the_commands(index: Index, client: TestClient) -> None:
+    def get(route: str, **query: Any) -> Any:
+        answer = client.get(f"{API}/{route}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    search = SearchRequest("saw tags:shed", k=2, explain=True, per_document=None)
+    similar = SimilarRequest("notes/1.md", k=3)
+    path_of = index.path_of
+    found = get("search", q="saw tags:shed", k=2, explain="true", per_document=9)
+    wanted = serialize.search_json(path_of, index.search(search), search, index.notes(search))
+    assert found == as_json(wanted | {"doubt": ""}) and len(found["hits"]) == 2
+    wanted = serialize.similar_json(path_of, index.find_similar(similar), similar)
+    assert get("similar", document="notes/1.md", k=3) == as_json(wanted)
+    wanted = serialize.comparison_json(index.compare("notes/1.md", "notes/2.md"))
+    assert get("compare", a="notes/1.md", b="notes/2.md") == as_json(wanted)
+    assert get("facets", fields="tags") == as_json(serialize.facets_json(index.facets(["tags"])))
+    assert get("facets", fields="tags") == get("facets")
+    assert get("facets", fields="tags", q="tags:shed")[0]["values"] == [{"value": "shed", "count": 6}]
+    assert get("sources") == as_json([serialize.source_status_json(one) for one in index.why()])
+    assert [one["path"] for one in get("sources", status="skipped")] == ["notes/bin.dat"]
+    assert get("why", path="notes/bin.dat") == get("sources", status="skipped")
+    status = get("status")
+    assert as_json(serialize.status_json(index.status())).items() <= status.items()
+    assert (status["read_only"], status["index"]) == (False, str(index.folder))
+
+
+def test_a_document_is_shown_as_it_is_stored(client: TestClient, index: Index) -> None:
+    index.path_of("notes/1.md").unlink()
+    answer = client.get(f"{API}/document", params={"name": "notes/1.md"}).json()
+    (passage,) = answer["passages"]
+    assert answer["name"] == "notes/1.md" and answer["metadata"] == {"tags": ["shed"]}
+    assert passage["text"].startswith("# Saws") and (passage["start"], passage["heading"]) == (4, "Saws")
+
+
+def test_a_name_means_the_document_whatever_the_folder(
+    client: TestClient, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "saw.md").write_text("red cat")
+    (tmp_path / "notes" / "saw.md").write_text("blue dog")
+    index.ingest([tmp_path / "notes", tmp_path / "saw.md"])
+    before = client.get(f"{API}/similar?document=saw.md").json()
+    monkeypatch.chdir(tmp_path / "notes")
+    assert client.get(f"{API}/similar?document=saw.md").json() == before
+    assert "notes/saw.md" in [hit["document"] for hit in before["hits"]]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../other.md", "other.md", "notes", "notes/1.md\0", ""])
+def test_only_stored_documents_are_read(client: TestClient, index: Index, tmp_path: Path, path: str) -> None:
+    (tmp_path / "other.md").write_text("a secret")
+    for query in ({"name": path}, {"document": path}, {"a": "notes/1.md", "b": path}):
+        route = {"name": "document", "document": "similar"}.get(next(iter(query)), "compare")
+        answer = client.get(f"{API}/{route}", params=query)
+        assert answer.status_code == 404 and "secret" not in answer.text, answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("search", 400, "'q' is missing"),
+        ("search?q=", 400, "the query is empty"),
+        ("search?q=saw&q=axe", 400, "occurs 2 times"),
+        ("search?q=saw&k=0", 400, "at least 1"),
+        ("search?q=saw&k=1001", 400, "beyond 1,000"),
+        ("search?q=saw&k=1" + "0" * 5000, 400, "whole number"),
+        ("search?q=saw&k=five", 400, "whole number"),
+        ("search?q=saw&min_score=nan", 400, "number"),
+        ("search?q=saw&min_score=1e999", 400, "number"),
+        ("search?q=saw&collapse=perhaps", 400, "true or false"),
+        ("search?q=saw&mode=guess", 400, "unknown mode"),
+        ("search?q=saw&rerank=/tmp/model", 400, "no parameter 'rerank'"),
+        ("search?q=" + "saw%20" * 4000, 400, "the limit is 10,000"),
+        ("similar?document=notes/1.md&line=1e3", 400, "whole number"),
+        ("facets?fields=colour", 400, "colour"),
+        ("sources?status=odd", 400, "unknown status"),
+        ("why?path=/etc/passwd", 403, "outside the folders"),
+        ("why?path=../..", 403, "outside the folders"),
+        ("why?path=%00", 403, "outside the folders"),
+        ("status?verbose=1", 400, "no parameter 'verbose'"),
+        ("jobs/none", 404, "no job 'none'"),
+        ("nothing", 404, "Not Found"),
+    ],
+)
+def test_errors_are_problem_details(client: TestClient, query: str, status: int, said: str) -> None:
+    answer = client.get(f"{API}/{query}")
+    found = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert found.keys() == {"type", "title", "status", "detail", "exit_code", "hint"}
+    assert found["status"] == status and said in found["detail"] and len(answer.text) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"kind": "check", "kind": "dedup"}', 400, "occurs twice"),
+        (b'{"kind": "dedup", "memory": ' + b"9" * 5_000 + b"}", 400, "not JSON"),
+        (b'{"kind": "dedup", "memory": 1' + b"0" * 30 + b"}", 400, "beyond"),
+        (b'{"kind": "dedup", "threshold": 1e999}', 400, "must be a number"),
+        (b'{"kind": "dedup", "threshold": NaN}', 400, "not a JSON number"),
+        (b'{"kind": "dedup", "threshold": true}', 400, "must be a number"),
+        (b'{"kind": "dedup", "keep": "newest"}', 400, "must be a list"),
+        (b'{"kind": "dedup", "keep": [["newest"]]}', 400, "must be a text"),
+        (b'{"kind": "dedup", "keep": ["\\ud800"]}', 400, "not valid text"),
+        (b'{"kind": ["dedup"]}', 400, "unknown kind"),
+        (b'{"kind": "dedup", "level": {}}', 400, "unknown level"),
+        (b'{"kind": "dedup", "colour": 1}', 400, "no parameter 'colour'"),
+        (b'{"kind": "tune", "min_recall": 2}', 400, "between 0 and 1"),
+        (b'{"kind": "ingest", "paths": ["/etc"]}', 403, "outside the folders"),
+        (b'{"kind": "ingest", "paths": ["notes/../.."]}', 403, "outside the folders"),
+        (b'"dedup"', 400, "not a JSON object"),
+        (b"\xff", 400, "not UTF-8"),
+        (b"", 400, "unknown kind"),
+    ],
+)
+def test_a_hostile_body_is_refused(client: TestClient, body: bytes, status: int, said: str) -> None:
+    headers = {**TOKEN, "Content-Type": "application/json"}
+    answer = client.post(f"{API}/jobs", content=body, headers=headers)
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
+    assert client.get(f"{API}/jobs").json() == []
+
+
+def test_a_body_of_another_type_is_refused(client: TestClient) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        headers = {**TOKEN, "Content-Type": kind}
+        assert client.post(f"{API}/jobs", content=b'{"kind": "check"}', headers=headers).status_code == 415
+
+
+def test_an_error_of_the_index_has_its_exit_code_and_hint(
+    client: TestClient, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(error: Exception) -> dict[str, Any]:
+        def search(request: SearchRequest) -> None:
+            raise error
+
+        monkeypatch.setattr(index, "search", search)
+        return dict(client.get(f"{API}/search?q=saw").json())
+
+    found = fails(ModelError("no model", "install one"))
+    assert (found["status"], found["exit_code"], found["hint"]) == (503, 1, "install one")
+    assert fails(IndexLocked("locked"))["status"] == 409 and fails(SemsearchError("no"))["status"] == 422
+
+
+def test_an_unexpected_error_tells_nothing_of_a_text(
+    client: TestClient, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def search(request: SearchRequest) -> None:
+        raise ValueError("a secret text")
+
+    monkeypatch.setattr(index, "search", search)
+    answer = client.get(f"{API}/search?q=saw")
+    assert (answer.status_code, answer.json()["detail"]) == (500, "an internal error: ValueError")
+    assert "test_api.py" in caplog.text and "secret" not in caplog.text
+
+
+# -- jobs ---------------------------------------------------------------------------------------------------
+
+
+def test_an_ingest_is_a_job_with_progress(client: TestClient, index: Index, tmp_path: Path) -> None:
+    (tmp_path / "notes" / "new.md").write_text("A plane lies on the bench.")
+    path = started(client, kind="ingest", paths=["notes"])
+    job = ended(client, path)
+    assert job["state"] == "done" and job["result"]["added"] == 1 and job["problem"] is None
+    assert job["progress"] == {"done": 26, "total": 26, "unit": "bytes"}
+    assert client.get(path).json() == job and client.get(f"{API}/jobs").json() == [job]
+    assert "notes/new.md" in index.sources()
+    again = ended(client, started(client, kind="ingest"))  # all that was ingested
+    assert (again["result"]["added"], again["result"]["unchanged"]) == (0, 13)
+    assert ended(client, started(client, kind="ingest", paths=[str(tmp_path / "notes")], dry_run=True))
+
+
+def test_dedup_check_and_tune_are_jobs(client: TestClient, index: Index) -> None:
+    found = index.find_duplicates(DedupRequest(0.9))
+    job = ended(client, started(client, kind="dedup", threshold=0.9))
+    whole = serialize.duplicates_json(found, "given")
+    assert job["result"] == {name: value for name, value in whole.items() if name != "groups"}
+    checked = ended(client, started(client, kind="check"))
+    assert checked["result"]["sound"] and checked["progress"]["done"] == 8 == checked["progress"]["total"]
+    without = ended(client, started(client, kind="tune"))
+    assert (without["state"], without["problem"]["exit_code"]) == ("failed", 2)
+    assert "no labels" in without["problem"]["detail"]
+    tuned = ended(client, started(client, kind="tune", sample=True, min_recall=0.5))
+    assert index.threshold and tuned["result"]["threshold"] == index.threshold["threshold"]
+
+
+def test_a_job_goes_on_without_its_client_and_is_cancelled(index: Index, tmp_path: Path) -> None:
+    lines = "\n".join(f"line {number} tells of tool {number * 7919}" for number in range(40_000))
+    (tmp_path / "notes" / "long.txt").write_text(lines)
+    with client_of(index) as client:
+        path = started(client, kind="ingest", paths=["notes"])
+        other = started(client, kind="check")  # it waits for its turn
+        while not client.get(path).json()["progress"]["done"]:
+            time.sleep(0.01)
+        assert client.get(other).json()["progress"]["done"] == 0
+        assert client.delete(other, headers=TOKEN).json()["state"] == "cancelled"
+        assert client.delete(path, headers=TOKEN).status_code == 200
+        assert ended(client, path)["state"] == "cancelled"
+        assert client.delete(path, headers=TOKEN).json()["state"] == "cancelled"  # as it was
+        assert ended(client, started(client, kind="check"))["result"]["sound"]
+    assert "notes/1.md" in index.sources()
+
+
+def test_another_process_that_writes_is_named(tmp_path: Path, index: Index) -> None:
+    with (
+        Index.open(index.folder, embedder=index.embedder, wait=0.1) as impatient,
+        client_of(impatient) as client,
+        write_lock(index.folder, 1),
+    ):
+        (tmp_path / "notes" / "new.md").write_text("A plane lies on the bench.")
+        job = ended(client, started(client, kind="ingest"))
+    assert (job["problem"]["status"], job["problem"]["exit_code"]) == (409, 11)
+    assert "is being written by process" in job["problem"]["detail"]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No options."""
+
+
+def finished(job: Job) -> Job:
+    assert job.wait(30)
+    return job
+
+
+def test_jobs_are_bounded_and_old_ones_forgotten() -> None:
+    jobs, go = Jobs(), threading.Event()
+    quick = Kind(Nothing, lambda options, progress: 1, lambda found: found, "steps")
+    slow = Kind(Nothing, lambda options, progress: go.wait(30), lambda found: found, "steps")
+    ids = [finished(jobs.start("quick", quick, Nothing())).id for _ in range(12)]
+    assert [job.id for job in jobs.all()] == ids[
+        -5:
+    ]  # the last one was not finished when the others were counted
+    for _ in range(MOST_JOBS):
+        jobs.start("slow", slow, Nothing())
+    with pytest.raises(Refused, match="not finished"):
+        jobs.start("slow", slow, Nothing())
+    go.set()
+    for job in jobs.all():
+        finished(job)
+    assert jobs.end() == [] and all(job.state.state == "done" for job in jobs.all())
+    with pytest.raises(Refused, match="ending"):
+        jobs.start("quick", quick, Nothing())
+
+
+def test_jobs_that_write_take_turns() -> None:
+    jobs, at_work, most = Jobs(), list[int](), list[int]()
+
+    def work(options: Nothing, progress: jobs_module.Progress) -> None:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.pop()
+
+    writer = Kind(Nothing, work, lambda found: found, "steps", writes=True)
+    for job in [jobs.start(f"kind {number}", writer, Nothing()) for number in range(5)]:
+        finished(job)
+    assert most == [1] * 5
+
+
+def test_a_job_that_breaks_says_no_more_than_the_type() -> None:
+    def broken(options: Nothing, progress: jobs_module.Progress) -> None:
+        raise KeyError("a secret text")
+
+    job = finished(Jobs().start("broken", Kind(Nothing, broken, str, "steps"), Nothing()))
+    assert job.state.state == "failed" and job.state.problem is not None
+    assert job.state.problem["detail"] == "an internal error: KeyError"
+
+
+def test_a_refusal_has_its_status() -> None:
+    assert problem(SemsearchError("no", "do this"))["type"] == "urn:semsearch:semsearch-error"
+
+
+# -- events and watching ------------------------------------------------------------------------------------
+
+
+def test_open_pages_are_told_of_changes(index: Index, tmp_path: Path) -> None:
+    with (
+        served(index, Settings(token="token")) as address,
+        httpx.Client(base_url=address) as client,
+        client.stream("GET", f"{API}/events", timeout=30) as stream,
+    ):
+        time.sleep(0.5)  # until the state before the change is known
+        (tmp_path / "notes" / "new.md").write_text("A plane lies on the bench.")
+        client.post(f"{API}/jobs", json={"kind": "ingest"}, headers=TOKEN)
+        seen, states = set[str](), list[str]()
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                seen.add(line.removeprefix("event: "))
+            if line.startswith("data: ") and '"kind"' in line:
+                states.append(json.loads(line.removeprefix("data: "))["state"])
+            if seen == {"job", "index"} and states[-1] == "done":
+                break
+
+
+def test_with_watch_the_index_follows_the_folder(index: Index, tmp_path: Path) -> None:
+    with client_of(index, watch=True, read_only=True) as client:
+        while not client.get(f"{API}/jobs").json():  # its first ingest, so it watches by now
+            time.sleep(0.05)
+        (tmp_path / "notes" / "new.md").write_text("A plane lies on the bench.")
+        until = time.monotonic() + 30
+        while "notes/new.md" not in index.sources() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert "notes/new.md" in index.sources()
+        assert {job["kind"] for job in client.get(f"{API}/jobs").json()} == {"watch"}
+
+
+def test_watch_does_not_follow_a_strangers_folder(index: Index, tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "key.txt").write_text("a private key")
+    (tmp_path / "other").mkdir()
+    with create_index(tmp_path / "other" / ".semsearch") as stranger:
+        stranger.ingest([private])
+        with pytest.raises(SemsearchError, match="nothing that was ingested lies next"):
+            create_app(stranger, Settings(watch=True))
+        create_app(stranger, Settings(watch=True, folders=(private,)))
+
+
+# -- the description ----------------------------------------------------------------------------------------
+
+
+def test_the_description_has_every_route(client: TestClient) -> None:
+    description = client.get(f"{API}/openapi.json").json()
+    assert description["openapi"] == "3.1.0"
+    search = {one["name"]: one for one in description["paths"][f"{API}/search"]["get"]["parameters"]}
+    assert search["q"]["required"] and search["k"]["schema"] == {
+        "type": "integer",
+        "minimum": -1000,
+        "maximum": 1000,
+        "default": 5,
+    }
+    assert search["k"]["description"] == "The highest number of hits." and "rerank" not in search
+    assert search["mode"]["schema"]["enum"] == ["hybrid", "dense", "lexical"]
+    body = description["paths"][f"{API}/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    kinds = {one["properties"]["kind"]["const"] for one in body["oneOf"]}
+    assert {"ingest", "dedup", "tune", "check"} <= kinds
+    assert all(
+        operation["summary"] for methods in description["paths"].values() for operation in methods.values()
+    )
+
+
+def test_the_page_of_the_description_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    answer = client.get("/docs")
+    assert answer.status_code == 200 and "docs.js" in answer.text
+    assert "http" not in answer.text and "https:" not in (PAGE / "docs.js").read_text()
+
+
+def test_no_generated_call_makes_the_server_fail(index: Index) -> None:
+    schemathesis = importlib.import_module("schemathesis")
+    schema = schemathesis.openapi.from_asgi(f"{API}/openapi.json", create_app(index, Settings(token="token")))
+    known = {"name": "notes/1.md", "document": "notes/1.md", "a": "notes/1.md", "b": "notes/2.md", "q": "saw"}
+    statuses = Counter[int]()
+
+    def check(case: Any, real: bool) -> None:
+        if real:  # names that the index has, and else what was generated
+            case.query = {name: known.get(name, value) for name, value in (case.query or {}).items()}
+        answer = case.call(headers={"Authorization": "Bearer token", "Host": "localhost"})
+        statuses[answer.status_code] += 1
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+
+    for found in schema.exclude(path_regex="/events$").get_all_operations():  # one has no end
+        limited = hypothesis.settings(max_examples=12, database=None, derandomize=True)
+        given = hypothesis.given(case=found.ok().as_strategy(), real=hypothesis.strategies.booleans())
+        limited(given(check))()
+    assert statuses[200] > 50 and statuses[400] and statuses[404]
