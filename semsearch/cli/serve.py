@@ -64,7 +64,9 @@ def serve_(
     from semsearch.server.listen import Server, bound
 
     if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
-        raise InvalidInput("the token is empty, or has signs that no header can have", "use letters and digits")
+        raise InvalidInput(
+            "the token is empty, or has signs that no header can have", "use letters and digits"
+        )
     with Index.open(folder) as index, bound(host, port) as on:
         given = {"token": token} if token else {}
         private = bool(token) or not is_loopback(host)
