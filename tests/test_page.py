@@ -220,6 +220,21 @@ def test_similar_passages_open_from_a_result(visit: Visit) -> None:
     assert page.locator(".similar .path").all_text_contents() == expected
 
 
+def test_unfinished_letters_of_an_input_method_are_no_question(visit: Visit) -> None:
+    page = visit.go("search")
+    page.get_by_text("What are you looking for?").wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/search?" in request.url else None)
+    keyboard = visit.context.new_cdp_session(page)
+    keyboard.send("Input.imeSetComposition", {"text": "tang", "selectionStart": 4, "selectionEnd": 4})
+    page.wait_for_timeout(500)
+    assert asked == []
+    keyboard.send("Input.insertText", {"text": "汤"})
+    page.locator(".result").first.wait_for()
+    assert len(asked) == 1
+    assert "q=%E6%B1%A4&" in asked[0]
+
+
 def test_copies_are_collapsed_until_asked_for(visit: Visit) -> None:
     page = visit.go("search?q=deposit")
     page.get_by_text("1 more copy").wait_for()
@@ -301,6 +316,19 @@ def test_embedded_lines_download_as_the_library_embeds_them(visit: Visit, tmp_pa
         np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
+def test_typed_texts_outlive_a_reload_and_a_change_of_language(visit: Visit) -> None:
+    page = visit.go("compare")
+    page.get_by_label("First text").fill("The saw is lent.")
+    page.get_by_label("Second text").fill("The drill is lent.")
+    page.locator(".verdict").wait_for()
+    page.reload()
+    page.locator(".verdict").wait_for()
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("heading", name="比较").wait_for()
+    page.locator(".verdict").wait_for()
+    assert page.get_by_label("第一个文本").input_value() == "The saw is lent."
+
+
 def test_a_column_of_a_table_is_embedded(visit: Visit) -> None:
     rows = [["id", "note"], ["1", 'two\nlines, a "quote"'], ["2", HOSTILE], ["3", ""], ["4", "last"]]
     content = "\ufeff" + "".join(
@@ -371,6 +399,7 @@ def test_ingest_goes_on_over_a_reload_and_tells_the_other_tab(own_visit: Visit) 
     site.embedder.gate.set()
     report = page.locator(".report")
     report.wait_for()
+    assert page.get_by_role("button", name="Ingest").is_enabled()
     assert "1 added" in report.inner_text()
     assert "picture.md" in report.text_content()
     other.bring_to_front()

@@ -32,6 +32,7 @@ async function call(method, path, { params = {}, body, signal, bytes = false } =
     return {};
   });
   if (answer.ok) return content;
+  if (answer.status === 401) content.hint = "The server was started again. Reload the page.";
   throw new Problem({ title: answer.statusText || `HTTP ${answer.status}`, ...content, status: answer.status });
 }
 
@@ -99,7 +100,7 @@ export function listen(path, handlers, signal, failed = () => {}) {
     stream = null;
     if (document.hidden || signal?.aborted) return;
     stream = new EventSource(`api/v1/${path}`);
-    for (const [name, handle] of Object.entries(handlers)) stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    for (const [name, handle] of Object.entries(handlers)) stream.addEventListener(name, (event) => handle(event.data && JSON.parse(event.data)));
     stream.onerror = failed;
   };
   document.addEventListener("visibilitychange", open, { signal });

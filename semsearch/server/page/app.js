@@ -69,6 +69,8 @@ function pageFor(view, params, signal) {
     status: async (again = false) => (again || !status ? look() : status),
     /** Call back when the index has changed, by a job, another program or --watch. */
     changed: (run) => document.addEventListener("semsearch:changed", run, { signal }),
+    /** Call back with a job that any page or program has started or ended. */
+    jobs: (run) => document.addEventListener("semsearch:job", ({ detail }) => run(detail), { signal }),
   };
 }
 
@@ -135,12 +137,19 @@ const keysButton = () => h("button.switch", { type: "button", title: t("Show the
 
 async function look() {
   try {
+    const before = status;
     status = await api.get("status");
+    if (before && contents(before) !== contents(status)) document.dispatchEvent(new CustomEvent("semsearch:changed"));
+  } catch (error) {
+    status = null;
+    throw error;
   } finally {
     showStatus();
   }
   return status;
 }
+
+const contents = ({ counts, last_ingest: when, threshold }) => JSON.stringify([counts, when, threshold]);
 
 function showStatus() {
   if (!status) return fill(statusLine, t("No connection"));
@@ -157,9 +166,8 @@ const inField = (element) => element instanceof HTMLElement && element.matches("
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog:modal")) return;
   const typing = inField(event.target);
-  const row = [...keys, ...KEYS].find((one) => one.keys.includes(event.key) && (!typing || one.always));
-  if (!row || row.run(event) === false) return;  // false: not meant here
-  event.preventDefault();
+  const rows = [...keys, ...KEYS].filter((one) => one.keys.includes(event.key) && (!typing || one.always));
+  if (rows.some((one) => one.run(event) !== false)) event.preventDefault();  // false: not meant here
 });
 
 function focusSearch() {
@@ -189,6 +197,10 @@ function toast(text, kind = "") {
 // -- start ------------------------------------------------------------------------------------------------
 
 addEventListener("hashchange", () => show());
-listen("events", { index: () => look().then(() => document.dispatchEvent(new CustomEvent("semsearch:changed")), () => {}) });
-look().catch(() => {});
+const quietly = () => look().catch(() => {});
+listen("events", {
+  open: quietly,
+  index: quietly,
+  job: (job) => document.dispatchEvent(new CustomEvent("semsearch:job", { detail: job })),
+}, undefined, quietly);
 show({ focus: false });

@@ -2,6 +2,7 @@
 import { isAbort } from "./api.js";
 import { fill, h } from "./dom.js";
 import { N } from "./i18n.js";
+import { draft, keepDraft } from "./memory.js";
 import { empty, meter, notice, problem, segmented, sides } from "./widgets.js";
 
 const PAUSE = 350;  // milliseconds without a key after which texts are compared
@@ -12,19 +13,25 @@ const CLOSEST = 5;
 export function render(main, api, t, page) {
   const ask = api.latest(page.signal);
   let timer = 0;
-  const asked = { way: page.params.get("way") === "matrix" ? "matrix" : "two" };
+  let way = page.params.get("way") === "matrix" ? "matrix" : "two";
   const inputs = h("form.inputs", { onsubmit: (event) => event.preventDefault() });
   const out = h("section.compared", { "aria-label": t("Result"), "aria-live": "polite" });
   main.append(
-    segmented(t("What to compare"), "way", { two: t("Two texts"), matrix: t("Many lines") }, asked.way, (way) => { asked.way = way; page.remember(way === "matrix" ? { way } : {}); draw(); }),
+    segmented(t("What to compare"), "way", { two: t("Two texts"), matrix: t("Many lines") }, way, choose),
     inputs, out);
   draw();
 
   function draw() {
     ask.stop();
     clearTimeout(timer);
-    if (asked.way === "two") drawTwo();
+    if (way === "two") drawTwo();
     else drawMany();
+  }
+
+  function choose(next) {
+    way = next;
+    page.remember(way === "matrix" ? { way } : {});
+    draw();
   }
 
   function later(run) {
@@ -47,12 +54,13 @@ export function render(main, api, t, page) {
 
   function drawTwo() {
     const area = (label, value) => h("textarea.input", { rows: 5, "aria-label": label, placeholder: label, value, oninput: () => later(compare) });
-    const [a, b] = [area(t("First text"), asked.a ?? ""), area(t("Second text"), asked.b ?? "")];
+    const [a, b] = [area(t("First text"), draft("a")), area(t("Second text"), draft("b"))];
     fill(inputs, h("div.pair", a, b));
     const start = () => fill(out, empty("compare", t("Do two texts say the same?"), h("p", t("Type or paste both. You see how close they are, whether they count as near-duplicates and why, and the words that differ."))));
 
     function compare() {
-      Object.assign(asked, { a: a.value, b: b.value });
+      keepDraft("a", a.value);
+      keepDraft("b", b.value);
       if (!a.value.trim() || !b.value.trim()) { ask.stop(); return start(); }
       return answer(() => ask.post("compare", { a_text: a.value, b_text: b.value }), showTwo);
     }
@@ -78,18 +86,25 @@ export function render(main, api, t, page) {
   // -- many lines -----------------------------------------------------------------------------------------
 
   function drawMany() {
-    const area = h("textarea.input", { rows: 7, "aria-label": t("Lines"), placeholder: t("Up to {most} lines, each a text", { most: MOST }), value: asked.lines ?? "", oninput: () => later(compare) });
+    const area = h("textarea.input", { rows: 7, "aria-label": t("Lines"), placeholder: t("Up to {most} lines, each a text", { most: MOST }), value: draft("lines"), oninput: () => later(compare) });
     fill(inputs, area);
     const start = (...children) => fill(out, ...children, empty("embed", t("Which of many lines are alike?"), h("p", t("Paste up to {most} lines. The table shows how similar each is to each, and the closest pairs below it.", { most: MOST }))));
 
     function compare() {
-      asked.lines = area.value;
+      keepDraft("lines", area.value);
       const texts = area.value.split(/\r?\n/).filter((line) => line.trim());
       if (texts.length < 2) { ask.stop(); return start(); }
       if (texts.length > MOST) { ask.stop(); return start(notice("warn", t("These are {count} lines; at most {most} are compared", { count: texts.length, most: MOST }))); }
       return answer(() => ask.post("matrix", { texts }), ({ similarities }) => showMany(texts, similarities));
     }
     compare();
+  }
+
+  function compareTwo(a, b) {
+    keepDraft("a", a);
+    keepDraft("b", b);
+    main.querySelector("[name=way][value=two]").checked = true;
+    choose("two");
   }
 
   function showMany(texts, similarities) {
@@ -111,7 +126,7 @@ export function render(main, api, t, page) {
       h("h2", t("The closest pairs")),
       h("ol.closest", pairs.slice(0, CLOSEST).map(([value, a, b]) => h("li.card", meter(value, t("Similarity {score}", { score: value.toFixed(2) })), h("span.number", value.toFixed(3)),
         h("div.grow", h("p.text", texts[a]), h("p.text", texts[b])),
-        h("button.button.small", { type: "button", onclick: () => { Object.assign(asked, { way: "two", a: texts[a], b: texts[b] }); main.querySelector("[name=way][value=two]").checked = true; page.remember({}); draw(); } }, t("Compare"))))));
+        h("button.button.small", { type: "button", onclick: () => compareTwo(texts[a], texts[b]) }, t("Compare"))))));
   }
 }
 

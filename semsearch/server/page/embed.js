@@ -2,6 +2,7 @@
 import { isAbort } from "./api.js";
 import { parseTable } from "./csv.js";
 import { fill, h, icon } from "./dom.js";
+import { draft, keepDraft } from "./memory.js";
 import { toCsv, toJson, toNpy } from "./vectors.js";
 import { download, empty, notice, problem, segmented } from "./widgets.js";
 
@@ -13,7 +14,7 @@ export function render(main, api, t, page) {
   let running = null;
   let split = "lines";
   let kind = "passage";
-  const area = h("textarea.input", { id: "texts", rows: 7, spellcheck: "false", placeholder: t("One text on each line, or drop a CSV or TXT file here"), oninput: count });
+  const area = h("textarea.input", { id: "texts", rows: 7, spellcheck: "false", placeholder: t("One text on each line, or drop a CSV or TXT file here"), value: draft("texts"), oninput: count });
   const counted = h("span.muted.small", { role: "status" });
   const choice = h("div.column-choice", { hidden: true });
   const file = h("input.hidden", { type: "file", accept: ".csv,.tsv,.txt,.md,text/*", tabindex: "-1", "aria-label": t("Choose a file"), onchange: () => file.files[0] && take(file.files[0]) });
@@ -47,6 +48,7 @@ export function render(main, api, t, page) {
     const number = texts().length;
     fill(counted, number ? t.count(number, "{count} text", "{count} texts") : "");
     start.disabled = !number;
+    keepDraft("texts", area.value);
   }
 
   function showStart() {

@@ -8,13 +8,15 @@ const ROWS = 100;  // of the table at a time
 
 export function render(main, api, t, page) {
   const facts = h("dl.facts");
+  const forms = h("div");
   const work = h("section.work", { "aria-label": t("Work in progress"), "aria-live": "polite" });
   const sources = h("section.sources", { "aria-label": t("Files") });
   const ask = api.latest(page.signal);
   const kinds = { ingest: { doing: N("Ingest"), result: ingested }, check: { doing: N("Check the index"), result: checkedIndex } };
-  const current = { job: null, box: null };
-  main.append(facts, work, sources);
+  let isBusy = false;
+  main.append(facts, forms, work, sources);
   page.changed(() => { showFacts(); loadSources(); });
+  page.jobs(takeUp);
   return Promise.all([showFacts(), resume(), loadSources()]);
 
   // -- facts ----------------------------------------------------------------------------------------------
@@ -30,15 +32,15 @@ export function render(main, api, t, page) {
       fact(t("On disk"), t("{size} MB", { size: megabytes(size) }), status.folder),
       fact(t("Threshold"), threshold ? String(threshold.threshold ?? threshold) : t("default"), threshold ? t("tuned") : t("not tuned yet")),
       fact(t("Last ingest"), when ? new Date(when).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }) : t("never"), status.pending && t("something waits to be finished")));
-    if (!work.childElementCount) drawWork(status.read_only);
+    if (!forms.childElementCount) drawForms(status.read_only);
   }
 
   // -- jobs -----------------------------------------------------------------------------------------------
 
-  function drawWork(isReadOnly) {
-    if (isReadOnly) return fill(work, notice("info", t("This server only reads"), h("p.small", t("It was started with --read-only, so nothing can be added here."))));
+  function drawForms(isReadOnly) {
+    if (isReadOnly) return fill(forms, notice("info", t("This server only reads"), h("p.small", t("It was started with --read-only, so nothing can be added here."))));
     const path = h("input.input.mono", { id: "folder", placeholder: "/home/me/notes", spellcheck: "false", autocomplete: "off", required: true });
-    return fill(work, h("div.card.jobs",
+    return fill(forms, h("div.card.jobs",
       h("form.row", { onsubmit: (event) => { event.preventDefault(); start({ kind: "ingest", paths: [path.value.trim()] }); } },
         h("label.field.grow", h("span", t("Add a folder or file, or bring it up to date")), path),
         h("button.button.primary", { type: "submit" }, icon("folder"), t("Ingest")),
@@ -48,37 +50,42 @@ export function render(main, api, t, page) {
   /** Take up the jobs that this page, or another one, had started before it was loaded. */
   async function resume() {
     const jobs = await api.get("jobs", {}, page.signal).catch((error) => { if (isAbort(error)) throw error; return []; });
-    const running = jobs.find((job) => kinds[job.kind] && job.state === "running");
-    if (running) watch(running, api.follow(running, changed(), page.signal));
+    jobs.forEach(takeUp);
+  }
+
+  function takeUp(job) {
+    if (kinds[job.kind] && job.state === "running" && !isBusy) watch(job, api.follow(job, changed(), page.signal));
   }
 
   function changed() {
-    current.box = h("div.card.job");
+    const box = h("div.card.job");
     return (job) => {
-      current.job = job;
-      fill(current.box, h("div.row", h("strong", t(kinds[job.kind]?.doing ?? job.kind)), h("button.button.small.end", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Stop"))), progress(job, t));
-      if (!current.box.isConnected) work.append(current.box);
+      fill(box, h("div.row", h("strong", t(kinds[job.kind]?.doing ?? job.kind)), h("button.button.small.end", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Stop"))), progress(job, t));
+      if (!box.isConnected) fill(work, box);
     };
   }
 
   function start(request) {
-    work.querySelectorAll(".job, .report, .notice").forEach((one) => one.remove());
     watch({ kind: request.kind }, api.run(request, changed(), page.signal));
   }
 
   async function watch(job, running) {
-    work.querySelectorAll("button").forEach((one) => { one.disabled = !one.closest(".job"); });
+    setBusy(true);
+    fill(work);
     try {
       const last = await running;
-      current.box.remove();
-      work.append(last.state === "cancelled" ? notice("info", t("Stopped")) : h("div.card.report", kinds[job.kind].result(last.result)));
+      fill(work, last.state === "cancelled" ? notice("info", t("Stopped")) : h("div.card.report", kinds[job.kind].result(last.result)));
       if (job.kind === "ingest") { await showFacts(); loadSources(); }
     } catch (error) {
       if (isAbort(error)) return;
-      current.box?.remove();
-      work.append(problem(error, t));
+      fill(work, problem(error, t));
     }
-    work.querySelectorAll("button").forEach((one) => { one.disabled = false; });
+    setBusy(false);
+  }
+
+  function setBusy(busy) {
+    isBusy = busy;
+    forms.querySelectorAll("button").forEach((one) => { one.disabled = busy; });
   }
 
   function ingested(report) {

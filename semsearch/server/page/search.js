@@ -20,7 +20,8 @@ export function render(main, api, t, page) {
   const field = h("input.input.question", {
     type: "search", "data-search": true, "aria-label": t("Search by meaning and words"), "aria-controls": "results",
     placeholder: t("Ask in your own words"), autocomplete: "off", spellcheck: "false", value: asked.q,
-    oninput: () => { asked.q = field.value; asked.k = FIRST; later(); },
+    oninput: (event) => { if (!event.isComposing) typed(); },
+    oncompositionend: typed,  // until then, an input method shows letters that are no question
     onkeydown: fieldKey,
   });
   const filterButton = h("button.button.small", { type: "button", "aria-expanded": "false", "aria-controls": "filters", onclick: toggleFilters }, t("Filters"));
@@ -59,7 +60,9 @@ export function render(main, api, t, page) {
 
   // -- asking ---------------------------------------------------------------------------------------------
 
-  function later() {
+  function typed() {
+    asked.q = field.value;
+    asked.k = FIRST;
     clearTimeout(timer);
     timer = setTimeout(search, PAUSE);
   }
@@ -72,7 +75,7 @@ export function render(main, api, t, page) {
     clearTimeout(timer);
     keep();
     const q = whole(asked);
-    if (!q && !asked.source) return showStart();
+    if (!q) return showStart();
     list.setAttribute("aria-busy", "true");
     if (!list.childElementCount) fill(list, [1, 2, 3].map(() => h("li.skeleton", { "aria-hidden": "true" })));
     try {
@@ -119,7 +122,9 @@ export function render(main, api, t, page) {
       hits.length > 0 && answer.doubt && notice("warn", t("Perhaps nothing here answers this"), h("p.small", t("No passage has a word of the question, and the closest one is no closer than unrelated texts are. What is nearest is below."))),
       answer.notes.map((note) => notice("info", note)),
       !hits.length && empty("search", t("Nothing found"), h("p", asked.filters.length || asked.source ? t("Remove a filter, or ask in other words.") : asked.mode === "lexical" ? t("No passage has these words. Search by meaning as well.") : t("Ask in other words."))));
+    const focused = position();
     fill(list, hits.map((hit, at) => result(hit, at, best)));
+    titles()[focused]?.focus({ preventScroll: true });  // as where the index changed while somebody reads
     fill(said, hits.length ? t.count(hits.length, "{count} passage", "{count} passages") : t("Nothing found"));
     more.hidden = hits.length < asked.k;
     mark();

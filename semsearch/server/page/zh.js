@@ -25,6 +25,7 @@ export const ZH = {
   "{count} passages": "{count} 段",
   "The server does not answer": "服务器没有响应",
   "Is `semsearch serve` still running?": "`semsearch serve` 还在运行吗？",
+  "The server was started again. Reload the page.": "服务器已重新启动，请刷新页面。",
   "That did not work": "操作未成功",
   "Try again": "重试",
   "Progress": "进度",
