@@ -44,14 +44,16 @@ def compare(page: Any) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
-def index(page: Any) -> None:
-    page.locator("tbody tr").first.wait_for()
+def duplicates(page: Any) -> None:
+    page.locator("button.primary").click()
+    page.locator(".dup-pane h2").wait_for()
+    page.evaluate("scrollTo(0, 0)")
 
 
 PICTURES: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "page-search.png": ("search?q=how+do+I+get+my+deposit+back", "light", search),
     "page-compare.png": ("compare?way=matrix", "dark", compare),
-    "page-index.png": ("index", "light", index),
+    "page-duplicates.png": ("duplicates", "light", duplicates),
 }
 """The view of each picture, its colours, and what is done before it is taken."""
 
