@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -13,15 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import Visit, chromium, serious_violations, visiting
 from serving import served
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.server.app import PAGE
 from semsearch.server.context import Settings
-
-sync_api = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 VIEWS = ("search", "embed", "compare", "index")
 MOST_BYTES = 300_000
@@ -68,15 +64,8 @@ class Site:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Start Chromium, or skip the test where there is none; CI has one."""
-    found = shutil.which("chromium")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI needs Chromium: apt-get install chromium")
-        pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as playwright:
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        yield playwright.chromium.launch(executable_path=found, args=root)
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -94,50 +83,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-class Visit:
-    """A browser at a site. What its console says ends the test, unless the test expects it."""
-
-    def __init__(self, browser: Any, site: Site, **options: Any) -> None:
-        self.site, self.complaints = site, list[str]()
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
-        )
-        self.context.set_default_timeout(15_000)
-        self.page = self.open()
-
-    def open(self) -> Any:
-        page = self.context.new_page()
-        page.on(
-            "console",
-            lambda message: (
-                self.complaints.append(message.text) if message.type in ("error", "warning") else None
-            ),
-        )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
-
-    def go(self, place: str) -> Any:
-        """Go to a view, such as "search?q=drill", and return the page."""
-        self.page.goto(f"{self.site.address}/#/{place}")
-        self.page.wait_for_selector("h1")
-        return self.page
-
-
 @pytest.fixture
 def visit(browser: Any, shared_site: Site) -> Iterator[Visit]:
-    yield from visiting(browser, shared_site)
+    with visiting(browser, shared_site) as visit:
+        yield visit
 
 
 @pytest.fixture
 def own_visit(browser: Any, site: Site) -> Iterator[Visit]:
-    yield from visiting(browser, site)
-
-
-def visiting(browser: Any, site: Site, **options: Any) -> Iterator[Visit]:
-    visit = Visit(browser, site, **options)
-    yield visit
-    visit.context.close()
-    assert visit.complaints == []
+    with visiting(browser, site) as visit:
+        yield visit
 
 
 def titles(page: Any) -> list[str]:
@@ -414,11 +369,10 @@ def test_check_of_the_index_is_shown(visit: Visit) -> None:
 
 def test_read_only_page_offers_no_change(browser: Any, tmp_path: Path) -> None:
     site = Site(tmp_path, Settings(read_only=True))
-    with site.ending:
-        for visit in visiting(browser, site):
-            page = visit.go("index")
-            page.get_by_text("This server only reads").wait_for()
-            assert page.get_by_role("button", name="Ingest").count() == 0
+    with site.ending, visiting(browser, site) as visit:
+        page = visit.go("index")
+        page.get_by_text("This server only reads").wait_for()
+        assert page.get_by_role("button", name="Ingest").count() == 0
 
 
 # -- everywhere -----------------------------------------------------------------------------------------
@@ -469,21 +423,15 @@ def test_texts_from_outside_are_never_markup(visit: Visit, view: str) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_axe_finds_no_serious_violation(browser: Any, shared_site: Site, view: str, theme: str) -> None:
-    for visit in visiting(browser, shared_site, color_scheme=theme, reduced_motion="reduce"):
+    with visiting(browser, shared_site, color_scheme=theme, reduced_motion="reduce") as visit:
         page = visit.go(FILLED[view])
         fill(page, view)
-        found = axe.Axe().run(page).response["violations"]
-        serious = [
-            (one["id"], [node["html"][:200] for node in one["nodes"]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_wider_than_a_narrow_screen(browser: Any, shared_site: Site, view: str) -> None:
-    for visit in visiting(browser, shared_site, viewport={"width": 375, "height": 700}):
+    with visiting(browser, shared_site, viewport={"width": 375, "height": 700}) as visit:
         page = visit.go(FILLED[view])
         fill(page, view)
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
@@ -503,7 +451,7 @@ def test_language_and_colours_are_remembered(visit: Visit) -> None:
 
 
 def test_browser_in_chinese_gets_a_page_in_chinese(browser: Any, shared_site: Site) -> None:
-    for visit in visiting(browser, shared_site, locale="zh-CN"):
+    with visiting(browser, shared_site, locale="zh-CN") as visit:
         visit.go("index").get_by_role("heading", name="索引", exact=True).wait_for()
 
 
