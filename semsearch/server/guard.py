@@ -21,7 +21,9 @@ with extra("server", "the server"):
 MOST_BYTES = 16 * 2**20
 """The longest body of a request."""
 _SECONDS = 60
-"""The time for a request's body to come, and for each part of an answer to be taken."""
+"""The time for a request's body to come."""
+_PART = 2**18
+"""Bytes of an answer that are sent at once, so that no more wait for a slow client."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -159,7 +161,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _with_headers(send: Send) -> Send:
-    """Return `send` with the headers of every answer, and a limit on how long a client may take to read."""
+    """Return `send` with the headers of every answer. A long body goes in parts, each when the last one was taken."""
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -169,7 +171,10 @@ def _with_headers(send: Send) -> Send:
             headers.setdefault("Cache-Control", "no-store")
             if message["status"] in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT):
                 headers["Connection"] = "close"  # else the rest of the body would be read
-        async with asyncio.timeout(_SECONDS):
-            await send(message)
+        body, more = message.get("body", b""), message.get("more_body", False)
+        while len(body) > _PART:
+            await send({**message, "body": body[:_PART], "more_body": True})
+            body = body[_PART:]
+        await send({**message, "body": body, "more_body": more} if "body" in message else message)
 
     return sent

@@ -19,6 +19,8 @@ MOST_CONNECTIONS = 256
 """Connections at the same time. Each more is closed at once."""
 _HEAD_SECONDS = 10
 """The time for a request's headers to come."""
+_TAKE_SECONDS = 60
+"""The time for a client to take a part of an answer."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -86,7 +88,7 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Uvicorn's protocol with two limits that it does not have: on connections, and on the time for headers."""
+    """Uvicorn's protocol with limits that it does not have: on connections, and on the time of slow clients."""
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or close it at once where there are too many."""
@@ -110,8 +112,21 @@ class _Protocol(H11Protocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self._stop()
+        if self._taking is not None:
+            self._taking.cancel()
+
+    def pause_writing(self) -> None:
+        """Wait until the client has taken what was sent, and leave one that does not."""
+        super().pause_writing()
+        self._taking = self.loop.call_later(_TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on, since the client has taken what was sent."""
+        super().resume_writing()
+        self._taking.cancel()
 
     _timer: Any = None
+    _taking: Any = None
 
     def _wait(self) -> None:
         """Close the connection unless a request is under way, or comes in time."""
