@@ -42,7 +42,7 @@ def take(value: Any, at: str, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput(f"{at}: not an object")
     for name in kinds.keys() ^ value.keys():
-        raise InvalidInput(f"{at}: {'no' if name in kinds else 'unknown member'} {name[:80]!r}")
+        raise InvalidInput(f"{at}: {'no member' if name in kinds else 'unknown member'} {name[:80]!r}")
     for name, kind in kinds.items():
         wanted = (int, float) if kind is float else kind
         if not isinstance(value[name], wanted) or isinstance(value[name], bool):

@@ -263,3 +263,72 @@ def test_a_click_command_of_the_group_knows_the_option() -> None:
         command = main.get_command(click.Context(main), name)
         assert command is not None
         assert "--lang" in {option for param in command.params for option in param.opts}
+
+
+# -- no message stays English ---------------------------------------------------------------------------------
+
+ENGLISH = re.compile(r"(?<![\w/.'`-])[a-z]{2,}(?:[ ,;:]+[a-z]{2,}(?![\w=/.(-])){2,}")
+"""Three words in small letters: a message, since all texts, names and values of these tests are Chinese."""
+OPENING = "图书馆星期一到星期五上午九点到下午六点开放，借书需要借书证。\n"
+FILES = {
+    "图书馆.md": f"---\ntags: [日常]\nstatus: 进行\n---\n# 图书馆\n\n{OPENING}",
+    "副本.md": f"# 图书馆\n\n{OPENING}",
+    "开放.txt": OPENING.replace("九点", "十点"),
+    "自行车.txt": "自行车放在院子里，钥匙在厨房的抽屉里。不要忘记锁门。\n",
+    "数据.csv": "编号,文本\n1,今天下雨了\n2,明天天晴\n3,今天下雨了\n",
+    "空.txt": "",
+    "键.pem": "x",
+    "十六.txt": "\n".join(
+        " ".join(f"{(row * 7 + at * 13) % 256:02x}" for at in range(16)) for row in range(60)
+    ),
+    "对.csv": "text_a,text_b,label\n"
+    + "".join(f"今天{at}下雨,今天{at}下雨了,1\n今天{at}下雨,明天{at}天晴,0\n" for at in range(9)),
+    "少.csv": "text_a,text_b,label\n今天,昨天,0\n",
+    "坏计划.json": '{"steps": 1}',
+}
+COMMAND_LINES = """
+ingest .; ingest . --dry-run -v; ingest 没有; ingest . --model 没有; ingest . --text-field 没有;
+query 图书馆 -k 2; query status:进行; query status:没有; query date>=没有; query 没有:图书馆;
+query 图书馆|OR|自行车; query -图书馆; query (图书馆); query 图书馆 --min-score 0.99; query 图书馆 --explain;
+query 图书馆 --facet tags; query 图书馆 --source 没有; query; query 图书馆 -k 0; query 图书馆 -k 二;
+query 图书馆 --没有; query 图书馆 --mode lexical --min-score 0.5; similar 图书馆.md; similar 没有.md;
+similar 自行车.txt --line 9; diff 图书馆.md 开放.txt; diff 图书馆.md 副本.md; diff 图书馆.md 没有.md; dedup;
+dedup --explain; dedup --threshold 1.2; dedup --from-run 9; plan 计划.json; plan 没有/计划.json;
+apply 没有.json; apply 坏计划.json; undo; dedup-files 数据.csv; dedup-files 没有.csv;
+dedup-files 数据.csv --output 没有/新.csv; dedup-files 图书馆.md 自行车.txt; leak 数据.csv 数据.csv;
+leak 没有.csv 数据.csv; label; tune; tune --pairs 对.csv; tune --pairs 少.csv; tune --pairs 数据.csv;
+tune --pairs 没有.csv; tune --pairs 对.csv --positive 没有;
+tune --pairs 对.csv --guarantee --min-precision 0.99; eval --pairs 少.csv; bench-search;
+bench-search --corpus 没有; models; models 没有; status; status --sources; status --index /etc; why 键.pem;
+why 十六.txt; why 没有.md; why .; check; repair; remove 没有; remove 自行车.txt; forget 没有; forget 图书馆.md;
+config; config set 没有 1; config set; config show; 没有; mcp --没有; serve --port 没有; completion 没有
+"""
+"""Command lines between semicolons. In an argument, | is a blank."""
+
+
+def test_no_message_of_a_command_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for line in re.split(r";\s", COMMAND_LINES.strip()):
+        args = [part.replace("|", " ") for part in line.split()]
+        code, *said = zh(*args)
+        shown = re.sub(r"'[^'\n]*'|`[^`\n]*`|^  semsearch .*", "", "\n".join(said), flags=re.MULTILINE)
+        shown = shown.replace("No such file or directory", "")  # the operating system's
+        if english := [part for part in shown.splitlines() if ENGLISH.search(part)]:
+            found[line] = english
+        assert code in range(20), line
+    assert found == {}
+
+
+def test_reasons_are_translated_one_by_one() -> None:
+    language.choose(["--lang", "zh"])
+    said = language.translated(
+        "a date or time differs: 九点 / 十点; the model does not know what differs: 九 / –"
+    )
+    assert said == "日期或时间不同：九点 / 十点；模型不认识不同之处：九 / –"
+    assert (
+        language.translated("no document has status:x; its values are y")
+        == "没有文档符合 status:x；已有的值：y"
+    )

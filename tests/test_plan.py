@@ -144,7 +144,7 @@ def rename(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p.update(version=2), "version 2"),
         (lambda p: p.update(version=True), "'version' is not a whole number"),
         (lambda p: p.update(extra=1), "unknown member 'extra'"),
-        (lambda p: p.pop("linkage"), "no 'linkage'"),
+        (lambda p: p.pop("linkage"), "no member 'linkage'"),
         (lambda p: p.update(linkage="chain"), "linkage: 'chain' is not one of"),
         (lambda p: p.update(made="yesterday"), "made: 'yesterday' is not a time"),
         (lambda p: p.update(threshold=float("nan")), "NaN is not a JSON number"),

@@ -22,11 +22,11 @@ SECTIONS = {
     "Search": {
         "ingest": ("ingest", "index files"),
         "query": ("query", "find passages"),
-        "similar": ("similar", "find similar texts"),
         "serve": ("serve", "serve a page, an API"),
         "mcp": ("mcp", "serve an assistant"),
     },
     "Duplicates": {
+        "similar": ("similar", "find similar texts"),
         "dedup": ("dedup", "find near-duplicates"),
         "diff": ("diff", "compare two texts"),
         "plan": ("dedup", "plan a removal"),

@@ -10,7 +10,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import options, render
-from semsearch.cli.language import tr
+from semsearch.cli.language import tr, translated
 from semsearch.cli.wide import padded
 from semsearch.types import FieldValue, several
 
@@ -235,7 +235,7 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
 def _outcome(found: "Comparison") -> str:
     """Return what `dedup` does with the two."""
     if found.differs:
-        return tr("keeps both: {reason}").format(reason=render.plain(found.differs))
+        return tr("keeps both: {reason}").format(reason=render.plain(translated(found.differs)))
     return tr("keeps both") if found.tier is None else tr("keeps one of them")
 
 

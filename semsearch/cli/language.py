@@ -75,12 +75,22 @@ def translated(text: str) -> str:
         return text
     if exact := catalogue(_language).get(("library", text)):
         return exact
+    parts = text.split("; ")  # of several reasons each is translated, unless one template has them all
+    filled = _filled(text, over_parts=len(parts) == 1)
+    if filled is None and len(parts) > 1 and (said := [translated(part) for part in parts]) != parts:
+        filled = "；".join(said)
+    return filled or _filled(text) or text
+
+
+def _filled(text: str, over_parts: bool = True) -> str | None:
+    """Return the translation by the longest template that a text fits; `over_parts` lets a value have a semicolon."""
     for names, literals, translation in _templates(_language):
-        if (values := _values(literals, text)) is not None:
+        values = _values(literals, text)
+        if values is not None and (over_parts or not any("; " in value for value in values)):
             plain = [value for name, value in zip(names, values, strict=True) if not name]
             said = {name: translated(value) for name, value in zip(names, values, strict=True) if name}
             return translation.format(*plain, **said)
-    return text
+    return None
 
 
 def of_locale(environment: Mapping[str, str]) -> str:
@@ -172,7 +182,10 @@ def entries(lines: "Iterator[str] | Sequence[str]") -> Iterator[tuple[str, str, 
 
 @cache
 def _templates(language: str) -> list[tuple[list[str], list[str], str]]:
-    """Return the templates of library texts, longest first: names of placeholders, literals, translation."""
+    """Return the templates of library texts: names of placeholders, literals, translation.
+
+    The longest is first, of those that begin with a literal; a value at the beginning could be any other text.
+    """
     import re
 
     found = []
@@ -180,7 +193,7 @@ def _templates(language: str) -> list[tuple[list[str], list[str], str]]:
         parts = re.split(r"\{(\w*)\}", text) if context == "library" else []
         if len(parts) > 1 and sum(map(str.isalpha, "".join(parts[::2]))) >= _SHORTEST_LITERAL:
             found.append((parts[1::2], parts[::2], translation))
-    return sorted(found, key=lambda one: -len("".join(one[1])))
+    return sorted(found, key=lambda one: (not one[1][0], -len("".join(one[1]))))
 
 
 def _values(literals: Sequence[str], text: str) -> list[str] | None:

@@ -58,8 +58,8 @@ def models_(here: bool, folder: Path | None, as_json: bool) -> None:
                 about.licence if about else "?",
             )
         )
-    columns = ("  model", "lang", "dim", "window", "MB", "licence")
-    lines = render.table_lines([tr(column) for column in columns], rows, right=(2, 3, 4))
+    columns = (f"  {tr('model')}", tr("lang"), tr("dim"), tr("window"), "MB", tr("licence"))
+    lines = render.table_lines(columns, rows, right=(2, 3, 4))
     click.echo(next(lines))
     for model, line in zip(found, lines, strict=True):
         click.echo(line)
