@@ -29,7 +29,7 @@ demo: setup  ## show search, near-duplicates and tuning on sample_corpus/
 	@printf '%s\n' '' 'Try next: . $(BIN)/activate && semsearch ingest ~/notes && semsearch query "what you look for"'
 
 test: lint  ## lint, type-check and run the tests
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check format, lint, types and prose
 	@$(BIN)/ruff format --check .

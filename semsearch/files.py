@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -164,6 +165,18 @@ def disk(folder: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
+        ) from error
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Raise an `OSError` of the block, which uses temporary files, as `SemsearchError`."""
+    try:
+        yield
+    except OSError as error:
+        raise SemsearchError(
+            f"cannot keep texts in {tempfile.gettempdir()}: {error.strerror or error}",
+            "set TMPDIR to another folder for temporary files",
         ) from error
 
 

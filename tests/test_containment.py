@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import permutations
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch.cli import main
-from semsearch.dedup import Duplicates, containment
+from semsearch.dedup import Duplicates, containment, run_table
 from semsearch.dedup.containment import FEWEST_WORDS, LocatedWords, containments, share_with_passages
 from semsearch.dedup.in_files import Dataset
 from semsearch.errors import InvalidInput
@@ -47,8 +48,8 @@ def by_hand(texts: Sequence[str], least: Fraction) -> dict[tuple[int, int], floa
     return {pair: float(share) for pair, share in shares.items() if share >= least}
 
 
-def found_in(texts: Sequence[str], least: float) -> dict[tuple[int, int], float]:
-    found = containments(texts, least, lambda x, y: x != y, rank=np.arange(len(texts)))
+def found_in(texts: Sequence[str], least: float, memory: int = 2**29) -> dict[tuple[int, int], float]:
+    found = containments(texts, least, lambda x, y: x != y, rank=np.arange(len(texts)), memory=memory)
     assert not found.semantic.any()
     return dict(zip(zip(found.x.tolist(), found.y.tolist(), strict=True), found.share.tolist(), strict=True))
 
@@ -58,14 +59,20 @@ text = st.lists(word, max_size=40).map(" ".join)
 cut = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted)
 
 
-@given(st.lists(text, max_size=8), st.lists(cut, max_size=5), st.integers(1, 12), st.integers(1, 12))
+@given(
+    st.lists(text, max_size=8),
+    st.lists(cut, max_size=5),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.sampled_from([2**14, 2**29]),
+)
 def test_the_pairs_equal_those_of_a_brute_force(
-    texts: list[str], cuts: list[list[int]], p: int, q: int
+    texts: list[str], cuts: list[list[int]], p: int, q: int, memory: int
 ) -> None:
     whole = " ".join(f"w{number}" for number in range(60))
     texts = [*texts, *(" ".join(whole.split()[first:last]) for first, last in cuts), whole]
     least = Fraction(min(p, q), max(p, q))
-    assert found_in(texts, float(least)) == by_hand(texts, least)
+    assert found_in(texts, float(least), memory) == by_hand(texts, least)
 
 
 @pytest.mark.parametrize("work", [1, 60, 2**22])
@@ -79,10 +86,29 @@ def test_work_and_rounds_do_not_change_the_result(work: int, monkeypatch: pytest
     ]
     expected = by_hand(texts, Fraction(3, 4))
     assert len(expected) > 100
-    monkeypatch.setattr(containment, "_WORK", work)
-    monkeypatch.setattr(containment, "_FIRST_LOOK", 2)
-    monkeypatch.setattr(containment, "MOST_CONTAINERS", 60)
-    assert found_in(texts, 0.75) == expected
+    monkeypatch.setattr(run_table, "_WORK", work)
+    monkeypatch.setattr(run_table, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(run_table, "_FEWEST_SORTED", work)
+    for module in (containment, run_table):
+        monkeypatch.setattr(module, "MOST_CONTAINERS", 60)
+    for memory in (2**17, 2**29):
+        assert found_in(texts, 0.75, memory) == expected
+
+
+def test_memory_is_bounded_whatever_texts_share() -> None:
+    """Each text has 30 of its 80 words from one of 50 others, so most runs are shared and few texts are contained."""
+    rng = np.random.default_rng(1)
+    shared = rng.integers(10**6, size=(50, 30))
+    texts = [" ".join(map(str, [*shared[at % 50], *rng.integers(10**6, size=50)])) for at in range(2_000)]
+    texts.append(texts[0].rsplit(" ", 8)[0])
+    found_in(texts[:20], 0.8)  # imports take memory too
+    peaks = []
+    for memory in (2**22, 2**29):
+        tracemalloc.start()
+        assert found_in(texts, 0.8, memory) == {(2_000, 0): 1.0}
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 2**22 < peaks[1] / 2
 
 
 # -- planted copies --------------------------------------------------------------------------------------
@@ -220,6 +246,23 @@ def test_more_containers_than_are_listed(tmp_path: Path) -> None:
         found = dataset.duplicates(1.0, contained=0.8)
     assert len(found.contained) == containment.MOST_CONTAINERS
     assert found.more_contained == 1
+
+
+def test_a_kept_comparison_gives_the_same_containers(tmp_path: Path) -> None:
+    files = {"whole.md": BEFORE + BODY + AFTER, "note.md": BODY, "other.md": AFTER}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        first = index.duplicates(0.9, contained=0.8)
+        kept = index.duplicates(0.9, contained=0.8, from_run=True)
+        assert first.contained and first == kept
+        (tmp_path / "late.md").write_text(f"{BODY}\nThere is soup.", encoding="utf-8")
+        index.ingest([tmp_path])
+        later = index.duplicates(0.9, contained=0.8)
+    with create_index(tmp_path / "other-index") as index:
+        index.ingest([tmp_path / name for name in (*files, "late.md")])
+        assert later.contained == index.duplicates(0.9, contained=0.8).contained != first.contained
 
 
 def test_a_plan_never_removes_what_is_only_contained(tmp_path: Path) -> None:

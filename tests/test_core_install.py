@@ -6,31 +6,53 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+
+from semsearch.cli import main
 
 REPOSITORY = Path(__file__).parent.parent
 CONSTRAINTS = REPOSITORY / "constraints.txt"
 EXTRAS = ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMANDS = """
+import json, sys
+from click.testing import CliRunner
+from semsearch.cli import main
+for line in sys.stdin:
+    done = CliRunner().invoke(main, json.loads(line))
+    print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)
+"""
+"""The program that runs the commands it reads, one a line."""
 
 
-def run(*command: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command and check its exit code."""
+class Done(NamedTuple):
+    """The output of a command, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that must not fail."""
     done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
         text=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
     )
-    assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -67,15 +89,28 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def core(python: Path, home: Path) -> Run:
-    """Run `semsearch` of the fresh environment, with empty caches and no network."""
+def core(python: Path, home: Path) -> Iterator[Run]:
+    """Run `semsearch` of the fresh environment, with empty caches and no network. One process runs all commands."""
     caches = {"SEMSEARCH_CACHE": home / "cache", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home / "hub"}
-    environment = {**OFFLINE, **{name: str(path) for name, path in caches.items()}}
+    environment = {**os.environ, **OFFLINE, **{name: str(path) for name, path in caches.items()}}
+    with subprocess.Popen(
+        [python, "-P", "-c", COMMANDS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin and process.stdout
+        ask, answers = process.stdin, process.stdout
 
-    def semsearch(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        return run(python, "-P", "-m", "semsearch", *arguments, code=code, **environment)
+        def semsearch(*arguments: str | Path, code: int = 0) -> Done:
+            print(json.dumps(list(map(str, arguments))), file=ask, flush=True)
+            done = Done(*json.loads(answers.readline()))
+            assert done.code == code, f"{arguments}: {done}"
+            return done
 
-    return semsearch
+        yield semsearch
+        ask.close()
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +125,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def full(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `semsearch` of the environment that the tests run in, which has all extras."""
-    return run(sys.executable, "-m", "semsearch", *arguments, **OFFLINE)
+def full(*arguments: str | Path) -> Done:
+    """Run `semsearch` of this process, which has all extras."""
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert done.exit_code == 0, f"{arguments}: {done.exit_code}\n{done.stdout}\n{done.stderr}"
+    return Done(done.exit_code, done.stdout, done.stderr)
 
 
 def test_the_core_brings_no_library_of_an_extra(python: Path) -> None:

@@ -33,6 +33,7 @@ from semsearch.embedding import Embedder, load_embedder, servers
 from semsearch.embedding import http as http_module
 from semsearch.embedding.http import _seconds
 from semsearch.errors import FingerprintMismatch, InvalidInput, ModelError, SemsearchError
+from semsearch.integrations.sklearn import TextEmbedder
 
 OLLAMA, OPENAI = f"ollama:{NAME}", "openai:some-model"
 TEXTS = [f"note {number} about {word}" for number in range(50) for word in ("cats", "dogs")]
@@ -211,6 +212,16 @@ def test_a_stored_index_keeps_its_prompts(server: Double) -> None:
     plain = load_embedder(f"openai:{NAME}", base_url=server.url, stored={"pooling": "server"})
     np.testing.assert_allclose(plain.embed(["cat"])[0], unit("cat"), atol=1e-6)
     assert plain.fingerprint.pooling == "server"
+
+
+def test_texts_in_memory_go_to_the_named_server(server: Double) -> None:
+    place: dict[str, Any] = {"model": OPENAI, "base_url": server.url}
+    copies = semsearch.dedup(["a cat", "a dog", "a cat"], 0.9, **place)
+    assert [[match.position for match in group.members] for group in copies.groups] == [[2]]
+    assert semsearch.leak(["a cow"], ["a cow", "a hen"], 0.9, **place).rate == 1
+    sent = TextEmbedder(**place).transform(["a pig"])
+    np.testing.assert_allclose(sent[0], unit("a pig"), atol=1e-6)
+    assert {"a cat", "a dog", "a cow", "a hen", "a pig"} <= set(server.texts)
 
 
 # -- long texts -------------------------------------------------------------------------------------------------

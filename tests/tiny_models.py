@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from semsearch.embedding.model_files import OWN_GRAPH
+
 WORDS = (
     "a", "and", "bread", "cat", "dog", "dough", "flour", "in", "leave", "mat", "on", "park", "passage", "query", "ran",
     "rise", "sat", "the", "to", "water",
@@ -24,7 +26,8 @@ def make_model(
 ) -> Path:
     """Write a model and return its folder.
 
-    `kind` is "bert", "distilbert", "mpnet", "roberta", "xlm-roberta" or "static". `dense` is the width of a last layer.
+    `kind` is "bert", "distilbert", "mpnet", "roberta", "xlm-roberta" or "static", or "albert", which brings its own
+    graph, as its makers would export it. `dense` is the width of a last layer.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -51,6 +54,8 @@ def make_model(
         SentenceTransformer(
             modules=[*parts, modules.Normalize()], prompts=prompts or {}, device="cpu"
         ).save_pretrained(str(folder))
+    if kind == "albert":
+        _export(raw, folder / OWN_GRAPH)
     if not pooler:
         _without_pooler(folder / "model.safetensors")
     return folder
@@ -69,6 +74,8 @@ def _encoder(kind: str, vocabulary: int, positions: int) -> Any:
             initializer_range=0.8,
         )  # fmt: skip
         return transformers.DistilBertModel(config)
+    if kind == "albert":
+        return transformers.AlbertModel(transformers.AlbertConfig(**shape, embedding_size=8))
     if kind == "mpnet":
         return transformers.MPNetModel(
             transformers.MPNetConfig(**shape | {"max_position_embeddings": positions + 2})
@@ -79,6 +86,36 @@ def _encoder(kind: str, vocabulary: int, positions: int) -> Any:
         **shape | {"max_position_embeddings": positions + 2}, pad_token_id=1, type_vocab_size=1
     )
     return transformers.XLMRobertaModel(config)
+
+
+def _export(raw: Path, path: Path) -> None:
+    """Write the graph of an encoder up to the vectors of its tokens."""
+    import torch
+    from transformers import AutoModel
+
+    names = ("input_ids", "attention_mask", "token_type_ids")
+
+    class TokenVectors(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = AutoModel.from_pretrained(raw).eval()
+
+        def forward(self, *given: Any) -> Any:
+            return self.encoder(**dict(zip(names, given, strict=True))).last_hidden_state
+
+    ones = torch.ones(2, 5, dtype=torch.long)
+    path.parent.mkdir()
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(
+            TokenVectors(),
+            (ones, ones, ones - 1),
+            str(path),
+            input_names=list(names),
+            output_names=["last_hidden_state"],
+            dynamic_axes={name: {0: "batch", 1: "tokens"} for name in (*names, "last_hidden_state")},
+            opset_version=17,
+            dynamo=False,
+        )
 
 
 def _word_piece(words: Sequence[str], letters: Sequence[str]) -> tuple[Any, dict[str, str]]:

@@ -3,7 +3,6 @@
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from semsearch.dedup.collection import passages_of
 from semsearch.dedup.compared_fields import compared_fields
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.embedding import Embedder, Vectors, embed_checked
-from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.errors import InvalidInput
+from semsearch.files import temporary_files
 from semsearch.ingest.chunk import chunk
 from semsearch.ingest.inputs import file_sha256, skipping
 from semsearch.readers import Found, RowFields, how_to_split, read
@@ -40,38 +40,27 @@ class TextFile:
     """Texts in a temporary file, by number."""
 
     def __init__(self) -> None:
-        with self._translated():
+        with temporary_files():
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._ends = array("q", [0])
 
     def append(self, text: str) -> None:
         """Add a text at the end. Raises `SemsearchError` where the disk is full."""
         content = text.encode()
-        with self._translated():
+        with temporary_files():
             self._file.write(content)
         self._ends.append(self._ends[-1] + len(content))
 
     def __getitem__(self, number: int) -> str:
         start, end = self._ends[number : number + 2]
-        with self._translated():
+        with temporary_files():
             self._file.seek(start)
             return self._file.read(end - start).decode()
 
     def close(self) -> None:
         """Delete the file."""
-        with self._translated():
+        with temporary_files():
             self._file.close()
-
-    @staticmethod
-    @contextmanager
-    def _translated() -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise SemsearchError(
-                f"cannot keep texts in {tempfile.gettempdir()}: {error.strerror or error}",
-                "set TMPDIR to another folder for temporary files",
-            ) from error
 
 
 class DatasetReader:

@@ -167,6 +167,7 @@ def _contained(
         places=lambda number: places(document[number]),
         allowed=lambda x, y: (group[x] != group[y]) | (group[x] < 0),
         rank=rank,
+        memory=compared.memory,
     )
 
 

@@ -187,6 +187,7 @@ def dedup(
     *,
     text: str | Sequence[str] | None = None,
     model: str = DEFAULT_MODEL,
+    base_url: str | None = None,
     embedder: Embedder | None = None,
     cache: bool = True,
     **options: Unpack[DedupOptions],
@@ -197,7 +198,8 @@ def dedup(
         data: Texts, dicts, a data frame (pandas, Polars, PyArrow) or a data set. An iterator is read into a list.
         threshold: The lowest similarity of a pair, by default 0.85, or what stands for it with another model.
         text: The field of the text, or several; by default `text`, `content` and so on, as in files of rows.
-        model: The name or folder of the model.
+        model: The name or folder of the model, or `ollama:NAME` or `openai:NAME` for one on a server.
+        base_url: Where that server is.
         embedder: A model in place of a name. Its vectors are not cached.
         cache: Keep vectors in the user's cache folder, so that the same texts are embedded once.
         options: The fields of `DedupRequest` that do not need an index, such as `keep=["longest"]`.
@@ -209,7 +211,7 @@ def dedup(
         raise InvalidInput("texts in memory have no files", "keep can be first, longest or shortest")
     data = _listed(data)
     texts = list(texts_of(data, text))
-    with _dataset(texts, model=model, embedder=embedder, cache=cache) as read:
+    with _dataset(texts, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
         found = read.find_duplicates(request)
     groups = tuple(
         TextGroup(
@@ -240,6 +242,7 @@ def leak(
     contained: float | None = None,
     count_differing: bool = False,
     model: str = DEFAULT_MODEL,
+    base_url: str | None = None,
     embedder: Embedder | None = None,
     cache: bool = True,
 ) -> TextLeaks[_T]:
@@ -251,14 +254,16 @@ def leak(
     """
     test = _listed(test)
     texts, others = list(texts_of(test, text)), list(texts_of(train, text))
-    with _dataset(texts, others, model=model, embedder=embedder, cache=cache) as read:
+    with _dataset(texts, others, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
         found = read.leaks(threshold, contained=contained, count_differing=count_differing)
     matches = tuple(_leaks(found, texts, others))
     alike = _alike(found.alike, texts, others)
     return TextLeaks(matches, alike, found.threshold, found.total, found.against, test, len(texts))
 
 
-def _dataset(*parts: Sequence[str | None], model: str, embedder: Embedder | None, cache: bool) -> Dataset:
+def _dataset(
+    *parts: Sequence[str | None], model: str, base_url: str | None, embedder: Embedder | None, cache: bool
+) -> Dataset:
     with vector_cache(None if cache and embedder is None else 0) as vectors:
         return Dataset.of(
             *(
@@ -269,7 +274,7 @@ def _dataset(*parts: Sequence[str | None], model: str, embedder: Embedder | None
                 ]
                 for part, texts in enumerate(parts)
             ),
-            embedder=embedder or load_embedder(model),
+            embedder=embedder or load_embedder(model, base_url=base_url),
             cache=vectors,
         )  # fmt: skip
 

@@ -105,7 +105,9 @@ def find_leaks(
     leaked.sort(key=lambda at: -found[digests[at]][1])
     inside: dict[bytes, Contained] = {}
     if contained is not None:
-        inside = _contained(collection, corpus, positions, len(test), contained, threshold, set(found))
+        inside = _contained(
+            collection, corpus, positions, len(test), contained, threshold, set(found), memory
+        )
     alike: dict[int, Rejected] = {}
     for at in np.argsort(-refused.similarity, kind="stable").tolist():
         x, y = int(refused.left[at]), int(refused.right[at])
@@ -166,6 +168,7 @@ def _contained(
     least: float,
     threshold: float,
     known: Collection[bytes],
+    memory: int,
 ) -> dict[bytes, Contained]:
     """Return the best container of each text before the `split` of the corpus that is not `known`, by its digest.
 
@@ -186,6 +189,7 @@ def _contained(
         read=read,
         places=lambda number: collection.places(positions[number]),
         allowed=lambda x, y: searched[np.minimum(x, split)] & (y >= split),
+        memory=memory,
     )
     best: dict[bytes, Contained] = {}
     for pair in pairs:  # the best container of each text comes first

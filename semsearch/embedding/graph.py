@@ -21,6 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from semsearch.embedding import own_graph
 from semsearch.embedding.four_bit import BLOCK, ZERO, FourBitMatrix, stacked
 from semsearch.embedding.model_files import LONGEST_WINDOW, ModelFiles, Tensors
 
@@ -192,15 +193,19 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
 
     `dtype` is "float32", or "int8" for quantised matrix products; all other operations stay in float32. Tensors of
     `_EXTERNAL` bytes go to the file `data`, if there is one: ONNX Runtime maps it into memory, and a graph's own file
-    cannot be larger than 2 GB. Raises `KeyError` for a tensor that is missing, and `ValueError` for a wrong shape.
+    cannot be larger than 2 GB. Raises `KeyError` for a tensor that is missing, `ValueError` for a wrong shape, and the
+    errors of `own_graph.read`.
     """
-    graph = _Graph(dtype == "int8", data)
+    graph, own = _Graph(dtype == "int8", data), None
     tensors = files.tensors()
     for name, value in {"zero": 0, "one": 1, "two": 2, "last": -1}.items():
         graph.constant(name, np.array([value]))
     if files.encoder.architecture == "static":
         words = graph.constant("words", _array(tensors["embedding.weight"]))
         x = graph.add("Gather", [words, "input_ids"])
+    elif files.graph:
+        own, x = own_graph.read(files.graph, files.pooling)
+        graph.nodes, graph.initializers = [*own.graph.node], [*graph.initializers, *own.graph.initializer]
     else:
         x = _encode(graph, files, tensors)
     _pool(graph, files, tensors, x)
@@ -211,10 +216,11 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
     ]
     output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", files.dimension])
     four_bits = any(tensor.data_type == TensorProto.UINT4 for tensor in graph.initializers)
+    written = [helper.make_opsetid("", 21 if four_bits else 18), helper.make_opsetid(_CONTRIB, 1)]
     return helper.make_model(
         helper.make_graph(graph.nodes, files.name, inputs, [output], graph.initializers),
-        opset_imports=[helper.make_opsetid("", 21 if four_bits else 18), helper.make_opsetid(_CONTRIB, 1)],
-        ir_version=10 if four_bits else 9,
+        opset_imports=own.opset_import if own else written,
+        ir_version=own.ir_version if own else 10 if four_bits else 9,
     )
 
 

@@ -1,7 +1,12 @@
 """Find a model of the Hugging Face hub in the cache on this machine, and download it as a last resort."""
 
+import os
 import sys
 from pathlib import Path
+
+# Otherwise a download tells the hub the version of torch and which assistant runs the process, and asks for a list of
+# assistants first. This must be set before huggingface_hub is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from semsearch.errors import ModelError, reason_of
 

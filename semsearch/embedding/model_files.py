@@ -31,6 +31,8 @@ Tensors = Mapping[str, NDArray[Any] | FourBitMatrix]
 
 LONGEST_WINDOW = 512
 """Tokens of a passage at most, special ones included, also for a model that reads more: see decision 102."""
+OWN_GRAPH = "onnx/model.onnx"
+"""The graph that a folder may bring, below the folder of its encoder."""
 _JSON_BYTES, _TOKENIZER_BYTES, _SHARDS, _MODULES = 2**20, 2**27, 256, 8
 _WIDEST, _MOST_NUMBERS = 2**14, 2**28
 """Numbers of a vector, and of a table of vectors with one row a token (1 GiB)."""
@@ -78,7 +80,8 @@ class UnsupportedModel(ModelError):
 class Encoder:
     """The values of an encoder's configuration that its graph depends on.
 
-    `architecture` is "bert", "roberta" (XLM-R too), "mpnet", "distilbert", or "static", a table of token vectors.
+    `architecture` is "bert", "roberta" (XLM-R too), "mpnet", "distilbert", "static", a table of token vectors, or
+    "onnx", a graph of the model's own.
     `activation` is "gelu" or "relu". The first token has the row `first_position` of the position table.
     """
 
@@ -119,6 +122,7 @@ class ModelFiles:
         pooling: How the vectors of tokens become one: "mean", "cls" (the first token) or "max".
         dense: The layers after the pooling, in order.
         prompts: What is put before a text of each kind. A kind without a prompt is missing.
+        graph: The model's own graph up to the vectors of tokens, where no other one is written.
     """
 
     name: str
@@ -133,6 +137,7 @@ class ModelFiles:
     pooling: Pooling = "mean"
     dense: tuple[Dense, ...] = ()
     prompts: Mapping[Kind, str] = field(default_factory=dict)
+    graph: Path | None = None
 
 
 def read_folder(folder: Path, name: str = "") -> ModelFiles:
@@ -147,11 +152,20 @@ def read_folder(folder: Path, name: str = "") -> ModelFiles:
         raise UnsupportedModel(f"its first module is {kind}")
     pooling: str = "mean"
     dense: list[Dense] = []
-    parts = {"": files.weights(first)}
-    if kind == "StaticEmbedding":
-        encoder, window, lower_case = _static(parts[""]), LONGEST_WINDOW, False
-    else:
-        encoder, window, lower_case = _transformer(files, first)
+    graph: Path | None = None
+    parts: dict[str, list[Path]] = {}
+    try:
+        parts[""] = files.weights(first)
+        if kind == "StaticEmbedding":
+            encoder, window, lower_case = _static(parts[""]), LONGEST_WINDOW, False
+        else:
+            encoder, window, lower_case = _transformer(files, first)
+    except UnsupportedModel:
+        graph = files.path(f"{first}{OWN_GRAPH}")
+        if kind != "Transformer" or not graph.is_file():
+            raise
+        del parts[""]
+        encoder, window, lower_case = _own_encoder(files, first)
     dimension = encoder.width
     for number, (kind, at) in enumerate(others):
         if kind == "Pooling" and number == 0 and encoder.layers:
@@ -169,7 +183,8 @@ def read_folder(folder: Path, name: str = "") -> ModelFiles:
         raise UnsupportedModel(f"it is a {task}")
     tokenizer_sha256 = hashlib.sha256(files.tokenizer(first, lower_case)).hexdigest()
     digest = hashlib.sha256(repr((encoder, pooling, dense, tokenizer_sha256)).encode())
-    for prefix, paths in parts.items():
+    weights = {**parts, **({OWN_GRAPH: [graph]} if graph else {})}
+    for prefix, paths in weights.items():
         for path in paths:
             digest.update(f"\n{prefix} {_sha256_of(path)}".encode())
     return ModelFiles(
@@ -181,10 +196,11 @@ def read_folder(folder: Path, name: str = "") -> ModelFiles:
         tokenizer_sha256=tokenizer_sha256,
         window=min(window, LONGEST_WINDOW),
         dimension=dimension,
-        size=sum(path.stat().st_size for paths in parts.values() for path in paths),
+        size=sum(path.stat().st_size for paths in weights.values() for path in paths),
         pooling=cast(Pooling, pooling),
         dense=tuple(dense),
         prompts=prompts_of(settings.get("prompts")),
+        graph=graph,
     )
 
 
@@ -276,48 +292,72 @@ class _Folder:
 
 def _transformer(files: _Folder, at: str) -> tuple[Encoder, int, bool]:
     """Return an encoder, its window, and whether text is lowered before the tokenizer."""
-    config = {_RENAMED.get(name, name): value for name, value in files.values(f"{at}config.json").items()}
-    kind = config.get("model_type")
+    config = _Config(files, at)
+    kind = config.values.get("model_type")
     if not isinstance(kind, str) or kind not in _ARCHITECTURES:
         raise UnsupportedModel(f"its architecture is {str(kind)[:80]}")
     architecture = _ARCHITECTURES[kind]
-    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+    if config.values.get("position_embedding_type", "absolute") != "absolute" or config.values.get(
+        "is_decoder"
+    ):
         raise UnsupportedModel(f"its {kind} has positions or a mask of another kind")
-    activation = config.get("hidden_act", "gelu")
+    activation = config.values.get("hidden_act", "gelu")
     if activation not in ("gelu", "relu"):
         raise UnsupportedModel(f"its activation is {str(activation)[:80]}")
-
-    def number(name: str, most: int, default: int | None = None) -> int:
-        value = config.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-            raise ModelError(f"{files.path(f'{at}config.json')}: {name} is not a number up to {most:,}")
-        return value
-
-    epsilon = config.get("layer_norm_eps", 1e-12)
+    epsilon = config.values.get("layer_norm_eps", 1e-12)
     if not isinstance(epsilon, float) or not 0 <= epsilon < 1:
         raise ModelError(f"{files.path(f'{at}config.json')}: layer_norm_eps is not a number below 1")
     # The rows before the first one belong to padding. MPNet has the number of its padding in its code.
-    first = {"roberta": number("pad_token_id", 2**16, 1) + 1, "mpnet": 2}.get(architecture, 0)
+    first = {"roberta": config.number("pad_token_id", 2**16, 1) + 1, "mpnet": 2}.get(architecture, 0)
     encoder = Encoder(
         architecture,
-        width=number("hidden_size", _WIDEST),
-        layers=number("num_hidden_layers", 128),
-        heads=number("num_attention_heads", 256),
+        width=config.number("hidden_size", _WIDEST),
+        layers=config.number("num_hidden_layers", 128),
+        heads=config.number("num_attention_heads", 256),
         epsilon=epsilon,
         activation=activation,
         first_position=first,
     )
     if not encoder.layers or not encoder.heads or not encoder.width or encoder.width % encoder.heads:
         raise ModelError(f"{files.path(f'{at}config.json')}: the heads do not divide the width")
-    positions = number("max_position_embeddings", 2**20, 512) - first
-    own = files.values(f"{at}sentence_bert_config.json", optional=True)
-    limits = [own.get("max_seq_length")]
-    if limits == [None]:
-        limits = [files.values(f"{at}tokenizer_config.json", optional=True).get("model_max_length")]
-    window = min([positions, *(limit for limit in limits if isinstance(limit, int) and limit > 0)])
-    if window < 8:
-        raise ModelError(f"{files.path(f'{at}config.json')}: a window of {window} tokens is too small")
-    return encoder, window, own.get("do_lower_case") is True
+    return encoder, *config.window(first)
+
+
+def _own_encoder(files: _Folder, at: str) -> tuple[Encoder, int, bool]:
+    """Return what `_transformer` does, for a model that brings its own graph."""
+    config = _Config(files, at)
+    width = config.number("hidden_size", _WIDEST)
+    return Encoder("onnx", width, layers=config.number("num_hidden_layers", 128, 1)), *config.window(0)
+
+
+class _Config:
+    """The configuration of an encoder in the folder `at`; `values` are its members."""
+
+    def __init__(self, files: _Folder, at: str) -> None:
+        self._files, self._at = files, at
+        own = files.values(f"{at}config.json")
+        self.values = {_RENAMED.get(name, name): value for name, value in own.items()}
+
+    def number(self, name: str, most: int, default: int | None = None) -> int:
+        """Return a member that is a number from 0 to `most`."""
+        value = self.values.get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            path = self._files.path(f"{self._at}config.json")
+            raise ModelError(f"{path}: {name} is not a number up to {most:,}")
+        return value
+
+    def window(self, first: int) -> tuple[int, bool]:
+        """Return the window, where the first token has the position `first`, and whether text is lowered."""
+        files, at = self._files, self._at
+        positions = self.number("max_position_embeddings", 2**20, 512) - first
+        own = files.values(f"{at}sentence_bert_config.json", optional=True)
+        limits = [own.get("max_seq_length")]
+        if limits == [None]:
+            limits = [files.values(f"{at}tokenizer_config.json", optional=True).get("model_max_length")]
+        window = min([positions, *(limit for limit in limits if isinstance(limit, int) and limit > 0)])
+        if window < 8:
+            raise ModelError(f"{files.path(f'{at}config.json')}: a window of {window} tokens is too small")
+        return window, own.get("do_lower_case") is True
 
 
 def _static(paths: list[Path]) -> Encoder:

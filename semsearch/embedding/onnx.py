@@ -70,14 +70,15 @@ class OnnxEmbedder:
         self, files: ModelFiles, dtype: str = "float32", dimensions: int | None = None, *, device: str = "cpu"
     ) -> None:
         dimension = checked_dimensions(files.name, files.dimension, dimensions)
-        if dtype != "float32" and not files.encoder.layers:
-            raise InvalidInput(
-                f"{files.name} is a table of vectors and runs in float32 only", "leave out --dtype"
-            )
+        if dtype != "float32" and (files.graph or not files.encoder.layers):
+            kind = "brings its own graph" if files.graph else "is a table of vectors"
+            raise InvalidInput(f"{files.name} {kind} and runs in float32 only", "leave out --dtype")
         providers = _providers(device)
         graph, self._tokens, special = _load(files, dtype)
         try:
-            self._session = onnxruntime.InferenceSession(graph, _options(), providers=providers)
+            self._session = onnxruntime.InferenceSession(
+                graph, _options(fused=files.graph is None), providers=providers
+            )
         except Exception as error:  # both libraries raise their own subclasses of Exception
             where = graph if isinstance(graph, str) else cache_folder()
             raise ModelError(f"cannot load {where} of {files.name}: {error}", _REBUILT) from error
@@ -242,12 +243,12 @@ def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
     return [*([(_CUDA, {"use_tf32": "0"})] if cuda and device != "cpu" else []), ("CPUExecutionProvider", {})]
 
 
-def _options() -> onnxruntime.SessionOptions:
+def _options(*, fused: bool = True) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads.cores()
     options.log_severity_level = 3
-    # The graph is written with fused operators already. The optimiser would only slow the start.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    if fused:  # as our graphs are written; the optimiser would only slow the start
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Without this, threads that spin after a query slow the comparison down to half its speed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options

@@ -30,6 +30,7 @@ from semsearch.embedding import (
 )
 from semsearch.embedding.canary import canary_weights, same_weights
 from semsearch.embedding.http import JsonServer, Rejection, in_flight
+from semsearch.embedding.registry import prompts_by_name
 from semsearch.errors import InvalidInput, ModelError
 
 WINDOW = 320
@@ -50,29 +51,6 @@ _FILLER = "Item 7 of 1984: a naïve clerk, 数据, 0x3F; "
 _ENDS = ("The cat sat on the mat.", "Invoices are due in March.")
 _MOST_TAGS = 8 << 20
 _LOG = logging.getLogger("semsearch")
-
-_RETRIEVAL = "Represent this sentence for searching relevant passages: "
-_PROMPTS: Mapping[str, Mapping[Kind, str]] = {
-    "nomic-embed-text": {"query": "search_query: ", "passage": "search_document: "},
-    "mxbai-embed": {"query": _RETRIEVAL},
-    "arctic-embed2": {"query": "query: "},
-    "arctic-embed-l-v2": {"query": "query: "},
-    "arctic-embed-m-v2": {"query": "query: "},
-    "arctic-embed": {"query": _RETRIEVAL},
-    "bge-m3": {},
-    "bge-small-zh": {"query": "为这个句子生成表示以用于检索相关文章："},
-    "bge-base-zh": {"query": "为这个句子生成表示以用于检索相关文章："},
-    "bge-large-zh": {"query": "为这个句子生成表示以用于检索相关文章："},
-    "bge-": {"query": _RETRIEVAL},
-    "e5-mistral": {},
-    "e5-large-instruct": {},
-    "e5-": {"query": "query: ", "passage": "passage: "},
-    "embeddinggemma": {"query": "task: search result | query: ", "passage": "title: none | text: "},
-    "qwen3-embedding": {
-        "query": "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
-    },
-}
-"""The prompts of model families, from their model cards. The first family whose name a model's name contains counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +132,7 @@ class RemoteEmbedder:
         pooling = stored.get("pooling") if stored else None
         self._types = pooling == _INPUT_TYPE or (pooling is None and self._dialect.varied)
         """True if the server gives queries and passages their prompts itself, by `input_type`."""
-        self._prompts = {} if pooling in (_PLAIN, _INPUT_TYPE) else _prompts(self._name)
+        self._prompts = {} if pooling in (_PLAIN, _INPUT_TYPE) else prompts_by_name(self._name)
         self._dimension = 0
         self._asked = dimensions
         """The dimensions that vectors are cut to."""
@@ -286,11 +264,6 @@ class RemoteEmbedder:
                 f"{self._server.host} cuts off the end of a text of {WINDOW * BYTES_PER_TOKEN} bytes without an error",
                 "start the server with a larger window, or so that it refuses what is too long",
             )
-
-
-def _prompts(name: str) -> Mapping[Kind, str]:
-    """Return the prompts of the family that a model's name names, or none."""
-    return next((prompts for family, prompts in _PROMPTS.items() if family in name.lower()), {})
 
 
 def _pieces(text: str, most: int) -> list[str]:

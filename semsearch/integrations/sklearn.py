@@ -13,12 +13,16 @@ with extra("sklearn", "the transformer"):
 class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # unknown where it is not installed
     """A transformer of texts into unit vectors. It learns nothing, so it is fitted at once.
 
-    `model` is the name or folder of a model, and `dtype` its arithmetic. The model is loaded when first needed.
+    `model` is the name or folder of a model, `dtype` its arithmetic, and `base_url` the server of a model on one. The
+    model is loaded when first needed.
     """
 
-    def __init__(self, model: str = DEFAULT_MODEL, dtype: str = "float32") -> None:
+    def __init__(
+        self, model: str = DEFAULT_MODEL, dtype: str = "float32", base_url: str | None = None
+    ) -> None:
         self.model = model
         self.dtype = dtype
+        self.base_url = base_url
 
     def fit(self, X: Records, y: Any = None) -> "TextEmbedder":
         """Return the transformer itself."""
@@ -29,10 +33,11 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return embed_checked(self._embedder(), [text or "" for text in texts_of(X)])
 
     def _embedder(self) -> Embedder:
-        loaded: tuple[str, str, Embedder] | None = self.__dict__.get("_loaded")
-        if loaded is None or loaded[:2] != (self.model, self.dtype):
-            self._loaded = loaded = (self.model, self.dtype, load_embedder(self.model, self.dtype))
-        return loaded[2]
+        wanted = self.__getstate__()
+        loaded: tuple[dict[str, Any], Embedder] | None = self.__dict__.get("_loaded")
+        if loaded is None or loaded[0] != wanted:
+            self._loaded = loaded = (wanted, load_embedder(**wanted))
+        return loaded[1]
 
     @property
     def _n_features_out(self) -> int:
@@ -46,7 +51,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the parameters, and not the model."""
-        return {"model": self.model, "dtype": self.dtype}
+        return {"model": self.model, "dtype": self.dtype, "base_url": self.base_url}
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
