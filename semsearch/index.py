@@ -432,7 +432,11 @@ class Index:
         metadata: Iterable[Any] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> AddReport:
-        """Replace records by others with the same ids; see `add`. Raises `InvalidInput` for an id that is not there."""
+        """Replace records by others with the same ids; see `add`.
+
+        A record is replaced whole: a field that is not given is gone. To change one field, `get` the record, and give
+        all of it again. Raises `InvalidInput` for an id that is not there.
+        """
         return self._add(data, records_of(data, id=id, text=text, metadata=metadata), True, progress)
 
     def _add(

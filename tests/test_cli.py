@@ -228,10 +228,26 @@ def test_what_is_shown(indexed: Path) -> None:
     )
 
 
+def test_options_of_the_model_are_those_of_the_index(indexed: Path) -> None:
+    for option in ("--dtype", "--model", "--dimensions"):
+        told = run("query", "--index", indexed / ".semsearch", "x", option, "int8", code=2).stderr
+        assert f"{option} is chosen when `semsearch ingest` makes the index" in told
+
+
+def test_what_costs_quality_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a note")
+    where = ("--index", tmp_path / "index", tmp_path / "a.txt")
+    told = run("ingest", *where, "--dtype", "int8", "--dimensions", "64").stderr
+    assert "not known to be trained for --dimensions" in told and "int8 moves cosines" in told
+    assert "note:" not in run("ingest", *where).stderr
+
+
 def test_no_hits_is_an_answer(indexed: Path) -> None:
     at = ("--index", indexed / ".semsearch", "deposit")
     assert run("query", *at, "--min-score", "0.999").stdout == "no hits\n"
     assert run("query", *at, "--source", "*.nothing").stdout == "no hits\n"
+    assert "lower --min-score" in run("query", *at, "--min-score", "0.999").stderr
+    assert "--min-score" not in run("query", *at, "--source", "*.nothing").stderr
     assert json.loads(run("query", *at, "--min-score", "0.999", "--json").stdout)["hits"] == []
 
 

@@ -116,7 +116,7 @@ def test_the_list_says_what_is_here(machine: Path) -> None:
     put_into_hub_cache(machine, "intfloat/e5-small-v2", {"1_Pooling/model.safetensors": ""})
     put_into_hub_cache(machine, "my/own", {"model.safetensors": "", "modules.json": "[]"})
     put_into_hub_cache(machine, "no/sentences", {"model.safetensors": ""})
-    for graph in ("e5-small-v2-0123/fp32-3.onnx", "e5-small-v2-0123/int8-3.onnx", "junk-1/other.onnx"):
+    for graph in ("e5-small-v2-0123/fp32-3.onnx", "e5-small-v2-0123/int8-3.onnx", "junk-1/fp32-3.onnx"):
         (machine / "cache" / "models" / graph).parent.mkdir(parents=True, exist_ok=True)
         (machine / "cache" / "models" / graph).touch()
     listed = {model.name: model for model in list_models({"model": "my/own", "dtype": "float32"})}
@@ -124,7 +124,7 @@ def test_the_list_says_what_is_here(machine: Path) -> None:
     assert listed["e5-small-v2"].graphs == ("float32", "int8")
     assert (listed["my/own"].places, listed["my/own"].of_index) == (("hub cache",), "float32")
     assert listed["my/own"].about is None and "no/sentences" not in listed
-    assert listed.keys() >= KNOWN.keys()
+    assert listed.keys() >= KNOWN.keys() and "junk" not in listed
 
 
 def test_models_prints_a_table_of_80_columns(machine: Path) -> None:

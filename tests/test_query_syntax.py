@@ -141,3 +141,15 @@ def test_a_nested_tag_is_met_by_the_tag_above_it() -> None:
         and not test(("projects", "my-project", "x/project"))
     )
     assert Condition("tags", ":", "project/*").test()("project/x")
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        *((query, True) for query in ("(year:1 OR year:2) x", "-(year:1 AND year:2)", "(cats OR dogs) here")),
+        *((query, False) for query in ("(cats)", "print(x) year:1", "f(x) = (a)", "year:1 OR year:2")),
+    ],
+)
+def test_parentheses_around_conditions_are_told(query: str, told: bool) -> None:
+    notes = parse(query, lambda: ["year"]).notes
+    assert any("parentheses group nothing" in note for note in notes) == told

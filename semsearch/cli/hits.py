@@ -45,6 +45,7 @@ def show(
     query: str = "",
     explain: bool = False,
     context: int | None = None,
+    min_score: float = -1.0,
 ) -> None:
     """Print hits as snippets, in full or as places only, as `how` says.
 
@@ -53,7 +54,7 @@ def show(
     """
     if not hits:
         click.echo(tr("no hits"))
-        render.talk(tr("hint: {hint}").format(hint=_next_step(index)))
+        render.talk(tr("hint: {hint}").format(hint=_next_step(index, min_score)))
         return
     console = render.console()
     pages = console.is_terminal
@@ -75,11 +76,13 @@ def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
         click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 
-def _next_step(index: "Index") -> str:
+def _next_step(index: "Index", min_score: float) -> str:
     """Return what to do where nothing is found."""
     if not index.status().counts["passages"]:
         return tr("the index has no text yet; add some: semsearch ingest PATH")
-    return tr("use fewer conditions, +words and phrases, or a lower --min-score")
+    if min_score > -1:
+        return tr("use fewer conditions, +words and phrases, or a lower --min-score")
+    return tr("use fewer conditions, +words and phrases")
 
 
 def _show_hit(

@@ -173,6 +173,7 @@ def ingest_(
                 base_url=options.server_of(model, base_url),
                 wait=wait,
             )
+            _warn_of_quality(index, dimensions, dtype)
             if reason := getattr(index.embedder, "reason", ""):
                 note = tr("note: {model} runs through sentence-transformers: {reason}")
                 render.talk(
@@ -440,3 +441,16 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
         )
         hint = tr("create a new index with a multilingual model: {command}")
         render.talk(tr("hint: {hint}").format(hint=hint.format(command=_multilingual_command())))
+
+
+def _warn_of_quality(index: "Index", dimensions: int | None, dtype: str | None) -> None:
+    """Say what shorter vectors and int8 cost in quality."""
+    from semsearch.embedding.registry import known
+
+    model = index.embedder.fingerprint.model
+    about = known(model)
+    if dimensions is not None and not (about and (about.matryoshka or about.dimension <= dimensions)):
+        note = tr("note: {model} is not known to be trained for --dimensions: expect worse hits")
+        render.talk(note.format(model=render.name(model)))
+    if dtype == "int8":
+        render.talk(tr("note: int8 moves cosines by up to 0.047; use float32 where a score decides"))

@@ -259,7 +259,15 @@ def query_(
                 if markdown:
                     _as_prompt(index, found, budget)
                 else:
-                    hits.show(index, found, show, query=request.query, explain=explain, context=context)
+                    hits.show(
+                        index,
+                        found,
+                        show,
+                        query=request.query,
+                        explain=explain,
+                        context=context,
+                        min_score=min_score,
+                    )
                 if counts:
                     click.echo()
                     facets.show(counts)

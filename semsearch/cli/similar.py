@@ -88,7 +88,7 @@ def similar_(
         elif paths:
             hits.show_paths(index, found)
         else:
-            hits.show(index, found, show, context=context)
+            hits.show(index, found, show, context=context, min_score=min_score)
             pairs.show(inside)
             if contained is not None and not inside:
                 said = tr("nothing contains {share:g} of it, or lies in it")

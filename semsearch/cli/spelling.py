@@ -63,6 +63,8 @@ _POINTERS = {
     "benchmark": "`semsearch bench-search` measures search, `semsearch eval` measures models",
 }
 """Names that no command has, and what to type."""
+_OF_THE_INDEX = frozenset({"--model", "--dtype", "--dimensions"})
+"""Options that no command takes again once there is an index."""
 SPLIT = {"dedup": ("dedup", "plan", "dedup-files")}
 """Commands that were one: PATHs mean the last, --plan FILE the one before it."""
 
@@ -110,7 +112,11 @@ def meant(args: Sequence[str], commands: Callable[..., list[Any]]) -> list[str]:
 
 
 def elsewhere(option: str, name: str | None, commands: Callable[..., list[Any]]) -> str | None:
-    """Return what to say of an option that belongs to another part of a command that was split, or None."""
+    """Return what to say of an option that belongs to another command, or None."""
+    if option in _OF_THE_INDEX:
+        return (
+            f"{option} is chosen when `semsearch ingest` makes the index, and the same for all that asks it"
+        )
     for family in SPLIT.values():
         if name in family:
             others = [one.name for one in commands(*family) if option in one.option_names()]

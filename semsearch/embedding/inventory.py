@@ -28,7 +28,9 @@ class ListedModel:
 
 
 def list_models(settings: Mapping[str, object] | None = None) -> list[ListedModel]:
-    """Return the known models in their order, and then others on this machine by name.
+    """Return the known models in their order, and then others of the hub cache by name.
+
+    The graph of a model in a folder is found under that folder only, which the cache does not name.
 
     `settings` are those of an index, whose model is marked.
     """
@@ -38,7 +40,7 @@ def list_models(settings: Mapping[str, object] | None = None) -> list[ListedMode
         dict.fromkeys(
             [
                 *KNOWN,
-                *sorted({*graphs, *others} - KNOWN.keys() - {Path(used).name}),
+                *sorted(others - KNOWN.keys()),
                 *([used] if used else []),
             ]
         )

@@ -45,6 +45,7 @@ _CONNECTIVES = {
     "NOT": "-word excludes a word",
 }
 """Words in capitals that connect conditions, each with what to type between words."""
+_GROUP = re.compile(r"(?:^|\s)[-+]?\(\s*\S.*\)")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _DATE = re.compile(
     r"\d{4}(-(?:0[1-9]|1[0-2])(-(?:0[1-9]|[12]\d|3[01])([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?"
@@ -144,6 +145,8 @@ class Query:
     fields: tuple[str, ...] = field(default=(), compare=False)
     """The names of all fields, where there are `unknown` words."""
     connectives: tuple[str, ...] = ()
+    grouped: bool = False
+    """Whether parentheses stand around conditions or connected words."""
 
     @property
     def alternatives(self) -> list[list[Condition]]:
@@ -173,6 +176,10 @@ class Query:
             *(
                 f"{word} between words was searched as text: {_CONNECTIVES[word]}"
                 for word in self.connectives
+            ),
+            *(
+                ("parentheses group nothing: AND, OR and NOT hold for the conditions next to them",)
+                * self.grouped
             ),
         )
 
@@ -229,6 +236,7 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
         if sign or exact:
             words[sign].append(Word(word, exact))
     shouted = query == query.upper()  # so capitals say nothing
+    connectives = () if shouted else tuple(word for word in _CONNECTIVES if word in text[:-1])
     return Query(
         " ".join(text),
         (*words[""], *words["+"]),
@@ -237,7 +245,8 @@ def parse(query: str, fields: Callable[[], Collection[str]]) -> Query:
         tuple(dict.fromkeys(unknown)),
         tuple(dict.fromkeys(signed)),
         tuple(fields()) if unknown else (),
-        () if shouted else tuple(word for word in _CONNECTIVES if word in text[:-1]),
+        connectives,
+        bool((conditions or connectives) and _GROUP.search(query)),
     )
 
 

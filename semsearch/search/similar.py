@@ -11,7 +11,7 @@ from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.patterns import Names
 from semsearch.requests import SimilarRequest
-from semsearch.search.sentences import by_meaning, highlighted
+from semsearch.search.sentences import by_meaning, by_words, highlighted
 from semsearch.storage.library import Library, PassageMatrix
 from semsearch.types import Hit
 
@@ -26,28 +26,32 @@ def similar(
 
     The document is the first of `keys` that the Library has, else the file of that name. Raises `InvalidInput` where
     there is neither, and where the document has no text at the line; `UnreadableSource` for a file that cannot be read.
+    For a document of the Library no model is loaded: the best sentence of a hit shares most words with it.
     """
     with library.snapshot():
         document = next(filter(None, (stored_document(key, library) for key in keys)), None)
         if document is not None:
-            hits, vectors = _nearest(request, document, library, leave_out=document.name)
-    if document is None:
+            hits, nearest = _nearest(request, document, library, leave_out=document.name)
+    if document is not None:
+        scorer = by_words([document.texts[at] for at in nearest])
+    else:
         document = file_document(request.document, embedder, library)
         with library.snapshot():
-            hits, vectors = _nearest(request, document, library)
-    return highlighted(hits, by_meaning(embedder(), vectors)) if request.highlight and hits else hits
+            hits, nearest = _nearest(request, document, library)
+        scorer = by_meaning(embedder(), document.vectors[nearest])
+    return highlighted(hits, scorer) if request.highlight and hits else hits
 
 
 def _nearest(
     request: SimilarRequest, document: DocumentVectors, library: Library, leave_out: str | None = None
-) -> tuple[list[Hit], Vectors]:
-    """Return the hits, and for each the vector of the passage of `document` that it resembles most."""
+) -> tuple[list[Hit], list[int]]:
+    """Return the hits, and for each the position of the passage of `document` that it resembles most."""
     layout, matrix = library.passage_matrix()
     allowed = np.array([name != leave_out for name in layout.names], bool)
     if request.source is not None:
         allowed &= np.array(Names(layout.sources, layout.names, library.base).select(request.source), bool)
     if not allowed.any():
-        return [], document.vectors[:0]
+        return [], []
     if request.line is None:
         scores, passage, own = _best_documents(document, library, layout, matrix, allowed, request.k)
     else:
@@ -61,7 +65,7 @@ def _nearest(
     numbers = layout.numbers[passage[best]].tolist()
     stored = library.passages_numbered(numbers)
     hits = [stored[number].hit(min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)]
-    return hits, document.vectors[own[best]]
+    return hits, own[best].tolist()
 
 
 def _best_documents(

@@ -200,6 +200,7 @@ class _Reading:
     def status(self, budget: _Budget = DEFAULT_BUDGET) -> str:
         """Say what the index contains: numbers, model, folders, and the fields that a query can ask for."""
         status = self._index.status()
+        model, dtype = status.settings["model"], status.settings["dtype"]
         fields = [
             f"field {field.field}, in {field.documents:,} documents: "
             + ", ".join(f"{value} ({count:,})" for value, count in field.values[:5])
@@ -208,7 +209,7 @@ class _Reading:
         return _page(
             ", ".join(f"{count:,} {name}" for name, count in status.counts.items()),
             [
-                f"model {self._index.model}; last ingest {status.last_ingest or 'never'}",
+                f"model {model} in {dtype}; last ingest {status.last_ingest or 'never'}",
                 *(f"folder {root}" for root in status.roots),
                 *fields,
             ],
