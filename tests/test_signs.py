@@ -243,6 +243,14 @@ INDENTED = (
     ),
     ("on:\n  push:\n    branches: x", "on:\n  push:\n  branches: x"),
     ("jobs:\n  - name: a\n    run: b", "jobs:\n  - name: a\n  run: b"),
+    ("server:\n  port: x", "server:\nport: x"),
+    ("- a\n  - b", "- a\n- b"),
+    ("- a\n  - b\n  - c", "- a\n  - b\n- c"),
+    ("1. a\n   - b\n   - c", "1. a\n   - b\n- c"),
+    ("- 水果\n  - 苹果\n  - 梨", "- 水果\n  - 苹果\n- 梨"),
+    ("main = do\n  foo\n  bar", "main = do\n  foo\nbar"),
+    ("f x = g\n  where\n    g = y\n    h = z", "f x = g\n  where\n    g = y\nh = z"),
+    ("f x = case x of\n  A -> do\n    b\n    c", "f x = case x of\n  A -> do\n    b\n  c"),
 )
 
 EVEN = (
@@ -254,7 +262,6 @@ EVEN = (
     ("Note: a\n  b", "Note: a\nb"),
     ("if (x) {\n  a\n}", "if (x) {\na\n}"),
     ("a:\n- b\n- c\nd: 1", "a:\n  - b\n  - c\nd: 1"),
-    ("- a\n  - b", "- a\n- b"),
     ("Notes:\n\nThe meeting is on Monday.", "Notes:\n\n    The meeting is on Monday."),
     ("Notes:\n\tThe meeting is on Monday.", "Notes:\nThe meeting is on Monday."),
     ("Subject:\nRe: the hall", "Subject:\n  Re: the hall"),

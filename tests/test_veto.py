@@ -392,6 +392,10 @@ WORDS = {
     "{n}": tuple("1234"),
     "{op}": ("+", "-", "*", "==", "!=", "and", "or", "&&"),
     "{mark}": (".", "!", "", " :(", " :)", "..."),
+    "{ask}": (".", "?", "?!", ""),
+    "{joined}": ("a.b", "a_b", "a-b", "a. b", "US", "U.S.", "UK"),
+    "{roman}": ("II", "III", "V", "3", "2-1", "1-2", "2.10", "v2.10", "2.1"),
+    "{code}": ("f(a, b)", "f(b, a)", "x++", "++x", "a[1:]", "a[:1]", "mut a", "a", "(a or b) and c"),
     "{flag}": ("", "--force ", "-r ", "-R ", "!", "/", "./"),
 }
 SLOTS = (
@@ -406,6 +410,9 @@ SLOTS = (
     "soup {sign} with {word} {word} bread {sign}",
     "if {flag}a {op} b {op} c then return the {word}{mark}",
     "Remove the {word} by rm {flag}tmp at {n} pm. Dear {name}, see **{word}** {op} {n}{mark}",
+    "The {word} gate is {joined}{ask} Is {name} in chapter {roman}{ask} See {code}.",
+    "1. {word} the {joined}\n2. {word} the {code}\n3. {word} it{ask}",
+    "{word}:\n- {word}\n  - {name}\n{word}:\n- {name} {roman}",
     "Wait{mark} The {word} is {flag}ready{mark} Call {name} {op} {name}{mark}",
 )
 

@@ -26,6 +26,7 @@ _FACTS = {
     "opposite": "opposites:",
     "name": "a name:",
     "roles": "roles:",
+    "order": "an order:",
     "sign": "a sign:",
     "indentation": "indentation:",
 }

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from semsearch.dedup.number_masks import MASKS, Booleans, Integers, Masks, MaskTable
 from semsearch.dedup.parsed_text import ParsedText
 from semsearch.dedup.template import FILLED, Frame
-from semsearch.text.facts import ALIKE, FEW, PREFIXES, UNPLACED, Amounts, Statement, content
+from semsearch.text.code_words import joined_names
+from semsearch.text.facts import ALIKE, FEW, PREFIXES, Amounts, Statement, acronyms, content
 from semsearch.text.opposites import CONTRASTS
+from semsearch.text.roles import placed
 from semsearch.text.shingles import LEXICAL, shingles
 from semsearch.text.words import NEGATIONS, stem
 
@@ -49,7 +51,18 @@ class PairProofs:
         self._unseen, self._differing = unseen, differing
         self._row = np.zeros(total, np.int64)
         self._texts = _Columns(
-            ("flat", "start", "count", "amounts", "unknown", "opaque", "framed", "template", "own")
+            (
+                "start",
+                "count",
+                "amounts",
+                "placed",
+                "stepped",
+                "unknown",
+                "opaque",
+                "framed",
+                "template",
+                "own",
+            )
         )
         words, triples, phrases = _Words(), _Words(), _Words()
         self._known, self._unknown, self._triples = _Sets(words), _Sets(words), _Sets(triples)
@@ -62,10 +75,11 @@ class PairProofs:
         statements = parsed.facts.statements
         count = len(statements) if len(statements) <= _PLACES else 0
         self._texts.add(
-            hash(parsed.flat),
             self._sentences.size,
             count,
             hash(_needs(parsed.facts.amounts)),
+            int(parsed.has_places),
+            int(bool(parsed.facts.steps)),
             hash(parsed.unknown),
             parsed.opaque,
             frame.framed,
@@ -85,8 +99,10 @@ class PairProofs:
         i, j = self._row.take(left), self._row.take(right)
         verdicts = np.zeros(len(i), np.int8)
         stated = np.full(len(i), NONE, np.int8) if self._differing else self._stated(i, j)
-        if not self._differing:  # indentation, in which alone two texts may differ, is looked at
-            stated[self._texts["flat"].take(i) == self._texts["flat"].take(j)] = 0
+        if not self._differing:  # the places of lines and the order of steps are looked at
+            placed, stepped = (self._texts[name] for name in ("placed", "stepped"))
+            arranged = placed.take(i) | placed.take(j) | (stepped.take(i) & stepped.take(j))
+            stated[(stated == NONE) & (arranged != 0)] = 0
         verdicts[stated == VETO] = VETO
         rest = np.flatnonzero(stated != VETO)
         unknown = self._unseen_words(i[rest], j[rest])
@@ -174,18 +190,16 @@ class _Statements:
 
     def row(self, place: int, statement: Statement) -> int:
         """Return the number of a sentence at a place of a text; it is added if it is new there."""
-        # Equal words can have another meaning in capitals, or with another blank between digits.
-        known = place, statement.key, statement.names, _needs(statement.amounts)
-        row = self._rows.setdefault(known, len(self._rows))
+        # Equal words can have another meaning in capitals, or with another blank between them.
+        sense = _sense(statement)
+        row = self._rows.setdefault((place, statement.key, sense), len(self._rows))
         if row == self._columns.size:
-            self._add(place, statement)
+            self._add(place, statement, sense)
         return row
 
-    def _add(self, place: int, statement: Statement) -> None:
-        bag = sorted(word for word in statement.tokens if word not in UNPLACED and word not in _MARKS)
-        self._columns.add(
-            hash(statement.key), hash(_sense(statement)), hash(tuple(bag)), hash(statement.signs), place
-        )
+    def _add(self, place: int, statement: Statement, sense: object) -> None:
+        bag = sorted(word for word in placed(statement.tokens) if word not in _MARKS)
+        self._columns.add(hash(statement.key), hash(sense), hash(tuple(bag)), hash(statement.signs), place)
         names = statement.names
         plain = content(statement.words - names) - frozenset(statement.negations)
         self._plain.add(plain)
@@ -358,6 +372,9 @@ def _sense(statement: Statement) -> tuple[object, ...]:
         frozenset(word for word in statement.words if _turning(word)),
         statement.names,
         statement.signs,
+        statement.question,
+        acronyms(statement),
+        frozenset(joined_names(statement.text).items()),
     )
 
 

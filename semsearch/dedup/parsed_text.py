@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from semsearch.dedup.template import Phrases
+from semsearch.text.arrangement import may_have_places
 from semsearch.text.facts import Facts
 
 _OPAQUE = 1 / 2
@@ -24,6 +25,11 @@ class ParsedText:
     def flat(self) -> str:
         """Return the text without the indentation of its lines."""
         return "\n".join(map(str.strip, self.text.split("\n"))) if "\n" in self.text else self.text
+
+    @cached_property
+    def has_places(self) -> bool:
+        """Return True if the place of a line may carry meaning."""
+        return may_have_places(self.text)
 
     @cached_property
     def phrases(self) -> Phrases:

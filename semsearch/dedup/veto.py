@@ -16,6 +16,7 @@ from semsearch.dedup.number_masks import NumberMasks
 from semsearch.dedup.pair_proofs import NONE, VETO, PairProofs
 from semsearch.dedup.parsed_text import ParsedText
 from semsearch.dedup.template import Templates
+from semsearch.text.arrangement import Places, displaced
 from semsearch.text.facts import differences
 from semsearch.text.indentation import indentation
 from semsearch.text.shingles import LEXICAL, jaccard, shingles
@@ -25,10 +26,22 @@ Integers = NDArray[np.int64]
 UnknownWords = Callable[[frozenset[str]], frozenset[str]]
 """Returns those of some words that the model does not know."""
 
-RULES = ("", "unknown", "number", "negation", "opposite", "name", "roles", "sign", "indentation", "template")
+RULES = (
+    "",
+    "unknown",
+    "number",
+    "negation",
+    "opposite",
+    "name",
+    "roles",
+    "order",
+    "sign",
+    "indentation",
+    "template",
+)
 """The reasons of a veto by their codes; code 0 means that there is none."""
 UNKNOWN = RULES.index("unknown")
-FACTS = frozenset(("number", "negation", "opposite", "name", "roles", "sign", "indentation"))
+FACTS = frozenset(("number", "negation", "opposite", "name", "roles", "order", "sign", "indentation"))
 """The rules for texts that state different facts."""
 _CODE = {rule: code for code, rule in enumerate(RULES)} | {"date": RULES.index("number")}
 _READ = 256
@@ -122,9 +135,14 @@ class Veto:
     def differences(self, left: int, right: int) -> Iterator[tuple[str, str]]:
         """Yield each rule by which two texts state different facts, and what differs."""
         a, b = self._parsed(left), self._parsed(right)
-        if a.flat == b.flat and len(set(map(indentation, self._written([left, right])))) > 1:
-            yield "indentation", "the indentation differs"
         yield from ((reason.rule, str(reason)) for reason in differences(a.facts, b.facts))
+        if a.has_places or b.has_places:
+            x, y = self._written([left, right])
+            if a.flat == b.flat:
+                if indentation(x) != indentation(y):
+                    yield "indentation", "the indentation differs"
+            elif line := displaced(Places(x), Places(y)):
+                yield "order", f"a line stands below another one: {line}"
 
     def _reasons(self, left: int, right: int) -> Iterator[tuple[str, str]]:
         """Yield each rule that parts two texts, and what it found. A number comes first."""

@@ -41,6 +41,7 @@ _SENTENCE = (
     rf"(?:(?<![.!?])[.!?]++{_CLOSING}(?=\s)|[。！？；…]++{_CLOSING}|(?<=[{_CJK}])[!?;]++{_CLOSING})\s*+"
 )
 _SENTENCES = re.compile(rf"{_SENTENCE}|{_PARAGRAPH}|{_LINE}(?=[-*+#|] )")
+_MAY_END = re.compile(r"[.!?;\n。！？；…]")
 # The places where a passage may end, and their strength. The strongest at a place counts. A place between a heading and
 # its text is as bad as one between two words.
 _LINE_CUT, _SENTENCE_CUT, _PARAGRAPH_CUT, _HEADING_CUT = range(1, 5)
@@ -288,7 +289,11 @@ def _with_paths(spans: Sequence[Span], headings: Sequence[Heading], text: str) -
 
 def sentences(text: str) -> list[tuple[int, int]]:
     """Return the spans [start, end) of the sentences, headings and list items of a text, without blanks around them."""
-    edges = [0, *(match.end() for match in _SENTENCES.finditer(text)), len(text)]
+    first = _MAY_END.search(text)
+    ends = (
+        _SENTENCES.finditer(text) if first and first.end() < len(text) else ()
+    )  # most texts are one sentence
+    edges = [0, *(match.end() for match in ends), len(text)]
     bodies = ((start, text[start:end]) for start, end in pairwise(edges))
     return [
         (start + len(body) - len(body.lstrip()), start + len(body.rstrip()))

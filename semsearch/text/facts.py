@@ -8,22 +8,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 from typing import Literal
 
+from semsearch.text.arrangement import reordered, steps
 from semsearch.text.chunking import sentences
+from semsearch.text.code_words import joined_names, keywords
 from semsearch.text.opposites import CONTRASTS, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
+from semsearch.text.questions import asks, may_ask
+from semsearch.text.roles import exchanged
 from semsearch.text.signs import sign_difference, signs
 from semsearch.text.word_memo import WordMemo
-from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem
+from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem, word_set
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-Rule = Literal["number", "date", "negation", "opposite", "name", "roles", "sign"]
+Rule = Literal["number", "date", "negation", "opposite", "name", "roles", "order", "sign"]
 Key = tuple[str, int]
 """The value of a quantity, and how often it came before in the text."""
 
@@ -33,23 +31,23 @@ FEW = 3
 """Content words that may differ on each side where opposites and names are looked for."""
 ALIKE = 0.4
 """The least share of their content words that two sentences have in common if one is a version of the other."""
-_LONG = 60
-"""Words of a sentence whose order is looked at: what that takes grows with their square."""
 COMPARED = 300
 """Sentences, of those that only one text has, that are compared. This bounds the time for long texts."""
-_SMALL = _set(
+_SMALL = word_set(
     "a an the some one this that these those is are was were be been being am do does did has have had there it its of"
     " to and in at for with by which who whom whose while as his her their he she they him them himself herself s me my"
     " we our us i you your the 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有 们"
 )
 """Words that say little on their own."""
-UNPLACED = _set("a an the this that these those of his her their he she they him them its 的 了 着")
-"""Words that the order of roles does not depend on."""
-_LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/", "+"))
-_PREPOSITIONS = _set("in at on by with for from to after before during if when while because as since")
+_DOTS = re.compile(r"\.[A-Za-z]\.")
+_DOTTED = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)(?P<end>(?=\s+[A-Z]|\s*$))?")
+"""An abbreviation with its dots: q.i.d., U.S."""
+_ACRONYM = re.compile(r"(?<![\w.])[A-Z]{2,3}(?![\w'’])")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
 _FORBIDDEN = ("forbidden", "prohibited", "hardly", "scarcely")
+_OBLIGED = re.compile("不[得能可]不")
+"""Two negations that state a duty."""
 _FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
@@ -76,7 +74,7 @@ _LABEL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{3,}[ -]|[\u4e00-\u9fff])([A-HJ-Z]
 """A letter that labels: pier A, 选项B."""
 _REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d{1,3})*\](?=\s*\w)")
 """The mark of a reference before a sentence, which says nothing itself: [12]."""
-_CALENDAR = _set(
+_CALENDAR = word_set(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug"
     " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
 )
@@ -88,6 +86,7 @@ _SAID: dict[Rule, str] = {
     "opposite": "opposites",
     "name": "a name differs",
     "roles": "two parts have changed places",
+    "order": "steps come in another order",
     "sign": "a sign differs",
 }
 
@@ -154,7 +153,9 @@ class Statement:
         "key",
         "names",
         "negations",
+        "question",
         "signs",
+        "text",
         "tokens",
         "words",
     )
@@ -162,10 +163,11 @@ class Statement:
     def __init__(self, text: str) -> None:
         if "[" in text:  # here and below, what few sentences have is searched for in those only
             text = _REFERENCE.sub("", text)
+        self.text, self.question = text, asks(text)
         low, self.found = quantities(text)
         self.amounts = Amounts(self.found) if self.found else _NO_AMOUNTS
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
-        self.signs = signs(text)
+        self.signs = (*signs(text), *keywords(low, self.tokens))
         self.key = tuple(self.tokens), self.signs
         words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
         self.words = frozenset(words).union(
@@ -211,6 +213,8 @@ _CONTENT = WordMemo(_content)
 
 
 def _negations(low: str, words: frozenset[str]) -> list[str]:
+    if not low.isascii():
+        low = _OBLIGED.sub(" ", low)
     forbidden = not low.isascii() or any(map(low.__contains__, _FORBIDDEN))
     if not forbidden and "n't" not in low and _DENYING.isdisjoint(words):
         return []  # few texts deny: spares the search
@@ -250,10 +254,14 @@ _statement = lru_cache(1024)(Statement)
 class Facts:
     """A text parsed into statements, once for all pairs that it is in."""
 
-    __slots__ = ("amounts", "length", "statements")
+    __slots__ = ("amounts", "length", "statements", "steps")
 
     def __init__(self, text: str) -> None:
-        self.statements = [_statement(text[start:end]) for start, end in sentences(text)]
+        if _DOTS.search(text):
+            text = _DOTTED.sub(_undotted, text)
+        parts = [text[start:end] for start, end in sentences(text)]
+        self.statements = [*map(_statement, parts)]
+        self.steps = steps(text, parts)
         self.length = sum(len(statement.tokens) for statement in self.statements)
         found = [quantity for statement in self.statements for quantity in statement.found]
         self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
@@ -269,6 +277,11 @@ class Facts:
         return self.length <= SHORT
 
 
+def _undotted(match: re.Match[str]) -> str:
+    """Return an abbreviation without its dots, but for one that may end a sentence."""
+    return match[0].replace(".", "") + "." * (match["end"] is not None)
+
+
 def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     """Yield the reasons why two similar texts differ in meaning, at most one for each pair of sentences and rule.
 
@@ -281,6 +294,8 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     if not whole:
         for x, y in versions:
             yield from _amounts(x.amounts, y.amounts)
+    if found := reordered(a.steps, b.steps):
+        yield Reason("order", *found)
     excepting = a.exceptions == b.exceptions
     for x, y in versions:
         only_x, only_y = x.words - y.words, y.words - x.words
@@ -296,10 +311,16 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("opposite", *found)
         if found := _other_names(x, y):
             yield Reason("name", *found)
-        if found := _exchanged(x, y):
+        if x.words & _PASSIVE == y.words & _PASSIVE and (
+            found := exchanged(x.text, y.text, x.tokens, y.tokens)
+        ):
             yield Reason("roles", *found)
         if x.signs != y.signs:
             yield Reason("sign", *sign_difference(x.signs, y.signs))
+        if x.question != y.question and not may_ask((y if x.question else x).text):
+            yield Reason("sign", "?" * x.question, "?" * y.question)
+        if found := _other_joints(x, y):
+            yield Reason("sign", *found)
 
 
 def _negated(x: frozenset[str], y: frozenset[str]) -> list[tuple[str, str]]:
@@ -398,6 +419,10 @@ def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     """Return the names that only each text has, where little else differs; else None."""
     x, y = a.names - b.words - b.names, b.names - a.words - a.names
     if not x or not y:
+        x, y = acronyms(a) - b.words - b.names, acronyms(b) - a.words - a.names
+        if any(one.startswith(other) or other.startswith(one) for one in x for other in y):  # US and USA
+            return None
+    if not x or not y:
         return None
     rest = (a.content - b.content - {stem(w) for w in x}, b.content - a.content - {stem(w) for w in y})
     if max(map(len, rest)) > FEW:
@@ -405,30 +430,14 @@ def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     return " ".join(sorted(x)), " ".join(sorted(y))
 
 
-def _exchanged(a: Statement, b: Statement) -> tuple[str, str] | None:
-    """Return two stretches of words that changed places, such as dog and man in `the dog bites the man`; else None.
+def acronyms(sentence: Statement) -> frozenset[str]:
+    """Return the names in capitals, such as U.S. and UK, in lower case and without dots."""
+    if _plain(sentence.text) or sentence.text.isupper():
+        return _NO_NAMES
+    return frozenset(map(str.lower, _ACRONYM.findall(sentence.text)))
 
-    A passive has the same meaning with its parts exchanged, and a list has it in any order. A stretch that begins with
-    a preposition, such as `in summer`, may stand anywhere.
-    """
-    x, y = ([word for word in s.tokens if word not in UNPLACED] for s in (a, b))
-    if x and y and x[-1] in ".!?。":
-        x = x[:-1]
-    if y and y[-1] in ".!?。":
-        y = y[:-1]
-    if len(x) != len(y) or x == y or (a.words & _PASSIVE) != (b.words & _PASSIVE) or sorted(x) != sorted(y):
-        return None
-    differing = [(one, other) for one, other in zip(x, y, strict=True) if one != other]
-    start = next(at for at in range(len(x)) if x[at] != y[at])
-    end = next(at for at in range(len(x), 0, -1) if x[at - 1] != y[at - 1])
-    if len({frozenset(pair) for pair in differing}) == 1 and not _LINKS.issuperset(x[start + 1 : end - 1]):
-        return None if _LINKS & set(x[start:end]) and len(differing) == 2 else differing[0]
-    x, y = x[start:end], y[start:end]
-    if len(x) > _LONG:
-        return None
-    for i, j in combinations(range(1, len(x)), 2):  # x = left + middle + right, y = right + middle + left
-        if x[j] == y[0] and x[j:] + x[i:j] + x[:i] == y:
-            if _LINKS & set(x[i:j]) or {x[0], x[j]} & _PREPOSITIONS:
-                return None
-            return " ".join(x[:i]), " ".join(x[j:])
-    return None
+
+def _other_joints(a: Statement, b: Statement) -> tuple[str, str] | None:
+    """Return a name that two sentences join with other marks, such as `a.b` and `a_b`; else None."""
+    x, y = joined_names(a.text), joined_names(b.text)
+    return next(((x[name], y[name]) for name in x if name in y and x[name] != y[name]), None)

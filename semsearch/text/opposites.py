@@ -54,6 +54,7 @@ inclusive/exclusive inner/outer odd/even row/column vertical/horizontal vertical
 clockwise/counterclockwise head/tail get/set push/pop insert/delete create/delete create/destroy append/prepend
 break/continue production/staging development/production define/undef ifdef/ifndef parent/child ceil/floor
 maximise/minimise maximize/minimize noon/midnight sunrise/sunset dawn/dusk singular/plural asc/desc sync/async
+qd/bid qd/tid qd/qid qd/qod bid/tid bid/qid tid/qid po/iv po/im po/sc iv/im iv/sc bc/ad bce/ce ie/eg
 rising/setting guilty/innocent synchronous/asynchronous prefix/suffix
 每天/每周 每天/每月 每天/每年 每日/每周 每日/每月 每日/每年 每周/每月 每周/每年 每月/每年 员工/雇主 雇员/雇主 全部/部分
 所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多

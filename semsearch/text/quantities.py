@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 Kind = Literal["number", "date", "time", "ordinal", "weekday"]
@@ -164,8 +165,11 @@ l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters
 h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
 day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
 kb kilobyte kilobytes|mb megabyte megabytes|gb gigabyte gigabytes|tb terabyte terabytes
-v volt volts 伏|w watt watts 瓦|kw kilowatt kilowatts 千瓦|amp amps ampere amperes
-hz hertz|bar bars|°c celsius|°f fahrenheit
+kbit kilobit kilobits|mbit megabit megabits|gbit gigabit gigabits|tbit terabit terabits
+v volt volts 伏|millivolt millivolts|mv megavolt megavolts|w watt watts 瓦|kw kilowatt kilowatts 千瓦
+milliwatt milliwatts 毫瓦|mw megawatt megawatts 兆瓦|amp amps ampere amperes|milliampere milliamperes ma
+hz hertz|millihertz|mhz megahertz|mpa megapascal megapascals|millipascal millipascals|millimolar|micromolar|nanomolar
+bar bars|°c celsius|°f fahrenheit
 % percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
 """
 _UNIT = {
@@ -180,7 +184,8 @@ _FACTORS = (
     {"l": 1, "ml": 0.001},
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1},
     {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
-    {"kw": 1000, "w": 1},
+    {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 1000},
+    {"mw": 10**6, "kw": 1000, "w": 1, "milliwatt": 0.001},
     {"year": 12, "month": 1},
     {"lb": 1, "gbp": 1},  # both are pounds
 )
@@ -245,12 +250,92 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     """
     if "/" in text or not text.isascii():  # here and below, what few texts have is searched for in those only
         text = _FRACTION.sub(_decimal, text)
-    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    text = _in_one_case(unicodedata.normalize("NFKC", text)).replace("’", "'")
     text = _WORDS.sub(_english, text)
     if not text.isascii():
         text = _HAN_NUMBER.sub(_han, text)
+    if _MINUS.search(text):
+        text = _NEGATIVE.sub(_negative, text)
     found = [] if not _may_have(text) else [q for match in _pattern().finditer(text) for q in _read(match)]
     return text, found
+
+
+_MILLI = {"W": "watt", "V": "volt", "A": "ampere", "Hz": "hertz", "Pa": "pascal"}
+_MOLAR = {"m": "millimolar", "μ": "micromolar", "u": "micromolar", "n": "nanomolar"}
+_CASED_UNIT = re.compile(
+    r"(?<=\d)(?P<blank>\s?)(?:(?P<bits>[KMGTkmgt])(?:b(?:(?P<rate>ps)|(?=/s))|(?<=[KMGT])b)"
+    r"|(?P<bytes>[KMGT]B)ps"
+    rf"|m(?P<milli>{'|'.join(_MILLI)})|(?P<molar>[{''.join(_MOLAR)}])M)(?![A-Za-z])"
+)
+"""A unit that is another one in other capitals: Mb (bits) and MB, mW and MW, mM and mm."""
+_ROMAN = re.compile(
+    r"(?P<before>(?i:\b(?:act|annex|appendix|article|book|canto|chapter|class|figure|grade|level|paragraph|part|phase"
+    r"|schedule|section|stage|step|table|tier|title|type|vol\.?|volume|war)\s|第\s?)|(?<!\w)\((?=[ivIV]+\))"
+    r"|(?P<name>\b(?!(?:And|Am|Can|Could|Did|Do|Had|Have|If|May|Might|Must|Or|Shall|Should|So|Then|Was|When|Will|Would)\b)"
+    r"[A-Z][a-z]+\s))(?P<numeral>(?=[IVXivx])(?:X{0,3}(?:I[XV]|V?I{0,3})|x{0,3}(?:i[xv]|v?i{0,3})))(?![A-Za-z0-9_'’-])"
+    r"(?P<end>(?=\s(?:of|was|is|and the)\b|[,.;:)]|\s*$))?"
+)
+"""A Roman numeral: after a word for a part, in brackets, or after a name. "I" after a name is mostly a word."""
+_NUMERALS = {"i": 1, "v": 5, "x": 10}
+_VERSION = re.compile(r"\d+\.\d*[1-9]0+")
+"""A number whose last 0 counts if it is a version: 2.10."""
+_VERSIONED = re.compile(
+    r"(?P<before>(?i:\b(?:version|release|ver\.?|section|sec\.?|chapter|figure|fig\.?|table|python|node|java|php|ruby"
+    r"|ubuntu|django|kernel)\s)|版本\s?|§\s?|[表图]\s?|(?<=[a-z,]\s)[A-Z]\w+\s)(?P<number>\d+\.\d*[1-9]0+)(?!\.?\d|%)"
+)
+_MINUS = re.compile(r"-[$€£¥]|minus|negative|负|零|\(")
+_NEGATIVE = re.compile(
+    r"(?<![\w\])%])[-−](?P<before>[$€£¥])(?=\d)|(?:(?<!\d\s)(?<![\w)])(?:minus|negative)\s|零下|负)(?=[$€£¥]?\d)"
+    r"|(?P<account>(?:[:=|]|\b(?:balance|cash|change|earnings|equity|flow|income|loss|margin|profit|result|total)\b"
+    r"|利润|亏损|收入|余额|合计|总计)\s*)\((?P<currency>[$€£¥]?)(?P<amount>\d[\d,.]*)\)"
+    r"(?=\s*(?:$|[|,;.\n。，；]|[万亿元]|million|billion|thousand|%))"
+)
+"""A negative number in words, or in the brackets of an account."""
+
+
+def _in_one_case(text: str) -> str:
+    """Return a text in lower case, with units, Roman numerals and versions that their case or last 0 tells apart."""
+    if DIGITS.search(text):
+        text = _CASED_UNIT.sub(_unit_name, text)
+        if _ENDS_IN_0.search(text):
+            text = _VERSIONED.sub(r"\g<before> v\g<number>", text)
+    if _MAY_BE_ROMAN.search(text):
+        text = _ROMAN.sub(_arabic, text)
+    return text.lower()
+
+
+DIGITS = re.compile(r"\d")
+_MAY_BE_ROMAN = re.compile(  # a set of characters comes first, which is fast to search for
+    r"[IVXivx](?<![A-Za-z'’].)(?:(?<=[IVX])[IVX]{1,5}|(?<=V)|(?<=[ivx])[ivx]{1,5}|(?<=[A-Za-z\u4e00-\u9fff] I)"
+    r"|(?<=\(i))(?![A-Za-z'’])"
+)
+_ENDS_IN_0 = re.compile(r"\.\d*0")
+
+
+def _unit_name(match: re.Match[str]) -> str:
+    blank = match["blank"]
+    if match["bytes"]:
+        return f"{blank}{match['bytes']}/s"
+    if match["bits"]:
+        return f"{blank}{match['bits']}bit{'/s' if match['rate'] else ''}"
+    return blank + (f"milli{_MILLI[match['milli']]}" if match["milli"] else _MOLAR[match["molar"]])
+
+
+def _arabic(match: re.Match[str]) -> str:
+    """Return a Roman numeral in digits."""
+    numeral = match["numeral"].lower()
+    if not numeral or (match["name"] and (numeral == "x" or (numeral == "i" and match["end"] is None))):
+        return match[0]
+    values = [_NUMERALS[letter] for letter in numeral]
+    total = sum(-one if one < after else one for one, after in pairwise([*values, 0]))
+    return f"{match['before']}{total}"
+
+
+def _negative(match: re.Match[str]) -> str:
+    """Return a negative number with a minus, behind its currency."""
+    if match["account"]:
+        return f"{match['account']} {match['currency']}-{match['amount']}"
+    return match["before"] + "-" if match["before"] else " -"
 
 
 _FRACTION = re.compile(
@@ -342,7 +427,8 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
             name = f"{number}{g['tail'] or ''}"
         if g["sign"]:
             name = f"-{name}"
-        digits = tuple((_value(part)[0], "") for part in re.findall(r"\d+(?:\.\d+)*", name))
+        parts = re.findall(r"\d+(?:\.\d+)*", name)
+        digits = tuple((part if _VERSION.fullmatch(part) else _value(part)[0], "") for part in parts)
         yield Quantity("number", name if not name.isdigit() else _value(name)[0], "", said, digits)
         return
     parts = number.split("-")
@@ -393,6 +479,8 @@ def _value(number: str) -> list[str]:
     values = list(dict.fromkeys(map(_canonical, found or [number.replace(",", ".")])))
     if clock := re.fullmatch(r"([01]?\d|2[0-4])\.([0-5]\d)", number):  # 16.30 is a time to some
         values.append(f"{int(clock[1])}:{clock[2]}")
+    if _VERSION.fullmatch(number):
+        values.append(number)
     return values
 
 

@@ -2,24 +2,30 @@ r"""Find the signs of a text that carry meaning: operators, options, paths and e
 
 `if (p)` and `if (!p)` have the same words, and so have `rm -r` and `rm -R`, `a + b` and `a - b`. Marks of prose carry
 none: stops, commas, quotes, dashes, brackets and the markup of Markdown and HTML. Nor does a dash, which is not told
-from a minus; but `+`, `*` and `/` differ from it.
+from a minus; but `+`, `*` and `/` differ from it. Brackets count where they group or bound, and a `#` or `;` where it
+makes a comment.
 """
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 _HTML = "a abbr b blockquote body br code dd del div dl dt em font h[1-6] head hr html i img ins kbd li mark nav ol p"
 _HTML += " pre q s samp section small span strike strong sub sup table tbody td th thead tr tt u ul"
-_COMMENTED = r"""[\w.\[\]'"]{1,80}[ ]?(?:[-+*/|&]?=[ ]?[^\s=]|\([^()\n]{0,200}\)[ ]?;?$)"""
-"""A line of code, which a `#` before it makes a comment, not a heading."""
+_VALUE = r"""(?:yes|no|on|off|true|false|none|null|auto|/[^\s]+|"[^"\n]*")[ ]?;?$"""
+_COMMENTED = rf"""(?:[\w.\[\]'"]{{1,80}}[ ]?(?:[-+*/|&]?=[ ]?[^\s=]|\([^()\n]{{0,200}}\)[ ]?;?$)
+    |[A-Za-z][\w.-]{{0,80}}[ ]+{_VALUE}|[a-z]\w{{0,80}}_\w+[ ]+\d\S*$|[a-z][\w.-]{{0,80}}:[ ]?\S+$
+    |(?:export|set|let|const|var|alias)[ ]\w+[ ]?=|[^\n]{{1,400}};$|\[[\w.-]{{1,80}}\]$)"""
+"""A line of code or a setting, which a `#` before it makes a comment, not a heading."""
 _PROSE = r"(?:[^\n;(){}=<>\[\]_$&|+*/\\^%#]++|(?<=[ ])\([^\n;(){}=<>]*+\))++$"
 """A line without the signs of code, which an arrow or `//` before it decorates."""
 _HAN = r"\u3040-\u30ff\u3400-\u9fff"
 _EAST_ASIAN = re.compile(f"[{_HAN}]")
+_LOGIC = "非且或和与"
 _MARKUP = re.compile(
     rf"""
       <?\b[a-z][a-z0-9+.-]{{1,20}}://[^\s<>]*>?             # addresses
-    | <!--.{{0,2000}}?-->
+    | (?<=<!--).{{0,2000}}?-->
     | </?(?:{"|".join(_HTML.split())})(?:\s[^<>]{{0,400}})?/?>
     | &\#?\w{{1,20}};                                       # entities of HTML
     | <[^\s<>@]{{1,80}}@[^\s<>@]{{1,80}}>                   # addresses of mail
@@ -52,8 +58,9 @@ _HINT = re.compile(
       | (?<= [:;] ) ['’]?[-o]?[(/\\|\[{{]
       | (?<= \? ) [\w(\[.?]
       | (?<= (?<!\w) - ) [A-Za-z]
+      | (?<= ^[;-] ) (?:\w|[ ]\w|-[ ])
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.MULTILINE,
 )
 """The beginnings of signs, which little prose has. Without any, the search is spared."""
 _SIGN = re.compile(
@@ -64,19 +71,37 @@ _SIGN = re.compile(
     | (?P<path>(?<![^\s(\[,=:'"`|>])(?:~|\.\.?)?/+(?=[\w.*~-]|\s|$)|(?<=[A-Za-z0-9_*.])/+(?=[\s)\],;'"`|]|$))
     | (?P<done>^[ ]?[-*+•][ ]\[[xX]\])
     | (?P<directive>\#[ ]?(?:define|undef|include|if|ifdef|ifndef|elif|else|endif|pragma|error)\b)
-    | (?P<comment>^[ ]?\#[ ]?(?={_COMMENTED}))
+    | (?P<comment>^[ ]?(?:\#(?:[ ]?(?={_COMMENTED})|(?=[A-Za-z]\w*[ ]\d+$))
+        |;(?=[ ]?\w)|--[ ]?(?=(?i:select|insert|update|delete|create|drop|alter)\b|[^\n]{{1,400}};$)))
     | (?P<escape>\\[A-Za-z0-9])
     | (?P<struck>(?<!~)~~(?=[^\s~][^\n~]{{0,200}}(?<!\s)~~(?!~)))
     | (?P<not>(?<![^\s(\[{{,=&|;:])!++(?=[\w($~]))
     | (?P<prefix>(?<!{_WORD})(?:&(?=[A-Za-z_])|\$(?=[A-Za-z_{{(@*?])|%(?=[A-Za-z(])|~(?=[A-Za-z_(]))|(?<=\[)\^)
+    | (?P<slice>(?<=[A-Za-z0-9_)\]])\[[^\s\[\]]{{0,40}}:[^\s\[\]]{{0,40}}\](?!\())
     | (?P<index>(?<=[A-Za-z0-9_)\]])[\[{{](?!\d{{1,3}}(?:\s?[,–-]\s?\d{{1,3}})*\])(?=[^\s\]}}]))
-    | (?P<group>\((?=[^()\n]{{0,80}}[^()\s\n][ ]?[+*^][ ]?[^()\n]{{1,80}}\)))
     | (?P<tail>(?<=[A-Za-z])(?:\+\+|\#|\+)(?![A-Za-z0-9+\#]))
     | (?P<maybe>(?<=[A-Za-z0-9)\]])\?\??\.?(?=[A-Za-z0-9(\[]))
     | (?P<run>(?:-{{1,3}}|[!.?])?[+*/%=<>&|^~:][-+*/%=<>!&|^~:.?]*+)
     | (?P<sad>[{_SAD}])
     """,
     re.VERBOSE | re.MULTILINE,
+)
+_GROUP = re.compile(
+    rf"""(?P<lead>[-+*/%^!&|]|\b(?:not|and|or)\b|[{_LOGIC}])?[ ]?\((?=(?P<body>[^()\n]{{1,160}})\)
+        [ ]?(?P<trail>[-+*/%^&|]|(?:and|or)\b|[{_LOGIC}])?)""",
+    re.VERBOSE,
+)
+"""Brackets, with the operators around them."""
+_SUM = re.compile(r"[^\s][ ]?[+*^][ ]?[^\s]")
+_OPERATION = re.compile(
+    rf"[ ]?[\w.\[\]]+(?:[ ]?[-+*/%^][ ]?[\w.\[\]]+)+[ ]?|.*(?:&&|\|\||\b(?:and|or)\b|[{_LOGIC}]).*"
+)
+_EXPRESSION = re.compile(r"(?:^|[=:,!]|\b(?:if|elif|while|return|assert|where|when|unless))[ ]?$")
+"""The beginning of an expression, where a bracket does not enclose an aside."""
+_OPERAND = re.compile(r"[\w.]+")
+_INTERVAL = re.compile(
+    r"(?P<said>(?:∈|\b(?:interval|range|domain)|区间|范围)[ ]?)?(?P<open>[\[(])"
+    r"(?=[^\[\]()\n]{1,40},)[^\[\]()\n]{1,80}(?P<close>[\])])"
 )
 _SAME = str.maketrans({"≠": "!=", "≤": "<=", "≥": ">=", "→": "->", "⇒": "=>", "×": "*", "÷": "/", "−": "-"})
 _ARROW = re.compile(r"-+>|==+>")
@@ -91,12 +116,34 @@ def signs(text: str) -> tuple[str, ...]:
     Equal signs are equal whatever their form: `≠` and `!=`, `→` and `->`, `:-(` and `:(`. A sign of comparison before a
     number is left to `semsearch.text.facts`, where "at least 5" is the same. A smile is decoration.
     """
-    if not _HINT.search(text):
-        return ()
-    text = _MARKUP.sub(" ", text.translate(_SAME))
-    for _ in range(2):  # bold in italics
-        text = _EMPHASIS.sub(r" \2 ", text)
-    return tuple(sorted(filter(None, map(_sign, _SIGN.finditer(text)))))
+    found = []
+    if _HINT.search(text):
+        plain = _MARKUP.sub(" ", _in_one_form(text))
+        for _ in range(2):  # bold in italics
+            plain = _EMPHASIS.sub(r" \2 ", plain)
+        found = list(filter(None, map(_sign, _SIGN.finditer(plain))))
+    if "(" in text or "[" in text:
+        found += _brackets(_in_one_form(text))
+    return tuple(sorted(found)) if found else ()
+
+
+def _in_one_form(text: str) -> str:
+    return text if text.isascii() else text.translate(_SAME)
+
+
+def _brackets(text: str) -> Iterator[str]:
+    """Yield the brackets that group an expression, with the operators around them, and the ends of intervals."""
+    for match in _GROUP.finditer(text):
+        lead, trail = match["lead"] or "", match["trail"] or ""
+        grouped = (
+            lead or (trail and _EXPRESSION.search(text[max(0, match.start() - 8) : match.start()]))
+        ) and _OPERATION.fullmatch(match["body"])
+        if grouped or _SUM.search(match["body"]):
+            yield f"{lead}(){trail}"
+    for match in _INTERVAL.finditer(text):
+        ends = match["open"] + match["close"]
+        if match["said"] or ends in ("[)", "(]"):
+            yield ends
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -107,7 +154,9 @@ def _sign(match: re.Match[str]) -> str:
     if kind == "run":
         start, end = match.span()
         return _operator(said, match.string[max(0, start - 2) : start], match.string[end : end + 2])
-    return {"comment": "#", "done": "[x]", "group": "()"}.get(kind or "", said)
+    if kind == "slice":
+        return _OPERAND.sub("x", said)
+    return {"comment": "#", "done": "[x]"}.get(kind or "", said)
 
 
 def _operator(run: str, before: str, after: str) -> str:
@@ -118,6 +167,8 @@ def _operator(run: str, before: str, after: str) -> str:
         run = run.rstrip(".!?:")
     if run == "//" or (run == "/" and not (left or right)):
         return run if not left else ""
+    if run == "++" and not left and right.isalnum():
+        return "++x"
     if run == "::":
         return run if left.isalnum() or right.isalnum() else ""
     prose = (

@@ -47,6 +47,11 @@ NEGATION = re.compile(rf"(?<![a-z])(?:{_ENGLISH})(?![a-z])|n['’]t(?![a-z])|{_C
 """A word or character that negates, in English or Chinese."""
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Return the words between the blanks of a text."""
+    return frozenset(words.split())
+
+
 def without_separators(number: str) -> str:
     """Return a number without the commas between its thousands: `1,000` as `1000`. Any other text stays as it is."""
     return number.replace(",", "") if _THOUSANDS.fullmatch(number) else number

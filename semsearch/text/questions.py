@@ -1,0 +1,26 @@
+"""Tell questions from statements, in English and Chinese."""
+
+import re
+
+_MARKED = re.compile(r"[?？][\s\"'”’」』）)\]*_!！.。]*$|吗[\s\"'”’」』）)\]。.]*$")
+_SUBJECTS = (
+    "a|an|any|anyone|her|his|i|it|my|our|she|he|that|the|their|there|these|they|this|those|we|you|your"
+)
+_POSSIBLE = re.compile(
+    r"(?:^|[,;:.!—–-]\s*|\b(?:and|but|hello|hey|hi|or|please|so)\s+)(?:(?:am|are|can|could|did|do|does|had|has|have|is|may"
+    rf"|might|shall|should|was|were|will|would)(?:n't)?\s+(?:{_SUBJECTS})\b"
+    r"|(?:how|what|when|where|which|who|whom|whose|why)\b)"
+    r"|[谁哪怎几呢]|什么|多少|为何|是否|何时|何地|如何",
+    re.IGNORECASE,
+)
+"""The beginning of a question, or a word that makes one in Chinese. Its mark is often left out."""
+
+
+def asks(sentence: str) -> bool:
+    """Return True for a sentence with the mark of a question at its end, or the word for it (吗)."""
+    return _MARKED.search(sentence[-12:]) is not None
+
+
+def may_ask(sentence: str) -> bool:
+    """Return True for a sentence that is a question with or without its mark: "What time is it"."""
+    return _POSSIBLE.search(sentence) is not None
