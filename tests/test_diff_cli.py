@@ -94,6 +94,37 @@ def test_piped_it_is_plain_and_marked(here: Path) -> None:
     assert "containment  A is 95% inside B, B is 95% inside A" in lines
 
 
+def compared(folder: Path, a: str, b: str) -> list[str]:
+    """Return the lines that are shown of two texts."""
+    for name, text in (("a", a), ("b", b)):
+        (folder / f"notes/{name}.txt").write_text(text)
+    with open_index(folder / ".semsearch") as index:
+        index.ingest(["notes"])
+    return run("notes/a.txt", "notes/b.txt").stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        ("if x:\n    a()\n    b()\n", "if x:\n    a()\nb()\n", ["-     b()", "+ b()"]),
+        ("- a\n  - b\n  - c", "- a\n  - b\n- c", ["-   - c", "+ - c"]),
+        ("all: x\n\tcc x", "all: x\ncc x", ["-         cc x", "+ cc x"]),
+    ],
+)
+def test_lines_that_are_indented_otherwise_are_shown(here: Path, a: str, b: str, shown: list[str]) -> None:
+    lines = compared(here, a, b)
+    assert "dedup        keeps both: the indentation differs" in lines
+    assert lines[-2:] == shown
+
+
+def test_no_warning_where_dedup_sees_no_other_fact(here: Path) -> None:
+    walls = "The hall is open. Never climb the 2 walls."
+    assert not [line for line in compared(here, walls, "The hall is open.") if line.startswith("warning")]
+    lines = compared(here, walls, walls.replace("2", "3"))
+    assert "dedup        keeps both: a number differs: 2 / 3" in lines
+    assert "warning      a number differs: 2 / 3" in lines
+
+
 def test_full_leaves_nothing_out(here: Path) -> None:
     text = run("notes/live.md", "notes/test.md", "--full").stdout
     assert "equal words" not in text and "mind the third step, which is loose." in text

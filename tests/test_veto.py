@@ -25,6 +25,9 @@ from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import ModelError
 from semsearch.text import clean
 from semsearch.text.facts import Facts, differences
+from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.scoring import model_id, score_pairs
+from semsearch.types import LabelledPair
 
 
 def rules(a: str, b: str) -> set[str]:
@@ -258,6 +261,15 @@ def test_words_the_model_does_not_know_make_no_pair(tmp_path: Path) -> None:
     assert found.groups == ()
     assert found.vetoed["unknown"] >= 4
     assert "does not know what differs" in found.rejected[0].reason
+
+
+def test_labels_with_a_cosine_leave_unknown_words_out_too() -> None:
+    embedder = Few()
+    name = model_id(embedder.fingerprint.model, embedder.fingerprint.dtype)
+    texts = [("the soup was 👍", "the soup was 👎"), ("the soup was good", "the soup was fine")]
+    pairs = [LabelledPair(a, b, duplicate=False, cosine=0.97, model=name) for a, b in texts]
+    found = score_pairs(PairSet("labels", tuple(pairs)), embedder)
+    assert (found.scores.tolist(), found.texts) == ([0.0, 0.97], 0)
 
 
 def test_an_index_leaves_unknown_words_out_too(tmp_path: Path) -> None:

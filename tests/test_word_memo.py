@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -68,6 +70,16 @@ def test_terms_by_word_are_those_of_whole_texts(texts: list[str]) -> None:
         terms, length = analyzer.index_terms(text)
         words, symbolic, more = analyzer._terms_of(text)
         assert (sorted(terms), length) == (sorted([*words, *symbolic, *more]), len(words) + len(symbolic))
+
+
+@given(st.text("aB1 \n&\u0301\u00a0\u3000\uff06\ufe60é中+#_./", max_size=14))
+@settings(max_examples=500, deadline=None)
+@example("a \u0301& b")
+@example("a\u3000＆ b")
+def test_terms_around_an_ampersand_are_those_of_a_text(text: str) -> None:
+    terms, length = analyzer.index_terms(text)
+    words, symbolic, more = analyzer._terms_of(text)
+    assert (sorted(terms), length) == (sorted([*words, *symbolic, *more]), len(words) + len(symbolic))
 
 
 def test_letters_in_words_are_those_of_whole_texts(texts: list[str]) -> None:

@@ -1,7 +1,7 @@
 """`semsearch diff`, and the display of the difference of two texts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,10 @@ _PASSAGES = 20
 _LABEL = 13
 """The columns of a label."""
 _WARNED = 3
+_INDENTED = 10
+"""Lines that are shown where the indentation differs."""
+_WARNING = {"negation": frozenset(("negation", "opposite")), "number": frozenset(("number", "date"))}
+"""The rules by which `dedup` keeps both texts, and which a warning on words tells in full."""
 _STYLES = {
     "word": ("red", "green"),
     "number": ("bold reverse red", "bold reverse green"),
@@ -141,11 +145,11 @@ def _percent(share: float) -> str:
     return f"{min(99, max(1, round(share * 100))) if 0 < share < 1 else share * 100:.0f}%"
 
 
-def warnings(found: "Difference") -> list[str]:
-    """Return a line for each warning: negations and numbers that differ, and sentences that moved."""
+def warnings(found: "Difference", nouns: Collection[str] = ("negation", "number")) -> list[str]:
+    """Return a line for each warning: `nouns` that differ in the words, and sentences that moved."""
     said = []
     for noun, segments in (("negation", found.negations), ("number", found.numbers)):
-        if not segments:
+        if not segments or noun not in nouns:
             continue
         sides = dict.fromkeys(f"{_short(segment.a)} / {_short(segment.b)}" for segment in segments)
         some = tr(", ").join(list(sides)[:_WARNED])
@@ -221,15 +225,32 @@ def _show_comparison(found: "Comparison", full: bool) -> None:
     }
     for label, value in rows.items():
         click.echo(f"{padded(tr(label), _LABEL)}{value}")
-    for text in warnings(found.difference):
+    for text in warnings(found.difference, [noun for noun, rules in _WARNING.items() if rules & found.rules]):
         console.print(_warning(text))
     for name, values in found.fields.items():
         click.echo(f"{padded(tr('field'), _LABEL)}{render.name(name)}: {' / '.join(map(_value, values))}")
     click.echo()
     show_text(found.difference, console.width if render.coloured() else 0, full)
+    if "indentation" in found.rules:
+        _show_indentation(found, full)
     if several:
         _show_coverage("A", found.a, "B", found.b, found.coverage_a, full)
         _show_coverage("B", found.b, "A", found.a, found.coverage_b, full)
+
+
+def _show_indentation(found: "Comparison", full: bool) -> None:
+    """Print the lines that are indented otherwise, each as both texts have it."""
+    from rich.text import Text
+
+    from semsearch.text.indentation import reindented
+
+    lines = reindented(found.a.original, found.b.original)
+    console = render.console()
+    for both in lines if full else lines[:_INDENTED]:
+        for mark, style, line in zip("-+", _STYLES["word"], both, strict=True):
+            console.print(Text(f"{mark} ").append(render.plain(line.expandtabs()), style), soft_wrap=True)
+    if len(lines) > _INDENTED and not full:
+        click.echo(tr("… and {count:,} more (--full)").format(count=len(lines) - _INDENTED))
 
 
 def _outcome(found: "Comparison") -> str:

@@ -39,7 +39,7 @@ class Comparison:
 
     `differs` says what parts them however alike they are, such as "a sign differs: – / !", and `rule` is the rule of
     this veto; both are "" where `dedup` takes one of them away if they have a tier. The rule "template" needs a
-    collection, so it is not looked for.
+    collection, so it is not looked for. `rules` are those of all facts that differ.
 
     The `difference` compares their cleaned texts; its segments show the words as they were written.
     `probability` is what the classifier that `tune` saved gives them, and it accepts them from `least_probability` on.
@@ -57,6 +57,7 @@ class Comparison:
     differs: str = ""
     probability: float | None = None
     least_probability: float = 1.0
+    rules: frozenset[str] = frozenset()
 
     @property
     def similarity(self) -> float:
@@ -132,6 +133,7 @@ def compare(
         *veto.reason(0, 1),
         probability=probability,
         least_probability=rule.probability,
+        rules=frozenset(fact for fact, _ in veto.differences(0, 1)),
     )
 
 

@@ -38,6 +38,8 @@ _OTHERS = re.compile(r"[^a-z0-9\s]")
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CAMEL = re.compile(r"\b(?=[A-Za-z]*[a-z0-9][A-Z])[A-Za-z0-9]{4,64}\b")
 _SPACED_SIGN = re.compile(r" ?(&) ?")
+_AMPERSANDS = "&\ufe60\uff06"
+"""The characters that are `&` in normalized text."""
 _JOINERS = re.compile("[\u200c\u200d]+")
 _ASCII = re.compile(r"[a-z0-9]+")
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]")
@@ -74,7 +76,8 @@ def index_terms(text: str) -> tuple[list[str], int]:
     Some terms are more ways to find a word, and do not count as length: the single characters of a run, for queries of
     one character, the parts of `camelCase`, and words with their signs, such as `g++` or `3.11.2`.
     """
-    joined = " &" in text or "& " in text  # only this sign makes one term of several words
+    # Only this sign makes one term of several words. Beyond ASCII a blank may appear before it, or the sign itself.
+    joined = " &" in text or "& " in text if text.isascii() else any(map(text.__contains__, _AMPERSANDS))
     parts = [_terms_of(text)] if joined else _known_terms.values_of(text)
     words, symbolic, more = (list(chain.from_iterable(kind)) for kind in zip(*parts, strict=True))
     return words + symbolic + more, len(words) + len(symbolic)

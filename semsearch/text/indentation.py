@@ -97,6 +97,19 @@ def parents(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def reindented(a: str, b: str) -> list[tuple[str, str]]:
+    """Return the lines of two texts that differ in indentation alone and stand below another line in each."""
+    found = [
+        (x, y)
+        for (x, above), (y, other) in zip(parents(a), parents(b), strict=False)
+        if above.strip() != other.strip()
+    ]
+    if found:
+        return found
+    lines = ([line for line in text.split("\n") if line.strip()] for text in (a, b))
+    return [(x, y) for x, y in zip(*lines, strict=False) if x != y]
+
+
 def _levels(lines: Sequence[str]) -> tuple[int, ...]:
     """Return the level of each line of code."""
     widths, levels = [0], []

@@ -41,23 +41,25 @@ def score_pairs(
 ) -> PairScores:
     """Embed each distinct text once, cleaned as `ingest` cleans it, and return the cosine of each pair.
 
-    The cosine is 0 where the difference of two texts lies in words that the model does not know.
-
-    If all pairs come with the cosine of this model, nothing is embedded, unless `recompute`.
+    The cosine is 0 where the difference of two texts lies in words that the model does not know: such a pair is not
+    found at any threshold above 0. If all pairs come with the cosine of this model, nothing is embedded, unless
+    `recompute`.
     """
     name = model_id(embedder.fingerprint.model, embedder.fingerprint.dtype)
-    if not recompute and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
-        return PairScores(np.array([pair.cosine for pair in pairs.pairs], np.float64), 0, 0.0, 0.0)
     sides = [(clean(pair.text_a).strip(), clean(pair.text_b).strip()) for pair in pairs.pairs]
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for side in sides for text in side))}
     texts = list(rows)
-    started = time.perf_counter()
-    vectors = embed_checked(embedder, texts, progress=progress)
-    seconds = time.perf_counter() - started
+    left, right = np.array([(rows[a], rows[b]) for a, b in sides], np.int64).reshape(-1, 2).T
+    embedded, seconds = 0, 0.0
+    if not recompute and all(pair.cosine is not None and pair.model == name for pair in pairs.pairs):
+        scores = np.array([pair.cosine for pair in pairs.pairs], np.float64)
+    else:
+        started = time.perf_counter()
+        vectors = embed_checked(embedder, texts, progress=progress)
+        embedded, seconds = len(texts), time.perf_counter() - started
+        scores = rounded(np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64))
     tokens, unknown = count_tokens(embedder, texts)
-    left, right = np.array([(rows[a], rows[b]) for a, b in sides]).T
-    scores = rounded(np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64))
-    if unknown.any():  # such a pair is not found at any threshold above 0
+    if unknown.any():
         veto = Veto(
             lambda numbers: [texts[number] for number in numbers],
             len(texts),
@@ -65,7 +67,7 @@ def score_pairs(
             differing=True,
         )
         scores[veto.codes(left, right) == UNKNOWN] = 0
-    return PairScores(scores, len(texts), seconds, float(unknown.sum() / max(1, tokens.sum())))
+    return PairScores(scores, embedded, seconds, float(unknown.sum() / max(1, tokens.sum())))
 
 
 def tune_pairs(
