@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semsearch import serialize
-from semsearch.cli import facets, hits, options, render, served
+from semsearch.cli import options, render
 from semsearch.cli.command import Command, arguments, takes_no_value
 from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Rank
@@ -170,6 +169,8 @@ def query_(
     list documents, the newest first; OR, AND and NOT go between them. - reads queries from standard input. The number
     of a hit is its cosine; words count for the order as well (docs/search.md).
     """
+    from semsearch import serialize
+    from semsearch.cli import facets, hits, served
     from semsearch.errors import InvalidInput
     from semsearch.requests import SearchRequest
 
@@ -303,7 +304,7 @@ def _offering_words(mode: "Mode") -> Iterator[None]:
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
     """Print hits as Markdown, and their number and tokens on standard error."""
-
+    from semsearch.cli import hits
     from semsearch.embedding import count_tokens
 
     def tokens(text: str) -> int:
@@ -320,6 +321,9 @@ def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> No
 
 def _show_facets(query: str, counts: "list[FieldCounts]", as_json: bool) -> None:
     """Print the counts over all documents."""
+    from semsearch import serialize
+    from semsearch.cli import facets
+
     if as_json:
         facets_ = serialize.facets_json(counts)
         render.emit_json({"query": query, "notes": [], "hits": [], "facets": facets_})

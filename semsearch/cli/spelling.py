@@ -1,6 +1,5 @@
 """Find the command that a person means: other names, options before the command, and commands that were split."""
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -129,5 +128,7 @@ def elsewhere(option: str, name: str | None, commands: Callable[..., list[Any]])
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that is nearest to a mistyped one, or None. A short one is never taken for a long one."""
     known = {**{one: one for one in names}, **{alias: one.split()[0] for alias, one in _ALIASES.items()}}
+    import difflib  # for a wrong name only
+
     near = difflib.get_close_matches(name, known, 1, 0.7)
     return known[near[0]] if near else None

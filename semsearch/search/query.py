@@ -146,7 +146,7 @@ class Query:
     """The names of all fields, where there are `unknown` words."""
     connectives: tuple[str, ...] = ()
     grouped: bool = False
-    """Whether parentheses stand around conditions or connected words."""
+    """True where parentheses stand around conditions or connected words."""
 
     @property
     def alternatives(self) -> list[list[Condition]]:
