@@ -59,8 +59,8 @@ function pageFor(view, params, signal) {
     address,
     /** Aborted when the view is left: give it to api calls and to addEventListener. */
     signal,
-    /** Add keys while the view is shown: [{keys: ["j", "ArrowDown"], does, run(event)}]; with `always` also in fields. */
-    keys: (rows) => { keys = [...keys, ...rows]; },
+    /** Set the keys while the view is shown, in place of earlier ones: [{keys: ["j", "ArrowDown"], does, run(event)}]; with `always` also in fields. */
+    keys: (rows) => { keys = rows; },
     /** Say something in passing. */
     toast,
     /** Say that something failed; a question that nobody waits for is no failure. */

@@ -4,6 +4,7 @@ import { N } from "./i18n.js";
 import { folds, legend, panes, warnings } from "./pair.js";
 import { download, empty, notice, problem, progress, segmented } from "./widgets.js";
 
+const CHANGED = 422;  // the status of an answer that the index has changed
 const PAGE = 50;  // groups that are asked for at a time
 const ORDERS = { doubt: N("Doubtful first"), size: N("Largest first"), similarity: N("Most similar first") };
 const STATES = { open: N("To do"), decided: N("Decided"), all: N("All") };
@@ -13,7 +14,7 @@ const VERDICTS = { remove: N("goes"), both: N("both stay"), different: N("not a 
 export async function render(main, api, t, page) {
   const jobs = await api.get("jobs", {}, page.signal);
   const known = jobs.filter((one) => one.kind === "review" && ["running", "done"].includes(one.state));
-  const job = known.find((one) => one.id === page.params.get("job")) ?? known.at(-1);
+  const job = page.params.get("job") === "" ? null : known.find((one) => one.id === page.params.get("job")) ?? known.at(-1);
   const start = (request = {}) => search(main, api, t, page, () => api.post("jobs", { kind: "review", ...request }, page.signal), start);
   if (!job) return welcome(main, t, page, start);
   if (job.state === "running") return search(main, api, t, page, async () => job, start);
@@ -49,15 +50,15 @@ async function search(main, api, t, page, begin, start) {
     shown(job);
     const last = await api.follow(job, shown, page.signal);
     if (last.state === "cancelled") return await welcome(main, t, page, start);
-    return await new Review(main, api, t, page, last, start).open();
+    return await new Review(main, api, t, page, last, start, true).open();
   } catch (error) {
     if (!page.signal.aborted) fill(main, problem(error, t, () => start()));
   }
 }
 
 class Review {
-  constructor(main, api, t, page, job, start) {
-    Object.assign(this, { main, api, t, page, job, start });
+  constructor(main, api, t, page, job, start, fresh = false) {
+    Object.assign(this, { main, api, t, page, job, start, fresh });
     this.order = page.params.get("order") ?? "doubt";
     this.tier = page.params.get("tier") ?? "";
     this.state = page.params.get("state") ?? "open";
@@ -143,15 +144,21 @@ class Review {
     try {
       this.answer = await this.ask(0);
     } catch (error) {
-      if (!page.signal.aborted && error.name !== "AbortError") fill(this.main, problem(error, this.t, () => this.start()));
-      return;
+      if (page.signal.aborted || error.name === "AbortError") return undefined;
+      if (error.status === CHANGED && !this.fresh && !this.status.read_only) return this.again();  // verdicts are kept
+      return fill(this.main, problem(error, this.t, () => this.again()));
     }
     this.groups = this.answer.groups;
     this.at = 0;
     this.drawTools();
     this.drawList();
     this.drawFoot();
-    this.open_member();
+    return this.open_member();
+  }
+
+  /** Search again as before. */
+  again(options = {}) {
+    return this.start({ level: this.job.result.level, ...options });
   }
 
   async loadMore() {
@@ -233,7 +240,7 @@ class Review {
     try {
       view = await this.view(group.keeper, member.name);
     } catch (error) {
-      if (!this.page.signal.aborted && this.shown === key) fill(pane, problem(error, t, () => this.start()));
+      if (!this.page.signal.aborted && this.shown === key) fill(pane, problem(error, t, () => this.again()));
       return;
     }
     if (this.shown !== key) return;
@@ -407,18 +414,18 @@ class Review {
   // -- the plan -------------------------------------------------------------------------------------------
 
   drawFoot() {
-    const { t, answer, job } = this;
-    const plan = `api/v1/plan?${new URLSearchParams({ job: job.id, threshold: this.threshold })}`;
+    const { t, answer } = this;
     const write = !this.status.read_only;
     fill(this.foot,
       h("div.grow", h("strong", t("{decided} of {total} groups decided", answer)), h("span.muted", " · ", t.count(answer.removed, "{count} text goes", "{count} texts go")),
         h("progress", { max: answer.total || 1, value: String(answer.decided), "aria-label": t("Decided") })),
-      answer.differing > 0 && h("button.button.small", { type: "button", onclick: () => this.start({ level: job.result.level, differing: true }) },
+      answer.differing > 0 && h("button.button.small", { type: "button", onclick: () => this.again({ differing: true }) },
         t.count(answer.differing, "{count} pair is alike but states other facts: review it too", "{count} pairs are alike but state other facts: review them too")),
       h("div.row",
+        write && h("a.button", { href: this.page.address("duplicates", { job: "" }) }, t("New search")),
         write && h("button.button", { type: "button", onclick: () => this.label() }, t("Use as labels")),
         write && h("button.button", { type: "button", onclick: () => this.showRuns() }, t("Undo…")),
-        h("button.button", { type: "button", disabled: !answer.removed, onclick: () => this.save(plan) }, icon("download"), t("Plan")),
+        h("button.button", { type: "button", disabled: !answer.removed, onclick: () => this.save() }, icon("download"), t("Plan")),
         write && h("button.button.primary", { type: "button", disabled: !answer.removed, onclick: () => this.apply() }, t("Apply…"))));
   }
 
@@ -455,7 +462,7 @@ class Review {
           const done = await this.api.post("plan/apply", request, this.page.signal);
           close();
           this.page.toast(t.count(done.done.length, "{count} file moved to the quarantine", "{count} files moved to the quarantine"));
-          this.start({ level: this.job.result.level });
+          this.again();
         } catch (error) {
           fill(body, problem(error, t));
         }

@@ -376,8 +376,8 @@ class Plane {
   show(one) {
     const scale = Math.max(this.view.scale, 6 * this.whole);
     this.view = { scale, x: this.width / 2 - one.point[0] * scale, y: this.height / 2 + one.point[1] * scale };
-    this.near = one.number;
     this.draw();
+    this.point(one.number, [this.width / 2, this.height / 2]);
     this.stage.scrollIntoView({ block: "nearest" });
   }
 }

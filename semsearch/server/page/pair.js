@@ -49,5 +49,5 @@ function folded(text, t) {
 
 /** What the marks mean. */
 export function legend(t) {
-  return h("p.pair-legend.small.muted", h("ins", t("words differ")), h("ins.number", t("a number or a negation differs")), h("ins.moved", t("moved")));
+  return h("p.pair-legend.small.muted", h("ins.word", t("words differ")), h("ins.number", t("a number or a negation differs")), h("ins.moved", t("moved")));
 }

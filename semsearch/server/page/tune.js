@@ -90,6 +90,7 @@ async function showEffect(place, api, t, page, chosen) {
   }
   const { steps } = await api.get("groups/sizes", { job: jobs.at(-1).id }, page.signal);
   const at = steps.find((one) => one.threshold >= chosen - 1e-9) ?? steps.at(-1);
+  if (chosen < steps[0].threshold - 1e-9) return fill(place, h("div.row", h("div.grow", h("h2", t("The effect on this index")), h("p.muted.small", t("The last comparison starts at {lowest}: compare again to see what this threshold takes.", { lowest: number(steps[0].threshold) }))), h("a.button", { href: page.address("duplicates", { job: "" }) }, t("Find near-duplicates"))));
   return fill(place, h("div.row", h("div.grow", h("h2", t("The effect on this index")),
     h("p", t("From {threshold} up, {groups} groups have {duplicates} texts that repeat another.", { threshold: number(at.threshold), groups: at.groups, duplicates: at.duplicates }))),
   h("a.button", { href: page.address("duplicates", { job: jobs.at(-1).id, threshold: at.threshold }) }, icon("duplicates"), t("Review them"))));

@@ -413,4 +413,6 @@ export const ZH = {
   "Move the map down": "地图下移",
   "Draw a lasso": "画套索",
   "pairs": "对",
+  "The last comparison starts at {lowest}: compare again to see what this threshold takes.": "上次比较从 {lowest} 开始：请重新比较，以查看此阈值涉及什么。",
+  "New search": "重新查找",
 };
