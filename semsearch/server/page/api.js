@@ -38,8 +38,12 @@ async function call(method, path, { params = {}, body, signal, bytes = false } =
 
 /** Write parameters as a query string; a list repeats its name, and what is empty is left out. */
 export function query(params) {
-  const pairs = Object.entries(params).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
-  const text = new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")).toString();
+  const pairs = Object.entries(params).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [name, one]),
+  );
+  const text = new URLSearchParams(
+    pairs.filter(([, value]) => value !== null && value !== undefined && value !== ""),
+  ).toString();
   return text && `?${text}`;
 }
 
@@ -77,14 +81,21 @@ export const api = {
     const path = `jobs/${encodeURIComponent(job.id)}`;
     return new Promise((resolve, reject) => {
       const done = new AbortController();
-      const end = (settle, value) => { done.abort(); settle(value); };
+      const end = (settle, value) => {
+        done.abort();
+        settle(value);
+      };
       const look = (state) => {
         changed(state);
         if (state.state === "failed") end(reject, new Problem(state.problem ?? {}));
         else if (state.state !== "running") end(resolve, state);
       };
       signal.addEventListener("abort", () => end(reject, signal.reason), { signal: done.signal });
-      listen(`${path}/events`, { progress: look, end: look }, done.signal, () => api.get(path, {}, done.signal).then(look, (error) => { if (!isAbort(error)) end(reject, error); }));
+      listen(`${path}/events`, { progress: look, end: look }, done.signal, () =>
+        api.get(path, {}, done.signal).then(look, (error) => {
+          if (!isAbort(error)) end(reject, error);
+        }),
+      );
     });
   },
 };
@@ -100,7 +111,8 @@ export function listen(path, handlers, signal, failed = () => {}) {
     stream = null;
     if (document.hidden || signal?.aborted) return;
     stream = new EventSource(`api/v1/${path}`);
-    for (const [name, handle] of Object.entries(handlers)) stream.addEventListener(name, (event) => handle(event.data && JSON.parse(event.data)));
+    for (const [name, handle] of Object.entries(handlers))
+      stream.addEventListener(name, (event) => handle(event.data && JSON.parse(event.data)));
     stream.onerror = failed;
   };
   document.addEventListener("visibilitychange", open, { signal });

@@ -53,18 +53,27 @@ function pageFor(view, params, signal) {
     /** What follows "?" in the address, so a reload or a link shows the same. */
     params,
     /** Change the address without leaving the view. */
-    remember: (next) => { if (!signal.aborted) history.replaceState(null, "", address(view.path, next)); },
+    remember: (next) => {
+      if (!signal.aborted) history.replaceState(null, "", address(view.path, next));
+    },
     /** Show another view. */
     go,
     address,
     /** Aborted when the view is left: give it to api calls and to addEventListener. */
     signal,
-    /** Set the keys while the view is shown, in place of earlier ones: [{keys: ["j", "ArrowDown"], does, run(event)}]; with `always` also in fields. */
-    keys: (rows) => { keys = rows; },
+    /**
+     * Set the keys while the view is shown, in place of earlier ones: [{keys: ["j", "ArrowDown"], does, run(event)}];
+     * those with `always` also count in fields.
+     */
+    keys: (rows) => {
+      keys = rows;
+    },
     /** Say something in passing. */
     toast,
     /** Say that something failed; a question that nobody waits for is no failure. */
-    fail: (error) => { if (!isAbort(error)) toast([error.message, error.hint].filter(Boolean).join(" "), "bad"); },
+    fail: (error) => {
+      if (!isAbort(error)) toast([error.message, error.hint].filter(Boolean).join(" "), "bad");
+    },
     /** The status of the index, as GET status gives it; looked at again with true. */
     status: async (again = false) => (again || !status ? look() : status),
     /** Call back when the index has changed, by a job, another program or --watch. */
@@ -91,7 +100,11 @@ async function show({ focus = true } = {}) {
     const { render } = await import(`./${view.path}.js`);
     if (!signal.aborted) await render(body, api, t, pageFor(view, params, signal));
   } catch (error) {
-    if (!signal.aborted && !isAbort(error)) fill(body, problem(error, t, () => show()));
+    if (!signal.aborted && !isAbort(error))
+      fill(
+        body,
+        problem(error, t, () => show()),
+      );
   }
 }
 
@@ -100,12 +113,32 @@ async function show({ focus = true } = {}) {
 function drawSide(view) {
   document.getElementById("skip").textContent = t("Skip to the content");
   const links = VIEWS.map((one) =>
-    h("li", { class: one.first ? "first" : null },
-      h("a", { href: address(one.path), "aria-current": one === view ? "page" : null }, icon(one.path), h("span", t(one.title)))));
-  fill(side,
-    h("a.brand", { href: address("search") }, h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }), "semsearch"),
+    h(
+      "li",
+      { class: one.first ? "first" : null },
+      h(
+        "a",
+        { href: address(one.path), "aria-current": one === view ? "page" : null },
+        icon(one.path),
+        h("span", t(one.title)),
+      ),
+    ),
+  );
+  fill(
+    side,
+    h(
+      "a.brand",
+      { href: address("search") },
+      h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }),
+      "semsearch",
+    ),
     h("nav", { "aria-label": t("Views") }, h("ul", links)),
-    h("div.side-foot", statusLine, h("div.switches", themeSwitch(), languageSwitch(), keysButton(), h("a.switch", { href: "docs" }, "API"))));
+    h(
+      "div.side-foot",
+      statusLine,
+      h("div.switches", themeSwitch(), languageSwitch(), keysButton(), h("a.switch", { href: "docs" }, "API")),
+    ),
+  );
   side.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 }
 
@@ -114,26 +147,49 @@ function themeSwitch() {
   const names = Object.keys(THEMES);
   const next = names[(names.indexOf(now) + 1) % names.length];
   const label = `${t("Colours")}: ${t(THEMES[now][1])}`;
-  return h("button.switch", { type: "button", title: label, "aria-label": label, onclick: (event) => {
-    remember("theme", next || null);
-    if (next) document.documentElement.dataset.theme = next;
-    else delete document.documentElement.dataset.theme;
-    const again = themeSwitch();
-    event.currentTarget.replaceWith(again);
-    again.focus();
-  } }, icon(THEMES[now][0]));
+  return h(
+    "button.switch",
+    {
+      type: "button",
+      title: label,
+      "aria-label": label,
+      onclick: (event) => {
+        remember("theme", next || null);
+        if (next) document.documentElement.dataset.theme = next;
+        else delete document.documentElement.dataset.theme;
+        const again = themeSwitch();
+        event.currentTarget.replaceWith(again);
+        again.focus();
+      },
+    },
+    icon(THEMES[now][0]),
+  );
 }
 
 function languageSwitch() {
   const next = current() === "en" ? "zh" : "en";
-  return h("button.switch", { type: "button", lang: next, onclick: () => {
-    choose(next);
-    showStatus();
-    show({ focus: false }).then(() => document.querySelector(".switch[lang]")?.focus());
-  } }, icon("language"), LANGUAGES[next]);
+  return h(
+    "button.switch",
+    {
+      type: "button",
+      lang: next,
+      onclick: () => {
+        choose(next);
+        showStatus();
+        show({ focus: false }).then(() => document.querySelector(".switch[lang]")?.focus());
+      },
+    },
+    icon("language"),
+    LANGUAGES[next],
+  );
 }
 
-const keysButton = () => h("button.switch", { type: "button", title: t("Show the keys"), "aria-label": t("Show the keys"), onclick: showKeys }, icon("keyboard"));
+const keysButton = () =>
+  h(
+    "button.switch",
+    { type: "button", title: t("Show the keys"), "aria-label": t("Show the keys"), onclick: showKeys },
+    icon("keyboard"),
+  );
 
 async function look() {
   try {
@@ -153,21 +209,33 @@ const contents = ({ counts, last_ingest: when, threshold }) => JSON.stringify([c
 
 function showStatus() {
   if (!status) return fill(statusLine, t("No connection"));
-  const name = status.folder.replace(/[/\\]\.semsearch$/, "").split(/[/\\]/).pop();
-  return fill(statusLine,
+  const name = status.folder
+    .replace(/[/\\]\.semsearch$/, "")
+    .split(/[/\\]/)
+    .pop();
+  return fill(
+    statusLine,
     h("strong", { title: status.folder }, name),
-    h("span", t.count(status.counts.passages ?? 0, "{count} passage", "{count} passages"), status.read_only && ` · ${t("read-only")}`));
+    h(
+      "span",
+      t.count(status.counts.passages ?? 0, "{count} passage", "{count} passages"),
+      status.read_only && ` · ${t("read-only")}`,
+    ),
+  );
 }
 
 // -- keys and messages ------------------------------------------------------------------------------------
 
-const inField = (element) => element instanceof HTMLElement && element.matches("input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select");
+const inField = (element) =>
+  element instanceof HTMLElement &&
+  element.matches("input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select");
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog:modal")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog:modal"))
+    return;
   const typing = inField(event.target);
   const rows = [...keys, ...KEYS].filter((one) => one.keys.includes(event.key) && (!typing || one.always));
-  if (rows.some((one) => one.run(event) !== false)) event.preventDefault();  // false: not meant here
+  if (rows.some((one) => one.run(event) !== false)) event.preventDefault(); // false: not meant here
 });
 
 function focusSearch() {
@@ -177,11 +245,27 @@ function focusSearch() {
 }
 
 function showKeys() {
-  const rows = [...keys, ...KEYS].map((one) => [h("dt", one.keys.map((key) => h("kbd", NAMES[key] ?? key))), h("dd", t(one.does))]);
-  const dialog = h("dialog.keys", { "aria-labelledby": "keys-title", onclose: () => dialog.remove() },
-    h("form", { method: "dialog" },
-      h("header", h("h2", { id: "keys-title" }, t("Keys")), h("button.switch", { "aria-label": t("Close") }, icon("close"))),
-      h("dl", rows)));
+  const rows = [...keys, ...KEYS].map((one) => [
+    h(
+      "dt",
+      one.keys.map((key) => h("kbd", NAMES[key] ?? key)),
+    ),
+    h("dd", t(one.does)),
+  ]);
+  const dialog = h(
+    "dialog.keys",
+    { "aria-labelledby": "keys-title", onclose: () => dialog.remove() },
+    h(
+      "form",
+      { method: "dialog" },
+      h(
+        "header",
+        h("h2", { id: "keys-title" }, t("Keys")),
+        h("button.switch", { "aria-label": t("Close") }, icon("close")),
+      ),
+      h("dl", rows),
+    ),
+  );
   document.body.append(dialog);
   dialog.showModal();
 }
@@ -198,9 +282,14 @@ function toast(text, kind = "") {
 
 addEventListener("hashchange", () => show());
 const quietly = () => look().catch(() => {});
-listen("events", {
-  open: quietly,
-  index: quietly,
-  job: (job) => document.dispatchEvent(new CustomEvent("semsearch:job", { detail: job })),
-}, undefined, quietly);
+listen(
+  "events",
+  {
+    open: quietly,
+    index: quietly,
+    job: (job) => document.dispatchEvent(new CustomEvent("semsearch:job", { detail: job })),
+  },
+  undefined,
+  quietly,
+);
 show({ focus: false });

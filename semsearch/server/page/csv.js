@@ -2,17 +2,21 @@
 export function parseTable(content, separator = ",") {
   const rows = [];
   let row = [];
-  const cell = new RegExp(`(?:"((?:[^"]|"")*)"|([^"\\r\\n${separator}][^\\r\\n${separator}]*)?)(${separator}|\\r\\n|\\n|\\r|$)`, "y");
+  const cell = new RegExp(
+    `(?:"((?:[^"]|"")*)"|([^"\\r\\n${separator}][^\\r\\n${separator}]*)?)(${separator}|\\r\\n|\\n|\\r|$)`,
+    "y",
+  );
   while (cell.lastIndex < content.length) {
     const at = cell.lastIndex;
     const found = cell.exec(content);
-    if (!found) {  // a quote in a place where none belongs: take the line as it is
+    if (!found) {
+      // a quote in a place where none belongs: take the line as it is
       const end = content.indexOf("\n", at);
       row.push(content.slice(at, end < 0 ? content.length : end));
       cell.lastIndex = end < 0 ? content.length : end;
       continue;
     }
-    row.push(found[1]?.replaceAll("\"\"", "\"") ?? found[2] ?? "");
+    row.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? "");
     if (found[3] === separator) {
       if (cell.lastIndex === content.length) row.push("");
       continue;

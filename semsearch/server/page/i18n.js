@@ -26,4 +26,7 @@ t.count = (count, one, many) => t(count === 1 && language === "en" ? one : many,
 /** Mark a text in a table, which t translates where it is shown; so the test of the catalogue finds it. */
 export const N = (text) => text;
 
-const shown = (value) => (typeof value === "number" ? value.toLocaleString(language === "zh" ? "zh-CN" : "en", { maximumFractionDigits: 3 }) : String(value));
+const shown = (value) =>
+  typeof value === "number"
+    ? value.toLocaleString(language === "zh" ? "zh-CN" : "en", { maximumFractionDigits: 3 })
+    : String(value);

@@ -4,11 +4,11 @@ import { fill, h, icon } from "./dom.js";
 import { documentPanel } from "./document.js";
 import { empty, meter, notice, place, problem, segmented } from "./widgets.js";
 
-const PAUSE = 140;  // milliseconds without a key after which a question is sent
+const PAUSE = 140; // milliseconds without a key after which a question is sent
 const FIRST = 10;
 const MORE = 20;
-const SHOWN_VALUES = 8;  // of a field, before "more"
-const SNIPPET = 340;  // characters
+const SHOWN_VALUES = 8; // of a field, before "more"
+const SNIPPET = 340; // characters
 
 export function render(main, api, t, page) {
   const asked = read(page.params);
@@ -18,45 +18,122 @@ export function render(main, api, t, page) {
   let hits = [];
 
   const field = h("input.input.question", {
-    type: "search", "data-search": true, "aria-label": t("Search by meaning and words"), "aria-controls": "results",
-    placeholder: t("Ask in your own words"), autocomplete: "off", spellcheck: "false", value: asked.q,
-    oninput: (event) => { if (!event.isComposing) typed(); },
-    oncompositionend: typed,  // until then, an input method shows letters that are no question
+    type: "search",
+    "data-search": true,
+    "aria-label": t("Search by meaning and words"),
+    "aria-controls": "results",
+    placeholder: t("Ask in your own words"),
+    autocomplete: "off",
+    spellcheck: "false",
+    value: asked.q,
+    oninput: (event) => {
+      if (!event.isComposing) typed();
+    },
+    oncompositionend: typed, // until then, an input method shows letters that are no question
     onkeydown: fieldKey,
   });
-  const filterButton = h("button.button.small", { type: "button", "aria-expanded": "false", "aria-controls": "filters", onclick: toggleFilters }, t("Filters"));
+  const filterButton = h(
+    "button.button.small",
+    { type: "button", "aria-expanded": "false", "aria-controls": "filters", onclick: toggleFilters },
+    t("Filters"),
+  );
   const chips = h("div.row.chosen");
   const filters = h("div.filters.card", { id: "filters", hidden: true });
   const said = h("p.said.muted.small", { role: "status", "aria-live": "polite" });
   const remarks = h("div.remarks");
   const list = h("ol.results", { id: "results", "aria-label": t("Results") });
-  const more = h("button.button", { type: "button", hidden: true, onclick: () => { asked.k += MORE; search(); } }, t("Show more"));
+  const more = h(
+    "button.button",
+    {
+      type: "button",
+      hidden: true,
+      onclick: () => {
+        asked.k += MORE;
+        search();
+      },
+    },
+    t("Show more"),
+  );
   const panel = documentPanel(api, t, page, {
-    opened: (shown) => { Object.assign(asked, shown); keep(); mark(); },
-    closed: () => { Object.assign(asked, { open: "", line: "", similar: "" }); keep(); const before = list.querySelector("[aria-current] .title"); mark(); before?.focus(); },
+    opened: (shown) => {
+      Object.assign(asked, shown);
+      keep();
+      mark();
+    },
+    closed: () => {
+      Object.assign(asked, { open: "", line: "", similar: "" });
+      keep();
+      const before = list.querySelector("[aria-current] .title");
+      mark();
+      before?.focus();
+    },
   });
 
   main.append(
-    h("form.ask", { role: "search", onsubmit: (event) => { event.preventDefault(); search(); } },
+    h(
+      "form.ask",
+      {
+        role: "search",
+        onsubmit: (event) => {
+          event.preventDefault();
+          search();
+        },
+      },
       h("div.question-box", icon("search"), field, h("kbd", { "aria-hidden": "true" }, "/")),
-      h("div.row",
-        segmented(t("Search by"), "mode", { hybrid: t("Meaning and words"), dense: t("Meaning"), lexical: t("Words") }, asked.mode, (mode) => { asked.mode = mode; search(); }),
-        h("label.check", h("input", { type: "checkbox", checked: asked.collapse, onchange: (event) => { asked.collapse = event.target.checked; search(); } }), t("Collapse copies")),
-        filterButton, chips)),
+      h(
+        "div.row",
+        segmented(
+          t("Search by"),
+          "mode",
+          { hybrid: t("Meaning and words"), dense: t("Meaning"), lexical: t("Words") },
+          asked.mode,
+          (mode) => {
+            asked.mode = mode;
+            search();
+          },
+        ),
+        h(
+          "label.check",
+          h("input", {
+            type: "checkbox",
+            checked: asked.collapse,
+            onchange: (event) => {
+              asked.collapse = event.target.checked;
+              search();
+            },
+          }),
+          t("Collapse copies"),
+        ),
+        filterButton,
+        chips,
+      ),
+    ),
     filters,
-    h("div.found", h("section.hits", { "aria-label": t("Results") }, said, remarks, list, more), panel.element));
+    h("div.found", h("section.hits", { "aria-label": t("Results") }, said, remarks, list, more), panel.element),
+  );
 
   page.keys([
     { keys: ["j", "ArrowDown"], does: "Next result", run: () => step(1) },
     { keys: ["k", "ArrowUp"], does: "Previous result", run: () => step(-1) },
-    { keys: ["Enter"], does: "Open the document at the passage", run: () => false },  // its button does it
-    { keys: ["s"], does: "Similar passages", run: () => { const hit = hits[position()]; if (!hit) return false; panel.open(hit, { similar: true }); } },
+    { keys: ["Enter"], does: "Open the document at the passage", run: () => false }, // its button does it
+    {
+      keys: ["s"],
+      does: "Similar passages",
+      run: () => {
+        const hit = hits[position()];
+        if (!hit) return false;
+        panel.open(hit, { similar: true });
+      },
+    },
     { keys: ["Escape"], does: "Close the document", always: true, run: () => panel.close() },
   ]);
   page.changed(() => search());
   drawChips();
   if (matchMedia("(hover: hover)").matches) field.focus();
-  return search().then(() => asked.open && panel.open({ document: asked.open, start: Number(asked.line) }, { similar: asked.similar === "1" }));
+  return search().then(
+    () =>
+      asked.open && panel.open({ document: asked.open, start: Number(asked.line) }, { similar: asked.similar === "1" }),
+  );
 
   // -- asking ---------------------------------------------------------------------------------------------
 
@@ -77,10 +154,19 @@ export function render(main, api, t, page) {
     const q = whole(asked);
     if (!q) return showStart();
     list.setAttribute("aria-busy", "true");
-    if (!list.childElementCount) fill(list, [1, 2, 3].map(() => h("li.skeleton", { "aria-hidden": "true" })));
+    if (!list.childElementCount)
+      fill(
+        list,
+        [1, 2, 3].map(() => h("li.skeleton", { "aria-hidden": "true" })),
+      );
     try {
       const answer = await ask.get("search", {
-        q, k: asked.k, mode: asked.mode, source: asked.source, collapse: asked.collapse, explain: true,
+        q,
+        k: asked.k,
+        mode: asked.mode,
+        source: asked.source,
+        collapse: asked.collapse,
+        explain: true,
       });
       hits = answer.hits;
       showAnswer(answer);
@@ -106,58 +192,166 @@ export function render(main, api, t, page) {
     more.hidden = true;
     const status = await page.status().catch(() => null);
     if (field.value) return;
-    fill(remarks, status && !status.counts.passages
-      ? empty("folder", t("This index is empty"), h("p", t("Add a folder first; then its passages are found here.")), h("a.button.primary", { href: page.address("index") }, t("Add a folder")))
-      : empty("search", t("What are you looking for?"),
-        h("p", t("Ask in your own words. A passage is found by what it means, even where it uses other words.")),
-        h("dl.syntax",
-          [["\"…\"", t("exactly these words")], ["+…", t("with this word")], ["-…", t("without this word")],
-            ["tags:…", t("where a field says so; also date>=2024")], ["source:notes/*", t("only in these files")]]
-            .map(([sign, does]) => [h("dt", h("code", sign)), h("dd", does)]))));
+    fill(
+      remarks,
+      status && !status.counts.passages
+        ? empty(
+            "folder",
+            t("This index is empty"),
+            h("p", t("Add a folder first; then its passages are found here.")),
+            h("a.button.primary", { href: page.address("index") }, t("Add a folder")),
+          )
+        : empty(
+            "search",
+            t("What are you looking for?"),
+            h("p", t("Ask in your own words. A passage is found by what it means, even where it uses other words.")),
+            h(
+              "dl.syntax",
+              [
+                ['"…"', t("exactly these words")],
+                ["+…", t("with this word")],
+                ["-…", t("without this word")],
+                ["tags:…", t("where a field says so; also date>=2024")],
+                ["source:notes/*", t("only in these files")],
+              ].map(([sign, does]) => [h("dt", h("code", sign)), h("dd", does)]),
+            ),
+          ),
+    );
   }
 
   function showAnswer(answer) {
     const best = Math.max(...hits.map((hit) => hit.bm25 ?? 0), Number.MIN_VALUE);
-    fill(remarks,
-      hits.length > 0 && answer.doubt && notice("warn", t("Perhaps nothing here answers this"), h("p.small", t("No passage has a word of the question, and the closest one is no closer than unrelated texts are. What is nearest is below."))),
+    fill(
+      remarks,
+      hits.length > 0 &&
+        answer.doubt &&
+        notice(
+          "warn",
+          t("Perhaps nothing here answers this"),
+          h(
+            "p.small",
+            t(
+              "No passage has a word of the question, and the closest one is no closer than unrelated texts are. What is nearest is below.",
+            ),
+          ),
+        ),
       answer.notes.map((note) => notice("info", note)),
-      !hits.length && empty("search", t("Nothing found"), h("p", asked.filters.length || asked.source ? t("Remove a filter, or ask in other words.") : asked.mode === "lexical" ? t("No passage has these words. Search by meaning as well.") : t("Ask in other words."))));
+      !hits.length &&
+        empty(
+          "search",
+          t("Nothing found"),
+          h(
+            "p",
+            asked.filters.length || asked.source
+              ? t("Remove a filter, or ask in other words.")
+              : asked.mode === "lexical"
+                ? t("No passage has these words. Search by meaning as well.")
+                : t("Ask in other words."),
+          ),
+        ),
+    );
     const focused = position();
-    fill(list, hits.map((hit, at) => result(hit, at, best)));
-    titles()[focused]?.focus({ preventScroll: true });  // as where the index changed while somebody reads
+    fill(
+      list,
+      hits.map((hit, at) => result(hit, at, best)),
+    );
+    titles()[focused]?.focus({ preventScroll: true }); // as where the index changed while somebody reads
     fill(said, hits.length ? t.count(hits.length, "{count} passage", "{count} passages") : t("Nothing found"));
     more.hidden = hits.length < asked.k;
     mark();
   }
 
   function result(hit, at, best) {
-    return h("li.result", { data: { passage: hit.passage_id } },
-      h("article",
-        h("header",
-          h("button.title", { type: "button", onclick: () => panel.open(hit) }, h("span.hidden", `${at + 1}. `), hit.heading || basename(hit.document)),
-          h("p.where", h("span.path", hit.document), h("span", place(hit, t)))),
+    return h(
+      "li.result",
+      { data: { passage: hit.passage_id } },
+      h(
+        "article",
+        h(
+          "header",
+          h(
+            "button.title",
+            { type: "button", onclick: () => panel.open(hit) },
+            h("span.hidden", `${at + 1}. `),
+            hit.heading || basename(hit.document),
+          ),
+          h("p.where", h("span.path", hit.document), h("span", place(hit, t))),
+        ),
         h("p.snippet", snippet(hit)),
-        h("div.row.why",
+        h(
+          "div.row.why",
           why(t("Meaning"), hit.cosine, hit.dense_rank, hit.cosine),
           why(t("Words"), hit.bm25, hit.lexical_rank, hit.bm25 / best),
-          hit.document_factor !== null && hit.document_factor !== 1 && h("span.reason", { title: t("How well the whole document fits") }, t("Document"), ` × ${hit.document_factor.toFixed(2)}`),
+          hit.document_factor !== null &&
+            hit.document_factor !== 1 &&
+            h(
+              "span.reason",
+              { title: t("How well the whole document fits") },
+              t("Document"),
+              ` × ${hit.document_factor.toFixed(2)}`,
+            ),
           traits(hit.metadata),
-          h("button.link.end", { type: "button", onclick: () => panel.open(hit, { similar: true }) }, icon("similar"), t("Similar"))),
-        hit.copies.length > 0 && h("details.copies",
-          h("summary", t.count(hit.copies.length, "{count} more copy", "{count} more copies")),
-          h("ul", hit.copies.map((copy) => h("li", h("button.link", { type: "button", onclick: () => panel.open(copy) }, copy.document), " ", h("span.muted", place(copy, t))))))));
+          h(
+            "button.link.end",
+            { type: "button", onclick: () => panel.open(hit, { similar: true }) },
+            icon("similar"),
+            t("Similar"),
+          ),
+        ),
+        hit.copies.length > 0 &&
+          h(
+            "details.copies",
+            h("summary", t.count(hit.copies.length, "{count} more copy", "{count} more copies")),
+            h(
+              "ul",
+              hit.copies.map((copy) =>
+                h(
+                  "li",
+                  h("button.link", { type: "button", onclick: () => panel.open(copy) }, copy.document),
+                  " ",
+                  h("span.muted", place(copy, t)),
+                ),
+              ),
+            ),
+          ),
+      ),
+    );
   }
 
   function why(name, score, rank, share) {
     if (!score) return null;
     const label = t("{name}: {score}, rank {rank}", { name, score: score.toFixed(2), rank: rank ?? "–" });
-    return h("span.reason", { title: label }, name, meter(share, label), h("span.number", { "aria-hidden": "true" }, score.toFixed(2)));
+    return h(
+      "span.reason",
+      { title: label },
+      name,
+      meter(share, label),
+      h("span.number", { "aria-hidden": "true" }, score.toFixed(2)),
+    );
   }
 
   function traits(metadata) {
-    return Object.entries(metadata).flatMap(([name, value]) => [value].flat().slice(0, 3).map((one) => [name, String(one)]))
-      .filter(([, value]) => quotable(value) && value.length <= 40).slice(0, 5)
-      .map(([name, value]) => h("button.chip.trait", { type: "button", title: t("Filter by {filter}", { filter: `${name}: ${value}` }), onclick: () => toggle(name, value) }, h("span.muted", name), value));
+    return Object.entries(metadata)
+      .flatMap(([name, value]) =>
+        [value]
+          .flat()
+          .slice(0, 3)
+          .map((one) => [name, String(one)]),
+      )
+      .filter(([, value]) => quotable(value) && value.length <= 40)
+      .slice(0, 5)
+      .map(([name, value]) =>
+        h(
+          "button.chip.trait",
+          {
+            type: "button",
+            title: t("Filter by {filter}", { filter: `${name}: ${value}` }),
+            onclick: () => toggle(name, value),
+          },
+          h("span.muted", name),
+          value,
+        ),
+      );
   }
 
   // -- filters --------------------------------------------------------------------------------------------
@@ -177,10 +371,22 @@ export function render(main, api, t, page) {
   }
 
   function drawChips() {
-    const chip = (label, remove) => h("button.chip", { type: "button", "aria-label": t("Remove the filter {filter}", { filter: label }), onclick: remove }, label, icon("close"));
-    fill(chips,
-      asked.source && chip(`${t("Files")}: ${asked.source}`, () => { asked.source = ""; changedFilters(); }),
-      asked.filters.map(([name, value]) => chip(`${name}: ${value}`, () => toggle(name, value))));
+    const chip = (label, remove) =>
+      h(
+        "button.chip",
+        { type: "button", "aria-label": t("Remove the filter {filter}", { filter: label }), onclick: remove },
+        label,
+        icon("close"),
+      );
+    fill(
+      chips,
+      asked.source &&
+        chip(`${t("Files")}: ${asked.source}`, () => {
+          asked.source = "";
+          changedFilters();
+        }),
+      asked.filters.map(([name, value]) => chip(`${name}: ${value}`, () => toggle(name, value))),
+    );
   }
 
   function toggleFilters() {
@@ -190,16 +396,28 @@ export function render(main, api, t, page) {
   }
 
   async function drawFilters() {
-    const source = h("input.input", { value: asked.source, placeholder: "notes/*.md", spellcheck: "false", onchange: () => { asked.source = source.value.trim(); changedFilters(); } });
+    const source = h("input.input", {
+      value: asked.source,
+      placeholder: "notes/*.md",
+      spellcheck: "false",
+      onchange: () => {
+        asked.source = source.value.trim();
+        changedFilters();
+      },
+    });
     const values = h("div.fields");
     fill(filters, h("label.field", h("span", t("Files")), source), values);
     try {
       const found = (await askFilters.get("facets", { q: conditions(asked) })).filter((one) => one.values.length);
       const isShared = ({ field, values: [{ count }] }) => count > 1 || asked.filters.some(([name]) => name === field);
-      const own = found.filter((one) => !isShared(one));  // such as ids and titles, where each document has its own value
-      fill(values, found.filter(isShared).map(facet),
-        own.length > 0 && h("details", h("summary.small", t("Fields that differ in every document")), h("div.fields", own.map(facet))),
-        !found.length && h("p.muted.small", t("The documents of this index have no fields such as tags or dates.")));
+      const own = found.filter((one) => !isShared(one)); // such as ids and titles, where each document has its own value
+      fill(
+        values,
+        found.filter(isShared).map(facet),
+        own.length > 0 &&
+          h("details", h("summary.small", t("Fields that differ in every document")), h("div.fields", own.map(facet))),
+        !found.length && h("p.muted.small", t("The documents of this index have no fields such as tags or dates.")),
+      );
     } catch (error) {
       if (!isAbort(error)) fill(values, problem(error, t, drawFilters));
     }
@@ -208,10 +426,28 @@ export function render(main, api, t, page) {
   function facet({ field: name, values }) {
     const chosen = (value) => asked.filters.some(([field_, one]) => field_ === name && one === value);
     const usable = values.map(({ value, count }) => [String(value), count]).filter(([value]) => quotable(value));
-    const chip = ([value, count]) => h("button.chip", { type: "button", "aria-pressed": String(chosen(value)), onclick: () => toggle(name, value) }, value, h("span.count", String(count)));
-    return h("div.facet", { role: "group", "aria-label": name }, h("span.label", name),
-      h("div.row", usable.slice(0, SHOWN_VALUES).map(chip),
-        usable.length > SHOWN_VALUES && h("details", h("summary.small", t("{count} more", { count: usable.length - SHOWN_VALUES })), h("div.row", usable.slice(SHOWN_VALUES).map(chip)))));
+    const chip = ([value, count]) =>
+      h(
+        "button.chip",
+        { type: "button", "aria-pressed": String(chosen(value)), onclick: () => toggle(name, value) },
+        value,
+        h("span.count", String(count)),
+      );
+    return h(
+      "div.facet",
+      { role: "group", "aria-label": name },
+      h("span.label", name),
+      h(
+        "div.row",
+        usable.slice(0, SHOWN_VALUES).map(chip),
+        usable.length > SHOWN_VALUES &&
+          h(
+            "details",
+            h("summary.small", t("{count} more", { count: usable.length - SHOWN_VALUES })),
+            h("div.row", usable.slice(SHOWN_VALUES).map(chip)),
+          ),
+      ),
+    );
   }
 
   // -- keys -----------------------------------------------------------------------------------------------
@@ -234,8 +470,16 @@ export function render(main, api, t, page) {
 
   function fieldKey(event) {
     if (event.isComposing) return;
-    if (event.key === "ArrowDown" && titles().length) { event.preventDefault(); titles()[0].focus(); }
-    if (event.key === "Escape" && field.value) { event.preventDefault(); event.stopPropagation(); field.value = asked.q = ""; search(); }
+    if (event.key === "ArrowDown" && titles().length) {
+      event.preventDefault();
+      titles()[0].focus();
+    }
+    if (event.key === "Escape" && field.value) {
+      event.preventDefault();
+      event.stopPropagation();
+      field.value = asked.q = "";
+      search();
+    }
   }
 
   /** Show which result is open. */
@@ -250,7 +494,7 @@ export function render(main, api, t, page) {
 
 // -- the question and its address ---------------------------------------------------------------------------
 
-const quotable = (value) => value !== "" && !value.includes("\"");
+const quotable = (value) => value !== "" && !value.includes('"');
 const conditions = ({ filters }) => filters.map(([name, value]) => `${name}:"${value}"`).join(" ");
 const whole = (asked) => [asked.q.trim(), conditions(asked)].filter(Boolean).join(" ");
 
@@ -270,7 +514,15 @@ function read(params) {
 }
 
 function write({ q, mode, source, collapse, filters, open, line, similar }) {
-  const said = { q, mode: mode === "hybrid" ? "" : mode, source, collapse: collapse ? "" : "false", open, line, similar };
+  const said = {
+    q,
+    mode: mode === "hybrid" ? "" : mode,
+    source,
+    collapse: collapse ? "" : "false",
+    open,
+    line,
+    similar,
+  };
   const pairs = Object.entries(said).filter(([, value]) => value !== "");
   return [...pairs, ...filters.map(([name, value]) => ["f", `${name}:${value}`])];
 }
@@ -291,5 +543,11 @@ function snippet({ text, best_sentence: best, heading }) {
   const lead = start > from ? "…\u2009" : "";
   const tail = end < text.length ? "\u2009…" : "";
   if (at < 0) return [lead, shown(start, end).trimStart(), tail];
-  return [lead, shown(start, at).trimStart(), h("mark", shown(at, at + best.length)), shown(at + best.length, end), tail];
+  return [
+    lead,
+    shown(start, at).trimStart(),
+    h("mark", shown(at, at + best.length)),
+    shown(at + best.length, end),
+    tail,
+  ];
 }

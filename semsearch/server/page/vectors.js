@@ -1,10 +1,11 @@
 // Vectors as files.
 
-export const toJson = ({ model, dimensions, texts, vectors }) => `${JSON.stringify({ model, dimensions, texts, vectors })}\n`;
+export const toJson = ({ model, dimensions, texts, vectors }) =>
+  `${JSON.stringify({ model, dimensions, texts, vectors })}\n`;
 
 export function toCsv({ dimensions, texts, vectors }) {
   const head = ["text", ...Array.from({ length: dimensions }, (_, at) => `v${at}`)];
-  const rows = texts.map((text, at) => [`"${text.replaceAll("\"", "\"\"")}"`, ...vectors[at]]);
+  const rows = texts.map((text, at) => [`"${text.replaceAll('"', '""')}"`, ...vectors[at]]);
   return [head, ...rows].map((row) => `${row.join(",")}\r\n`).join("");
 }
 
@@ -16,6 +17,8 @@ export function toNpy({ dimensions, vectors }) {
   bytes.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, header.length & 255, header.length >> 8]);
   bytes.set(new TextEncoder().encode(header), 10);
   const view = new DataView(bytes.buffer, 10 + header.length);
-  vectors.forEach((vector, row) => vector.forEach((value, at) => view.setFloat32((row * dimensions + at) * 4, value, true)));
+  vectors.forEach((vector, row) =>
+    vector.forEach((value, at) => view.setFloat32((row * dimensions + at) * 4, value, true)),
+  );
   return bytes;
 }

@@ -4,16 +4,24 @@ import { N } from "./i18n.js";
 
 /** A remark: kind is "info", "warn", "bad" or "good". */
 export function notice(kind, title, ...children) {
-  return h(`div.notice.${kind}`, { role: kind === "bad" ? "alert" : null }, kind !== "good" && icon("warning"), h("div", h("strong", title), ...children));
+  return h(
+    `div.notice.${kind}`,
+    { role: kind === "bad" ? "alert" : null },
+    kind !== "good" && icon("warning"),
+    h("div", h("strong", title), ...children),
+  );
 }
 
 /** An error with its hint, and a button to try again where that makes sense. */
 export function problem(error, t, retry) {
   const title = error.title ? t(error.title) : t("That did not work");
-  return notice("bad", title,
+  return notice(
+    "bad",
+    title,
     error.message !== error.title && h("p", error.message),
     error.hint && h("p.muted", t(error.hint)),
-    retry && h("button.button", { type: "button", onclick: retry }, t("Try again")));
+    retry && h("button.button", { type: "button", onclick: retry }, t("Try again")),
+  );
 }
 
 /** What a place without content says: what to do. */
@@ -23,14 +31,26 @@ export function empty(name, title, ...children) {
 
 /** A choice of one among a few: options is {value: label}. */
 export function segmented(legend, name, options, chosen, changed) {
-  return h("fieldset.segmented", h("legend.hidden", legend),
+  return h(
+    "fieldset.segmented",
+    h("legend.hidden", legend),
     Object.entries(options).map(([value, label]) =>
-      h("label", h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => changed(value) }), h("span", label))));
+      h(
+        "label",
+        h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => changed(value) }),
+        h("span", label),
+      ),
+    ),
+  );
 }
 
 /** A share in [0, 1] as a bar with its label; the label is what a screen reader says. */
 export function meter(share, label, kind = "") {
-  return h(`span.meter${kind && `.${kind}`}`, { role: "img", "aria-label": label, style: { "--share": Math.max(0, Math.min(1, share)) } });
+  return h(`span.meter${kind && `.${kind}`}`, {
+    role: "img",
+    "aria-label": label,
+    style: { "--share": Math.max(0, Math.min(1, share)) },
+  });
 }
 
 /** Where a passage is in its file: "lines 3–9", "page 2", "0:01:05–0:01:09". */
@@ -57,19 +77,31 @@ const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 export function sides(segments, t) {
   const marked = (tag, { kind }, text) => {
     const words = text.trimEnd();
-    return [words && h(`${tag}.${kind || "word"}`, { title: t(KINDS[kind] ?? KINDS.word) }, words), text.slice(words.length)];
+    return [
+      words && h(`${tag}.${kind || "word"}`, { title: t(KINDS[kind] ?? KINDS.word) }, words),
+      text.slice(words.length),
+    ];
   };
-  const side = (own, tag) => segments.map((segment) => (segment.op === "equal" ? segment[own] : marked(tag, segment, segment[own])));
+  const side = (own, tag) =>
+    segments.map((segment) => (segment.op === "equal" ? segment[own] : marked(tag, segment, segment[own])));
   return [h("div.text", side("a", "del")), h("div.text", side("b", "ins"))];
 }
 
-const KINDS = { word: N("words differ"), number: N("a number differs"), negation: N("one of them negates"), moved: N("moved") };
+const KINDS = {
+  word: N("words differ"),
+  number: N("a number differs"),
+  negation: N("one of them negates"),
+  moved: N("moved"),
+};
 
 /** How far a job is: a bar and a sentence. */
 export function progress({ progress: { done, total, unit } }, t) {
   const bar = h("progress", { max: total || 1, "aria-label": t("Progress") });
   if (total) bar.value = done;
-  const sentence = unit === "bytes" ? t("{done} of {total} MB", { done: megabytes(done), total: megabytes(total) }) : t("{done} of {total}", { done, total });
+  const sentence =
+    unit === "bytes"
+      ? t("{done} of {total} MB", { done: megabytes(done), total: megabytes(total) })
+      : t("{done} of {total}", { done, total });
   return h("div.progress", bar, h("span.muted", total ? sentence : t("Starting…")));
 }
 
