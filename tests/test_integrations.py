@@ -116,10 +116,10 @@ def test_llama_vector_store_refuses_what_it_lacks(tmp_path: Path, llama: Any) ->
 
 def test_sklearn_transformer_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("semsearch.integrations.sklearn")
-    monkeypatch.setattr(module, "load_embedder", lambda *_: TinyEmbedder())
+    monkeypatch.setattr(module, "load_embedder", lambda **_: TinyEmbedder())
     step = module.TextEmbedder()
     assert step.fit(["a"]).transform(["the red cat", None, "a dog"]).shape == (3, 32)
-    assert step.get_params() == {"model": "all-MiniLM-L6-v2", "dtype": "float32"}
+    assert step.get_params() == {"model": "all-MiniLM-L6-v2", "dtype": "float32", "base_url": None}
     clone = importlib.import_module("sklearn.base").clone(step)
     assert pickle.loads(pickle.dumps(step)).transform(["x"]).shape == clone.transform(["x"]).shape == (1, 32)
     pipeline = importlib.import_module("sklearn.pipeline").make_pipeline(
@@ -151,7 +151,7 @@ def test_sklearn_transformer_passes_its_checks(check: str) -> None:
 
 def test_sklearn_transformer_names_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("semsearch.integrations.sklearn")
-    monkeypatch.setattr(module, "load_embedder", lambda *_: TinyEmbedder())
+    monkeypatch.setattr(module, "load_embedder", lambda **_: TinyEmbedder())
     frame = module.TextEmbedder().set_output(transform="pandas").fit_transform(["the red cat", "a dog"])
     assert frame.shape == (2, 32) and frame.columns[1] == "textembedder1"
 

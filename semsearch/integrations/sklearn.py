@@ -33,7 +33,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return embed_checked(self._embedder(), [text or "" for text in texts_of(X)])
 
     def _embedder(self) -> Embedder:
-        wanted = self.__getstate__()
+        wanted = self.get_params()
         loaded: tuple[dict[str, Any], Embedder] | None = self.__dict__.get("_loaded")
         if loaded is None or loaded[0] != wanted:
             self._loaded = loaded = (wanted, load_embedder(**wanted))
@@ -51,7 +51,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the parameters, and not the model."""
-        return {"model": self.model, "dtype": self.dtype, "base_url": self.base_url}
+        return dict(self.get_params())
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
