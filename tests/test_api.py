@@ -428,7 +428,7 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     )
 
 
-def test_the_page_of_the_description_loads_nothing_from_elsewhere(client: TestClient) -> None:
+def test_the_described_api_loads_nothing_from_elsewhere(client: TestClient) -> None:
     answer = client.get("/docs")
     assert answer.status_code == 200 and "docs.js" in answer.text
     assert "http" not in answer.text and "https:" not in (PAGE / "docs.js").read_text()

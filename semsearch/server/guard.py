@@ -55,7 +55,7 @@ class Guard:
         except Refused as refused:
             await response(refused, {"Connection": "close"})(scope, receive, send)
             return
-        if request.query_params.get("token") and scope["path"] == "/":
+        if self._settings.private and "token" in request.query_params and scope["path"] == "/":
             entered = RedirectResponse("/", HTTPStatus.SEE_OTHER)
             entered.set_cookie(self._cookie, self._settings.token, httponly=True, samesite="strict")
             await entered(scope, receive, send)
