@@ -8,6 +8,12 @@ from semsearch.text import clean
 
 DIFFERENT = {
     "order": (
+        (
+            "Day 1: arrive in Lyon. Day 2: hike to the lake.",
+            "Day 1: hike to the lake. Day 2: arrive in Lyon.",
+        ),
+        ("Room 5: Anna\nRoom 6: Bram", "Room 5: Bram\nRoom 6: Anna"),
+        ("第一天：到达。第二天：爬山。", "第一天：爬山。第二天：到达。"),
         ("copy src dst", "copy dst src"),
         ("COPY src dst", "COPY dst src"),
         ("f(a, b)", "f(b, a)"),

@@ -13,12 +13,13 @@ from semsearch.text.words import word_pattern
 
 _HAN_NUMBER = "一二三四五六七八九十"
 _NUMBERED = re.compile(
-    rf"(?:^|(?<=[\s。；;:.,，]))(?:(?:step|phase|stage|part)\s?\d{{1,2}}\s?[.:)–-]|第[{_HAN_NUMBER}\d]{{1,3}}[步条点项]?[:、.,，]"
+    rf"(?:^|(?<=[\s。；;:.,，]))(?:[a-z]{{3,9}}\s?\d{{1,2}}\s?:|(?:step|phase|stage|part)\s?\d{{1,2}}\s?[.)–-]|第[{_HAN_NUMBER}\d]{{1,3}}[步条点项天]?[:、.,，]"
     rf"|\(?\d{{1,2}}(?:[.)](?=\s)|、)|[{_HAN_NUMBER}]{{1,3}}、|[①-⑳]|\([a-h]\)\s)\s*",
     re.IGNORECASE | re.MULTILINE,
 )
 """The number of a step."""
 _MAY_HAVE_STEPS = re.compile(rf"[\n①②第{_HAN_NUMBER}]|\d ?[.)、:–-]|\([a-h]\)")
+_DIGITS = re.compile(r"\d+")
 _STEP_END = re.compile(r"\n|[.;!?](?=\s|$)|[。；！？]")
 _ORDERED = re.compile(
     r"(?:and |并)?(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|finally|lastly|last|after that|afterwards"
@@ -45,7 +46,10 @@ def steps(cleaned: str, parts: Sequence[str]) -> tuple[str, ...]:
     numbers = list(_NUMBERED.finditer(cleaned))
     if len(numbers) > 1:
         ends = [*(match.start() for match in numbers[1:]), len(cleaned)]
-        found = (cleaned[match.end() : end] for match, end in zip(numbers, ends, strict=True))
+        found = [cleaned[match.end() : end] for match, end in zip(numbers, ends, strict=True)]
+        values = [int(digits[0]) if (digits := _DIGITS.search(match[0])) else 0 for match in numbers]
+        if len(set(values)) == len(values):  # what a number has is the same wherever it stands
+            found = [part for _, part in sorted(zip(values, found, strict=True))]
         return tuple(_words(_STEP_END.split(part, maxsplit=1)[0]) for part in found)
     lines = cleaned.split("\n")
     if len(lines) > 1:

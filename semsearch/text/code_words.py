@@ -33,6 +33,7 @@ _COMMANDS = frozenset(
 _CALL = re.compile(r"\w\([^\s()][^()\n]{0,200},")
 _LETTER = r"[^\W\d_]"
 _JOINED = re.compile(rf"{_LETTER}[^\W_]*(?:[._‐‑-]+[^\W_]+)+")
+_JOINT = re.compile("[._‐‑-](?<=[^\\s._-].)[._‐‑-]*(?=[^\\W_])")
 _JOINTS = re.compile("[._‐‑-]+")
 
 
@@ -46,7 +47,9 @@ def keywords(low: str, tokens: Collection[str]) -> list[str]:
 
 def joined_names(text: str) -> dict[str, str]:
     """Return the words that a dot, a `_` or a hyphen joins, such as `a_b`, by their letters: {"ab": "a_b"}."""
-    found = {}
+    found: dict[str, str] = {}
+    if not _JOINT.search(text):  # few texts have any
+        return found
     for word in _JOINED.findall(text):
         name = word.lower().replace("‐", "-").replace("‑", "-")
         found[_JOINTS.sub("", name)] = name

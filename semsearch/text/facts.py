@@ -419,7 +419,8 @@ def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     """Return the names that only each text has, where little else differs; else None."""
     x, y = a.names - b.words - b.names, b.names - a.words - a.names
     if not x or not y:
-        x, y = acronyms(a) - b.words - b.names, acronyms(b) - a.words - a.names
+        x = acronyms(a) - b.words - b.names
+        y = acronyms(b) - a.words - a.names if x else _NO_NAMES
         if any(one.startswith(other) or other.startswith(one) for one in x for other in y):  # US and USA
             return None
     if not x or not y:
@@ -439,5 +440,6 @@ def acronyms(sentence: Statement) -> frozenset[str]:
 
 def _other_joints(a: Statement, b: Statement) -> tuple[str, str] | None:
     """Return a name that two sentences join with other marks, such as `a.b` and `a_b`; else None."""
-    x, y = joined_names(a.text), joined_names(b.text)
+    x = joined_names(a.text)
+    y = joined_names(b.text) if x else {}
     return next(((x[name], y[name]) for name in x if name in y and x[name] != y[name]), None)

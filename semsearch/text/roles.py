@@ -40,10 +40,11 @@ def exchanged(a: str, b: str, x: Sequence[str], y: Sequence[str]) -> tuple[str, 
     numbers, arguments, or steps, which a word such as "then" orders. A stretch that begins with a preposition, such as
     `in summer`, may stand anywhere.
     """
-    arguments = has_arguments(a, x) and has_arguments(b, y)
+    tokens = x, y
     x, y = placed(x), placed(y)
     if len(x) != len(y) or x == y or sorted(x) != sorted(y):
         return None
+    arguments = all(map(has_arguments, (a, b), tokens))
     differing = [(one, other) for one, other in zip(x, y, strict=True) if one != other]
     start = next(at for at in range(len(x)) if x[at] != y[at])
     end = next(at for at in range(len(x), 0, -1) if x[at - 1] != y[at - 1])
