@@ -64,8 +64,10 @@ def require_index(folder: Path | str | None) -> Path:
         reason = (error.strerror or str(error)).lower()
         raise SemsearchError(f"cannot read {found}: {reason}", "does it belong to another user?") from error
     if found is None or empty:
-        where = f"in {found}" if found else f"in {Path.cwd()} or a folder above it"
-        raise IndexNotFound(f"no index {where}", "create one: semsearch ingest FOLDER")
+        raise IndexNotFound(
+            f"no index in {found}" if found else f"no index in {Path.cwd()} or a folder above it",
+            "create one: semsearch ingest FOLDER",
+        )
     if not (found / LIBRARY).is_file():
         message, hint = f"{found} is not an index: it has no {LIBRARY}", "give another folder with --index"
         raise (IndexDamaged if (found / CHROMA).is_dir() else IndexNotFound)(message, hint)
