@@ -29,7 +29,6 @@ SECTIONS = {
         "similar": ("similar", "find similar texts"),
         "dedup": ("dedup", "find near-duplicates"),
         "diff": ("diff", "compare two texts"),
-        "similar": ("similar", "find similar texts"),
         "plan": ("dedup", "plan a removal"),
         "apply": ("plan", "carry out a plan"),
         "undo": ("plan", "take a removal back"),
