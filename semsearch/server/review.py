@@ -224,7 +224,7 @@ class _Reviewing:
         return {"decided": review.accept(threshold, request.tier)}
 
     def label(self, request: ReviewRequest) -> dict[str, Any]:
-        """Add what was decided to the labels that `tune` uses: what goes is a duplicate, what differs is none."""
+        """Add what was decided to the labels that `tune` uses: what goes is a duplicate, what differs is not."""
         review, threshold = self._at(request)
         index, found = self._index, review.found
         labels = []
