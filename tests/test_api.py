@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
-from serving import served
+from serving import REPLACED, served
 from starlette.testclient import TestClient
 from tiny_embedder import create_index
 
@@ -25,6 +25,7 @@ from semsearch.server.app import PAGE, create_app
 from semsearch.server.context import Settings
 from semsearch.server.jobs import MOST_JOBS, Job, Jobs, Kind
 from semsearch.server.problems import Refused, problem
+from semsearch.storage.location import SOCKET
 from semsearch.storage.lock import write_lock
 
 TOKEN = {"X-Semsearch-Token": "token"}
@@ -403,6 +404,32 @@ def test_watch_does_not_follow_a_strangers_folder(index: Index, tmp_path: Path) 
         with pytest.raises(SemsearchError, match="nothing that was ingested lies next"):
             create_app(stranger, Settings(watch=True))
         create_app(stranger, Settings(watch=True, folders=(private,)))
+
+
+# -- an index that was replaced -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("become", REPLACED)
+def test_a_replaced_index_is_not_answered_from(index: Index, client: TestClient, become: str) -> None:
+    job = started(client, kind="review")
+    ended(client, job)
+    read = {
+        "search?q=saw": {}, "status": {}, "facets": {}, "document?name=notes/1.md": {}, "sources": {},
+        "compare?a=notes/1.md&b=notes/2.md": {}, "similar?document=notes/1.md": {}, "why?path=notes": {},
+        f"groups?job={job.rpartition('/')[2]}": {}, "map": {}, "runs": {}, "labels/next?job=x": {}, "events": {},
+        "compare": {"a_text": "saw", "b_text": "shed"}, "jobs": {"kind": "check"},
+        "labels": {"job": "x", "left": "a", "right": "b", "label": "yes"},
+    }  # fmt: skip
+    client.get(f"{API}/map")
+    REPLACED[become](index.folder)
+    before = sorted(tmp.name for tmp in index.folder.parent.rglob("*") if tmp.name != SOCKET)
+    for path, body in read.items():
+        method = "POST" if body else "GET"
+        answer = client.request(method, f"{API}/{path}", json=body or None, headers=TOKEN)
+        told = answer.json()
+        assert answer.status_code == 503 and "was replaced or removed" in told["detail"], (path, told)
+        assert "start its server, again" in told["hint"]
+    assert sorted(tmp.name for tmp in index.folder.parent.rglob("*") if tmp.name != SOCKET) == before
 
 
 # -- the description ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from serving import served
+from serving import REPLACED, served
 from tiny_embedder import create_index
 
 from semsearch import Index
@@ -250,6 +250,24 @@ def test_http_changes_the_index_only_with_write_and_the_token(index: Index) -> N
     assert "record://n" not in index.sources()
     assert over_http(index, Settings(token="secret", write=True), save, "secret") == "stored as record://n"
     assert "record://n" in index.sources()
+
+
+@pytest.mark.parametrize("become", REPLACED)
+def test_a_replaced_index_is_not_answered_from(index: Index, become: str) -> None:
+    async def ask(client: Any) -> Any:
+        before = (await client.call_tool("search", {"query": "saw in the shed"})).content[0].text
+        REPLACED[become](index.folder)
+        return before, [
+            (await client.call_tool(name, given)).content[0].text
+            for name, given in (
+                ("search", {"query": "saw"}),
+                ("read", {"document": "notes/saw.md"}),
+                ("status", {}),
+            )
+        ]
+
+    before, after = over_http(index, Settings(), ask)
+    assert "in the shed" in before and all("was replaced or removed" in text for text in after)
 
 
 def test_http_is_closed_to_pages_of_other_sites(index: Index) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from serving import served
+from serving import REPLACED, served
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch import Index, SearchRequest
@@ -25,7 +25,7 @@ from semsearch.errors import IndexDamaged
 from semsearch.index import LONGEST_QUERY
 from semsearch.server import wire
 from semsearch.server.wire import Unanswered, address, connect, hit_from, hit_to
-from semsearch.storage.location import SOCKET
+from semsearch.storage.location import LIBRARY, SOCKET
 
 pytestmark = pytest.mark.skipif(not wire.supported(), reason="there are no sockets with owners here")
 
@@ -155,6 +155,27 @@ def test_socket_of_a_dead_server_is_ignored_and_replaced(index: Index) -> None:
     open_index(index.folder).close()
     with served(index):
         assert connected(index.folder)
+
+
+@pytest.mark.parametrize("become", REPLACED)
+def test_server_of_a_replaced_index_is_not_asked(tmp_path: Path, become: str) -> None:
+    folder = tmp_path / ".semsearch"
+    with create_index(folder) as index:
+        fill(index)
+        with served(index):
+            connection = connect(folder)
+            assert connection
+            REPLACED[become](folder)
+            connection.ask("counts")
+            with pytest.raises(Unanswered):
+                connection.answer()
+            connection.close()
+            assert not connected(folder) and not (folder / SOCKET).exists()
+            if (folder / LIBRARY).exists():
+                with open_index(folder) as new, served(new):
+                    assert connected(folder)
+                    with opened(folder, shown=False) as ours:
+                        assert ours.status().counts["documents"] == 0
 
 
 def test_long_path_of_an_index_is_no_obstacle(tmp_path: Path) -> None:

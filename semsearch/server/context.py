@@ -56,6 +56,10 @@ class Context:
         """Return `function(*args)`, run in one of a few threads while the server goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
+    def require_index(self) -> None:
+        """Raise `IndexNotFound` where the index that was opened is not in its folder any more."""
+        _ = self.index.state
+
     def end(self) -> list[Job]:
         """Ask all work to end, and return the jobs that have not ended yet."""
         return self.jobs.end()

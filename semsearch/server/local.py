@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexNotFound, SemsearchError
 from semsearch.requests import SearchRequest
 from semsearch.server.context import Context
 from semsearch.server.wire import (
@@ -32,6 +32,14 @@ async def listening(context: Context) -> AsyncIterator[None]:
         yield
         return
     answerer, open_ = _Answers(context), set[asyncio.Task[None]]()
+    path = context.index.folder / SOCKET
+    inode = path.lstat().st_ino
+
+    def end() -> None:
+        server.close()
+        with suppress(OSError):
+            if path.lstat().st_ino == inode:  # and not one that another server made since
+                path.unlink()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -39,22 +47,19 @@ async def listening(context: Context) -> AsyncIterator[None]:
         open_.add(task)
         try:
             await answerer.serve(reader, writer)
+        except IndexNotFound:  # it was replaced or removed
+            end()
         finally:
             open_.discard(task)
             writer.close()
 
-    path = context.index.folder / SOCKET
-    inode = path.lstat().st_ino
     server = await asyncio.start_unix_server(serve, sock=on, limit=LONGEST_LINE)
     try:
         yield
     finally:
-        server.close()
+        end()
         for task in open_:
             task.cancel()
-        with suppress(OSError):
-            if path.lstat().st_ino == inode:  # and not one that another server made since
-                path.unlink()
 
 
 def _bound(context: Context) -> socket.socket | None:
@@ -97,9 +102,9 @@ class _Answers:
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection until it ends."""
+        """Answer one connection until it ends. Raises `IndexNotFound` once the index is not in its folder any more."""
         with suppress(OSError, ValueError):  # the latter for a line that is too long
-            line = json.dumps(greeting(self._index.folder)).encode()
+            line = await self._context.call(self._greet)
             while True:
                 writer.write(line + b"\n")
                 await writer.drain()
@@ -107,7 +112,12 @@ class _Answers:
                     return
                 line = await self._context.call(self._answer, question)
 
+    def _greet(self) -> bytes:
+        self._context.require_index()
+        return json.dumps(greeting(self._index.folder)).encode()
+
     def _answer(self, line: bytes) -> bytes:
+        self._context.require_index()
         try:
             question = json.loads(line)
             return json.dumps({"found": self._calls[question["call"]](question)}).encode()

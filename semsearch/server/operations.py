@@ -67,6 +67,7 @@ class Operation:
 
         async def endpoint(request: Request) -> Response:
             arguments = await self._arguments(request)
+            await context.call(context.require_index)
             if inspect.iscoroutinefunction(self.answer):
                 answer = await self.answer(*arguments)
             else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexNotFound, SemsearchError
 from semsearch.files import mode_within, new_file
 from semsearch.storage.library.untrusted import refuse_journal
 from semsearch.text import text_digest
@@ -94,6 +94,7 @@ class Connections:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._idle = [connect(path, create=create)]
+        self._file = _file_at(path)
         self._closed = False
         self._monitor: sqlite3.Connection | None = None
         self._monitoring = threading.Lock()
@@ -156,6 +157,7 @@ class Connections:
         if self._pinned.snapshot is not None:
             return self._pinned.snapshot[1]
         self._refuse_fork()
+        self._refuse_other_file()
         with self._monitoring:
             self._refuse_closed()
             if self._monitor is None:
@@ -167,6 +169,7 @@ class Connections:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection that writes, once no other thread does."""
         self._refuse_fork()
+        self._refuse_other_file()
         with self._writing:
             self._refuse_closed()
             if self._writer is None:
@@ -193,6 +196,7 @@ class Connections:
     @contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
         self._refuse_fork()
+        self._refuse_other_file()
         with self._lock:
             self._refuse_closed()
             db = self._idle.pop() if self._idle else None
@@ -209,6 +213,14 @@ class Connections:
         if not kept:
             db.close()
 
+    def _refuse_other_file(self) -> None:
+        """Raise `IndexNotFound` where another file or none lies at the path: a new connection would read that one."""
+        if _file_at(self._path) != self._file:
+            raise IndexNotFound(
+                f"the index in {self._path.parent} was replaced or removed after it was opened",
+                "open the index, or start its server, again",
+            )
+
     def _refuse_fork(self) -> None:
         """Raise an error in a forked child: SQLite forbids its connections there, and a lock may be held for ever."""
         if os.getpid() != self._process:
@@ -219,3 +231,12 @@ class Connections:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise SemsearchError(f"{self._path} is closed", "open the index again")
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file lies at a path, or None. It stays the same while the file is open, wherever it is moved."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
