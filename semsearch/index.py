@@ -73,6 +73,7 @@ from semsearch.search.hits import Hits
 from semsearch.search.plane import PassagePlane, passage_plane
 from semsearch.search.query import Query
 from semsearch.search.rerank import HitReranker, widened
+from semsearch.search.sentences import SentenceVectors
 from semsearch.search.similar import similar
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
@@ -151,8 +152,9 @@ class Index:
         self._graph = vectors_of(self.folder, self._library)
         """Reads the graph; used under `_graph_lock` only."""
         self._vocabulary = Vocabulary(lambda: self.embedder, subwords=embedder is None)
-        self._engine = SearchEngine(self._library, self._nearest, lambda: self.embedder)
-        self._reranker = HitReranker(lambda: self.embedder)
+        self._sentences = SentenceVectors(lambda: self.embedder)
+        self._engine = SearchEngine(self._library, self._nearest, lambda: self.embedder, self._sentences)
+        self._reranker = HitReranker(lambda: self.embedder, self._sentences)
 
     @classmethod
     def create(
@@ -689,7 +691,8 @@ class Index:
         `UnreadableSource` for a file that cannot be read.
         """
         keys = [self.key_of(Path(request.document)), request.document]
-        return Hits(similar(request, keys, self._library, lambda: self.embedder))
+        found = similar(request, keys, self._library, lambda: self.embedder, self._sentences)
+        return Hits(found)
 
     def find_contained(
         self, document: Path | str, share: float = 0.8, source: str | None = None

@@ -20,7 +20,7 @@ from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.facets import counted, facet
 from semsearch.search.filtering import listed, qualifying, remarks
 from semsearch.search.query import Query, asked_name, fields_hint, parse
-from semsearch.search.sentences import by_meaning, by_words, highlighted
+from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
 from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
 from semsearch.types import FieldCounts, FieldValue, Hit, field_name
@@ -59,12 +59,22 @@ class _Ranking:
 
 
 class SearchEngine:
-    """Searches one index, from any number of threads. `embedder` loads the model when it is needed."""
+    """Searches one index, from any number of threads.
 
-    def __init__(self, library: Library, nearest: Nearest, embedder: Callable[[], Embedder]) -> None:
+    `embedder` loads the model when it is needed, and `sentences` embeds what may be the best sentence of a hit.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        nearest: Nearest,
+        embedder: Callable[[], Embedder],
+        sentences: SentenceVectors,
+    ) -> None:
         self._library = library
         self._nearest = nearest
         self._embedder = embedder
+        self._sentences = sentences
         self._corpora = CorpusCache(library)
 
     def search(self, requests: Sequence[SearchRequest]) -> list[list[Hit]]:
@@ -317,7 +327,7 @@ class SearchEngine:
         for some in filter(None, (dense, lexical)):
             if some is dense:
                 asked = [vector for number, _ in some if (vector := vectors[number]) is not None]
-                scorer = by_meaning(self._embedder(), np.stack(asked))
+                scorer = by_meaning(self._sentences, np.stack(asked))
             else:
                 scorer = by_words([queries[number].text for number, _ in some])
             hits = highlighted([found[number][rank] for number, rank in some], scorer)

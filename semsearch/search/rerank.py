@@ -9,15 +9,15 @@ import numpy as np
 from semsearch import text
 from semsearch.embedding import Embedder, Reranker, embed_checked, load_reranker
 from semsearch.requests import SearchRequest
-from semsearch.search.sentences import by_meaning, highlighted
+from semsearch.search.sentences import SentenceVectors, by_meaning, highlighted
 from semsearch.types import Hit
 
 
 class HitReranker:
-    """Reorders hits, from any number of threads. `embedder` loads the index's model, for the best sentences."""
+    """Reorders hits, from any number of threads. `embedder` and `sentences` are for the best sentences."""
 
-    def __init__(self, embedder: Callable[[], Embedder]) -> None:
-        self._embedder = embedder
+    def __init__(self, embedder: Callable[[], Embedder], sentences: SentenceVectors) -> None:
+        self._embedder, self._sentences = embedder, sentences
         self._lock = Lock()
         self._loaded: Reranker | None = None
 
@@ -31,7 +31,7 @@ class HitReranker:
         if not highlight:
             return best
         vector = embed_checked(self._embedder(), [text.clean(query).strip()], "query")
-        return highlighted(best, by_meaning(self._embedder(), np.repeat(vector, len(best), axis=0)))
+        return highlighted(best, by_meaning(self._sentences, np.repeat(vector, len(best), axis=0)))
 
     def _model(self, name: str) -> Reranker:
         """Return the cross-encoder of that name; the latest one stays loaded."""

@@ -1,8 +1,11 @@
 """Find the sentence of a passage that answers a query best."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,15 +35,54 @@ _LEAST = 0.3
 """The least share of the characters of a sentence that are in words. A row of a table of numbers has less."""
 _ENTRY = re.compile(r"\s*(?:[\w][\w .-]{0,40}:(?:\s.*)?|- .*|---|\+\+\+|\.\.\.)")
 """A line of front matter, or of a header of fields."""
+_KEPT_BYTES = 32 * 2**20
+"""The size of the vectors that `SentenceVectors` keeps: those of 21,845 sentences, for 384 numbers."""
 
 
-def by_meaning(embedder: Embedder, vectors: Vectors) -> Scorer:
+class SentenceVectors:
+    """Embeds sentences, from any number of threads, and keeps the vectors of those that were asked for last.
+
+    Questions that follow each other, as while a person types, find the same passages again. `embedder` loads the model
+    when it is needed.
+    """
+
+    def __init__(self, embedder: Callable[[], Embedder], kept_bytes: int = _KEPT_BYTES) -> None:
+        self._embedder, self._kept_bytes = embedder, kept_bytes
+        self._lock = Lock()
+        self._kept: OrderedDict[bytes, Vectors] = OrderedDict()
+        """Vectors by the digest of the text; what was not asked for the longest time comes first."""
+
+    def embed(self, sentences: Sequence[str]) -> Vectors:
+        """Return the unit vectors of one or more sentences, float32 [n, dimension].
+
+        Raises what the embedder raises.
+        """
+        embedder = self._embedder()
+        digests = [
+            blake2b(one.encode("utf-8", "surrogatepass"), digest_size=16).digest() for one in sentences
+        ]
+        with self._lock:
+            found = {digest: self._kept[digest] for digest in digests if digest in self._kept}
+        missing = {digest: one for digest, one in zip(digests, sentences, strict=True) if digest not in found}
+        if missing:
+            # A row of the array would keep all of it.
+            embedded = map(np.copy, embed_checked(embedder, list(missing.values())))
+            found |= zip(missing, embedded, strict=True)
+        most = self._kept_bytes // (4 * embedder.fingerprint.dimension)
+        with self._lock:
+            for digest, vector in found.items():
+                self._kept[digest] = vector
+                self._kept.move_to_end(digest)
+            while len(self._kept) > most:
+                self._kept.popitem(last=False)
+        return np.stack([found[digest] for digest in digests])
+
+
+def by_meaning(sentence_vectors: SentenceVectors, vectors: Vectors) -> Scorer:
     """Return a scorer: the cosine of each sentence with its text's query, of which `vectors` has one for each text."""
 
     def score(sentences: Sequence[str], text_of: NDArray[np.int64]) -> NDArray[Any]:
-        rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
-        embedded = embed_checked(embedder, list(rows))[[rows[sentence] for sentence in sentences]]
-        scores: NDArray[Any] = np.sum(embedded * vectors[text_of], axis=1)
+        scores: NDArray[Any] = np.sum(sentence_vectors.embed(sentences) * vectors[text_of], axis=1)
         return scores
 
     return score
@@ -60,18 +102,19 @@ def by_words(queries: Sequence[str]) -> Scorer:
 def best_sentences(texts: Sequence[str], scorer: Scorer) -> list[tuple[int, int]]:
     """Return the [start, end) span of the sentence of each text that scores best.
 
-    Sentences that have no words for a reader, such as Base64, are not chosen where there are others.
+    Sentences that have no words for a reader, such as Base64, are not chosen where there are others. The only sentence
+    of a text is not scored.
     """
     spans = [_sentences(one) for one in texts]
-    counts = np.array([len(some) for some in spans], np.int64)
-    text_of = np.repeat(np.arange(len(texts)), counts)
-    scores = scorer(
-        [text.clean(one[a:b]) for one, some in zip(texts, spans, strict=True) for a, b in some], text_of
-    )
-    ends = np.cumsum(counts).tolist()
-    return [
-        some[int(np.argmax(scores[end - len(some) : end]))] for some, end in zip(spans, ends, strict=True)
-    ]
+    several = [at for at, some in enumerate(spans) if len(some) > 1]
+    best = [some[0] for some in spans]
+    if several:
+        counts = np.array([len(spans[at]) for at in several], np.int64)
+        sentences = [text.clean(texts[at][start:end]) for at in several for start, end in spans[at]]
+        scores = scorer(sentences, np.repeat(several, counts))
+        for at, end in zip(several, np.cumsum(counts).tolist(), strict=True):
+            best[at] = spans[at][int(np.argmax(scores[end - len(spans[at]) : end]))]
+    return best
 
 
 def _sentences(one: str) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.patterns import Names
 from semsearch.requests import SimilarRequest
-from semsearch.search.sentences import by_meaning, by_words, highlighted
+from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
 from semsearch.storage.library import Library, PassageMatrix
 from semsearch.types import Hit
 
@@ -20,7 +20,11 @@ _COARSE = 2e-4
 
 
 def similar(
-    request: SimilarRequest, keys: Sequence[str], library: Library, embedder: Callable[[], Embedder]
+    request: SimilarRequest,
+    keys: Sequence[str],
+    library: Library,
+    embedder: Callable[[], Embedder],
+    sentences: SentenceVectors,
 ) -> list[Hit]:
     """Return the documents most similar to one, or the passages most similar to the one at its line, best first.
 
@@ -38,7 +42,7 @@ def similar(
         document = file_document(request.document, embedder, library)
         with library.snapshot():
             hits, nearest = _nearest(request, document, library)
-        scorer = by_meaning(embedder(), document.vectors[nearest])
+        scorer = by_meaning(sentences, document.vectors[nearest])
     return highlighted(hits, scorer) if request.highlight and hits else hits
 
 
