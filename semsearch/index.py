@@ -548,14 +548,15 @@ class Index:
         """Return the names of all sources, sorted."""
         return sorted(self._library.states())
 
-    def why(self, *paths: Path | str) -> list[SourceStatus]:
+    def why(self, *paths: Path | str, within: Sequence[Path] | None = None) -> list[SourceStatus]:
         """Return what the index makes of each path: a file, a row such as `data.csv#3`, or all below a folder.
 
         A status says if it is indexed, and else the reason: the rule that skips it, the error, or the change since.
-        Without `paths`, all sources and all that lies below the paths that were ingested.
+        Without `paths`, all sources and all that lies below the paths that were ingested. With `within`, no file or
+        folder outside these folders is looked at, for an index that may come from a stranger.
         """
         with self._library.snapshot():
-            explainer = Explainer(self._library, lambda: self.embedder, self._held())
+            explainer = Explainer(self._library, lambda: self.embedder, self._held(), within)
             if not paths:
                 return list(explainer.everything())
             return [one for path in paths for one in explainer.explain(str(path))]

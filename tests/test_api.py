@@ -20,6 +20,7 @@ from tiny_embedder import create_index
 from semsearch import Index, serialize
 from semsearch.errors import IndexLocked, ModelError, SemsearchError
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
+from semsearch.server import follow
 from semsearch.server import jobs as jobs_module
 from semsearch.server.app import PAGE, create_app
 from semsearch.server.context import Settings
@@ -392,6 +393,83 @@ def test_with_watch_the_index_follows_the_folder(index: Index, tmp_path: Path) -
             time.sleep(0.05)
         assert "notes/new.md" in index.sources()
         assert {job["kind"] for job in client.get(f"{API}/jobs").json()} == {"watch"}
+
+
+def test_watch_goes_on_after_too_many_jobs(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_AGAIN", 0.05)
+    with client_of(index) as client:
+        assert client.get(f"{API}/status").json()["watch"] is None
+    with client_of(index, watch=True) as client:
+        jobs, until = client.app.state.context.jobs, time.monotonic() + 60  # type: ignore[attr-defined]
+
+        def watch() -> Any:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+            return client.get(f"{API}/status").json()["watch"]
+
+        while not jobs.all() or jobs.all()[0].running:
+            watch()
+        release = threading.Event()
+        waiting = Kind(dict, lambda options, progress: release.wait(), lambda found: found, "")
+        for _ in range(MOST_JOBS):
+            jobs.start("waits", waiting, {})
+        (tmp_path / "notes" / "new.md").write_text("A plane lies on the bench.")
+        while (watch()["problem"] or {}).get("status") != 429:
+            assert watch()["running"]
+        release.set()
+        while "notes/new.md" not in index.sources():
+            watch()
+        while watch()["problem"]:
+            assert watch()["running"]
+
+
+@pytest.mark.parametrize("error", [SemsearchError("no watch is left"), RuntimeError("shed")])
+def test_status_says_why_a_watch_ended(
+    index: Index, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def changes(self: Index, *given: Any, **more: Any) -> Iterator[None]:
+        raise error
+        yield
+
+    monkeypatch.setattr(Index, "changes", changes)
+    with client_of(index, watch=True) as client:
+        until = time.monotonic() + 30
+        while (watch := client.get(f"{API}/status").json()["watch"])["running"]:
+            assert time.monotonic() < until
+    said = "no watch is left" if isinstance(error, SemsearchError) else "an internal error: RuntimeError"
+    assert watch["problem"]["detail"] == said
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_strangers_folders_are_neither_listed_nor_read(index: Index, tmp_path: Path, stored: bool) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "key.txt").write_text("The private key is under the mat by the door.")
+    (tmp_path / "other").mkdir()
+    with create_index(tmp_path / "other" / ".semsearch") as stranger:
+        stranger.ingest([private])
+        if not stored:
+            stranger.remove(private / "key.txt")
+        (private / "key.txt").write_text("The private key is in the shed by the saw now.")
+        (private / "pass.txt").write_text("The password is on the back of the paper.")
+        (tmp_path / "other" / "link").symlink_to(private)
+        with client_of(stranger) as client:
+            found = client.get(f"{API}/sources").json()
+            key = [(str(private / "key.txt"), "indexed")] if stored else []
+            assert [(one["path"], one["status"]) for one in found] == key
+            names = (private, private / "pass.txt", "../private", "link", "link/pass.txt")
+            for name in names:
+                assert client.get(f"{API}/why", params={"path": str(name)}).status_code == 403
+                job = client.post(f"{API}/jobs", json={"kind": "ingest", "paths": [str(name)]}, headers=TOKEN)
+                assert job.status_code == 403
+            if stored:  # what the index has is said, and the file is left alone
+                (one,) = client.get(f"{API}/why", params={"path": str(private / "key.txt")}).json()
+                assert one["status"] == "indexed" and "was not looked at" in one["reason"]
+        with client_of(stranger, folders=(private,)) as client:
+            found = client.get(f"{API}/sources").json()
+            assert {one["status"] for one in found} == ({"stale", "new"} if stored else {"new"})
 
 
 def test_watch_does_not_follow_a_strangers_folder(index: Index, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def serve_(
 
     The address shows a page for all that semsearch does; /docs describes the HTTP API. With --host, others on the
     network can reach it, so then every call needs the token, which the address has. The page can index files next to
-    the index, in folders that are indexed, and below PATH.
+    the index and below PATH.
 
     Clients of OpenAI and Ollama get vectors at /v1 and /api, and assistants are answered at /mcp. While it runs,
     `semsearch query` on this machine asks it, and needs no time to load anything.

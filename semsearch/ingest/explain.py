@@ -4,7 +4,7 @@ Nothing of this is stored. Every reason is found again by the code that decides 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,15 @@ from semsearch.embedding import Embedder
 from semsearch.errors import SemsearchError
 from semsearch.ingest.chunk import LeftOut, chunk, not_prose
 from semsearch.ingest.inputs import file_sha256, skipping
-from semsearch.ingest.sources import RECORDS, STANDARD_INPUT, absolute, is_below, is_file, source_key
+from semsearch.ingest.sources import (
+    RECORDS,
+    STANDARD_INPUT,
+    absolute,
+    is_below,
+    is_file,
+    is_within,
+    source_key,
+)
 from semsearch.ingest.survey import Choices, choices_of
 from semsearch.patterns import Names
 from semsearch.readers import SIGNED, Choice, Found, read, visit, walk
@@ -55,21 +63,26 @@ class Explainer:
     """Explains paths by the present state of an index and of the files.
 
     `held` has the sources that are in the quarantine, each with the run that moved it there. `embedder` returns the
-    index's model, by which a file is cut into passages.
+    index's model, by which a file is cut into passages. With `within`, nothing outside these folders is looked at.
     """
 
     def __init__(
-        self, library: Library, embedder: Callable[[], Embedder], held: Mapping[str, str] = {}
+        self,
+        library: Library,
+        embedder: Callable[[], Embedder],
+        held: Mapping[str, str] = {},
+        within: Sequence[Path] | None = None,
     ) -> None:
         self._library, self._embedder, self._held = library, embedder, held
         self._base = library.base
+        self._within = within
         self._states = library.states()
         self._summaries = library.summaries()
         saved: Mapping[str, Any] = library.setting("roots") or {}
         self._roots = {
             self._base / key: Choices.from_saved(scope)
             for key, scope in saved.items()
-            if key != STANDARD_INPUT
+            if key != STANDARD_INPUT and self._may_read(self._base / key)
         }
 
     def everything(self) -> Iterator[SourceStatus]:
@@ -107,6 +120,9 @@ class Explainer:
         else:
             yield self._row(name) or SourceStatus(key, "unknown", self._near(name))
 
+    def _may_read(self, path: Path) -> bool:
+        return self._within is None or is_within(path, self._within)
+
     def _source(self, key: str) -> SourceStatus:
         """Return the status of a source that the index has."""
         status, reason = self._freshness(key, self._states[key])
@@ -128,7 +144,12 @@ class Explainer:
     def _passages_left_out(self, key: str) -> tuple[LeftOut, ...]:
         """Return the passages of an unchanged source that are not prose; none where its model cannot be loaded."""
         choices = choices_of(self._states[key].reading)
-        if key == STANDARD_INPUT or choices is None or choices.everything:
+        if (
+            key == STANDARD_INPUT
+            or choices is None
+            or choices.everything
+            or not self._may_read(self._base / key)
+        ):
             return ()
         found: list[LeftOut] = []
         try:
@@ -143,6 +164,8 @@ class Explainer:
         if not is_file(key):
             return "indexed", ""
         path = self._base / key
+        if not self._may_read(path):
+            return "indexed", "its file lies elsewhere, and was not looked at"
         try:
             stat = path.stat()
             same = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino & SIGNED) == (

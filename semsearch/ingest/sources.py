@@ -34,6 +34,15 @@ def is_below(key: str, path: Path, base: Path) -> bool:
     return is_file(key) and (base / key).is_relative_to(absolute(path))
 
 
+def is_within(path: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a path lies in one of some resolved folders once its links are followed; a loop does not."""
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError):
+        return False
+    return any(found.is_relative_to(folder) for folder in folders)
+
+
 def keys_of(source: str | Path, known: Iterable[str], base: Path) -> list[str]:
     """Return the `known` keys that `source` names: its own, or those below it if it is a folder.
 

@@ -1,7 +1,7 @@
 """The routes of `/api/v1` that read: status, search and what belongs to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from semsearch import __version__, serialize
@@ -10,7 +10,7 @@ from semsearch.ingest.explain import Verdict
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.server.context import API, Context
 from semsearch.server.operations import Operation
-from semsearch.server.reach import reached, similar, stored
+from semsearch.server.reach import reached, similar, stored, within
 
 with extra("server", "the server"):
     from starlette.routing import Route
@@ -99,15 +99,20 @@ class _Reading:
     """The routes that change nothing. Their docstrings are the description of the API."""
 
     def __init__(self, context: Context) -> None:
-        self._index, self._settings = context.index, context.settings
+        self._context, self._index = context, context.index
+        self._settings = context.settings
 
     def status(self) -> dict[str, Any]:
-        """Return where the index is, what made it and what it contains, and how the server was started."""
+        """Return where the index is, what made it and what it contains, and how the server was started.
+
+        `watch` is null without --watch; else it says whether the folders are watched, and the last problem.
+        """
         return {
             **serialize.status_json(self._index.status()),
             "version": __version__,
             "read_only": self._settings.read_only,
             "index": str(self._index.folder),
+            "watch": self._context.watch and asdict(self._context.watch),
         }
 
     def search(self, request: SearchRequest) -> dict[str, Any]:
@@ -141,12 +146,18 @@ class _Reading:
         return serialize.comparison_json(self._index.compare(request.a, request.b))
 
     def sources(self, request: SourcesRequest) -> list[dict[str, Any]]:
-        """Return what the index makes of each file below the paths that were ingested, and of each record."""
-        found = [one for one in self._index.why() if request.status in (None, one.status)]
+        """Return what the index makes of each file below the paths that were ingested, and of each record.
+
+        No file is read that lies neither next to the index nor in a folder that the server was started with.
+        """
+        found = self._index.why(within=within(self._index, self._settings.folders))
+        found = [one for one in found if request.status in (None, one.status)]
         return list(map(serialize.source_status_json, found))
 
     def why(self, request: WhyRequest) -> list[dict[str, Any]]:
         """Say if a path is indexed, and else why not: the rule that skips it, the error, or the change since."""
         known = request.path in self._index
-        path = request.path if known else reached(self._index, request.path, self._settings.folders)
-        return list(map(serialize.source_status_json, self._index.why(path)))
+        folders = self._settings.folders
+        path = request.path if known else reached(self._index, request.path, folders)
+        found = self._index.why(path, within=within(self._index, folders))
+        return list(map(serialize.source_status_json, found))

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,16 +39,25 @@ class Settings:
     folders: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Whether the folders are watched, and the `problem` of the last try, or why the watch ended."""
+
+    problem: Mapping[str, Any] | None = None
+    running: bool = True
+
+
 class Context:
     """The context of all routes.
 
     It has the `index`, the `settings`, the `jobs`, the `kinds` of jobs that a caller can start, by name, and the
-    `batcher`, which embeds for all.
+    `batcher`, which embeds for all. `watch` is None where the server does not watch.
     """
 
     def __init__(self, index: Index, settings: Settings) -> None:
         self.index, self.settings, self.jobs = index, settings, Jobs()
         self.kinds: dict[str, Kind] = {}
+        self.watch: Watch | None = None
         self.batcher = Batcher(lambda: index.embedder)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
 

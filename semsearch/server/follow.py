@@ -2,15 +2,17 @@
 
 import logging
 import threading
+from http import HTTPStatus
 from pathlib import Path
 
 from semsearch.errors import IndexLocked, InvalidInput, SemsearchError
-from semsearch.server.context import Context
+from semsearch.server.context import Context, Watch
+from semsearch.server.problems import Refused, internal, problem
 from semsearch.server.reach import near_roots
 from semsearch.server.work import IngestOptions
 
 _AGAIN = 5.0
-"""Seconds until it tries again where another process is writing."""
+"""Seconds until it tries again where another process is writing, or too many jobs are not finished."""
 
 
 def watched(context: Context) -> list[Path]:
@@ -27,17 +29,32 @@ def watched(context: Context) -> list[Path]:
 
 
 def follow(context: Context, stop: threading.Event) -> None:
-    """Start a job after each burst of changes, until `stop` is set."""
-    roots = watched(context)
-    options = IngestOptions(paths=[str(root.absolute()) for root in roots])
+    """Start a job after each burst of changes, until `stop` is set; `Context.watch` says how it is."""
+    context.watch = Watch()
     try:
+        roots = watched(context)
+        options = IngestOptions(paths=[str(root.absolute()) for root in roots])
         for _ in context.index.changes(roots, stop=stop):
-            while not stop.is_set():
-                job = context.jobs.start("watch", context.kinds["ingest"], options)
-                job.wait()
-                problem = job.state.problem
-                if problem is None or problem["exit_code"] != IndexLocked.exit_code:
-                    break
+            while not stop.is_set() and not _ingested(context, options):
                 stop.wait(_AGAIN)
+        context.watch = Watch(running=False)
     except SemsearchError as error:
         logging.getLogger(__name__).error("%s%s", error, f" ({error.hint})" if error.hint else "")
+        context.watch = Watch(problem(error), running=False)
+    except Exception as error:
+        context.watch = Watch(problem(internal(error)), running=False)
+
+
+def _ingested(context: Context, options: IngestOptions) -> bool:
+    """Run a job, and return whether there is nothing to try again."""
+    try:
+        job = context.jobs.start("watch", context.kinds["ingest"], options)
+    except Refused as refused:
+        if refused.status != HTTPStatus.TOO_MANY_REQUESTS:
+            raise
+        context.watch = Watch(problem(refused))
+        return False
+    job.wait()
+    found = job.state.problem
+    context.watch = Watch(found)
+    return found is None or found["exit_code"] != IndexLocked.exit_code

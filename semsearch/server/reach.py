@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.index import Index
-from semsearch.ingest.sources import is_file
+from semsearch.ingest.sources import is_file, is_within
 from semsearch.requests import SimilarRequest
 from semsearch.search.hits import Hits
 from semsearch.storage.library import StoredPassage
@@ -55,18 +55,22 @@ def near_roots(index: Index) -> list[Path]:
     return [root for root in roots if root.exists() and root.resolve().is_relative_to(base)]
 
 
-def reached(index: Index, path: str, folders: Sequence[Path]) -> Path:
-    """Return a path if it lies next to the index, in a path that was ingested, or in one of `folders`.
+def within(index: Index, folders: Sequence[Path]) -> list[Path]:
+    """Return the folders whose files callers may reach: the one that contains the index, and `folders`."""
+    return [index.folder.parent.resolve(), *(folder.resolve() for folder in folders)]
 
-    A relative one starts at the folder that contains the index, and links are followed. Raises `OutOfReach`.
+
+def reached(index: Index, path: str, folders: Sequence[Path]) -> Path:
+    """Return a path if it lies next to the index or in one of `folders`. Raises `OutOfReach`.
+
+    A relative one starts at the folder that contains the index, and links are followed. What was ingested does not
+    count: an index may come from a stranger, who could name any folder in it.
     """
     base = index.folder.parent
-    allowed = [base, *(index.path_of(root) for root in index.status().roots), *folders]
     try:
-        found = (base / path).resolve()
-        if any(found.is_relative_to(one.resolve()) for one in allowed):
+        if is_within(base / path, within(index, folders)):
             return base / path
-    except (OSError, RuntimeError, ValueError):  # a loop of links, or a name that no file can have
+    except ValueError:  # a name that no file can have
         pass
     raise OutOfReach(
         f"{path[:500]!r} lies outside the folders that this server may read",

@@ -40,8 +40,8 @@ class IngestOptions:
     """The files to bring the index up to date with, and the rules; see `Index.ingest`.
 
     Args:
-        paths: Files and folders: next to the index, in what was ingested, or in what the server was started with. None
-            means all that was ingested and lies there.
+        paths: Files and folders: next to the index, or in what the server was started with. None means all that was
+            ingested and lies there.
         include: Patterns of the files to read. An empty list means those of the last time.
         exclude: Patterns of the files not to read. An empty list means those of the last time.
         everything: Also read text that is not prose. Null means as the last time.
