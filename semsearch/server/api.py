@@ -115,14 +115,18 @@ class _Reading:
             "watch": self._context.watch and asdict(self._context.watch),
         }
 
-    def search(self, request: SearchRequest) -> dict[str, Any]:
+    async def search(self, request: SearchRequest) -> dict[str, Any]:
         """Return the passages that answer a query best, best first.
 
         `doubt` says where they may answer nothing.
         """
-        hits = self._index.search(request)
-        answer = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
-        return answer | {"doubt": self._index.doubt(request.query, hits)}
+        (hits,) = await self._context.searcher.search([request])
+
+        def answer() -> dict[str, Any]:
+            found = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
+            return found | {"doubt": self._index.doubt(request.query, hits)}
+
+        return await self._context.call(answer)
 
     def facets(self, request: FacetsRequest) -> list[dict[str, Any]]:
         """Return the values of fields of the metadata, with the number of documents that have each."""

@@ -1,19 +1,23 @@
-"""Embed the texts of requests that wait at the same time together, so that many small requests cost what one does.
+"""Work on requests that wait at the same time together, so that many small requests cost what one does.
 
-While the model works on one batch, requests wait, and together they are the next one: there is no delay to tune. A
-batch takes a fair share of each request, so a request of one text does not wait for another one's thousand.
-docs/decisions/0123-batches-of-what-waits.md has the reasons.
+While one batch is worked on, requests wait, and together they are the next one: there is no delay to tune. Of texts to
+embed, a batch takes a fair share of each request, so a request of one text does not wait for another one's thousand.
+docs/decisions/0123-batches-of-what-waits.md and 0129-searches-in-batches.md have the reasons.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.embedding import Embedder, Kind, Vectors, count_tokens, embed_checked
-from semsearch.errors import SemsearchError, extra
+from semsearch.errors import extra
+from semsearch.index import Index
+from semsearch.requests import SearchRequest
+from semsearch.search.hits import Hits
 from semsearch.server.problems import Refused
 
 with extra("server", "the server"):
@@ -26,6 +30,67 @@ _WAITING = 8_000_000
 """Characters that may wait. A request beyond them is refused, unless it is the only one."""
 _TEXT = 20
 """Characters that a text counts in addition to its own."""
+_SEARCHES = 16
+"""Searches of a batch. All of them have their answers at its end."""
+_FEW = 50
+"""The most hits of a search that belongs to a batch. Searches for more take turns next to the batches."""
+
+
+class Waiting(Protocol):
+    """A request that waits. It has ended when it has an answer or an `error`."""
+
+    error: Exception | None
+
+    @property
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+
+
+_W = TypeVar("_W", bound=Waiting)
+_P = TypeVar("_P")
+
+
+class Turns(Generic[_W]):
+    """The requests that wait. `work` does some of what waits, in a thread, one batch at a time.
+
+    All of it is for one event loop, and there is no task in the background.
+    """
+
+    def __init__(self, work: Callable[[list[_W]], None]) -> None:
+        self.waiting: list[_W] = []
+        self._work = work
+        self._working = anyio.Lock()
+
+    async def until_ended(self, request: _W) -> None:
+        """Return when a request has ended, or raise its error. Cancelled, it leaves what was not yet begun."""
+        self.waiting.append(request)
+        try:
+            while not request.ended:
+                async with self._working:  # whose turn it is works for all that wait
+                    if not request.ended:
+                        unfinished = [one for one in self.waiting if not one.ended]
+                        await anyio.to_thread.run_sync(self._work, unfinished)
+        finally:
+            self.waiting.remove(request)
+        if request.error is not None:
+            raise request.error
+
+
+def _together(
+    work: Callable[[Sequence[_P]], None], parts: Sequence[_P], failed: Callable[[_P, Exception], None]
+) -> None:
+    """Work on some parts at once. Where that fails, each is tried alone, so one that fails does not fail others."""
+    try:
+        work(parts)
+    except Exception:
+        for part in parts:
+            try:
+                work([part])
+            except Exception as error:
+                failed(part, error)
+
+
+# -- texts ----------------------------------------------------------------------------------------------
 
 
 class Overloaded(Refused):
@@ -47,8 +112,8 @@ class Embedded:
     tokens: NDArray[np.int64]
 
 
-class _Request:
-    """A request and how far it has come. `begun` of its texts are in a batch or embedded."""
+class _Texts:
+    """A request to embed texts, and how far it has come. `begun` of its texts are in a batch or embedded."""
 
     def __init__(self, texts: Sequence[str], kind: Kind, dimension: int) -> None:
         self.texts, self.kind = texts, kind
@@ -56,7 +121,7 @@ class _Request:
         self.left = sum(self.sizes)
         self.done = 0
         self.found = Embedded(np.empty((len(texts), dimension), np.float32), np.empty(len(texts), np.int64))
-        self.error: SemsearchError | None = None
+        self.error: Exception | None = None
 
     @property
     def ended(self) -> bool:
@@ -76,20 +141,16 @@ class _Request:
         self.done = part.stop
 
 
-_Part = tuple[_Request, slice]
+_Part = tuple[_Texts, slice]
 
 
 class Batcher:
-    """Embed texts for many requests at once, as `Index.embed` does for one. `embedder` loads the model when needed.
-
-    All of it is for one event loop. The model works in a thread, one batch at a time.
-    """
+    """Embed texts for many requests at once, as `Index.embed` does for one. `embedder` loads the model when needed."""
 
     def __init__(self, embedder: Callable[[], Embedder]) -> None:
         self._load = embedder
         self._embedder: Embedder | None = None
-        self._working = anyio.Lock()
-        self._waiting: list[_Request] = []
+        self._turns = Turns(self._work)
 
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
         """Return the vectors of texts and their numbers of tokens. Cancelled, it leaves what was not yet begun.
@@ -99,45 +160,34 @@ class Batcher:
         if self._embedder is None:
             self._embedder = await anyio.to_thread.run_sync(self._load)
         embedder = self._embedder
-        request = _Request(texts, kind, embedder.fingerprint.dimension)
-        if self._waiting and request.left + sum(one.left for one in self._waiting) > _WAITING:
+        request, waiting = _Texts(texts, kind, embedder.fingerprint.dimension), self._turns.waiting
+        if waiting and request.left + sum(one.left for one in waiting) > _WAITING:
             raise Overloaded
-        self._waiting.append(request)
-        try:
-            while not request.ended:
-                async with self._working:  # whose turn it is works for all that wait
-                    if not request.ended:
-                        await anyio.to_thread.run_sync(_work, embedder, _batch(self._waiting))
-        finally:
-            self._waiting.remove(request)
-        if request.error is not None:
-            raise request.error
+        await self._turns.until_ended(request)
         return request.found
 
+    def _work(self, waiting: Sequence[_Texts]) -> None:
+        """Embed a batch and hand out what was found."""
+        assert self._embedder is not None
+        embedder, parts = self._embedder, _batch(waiting)
 
-def _batch(waiting: Sequence[_Request]) -> list[_Part]:
+        def failed(part: _Part, error: Exception) -> None:
+            part[0].error = error
+
+        for kind in dict.fromkeys(one.kind for one, _ in parts):
+            same = [(one, part) for one, part in parts if one.kind == kind]
+            _together(lambda some, kind=kind: _embed(embedder, some, kind), same, failed)  # type: ignore[misc]
+
+
+def _batch(waiting: Sequence[_Texts]) -> list[_Part]:
     """Return the texts to embed next: equal shares of a batch, and what small requests leave goes to larger ones."""
-    unfinished = sorted((one for one in waiting if not one.ended), key=lambda one: one.left)
+    unfinished = sorted(waiting, key=lambda one: one.left)
     parts, room = [], float(_BATCH)
     for at, one in enumerate(unfinished):
         part = one.first(room / (len(unfinished) - at))
         room = max(0.0, room - sum(one.sizes[part]))
         parts.append((one, part))
     return parts
-
-
-def _work(embedder: Embedder, parts: Sequence[_Part]) -> None:
-    """Embed a batch and hand out what was found. Where it fails, the requests are tried one by one."""
-    for kind in dict.fromkeys(one.kind for one, _ in parts):
-        same = [(one, part) for one, part in parts if one.kind == kind]
-        try:
-            _embed(embedder, same, kind)
-        except SemsearchError:
-            for one, part in same:
-                try:
-                    _embed(embedder, [(one, part)], kind)
-                except SemsearchError as error:
-                    one.error = error
 
 
 def _embed(embedder: Embedder, parts: Sequence[_Part], kind: Kind) -> None:
@@ -148,3 +198,47 @@ def _embed(embedder: Embedder, parts: Sequence[_Part], kind: Kind) -> None:
         end = start + part.stop - part.start
         one.take(part, vectors[start:end], tokens[start:end])
         start = end
+
+
+# -- searches -------------------------------------------------------------------------------------------
+
+
+class _Searches:
+    """Some searches of one caller, and what they found."""
+
+    def __init__(self, requests: Sequence[SearchRequest]) -> None:
+        self.requests = requests
+        self.found: list[Hits] | None = None
+        self.error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.found is not None or self.error is not None
+
+
+class Searcher:
+    """Search for many callers at once, as `Index.search` does for one."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._quick = Turns[_Searches](lambda waiting: self._work(waiting[:_SEARCHES]))
+        self._long = Turns[_Searches](lambda waiting: self._work(waiting[:1]))
+
+    async def search(self, requests: Sequence[SearchRequest]) -> list[Hits]:
+        """Return the hits of each request, best first. Raises what `Index.search` raises for these requests."""
+        searches = _Searches(requests)
+        quick = len(requests) == 1 and requests[0].k <= _FEW
+        await (self._quick if quick else self._long).until_ended(searches)
+        assert searches.found is not None, "it has ended without an error"
+        return searches.found
+
+    def _work(self, waiting: Sequence[_Searches]) -> None:
+        def failed(one: _Searches, error: Exception) -> None:
+            one.error = error
+
+        _together(self._search, waiting, failed)
+
+    def _search(self, several: Sequence[_Searches]) -> None:
+        found = iter(self._index.search([request for one in several for request in one.requests]))
+        for one in several:
+            one.found = [next(found) for _ in one.requests]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semsearch.index import Index
-from semsearch.server.batching import Batcher
+from semsearch.server.batching import Batcher, Searcher
 from semsearch.server.jobs import Job, Jobs, Kind
 
 API = "/api/v1"
@@ -51,7 +51,7 @@ class Context:
     """The context of all routes.
 
     It has the `index`, the `settings`, the `jobs`, the `kinds` of jobs that a caller can start, by name, and the
-    `batcher`, which embeds for all. `watch` is None where the server does not watch.
+    `batcher` and the `searcher`, which embed and search for all. `watch` is None where the server does not watch.
     """
 
     def __init__(self, index: Index, settings: Settings) -> None:
@@ -59,6 +59,7 @@ class Context:
         self.kinds: dict[str, Kind] = {}
         self.watch: Watch | None = None
         self.batcher = Batcher(lambda: index.embedder)
+        self.searcher = Searcher(index)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
 
     async def call(self, function: Callable[..., _T], *args: Any) -> _T:

@@ -94,7 +94,6 @@ class _Answers:
     def __init__(self, context: Context) -> None:
         self._context, self._index = context, context.index
         self._calls: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-            "search": self._search,
             "notes": self._notes,
             "doubt": self._doubt,
             "facets": self._facets,
@@ -110,23 +109,24 @@ class _Answers:
                 await writer.drain()
                 if not (question := await reader.readline()):
                     return
-                line = await self._context.call(self._answer, question)
+                line = await self._answer(question)
 
     def _greet(self) -> bytes:
         self._context.require_index()
         return json.dumps(greeting(self._index.folder)).encode()
 
-    def _answer(self, line: bytes) -> bytes:
-        self._context.require_index()
+    async def _answer(self, line: bytes) -> bytes:
+        call = self._context.call
+        await call(self._context.require_index)
         try:
-            question = json.loads(line)
-            return json.dumps({"found": self._calls[question["call"]](question)}).encode()
+            asked = await call(json.loads, line)
+            if asked["call"] == "search":
+                requests = [SearchRequest(**request) for request in asked["requests"]]
+                found = await self._context.searcher.search(requests)
+                return await call(lambda: _line([[hit_to(hit) for hit in hits] for hits in found]))
+            return await call(lambda: _line(self._calls[asked["call"]](asked)))
         except (SemsearchError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
             return b"{}"
-
-    def _search(self, asked: Mapping[str, Any]) -> Any:
-        found = self._index.search([SearchRequest(**request) for request in asked["requests"]])
-        return [[hit_to(hit) for hit in hits] for hits in found]
 
     def _notes(self, asked: Mapping[str, Any]) -> Any:
         return self._index.notes(SearchRequest(**asked["request"]))
@@ -141,3 +141,7 @@ class _Answers:
 
     def _counts(self, asked: Mapping[str, Any]) -> Any:
         return self._index.status().counts
+
+
+def _line(found: Any) -> bytes:
+    return json.dumps({"found": found}).encode()
