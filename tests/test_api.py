@@ -1,5 +1,6 @@
 """The HTTP API: the same answers as the library's, errors as problem details, jobs, events and the description."""
 
+import asyncio
 import importlib
 import json
 import threading
@@ -23,7 +24,8 @@ from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
 from semsearch.server import follow
 from semsearch.server import jobs as jobs_module
 from semsearch.server.app import PAGE, create_app
-from semsearch.server.context import Settings
+from semsearch.server.context import _HEAVY_THREADS, _MOST_HEAVY, Settings
+from semsearch.server.embeddings import LONGEST_TEXT
 from semsearch.server.jobs import MOST_JOBS, Job, Jobs, Kind
 from semsearch.server.problems import Refused, problem
 from semsearch.storage.location import SOCKET
@@ -482,6 +484,47 @@ def test_watch_does_not_follow_a_strangers_folder(index: Index, tmp_path: Path) 
         with pytest.raises(SemsearchError, match="nothing that was ingested lies next"):
             create_app(stranger, Settings(watch=True))
         create_app(stranger, Settings(watch=True, folders=(private,)))
+
+
+# -- calls that take long ------------------------------------------------------------------------------------
+
+
+def test_long_texts_are_not_compared(client: TestClient) -> None:
+    long = "saw " * (LONGEST_TEXT // 4 + 1)
+    for pair in ((long, "saw"), ("saw", long)):
+        answer = client.post(f"{API}/compare", json=dict(zip(("a_text", "b_text"), pair, strict=True)))
+        assert answer.status_code == 400 and "a text has 100,004 characters" in answer.json()["detail"]
+
+
+def test_long_calls_keep_no_short_one_waiting(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, release = list[int](), threading.Event()
+
+    def slow(*given: Any, **more: Any) -> list[Any]:
+        begun.append(1)
+        release.wait(60)
+        return []
+
+    async def ask(address: str) -> None:
+        async with httpx.AsyncClient(base_url=f"{address}{API}", timeout=60) as client:
+            calls = [asyncio.ensure_future(client.get("sources")) for _ in range(_MOST_HEAVY + 2)]
+            refused, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            assert {one.result().status_code for one in refused} == {503}
+            for path in ("status", "search?q=saw&mode=lexical", "jobs"):
+                assert (await client.get(path)).status_code == 200
+            for left in waiting:
+                left.cancel()
+            release.set()
+            while (answer := await client.get("sources")).status_code == 503:  # until the server knows
+                await asyncio.sleep(0.02)
+            assert answer.json() == []
+
+    monkeypatch.setattr(Index, "why", slow)
+    with served(index) as address:
+        try:
+            asyncio.run(ask(address))
+        finally:
+            release.set()
+    assert _HEAVY_THREADS < len(begun) <= _MOST_HEAVY + 1
 
 
 # -- an index that was replaced -----------------------------------------------------------------------------

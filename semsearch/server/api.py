@@ -88,9 +88,9 @@ def routes(context: Context) -> list[Route]:
         Operation("GET", f"{API}/facets", reading.facets),
         Operation("GET", f"{API}/document", reading.document),
         Operation("GET", f"{API}/similar", reading.similar),
-        Operation("GET", f"{API}/compare", reading.compare),
-        Operation("GET", f"{API}/sources", reading.sources),
-        Operation("GET", f"{API}/why", reading.why),
+        Operation("GET", f"{API}/compare", reading.compare, heavy=True),
+        Operation("GET", f"{API}/sources", reading.sources, heavy=True),
+        Operation("GET", f"{API}/why", reading.why, heavy=True),
     ]
     return [operation.route(context) for operation in operations]
 

@@ -5,15 +5,19 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
 from semsearch.index import Index
 from semsearch.server.batching import Batcher, Searcher
 from semsearch.server.jobs import Job, Jobs, Kind
+from semsearch.server.problems import Refused
 
 API = "/api/v1"
 _T = TypeVar("_T")
+_HEAVY_THREADS, _MOST_HEAVY = 2, 16
+"""Calls that take long which run at the same time, and those that may run or wait for it."""
 _THREADS = 8
 """Calls that run at the same time. Most of a search is in libraries that let other threads run."""
 
@@ -41,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Whether the folders are watched, and the `problem` of the last try, or why the watch ended."""
+    """Say whether the folders are watched, and the `problem` of the last try, or why the watch ended."""
 
     problem: Mapping[str, Any] | None = None
     running: bool = True
@@ -61,10 +65,27 @@ class Context:
         self.batcher = Batcher(lambda: index.embedder)
         self.searcher = Searcher(index)
         self._threads = ThreadPoolExecutor(_THREADS, "semsearch-call")
+        self._heavy_threads = ThreadPoolExecutor(_HEAVY_THREADS, "semsearch-heavy")
+        self._heavy = 0
 
     async def call(self, function: Callable[..., _T], *args: Any) -> _T:
         """Return `function(*args)`, run in one of a few threads while the server goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    async def call_heavy(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Return `function(*args)` as `call` does, in threads of its own: quick calls do not wait for long ones.
+
+        Cancelled while it waits, it is not run. Raises `Refused` where too many wait.
+        """
+        if self._heavy >= _MOST_HEAVY:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_HEAVY} long calls wait", "ask again in a few seconds"
+            )
+        self._heavy += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._heavy_threads, function, *args)
+        finally:
+            self._heavy -= 1
 
     def require_index(self) -> None:
         """Raise `IndexNotFound` where the index that was opened is not in its folder any more."""
@@ -79,3 +100,4 @@ class Context:
         for job in self.jobs.end():
             job.wait()
         self._threads.shutdown()
+        self._heavy_threads.shutdown(cancel_futures=True)

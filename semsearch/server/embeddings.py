@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from semsearch.errors import InvalidInput, SemsearchError, extra
 from semsearch.readers.encoding import storable
 from semsearch.server.batching import Embedded, Overloaded
 from semsearch.server.context import Context
+from semsearch.server.operations import unless_gone
 from semsearch.server.problems import Refused, problem
 from semsearch.strict_json import load_json
 
 with extra("server", "the server"):
-    import anyio
     import orjson
     from starlette.requests import Request
     from starlette.responses import Response
@@ -45,7 +45,6 @@ _CODES = {HTTPStatus.NOT_FOUND: "model_not_found", HTTPStatus.SERVICE_UNAVAILABL
 _KINDS: Mapping[str, Kind] = {"query": "query", "passage": "passage", "document": "passage"}
 _TOKENS_HINT = "send text; with LangChain, OpenAIEmbeddings(check_embedding_ctx_length=False) does"
 _Handler = Callable[[Request], Awaitable[dict[str, Any]]]
-_T = TypeVar("_T")
 
 
 def routes(context: Context) -> list[Route]:
@@ -99,12 +98,7 @@ class Models:
 
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
         """Return the vectors of texts. Raises `InvalidInput` for too many or too long ones, and `Overloaded`."""
-        if len(texts) > MOST_TEXTS:
-            raise InvalidInput(f"there are {len(texts):,} texts, of at most {MOST_TEXTS:,}", "send fewer")
-        if (longest := max(map(len, texts), default=0)) > LONGEST_TEXT:
-            raise InvalidInput(
-                f"a text has {longest:,} characters, of at most {LONGEST_TEXT:,}", "send it in parts"
-            )
+        require_sizes(texts)
         return await self._context.batcher.embed([storable(text) for text in texts], kind)
 
 
@@ -226,6 +220,16 @@ class _Ollama:
         return {"error": _sentence(error)}
 
 
+def require_sizes(texts: Sequence[str]) -> None:
+    """Raise `InvalidInput` for too many or too long texts."""
+    if len(texts) > MOST_TEXTS:
+        raise InvalidInput(f"there are {len(texts):,} texts, of at most {MOST_TEXTS:,}", "send fewer")
+    if (longest := max(map(len, texts), default=0)) > LONGEST_TEXT:
+        raise InvalidInput(
+            f"a text has {longest:,} characters, of at most {LONGEST_TEXT:,}", "send it in parts"
+        )
+
+
 def public_name(model: str) -> str:
     """Return the name of a model for others: of one in a folder, the name of the folder without its path."""
     return Path(model).name if Path(model).is_absolute() else model
@@ -249,36 +253,13 @@ def _answering(
     async def endpoint(request: Request) -> Response:
         status, headers = HTTPStatus.OK, dict[str, str]()
         try:
-            answer = await _unless_gone(request, handler)
+            answer = await unless_gone(request, handler)
         except SemsearchError as error:
             answer, status = told(error), HTTPStatus(problem(error)["status"])
             headers = {"Retry-After": "5"} if isinstance(error, Overloaded) else {}
         return json_of_vectors(answer, status, headers)
 
     return endpoint
-
-
-async def _unless_gone(request: Request, handler: Callable[[Request], Awaitable[_T]]) -> _T | None:
-    """Return what a handler gives, or None where the client leaves before; then the handler is cancelled."""
-    await request.body()  # after it, what comes is the news that the client left
-    found: list[_T] = []
-    errors: list[SemsearchError] = []
-    async with anyio.create_task_group() as group:
-
-        async def work() -> None:
-            try:
-                found.append(await handler(request))
-            except SemsearchError as error:  # which the group would wrap
-                errors.append(error)
-            group.cancel_scope.cancel()
-
-        group.start_soon(work)
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        group.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    return next(iter(found), None)
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def routes(context: Context) -> list[Route]:
     """Return the routes."""
     maps = _Maps(context)
     operations = [
-        Operation("GET", f"{API}/map", maps.map, media_type="application/octet-stream"),
-        Operation("GET", f"{API}/map/passages", maps.passages),
+        Operation("GET", f"{API}/map", maps.map, heavy=True, media_type="application/octet-stream"),
+        Operation("GET", f"{API}/map/passages", maps.passages, heavy=True),
     ]
     return [operation.route(context) for operation in operations]
 

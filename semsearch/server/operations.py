@@ -5,11 +5,11 @@ path, in the query of a GET or DELETE, or in the JSON of a POST. The description
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Protocol, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import Context
@@ -18,9 +18,12 @@ from semsearch.server.problems import Refused
 from semsearch.strict_json import load_json
 
 with extra("server", "the server"):
+    import anyio
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
+
+_T = TypeVar("_T")
 
 
 class HasOptions(Protocol):
@@ -40,6 +43,7 @@ class Operation:
         path: The path, with the names of fields in braces.
         answer: A function of one argument, a dataclass, or of none. It returns what JSON takes, or a response. It runs
             in a thread, or in the event loop if it is a coroutine function.
+        heavy: It may take seconds, so only a few run at the same time. It does not begin for a caller that left.
         changes: It changes something, so it needs the token, and a read-only server refuses it.
         status: The status of the answer.
         left_out: The fields of the dataclass that no caller sets.
@@ -51,6 +55,7 @@ class Operation:
     path: str
     answer: Callable[..., Any]
     changes: bool = False
+    heavy: bool = False
     status: HTTPStatus = HTTPStatus.OK
     left_out: frozenset[str] = frozenset()
     media_type: str = "application/json"
@@ -70,6 +75,8 @@ class Operation:
             await context.call(context.require_index)
             if inspect.iscoroutinefunction(self.answer):
                 answer = await self.answer(*arguments)
+            elif self.heavy:
+                answer = await unless_gone(request, lambda _: context.call_heavy(self.answer, *arguments))
             else:
                 answer = await context.call(self.answer, *arguments)
             return answer if isinstance(answer, Response) else JSONResponse(answer, self.status)
@@ -109,3 +116,26 @@ class Operation:
         if not isinstance(value, dict):
             raise InvalidInput("the body is not a JSON object")
         return value
+
+
+async def unless_gone(request: Request, handler: Callable[[Request], Awaitable[_T]]) -> _T | None:
+    """Return what a handler gives, or None where the client leaves before; then the handler is cancelled."""
+    await request.body()  # after it, what comes is the news that the client left
+    found: list[_T] = []
+    errors: list[Exception] = []
+    async with anyio.create_task_group() as group:
+
+        async def work() -> None:
+            try:
+                found.append(await handler(request))
+            except Exception as error:  # which the group would wrap
+                errors.append(error)
+            group.cancel_scope.cancel()
+
+        group.start_soon(work)
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        group.cancel_scope.cancel()
+    if errors:
+        raise errors[0]
+    return next(iter(found), None)

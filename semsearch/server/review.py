@@ -120,13 +120,13 @@ def routes(context: Context) -> list[Route]:
     reviewing = _Reviewing(context)
     context.kinds["review"] = Kind(ReviewOptions, reviewing.search, reviewing.searched, "pairs")
     operations = [
-        Operation("GET", f"{API}/groups", reviewing.groups),
-        Operation("GET", f"{API}/groups/pair", reviewing.pair),
-        Operation("GET", f"{API}/groups/sizes", reviewing.sizes),
+        Operation("GET", f"{API}/groups", reviewing.groups, heavy=True),
+        Operation("GET", f"{API}/groups/pair", reviewing.pair, heavy=True),
+        Operation("GET", f"{API}/groups/sizes", reviewing.sizes, heavy=True),
         Operation("POST", f"{API}/decisions", reviewing.decide, changes=True),
         Operation("POST", f"{API}/decisions/accept", reviewing.accept, changes=True),
         Operation("POST", f"{API}/decisions/labels", reviewing.label, changes=True),
-        Operation("GET", f"{API}/plan", reviewing.plan),
+        Operation("GET", f"{API}/plan", reviewing.plan, heavy=True),
         Operation("POST", f"{API}/plan/apply", reviewing.apply, changes=True),
         Operation("POST", f"{API}/undo", reviewing.undo, changes=True),
         Operation("GET", f"{API}/runs", reviewing.runs),

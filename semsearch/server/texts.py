@@ -8,7 +8,7 @@ from semsearch import serialize
 from semsearch.embedding import Kind, tokens_of
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
-from semsearch.server.embeddings import Models, json_of_vectors, public_name
+from semsearch.server.embeddings import Models, json_of_vectors, public_name, require_sizes
 from semsearch.server.operations import Operation
 
 with extra("server", "the server"):
@@ -54,6 +54,9 @@ class TextsRequest:
     a_text: str
     b_text: str
 
+    def __post_init__(self) -> None:
+        require_sizes((self.a_text, self.b_text))
+
 
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
@@ -61,7 +64,7 @@ def routes(context: Context) -> list[Route]:
     operations = [
         Operation("POST", f"{API}/embed", texts.embed),
         Operation("POST", f"{API}/matrix", texts.matrix),
-        Operation("POST", f"{API}/compare", texts.compare),
+        Operation("POST", f"{API}/compare", texts.compare, heavy=True),
     ]
     return [operation.route(context) for operation in operations]
 
@@ -89,7 +92,7 @@ class _Texts:
                 ]
             return json_of_vectors(shown)
 
-        return await self._context.call(answer)
+        return await self._context.call_heavy(answer)
 
     async def matrix(self, request: MatrixRequest) -> dict[str, Any]:
         """Return the cosine of each text with each."""
