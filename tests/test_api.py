@@ -486,6 +486,22 @@ def test_watch_does_not_follow_a_strangers_folder(index: Index, tmp_path: Path) 
         create_app(stranger, Settings(watch=True, folders=(private,)))
 
 
+@pytest.mark.parametrize("number", ["1_0", "٣", " 3", "３", "0x3", "inf", "nan", "+", ".", "1e"])
+def test_a_number_is_written_plainly(client: TestClient, number: str) -> None:
+    for name in ("k", "min_score"):
+        assert client.get(f"{API}/search", params={"q": "saw", name: number}).status_code == 400
+    for name, good in (("k", "3"), ("min_score", "-0.5"), ("min_score", "1e-2")):
+        assert client.get(f"{API}/search", params={"q": "saw", name: good}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/api/embed", "/api/embeddings", "/api/show"])
+def test_half_a_sign_in_a_name_is_no_failure(client: TestClient, path: str) -> None:
+    for name in ('"\\ud800"', '"a\\udfffb"', '["\\ud800"]', '{"\\ud800": 1}'):
+        answer = client.post(path, content=f'{{"model": {name}, "input": "saw", "prompt": "saw"}}')
+        assert answer.status_code in (400, 404), answer.text
+        assert answer.json()["error"]
+
+
 # -- calls that take long ------------------------------------------------------------------------------------
 
 

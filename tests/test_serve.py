@@ -178,6 +178,9 @@ def test_loopback_has_several_names(index: Index, host: str) -> None:
         {"Origin": "null"},
         {"Origin": ""},
         {"Origin": "http://127.0.0.1:7363.evil.example"},
+        {"Origin": "evil.com/://127.0.0.1:7363"},
+        {"Origin": "://127.0.0.1:7363"},
+        {"Origin": "http://127.0.0.1:7363/"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
     ],
@@ -192,6 +195,31 @@ def test_another_site_can_neither_read_nor_start_a_job(index: Index, headers: di
             assert answer.status_code == 403 and "another site" in answer.json()["detail"]
             assert "access-control-allow-origin" not in answer.headers
         assert client.get(f"{API}/jobs").json() == []
+
+
+def test_two_origins_are_none(index: Index) -> None:
+    both = [("Origin", "http://127.0.0.1:7363"), ("Origin", "http://evil.example")]
+    for headers in (both, both[::-1], [both[0]] * 2):
+        assert client_of(index).get(f"{API}/status", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_scheme_has_any_case(index: Index, scheme: str) -> None:
+    client = client_of(index, private=True)
+    for token, status in (("token", 200), ("wrong", 401), ("", 401)):
+        headers = {"Authorization": f"{scheme} {token}"}
+        assert client.get(f"{API}/status", headers=headers).status_code == status
+    assert client.get(f"{API}/status", headers={"Authorization": "token"}).status_code == 401
+
+
+def test_the_cookie_is_not_the_token(index: Index) -> None:
+    with client_of(index, private=True, token="secret") as client:
+        assert client.get("/?token=secret").status_code == 200
+        (cookie,) = client.cookies.jar
+        assert "secret" not in str(cookie.value)
+        assert client.get(f"{API}/status").status_code == 200
+        for headers in ({}, {"X-Semsearch-Token": str(cookie.value)}):
+            assert client.post(f"{API}/jobs", json={"kind": "check"}, headers=headers).status_code == 401
 
 
 def test_the_own_page_and_a_link_to_it_are_let_in(index: Index) -> None:

@@ -313,6 +313,9 @@ def test_hits_come_through_whole(index: Index) -> None:
 
 NO_QUESTIONS = (
     b"{}", b"[]", b"x", b'{"call": "close"}', b'{"call": "search"}', b"[" * 99_999,
+    b'{"call": "search", "requests": [{"query": "saw", "rerank": "x"}]}',
+    b'{"call": "doubt", "query": "saw", "hits": [{}]}',
+    b'{"call": "facets", "fields": 1, "query": [], "source": {}, "literal": 0}',
     b'{"call": "search", "requests": 5}', b'{"call": "search", "requests": [{"query": ""}]}',
 )  # fmt: skip
 

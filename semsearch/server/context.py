@@ -73,7 +73,7 @@ class Context:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
     async def call_heavy(self, function: Callable[..., _T], *args: Any) -> _T:
-        """Return `function(*args)` as `call` does, in threads of its own: quick calls do not wait for long ones.
+        """Return `function(*args)` as `call` does, in separate threads: quick calls do not wait for long ones.
 
         Cancelled while it waits, it is not run. Raises `Refused` where too many wait.
         """

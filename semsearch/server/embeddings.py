@@ -83,18 +83,19 @@ class Models:
             raise InvalidInput(
                 "model is missing", "name the model; GET /v1/models and /api/tags have its name"
             )
+        text: str = storable(name)
         own = (await self.embedder()).fingerprint.model
-        asked = name.lower().removesuffix(":latest")
+        asked = text.lower().removesuffix(":latest")
         named = known(asked)
         if asked not in (public_name(own).lower(), *_ALIASES.get(own, ())) and (
             named is None or named.name != own
         ):
             raise Refused(
                 HTTPStatus.NOT_FOUND,
-                f'model "{name[:200]}" not found, this server has {public_name(own)}',
+                f'model "{text[:200]}" not found, this server has {public_name(own)}',
                 "name that model, or serve an index of the other one",
             )
-        return name
+        return text
 
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
         """Return the vectors of texts. Raises `InvalidInput` for too many or too long ones, and `Overloaded`."""

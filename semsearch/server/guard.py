@@ -41,7 +41,9 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, routes: Iterable[Route]) -> None:
         self._app, self._settings = app, settings
         self._changing = [route for route in routes if getattr(route.endpoint, "changes", False)]
-        self._cookie = f"semsearch-{sha256(settings.token.encode()).hexdigest()[:8]}"
+        digest = sha256(f"cookie of {settings.token}".encode()).hexdigest()
+        self._cookie, self._entered = f"semsearch-{digest[:8]}", digest[8:]
+        """The cookie's name and value. The value is not the token, which would also allow changes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a call, or refuse it."""
@@ -57,7 +59,7 @@ class Guard:
             return
         if self._settings.private and "token" in request.query_params and scope["path"] == "/":
             entered = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-            entered.set_cookie(self._cookie, self._settings.token, httponly=True, samesite="strict")
+            entered.set_cookie(self._cookie, self._entered, httponly=True, samesite="strict")
             await entered(scope, receive, send)
             return
         await self._app(scope, _limited(receive), send)
@@ -71,8 +73,8 @@ class Guard:
                 f"this server is not {host[:80]!r}",
                 "call it by the address that it printed",
             )
-        origin = request.headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        origins = request.headers.getlist("origin")
+        if any(origin not in (f"http://{host}", f"https://{host}") for origin in origins) or len(origins) > 1:
             raise Refused(HTTPStatus.FORBIDDEN, "a page of another site may not call this server")
         site, mode = (request.headers.get(f"sec-fetch-{name}", "") for name in ("site", "mode"))
         if site in ("cross-site", "same-site") and mode != "navigate":
@@ -97,16 +99,16 @@ class Guard:
 
     def _shown(self, request: Request, *, cookie: bool) -> bool:
         """Return whether a call shows the token. A browser sends cookies by itself, so one allows no change."""
-        shown = [
-            request.headers.get("x-semsearch-token", ""),
-            request.headers.get("authorization", "").removeprefix("Bearer ").strip(),
-        ]
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        token = self._settings.token
+        pairs = [(request.headers.get("x-semsearch-token", ""), token)]
+        if scheme.lower() == "bearer":
+            pairs.append((bearer.strip(), token))
         if cookie:
-            shown.append(request.cookies.get(self._cookie, ""))
+            pairs.append((request.cookies.get(self._cookie, ""), self._entered))
             if request.scope["path"] == "/":
-                shown.append(request.query_params.get("token", ""))
-        token = self._settings.token.encode()
-        return any(secrets.compare_digest(one.encode(), token) for one in shown)
+                pairs.append((request.query_params.get("token", ""), token))
+        return any(secrets.compare_digest(shown.encode(), wanted.encode()) for shown, wanted in pairs)
 
 
 def is_loopback(host: str) -> bool:

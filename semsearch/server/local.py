@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from semsearch.errors import IndexNotFound, SemsearchError
+from semsearch.errors import IndexNotFound, InvalidInput, SemsearchError
 from semsearch.requests import SearchRequest
 from semsearch.server.context import Context
+from semsearch.server.problems import internal
 from semsearch.server.wire import (
     LONGEST_LINE,
     address,
@@ -122,10 +123,17 @@ class _Answers:
             asked = await call(json.loads, line)
             if asked["call"] == "search":
                 requests = [SearchRequest(**request) for request in asked["requests"]]
+                if any(request.rerank for request in requests):
+                    raise InvalidInput(
+                        "a server loads no model to rerank", "the caller opens the index for it"
+                    )
                 found = await self._context.searcher.search(requests)
                 return await call(lambda: _line([[hit_to(hit) for hit in hits] for hits in found]))
             return await call(lambda: _line(self._calls[asked["call"]](asked)))
-        except (SemsearchError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        except SemsearchError:
+            return b"{}"
+        except Exception as error:  # a question can be anything
+            internal(error)
             return b"{}"
 
     def _notes(self, asked: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ Every answer is plain text within a budget of tokens, and says where to read on.
 stored, so no call reaches a file, and none changes anything unless the server was started with `write`.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -72,6 +73,9 @@ def mounted(index: Index, *, write: bool = False) -> tuple[Any, AbstractAsyncCon
 
 def server(index: Index, *, write: bool = False) -> "MCPServer[Any]":
     """Return the server of an index. With `write` it can also store and delete notes, and bring files up to date."""
+    log = logging.getLogger()
+    if not log.handlers:  # or the SDK writes all logs of the process, with tracebacks that show texts
+        log.addHandler(logging.NullHandler())
     made: MCPServer[Any] = MCPServer(
         "semsearch",
         version=__version__,

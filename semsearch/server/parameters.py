@@ -1,5 +1,6 @@
 """Make a dataclass of the parameters of a call. Its fields say what there is, and of which type."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType
@@ -15,6 +16,8 @@ _SHORT = {"query": "q"}
 """The fields that callers know by another name."""
 _WHOLE = 2**53 - 1
 """The highest whole number that JavaScript writes, and no number that a database could not take."""
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
+"""A number as a URL has it. Python would also take `1_0`, and digits of other scripts."""
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 _NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object"}
 
@@ -94,7 +97,7 @@ def _parsed(name: str, text: str | list[str], kind: Any) -> Any:
     (one,) = texts
     if wanted is bool and one.lower() in (*_TRUE, *_FALSE):
         return one.lower() in _TRUE
-    if wanted in (int, float) and len(one) < 40:
+    if wanted in (int, float) and len(one) < 40 and _NUMBER.fullmatch(one):
         try:
             return wanted(one)
         except ValueError:
