@@ -7,7 +7,8 @@ Ours is `semsearch serve`. The plain one is a few lines of Starlette around sent
 collection, in a process of the same kind (`python benchmarks/serve.py plain DIR PORT`). Both are asked in turn by the
 same clients over kept connections:
 
-- 8 clients search, each as soon as it has its answer. Ours also searches by words, and finds the best sentence.
+- 8 clients search, each as soon as it has its answer. Ours also searches by words. It is asked both without the best
+  sentence of each hit, which the plain one does not find, and with it, as by default.
 - 32 clients embed texts through `/v1/embeddings`, 16 and 1 at a time, next to the embedder's own speed in one batch.
 
 At the end a new process of `semsearch query` asks the server, and one does without it.
@@ -38,6 +39,7 @@ from common import Report, arguments, need, run, talk
 
 SEARCHERS, EMBEDDERS = 8, 32
 HITS = 5
+SENTENCES = "ours, with the best sentences"
 
 
 # -- the plain server -----------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ def main() -> None:
     with gzip.open(sentences, "rt", encoding="utf-8") as file:
         lines = [line.strip() for line in islice(file, 2 * options.count, 2 * options.count + 12_000)]
     questions = [
-        get(f"?q={quote(re.sub('[^A-Za-z ]+', ' ', line).strip() or 'a')}&k={HITS}") for line in lines[:2_000]
+        f"?q={quote(re.sub('[^A-Za-z ]+', ' ', line).strip() or 'a')}&k={HITS}" for line in lines[:2_000]
     ]
     texts = list(filter(None, lines))[:8_000]
     keep = nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory()
@@ -201,33 +203,31 @@ def main() -> None:
         )
         peer = server(__file__, "plain", copy, str(second), ready=listening(second))
         with ours as ours_port, peer as peer_port:
-            ports = {"ours": ours_port, "plain": peer_port}
-            paths = {"ours": b"/api/v1/search", "plain": b"/search"}
-            loads: dict[str, Callable[[str], tuple[list[float], float]]] = {}
-
-            def searching(name: str) -> tuple[list[float], float]:
-                requests = [one.replace(b"GET ", b"GET " + paths[name], 1) for one in questions]
-                return load(ports[name], SEARCHERS, requests, options.seconds)
-
-            def embedding(size: int) -> Callable[[str], tuple[list[float], float]]:
+            searches = {
+                "ours": (ours_port, "/api/v1/search", "&highlight=false"),
+                SENTENCES: (ours_port, "/api/v1/search", ""),
+                "plain": (peer_port, "/search", ""),
+            }
+            loads: dict[tuple[str, str], tuple[int, int, list[bytes]]] = {
+                ("search", name): (port, SEARCHERS, [get(f"{path}{one}{rest}") for one in questions])
+                for name, (port, path, rest) in searches.items()
+            }
+            for size in (16, 1):
                 requests = [
                     post("/v1/embeddings", {"model": "all-MiniLM-L6-v2", "input": texts[at : at + size]})
                     for at in range(0, min(len(texts), 500 * size) - size + 1, size)
                 ]
-                return lambda name: load(ports[name], EMBEDDERS, requests, options.seconds)
-
-            loads = {"search": searching, "embed 16": embedding(16), "embed 1": embedding(1)}
+                for name, port in (("ours", ours_port), ("plain", peer_port)):
+                    loads[f"embed {size}", name] = port, EMBEDDERS, requests
             for ask in loads.values():  # one round that does not count
-                for name in ports:
-                    ask(name)
+                load(*ask, options.seconds)
             found: dict[tuple[str, str], list[tuple[list[float], float]]] = {}
             speeds = []
             for turn in range(options.repeats):
                 talk(f"round {turn + 1} of {options.repeats}")
-                for what, ask in loads.items():
-                    for name in ports:
-                        found.setdefault((what, name), []).append(ask(name))
-                        talk(f"{what}, {name}: {found[what, name][-1][1]:.1f} answers a second")
+                for key, ask in loads.items():
+                    found.setdefault(key, []).append(load(*ask, options.seconds))
+                    talk(f"{', '.join(key)}: {found[key][-1][1]:.1f} answers a second")
                 speeds.append(own_speed(texts[:2_000]))
             commands = {"with a server": [], "without": []}  # type: dict[str, list[float]]
             question = ("-m", "semsearch", "query", "--index", index, "a film that is too long")
