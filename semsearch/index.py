@@ -708,9 +708,9 @@ class Index:
         found = stored or file_document(str(document), lambda: self.embedder, self._library)
         return find_contained(found, self._library, share, source)
 
-    def plane(self) -> PassagePlane:
-        """Return every passage as a point of a plane, for a map; it is made once and kept in the index's folder."""
-        return passage_plane(self._library, self.folder / PLANE)
+    def plane(self, *, keep: bool = True) -> PassagePlane:
+        """Return every passage as a point of a plane, for a map. With `keep` it is kept in the index's folder."""
+        return passage_plane(self._library, self.folder / PLANE, keep=keep)
 
     def rerank(
         self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True

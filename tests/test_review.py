@@ -534,6 +534,7 @@ def test_read_only_server_shows_a_map_and_keeps_no_verdict(index: Index) -> None
     api = Api(index, Settings(token="secret", read_only=True))
     with api.client:
         assert api.get("map").status_code == 200
+        assert not (index.folder / "plane.bin").exists()
         for path, body in (
             ("decisions", {"job": "x", "keep": "a", "others": [], "verdict": "both"}),
             ("plan/apply", {"job": "x"}),

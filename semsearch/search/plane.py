@@ -53,8 +53,8 @@ class PassagePlane:
         return np.flatnonzero(inside)
 
 
-def passage_plane(library: Library, path: Path) -> PassagePlane:
-    """Return the plane of a Library's passages, from the file at `path` if it has the same vectors.
+def passage_plane(library: Library, path: Path, *, keep: bool) -> PassagePlane:
+    """Return the plane of a Library's passages, from the file at `path` if it has the same vectors; `keep` writes it.
 
     A file that is damaged or foreign is ignored, and one that cannot be written only costs time.
     """
@@ -70,7 +70,8 @@ def passage_plane(library: Library, path: Path) -> PassagePlane:
     found = _load(path, begin, len(vectors))
     if found is None:
         found = principal_plane(vectors)
-        _save(path, begin, *found)
+        if keep:
+            _save(path, begin, *found)
     points, share = found
     version = blake2b(begin + repr((table.names, table.places)).encode() + table.row.tobytes(), digest_size=8)
     return PassagePlane(

@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Say whether the folders are watched, and the `problem` of the last try, or why the watch ended."""
+    """A watch of the folders: whether it is running, and the `problem` of the last try, or why it ended."""
 
     problem: Mapping[str, Any] | None = None
     running: bool = True

@@ -63,7 +63,7 @@ class _Maps:
     """The contents of a map. The docstrings are the description of the API."""
 
     def __init__(self, context: Context) -> None:
-        self._index, self._jobs = context.index, context.jobs
+        self._index, self._jobs, self._keep = context.index, context.jobs, not context.settings.read_only
         self._made: tuple[int, PassagePlane] | None = None
         self._lock = Lock()
 
@@ -71,7 +71,7 @@ class _Maps:
         """Return the map of the index as it is now. Raises `SemsearchError` if it is of another version."""
         with self._lock:
             if self._made is None or self._made[0] != self._index.state:
-                self._made = self._index.state, self._index.plane()
+                self._made = self._index.state, self._index.plane(keep=self._keep)
             plane = self._made[1]
         if version not in ("", plane.version):
             raise SemsearchError("the index has changed since this map", "make the map again")
