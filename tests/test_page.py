@@ -15,6 +15,7 @@ from browsing import Visit, chromium, serious_violations, visiting
 from serving import served
 from tiny_embedder import TinyEmbedder, create_index
 
+from semsearch.cli.language import CATALOGUES
 from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.server.app import PAGE
 from semsearch.server.context import Settings
@@ -32,6 +33,18 @@ TEXTS = {
     f"notes/{HOSTILE}.md": f"---\nstatus: '{HOSTILE}'\n---\n# Trouble {HOSTILE}\n\nA trap: {HOSTILE} <script>x()",
     "rows.csv": f'id,text,kind\n1,"A trap in a row says {HOSTILE}","{HOSTILE}"\n',
 }
+
+
+SHARED_TERMS = (
+    "exact",
+    "lexical",
+    "semantic",
+    "precision",
+    "recall",
+    "threshold",
+    "near-duplicate",
+    "keeper",
+)
 
 
 class GatedEmbedder(TinyEmbedder):
@@ -151,6 +164,27 @@ def test_search_is_used_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("?")
     assert page.get_by_role("dialog", name="Keys").is_visible()
     page.keyboard.press("Escape")
+
+
+def test_keys_go_on_from_the_result_that_is_open(visit: Visit) -> None:
+    page = visit.go("search?q=lent")
+    page.locator(".result").nth(2).wait_for()
+    page.locator(".result .title").nth(1).click()
+    page.locator(".panel .passage[aria-current]").wait_for()
+    page.keyboard.press("s")
+    page.locator(".panel .similar li").first.wait_for()
+    page.keyboard.press("j")
+    assert page.locator(".result .title").nth(2).evaluate("one => one === document.activeElement")
+
+
+@pytest.mark.parametrize("question", ["drill", ""])
+def test_escape_leaves_the_question_as_it_is(visit: Visit, question: str) -> None:
+    page = visit.go(f"search?q={question}")
+    field = page.locator("[data-search]")
+    field.focus()
+    page.keyboard.press("Escape")
+    assert not field.evaluate("one => one === document.activeElement")
+    assert field.input_value() == question
 
 
 def test_reload_shows_the_same_search(visit: Visit) -> None:
@@ -471,6 +505,21 @@ def test_every_text_of_the_page_has_a_translation() -> None:
     assert used - {english for english, _ in translated} == set()
     for english, chinese in translated:
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), english
+
+
+def test_chinese_terms_of_the_page_are_those_of_the_commands() -> None:
+    catalogue = CATALOGUES["zh"].read_text(encoding="utf-8")
+    terms = dict(re.findall(r"([a-z][a-z -]*) ([\u4e00-\u9fff]+)", catalogue[: catalogue.index("msgid")]))
+    shared = {name: terms[name] for name in SHARED_TERMS} | {"duplicate": "重复"}
+    texts = re.findall(r'^  "(.+?)": "(.+)",$', modules()["zh.js"], re.MULTILINE)
+    words = {text: re.sub(r"`[^`]*`|{\w+}", "", text) for text, _ in texts}
+    for name, chinese in shared.items():
+        using = [
+            (text, said) for text, said in texts if re.search(rf"\b{name}s?\b", words[text], re.IGNORECASE)
+        ]
+        assert using
+        assert [text for text, said in using if chinese not in said] == [], name
+    assert [text for text, said in texts if "您" in said] == []
 
 
 def test_page_is_small_and_loads_nothing_from_elsewhere() -> None:

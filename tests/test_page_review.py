@@ -1,5 +1,6 @@
 """The views of the page that review, label, tune and map, in a real browser."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,8 @@ from serving import served
 from tiny_embedder import create_index
 
 from semsearch.dedup.plan import Plan
+from semsearch.dedup.veto import FACTS
+from semsearch.server.app import PAGE
 from semsearch.tuning.labels import read_labels
 
 HOSTILE = "<img src=x onerror=hacked()>"
@@ -134,11 +137,28 @@ def test_review_by_keyboard_ends_in_an_apply_and_an_undo(visit: Visit) -> None:
     assert len(gone) == GROUPS - 2
     before = set(index.sources())
     page.get_by_role("button", name="Apply…").click()
-    page.get_by_role("button", name=f"Move {len(gone)} files").click()
+    move = page.get_by_role("button", name=f"Move {len(gone)} files")
+    move.wait_for()
+    told = dict(
+        zip(
+            *(page.locator(f".dup-files {part}").all_inner_texts() for part in (".mono", ".small")),
+            strict=True,
+        )
+    )
+    assert set(told) == gone
+    exact = next(step for step in plan.steps if step.tier == "exact")
+    assert told[exact.document] == f"exact copy of {exact.keeper}"
+    assert all(
+        f"copy of {one.keeper}, similarity 0." in told[one.document] for one in plan.steps if one != exact
+    )
+    move.click()
     page.get_by_text(f"{len(gone)} files moved").wait_for()
     assert set(index.sources()) == before - gone
     assert not any(index.path_of(name).exists() for name in gone)
-    page.locator(".pair-panes, .dup-pane .empty").first.wait_for()
+    page.locator(".dup-pane .empty").get_by_text(
+        "The files of an applied plan are in the quarantine"
+    ).wait_for()
+    assert "Apply the plan" not in page.locator(".dup-pane").inner_text()
     page.get_by_role("button", name="Undo…").click()
     page.get_by_role("dialog").get_by_role("button", name="Undo").click()
     page.get_by_text(f"{len(gone)} files are back").wait_for()
@@ -175,6 +195,37 @@ def test_slider_counts_groups_and_shows_those_of_its_threshold(visit: Visit) -> 
     page.get_by_role("button", name="Accept all exact copies").click()
     page.get_by_text("1 exact copy goes").first.wait_for()
     page.get_by_text("All groups are decided").first.wait_for()
+
+
+def test_warnings_are_the_facts_for_which_dedup_keeps_both(visit: Visit) -> None:
+    mice = "grey mice under our stairs eat barley, oats, rye, cheese, apples, plums, pears, nuts and are"
+    visit.site.index.add([{"id": f"mice-{days}", "text": f"{mice} {days} days old"} for days in (3, 4)])
+    page = visit.go("duplicates?state=all")
+    page.locator(".dup-start button.primary").wait_for()
+    page.get_by_text("Also show texts that differ in a fact").click()
+    begin(page)
+    page.locator(".dup-item", has_text="mice").click()
+    page.locator(".pair-name", has_text="mice").first.wait_for()
+    assert page.locator(".pair-warnings strong").all_inner_texts() == ["A number differs"]
+    assert page.locator(".pair-warnings span").all_inner_texts() == ["3 days / 4 days"]
+
+
+def test_number_that_parts_no_texts_has_no_warning(visit: Visit) -> None:
+    def marked(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"numbers": [{"a": "1", "b": ""}]})
+
+    visit.page.route("**/api/v1/groups/pair?*", marked)
+    page = visit.go("duplicates")
+    begin(page)
+    assert page.locator(".pair-warnings").count() == 0
+    page.unroute_all()
+
+
+def test_every_fact_that_parts_texts_has_a_warning() -> None:
+    table = re.search(r"const RULES = {(.+?)};", (PAGE / "pair.js").read_text(encoding="utf-8"), re.DOTALL)
+    assert table
+    assert set(re.findall(r"(\w+): N\(", table[1])) == FACTS | {"date"}
 
 
 def test_verdicts_become_labels_that_measure_the_precision(visit: Visit) -> None:
@@ -218,6 +269,8 @@ def test_tune_draws_the_curve_and_its_table(visit: Visit) -> None:
     page.get_by_text("The tuned threshold").wait_for()
     saved = visit.site.index.threshold["threshold"]
     assert float(page.locator(".tune-number").inner_text()) == pytest.approx(saved, abs=1e-4)
+    number = page.locator(".tune-number").inner_text()
+    assert page.locator(".tune-said").inner_text().startswith(f"From {number} (tuned) up")
     page.get_by_text("The curve as a table").click()
     assert page.locator("tbody tr").count() > 5
     before = page.locator(".tune-said").inner_text()

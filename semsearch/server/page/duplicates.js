@@ -73,7 +73,8 @@ class Review {
 
   async open() {
     const { t, page } = this;
-    [this.status, this.sizes] = await Promise.all([page.status(), this.api.get("groups/sizes", { job: this.job.id }, page.signal)]);
+    [this.status, this.sizes, this.runs] = await Promise.all([
+      page.status(), this.api.get("groups/sizes", { job: this.job.id }, page.signal), this.api.get("runs", {}, page.signal)]);
     this.threshold ??= this.sizes.usual;
     this.top = h("div.dup-top");
     this.tools = h("div.row.dup-tools");
@@ -102,12 +103,13 @@ class Review {
     const { t, sizes } = this;
     const { steps } = sizes;
     const nearest = steps.reduce((best, one, at) => (Math.abs(one.threshold - this.threshold) < Math.abs(steps[best].threshold - this.threshold) ? at : best), 0);
+    const origin = (threshold) => (threshold === sizes.saved?.threshold ? t("tuned") : threshold === sizes.usual && !sizes.saved ? t("default") : "");
     const figures = h("div.dup-figures", { "aria-live": "polite" });
     const tell = (at) => {
       const { threshold, groups, duplicates, precision } = steps[at];
       const figure = (value, name, small = "") => h("div.figure", h("strong", value), h("span", name), small && h("span.muted.small", small));
       fill(figures,
-        figure(number(threshold), t("threshold"), threshold === sizes.usual ? t("the usual one") : ""),
+        figure(number(threshold), t("threshold"), origin(threshold)),
         figure(groups.toLocaleString(), t("groups")),
         figure(duplicates.toLocaleString(), this.job.result.level === "passage" ? t("repeated passages") : t("repeated documents")),
         precision ? figure(percent(precision.value), t("precision by your labels"), `${percent(precision.low)} – ${percent(precision.high)}`)
@@ -283,9 +285,15 @@ class Review {
 
   showEnd() {
     const { t, answer } = this;
-    if (!answer.total) return fill(this.pane, empty("duplicates", t("No near-duplicates at this threshold"), h("p", t("A lower threshold finds texts that are less alike."))));
-    if (this.state === "open") return fill(this.pane, empty("label", t("All groups are decided"), h("p", t("Apply the plan below, or download it."))));
+    if (!answer.total) return fill(this.pane, empty("duplicates", t("No near-duplicates at this threshold"), h("p", t("A lower threshold finds texts that are less alike.")), this.applied()));
+    if (this.state === "open") return fill(this.pane, empty("label", t("All groups are decided"), h("p", answer.removed ? t("Apply the plan below, or download it.") : t("No text is left to go.")), !answer.removed && this.applied()));
     return fill(this.pane, empty("duplicates", t("No group is like this"), h("p", t("Choose another tier, or show all."))));
+  }
+
+  /** Where the files of applied plans are, if there are any. */
+  applied() {
+    const { t } = this;
+    return this.runs.length > 0 && h("p", t("The files of an applied plan are in the quarantine. Undo… below moves them back."));
   }
 
   views = new Map();
@@ -455,7 +463,9 @@ class Review {
     const body = h("div.dup-outcome", h("p", t("Looking at the files…")));
     const close = dialog(t("Apply the plan"), body, t);
     try {
-      const found = await this.api.post("plan/apply", { ...request, dry_run: true }, this.page.signal);
+      const [found, plan] = await Promise.all([
+        this.api.post("plan/apply", { ...request, dry_run: true }, this.page.signal), this.api.get("plan", request, this.page.signal)]);
+      const steps = new Map(plan.steps.map((step) => [step.from.source, step]));
       const go = h("button.button.primary", { type: "button", onclick: async () => {
         go.disabled = true;
         try {
@@ -469,7 +479,7 @@ class Review {
       } }, t.count(found.done.length, "Move {count} file", "Move {count} files"));
       fill(body,
         h("p", t("These files move to the quarantine in the index's folder, and leave the index. Nothing is deleted; Undo moves them back.")),
-        files(found.done),
+        files(found.done, (name) => reason(steps.get(name), t)),
         found.rows > 0 && notice("warn", t("{count} rows of files stay: the command line writes their file without them", { count: found.rows })),
         found.refused.length > 0 && h("details", h("summary", t.count(found.refused.length, "{count} file stays", "{count} files stay")),
           h("ul.dup-files", found.refused.map((one) => h("li", h("span.mono", one.source), h("span.muted.small", one.reason))))),
@@ -508,7 +518,15 @@ const TONES = { exact: "good", lexical: "plain", semantic: "warn" };
 const number = (value) => value.toFixed(4).replace(/0{1,2}$/, "");
 const percent = (value) => `${(100 * value).toFixed(0)}%`;
 const short = (name) => (name.length <= 44 ? name : `…${name.slice(-43)}`);
-const files = (names) => h("ul.dup-files", names.slice(0, 200).map((name) => h("li.mono", name)), names.length > 200 && h("li.muted", `… ${names.length - 200}`));
+const files = (names, why) => h("ul.dup-files", names.slice(0, 200).map((name) => h("li", h("span.mono", name), h("span.muted.small", why(name)))), names.length > 200 && h("li.muted", `… ${names.length - 200}`));
+const COPIES = {
+  exact: N("exact copy of {keeper}"), lexical: N("lexical copy of {keeper}, similarity {similarity}"), semantic: N("semantic copy of {keeper}, similarity {similarity}"),
+};
+
+/** Why a step of a plan removes its text. */
+function reason({ tier, keep, similarity, differs }, t) {
+  return [t(COPIES[tier], { keeper: keep, similarity: number(similarity) }), differs].filter(Boolean).join(" · ");
+}
 
 function scrollBy(item, box) {
   const [one, all] = [item.getBoundingClientRect(), box.getBoundingClientRect()];

@@ -2,7 +2,7 @@
 import { isAbort } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { N } from "./i18n.js";
-import { empty, megabytes, notice, problem, progress } from "./widgets.js";
+import { empty, notice, problem, progress, size } from "./widgets.js";
 
 const ROWS = 100; // of the table at a time
 
@@ -30,14 +30,14 @@ export function render(main, api, t, page) {
   async function showFacts() {
     const status = await page.status(true);
     const { counts, settings, bytes, threshold, last_ingest: when } = status;
-    const size = Object.values(bytes).reduce((sum, one) => sum + one, 0);
+    const stored = Object.values(bytes).reduce((sum, one) => sum + one, 0);
     const fact = (name, value, detail) =>
       h("div.card", h("dt", name), h("dd", value), detail && h("dd.muted.small", detail));
     fill(
       facts,
       fact(t("Passages"), counts.passages.toLocaleString(), t("{documents} documents in {sources} sources", counts)),
       fact(t("Model"), settings.model, t("{dimension} numbers, {dtype}", settings)),
-      fact(t("On disk"), t("{size} MB", { size: megabytes(size) }), status.folder),
+      fact(t("On disk"), size(stored), status.folder),
       fact(
         t("Threshold"),
         threshold ? String(threshold.threshold ?? threshold) : t("default"),

@@ -8,16 +8,15 @@ const KEPT = 160;  // characters of it that stay at either end
 const MOST = 4;  // differences of a kind that a warning lists
 const RULES = {
   number: N("A number differs"), date: N("A date differs"), negation: N("One of them negates"), opposite: N("They say opposites"),
-  name: N("A name differs"), roles: N("Who does what differs"), sign: N("A sign differs"), indentation: N("The indentation differs"),
+  name: N("A name differs"), roles: N("Who does what differs"), order: N("The order differs"), sign: N("A sign differs"), indentation: N("The indentation differs"),
 };
 
-/** The facts in which two texts differ, a line for each kind; null where there are none. */
+/** The facts for which `dedup` keeps both texts, a line for each kind; null where there are none. */
 export function warnings(view, t) {
   const found = new Map();
-  const add = (rule, text) => found.set(rule, (found.get(rule) ?? new Set()).add(text));
-  for (const { rule, text } of view.warnings) add(rule, text.includes(": ") ? text.slice(text.indexOf(": ") + 2) : "");
-  for (const [rule, words] of [["negation", view.negations], ["number", view.numbers]]) {
-    for (const { a, b } of words) add(rule, `${a || "–"} / ${b || "–"}`);
+  for (const { rule, text } of view.warnings) {
+    const words = text.includes(": ") ? text.slice(text.indexOf(": ") + 2) : "";
+    found.set(rule, (found.get(rule) ?? new Set()).add(words));
   }
   if (!found.size) return null;
   const listed = (texts) => [...texts].slice(0, MOST).join(", ") + (texts.size > MOST ? ` ${t("and {count} more", { count: texts.size - MOST })}` : "");

@@ -120,7 +120,7 @@ export function render(main, api, t, page) {
       keys: ["s"],
       does: "Similar passages",
       run: () => {
-        const hit = hits[position()];
+        const hit = hits[position()] ?? (asked.open && { document: asked.open, start: Number(asked.line) });
         if (!hit) return false;
         panel.open(hit, { similar: true });
       },
@@ -250,12 +250,12 @@ export function render(main, api, t, page) {
           ),
         ),
     );
-    const focused = position();
+    const at = focused();
     fill(
       list,
-      hits.map((hit, at) => result(hit, at, best)),
+      hits.map((hit, rank) => result(hit, rank, best)),
     );
-    titles()[focused]?.focus({ preventScroll: true }); // as where the index changed while somebody reads
+    titles()[at]?.focus({ preventScroll: true }); // as where the index changed while somebody reads
     fill(said, hits.length ? t.count(hits.length, "{count} passage", "{count} passages") : t("Nothing found"));
     more.hidden = hits.length < asked.k;
     mark();
@@ -456,8 +456,14 @@ export function render(main, api, t, page) {
     return [...list.querySelectorAll(".title")];
   }
 
+  function focused() {
+    return [...list.children].findIndex((item) => item.contains(document.activeElement));
+  }
+
+  /** Which result the keys start from: the one that has the focus, or else the one that is open. */
   function position() {
-    return titles().findIndex((title) => title.closest(".result").contains(document.activeElement));
+    const at = focused();
+    return at >= 0 ? at : [...list.children].findIndex((item) => item.ariaCurrent);
   }
 
   function step(by) {
@@ -474,21 +480,18 @@ export function render(main, api, t, page) {
       event.preventDefault();
       titles()[0].focus();
     }
-    if (event.key === "Escape" && field.value) {
-      event.preventDefault();
+    if (event.key === "Escape") {
+      event.preventDefault(); // a browser would erase the question
       event.stopPropagation();
-      field.value = asked.q = "";
-      search();
+      field.blur();
     }
   }
 
   /** Show which result is open. */
   function mark() {
-    for (const [at, item] of [...list.children].entries()) {
-      const isOpen = asked.open && hits[at]?.document === asked.open && String(hits[at].start) === String(asked.line);
-      if (isOpen) item.setAttribute("aria-current", "true");
-      else item.removeAttribute("aria-current");
-    }
+    const isOpen = ({ document: name, start }) => name === asked.open && String(start || "") === asked.line;
+    for (const [at, item] of [...list.children].entries())
+      item.ariaCurrent = hits[at] && [hits[at], ...hits[at].copies].some(isOpen) ? "true" : null;
   }
 }
 

@@ -46,7 +46,7 @@ async function draw(main, api, t, page, status, job) {
       ? h("section.card", h("div.row", h("h2", t("Precision and recall")), h("span.muted.small.end", result ? t("on the {count} pairs held out of {name}", { count: result.reported.tp + result.reported.fp + result.reported.fn + result.reported.tn, name: name(result.name, t) }) : t("on your {count} labels", { count: given }))), chart)
       : h("section.card", empty("tune", t("No curve yet"), h("p", given < FEW ? t("Label some pairs, or tune on the sample that comes with semsearch.") : t("None of your labels says that two texts are duplicates.")), h("a.button", { href: page.address("label") }, t("Go to Label")))),
     effect);
-  if (tuning.curve) curve(chart, tuning.curve, chosen, t);
+  if (tuning.curve) curve(chart, withPoint(tuning.curve, chosen), { threshold: chosen, origin: tuning.threshold ? t("tuned") : t("default") }, t);
   await showEffect(effect, api, t, page, chosen);
 }
 
@@ -98,12 +98,20 @@ async function showEffect(place, api, t, page, chosen) {
 
 // -- the curve ----------------------------------------------------------------------------------------------
 
+/** The curve with a point at a threshold, which finds the same pairs as the next higher threshold that is a point. */
+function withPoint({ thresholds, precision, recall }, threshold) {
+  const at = thresholds.findLastIndex((one) => one >= threshold);
+  if (at < 0 || thresholds[at] === threshold) return { thresholds, precision, recall };
+  const put = (values, value) => [...values.slice(0, at + 1), value, ...values.slice(at + 1)];
+  return { thresholds: put(thresholds, threshold), precision: put(precision, precision[at]), recall: put(recall, recall[at]) };
+}
+
 function curve(place, { thresholds, precision, recall }, chosen, t) {
   const { width, height, left, right, top, bottom } = BOX;
   const x = (value) => left + value * (width - left - right);
   const y = (value) => height - bottom - value * (height - top - bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
-  const last = thresholds.findLastIndex((one) => one >= chosen);
+  const last = thresholds.indexOf(chosen.threshold);  // absent where no pair is that similar
   let at = Math.max(0, last);
   const line = recall.map((one, i) => `${i ? "L" : "M"}${x(one).toFixed(1)},${y(precision[i]).toFixed(1)}`).join("");
   const dot = svg("circle", { r: 6, class: "dot" });
@@ -122,7 +130,7 @@ function curve(place, { thresholds, precision, recall }, chosen, t) {
     const wanted = ((event.clientX - box.left) / box.width * width - left) / (width - left - right);
     move(recall.reduce((best, one, i) => (Math.abs(one - wanted) < Math.abs(recall[best] - wanted) ? i : best), 0));
   });
-  fill(place, picture, h("div.tune-slide", said, slider, h("div.row.small.muted", h("span", t("low threshold")), h("span.end", t("high threshold")))), table(thresholds, precision, recall, chosen, t));
+  fill(place, picture, h("div.tune-slide", said, slider, h("div.row.small.muted", h("span", t("low threshold")), h("span.end", t("high threshold")))), table(thresholds, precision, recall, t));
   move(at);
 
   function move(to) {
@@ -130,14 +138,15 @@ function curve(place, { thresholds, precision, recall }, chosen, t) {
     slider.value = String(thresholds.length - 1 - at);
     dot.setAttribute("cx", x(recall[at]));
     dot.setAttribute("cy", y(precision[at]));
-    const text = t("From {threshold} up: {precision} of the pairs found are duplicates, and {recall} of the duplicates are found.", { threshold: number(thresholds[at]), precision: percent(precision[at]), recall: percent(recall[at]) });
+    const threshold = at === last ? t("{threshold} ({origin})", { threshold: number(thresholds[at]), origin: chosen.origin }) : number(thresholds[at]);
+    const text = t("From {threshold} up: {precision} of the pairs found are duplicates, and {recall} of the duplicates are found.", { threshold, precision: percent(precision[at]), recall: percent(recall[at]) });
     fill(said, text);
     slider.setAttribute("aria-valuetext", text);
   }
 }
 
 /** The curve as a table: about two dozen of its thresholds. */
-function table(thresholds, precision, recall, chosen, t) {
+function table(thresholds, precision, recall, t) {
   const step = Math.max(1, Math.ceil(thresholds.length / ROWS));
   const rows = thresholds.map((_, at) => at).filter((at) => at % step === 0 || at === thresholds.length - 1);
   return h("details", h("summary", t("The curve as a table")), h("div.scroll", { tabindex: "0", role: "region", "aria-label": t("The curve as a table") }, h("table",

@@ -98,15 +98,22 @@ const KINDS = {
 export function progress({ progress: { done, total, unit } }, t) {
   const bar = h("progress", { max: total || 1, "aria-label": t("Progress") });
   if (total) bar.value = done;
-  const sentence =
-    unit === "bytes"
-      ? t("{done} of {total} MB", { done: megabytes(done), total: megabytes(total) })
-      : t("{done} of {total}", { done, total });
+  const shown = unit === "bytes" ? size : (count) => count;
+  const sentence = t("{done} of {total}", { done: shown(done), total: shown(total) });
   return h("div.progress", bar, h("span.muted", total ? sentence : t("Starting…")));
 }
 
-/** Bytes in MB, with one decimal. */
-export const megabytes = (bytes) => Math.round(bytes / 1e5) / 10;
+/** Bytes in kB, MB or GB, with one decimal. */
+export function size(bytes) {
+  const [unit, of] = SIZES.find(([, least]) => bytes >= least) ?? SIZES.at(-1);
+  return `${(bytes / of).toFixed(1)} ${unit}`;
+}
+
+const SIZES = [
+  ["GB", 1e9],
+  ["MB", 1e6],
+  ["kB", 1e3],
+];
 
 /** Let the browser save a file. Content is text or bytes. */
 export function download(name, content, type) {
