@@ -21,6 +21,7 @@ __all__ = [
     "Condition",
     "Contained",
     "Coverage",
+    "Decision",
     "DedupOptions",
     "DedupRequest",
     "Definition",
@@ -62,6 +63,8 @@ __all__ = [
     "PairSample",
     "PairScores",
     "PairSet",
+    "PairView",
+    "PassagePlane",
     "Plan",
     "PlanStep",
     "PrecisionRecallCurve",
@@ -71,6 +74,8 @@ __all__ = [
     "Refusal",
     "Rejected",
     "RemovedFile",
+    "Review",
+    "ReviewedGroup",
     "RowFields",
     "RowFormat",
     "SearchOptions",
@@ -121,6 +126,7 @@ if TYPE_CHECKING:
     from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
     from semsearch.dedup.quarantine import Outcome, Refusal
     from semsearch.dedup.result import Duplicates
+    from semsearch.dedup.review import Decision, PairView, Review, ReviewedGroup
     from semsearch.dedup.runs import QuarantineRun, RemovedFile
     from semsearch.embedding import Embedder, Fingerprint, Tokenizing, embed
     from semsearch.errors import (
@@ -150,6 +156,7 @@ if TYPE_CHECKING:
         SimilarRequest,
     )
     from semsearch.search.hits import Hits
+    from semsearch.search.plane import PassagePlane
     from semsearch.search.query import Condition, Query, Word
     from semsearch.storage.check import CheckReport, CheckResult
     from semsearch.storage.forget import Forgotten
@@ -194,6 +201,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
         "search.hits": "Hits",
+        "search.plane": "PassagePlane",
         "search.query": "Condition Query Word",
         "storage.check": "CheckReport CheckResult",
         "storage.forget": "Forgotten",
@@ -211,6 +219,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "dedup.plan": "SourceContent DocumentPlace Plan PlanStep",
         "dedup.quarantine": "Outcome Refusal",
         "dedup.result": "Duplicates",
+        "dedup.review": "Decision PairView Review ReviewedGroup",
         "dedup.runs": "RemovedFile QuarantineRun",
         "tuning.guarantee": "Guarantee",
         "tuning.pairs": "PairSet",
