@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import metadata
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from loopback import http_server
 
 from semsearch import ModelError
 from semsearch.embedding import DEFAULT_MODEL, load_embedder, model_name, weights
@@ -83,13 +83,8 @@ def hub() -> Iterator[Hub]:
         def do_GET(self) -> None:
             self.answer(body=True)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with http_server(Handler) as state.url:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 def probe(home: Path, url: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

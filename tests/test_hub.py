@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from loopback import http_server
 from tiny_models import make_model
 
 NAME = "some-owner/tiny"
@@ -80,13 +80,8 @@ def hub(model: Path) -> Iterator[Hub]:
         def do_GET(self) -> None:
             self.answer(body=True)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with http_server(Handler) as state.url:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from click.testing import CliRunner
+from loopback import http_server
 
 from semsearch.cli import main
 from semsearch.errors import SemsearchError
@@ -75,13 +75,8 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(content[start:][: state.cut])
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with http_server(Handler) as state.url:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)

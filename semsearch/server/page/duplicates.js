@@ -1,8 +1,8 @@
 // Review near-duplicates: groups on the left, two texts on the right, a verdict by one key, and a plan at the end.
 import { fill, h, icon } from "./dom.js";
 import { N } from "./i18n.js";
-import { folds, legend, panes, warnings } from "./pair.js";
-import { download, empty, notice, problem, progress, segmented } from "./widgets.js";
+import { compared, folds, legend, panes, warnings } from "./pair.js";
+import { download, empty, notice, problem, segmented } from "./widgets.js";
 
 const CHANGED = 422;  // the status of an answer that the index has changed
 const PAGE = 50;  // groups that are asked for at a time
@@ -40,15 +40,8 @@ async function welcome(main, t, page, start) {
 }
 
 async function search(main, api, t, page, begin, start) {
-  const place = h("div.card.dup-search");
-  fill(main, place);
   try {
-    const job = await begin();
-    page.remember({ job: job.id });
-    const shown = (state) => fill(place, h("h2", t("Comparing")), progress(state, t),
-      h("div.row", h("button.button.small", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Cancel"))));
-    shown(job);
-    const last = await api.follow(job, shown, page.signal);
+    const last = await compared(main, api, t, page, begin);
     if (last.state === "cancelled") return await welcome(main, t, page, start);
     return await new Review(main, api, t, page, last, start, true).open();
   } catch (error) {

@@ -1,7 +1,7 @@
 // Label pairs of texts as duplicates or not, one at a time. Every answer is on the disk before the next pair comes.
 import { fill, h, icon } from "./dom.js";
-import { folds, legend, panes, warnings } from "./pair.js";
-import { empty, notice, problem, progress, segmented } from "./widgets.js";
+import { compared, folds, legend, panes, warnings } from "./pair.js";
+import { empty, notice, problem, segmented } from "./widgets.js";
 
 const GOAL = 100;  // labels that are worth tuning on
 const ANSWERS = { yes: "y", no: "n", skip: "s" };
@@ -31,15 +31,8 @@ async function welcome(main, api, t, page) {
 }
 
 async function sample(main, api, t, page, begin) {
-  const place = h("div.card.dup-search");
-  fill(main, place);
   try {
-    const job = await begin();
-    page.remember({ job: job.id });
-    const shown = (state) => fill(place, h("h2", t("Comparing")), progress(state, t),
-      h("div.row", h("button.button.small", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Cancel"))));
-    if (job.state === "running") shown(job);
-    const last = job.state === "running" ? await api.follow(job, shown, page.signal) : job;
+    const last = await compared(main, api, t, page, begin);
     if (last.state === "cancelled") return await welcome(main, api, t, page);
     return await ask(main, api, t, page, last);
   } catch (error) {

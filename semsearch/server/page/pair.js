@@ -1,7 +1,7 @@
-// Two texts next to each other, with what differs marked and the warnings first: for Duplicates and Label.
-import { h, icon } from "./dom.js";
+// For Duplicates and Label: the job that compares texts, and two of them next to each other, the warnings first.
+import { fill, h, icon } from "./dom.js";
 import { N } from "./i18n.js";
-import { sides } from "./widgets.js";
+import { progress, sides } from "./widgets.js";
 
 const SAME = 600;  // characters of equal text from which on its middle is folded away
 const KEPT = 160;  // characters of it that stay at either end
@@ -10,6 +10,19 @@ const RULES = {
   number: N("A number differs"), date: N("A date differs"), negation: N("One of them negates"), opposite: N("They say opposites"),
   name: N("A name differs"), roles: N("Who does what differs"), order: N("The order differs"), sign: N("A sign differs"), indentation: N("The indentation differs"),
 };
+
+/** Begin or find a job that compares texts, show its progress, and return how it ended. Throws its problem. */
+export async function compared(main, api, t, page, begin) {
+  const place = h("div.card.dup-search");
+  fill(main, place);
+  const job = await begin();
+  page.remember({ job: job.id });
+  if (job.state === "done") return job;
+  const shown = (state) => fill(place, h("h2", t("Comparing")), progress(state, t),
+    h("div.row", h("button.button.small", { type: "button", onclick: () => api.delete(`jobs/${job.id}`).catch(page.fail) }, t("Cancel"))));
+  shown(job);
+  return api.follow(job, shown, page.signal);
+}
 
 /** The facts for which `dedup` keeps both texts, a line for each kind; null where there are none. */
 export function warnings(view, t) {
