@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,13 +38,21 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give every test, and every process that it starts, an empty configuration folder."""
+def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give every test, and every process that it starts, a configuration folder that is not the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = str(tmp_path_factory.mktemp("config"))
-        patch.setenv("XDG_CONFIG_HOME", folder)
-        patch.setenv("APPDATA", folder)
-        yield
+        folder = tmp_path_factory.mktemp("config")
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        patch.setenv("APPDATA", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_another_test(settings_folder: Path) -> Iterator[None]:
+    """Empty the configuration folder after each test."""
+    yield
+    for entry in settings_folder.iterdir():
+        shutil.rmtree(entry)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,11 @@
 """Signs that carry meaning part two texts, and marks of prose do not."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from timing import is_linear
 from tiny_embedder import TinyEmbedder, create_index
 
 import semsearch
@@ -224,13 +224,7 @@ def test_the_sign_that_differs_is_said() -> None:
     ],
 )
 def test_the_search_for_signs_takes_linear_time(unit: str) -> None:
-    def seconds(size: int) -> float:
-        text = unit * (size // len(unit))
-        started = time.process_time()
-        signs(text)
-        return time.process_time() - started
-
-    assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
+    assert is_linear(signs, unit, size=40_000, floor=0.05)
 
 
 INDENTED = (
