@@ -1,5 +1,6 @@
 """Programs that use OpenAI or Ollama get the index's vectors, through the clients that they really use."""
 
+import asyncio
 import base64
 import dataclasses
 import gc
@@ -18,6 +19,7 @@ import numpy as np
 import ollama
 import openai
 import pytest
+from pydantic import SecretStr
 from serving import served
 from tiny_embedder import TinyEmbedder, create_index
 
@@ -174,6 +176,32 @@ def test_chromadb_embedding_functions(url: str, index: Index, monkeypatch: pytes
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert close(OllamaEmbeddingFunction(url, "tiny")(TEXTS), index, TEXTS)
     assert close(OpenAIEmbeddingFunction(model_name="tiny", api_base=f"{url}/v1")(TEXTS), index, TEXTS)
+
+
+def test_langchain_embeddings(url: str, index: Index) -> None:
+    from langchain_ollama import OllamaEmbeddings
+    from langchain_openai import OpenAIEmbeddings
+
+    # Without this setting it sends the token ids of OpenAI's models, which no other model understands.
+    of_openai = OpenAIEmbeddings(
+        model="tiny", base_url=f"{url}/v1", api_key=SecretStr("any"), check_embedding_ctx_length=False
+    )
+    for embeddings in (of_openai, OllamaEmbeddings(model="tiny", base_url=url)):
+        assert close(embeddings.embed_documents(TEXTS[:3]), index, TEXTS[:3])
+        assert close([embeddings.embed_query("red saw")], index, ["red saw"])
+        assert close(asyncio.run(embeddings.aembed_documents(TEXTS[:3])), index, TEXTS[:3])
+
+
+def test_llama_index_embeddings(url: str, index: Index) -> None:
+    from llama_index.embeddings.ollama import OllamaEmbedding
+    from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
+    for model in (
+        OpenAILikeEmbedding(model_name="tiny", api_base=f"{url}/v1", api_key="any"),
+        OllamaEmbedding("tiny", base_url=url),
+    ):
+        assert close(model.get_text_embedding_batch(TEXTS[:3]), index, TEXTS[:3])
+        assert close([model.get_query_embedding("red saw")], index, ["red saw"])
 
 
 def test_curl(url: str, index: Index) -> None:
