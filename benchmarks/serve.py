@@ -21,12 +21,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import cycle, islice
 from pathlib import Path
@@ -121,36 +122,29 @@ def post(path: str, value: Any) -> bytes:
 
 
 @contextmanager
-def server(*command: str | Path, ready: Callable[[], int]) -> Iterator[int]:
-    """Run a server in a process, and yield its port once `ready` gives it."""
+def server(port: int, *command: str | Path) -> Iterator[int]:
+    """Run a server in a process, and yield the process's id once something listens on the port."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
     process = subprocess.Popen([sys.executable, *map(str, command)], env=environment)
     try:
-        while not (port := ready()):
+        while not listens(port):
             if process.poll() is not None:
                 raise SystemExit(f"error: {command} ended")
             time.sleep(0.2)
-        yield port
+        yield process.pid
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
 
 
-def listening(port: int) -> Callable[[], int]:
-    """Return a function that gives a port once something listens there, and 0 before."""
-
-    def ready() -> int:
-        import socket
-
-        with socket.socket() as probe:
-            return port if probe.connect_ex(("127.0.0.1", port)) == 0 else 0
-
-    return ready
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
-    import socket
-
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -198,15 +192,13 @@ def main() -> None:
         copy = Path(copies) / "chroma"
         shutil.copytree(index / "chroma", copy)
         first, second = free_port(), free_port()
-        ours = server(
-            "-m", "semsearch", "serve", "--index", index, "--port", str(first), ready=listening(first)
-        )
-        peer = server(__file__, "plain", copy, str(second), ready=listening(second))
-        with ours as ours_port, peer as peer_port:
+        ours = server(first, "-m", "semsearch", "serve", "--index", index, "--port", str(first))
+        peer = server(second, __file__, "plain", copy, str(second))
+        with ours, peer:
             searches = {
-                "ours": (ours_port, "/api/v1/search", "&highlight=false"),
-                SENTENCES: (ours_port, "/api/v1/search", ""),
-                "plain": (peer_port, "/search", ""),
+                "ours": (first, "/api/v1/search", "&highlight=false"),
+                SENTENCES: (first, "/api/v1/search", ""),
+                "plain": (second, "/search", ""),
             }
             loads: dict[tuple[str, str], tuple[int, int, list[bytes]]] = {
                 ("search", name): (port, SEARCHERS, [get(f"{path}{one}{rest}") for one in questions])
@@ -217,7 +209,7 @@ def main() -> None:
                     post("/v1/embeddings", {"model": "all-MiniLM-L6-v2", "input": texts[at : at + size]})
                     for at in range(0, min(len(texts), 500 * size) - size + 1, size)
                 ]
-                for name, port in (("ours", ours_port), ("plain", peer_port)):
+                for name, port in (("ours", first), ("plain", second)):
                     loads[f"embed {size}", name] = port, EMBEDDERS, requests
             for ask in loads.values():  # one round that does not count
                 load(*ask, options.seconds)
