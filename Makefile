@@ -29,6 +29,7 @@ demo: setup  ## show search, near-duplicates and tuning on sample_corpus/
 	@printf '%s\n' '' 'Try next: . $(BIN)/activate && semsearch ingest ~/notes && semsearch query "what you look for"'
 
 test: lint  ## lint, type-check and run the tests
+	@$(BIN)/python -m compileall -q semsearch  # many tests start processes, also where Python writes no bytecode
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check format, lint, types and prose
