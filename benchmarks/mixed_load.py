@@ -31,16 +31,19 @@ TOKEN = "mixed-load"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
-class Run:
-    """One run: the answers by kind and status, the jobs by kind and state, and the server's memory over time."""
+class Load:
+    """The load on a server: answers by kind and status, jobs by kind and state, and the server's memory over time."""
 
     def __init__(self, port: int, folder: Path, pid: int, minutes: float) -> None:
         self._base, self._folder, self._pid = f"http://127.0.0.1:{port}", folder, pid
-        self._until = time.monotonic() + 60 * minutes
         self._files = files_below(folder)
         lines = (line for file in self._files for line in file.read_text("utf-8", "ignore").splitlines())
-        self._names: list[str] = []
         self._lines = [line for line in lines if 20 < len(line) < 200 and re.search("[a-z]{3}", line)]
+        indexed = httpx.get(
+            f"{self._base}/api/v1/sources", params={"status": "indexed"}, headers=HEADERS, timeout=120
+        )
+        self._names = [source["path"] for source in indexed.json()]
+        self._until = time.monotonic() + 60 * minutes
         self.answers: Counter[str] = Counter()
         self.seconds: dict[str, list[float]] = {kind: [] for kind in CLIENTS}
         self.jobs: Counter[str] = Counter()
@@ -53,8 +56,6 @@ class Run:
     async def all(self) -> None:
         """Do all of it at the same time."""
         async with httpx.AsyncClient(base_url=self._base, headers=HEADERS, timeout=120) as client:
-            sources = (await client.get("/api/v1/sources", params={"status": "indexed"})).json()
-            self._names = [source["path"] for source in sources]
             asked = [self._ask(client, kind, at) for kind, many in CLIENTS.items() for at in range(many)]
             await asyncio.gather(*asked, self._work(client), self._watch())
 
@@ -130,12 +131,12 @@ def main() -> None:
         talk(f"indexed {len(files_below(folder))} files")
         command = ("-m", "semsearch", "--index", index, "serve", "--port", str(port), "--token", TOKEN)
         with server(port, *command) as pid:
-            load = Run(port, folder, pid, options.minutes)
+            load = Load(port, folder, pid, options.minutes)
             asyncio.run(load.all())
     show(report, load)
 
 
-def show(report: Report, load: Run) -> None:
+def show(report: Report, load: Load) -> None:
     """Print the figures."""
     third = len(load.megabytes) // 3
     first, last = (

@@ -51,8 +51,8 @@ def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def no_settings_of_another_test(settings_folder: Path) -> Iterator[None]:
     """Empty the configuration folder after each test."""
     yield
-    for entry in settings_folder.iterdir():
-        shutil.rmtree(entry)
+    shutil.rmtree(settings_folder)
+    settings_folder.mkdir()
 
 
 @pytest.fixture(scope="session", autouse=True)
