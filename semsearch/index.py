@@ -643,16 +643,20 @@ class Index:
         """
         return self._engine.parse(query, literal=literal)
 
-    def notes(self, request: SearchRequest | SimilarRequest) -> list[str]:
+    def notes(self, request: SearchRequest | SimilarRequest, found: Hits | None = None) -> list[str]:
         """Return what the answer to a request leaves out or takes as text, each a sentence for people.
 
-        For example words that a minus excludes, a field that no document has, and a `source` that matches none.
+        For example words that a minus excludes, a field that no document has, and a `source` that matches none. With
+        what `find_similar` found, also how many texts it left out.
         """
         if isinstance(request, SearchRequest):
             return self._engine.notes(request)
-        if request.source is None:
-            return []
-        return list(unmatched(self._library.document_names()[1], [request.source]))
+        notes = [self.unread_vocabulary] if self.unread_vocabulary else []
+        if found is not None and found.left_out:
+            notes.append(f"left out, since the model does not know the words that differ: {found.left_out:,}")
+        if request.source is not None:
+            notes += unmatched(self._library.document_names()[1], [request.source])
+        return notes
 
     def doubt(self, query: str, hits: Sequence[Hit]) -> str:
         """Return a note where the hits of a query may answer nothing, or ""; see `semsearch.search.doubt`."""
@@ -688,12 +692,14 @@ class Index:
 
         A file that is not indexed is read, cut and embedded for this once. The document itself is left out; copies of
         it are not. Two documents are as similar as `duplicates` finds them, and the hit is the passage of a document
-        that is closest to any of the requested one. Raises `InvalidInput` where there is no such document, and
-        `UnreadableSource` for a file that cannot be read.
+        that is closest to any of the requested one. Texts whose difference lies in words that the model does not know
+        are left out and counted. Raises `InvalidInput` where there is no such document, and `UnreadableSource` for a
+        file that cannot be read.
         """
         keys = [self.key_of(Path(request.document)), request.document]
-        found = similar(request, keys, self._library, lambda: self.embedder, self._sentences)
-        return Hits(found)
+        return similar(
+            request, keys, self._library, lambda: self.embedder, self._sentences, self._vocabulary.unknown
+        )
 
     def find_contained(
         self, document: Path | str, share: float = 0.8, source: str | None = None

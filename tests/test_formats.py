@@ -551,8 +551,26 @@ after
     }
 
 
+def test_macros_of_a_latex_file_are_set(reading: Read) -> None:
+    text = r"""\newcommand{\saw}{Pull Saw\xspace} \newcommand{\greet}[1]{Dear \emph{#1}!} \def\both{\saw, twice}
+\newcommand{\todo}[1]{} \newcommand{\see}[1]{See page~\pageref{#1}} \renewcommand{\x}{\x\x}
+\begin{document}
+\greet{Ann} The \saw cuts\todo{check this}. \both{} \see{sec:a}.\x
+\end{document}"""
+    document = reading("a.tex", text).document
+    assert document.text.split("\n")[1] == "Dear Ann! The Pull Saw cuts. Pull Saw, twice See page."
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LAUGHS = r"\def\xa{ha }" + "".join(
+    rf"\newcommand{{\x{name}}}{{" + rf"\x{before}" * 99 + "}" for before, name in pairwise(LETTERS)
+)
+LAUGHS += "".join(rf"\x{name} " for name in LETTERS) * 999
+
+
 @pytest.mark.parametrize(
-    "text", ["{" * 10**5, r"\\begin{verbatim}" * 10**4, r"\\section{" * 10**4, "$" * 10**5, "\\\\" * 10**5]
+    "text",
+    ["{" * 10**5, r"\\begin{verbatim}" * 10**4, r"\\section{" * 10**4, "$" * 10**5, "\\\\" * 10**5, LAUGHS],
 )
 def test_hostile_latex_costs_linear_time(reading: Read, text: str) -> None:
     found = reading("a.tex", text + " words")

@@ -120,6 +120,13 @@ PAGES = {
         ["Declared in the shadow.", "Light."],
         [],
     ),
+    "code with its indentation": (
+        "<pre><code><b>def</b> f():\n    if x:\n\n        <i>return</i> 1\n</code></pre>",
+        ["def f():\n    if x:\n\n        return 1"],
+        [],
+    ),
+    "deleted words": ("<p>It costs <del>5</del><ins>7</ins> euros.", ["It costs 7 euros."], []),
+    "buttons next to each other": ("<select><option>Red</select><button>Send</button>", ["Red Send"], []),
     "table inside a form": (
         "<form><table><tr><td>Saw<td>4</table></form>",
         ["Saw | 4"],

@@ -96,6 +96,25 @@ def test_encodings_of_tables(tmp_path: Path, codec: str) -> None:
     assert (texts[1], len(texts), skipped) == ("Nobody fed the geese. Grüße aus Köln", 4, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [("“It’s” fine – 5 €…", "cp1252"), ("繁體中文的句子", "big5"), ("今日は良い天気です", "cp932")],
+)
+def test_a_few_words_tell_the_encoding(tmp_path: Path, text: str, codec: str) -> None:
+    texts, _, skipped = texts_of(tmp_path / "a.csv", f"id;text\n1;{text}\n2;plain\n".encode(codec))
+    assert (texts, skipped) == ([text, "plain"], [])
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["Report; Q3\nMade by; a tool\n\n", "Exported: May;User: Ann\n", "Sales; north; 2025; draft\n\n"],
+)
+def test_titles_with_the_delimiter_are_above_the_header(tmp_path: Path, above: str) -> None:
+    rows = "".join(f"{at};{text};{at}\n" for at, text in enumerate(["The lamp is on", "The chair is soft"]))
+    texts, _, skipped = texts_of(tmp_path / "a.csv", f"{above}id;text;n\n{rows}")
+    assert (texts, skipped) == (["The lamp is on", "The chair is soft"], [])
+
+
 def test_an_encoding_that_is_said_is_used(tmp_path: Path) -> None:
     texts, _, _ = texts_of(tmp_path / "a.csv", "text\nčas\n".encode("cp1250"), encoding="cp1250")
     assert texts == ["čas"]
@@ -173,6 +192,8 @@ JSON = {
     "stream": "\n".join(json.dumps(record, indent=1) for record in RECORDS),
     "columns": json.dumps({"id": [0, 1, 2, 3], "text": TEXTS}),
     "columns of pandas": json.dumps({"text": {str(at): text for at, text in enumerate(TEXTS)}}),
+    "split columns of pandas": json.dumps({"columns": ["id", "text"], "data": list(enumerate(TEXTS))}),
+    "text sequence": "".join(f"\x1e{json.dumps(record)}\n" for record in RECORDS),
     "index": json.dumps({f"d{at}": {"text": text} for at, text in enumerate(TEXTS)}),
 }
 
@@ -181,7 +202,7 @@ JSON = {
     ("name", "suffix"),
     [
         *((name, ".json") for name in JSON),
-        *((name, ".jsonl") for name in [*list(JSON)[:3], "lines", "stream"]),
+        *((name, ".jsonl") for name in [*list(JSON)[:3], "lines", "stream", "text sequence"]),
     ],
 )
 def test_json_of_every_form_has_a_row_for_each_record(tmp_path: Path, name: str, suffix: str) -> None:

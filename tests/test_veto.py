@@ -23,6 +23,7 @@ from semsearch.dedup.veto import RULES, Veto
 from semsearch.embedding import Embedder, load_embedder
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import ModelError
+from semsearch.requests import SimilarRequest
 from semsearch.text import clean
 from semsearch.text.facts import Facts, differences
 from semsearch.tuning.pairs import PairSet
@@ -278,6 +279,23 @@ def test_an_index_leaves_unknown_words_out_too(tmp_path: Path) -> None:
     with create_index(tmp_path / ".semsearch", Few()) as index:
         index.ingest([tmp_path])
         assert index.duplicates(0.9).groups == ()
+
+
+@pytest.mark.parametrize("line", [None, 1])
+def test_similar_leaves_unknown_words_out_and_says_so(tmp_path: Path, line: int | None) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for number, text in enumerate((*ROWS, ROWS[0], "the soup on our table was cold again")):
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "new.txt").write_text("the soup was 👎", encoding="utf-8")
+    with create_index(tmp_path / ".semsearch", Few()) as index:
+        index.ingest([folder])
+        for document, copy in ((folder / "0.txt", "d/8.txt"), (tmp_path / "new.txt", "d/1.txt")):
+            hits = index.similar(document, line, k=2)
+            assert [hit.document for hit in hits] == [copy, "d/9.txt"]
+            assert hits.left_out > 0
+            request = SimilarRequest(str(document), line, 2)
+            assert any(note.endswith(f": {hits.left_out}") for note in index.notes(request, hits))
 
 
 def test_case_and_blanks_are_no_unknown_difference(tmp_path: Path) -> None:

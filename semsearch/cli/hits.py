@@ -46,15 +46,18 @@ def show(
     explain: bool = False,
     context: int | None = None,
     min_score: float = -1.0,
+    has_words: bool = True,
 ) -> None:
     """Print hits as snippets, in full or as places only, as `how` says.
 
-    With `context` print that many lines of the file on each side of the best sentence. On a terminal, what is longer
+    With `context` print that many lines of the file on each side of the best sentence. `has_words` says that words and
+    conditions were asked for, which a hint may tell to change. On a terminal, what is longer
     than the screen is shown in a pager.
     """
     if not hits:
         click.echo(tr("no hits"))
-        render.talk(tr("hint: {hint}").format(hint=_next_step(index, min_score)))
+        if hint := _next_step(index, min_score, has_words):
+            render.talk(tr("hint: {hint}").format(hint=hint))
         return
     console = render.console()
     pages = console.is_terminal
@@ -76,10 +79,12 @@ def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
         click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 
-def _next_step(index: "Index", min_score: float) -> str:
-    """Return what to do where nothing is found."""
+def _next_step(index: "Index", min_score: float, has_words: bool) -> str:
+    """Return what to do where nothing is found, or "" for nothing."""
     if not index.status().counts["passages"]:
         return tr("the index has no text yet; add some: semsearch ingest PATH")
+    if not has_words:
+        return tr("use a lower --min-score") if min_score > -1 else ""
     if min_score > -1:
         return tr("use fewer conditions, +words and phrases, or a lower --min-score")
     return tr("use fewer conditions, +words and phrases")

@@ -58,7 +58,8 @@ def similar_(
 
     The score is the similarity that `dedup` uses: how well the passages of each document match those of the other, the
     smaller of the two. The hit shows the passage of a document that is closest to any of FILE's. FILE itself is left
-    out; copies of it are not.
+    out; copies of it are not. Texts whose difference lies in words that the model does not know are left out, and a
+    note says how many.
 
     With --contained the documents follow that FILE mostly lies in, and those that mostly lie in it.
     """
@@ -74,7 +75,7 @@ def similar_(
             raise InvalidInput("--contained compares whole documents", "leave out the line")
         found = index.find_similar(request)
         inside = [] if contained is None else index.find_contained(name, contained, source)
-        notes = index.notes(request)
+        notes = index.notes(request, found)
         for note in notes:
             render.tell_note(note)
         if as_jsonl:
@@ -88,7 +89,7 @@ def similar_(
         elif paths:
             hits.show_paths(index, found)
         else:
-            hits.show(index, found, show, context=context, min_score=min_score)
+            hits.show(index, found, show, context=context, min_score=min_score, has_words=False)
             pairs.show(inside)
             if contained is not None and not inside:
                 said = tr("nothing contains {share:g} of it, or lies in it")

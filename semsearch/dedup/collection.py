@@ -10,10 +10,10 @@ from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import PAIR_BYTES, Floats, Integers, Pairs, TooManyPairs
 from semsearch.dedup.lexical import LexicalSets
 from semsearch.dedup.result import Compared
-from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.requests import DEFAULT_MEMORY
 from semsearch.text.indentation import indentation, may_carry_meaning
 from semsearch.text.shingles import shingles
+from semsearch.text.unseen import UnknownWords, none_unknown
 from semsearch.types import Level, Unit
 
 _READ = 256

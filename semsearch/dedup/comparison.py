@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from semsearch.dedup import jaccard, shingles, tier_of
 from semsearch.dedup.decision import NO_RULE, DecisionRule
 from semsearch.dedup.features import TextWords
-from semsearch.dedup.veto import UnknownWords, Veto
+from semsearch.dedup.veto import Veto
 from semsearch.embedding import Embedder
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, as_written, difference
+from semsearch.text.unseen import UnknownWords
 from semsearch.types import FieldValue, Tier
 
 

@@ -21,7 +21,6 @@ from semsearch.dedup.find import find_groups
 from semsearch.dedup.join import Integers
 from semsearch.dedup.leak import Leaks, find_leaks
 from semsearch.dedup.result import Duplicates
-from semsearch.dedup.veto import UnknownWords
 from semsearch.embedding import Embedder, Vectors
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
@@ -30,6 +29,7 @@ from semsearch.readers import RowFields
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest
 from semsearch.storage.vector_cache import VectorCache
+from semsearch.text.unseen import UnknownWords
 from semsearch.types import TIERS, Document, Skipped, Tier, Unit
 
 _NOTHING_TO_READ = frozenset({

@@ -18,7 +18,6 @@ from semsearch.dedup.join_cache import saved_join
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.quarantine import Outcome, Refusal, apply, removed_rows
 from semsearch.dedup.result import Duplicates
-from semsearch.dedup.veto import UnknownWords, none_unknown
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.lookup import DocumentVectors
 from semsearch.ingest.sources import is_file
@@ -27,6 +26,7 @@ from semsearch.patterns import Names
 from semsearch.readers.rewrite import copy_rows
 from semsearch.requests import DedupRequest
 from semsearch.storage.library import Library, SourceState
+from semsearch.text.unseen import UnknownWords, none_unknown
 from semsearch.types import Contained, Level, Tier, Unit, place
 
 _READ = 256

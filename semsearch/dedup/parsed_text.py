@@ -5,16 +5,11 @@ from functools import cached_property
 from semsearch.dedup.template import Phrases
 from semsearch.text.arrangement import may_have_places
 from semsearch.text.facts import Facts
-
-_OPAQUE = 1 / 2
-"""From this share of unknown words on, the model has not seen a text."""
+from semsearch.text.unseen import SplitText
 
 
-class ParsedText:
-    """A text, with its words that the model knows and those that it does not; the rest is parsed when it is used."""
-
-    def __init__(self, text: str, known: tuple[str, ...], unknown: tuple[str, ...]) -> None:
-        self.text, self.known, self.unknown = text, known, unknown
+class ParsedText(SplitText):
+    """A text with its known and unknown words; the rest is parsed when it is used."""
 
     @cached_property
     def facts(self) -> Facts:
@@ -35,9 +30,3 @@ class ParsedText:
     def phrases(self) -> Phrases:
         """Return the phrases of the text."""
         return Phrases.of(self.text)
-
-    @cached_property
-    def opaque(self) -> bool:
-        """Return True if the model knows hardly a word of the text."""
-        words = sum(word[0].isalnum() for word in self.known) + len(self.unknown)
-        return len(self.unknown) >= _OPAQUE * words > 0

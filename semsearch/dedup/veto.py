@@ -19,13 +19,9 @@ from semsearch.dedup.template import Templates
 from semsearch.text.arrangement import Places, displaced
 from semsearch.text.facts import differences
 from semsearch.text.indentation import indentation
-from semsearch.text.shingles import LEXICAL, jaccard, shingles
-from semsearch.text.words import TOKEN
+from semsearch.text.unseen import UNSEEN, UnknownWords, none_unknown, split_words, unseen
 
 Integers = NDArray[np.int64]
-UnknownWords = Callable[[frozenset[str]], frozenset[str]]
-"""Returns those of some words that the model does not know."""
-
 RULES = (
     "",
     "unknown",
@@ -52,15 +48,8 @@ _CACHED = 2**21
 """Characters of the parsed texts that are kept for the next pairs: about 120 MB."""
 _EMPTY = 100
 """Characters that each parsed text counts for besides its own."""
-_UNSEEN = 1 / 3
-"""The share of the words that differ from which on, if they are unknown, the model has not seen the difference."""
 _MANY = 4
 """Pairs for each new text from which on all texts are prepared for proofs; fewer are looked at one by one."""
-
-
-def none_unknown(words: frozenset[str]) -> frozenset[str]:
-    """Return nothing: the model knows all words."""
-    return frozenset()
 
 
 class Veto:
@@ -89,7 +78,7 @@ class Veto:
         self._templates = Templates(self._batches)
         self._prepared = np.zeros(total, np.bool_)
         self._masks = NumberMasks(total)
-        self._proofs = PairProofs(total, unseen=_UNSEEN, differing=differing)
+        self._proofs = PairProofs(total, unseen=UNSEEN, differing=differing)
 
     def codes(self, left: Integers, right: Integers) -> NDArray[np.int8]:
         """Return for every k the code (see `RULES`) of what parts texts left[k] and right[k], or 0, int8 [k].
@@ -152,7 +141,7 @@ class Veto:
         if first and _CODE[first[0]] == _CODE["number"]:
             yield first
             first = None
-        if found := _unseen(a, b):
+        if found := unseen(a, b):
             yield "unknown", f"the model does not know what differs: {found}"
         if first:
             yield first
@@ -172,16 +161,12 @@ class Veto:
         new = sorted(number for number in numbers if number not in self._cache)
         for start in range(0, len(new), _READ):
             some = new[start : start + _READ]
-            texts = self._read(some)
-            rows = [[m[0] or m[1] or m[2] for m in TOKEN.findall(text)] for text in texts]
-            unknown = self._unknown(frozenset(word for row in rows for word in row))
-            for number, text, row in zip(some, texts, rows, strict=True):
-                known = tuple(_folded(word) for word in row if word not in unknown)
-                unseen = tuple(_folded(word) for word in row if word in unknown)
-                self._room -= len(text) + _EMPTY
+            for number, words in zip(some, split_words(self._read(some), self._unknown), strict=True):
+                parsed = ParsedText(*words)
+                self._room -= len(parsed.text) + _EMPTY
                 while self._room < 0 and self._cache:
                     self._room += len(self._cache.pop(next(iter(self._cache))).text) + _EMPTY
-                self._cache[number] = ParsedText(text, known, unseen)
+                self._cache[number] = parsed
 
     def _batches(self) -> Iterator[Sequence[str]]:
         for start in range(0, self._total, _READ):
@@ -203,26 +188,3 @@ class Veto:
                 self._proofs.add(number, parsed, self._templates.frame(parsed.phrases))
         self._prepared[new] = True
         return True
-
-
-def _folded(word: str) -> str:
-    return word.casefold()
-
-
-def _unseen(a: ParsedText, b: ParsedText) -> str:
-    """Return the unknown words that decide the difference of two texts, or "".
-
-    Lexical near-copies share nearly all of their words, known or not, so they need no model.
-    """
-    if a.unknown == b.unknown:
-        return ""
-    x, y = set(a.unknown) - set(b.unknown), set(b.unknown) - set(a.unknown)
-    unseen = len(x) + len(y)
-    known = len({word for word in set(a.known) ^ set(b.known) if word[0].isalnum()})
-    if unseen < _UNSEEN * (unseen + known) and not (a.opaque or b.opaque):
-        return ""
-    if not unseen and known:  # the same words in another order
-        return ""
-    if jaccard(shingles(a.text), shingles(b.text)) >= LEXICAL:
-        return ""
-    return f"{' '.join(sorted(x)) or '–'} / {' '.join(sorted(y)) or '–'}"

@@ -270,7 +270,7 @@ def _fit(records: Sequence[_Parsed], dialect: Dialect) -> tuple[float, Layout]:
             break
         width, rest = len(cells), records[at + 1 :]
         lines = sum(other.lines for other in rest)
-        if at and not all(_is_above(other, width) for other in records[:at]):
+        if at and not all(_is_above(other, cells) for other in records[:at]):
             continue
         fitting = sum(other.lines * _weight(other.cells, width) for other in rest)
         score = (record.lines + fitting) / total
@@ -306,12 +306,17 @@ def _weight(cells: list[str] | None, width: int) -> float:
     return 0 if own > width else _SHORT if own > 1 else _LONE
 
 
-def _is_above(record: _Parsed, width: int) -> bool:
-    """Return whether a record may be a title, a comment or metadata above a header with `width` cells."""
-    cells = record.cells
-    return cells is not None and (
-        len(cells) <= max(1, width // 2) or not any(map(str.strip, cells[1:])) or cells[0].startswith("#")
-    )
+def _is_above(record: _Parsed, header: list[str]) -> bool:
+    """Return whether a record may be a title, a comment or metadata above a header.
+
+    A title may have the delimiter too. Then only a header with usual names tells that it is one.
+    """
+    cells, width = record.cells, len(header)
+    if cells is None:
+        return False
+    if len(cells) <= max(1, width // 2) or not any(map(str.strip, cells[1:])) or cells[0].startswith("#"):
+        return True
+    return len(cells) != width and _like_names(header) and _usual(header) and not _usual(cells)
 
 
 def _is_title(record: _Parsed, rest: Sequence[_Parsed]) -> bool:
@@ -331,7 +336,7 @@ def _is_indexed(header: list[str], rest: Sequence[_Parsed]) -> bool:
     """Return whether the rows have a first cell more than the header, as R writes the names of rows."""
     rows = [other.cells for other in rest if other.cells]
     longer = [row for row in rows if len(row) == len(header) + 1 and row[-1].strip()]
-    if not rows or len(longer) < 0.9 * len(rows):
+    if not rows or len(longer) < 0.9 * len(rows) or (_usual(rows[0]) and not _usual(header)):
         return False
     counted = all(row[0].strip() == str(number) for number, row in enumerate(longer, 1))
     return _like_names(header) and (counted or len(header) > 1)

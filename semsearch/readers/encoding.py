@@ -37,7 +37,14 @@ SUPERSETS = {
     "euc_kr": "cp949",
 }
 """The codec for the bytes that a declared codec stands for in practice."""
+_SIGNS = frozenset(
+    b"\x80\x82\x84\x85\x8b\x91\x92\x93\x94\x95\x96\x97\x99\x9b\xa0\xa3\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb"
+)
+"""The bytes of quotation marks, dashes and other signs in the encodings of Windows."""
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_FEW_VALID = 2
+"""In a legacy encoding, few bytes above ASCII are valid UTF-8 by chance: at most this many for each that is not."""
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]")
 _SAMPLE = 1 << 15
 """Bytes from which charset-normalizer guesses. From twice as many it takes French for Polish more often."""
 
@@ -73,7 +80,7 @@ def detect_encoding(file: BinaryIO, *, markup: bool = False, rows: bool = False)
         file.seek(0)
     if name or not sample:
         return name or "utf-8"
-    if valid > invalid:  # in a legacy encoding, few bytes above ASCII are valid UTF-8 by chance
+    if valid > _FEW_VALID * invalid:
         if rows:
             return "utf-8"
         raise UnreadableSource(f"line {first_bad} is not valid UTF-8")
@@ -121,8 +128,11 @@ def _likeliest(sample: bytes) -> str | None:
     """Return the encoding that charset-normalizer finds for lines that are not UTF-8; of equals, the most common.
 
     Its default threshold rejects one in ten of the Chinese pages of the Vue documentation, which are full of code. A
-    threshold of 0.5 accepts all of them and still rejects random bytes.
+    threshold of 0.5 accepts all of them and still rejects random bytes. With signs alone, such as the quotation marks
+    that Windows puts into English, it has no letter to go by.
     """
+    if _SIGNS.issuperset(byte for byte in sample if byte > 0x7F):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample, cp_isolation=list(_LEGACY), threshold=0.5)
@@ -131,7 +141,13 @@ def _likeliest(sample: bytes) -> str | None:
         return None
     equals = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     fitting = {name for match in equals for name in match.could_be_from_charset}
+    if len(fitting) > 1 and _mostly_half_width(sample.decode("cp932", "ignore")):  # Big5, read as kana
+        fitting.discard("cp932")
     return next((name for name in _LEGACY if name in fitting), best.encoding)
+
+
+def _mostly_half_width(text: str) -> bool:
+    return 2 * len(_HALF_WIDTH.findall(text)) > sum(not character.isascii() for character in text)
 
 
 def decoded(content: bytes, *, markup: bool = False) -> str:

@@ -26,6 +26,8 @@ _KEYS = (
 _SPLITS = frozenset({"train", "test", "validation", "valid", "dev", "val"})
 _RECORD_TEXT = ("text", "content", "body", "passage", "sentence", "message")
 """A file of one object is a record if it has one of these, and else a text like a configuration."""
+_MARKS = "\ufeff\x1e"
+"""What may stand before a value: a byte order mark, and the separator of RFC 7464 (JSON text sequences)."""
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|["{}\[\],:]', re.DOTALL)
 
 
@@ -33,7 +35,7 @@ def json_value(text: str) -> object:
     """Return a JSON value; NaN becomes None. Raises `ValueError`, which says what is wrong with the text."""
     try:
         # with a line end at the error, its column would be counted on the next line
-        return json.loads(text.rstrip(), parse_constant=lambda name: None)
+        return json.loads(text.lstrip(_MARKS).rstrip(), parse_constant=lambda name: None)
     except json.JSONDecodeError as error:
         raise ValueError(f"malformed JSON: {error.msg} (column {error.colno})") from error
     except RecursionError:
@@ -79,7 +81,7 @@ def json_layout(file: TextIO, names: Sequence[str] = (), *, lines: bool = False)
     first = [line for line in head.split("\n") if line.strip()][:20]
     if sum(_is_object(line) for line in first) > 1:
         return JsonLayout("lines")
-    start = head.lstrip("\ufeff \t\r\n")[:1]
+    start = head.lstrip(_MARKS + " \t\r\n")[:1]
     complete = [line for line in first if _is_complete(line)]
     if lines and (start not in ("[", "{") or (first and first[0] in complete and start == "{")):
         return JsonLayout("lines")
@@ -143,6 +145,8 @@ def _object_layout(value: Mapping[str, object], names: Sequence[str]) -> JsonLay
     named = {name.partition(".")[0] for name in names}
     if any(isinstance(value.get(name), str) for name in {*_RECORD_TEXT, *named}):
         return JsonLayout("record")
+    if _is_split(value):
+        return JsonLayout("columns")
     usual = [key for key in arrays if key.lower() in _KEYS]
     if len(arrays) == 1 and (usual or len(value) == 1):
         return JsonLayout("array", arrays[0])
@@ -171,6 +175,16 @@ def _object_layout(value: Mapping[str, object], names: Sequence[str]) -> JsonLay
     return JsonLayout("", advice="name the key of its text with --text-field, or write one object a line")
 
 
+def _is_split(value: Mapping[str, object]) -> bool:
+    """Return whether an object has the names of columns and rows of their cells, as pandas writes them by `split`."""
+    columns, rows = _items(value.get("columns")), _items(value.get("data"))
+    return (
+        all(isinstance(name, str) for name in columns)
+        and bool(columns and rows)
+        and all(len(_items(row)) == len(columns) for row in rows)
+    )
+
+
 def _items(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
@@ -184,12 +198,12 @@ def _is_records(value: object) -> bool:
 
 
 def _is_object(line: str) -> bool:
-    return line.lstrip("\ufeff \t").startswith("{") and _is_complete(line)
+    return line.lstrip(_MARKS + " \t").startswith("{") and _is_complete(line)
 
 
 def _is_complete(line: str) -> bool:
     try:
-        json.loads(line.lstrip("\ufeff"))
+        json.loads(line.lstrip(_MARKS))
     except (ValueError, RecursionError):
         return False
     return True
@@ -324,6 +338,9 @@ def json_members(file: TextIO, layout: JsonLayout) -> Iterator[object]:
     elif layout.kind == "index":
         for name, inner in value.items():
             yield {**inner} if "id" in inner else {"id": name, **inner}
+    elif _is_split(value):
+        for row in value["data"]:
+            yield dict(zip(value["columns"], row, strict=True))
     elif all(isinstance(column, list) for column in value.values()):
         for cells in zip(*value.values(), strict=True):
             yield dict(zip(value, cells, strict=True))

@@ -1,5 +1,6 @@
 """Hold the hits of one query as a list that is also a table."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from semsearch.tables import Table
@@ -7,9 +8,16 @@ from semsearch.types import Hit
 
 
 class Hits(Table, list[Hit]):
-    """The passages that a query found, best first: a list of `Hit` that can be shown as a table."""
+    """The passages that a query found, best first: a list of `Hit` that can be shown as a table.
 
-    __slots__ = ()
+    `left_out` is the number of texts that `similar` left out, since the model does not know the words that differ.
+    """
+
+    __slots__ = ("left_out",)
+
+    def __init__(self, hits: Iterable[Hit] = (), left_out: int = 0) -> None:
+        super().__init__(hits)
+        self.left_out = left_out
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dict for each hit: rank, score, document, place, text, best sentence, heading and metadata."""

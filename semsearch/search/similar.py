@@ -1,6 +1,7 @@
 """Find documents similar to a document, or passages similar to one of its passages."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,16 @@ from semsearch.errors import InvalidInput
 from semsearch.ingest.lookup import DocumentVectors, file_document, stored_document
 from semsearch.patterns import Names
 from semsearch.requests import SimilarRequest
+from semsearch.search.hits import Hits
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
 from semsearch.storage.library import Library, PassageMatrix
+from semsearch.text.unseen import SplitText, UnknownWords, split_words, unseen
 from semsearch.types import Hit
 
 _COARSE = 2e-4
 """Twice the most by which a similarity in float32 can be wrong, for vectors of up to 1,600 numbers."""
+_WIDER = 4
+"""The factor by which more documents are looked at where too many are left out."""
 
 
 def similar(
@@ -25,51 +30,81 @@ def similar(
     library: Library,
     embedder: Callable[[], Embedder],
     sentences: SentenceVectors,
-) -> list[Hit]:
+    unknown: UnknownWords,
+) -> Hits:
     """Return the documents most similar to one, or the passages most similar to the one at its line, best first.
 
     The document is the first of `keys` that the Library has, else the file of that name. Raises `InvalidInput` where
     there is neither, and where the document has no text at the line; `UnreadableSource` for a file that cannot be read.
-    For a document of the Library no model is loaded: the best sentence of a hit shares most words with it.
+    For a document of the Library no text is embedded: the best sentence of a hit shares most words with it.
+
+    A score means nothing where the difference lies in words that the model does not know, which `unknown` returns. Such
+    texts are left out and counted.
     """
     with library.snapshot():
         document = next(filter(None, (stored_document(key, library) for key in keys)), None)
         if document is not None:
-            hits, nearest = _nearest(request, document, library, leave_out=document.name)
+            hits, nearest, left_out = _nearest(request, document, library, unknown, leave_out=document.name)
     if document is not None:
         scorer = by_words([document.texts[at] for at in nearest])
     else:
         document = file_document(request.document, embedder, library)
         with library.snapshot():
-            hits, nearest = _nearest(request, document, library)
+            hits, nearest, left_out = _nearest(request, document, library, unknown)
         scorer = by_meaning(sentences, document.vectors[nearest])
-    return highlighted(hits, scorer) if request.highlight and hits else hits
+    return Hits(highlighted(hits, scorer) if request.highlight and hits else hits, left_out)
 
 
 def _nearest(
-    request: SimilarRequest, document: DocumentVectors, library: Library, leave_out: str | None = None
-) -> tuple[list[Hit], list[int]]:
-    """Return the hits, and for each the position of the passage of `document` that it resembles most."""
+    request: SimilarRequest,
+    document: DocumentVectors,
+    library: Library,
+    unknown: UnknownWords,
+    leave_out: str | None = None,
+) -> tuple[list[Hit], list[int], int]:
+    """Return the best hits whose difference the model can see, and how many others were left out for them.
+
+    The second list has for each hit the position of the passage of `document` that it resembles most.
+    """
     layout, matrix = library.passage_matrix()
     allowed = np.array([name != leave_out for name in layout.names], bool)
     if request.source is not None:
         allowed &= np.array(Names(layout.sources, layout.names, library.base).select(request.source), bool)
     if not allowed.any():
-        return [], []
-    if request.line is None:
-        scores, passage, own = _best_documents(document, library, layout, matrix, allowed, request.k)
-    else:
-        at = _passage_at(document, request.line)
-        passage = np.flatnonzero(allowed[layout.document])
-        scores = (matrix @ document.vectors[at])[layout.row[passage]].astype(np.float64)
-        own = np.full(len(passage), at)
-    scores = rounded(scores)
-    best = np.lexsort((passage, -scores))[: request.k]
-    best = best[scores[best] >= request.min_score]
+        return [], [], 0
+    at = None if request.line is None else _passage_at(document, request.line)
+    text = SplitText(*next(split_words([document.text if at is None else document.texts[at]], unknown)))
+
+    @cache
+    def differs_unseen(passage: int) -> bool:
+        of_hit = layout.document == layout.document[passage] if at is None else [passage]
+        other = "\n".join(library.texts(layout.numbers[of_hit].tolist()))
+        return bool(unseen(text, SplitText(*next(split_words([other], unknown)))))
+
+    most = request.k
+    while True:
+        if at is None:
+            scores, passage, own = _best_documents(document, library, layout, matrix, allowed, most)
+        else:
+            passage = np.flatnonzero(allowed[layout.document])
+            scores = (matrix @ document.vectors[at])[layout.row[passage]].astype(np.float64)
+            own = np.full(len(passage), at)
+        scores = rounded(scores)
+        best = np.lexsort((passage, -scores))[:most]
+        best = best[scores[best] >= request.min_score]
+        seen: list[int] = []
+        for rank, one in enumerate(passage[best].tolist()):
+            if len(seen) < request.k and not differs_unseen(one):
+                seen.append(rank)
+        if len(seen) == request.k or len(best) < most:
+            break
+        most *= _WIDER
+    left_out = (seen[-1] + 1 if len(seen) == request.k else len(best)) - len(seen)
+    best = best[seen]
     numbers = layout.numbers[passage[best]].tolist()
     stored = library.passages_numbered(numbers)
     hits = [stored[number].hit(min(1.0, float(scores[at]))) for number, at in zip(numbers, best, strict=True)]
-    return hits, own[best].tolist()
+    return hits, own[best].tolist(), left_out
 
 
 def _best_documents(

@@ -141,7 +141,7 @@ class _Reading:
     def similar(self, request: SimilarRequest) -> dict[str, Any]:
         """Return the documents that are most similar to one, or the passages most similar to the one at a line."""
         hits = similar(self._index, request)
-        return serialize.similar_json(self._index.path_of, hits, request, self._index.notes(request))
+        return serialize.similar_json(self._index.path_of, hits, request, self._index.notes(request, hits))
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
         """Compare two documents of the index: by the model, word by word, and passage by passage."""

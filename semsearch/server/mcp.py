@@ -142,7 +142,8 @@ class _Reading:
     ) -> str:
         """Find the documents of the index that are most similar to one of them."""
         request = SimilarRequest(document, k=k, source=source or None, highlight=False)
-        return _hits_page(similar(self._index, request), self._index.notes(request), budget)
+        hits = similar(self._index, request)
+        return _hits_page(hits, self._index.notes(request, hits), budget)
 
     def read(
         self,

@@ -18,10 +18,11 @@ from semsearch.dedup import DEFAULT_MEMORY, compare, join
 from semsearch.dedup.collection import DocumentCollection
 from semsearch.dedup.in_index import collection_of
 from semsearch.dedup.join import PAIR_BYTES, TooManyPairs
-from semsearch.dedup.veto import UnknownWords, Veto, none_unknown
+from semsearch.dedup.veto import Veto
 from semsearch.embedding.scale import DEFAULT_SCALE, CosineScale
 from semsearch.errors import InvalidInput
 from semsearch.storage.library import Library
+from semsearch.text.unseen import UnknownWords, none_unknown
 from semsearch.types import Level
 
 DEFAULT_LOWEST = 0.6

@@ -17,7 +17,8 @@ from semsearch.readers.heads import front_matter
 from semsearch.readers.parsed import Parsed, parsed
 
 _MACHINERY = frozenset({"iframe", "noscript", "script", "style", "svg", "template"})
-_MENUS = frozenset({"dialog", "nav"})
+_ABSENT = frozenset({"del", "dialog", "nav"})
+"""Deleted text, and what stands around the text of a page."""
 _ROLES = frozenset({"alertdialog", "banner", "contentinfo", "dialog", "navigation", "search"})
 # The banner and footer of the page, unless they are inside a section (see the landmark roles of W3C HTML-AAM).
 _BANNERS = frozenset({"header", "footer"})
@@ -40,6 +41,7 @@ _SPACE, _WRAP, _CELL, _LINE, _BLOCK = range(1, 6)
 _SEPARATORS = ("", " ", "\n", " | ", "\n", "\n\n")
 """The text between two pieces of text, by the strongest break between them."""
 _BREAKS = {
+    **dict.fromkeys(["button", "input", "select", "textarea"], _SPACE),
     **dict.fromkeys(["td", "th"], _CELL),
     **dict.fromkeys(["br", "caption", "dd", "dt", "legend", "li", "option", "summary", "tr"], _LINE),
     **dict.fromkeys([
@@ -162,7 +164,7 @@ class _Page(HTMLParser):
             for at, piece in enumerate(self._pieces)
             if piece.region is None or not piece.region.leaves_out(at, piece.authored)
         ]
-        if any(piece.text for piece in kept):
+        if any(piece.text.strip() for piece in kept):
             return _lines(self._pieces, set(map(id, kept)))
         return _lines(
             self._pieces,
@@ -216,12 +218,23 @@ class _Page(HTMLParser):
         if self._counts["rt"] or self._counts["rp"]:
             self._ruby += [data.strip()] if self._counts["rt"] else []
             return
+        if self._counts["pre"]:
+            self._add_lines(data)
+            return
         wrap = _SPACE if self._heading else _WRAP
         for offset, line in enumerate(data.split("\n")):
             self._part(wrap if offset else _SPACE if line[:1].isspace() else 0)
             if words := line.split():
                 self._add(self.getpos()[0] + offset, " ".join(words))
                 self._part(_SPACE if line[-1].isspace() else 0)
+
+    def _add_lines(self, data: str) -> None:
+        """Add text with its blanks and empty lines, as in `<pre>`."""
+        lines = data.split("\n")
+        for offset, line in enumerate(lines):
+            self._part(_WRAP if offset else 0)
+            if line or 0 < offset < len(lines) - 1:
+                self._add(self.getpos()[0] + offset, line.rstrip("\r"))
 
     def parse_html_declaration(self, i: int) -> int:
         """Treat a CDATA section as text, as in XHTML."""
@@ -278,7 +291,7 @@ class _Page(HTMLParser):
             machinery
             or banner
             or hidden
-            or tag in _MENUS
+            or tag in _ABSENT
             or role in _ROLES
             or (tag not in ("body", "html") and _NOTICE.search(named))
             or _INVISIBLE.search(attributes.get("style", ""))

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import NamedTuple
 
 from semsearch.readers.encoding import decoded
 from semsearch.readers.fields import document_fields
@@ -67,12 +70,22 @@ _HIDDEN_ARGUMENTS = (
 )
 _DROPPED = {name: count for count, names in _HIDDEN_ARGUMENTS for name in names.split()}
 """The commands that show nothing of so many arguments; the text of any other argument is read."""
+_KNOWN = _SYMBOLS.keys() | _HEADINGS.keys() | _WRAPPED.keys() | _DROPPED.keys()
 _ENVIRONMENTS = {
     "tabular": 1, "tabularx": 2, "longtable": 1, "tabulary": 2, "minipage": 1, "thebibliography": 1, "multicols": 1,
     "adjustbox": 1, "wrapfigure": 2, "textblock": 1, "column": 1,
     "columns": 0, "description": 0, "enumerate": 0, "figure": 0, "frame": 0, "itemize": 0, "table": 0, "tcolorbox": 0,
 }  # fmt: skip
 _TITLE = re.compile(r"\\(title|author|date)\s*(?:\[[^\]\n]{0,300}\])?\s*(?=\{)")
+_MACRO = re.compile(
+    r"\\(?:(?:re)?newcommand|providecommand|DeclareRobustCommand|def)\*?[ \t]*\{?\\([A-Za-z@]{1,60})\}?"
+    r"(?:[ \t]*\[([1-9])\]|#([1-9]))?[ \t]*(?=\{)"
+)
+"""The definition of a macro without a default, up to its body."""
+_MOST_MACROS, _LONGEST_MACRO = 500, 500
+"""The most macros of a file, and characters of one, before and after the macros in it are set."""
+_ARGUMENT = "\ufdd0"
+"""Stands for the argument of a macro; no text has this character."""
 _COMMENTS = re.compile(r"(?<!\\)(?:\\\\)*%[^\n]*")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _OPTIONS = re.compile(r"(?:\s*\[[^\[\]]{0,500}\])*")
@@ -81,12 +94,22 @@ _SPACE = re.compile(r"\s{0,200}")
 _LANGUAGE = re.compile(r"\{(\w+)\}")
 
 
+class _Macro(NamedTuple):
+    """A macro: its text around the argument, whether that shows, and whether it takes one."""
+
+    before: str
+    shows: bool
+    after: str
+    takes: bool
+
+
 def parse_tex(content: bytes) -> Iterator[Parsed]:
     """Yield the text between `\\begin{document}` and `\\end{document}`, or of a whole file that has neither.
 
     A section has `#` marks, code is fenced as in Markdown, formulas stay as they are, and the cells of a table are
-    separated by " | ". Comments, references, pictures and definitions are left out, and `\\input` is not followed. The
-    text of a command that is not known stays. `author` and `date` are fields.
+    separated by " | ". Comments, references and pictures are left out, and `\\input` is not followed. Macros of the
+    file with at most one argument are set. The text of a command that is not known stays. `author` and `date` are
+    fields.
     """
     source = decoded(content)
     start = source.find("\\begin{document}")
@@ -94,26 +117,44 @@ def parse_tex(content: bytes) -> Iterator[Parsed]:
     body = source[start + len("\\begin{document}") if start >= 0 else 0 : end if end > start else len(source)]
     first = 1 + source.count("\n", 0, len(source[:start]) if start >= 0 else 0)
     ends = _matching(source)
+    macros = _macros(source, ends)
     found: dict[str, str] = {}
     lines: list[tuple[int, str]] = []
     for match in _TITLE.finditer(source):
         comment = _COMMENTS.search(source, source.rfind("\n", 0, match.start()) + 1, match.start())
         if match[1] not in found and not comment:
             argument = source[match.end() + 1 : ends.get(match.end(), match.end() + 2) - 1]
-            found[match[1]] = plain_tex(argument)
+            found[match[1]] = plain_tex(argument, macros)
             if match[1] == "title" and found["title"]:
                 lines.append((1 + source.count("\n", 0, match.start()), f"# {found['title']}\n"))
-    lines += _converted(body, first)
+    lines += _converted(body, first, macros)
     title = found.pop("title", "")
     yield parsed(sorted(lines, key=lambda line: line[0]), "line", title, metadata=document_fields(found))
 
 
-def plain_tex(source: str) -> str:
+def plain_tex(source: str, macros: Mapping[str, _Macro] = MappingProxyType({})) -> str:
     """Return a short piece of LaTeX as one line of text, such as the title of a reference."""
-    return " ".join(" ".join(line for _, line in _converted(source, 1)).split())
+    return " ".join(" ".join(line for _, line in _converted(source, 1, macros)).split())
 
 
-def _converted(source: str, number: int) -> list[tuple[int, str]]:
+def _macros(source: str, ends: Mapping[int, int]) -> dict[str, _Macro]:
+    """Return the macros that a file defines, by name."""
+    found: dict[str, _Macro] = {}
+    for match in islice(_MACRO.finditer(source), _MOST_MACROS):
+        name, count = match[1], int(match[2] or match[3] or 0)
+        body = source[match.end() + 1 : ends.get(match.end(), match.end() + 2) - 1]
+        if name in _KNOWN or count > 1 or len(body) > _LONGEST_MACRO or body.count("#1") > 1:
+            continue
+        text = plain_tex(body.replace("#1", _ARGUMENT), found)
+        if len(text) <= _LONGEST_MACRO:
+            before, argument, after = text.partition(_ARGUMENT)
+            found[name] = _Macro(before, bool(argument), after, count > 0)
+    return found
+
+
+def _converted(
+    source: str, number: int, macros: Mapping[str, _Macro] = MappingProxyType({})
+) -> list[tuple[int, str]]:
     """Return the text of LaTeX as (line, text); `number` is the line of its start."""
     lines: list[tuple[int, list[str]]] = [(number, [])]
     closers: list[str] = []
@@ -206,9 +247,16 @@ def _converted(source: str, number: int) -> list[tuple[int, str]]:
             if name in ("def", "gdef"):
                 end = _after(source, ends, max(end, source.find("{", end, end + 200)))
             opening, closing = _WRAPPED.get(name, ("", ""))
+            if macro := macros.get(name):
+                if macro.shows:
+                    opening, closing = macro.before, macro.after
+                else:
+                    blank = " " * (not macro.takes and match[0].endswith((" ", "\t")))
+                    write(macro.before + blank)
+                    end = _after(source, ends, end) if macro.takes else end
             if name in _HEADINGS:
                 opening, closing = f"\n\n{'#' * _HEADINGS[name]} ", "\n\n"
-            if closing and source.startswith("{", end):
+            if (opening or closing) and source.startswith("{", end):
                 write(opening)
                 closers.append(closing)
                 end += 1
