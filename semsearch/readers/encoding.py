@@ -129,7 +129,7 @@ def _likeliest(sample: bytes) -> str | None:
 
     Its default threshold rejects one in ten of the Chinese pages of the Vue documentation, which are full of code. A
     threshold of 0.5 accepts all of them and still rejects random bytes. With signs alone, such as the quotation marks
-    that Windows puts into English, it has no letter to go by.
+    that Windows puts into English, it finds no letters to compare.
     """
     if _SIGNS.issuperset(byte for byte in sample if byte > 0x7F):
         return "cp1252"

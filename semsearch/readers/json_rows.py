@@ -27,7 +27,7 @@ _SPLITS = frozenset({"train", "test", "validation", "valid", "dev", "val"})
 _RECORD_TEXT = ("text", "content", "body", "passage", "sentence", "message")
 """A file of one object is a record if it has one of these, and else a text like a configuration."""
 _MARKS = "\ufeff\x1e"
-"""What may stand before a value: a byte order mark, and the separator of RFC 7464 (JSON text sequences)."""
+"""The marks before a value: of byte order, and the separator of RFC 7464 (JSON text sequences)."""
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|["{}\[\],:]', re.DOTALL)
 
 
