@@ -1,118 +1,10 @@
-"""Find secrets in a text: tokens in known formats, and values that are named or written as a password.
-
-The formats are facts that the services publish, and that scanners such as gitleaks and detect-secrets list.
-"""
+"""Find secrets in a text: tokens in known formats, and values that are named or written as a password."""
 
 import re
-from collections.abc import Sequence
 
 from semsearch.text.links import digest
+from semsearch.text.secret_formats import COMMANDS, LINES, TOKENS
 
-_APART = r"(?:(?<![A-Za-z0-9])|(?<=[0-9;\[]m))"
-"""The places where a token with a common beginning starts: after a sign, or a colour of a terminal, as in `[31m`."""
-_END = r"(?![A-Za-z0-9])"
-_WORDLIKE = r"[A-Za-z0-9_=-]+(?:[.][A-Za-z0-9_=-]+)*"
-
-# The beginnings of tokens, each followed by 16 characters or more that are random.
-_PREFIXES = (
-    "AKCp", "ATATT3", "CLOJARS_", "FLWSECK", "HRKU-", "LTAI", "NRAK-", "PMAK-", "SK", "api_org_", "dapi", "dckr_oat_",
-    "dckr_pat_", "doo_v1_", "dop_v1_", "dor_v1_", "dp.pt.", "duffel_", "figd_", "fio-u-", "fm1r_", "fm2_", "fo1_",
-    "glagent-", "glc_", "glcbt-", "gldt-", "glft-", "glimt-", "gloas-", "glptt-", "glrt-", "glsa_", "glsoat-", "gsk_",
-    "hf_", "hvb.", "hvr.", "hvs.", "lin_api_", "nfp_", "npm_", "ntn_", "ops_eyJ", "pnu_", "pplx-", "pscale_", "pul-",
-    "r8_", "rdme_", "rubygems_", "sb_secret_", "sbp_", "shpat_", "shpca_", "shppa_", "shpss_", "sk-", "sntrys_",
-    "sntryu_", "sq0atp-", "sq0csp-", "tskey-", "xai-", "xkeysib-",
-)  # fmt: skip
-
-
-def _compiled(*formats: tuple[Sequence[str], str]) -> Sequence[tuple[Sequence[str], re.Pattern[str]]]:
-    return [(marks, re.compile(pattern, re.MULTILINE)) for marks, pattern in formats]
-
-
-# Formats, each with texts of which one occurs in it. A text without any of them costs no search.
-_TOKENS = _compiled(
-    (_PREFIXES, rf"{_APART}(?:{'|'.join(map(re.escape, _PREFIXES))})(?P<value>(?=[\w.=-]{{16}}){_WORDLIKE})"),
-    (("AKIA", "ASIA", "ABIA", "ACCA"), rf"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{{16}}{_END}"),
-    (
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "ghp\\_"),
-        rf"(?:gh[pousr]\\?_[A-Za-z0-9]{{36,255}}|github_pat_[A-Za-z0-9_]{{50,255}}){_END}",
-    ),
-    (("glpat-",), r"glpat-[A-Za-z0-9_-]{20,}"),
-    (("xox", "xapp-"), r"x(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}"),
-    (("hooks.slack.com",), r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
-    (("AIza",), r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    (("ya29.",), r"ya29\.[A-Za-z0-9_-]{20,}"),
-    (("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{50,}"),
-    (("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"), r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9+/]{16,}"),
-    (("SG.",), r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,}"),
-    (("eyJ",), r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
-    ((":AA",), rf"{_APART}\d{{8,10}}:AA[A-Za-z0-9_-]{{33}}{_END}"),
-    (("Q~",), r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~-])"),
-    ((".atlasv1.",), r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
-    (("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[A-Za-z0-9]{40,}"),
-    (
-        ("sig=", "ignature=", "token=", "key=", "Key=", "secret=", "auth=", "jwt="),
-        r"[?&;][\w.-]{0,30}(?:[Ss]ig|[Ss]ignature|[Tt]oken|[Kk]ey|[Ss]ecret|[Aa]uth|jwt)="
-        r"(?P<value>[^&\s#\"'<>()\[\]]{16,}+)",
-    ),
-    (
-        ("pass=", "passwd=", "password=", "pwd="),
-        r"[?&](?:pass|passwd|password|pwd)=(?P<password>[^&\s#\"'<>()\[\]]{3,}+)",
-    ),
-)  # fmt: skip
-_LINES = _compiled(
-    (
-        ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:(?:[^-]|-(?!----)){0,20000}+-----END [A-Z0-9 ]{0,60}-----"
-        r"|(?:(?:[\s>]|\\[nr]){0,8}[A-Za-z0-9+/=]{20,}+)++)",
-    ),
-    (("---- BEGIN SSH2 ENC",), r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----(?:[^-]|-(?!---)){0,20000}+---- END[^\n]*"),
-    (("PuTTY-User-Key-File",), r"PuTTY-User-Key-File-\d: (?:[^\n]{0,100}\n){1,300}?Private-MAC: [0-9a-f]+"),
-    (("earer ",), r"earer(?<=\b[Bb]earer)[ \t]+(?P<value>[A-Za-z0-9+/_=.~-]{20,}+)"),
-    (("asic ",), r"asic(?<=\b[Bb]asic)[ \t]+(?P<hidden>[A-Za-z0-9+/]{12,}+={0,2})"),
-    (
-        ("igest ",),
-        r"igest(?<=\b[Dd]igest)[ \t]+(?P<password>(?=[^\n]{0,2000}\bresponse=[\"']?[0-9a-f]{32})[^\n]{0,4000})",
-    ),
-    (
-        ("uthorization",),
-        r"uthorization(?<=\b[Aa]uthorization)[\"']?[ \t]{0,3}[:=,][ \t]{0,3}[\"']?"
-        r"(?i:bearer|basic|token|api-?key)[ \t]+(?P<login>[^\s\"'`<>]{6,100})",
-    ),
-    (("://",), r"://[^\s/:@\"'<>]{0,100}:(?P<password>[^\s/\"'<>]{3,100})(?=@[\w.\[-])"),
-    (
-        ("dentified by", "DENTIFIED BY", "dentified with", "DENTIFIED WITH", "ord '", "ORD '", 'ord "', 'ORD "'),
-        r"(?i:\bidentified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|\bwith[ \t]+(?:encrypted[ \t]+)?password)[ \t]+"
-        r"(?:password[ \t]+)?[\"'](?P<password>[^\"'\n]{3,100})(?=[\"'])",
-    ),
-    (
-        ("login ", "requirepass "),
-        r"(?:\blogin[ \t]+\S{1,100}\s+password|^requirepass)[ \t]+[\"']?(?P<login>[^\s\"'<]{4,100})",
-    ),
-)  # fmt: skip
-_COMMANDS = _compiled(
-    (
-        ("curl",),
-        r"\bcurl[^\n]{0,200}?[ \t](?:-[A-Za-z]{0,9}u|--user)[ \t=]{0,2}[\"']?"
-        r"[^\s:\"'@/]{1,60}:(?P<password>[^\s\"'@]{3,100})",
-    ),
-    (
-        (" -u", " --user", " -a ", " --auth"),
-        r"(?<=[ \t])(?:-u|-a|--user|--auth)[ \t=]{0,2}[\"']?[A-Za-z][^\s:\"'@/]{0,60}:(?P<login>[^\s:\"'@/]{6,100})",
-    ),
-    (  # programs whose option has a password glued to it
-        ("mysql", "mariadb", "7z ", "7za ", "rar "),
-        r"\b(?:(?:mysql|mariadb)\w*|7z[azr]?|(?:un)?rar)\b[^\n|;]{0,200}?[ \t]-p[\"']?"
-        r"(?P<password>[^\s\"'<]{3,100})",
-    ),
-    (  # and those in which it stands after the option
-        ("sshpass", "docker login", "podman login", "helm reg", "az login", "zip -", "sqlcmd", "redis-cli", "ldap"),
-        r"\b(?:(?:sshpass|(?:docker|podman|helm registry|az) login)\b[^\n|;]{0,200}?[ \t]-p"
-        r"|(?:(?:un)?zip|sqlcmd)\b[^\n|;]{0,200}?[ \t]-P|redis-cli\b[^\n|;]{0,200}?[ \t]-a"
-        r"|ldap(?:search|modify|add)\b[^\n|;]{0,200}?[ \t]-w)[ \t]*[\"']?(?P<password>[^\s\"'<|;]{3,100})",
-    ),
-    ((" pass:",), r"[ \t]-pass(?:in|out)?[ \t]+[\"']?pass:(?P<password>[^\s\"'<]{3,100})"),
-)  # fmt: skip
 _OPTION_OF_ONE = re.compile(r" --?[A-Za-z]")
 """The sign of a command with an option: without one in a text, the formats of commands are not looked for."""
 _LONG_WORD = 20
@@ -150,14 +42,15 @@ _FOREIGN_PARTS = (
     *_UNSPACED.split("|"), "密钥", "令牌",
 )  # fmt: skip
 """Texts of which one begins each name. Looking for each takes a sixth of the time of one expression for all."""
-_NAME = re.compile(rf"(?:(?P<password>{_PASSWORD})|(?P<unspaced>{_UNSPACED})|{'|'.join(_KEYS)})(?![a-rt-z])")
+_NAME = re.compile(rf"(?:(?P<password>{_PASSWORD})|{'|'.join(_KEYS)})(?![a-rt-z])|(?P<unspaced>{_UNSPACED})")
 _CALLED = (
     r"(?P<suffix>(?:s|\d{1,3})?(?:[_-][A-Za-z0-9]{1,12}){0,2})"  # as in `tokens`, `token2` or `API_KEY_PROD`
     r"[\"'`*_”’»\\\])]{0,4}(?:,?\s{0,12}[\"']?value[\"'\\]{0,2})?"
     r"(?:[ ]\([^()\n]{1,40}\)|[ ](?:for|of|to|on|für|von|zum|de|del|du|da|do|para|pour|per)[ ][^\n:=.,;|>]{1,40}?)?"
-    r"(?:[ \t\xa0\u3000]{0,20}(?:(?P<sign>(?:[-=:]>|:=|::|[→—:=：＝]|是|为|為|は|은|는)>?|>(?=[^\s>]))|[|>]>?)"
+    r"(?:[ \t\xa0\u3000]{0,20}"
+    r"(?:(?P<sign>(?:[-=:]>|:=|::|[→—:=：＝]|[-–](?=[ ])|是|为|為|は|은|는)>?|>(?=[^\s>]))|[|>]>?)"
     r"|[ \t\xa0]{1,3}(?P<verb>is|was|ist|est|es|é|è|är|er)(?=[ \t\xa0])|[ ]{0,3}[\t\n])"
-    r"[*_]{0,3}[ \t\xa0\u3000]{0,20}(?:!!str[ ]|[>|][-+]?(?=\n))?(?:\n[ \t]{0,12})?"
+    r"[*_]{0,3}[ \t\xa0\u3000]{0,20}(?:!!str[ ]|[>|][-+]?(?=\n))?(?:\n[ \t]{0,12}){0,2}"
     r"(?i:(?:basic|bearer|token)[ \t]{1,3})?"
     r"(?:[bruBRU]{1,2}(?=[\"']))?[\"'`*“‘«\\<\[(]{0,4}"
 )
@@ -192,6 +85,13 @@ _WEAK = re.compile(
 )
 """A password of a person, such as `hunter22`: letters and digits, and not the name of a format or of a variable."""
 _BLANKS = re.compile(r"[ \t\xa0\u3000]{0,3}")
+_UNSIGNED = re.compile(r"[\"'`*_”’»]{0,4}[ \t\xa0\u3000]{1,20}")
+_TWO_DIGITS = re.compile(r"\D*\d\D*\d")
+_REST_OF_LINE = re.compile(r"[ \t.!]*(?:\n|\Z)")
+_EASTERN = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2,16}\d{2,8}(?=[ \t。.!！]*(?:\n|\Z))")
+"""A password of a person in Chinese, Japanese or Korean: words and a number, up to the end of the line."""
+_LIST = re.compile(r"[a-z]{3,8}([ -])[a-z]{3,8}(?:\1[a-z]{3,8}){2,6}(?=[ \t]*(?:\n|\Z))")
+"""Four to eight plain words up to the end of the line, such as those drawn from a list."""
 _QUOTES = "\"'`“‘«"
 _DIGITS = re.compile(r"\d{4,32}")
 _PHRASE = re.compile(r"(?P<words>[\w'-]{2,20}(?:[ ][\w'-]{2,20}){1,9})(?=[\"'`”’»])")
@@ -201,6 +101,11 @@ _ABOUT = re.compile(
     r"|same|set|should|string|than|that|the|this|to|too|use|user|username|value|was|were|will|with|wrong|your?)\b)"
 )
 """Words of a sentence about passwords. A password of several words has none of them."""
+_DESCRIBED = re.compile(
+    r"\b(?:access|account|after|all|any|before|database|default|each|encrypted|file|hidden|into|login|name|sent|server"
+    r"|shown|stored|string|their|then|they|uses|used|via|when|while|you)\b"
+)
+"""Words of a description that a list of random words seldom has."""
 _MEASURE = re.compile(
     r"\d{1,4}[ -]?(?i:chars?|characters?|letters?|digits?|bits?|bytes?|signs?|words?|times?|seconds?|minutes?|hours?"
     r"|days?|weeks?|months?|years?|st|nd|rd|th|fa|zeichen|stellen|tage|caract\w*|cifre|tekens|символ\w*|знак\w*|位|个|文字|자)(?!\w)"
@@ -236,10 +141,10 @@ def cut_secrets(text: str, words: str) -> str:
 
     `words` are its `long_words`.
     """
-    for marks, pattern in _TOKENS if words else ():
+    for marks, pattern in TOKENS if words else ():
         if any(mark in words for mark in marks) and pattern.search(words):
             text = pattern.sub(_format_mark, text)
-    for marks, pattern in (*_LINES, *(_COMMANDS if _OPTION_OF_ONE.search(text) else ())):
+    for marks, pattern in (*LINES, *(COMMANDS if _OPTION_OF_ONE.search(text) else ())):
         if any(mark in text for mark in marks):
             text = pattern.sub(_format_mark, text)
     names = _names(text)
@@ -267,7 +172,7 @@ def _named(text: str, name: re.Match[str]) -> tuple[int, int, str] | None:
         found = value.match(text, name.end())
         if not found and (found := of_option.match(text, name.end())):
             before = max(0, name.start() - _LONGEST_OPTION)
-            found = found if _OPTION.search(text[before : name.end()]) else None
+            found = found if not of_password or _OPTION.search(text[before : name.end()]) else None
         if found and looks_random(found["value"]) and _MIXED.match(found["value"]):
             secret = whole.match(text, found.start("value")) or found
             return *secret.span("value"), _mark(secret["value"])
@@ -289,23 +194,45 @@ def _names(text: str) -> list[re.Match[str]]:
 
 
 def _weak(text: str, name: re.Match[str]) -> tuple[int, int] | None:
-    """Return the [start, end) of a password that is not random, after its name and a sign, or None."""
+    """Return the [start, end) of a password that is not random, after its name, or None."""
     called = _CALL.match(text, name.end())
-    if called and "\n" in called[0]:
-        called = None
-    if not called and name.lastgroup != "unspaced":
-        return None
-    start = called.end() if called else _BLANKS.match(text, name.end()).end()  # type: ignore[union-attr]
+    if not called or "\n" in called[0]:
+        return _weak_alone(text, name, called)
+    start = called.end()
     if _MEASURE.match(text, start):
         return None
     found = _WEAK.match(text, start)
-    if not found and called and (called["suffix"] or "0").isdigit():
+    if not found and (called["suffix"] or "0").isdigit():
         found = _DIGITS.match(text, start)
-    signed = not called or called["sign"] or called["verb"]
+    signed = called["sign"] or called["verb"]
     if found and (_WEAK_ENDS if signed else _LAST_CELL).match(text, found.end()):
         return found.span()
-    if called and signed and called[0][-1] in _QUOTES and (phrase := _PHRASE.match(text, start)):
+    if not signed:
+        return None
+    if name.lastgroup == "unspaced" and (found := _EASTERN.match(text, start)):
+        return found.span()
+    if called[0][-1] in _QUOTES and (phrase := _PHRASE.match(text, start)):
         return None if _ABOUT.search(phrase[0]) or _names(phrase[0]) else phrase.span()
+    if called["sign"] and (words := _LIST.match(text, start)):
+        return None if _ABOUT.search(words[0]) or _DESCRIBED.search(words[0]) else words.span()
+    return None
+
+
+def _weak_alone(text: str, name: re.Match[str], called: re.Match[str] | None) -> tuple[int, int] | None:
+    """Return the [start, end) of a password that follows its name without a sign, or alone in a line, or None.
+
+    It has at least two digits and ends its line, unless the name is in a script that needs no sign.
+    """
+    unspaced = name.lastgroup == "unspaced" and not called
+    before = called or (_BLANKS if unspaced else _UNSIGNED).match(text, name.end())
+    if not before or _MEASURE.match(text, before.end()) or name[0] == "pass":
+        return None
+    found = _WEAK.match(text, before.end())
+    if unspaced:
+        found = found or (_EASTERN.match(text, before.end()) if before[0] else None)
+        return found.span() if found and _WEAK_ENDS.match(text, found.end()) else None
+    if found and _TWO_DIGITS.match(found[0]) and _REST_OF_LINE.match(text, found.end()):
+        return found.span()
     return None
 
 
