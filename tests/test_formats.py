@@ -58,6 +58,12 @@ def test_a_mail_is_decoded_and_its_header_becomes_fields(reading: Read) -> None:
     assert str(document.metadata["subject"]).endswith("Rückgabe der Kaution")
 
 
+def test_base64_that_is_cut_off_is_decoded_as_far_as_it_goes(reading: Read) -> None:
+    encoded = base64.b64encode("Grüße aus dem Werkzeugschuppen".encode()).decode()
+    head = "Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+    assert reading("a.eml", head + encoded[:21]).lines == [(1, "# x"), (2, "Grüße aus dem")]
+
+
 @pytest.mark.parametrize("charset", ["iso-8859-1", "gb2312", "shift_jis", "koi8-r", "utf-16"])
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
 def test_a_mail_of_any_charset_and_encoding(reading: Read, charset: str, encoding: str) -> None:

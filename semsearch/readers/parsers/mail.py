@@ -1,11 +1,12 @@
 """Extract the text of a mail: its subject, its body and its attachments, decoded."""
 
+import base64
 import codecs
 import email
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from email.errors import HeaderParseError
+from email.errors import HeaderParseError, InvalidBase64LengthDefect
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
@@ -51,6 +52,7 @@ _ARMOUR = re.compile(
     r"^-----BEGIN PGP (MESSAGE|SIGNATURE|PUBLIC KEY BLOCK)-----$[\s\S]*?^-----END PGP \1-----$", re.MULTILINE
 )
 _SIGNED = re.compile(r"^-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]*\n)*\n?", re.MULTILINE)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ENRICHED = re.compile(r"(?<!<)</?[A-Za-z-]{1,60}>|<param>[^<>\n]{0,200}</param>")
 _STUB = 4
 """A plain text with a quarter of the words of its HTML twin, or fewer, says only that the mail is HTML."""
@@ -143,7 +145,7 @@ class _Mail:
         suffix = PurePosixPath(name).suffix.lower() or _SUFFIXES.get(
             kind, ".txt" if kind == "text/plain" else ""
         )
-        content = message.get_payload(decode=True)
+        content = _payload(message)
         if not isinstance(content, bytes) or not content.strip():
             return
         if not name and not suffix:
@@ -257,9 +259,20 @@ def _decode(content: bytes, charset: str) -> str:
             return content.decode("cp1252", "replace")
 
 
+def _payload(message: Message) -> object:
+    """Return the bytes of a part, of cut base64 what is whole. The library leaves that encoded."""
+    content = message.get_payload(decode=True)
+    if isinstance(content, bytes) and any(
+        isinstance(one, InvalidBase64LengthDefect) for one in message.defects
+    ):
+        signs = _NOT_BASE64.sub(b"", content)
+        return base64.b64decode(signs[: len(signs) // 4 * 4])
+    return content
+
+
 def _body(message: Message) -> list[str]:
     """Return the lines of a part that is text."""
-    content = message.get_payload(decode=True)
+    content = _payload(message)
     if not isinstance(content, bytes):
         return []
     kind, charset = message.get_content_type(), message.get_content_charset()
