@@ -84,9 +84,16 @@ def test_an_unclosed_quote_hides_no_row(tmp_path: Path, after: str, texts: list[
     assert skipped == [Skipped("a.csv:4", reason, failed=True)]
 
 
+def test_short_columns_are_fields_where_none_has_the_text(tmp_path: Path) -> None:
+    long = "How lamps are repaired by hand, with wire and tin. " * 3
+    (document,), _ = read_rows(tmp_path / "a.csv", f"headline,story,year\nLamps,{long},2023\n")
+    assert document.text == f"headline: Lamps\nstory: {long}\nyear: 2023"
+    assert document.metadata == {"headline": "Lamps", "year": "2023"}
+
+
 def test_a_header_with_stray_quotes_is_read_without_quoting(tmp_path: Path) -> None:
     (document,), skipped = read_rows(tmp_path / "a.csv", 'id,"text"s\n1,a\n')
-    assert (document.metadata, skipped) == ({}, [])
+    assert (document.text, skipped) == ('id: 1\n"text"s: a', [])
 
 
 def test_unnamed_and_repeated_columns_keep_their_values(tmp_path: Path) -> None:

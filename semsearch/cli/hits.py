@@ -169,7 +169,8 @@ def _fields(hit: "Hit") -> list[str]:
         for name, value in hit.metadata.items()
         if (name, value) != ("title", hit.heading)
     )
-    return [render.name(f"{name}: {value}") for name, value in fields if 0 < len(value) <= _LONGEST_FIELD]
+    shown = (f"{name}: {value}" for name, value in fields if 0 < len(value) <= _LONGEST_FIELD)
+    return [render.name(field) for field in shown if field not in hit.text]
 
 
 def _above(hit: "Hit") -> str:

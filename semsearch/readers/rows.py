@@ -30,7 +30,10 @@ from semsearch.readers.packed import inner_suffix, opened_unpacked
 from semsearch.readers.table import DELIMITED, TABBED, Dialect, Table, distinct_names, unquoted
 from semsearch.types import Document, FieldValue, Skipped, Unit
 
-TEXT_FIELDS = ("text", "content", "body", "passage", "description", "message", "sentence")
+TEXT_FIELDS = (
+    *("text", "content", "body", "passage", "description", "message", "sentence"),
+    *("文本", "正文", "内容", "內容", "本文", "텍스트", "본문", "texte", "texto", "testo", "текст", "tekst"),
+)
 """The columns that hold the text if none is named: the first of these that exists, in upper or lower case."""
 _TABLES: dict[str, Sequence[Dialect]] = {".csv": DELIMITED, ".tsv": TABBED}
 _JSON = {".json": False, ".jsonl": True, ".ndjson": True}
@@ -244,6 +247,8 @@ def row_document(
     return item if isinstance(item, Skipped) or fields.id else replace(item, row_id=name)
 
 
+_LONGEST_FIELD = 100
+"""The most characters of a cell that is a field although it is a part of the text."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _ABSENT = object()
 
@@ -321,7 +326,10 @@ def main_field(names: Iterable[str]) -> str | None:
 
 
 def _text_of(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str]]:
-    """Return the text of a row, and the columns from which it is made."""
+    """Return the text of a row, and the columns from which it is made and that are no fields.
+
+    Where no column has the text, all of them make it, each with its name, and short ones are fields as well.
+    """
     if fields.text:
         parts = [_as_text(value_at(values, name)) for name in fields.text]
         return "\n".join(part for part in parts if part.strip()), set(fields.text)
@@ -332,7 +340,10 @@ def _text_of(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[
         labelled = (
             value if unnamed else f"{name}: {value}" for name, value in strings.items() if value.strip()
         )
-        return "\n".join(labelled), set(strings)
+        fields_too = {
+            n for n, v in strings.items() if not unnamed and len(v) <= _LONGEST_FIELD and "\n" not in v
+        }
+        return "\n".join(labelled), strings.keys() - fields_too
     title = next((name for name in strings if name.strip().casefold() == "title"), None)
     names = [name for name in (title if fields.titled else None, main) if name is not None]
     return "\n".join(strings[name] for name in names if strings[name].strip()), set(names)
