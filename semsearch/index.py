@@ -90,7 +90,7 @@ from semsearch.storage.index_dir import (
     require_index,
     vectors_of,
 )
-from semsearch.storage.library import StoredPassage
+from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
 from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
 from semsearch.tuning.pairs import PairSet
@@ -107,6 +107,8 @@ _Several: TypeAlias = list[_T] | tuple[_T, ...]
 """A list or a tuple, and not any sequence: a string is a sequence of strings."""
 _NAMES = {"chance": "probability", "promise": "guarantee"}
 """The public names of values that an index stores under older names."""
+_CACHES = (JOIN, PLANE, VECTOR_FILES)
+"""Patterns of the files within an index that are made from the Library."""
 DEFAULT_WAIT = 10.0
 """Seconds to wait for another writer."""
 _OPTIONS = {"dimension": "dimensions"}
@@ -539,7 +541,7 @@ class Index:
         except InvalidInput:  # unless a kill cut its forgetting off, and `_writing` completes that
             keys = keys_of(source, unfinished(self._library), self.folder.parent)
         with self._writing():
-            return forget(self.folder, self._library, self._vectors, keys, [JOIN, PLANE], verify=verify)
+            return forget(self.folder, self._library, self._vectors, keys, _CACHES, verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
         return keys_of(source, self._library.states(), self.folder.parent)
@@ -995,12 +997,13 @@ class Index:
             return check(self.folder, self._library, self._vectors, progress)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Rebuild full-text search and the vector engine from the Library; return the number of passages.
+        """Rebuild full-text search, the vector file and the engine from the Library; return the number of passages.
 
         Nothing is embedded. An interrupted repair can be repeated, and the next writer completes it. `progress` is
         called with the passages done and the total.
         """
         with self._writing():
+            remove_vector_file(self._library)
             self._library.rebuild_full_text()
             total = self._library.counts()["passages"]
             self._vectors.rebuild(progress and (lambda done: progress(done, total)))
@@ -1018,12 +1021,13 @@ class Index:
             try:
                 if unfinished(self._library):
                     with contextlib.suppress(IndexLocked):  # while somebody reads: the next writer does it
-                        complete_forget(self.folder, self._library, self._vectors, [JOIN, PLANE])
+                        complete_forget(self.folder, self._library, self._vectors, _CACHES)
                 yield
             except BaseException:
                 self._vectors.close()
                 raise
             self._vectors.finalize()
+            update_vector_file(self._library)
 
     def _forget(self, keys: Collection[str]) -> None:
         if keys:

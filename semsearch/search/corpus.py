@@ -7,10 +7,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.embedding import Vectors
+from semsearch.errors import IndexDamaged
 from semsearch.patterns import Names
 from semsearch.search.query import asked_name
-from semsearch.storage.library import Column, Library, PassageTable
+from semsearch.storage.library import SALVAGE, Column, Library, PassageTable, VectorTable
 
 SCANNED_BYTES = 320_000_000
 """Up to this size of all vectors (208,333 of 384 numbers) every one is compared with a query. This is exact, takes 6 ms
@@ -36,6 +36,7 @@ class Corpus:
         self._lock = RLock()
         self._computed: dict[object, object] = {}
         self._columns: dict[str, Column] = {}
+        self._distrusted = False
 
     @property
     def scanned(self) -> bool:
@@ -43,13 +44,33 @@ class Corpus:
         return self._once("scanned", lambda: self.library.vector_bytes() <= SCANNED_BYTES)
 
     @property
-    def matrix(self) -> tuple[Vectors, Rows]:
-        """All vectors [n, dimension], and for each row of `table` the row of its vector."""
-        return self._once("matrix", self._matrix)
+    def vectors(self) -> tuple[VectorTable, Rows]:
+        """All vectors, and for each row of `table` the row of its vector."""
+        return self._once("vectors", self._vectors)
 
-    def _matrix(self) -> tuple[Vectors, Rows]:
-        numbers, matrix = self.library.vectors()
-        return matrix, np.searchsorted(numbers, self.table.vectors)
+    def _vectors(self) -> tuple[VectorTable, Rows]:
+        wanted = self.table.vectors
+        for map_file in (True, False)[self._distrusted :]:
+            found = self.library.vectors(map_file=map_file)
+            places = np.searchsorted(found.numbers, wanted)
+            if np.array_equal(found.numbers.take(places[self.rows], mode="clip"), wanted[self.rows]):
+                return found, np.minimum(places, len(found.numbers) - 1)
+        raise IndexDamaged("a passage has a vector that the Library does not have", SALVAGE)
+
+    def confirm(self, rows: Rows) -> bool:
+        """Return whether the vectors of some rows are the Library's; if not, read all from there from now on.
+
+        The vector file has no checksums, so what is shown is compared with the Library.
+        """
+        with self._lock:
+            vectors, places = self.vectors
+            numbers, at = np.unique(self.table.vectors[rows], return_inverse=True)
+            own = self.library.vectors_numbered(numbers.tolist())[at]
+            if len(rows) and not np.array_equal(vectors.take(places[rows]), own):
+                self._distrusted = True
+                del self._computed["vectors"]
+                return False
+            return True
 
     @property
     def has_long_documents(self) -> bool:

@@ -191,7 +191,7 @@ class SearchEngine:
         with self._library.snapshot():
             corpus = self._corpora.current()
             if corpus.scanned:
-                _ = corpus.matrix
+                _ = corpus.vectors
         if not corpus.scanned:
             preload()
 
@@ -213,6 +213,9 @@ class SearchEngine:
                 if len(groups) >= k or len(best) < wanted or seen_all:
                     break
                 wanted *= 2
+            shown = [at for group in groups[:k] for _, at in group]
+            if vector is not None and corpus.scanned and not corpus.confirm(final.rows[shown]):
+                return self._hits(request, query, vector)
         return [_hit(final, *first, copies, request.explain) for first, *copies in groups[:k]]
 
     def _listed(self, corpus: Corpus, query: Query, request: SearchRequest) -> list[Hit]:
@@ -276,9 +279,9 @@ class SearchEngine:
         if not len(rows):
             return np.empty(0, np.float32)
         if corpus.scanned or len(rows) == len(corpus.rows):
-            matrix, vector_of = corpus.matrix
+            table, vector_of = corpus.vectors
             # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            scores = (matrix @ vector)[_take(vector_of, rows)]
+            scores = table.products(vector)[_take(vector_of, rows)]
         else:
             numbers, place = np.unique(corpus.table.vectors[rows], return_inverse=True)
             scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]

@@ -16,6 +16,7 @@ from semsearch.storage.library import (
     refuse_journal,
     refuse_special_files,
     salvage,
+    vector_file_problems,
 )
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.sync import VectorSync
@@ -43,7 +44,7 @@ class CheckReport:
         return not any(finding.problems for finding in self.findings)
 
 
-_CHECKS = 8
+_CHECKS = 9
 """The checks of an index that has no problem."""
 
 
@@ -77,6 +78,8 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
         return
     problems = full_text_problems(library.path)
     yield CheckResult("words", tuple(problems), "" if problems else "full-text search is as it was stored")
+    problems = vector_file_problems(library)
+    yield CheckResult("vector file", tuple(problems), "" if problems else "none, or as the Library has it")
     left = vectors.unfinished
     try:
         vectors.recover()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from semsearch.embedding import STORED_DTYPES, Embedder, Fingerprint
 from semsearch.embedding.canary import PREFIX, same_weights
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexNotFound, InvalidInput, SemsearchError
 from semsearch.files import disk, restrict
-from semsearch.storage.library import Library, migrate, outdated, refuse_special_files
+from semsearch.storage.library import VECTOR_FILES, Library, migrate, outdated, refuse_special_files
 from semsearch.storage.location import FOLDER, LIBRARY, locate
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.chroma_store import ChromaStore
@@ -183,7 +184,7 @@ def disk_usage(folder: Path) -> dict[str, int]:
     """Return the size of an index on disk by part, in bytes."""
     parts = {
         "library": folder.glob(f"{LIBRARY}*"),
-        "vectors": (folder / CHROMA).rglob("*"),
+        "vectors": chain((folder / CHROMA).rglob("*"), folder.glob(VECTOR_FILES)),
         "comparisons": folder.glob(JOIN),
         "quarantine": (folder / QUARANTINE).rglob("*"),
     }

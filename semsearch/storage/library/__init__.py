@@ -24,9 +24,17 @@ from semsearch.storage.library.salvage import Salvage, salvage
 from semsearch.storage.library.schema import migrate, outdated
 from semsearch.storage.library.store import Library
 from semsearch.storage.library.untrusted import refuse_journal, refuse_special_files
+from semsearch.storage.library.vector_file import FILES as VECTOR_FILES
+from semsearch.storage.library.vector_file import (
+    VectorTable,
+    remove_vector_file,
+    update_vector_file,
+    vector_file_problems,
+)
 
 __all__ = [
     "SALVAGE",
+    "VECTOR_FILES",
     "Column",
     "DocumentRecord",
     "Library",
@@ -37,6 +45,7 @@ __all__ = [
     "SourceState",
     "SourceSummary",
     "StoredPassage",
+    "VectorTable",
     "content_problems",
     "database_problems",
     "every_text",
@@ -46,7 +55,10 @@ __all__ = [
     "refuse_foreign",
     "refuse_journal",
     "refuse_special_files",
+    "remove_vector_file",
     "salvage",
     "segments",
     "stored_of",
+    "update_vector_file",
+    "vector_file_problems",
 ]

@@ -27,11 +27,14 @@ from semsearch.storage.library.records import (
     stored_fields,
     stored_passage,
 )
-from semsearch.storage.library.settings import parsed_setting
+from semsearch.storage.library.settings import VECTOR_FILE, parsed_setting
+from semsearch.storage.library.vector_file import VectorTable, mapped
 from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
 from semsearch.types import FieldValue
 
 _T = TypeVar("_T")
+_READ = 5_000
+"""Vectors that are read at once."""
 _PAGE = 500
 """Values that are bound in one statement. SQLite's oldest limit is 999."""
 STATE = ", ".join(field.name for field in fields(SourceState))
@@ -172,21 +175,47 @@ class Reader:
                     parts.append(vector)
             return ids, self._matrix(parts)
 
-    def vectors(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the numbers of all vectors, rising, and the vectors [n, dimension]. Call it within a snapshot."""
-        numbers, start = array("q"), 0
+    def vectors(self, *, map_file: bool = True) -> VectorTable:
+        """Return all vectors, those in the vector file as it maps them. Call it within a snapshot.
+
+        The file may have vectors that the Library has no more. Whether it has all that the Library had when it was
+        written is for the caller to see; without `map_file` all are read from the Library.
+        """
+        held = self.setting(VECTOR_FILE) if map_file else None
+        numbers, vectors = mapped(self.path.parent, held, self.dimension())
+        last = int(numbers[-1]) if len(numbers) else 0
+        _, later = self.vector_counts(last)
         # NumPy allocates in large pages, where a matrix product takes three quarters of the time.
-        matrix = np.empty(self.vector_bytes(), np.uint8)
-        room = matrix.data
+        rest, row = np.empty((later, self.dimension()), np.float32), 0
+        found = [numbers]
+        for some, rows in self.vectors_after(last):
+            rest[row : row + len(rows)] = rows
+            row += len(rows)
+            found.append(some)
+        return VectorTable(
+            np.concatenate(found), tuple(part for part in (vectors, rest) if len(part)) or (rest,)
+        )
+
+    def vector_counts(self, last: int) -> tuple[int, int]:
+        """Return how many vectors have a number up to `last`, and how many a larger one."""
         with self._reading() as db:
-            for number, vector in db.execute("SELECT id, vector FROM vectors ORDER BY id"):
-                numbers.append(number)
-                room[start : start + len(vector)] = vector
-                start += len(vector)
-            if start != len(matrix):
-                raise ValueError("vectors differ in length")
-            shaped = matrix.view("<f4").reshape(len(numbers), -1 if numbers else 0)
-            return np.array(numbers, np.int64), shaped
+            (total,) = db.execute("SELECT count(*) FROM vectors").fetchone()
+            (later,) = db.execute("SELECT count(*) FROM vectors WHERE id > ?", (last,)).fetchone()
+            return total - later, later
+
+    def vectors_after(self, last: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield the vectors with a number larger than `last`, in order, as numbers [n] and vectors [n, dimension]."""
+        with self._reading() as db:
+            rows = db.execute("SELECT id, vector FROM vectors WHERE id > ? ORDER BY id", (last,))
+            while some := rows.fetchmany(_READ):
+                numbers, vectors = zip(*some, strict=True)
+                yield np.array(numbers, np.int64), self._matrix(vectors)
+
+    def dimension(self) -> int:
+        """Return the dimension of the vectors: the model's, else the one of the first vector, else 0."""
+        with self._reading() as db:
+            row = db.execute("SELECT length(vector) FROM vectors LIMIT 1").fetchone()
+            return self._vector_size(row[0] if row else 0) // 4
 
     def numbers_of(self, ids: Sequence[str]) -> list[int]:
         """Return the numbers of those passages that are published."""

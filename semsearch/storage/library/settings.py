@@ -2,10 +2,13 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 _Shape = Callable[[Any], bool]
+VECTOR_FILE = "vector_file"
+"""The setting that names the files of `semsearch.storage.library.vector_file`."""
 
 
 def parsed_setting(key: str, text: str) -> Any:
@@ -33,6 +36,15 @@ def _text(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return is_number(value) and math.floor(value) == value
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 < value < 2**53
+
+
+def _token(value: Any) -> bool:
+    """Return True for a part of a file's name that names no other folder."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
 
 
 def _flag(value: Any) -> bool:
@@ -113,6 +125,7 @@ SETTINGS: dict[str, _Shape] = {
             },
         )
     ),
+    VECTOR_FILE: _or_none(_members({"name": _token, "rows": _count, "last": _count})),
     "forgetting": _or_none(_texts),
     "roots": _or_none(
         _each(

@@ -27,6 +27,7 @@ from semsearch.storage.library.fulltext import ENTRY, FullText
 from semsearch.storage.library.reading import STATE, Reader
 from semsearch.storage.library.records import DocumentRecord, SourceState
 from semsearch.storage.library.schema import VERSION, foreign_parts, make
+from semsearch.storage.library.settings import VECTOR_FILE
 
 
 class Library(Reader):
@@ -116,9 +117,15 @@ class Library(Reader):
         Raises `SemsearchError`, and stores nothing, where a passage has no vector.
         """
         with self._transaction() as db:
+            # Numbers are never used twice: the vector file may keep the rows of vectors that are gone.
+            (number,) = db.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()
+            number = max(number, (self.setting(VECTOR_FILE) or {"last": 0})["last"])
             db.executemany(
-                "INSERT OR IGNORE INTO vectors (digest, vector, sum) VALUES (?1, ?2, checksum(?1, ?2))",
-                ((digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()),
+                "INSERT OR IGNORE INTO vectors (id, digest, vector, sum) VALUES (?1, ?2, ?3, checksum(?2, ?3))",
+                (
+                    (at, digest, vector.astype("<f4").tobytes())
+                    for at, (digest, vector) in enumerate(vectors.items(), number + 1)
+                ),
             )
             for source, document in documents:
                 metadata = json.dumps(dict(document.metadata))

@@ -1,0 +1,180 @@
+"""Keep the vectors of a Library in a file that readers map: reading them from SQLite is most of a cold query.
+
+Two files next to the Library hold the numbers and the vectors, in the order of the numbers. They can be made again from
+the Library at any time, and a reader who finds them missing, short or impossible reads the Library. The Library names
+the pair of files and says how many of their rows count. A row that counts never changes: a writer appends rows and
+waits for the disk before the Library counts them, and makes files of another name to leave rows out. So a reader of an
+older state of the Library still finds its rows, and a kill leaves at worst rows that nobody counts.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semsearch.errors import SemsearchError
+from semsearch.files import mode_within, new_file, sync_folder
+from semsearch.storage.library.settings import VECTOR_FILE
+
+if TYPE_CHECKING:
+    from semsearch.storage.library.store import Library
+
+FILES = "vectors-*"
+"""The pattern of the files' names."""
+LEAST = 2_000
+"""Up to this many vectors are read from the Library, which takes 4 ms, before any are written to the files."""
+_BATCH = 10_000
+_STALE = 0.5
+"""The share of rows that belong to no vector any more, above which the files are written again."""
+_NUMBER = np.dtype("<i8")
+_FLOAT = np.dtype("<f4")
+
+Vectors = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorTable:
+    """Vectors with their numbers, which rise. `parts` are float32 [n, dimension], one below the other."""
+
+    numbers: Numbers
+    parts: tuple[Vectors, ...]
+
+    def products(self, vector: Vectors) -> Vectors:
+        """Return the product of each vector with another one, float32 [n]."""
+        return np.concatenate([part @ vector for part in self.parts])
+
+    def take(self, rows: Numbers) -> Vectors:
+        """Return some vectors, float32 [rows, dimension], by their rows here."""
+        found = np.empty((len(rows), self.parts[0].shape[1]), np.float32)
+        start = 0
+        for part in self.parts:
+            at = (start <= rows) & (rows < start + len(part))
+            found[at] = part[rows[at] - start]
+            start += len(part)
+        return found
+
+
+def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors]:
+    """Return the numbers and the mapped vectors of the files that the setting `held` names, both empty without a file.
+
+    Nothing that is wrong with a file raises an error.
+    """
+    nothing = np.empty(0, np.int64), np.empty((0, dimension), np.float32)
+    if not held:
+        return nothing
+    numbers_at, vectors_at = _paths(folder, held["name"])
+    try:
+        numbers = _map(numbers_at, _NUMBER, held["rows"], 1)[:, 0]
+        vectors = _map(vectors_at, _FLOAT, held["rows"], dimension)
+    except (OSError, ValueError):
+        return nothing
+    rising = numbers[0] > 0 and numbers[-1] == held["last"] and bool(np.all(numbers[1:] > numbers[:-1]))
+    return (numbers, vectors) if rising else nothing
+
+
+def update_vector_file(library: "Library") -> None:
+    """Bring the files up to date. The caller holds the write lock.
+
+    They are left as they are where little has changed, and where the disk is full or cannot be written.
+    """
+    folder = library.path.parent
+    held = library.setting(VECTOR_FILE)
+    numbers, _ = mapped(folder, held, library.dimension())
+    rows, last = (held["rows"], held["last"]) if len(numbers) else (0, 0)
+    kept, later = library.vector_counts(last)
+    again = rows - kept > _STALE * rows or not rows
+    if (max(kept + later, rows - kept) if again else later) <= LEAST:
+        return
+    if again:
+        rows = last = 0
+    name = secrets.token_hex(8) if again else held["name"]
+    try:
+        rows, last = _append(folder, name, rows, library.vectors_after(last), library.dimension())
+        library.save_setting(VECTOR_FILE, {"name": name, "rows": rows, "last": last})
+    except (OSError, SemsearchError):
+        if again:
+            _remove(folder, but=held["name"] if held else "")
+        return
+    _remove(folder, but=name)
+
+
+def vector_file_problems(library: "Library") -> list[str]:
+    """Return what is wrong with the files: rows that differ from the vectors of the Library, or files that are gone."""
+    held = library.setting(VECTOR_FILE)
+    if not held:
+        return []
+    with library.snapshot():
+        numbers, vectors = mapped(library.path.parent, held, library.dimension())
+        if not len(numbers):
+            return ["the files are missing, too short or not as they were written"]
+        wrong = missing = seen = 0
+        for some, rows in library.vectors_after(0):
+            at = np.searchsorted(numbers, some[some <= held["last"]])
+            seen += len(at)
+            found = numbers[at] == some[: len(at)]
+            missing += int(np.count_nonzero(~found))
+            wrong += int(np.count_nonzero((vectors[at[found]] != rows[: len(at)][found]).any(axis=1)))
+    problems = {"vectors differ from those of the Library": wrong, "vectors are missing": missing}
+    return [f"{count:,} {what}" for what, count in problems.items() if count]
+
+
+def remove_vector_file(library: "Library") -> None:
+    """Remove the files; readers read the Library until they are written again. The caller holds the write lock."""
+    if library.setting(VECTOR_FILE):
+        library.save_setting(VECTOR_FILE, None)
+    _remove(library.path.parent)
+
+
+def _append(
+    folder: Path, name: str, rows: int, batches: Iterator[tuple[Numbers, Vectors]], dimension: int
+) -> tuple[int, int]:
+    """Write vectors after the first `rows` rows. Return the number of rows and the last number. Raises `OSError`."""
+    paths, begun, last = _paths(folder, name), rows, 0
+    if not rows:
+        for path in paths:
+            new_file(path, mode_within(folder)).close()
+    with paths[0].open("r+b") as numbers, paths[1].open("r+b") as vectors:
+        files = ((numbers, _NUMBER.itemsize), (vectors, _FLOAT.itemsize * dimension))
+        try:
+            for file, size in files:
+                file.seek(rows * size)
+            for some, found in batches:
+                numbers.write(some.astype(_NUMBER).tobytes())
+                vectors.write(np.ascontiguousarray(found, _FLOAT).data)
+                rows, last = rows + len(some), int(some[-1])
+            for file, _ in files:
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            for file, size in files:  # nobody counts these rows: free their room on a full disk
+                with suppress(OSError):
+                    file.truncate(begun * size)
+            raise
+    sync_folder(folder)
+    return rows, last
+
+
+def _map(path: Path, dtype: "np.dtype[Any]", rows: int, columns: int) -> NDArray[Any]:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ValueError(f"{path} is not a file")
+    return np.memmap(path, dtype, "r", shape=(rows, columns)).view(np.ndarray)
+
+
+def _paths(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"vectors-{name}.ids", folder / f"vectors-{name}.f32"
+
+
+def _remove(folder: Path, but: str = "") -> None:
+    kept = _paths(folder, but)
+    for path in folder.glob(FILES):
+        if path not in kept:
+            with suppress(OSError):  # Windows, while a reader maps it
+                path.unlink()
