@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
 from semsearch.dedup.comparison import Comparison, compare
@@ -93,6 +93,7 @@ from semsearch.storage.index_dir import (
 from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
 from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
+from semsearch.tuning.drawn import drawn_by
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs
 from semsearch.tuning.saved import save
@@ -781,14 +782,19 @@ class Index:
         *,
         around: float | None = None,
         level: Level = "document",
+        by: Literal["cosine", "classifier"] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> PairSample:
         """Return the pairs of this index that a person should label, in order; see `semsearch.tuning.sampling`.
 
         Their similarity is at least `lowest`, by default 0.6, or what stands for it with multilingual-e5-small. Most
-        lie near the threshold `around`, by default the one that `duplicates` uses. `progress` is called with the work
-        done and the total.
+        lie near the threshold `around`, by default the one that `duplicates` uses. They are drawn by the saved
+        classifier, if there is one and they are documents, else `by` the cosine. `progress` is called with the work
+        done and the total. Raises `InvalidInput` for a classifier that is not there.
         """
+        classifier = None if by == "cosine" or level == "passage" else self._decision_rule().classifier
+        if by == "classifier" and classifier is None:
+            raise InvalidInput("there is no classifier to draw by", "train one: semsearch tune --pairs FILE")
         if around is None:
             try:
                 around = self.usual_threshold()
@@ -802,6 +808,7 @@ class Index:
             unknown=self._vocabulary.unknown,
             level=level,
             scale=scale,
+            classifier=classifier,
             progress=progress,
         )
 
@@ -920,7 +927,13 @@ class Index:
         and saves nothing, where no threshold and no classifier can guarantee what `objective` asks for.
         """
         tuning, found = tune_pairs(
-            pairs, self.embedder, rule=rule, objective=objective, seed=seed, progress=progress
+            pairs,
+            self.embedder,
+            rule=rule,
+            objective=objective,
+            seed=seed,
+            progress=progress,
+            classifier=self._decision_rule().classifier if drawn_by(pairs.pairs) else None,
         )
         with self._writing():
             save(self._library, tuning)

@@ -1,5 +1,6 @@
 """Define the values that all parts of the package share: frozen, plain, and without behaviour."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -264,12 +265,46 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """The way in which a labelled pair was found: its `score` by a `scorer`, such as "cosine", and by which chance it was drawn.
+
+    It was drawn with `probability` among the unlabelled pairs with a score of at least `floor`, to test the threshold
+    `cut`. All three are None where it was not drawn so. Raises `ValueError` for numbers that cannot be.
+    """
+
+    scorer: str
+    score: float
+    cut: float | None = None
+    floor: float | None = None
+    probability: float | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.cut, self.floor, self.probability)
+        if not math.isfinite(self.score) or (None in given and any(value is not None for value in given)):
+            raise ValueError(f"the score {self.score:g} or the draw {given} is not whole")
+        if self.cut is None or self.floor is None or self.probability is None:
+            return
+        numbers = self.cut, self.floor, self.probability
+        possible = all(map(math.isfinite, numbers)) and 0 < self.probability <= 1
+        if not (possible and self.floor <= min(self.cut, self.score)):
+            raise ValueError(
+                f"a pair of score {self.score:g} cannot be drawn with probability {self.probability:g}"
+                f" from {self.floor:g} up to test {self.cut:g}"
+            )
+
+    @property
+    def drawn(self) -> bool:
+        """True if the pair was drawn with a known probability."""
+        return self.probability is not None
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledPair:
     """Two texts with a label: `score` is a grade on any scale, `duplicate` is yes or no, and at least one is set.
 
     `split` is the name of the data set's split ("train", "test", ...) or empty; `kind` is a free label such as
     "negation". `weight` is the number of pairs that an unevenly sampled pair stands for. `cosine` is the similarity by
-    `model` (name and dtype), as `dedup` computes it, where that is known already.
+    `model` (name and dtype), as `dedup` computes it, where that is known already. `draw` says how `label` found it.
     """
 
     text_a: str
@@ -281,6 +316,7 @@ class LabelledPair:
     weight: float = 1.0
     cosine: float | None = None
     model: str = ""
+    draw: Draw | None = None
 
 
 def several(value: FieldValue) -> tuple[Scalar, ...]:

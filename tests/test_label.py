@@ -164,7 +164,7 @@ def test_however_it_ends_nothing_is_lost(here: Path, ending: str) -> None:
     assert terminal.end() == (-9 if ending == "kill" else 0)
     assert [row["label"] for row in rows(here / ".semsearch" / FILE)] == ["1", "1"]
     again = label("--above", "0.5", answers="n")
-    assert "3 of 100" in again.stdout and "3 labelled: 2 duplicates, 1 not" in again.stderr
+    assert "3 of 150" in again.stdout and "3 labelled: 2 duplicates, 1 not" in again.stderr
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")

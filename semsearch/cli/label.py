@@ -2,18 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from semsearch.cli import options, render
-from semsearch.cli.language import tr
+from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
     from semsearch.text.diff import Difference
     from semsearch.tuning.labels import Label, LabelFile
-    from semsearch.tuning.sampling import PairSample, SampledPair
+    from semsearch.tuning.sampling import NextPair, PairSample, SampledPair
     from semsearch.types import Level
 
 _ANSWERS = {"y": "1", "n": "0", "s": "skip"}
@@ -42,10 +42,23 @@ _MAX_CHARACTERS = 2_000
 @click.option(
     "--count",
     type=click.IntRange(min=1),
-    default=100,
+    default=150,
     show_default=True,
     metavar="N",
     help="Stop at N labels in total.",
+)
+@click.option(
+    "--min-precision",
+    type=Share(open="both"),
+    default=0.9,
+    show_default=True,
+    metavar="SHARE",
+    help="The precision that the labels shall guarantee.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["cosine", "classifier"]),
+    help="Draw pairs by the cosine, or by the saved classifier. Default: the classifier, if there is one.",
 )
 @click.option(
     "--above",
@@ -73,6 +86,8 @@ def label_(
     above: float | None,
     around: float | None,
     level: "Level",
+    min_precision: float,
+    by: 'Literal["cosine", "classifier"] | None',
 ) -> None:
     """Label pairs of texts in the index as duplicates or not.
 
@@ -80,19 +95,22 @@ def label_(
     input is not a terminal, each answer is a line. Each answer is on the disk before the next pair is shown, and the
     next run continues where this one stopped.
 
-    Pairs are drawn at random from bands of similarity, more often from bands near the threshold. The file records the
-    size of each band, so the results of `tune --pairs labels` hold for the whole index. The similarity is hidden, so
+    The first 20 pairs come from all similarities. The others are drawn where --min-precision needs them, with a known
+    probability, and you may stop at any time. At the end you are told what is guaranteed, and about how many labels
+    more it may take; `tune --pairs labels --min-precision` uses it (docs/thresholds.md). The similarity is hidden, so
     that it does not influence you. Exact copies are left out.
 
-    Columns: text_a, text_b, label (1, 0 or skip), cosine, model, band, band_pairs, left, right, labelled (a time).
+    Columns: text_a, text_b, label (1, 0 or skip), cosine, model, band, band_pairs, left, right, labelled (a time),
+    and how the pair was drawn: scorer, score, cut, floor, probability.
     """
     from semsearch.index import Index
     from semsearch.tuning.labels import FILE, SKIP, open_labels
+    from semsearch.tuning.threshold import Objective
 
     with Index.open(folder) as index, open_labels(output or index.folder / FILE) as labels:
         labels.require_model(index.model)
         with render.counting("compare", "pairs") as report:
-            found = index.sample_pairs(above, around=around, level=level, progress=report)
+            found = index.sample_pairs(above, around=around, level=level, by=by, progress=report)
         render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
         if found.raised:
             said = tr("memory does not suffice for all pairs from {above:g} up: they start at {lowest:g}")
@@ -101,44 +119,56 @@ def label_(
             said = tr("only exact copies have a similarity of {lowest:g} or more")
             render.talk(said.format(lowest=found.lowest))
             return
-        left = _ask(found, labels, count, index.model)
+        after = _ask(found, labels, count, index.model, min_precision)
         yes, no, skipped = labels.count("1"), labels.count("0"), labels.count(SKIP)
     where = render.relative(labels.path)
     said = tr("{count:,} labelled: {duplicates}, {others:,} not; {skipped:,} skipped; in {file}")
     duplicates = render.plural(yes, "duplicate")
     render.talk(said.format(count=yes + no, duplicates=duplicates, others=no, skipped=skipped, file=where))
-    if not left:
+    if not after.pair:
         render.talk(tr("no pairs are left to label"))
     named = "labels" if output is None else where
-    render.talk(tr("next: {command}").format(command=f"semsearch tune --pairs {named}"))
+    command = f"semsearch tune --pairs {named}"
+    if held := after.guarantee:
+        said = tr("guaranteed from {score} {threshold:g}: {guarantee}").format(
+            score=translated(found.scorer.split()[0]),
+            threshold=held.threshold,
+            guarantee=translated(str(Objective("precision", held.target, held.confidence))),
+        )
+        render.talk(said)
+        command += f" --min-precision {held.target:g}"
+    else:
+        render.talk(tr("a precision of {target:g} is not guaranteed yet").format(target=min_precision))
+    if after.needed and after.pair:
+        render.talk(tr("about {count:,} more labels may guarantee more").format(count=after.needed))
+    render.talk(tr("next: {command}").format(command=command))
 
 
-def _ask(found: "PairSample", labels: "LabelFile", count: int, model: str) -> bool:
-    """Show pairs until there are `count` labels or the person quits; return False if no pair is left."""
+def _ask(
+    found: "PairSample", labels: "LabelFile", count: int, model: str, min_precision: float
+) -> "NextPair":
+    """Show pairs until there are `count` labels or the person quits; return what would come next."""
     from semsearch.tuning.labels import Label
 
     seen = {row.texts: _pair(row) for row in labels.rows}
-    fresh = (pair for pair in found if pair.texts not in seen)
     again: list[SampledPair] = []
-    while labels.count("0", "1") < count:
-        pair = again.pop() if again else next(fresh, None)
-        if pair is None:
-            return False
+    while True:
+        following = found.next(labels.rows, min_precision)
+        pair = again.pop() if again else following.pair
+        if pair is None or labels.count("0", "1") >= count:
+            return following
         number = labels.count("0", "1") + 1
         _show_pair(pair, tr("{number:,} of {count:,}").format(number=number, count=count))
         answer = _answer()
         if answer == "q":
-            break
+            return following
         if answer in _ANSWERS:
             labels.add(Label.of(pair, _ANSWERS[answer], model))
             seen[pair.texts] = pair
-            continue
-        again.append(pair)
-        if (last := labels.undo()) is None:
+        elif (last := labels.undo()) is None:
             click.echo(tr("there is nothing to undo"))
         else:
-            again.append(seen[last.texts])
-    return True
+            again = [seen[last.texts]]
 
 
 def _pair(row: "Label") -> "SampledPair":
@@ -146,7 +176,7 @@ def _pair(row: "Label") -> "SampledPair":
     from semsearch.tuning.sampling import SampledPair
 
     sides = (row.left, row.right, row.text_a, row.text_b)
-    return SampledPair(*sides, row.cosine, row.band, row.band_pairs, row.text_a, row.text_b)
+    return SampledPair(*sides, row.cosine, row.band, row.band_pairs, row.text_a, row.text_b, row.draw)
 
 
 def _answer() -> str:

@@ -76,7 +76,7 @@ def find_groups(
     )
     decision = None
     if rule.classifier and rule.uses_classifier:
-        decision = _Decision(compared, rule, rule.classifier)
+        decision = Decision(compared, rule, rule.classifier)
 
     def accepts(left: Integers, right: Integers) -> NDArray[np.bool_]:
         accepted = veto.accepts(left, right)
@@ -193,7 +193,7 @@ def _vetoed(compared: Compared, veto: Veto, pairs: Pairs) -> Iterator[Rejected]:
         yield Rejected(*names, float(pairs.similarity[at]), None, reason, rule)
 
 
-class _Decision:
+class Decision:
     """The decision of a classifier on pairs of texts; of documents with several passages the threshold decides."""
 
     def __init__(self, compared: Compared, rule: DecisionRule, classifier: PairClassifier) -> None:
@@ -205,13 +205,13 @@ class _Decision:
     def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
         """Return whether texts left[k] and right[k] are duplicates, for every k."""
         similarity = self._compared.corpus.similarity(left, right, memory=self._compared.memory // 4)
-        single = self._single(left, right)
+        single = self.single(left, right)
         accepted = ~single & (similarity >= self._rule.long_threshold)
         decided = np.flatnonzero(single)
         for start in range(0, len(decided), _BLOCK):
             block = decided[start : start + _BLOCK]
             accepted[block] = (
-                self._probabilities(left[block], right[block], similarity[block]) >= self._rule.probability
+                self.probabilities(left[block], right[block], similarity[block]) >= self._rule.probability
             )
         return accepted
 
@@ -221,10 +221,10 @@ class _Decision:
         rejected = []
         for start in range(0, len(refused), _BLOCK):
             block = refused[np.arange(start, min(start + _BLOCK, len(refused)))]
-            single = self._single(block.left, block.right)
+            single = self.single(block.left, block.right)
             probabilities = np.full(len(block), np.nan)
             asked = block[single]
-            probabilities[single] = self._probabilities(asked.left, asked.right, asked.similarity)
+            probabilities[single] = self.probabilities(asked.left, asked.right, asked.similarity)
             columns = (block.left, block.right, block.similarity, probabilities)
             for x, y, similarity, probability in zip(*(column.tolist() for column in columns), strict=True):
                 if np.isnan(probability):
@@ -235,12 +235,14 @@ class _Decision:
                     rejected.append(Rejected(names[x], names[y], similarity, probability, reason))
         return rejected
 
-    def _single(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+    def single(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
+        """Return which pairs the classifier decides on: both texts have one passage."""
         size = self._compared.corpus.size
         single: NDArray[np.bool_] = (size[left] == 1) & (size[right] == 1)
         return single
 
-    def _probabilities(self, left: Integers, right: Integers, similarity: Doubles) -> Doubles:
+    def probabilities(self, left: Integers, right: Integers, similarity: Doubles) -> Doubles:
+        """Return what the classifier gives texts left[k] and right[k], float64 [n]."""
         a, b = self._parsed.words(left), self._parsed.words(right)
         return self._classifier.probabilities(similarity, a, b)
 

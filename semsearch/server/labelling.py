@@ -1,7 +1,7 @@
 """The routes by which a person labels pairs of texts, and sees what the labels say of each threshold."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from semsearch.server.operations import Operation
 from semsearch.tuning.labels import FILE, SKIP, Label, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.metrics import PrecisionRecallCurve
-from semsearch.tuning.sampling import PairSample, SampledPair
+from semsearch.tuning.sampling import DEFAULT_PRECISION, NextPair, PairSample, SampledPair
 from semsearch.tuning.threshold import TuningResult
 from semsearch.types import Level
 
@@ -32,11 +32,15 @@ class LabelOptions:
         level: Pair whole documents, or passages.
         above: The lowest similarity of a pair.
         around: The similarity near which most pairs are.
+        precision: The precision that the labels shall guarantee.
+        by: Draw pairs by the cosine, or by the saved classifier; by default the classifier, if there is one.
     """
 
     level: Level = "document"
     above: float | None = None
     around: float | None = None
+    precision: float = DEFAULT_PRECISION
+    by: Literal["cosine", "classifier"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +81,26 @@ def routes(context: Context) -> list[Route]:
 
 
 class Labelling:
-    """A sample of pairs to label. The next one is the first without a label, so all tabs show the same."""
+    """A sample of pairs to label. The labels alone decide which pair is next, so all tabs show the same."""
 
-    def __init__(self, sample: PairSample) -> None:
-        self.sample = sample
-        self._pairs: Iterator[SampledPair] = iter(sample)
-        self._shown: list[SampledPair] = []
+    def __init__(self, sample: PairSample, precision: float) -> None:
+        self.sample, self._precision = sample, precision
+        self._shown: dict[tuple[str, str], SampledPair] = {}
         self._lock = Lock()
 
-    def next(self, labels: Sequence[Label]) -> SampledPair | None:
-        """Return the first pair in order that has no label, or None if all have one."""
-        known = {row.texts for row in labels}
-        with self._lock:
-            for pair in self._shown:
-                if pair.texts not in known:
-                    return pair
-            for pair in self._pairs:
-                self._shown.append(pair)
-                if pair.texts not in known:
-                    return pair
-        return None
+    def next(self, labels: Sequence[Label]) -> NextPair:
+        """Return the next pair, and what the labels guarantee."""
+        found = self.sample.next(labels, self._precision)
+        if pair := found.pair:
+            with self._lock:
+                self._shown.setdefault((pair.left, pair.right), pair)
+        return found
 
     def named(self, left: str, right: str) -> SampledPair:
         """Return a pair that was shown. Raises `InvalidInput` for any other."""
         with self._lock:
-            for pair in self._shown:
-                if (pair.left, pair.right) == (left, right):
-                    return pair
+            if pair := self._shown.get((left, right)):
+                return pair
         raise InvalidInput(f"{left!r} and {right!r} are not a pair that was shown", "ask for the next pair")
 
 
@@ -116,11 +113,18 @@ class _Labelling:
         self._lock = Lock()  # the lock of the file is for processes, and raises where it is held
 
     def next(self, request: LabelsRequest) -> dict[str, Any]:
-        """Return the next pair to label, with the words that differ and without its similarity, or null at the end."""
+        """Return the next pair to label, with the words that differ and without its similarity, or null at the end.
+
+        `guarantee` is the precision that the labels guarantee so far, or null. `needed` is about how many labels more
+        may guarantee more; null where that is unlikely, or not known yet.
+        """
         labelling = self._labelling(request.job)
-        pair = labelling.next(read_labels(self._file))
+        found = labelling.next(read_labels(self._file))
+        pair = found.pair
         return self._counts() | {
             "pairs": len(labelling.sample),
+            "guarantee": found.guarantee and asdict(found.guarantee),
+            "needed": found.needed,
             "pair": pair
             and {
                 "left": pair.left,
@@ -172,9 +176,9 @@ class _Labelling:
     def sample(self, options: LabelOptions, progress: Progress) -> Labelling:
         """Sample the pairs to label."""
         found = self._index.sample_pairs(
-            options.above, around=options.around, level=options.level, progress=progress
+            options.above, around=options.around, level=options.level, by=options.by, progress=progress
         )
-        return Labelling(found)
+        return Labelling(found, options.precision)
 
     def sampled(self, labelling: Labelling) -> dict[str, Any]:
         """Return how many pairs there are, and from which similarity up."""

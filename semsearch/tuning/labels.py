@@ -2,7 +2,9 @@
 
 A row holds a pair: its texts, the `label` (1 for a duplicate, 0 for none, `skip`), the `cosine` that the `model` gives,
 the `band` of cosines it was drawn from, the number of pairs in that band (`band_pairs`), the names of the two
-documents, and the time.
+documents, and the time. A pair that was drawn for a guarantee also has its `score` by a `scorer`, the `cut` that it
+tests, and the `floor` and sampling `probability` of its draw; see `semsearch.tuning.drawn`. These may be empty, and a
+file of an earlier release does not have these columns.
 
 Within a band, every pair is equally likely to be labelled, wherever the person stops. The bands are labelled unevenly.
 So a labelled pair represents `band_pairs` / (labels of its band) pairs, the Horvitz-Thompson weight of stratified
@@ -13,9 +15,9 @@ the file is read.
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ from filelock import FileLock, Timeout
 from semsearch.errors import IndexLocked, InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import mode_within, read_bounded, replacing
 from semsearch.readers.table import CSV, Table
+from semsearch.types import Draw
 
 if TYPE_CHECKING:
     from semsearch.tuning.sampling import SampledPair
@@ -48,6 +51,7 @@ class Label:
     left: str
     right: str
     labelled: str
+    draw: Draw | None = None
 
     @classmethod
     def of(cls, pair: "SampledPair", label: str, model: str) -> "Label":
@@ -63,7 +67,9 @@ class Label:
 
 
 _MOST_BYTES = 1_000_000_000
-_COLUMNS = tuple(field.name for field in fields(Label))
+_DRAW = tuple(field.name for field in fields(Draw))
+_FIRST = tuple(field.name for field in fields(Label) if field.name != "draw")
+_COLUMNS = _FIRST + _DRAW
 
 
 class LabelFile:
@@ -77,7 +83,7 @@ class LabelFile:
     def add(self, label: Label) -> None:
         """Append a label. Raises `SemsearchError` if it cannot be written."""
         with _translated(self.path), self.path.open("ab") as file:
-            file.write(_line(astuple(label)))
+            file.write(_line(_values(label)))
             file.flush()
             os.fsync(file.fileno())
         self.rows.append(label)
@@ -96,10 +102,18 @@ class LabelFile:
         changed = {
             row.texts: row for row in labels if row.texts not in known or known[row.texts].label != row.label
         }
+        count = len(changed)
         if changed:
-            self.rows = [row for row in self.rows if row.texts not in changed] + list(changed.values())
+            # The order, and how a pair was drawn, stay: what the labels guarantee depends on them.
+            self.rows = [
+                replace(row, label=new.label, labelled=new.labelled)
+                if (new := changed.pop(row.texts, None))
+                else row
+                for row in self.rows
+            ]
+            self.rows += changed.values()
             self._rewrite()
-        return len(changed)
+        return count
 
     def undo(self) -> Label | None:
         """Remove the last label, of this run or an earlier one, and return it; None if there is none."""
@@ -117,7 +131,7 @@ class LabelFile:
         like = self.path if self.path.exists() else None
         mode = mode_within(self.path.parent)
         with _translated(self.path), replacing(self.path, like=like, mode=mode) as file:
-            file.write(_line(_COLUMNS) + b"".join(_line(astuple(row)) for row in self.rows))
+            file.write(_line(_COLUMNS) + b"".join(_line(_values(row)) for row in self.rows))
 
 
 @contextmanager
@@ -154,7 +168,7 @@ def read_labels(path: Path) -> list[Label]:
         table = Table(io.StringIO(written, newline=""), (CSV,))
         for record in table:
             if not record.number:
-                if record.cells and tuple(record.cells) != _COLUMNS:
+                if record.cells and tuple(record.cells) not in (_COLUMNS, _FIRST):
                     raise InvalidInput(
                         f"{path} is not a labels file: its columns are {', '.join(record.cells)}",
                         "name another file",
@@ -162,8 +176,11 @@ def read_labels(path: Path) -> list[Label]:
                 continue
             if record.problem:
                 raise ValueError(record.problem)
-            a, b, label, cosine, model, band, pairs, left, right, labelled = record.cells
-            found.append(Label(a, b, label, float(cosine), model, band, int(pairs), left, right, labelled))
+            a, b, label, cosine, model, band, pairs, left, right, labelled, *draw = record.cells
+            drawn = read_draw(dict(zip(_DRAW, draw, strict=bool(draw))))
+            found.append(
+                Label(a, b, label, float(cosine), model, band, int(pairs), left, right, labelled, drawn)
+            )
     except (UnreadableSource, ValueError) as error:
         # Each row is one write, so a power cut can tear only the last row, which then lacks its line end.
         if not found or written.endswith("\n"):
@@ -174,6 +191,21 @@ def read_labels(path: Path) -> list[Label]:
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
     return found
+
+
+def read_draw(row: Mapping[str, object]) -> Draw | None:
+    """Return the draw in a row, None where it has no scorer. Raises `ValueError` for one that cannot be."""
+    cells = {name: str(row.get(name) or "").strip() for name in _DRAW}
+    if not (scorer := cells.pop("scorer")):
+        return None
+    score, *draw = cells.values()
+    return Draw(scorer, float(score), *(float(cell) if cell else None for cell in draw))
+
+
+def _values(row: Label) -> tuple[object, ...]:
+    """Return the cells of a row."""
+    draw = astuple(row.draw) if row.draw else ()
+    return (*(getattr(row, name) for name in _FIRST), *draw, *[None] * (len(_DRAW) - len(draw)))
 
 
 def _line(values: tuple[object, ...]) -> bytes:

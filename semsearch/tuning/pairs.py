@@ -16,7 +16,7 @@ from semsearch.files import sample_corpus
 from semsearch.readers import RowFields, RowFormat
 from semsearch.readers.dialect import DETECT
 from semsearch.readers.rows import Tell, table_rows
-from semsearch.tuning.labels import SKIP
+from semsearch.tuning.labels import SKIP, read_draw
 from semsearch.tuning.public_datasets import DATA, PUBLIC_DATASETS
 from semsearch.types import LabelledPair, Skipped
 
@@ -270,6 +270,7 @@ class _Layout:
             weight=_positive(row, self.weight) if self.weight else 1.0,
             cosine=_number(row, "cosine") if self.banded else None,
             model=str(row.get("model")) if self.banded else "",
+            draw=read_draw(row) if self.banded else None,
         )
 
 
@@ -287,13 +288,13 @@ def _layout(spec: str, header: Sequence[str], columns: PairColumns) -> _Layout:
     if not text_a or not text_b:
         raise InvalidInput(f"{spec}: cannot tell which two columns hold the texts", hint=_columns(header))
     label, score = columns.label, columns.score
-    if not label and not score:
-        label, score = recognised(*_LABELS), recognised(*_SCORES)
+    banded = set(_LABELS_FILE) <= set(header)
+    if not label and not score:  # in a file of `label` the score belongs to a draw
+        label, score = recognised(*_LABELS), None if banded else recognised(*_SCORES)
     if not label and not score:
         raise InvalidInput(
             f"{spec}: cannot tell which column holds a label or a score", hint=_columns(header)
         )
-    banded = set(_LABELS_FILE) <= set(header)
     weight = "band_pairs" if banded else recognised("weight")
     return _Layout(text_a, text_b, label, score, recognised(*_SPLITS), recognised(*_KINDS), weight, banded)
 

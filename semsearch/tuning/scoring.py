@@ -6,16 +6,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.veto import UNKNOWN, Veto
 from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens, embed_checked
 from semsearch.embedding.similarity import rounded
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import MissingExtra, SemsearchError
 from semsearch.text import clean
+from semsearch.tuning.drawn import drawn_by
 from semsearch.tuning.guarantee import min_pairs
 from semsearch.tuning.metrics import pair_weights
 from semsearch.tuning.pairs import PairSet, positives
-from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult, tune_classifier, tune_threshold
+from semsearch.tuning.threshold import (
+    BEST_F1,
+    Objective,
+    TuningResult,
+    tune_classifier,
+    tune_drawn,
+    tune_threshold,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +87,12 @@ def tune_pairs(
     objective: Objective = BEST_F1,
     seed: int = 0,
     progress: ProgressCallback | None = None,
+    classifier: PairClassifier | None = None,
 ) -> tuple[TuningResult, PairScores]:
     """Score the pairs, tune a threshold for `objective`, and train a classifier if there are enough pairs.
 
-    See `semsearch.tuning.threshold.tune_threshold`. Pairs that were sampled unevenly train no classifier. Without
+    See `semsearch.tuning.threshold.tune_threshold`. Pairs that were sampled unevenly train no classifier. Those that
+    were drawn by `classifier` choose the probability from which it takes a pair. Without
     scikit-learn only the threshold of the cosine is tuned, and a note says so.
 
     Raises `SemsearchError` if neither the threshold nor the classifier has the guarantee that `objective` asks for, and
@@ -90,8 +101,11 @@ def tune_pairs(
     rule = rule or pairs.default_rule
     found = score_pairs(pairs, embedder, progress)
     tuning = tune_threshold(pairs.pairs, found.scores, rule, objective=objective, name=pairs.name, seed=seed)
+    if classifier:
+        positive = positives(pairs.pairs, rule)
+        tuning = replace(tuning, classifier=tune_drawn(pairs.pairs, positive, classifier, objective))
     # Uneven samples are drawn by cosine, and the classifier ranks pairs in another order.
-    if pair_weights(pairs.pairs) is None:
+    if not drawn_by(pairs.pairs) and pair_weights(pairs.pairs) is None:
         positive = positives(pairs.pairs, rule)
         try:
             tuned = tune_classifier(pairs.pairs, found.scores, positive, tuning.split, objective)
@@ -112,6 +126,12 @@ def tune_pairs(
             "recall": "duplicates that are all flagged",
         }
         count = min_pairs(objective.target, objective.confidence)
+        if drawn_by(pairs.pairs):
+            raise SemsearchError(
+                f"{pairs.name}: no threshold guarantees {objective} on {len(pairs.pairs):,} labels",
+                "label more pairs with `semsearch label`, which says about how many it takes, or ask for a lower"
+                " --min-precision",
+            )
         raise SemsearchError(
             f"{pairs.name}: no threshold guarantees {objective} on {tuning.chosen_on.pairs:,} pairs with"
             f" {tuning.chosen_on.positives:,} duplicates",

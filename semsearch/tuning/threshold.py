@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from semsearch.dedup.classifier import PairClassifier, words_of
 from semsearch.errors import InvalidInput
+from semsearch.tuning.drawn import CLASSIFIER, drawn_by, drawn_guarantee, scorer_name
 from semsearch.tuning.guarantee import CONFIDENCE, Guarantee, find_guarantee, threshold_between
 from semsearch.tuning.metrics import (
     Mask,
@@ -158,7 +159,14 @@ def tune_threshold(
         (scores[part], positive[part], None if weights is None else weights[part])
         for part in (split.choose, split.report)
     )
-    threshold, guarantee = choose_threshold([pairs[at] for at in split.choose.tolist()], *fit[:2], objective)
+    scorer = drawn_by(pairs)
+    # What pairs that were drawn by earlier labels guarantee is read from all of them, in their order.
+    threshold, guarantee = choose_threshold(
+        [pairs[at] for at in split.choose.tolist()], *fit[:2], BEST_F1 if scorer else objective
+    )
+    if scorer and not scorer.startswith(CLASSIFIER) and objective.measure == "precision":
+        guarantee = drawn_guarantee(pairs, positive, scorer, objective.target, objective.confidence)
+        threshold = guarantee.threshold if guarantee else threshold
     chosen_on = threshold_metrics(*fit[:2], threshold, fit[2])
     reported = threshold_metrics(*held_out[:2], threshold, held_out[2])
     return TuningResult(
@@ -208,6 +216,33 @@ def tune_classifier(
     )
     return TunedClassifier(
         model, threshold, guarantee, threshold_metrics(held_out, positive[split.report], threshold)
+    )
+
+
+def tune_drawn(
+    pairs: Sequence[LabelledPair],
+    positive: ArrayLike,
+    model: PairClassifier,
+    objective: Objective = BEST_F1,
+) -> TunedClassifier | None:
+    """Choose the probability threshold of a classifier on the pairs that were drawn by it; None if there are none.
+
+    All of them choose it, and describe it too. A guarantee holds all the same.
+    """
+    scorer = scorer_name(model)
+    mask, drawn = np.asarray(positive, np.bool_), drawn_by(pairs) == scorer
+    ours = [at for at, pair in enumerate(pairs) if drawn and pair.draw and pair.draw.scorer == scorer]
+    if not mask[ours].any():
+        return None
+    scores = np.array([pair.draw.score for at in ours if (pair := pairs[at]).draw], np.float64)
+    weights = pair_weights([pairs[at] for at in ours])
+    guarantee = None
+    if objective.measure == "precision":
+        guarantee = drawn_guarantee(pairs, mask, scorer, objective.target, objective.confidence)
+    best = best_f1_threshold(precision_recall_curve(scores, mask[ours], weights))
+    threshold = guarantee.threshold if guarantee else best
+    return TunedClassifier(
+        model, threshold, guarantee, threshold_metrics(scores, mask[ours], threshold, weights)
     )
 
 
