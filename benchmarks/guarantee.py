@@ -1,77 +1,259 @@
-"""The share of guarantees that hold: SICK split at random, tuned on one part, checked on the other.
+"""The share of guarantees that hold, on SICK, STS-B and made-up corpora, and how often there is one.
 
-Each split draws pairs, seeks a threshold with a guaranteed precision, and counts the precision on all other pairs. A
-guarantee holds if the precision is reached, or if none was given. The classifier is trained on half of the drawn
-pairs, as in `tune`, once for each of the --models splits. Each split seeks its guarantee on pairs outside the
-training half.
+Drawn labels: from a corpus, pairs are drawn and labelled as `semsearch label` does, once for each split. What they
+guarantee is checked on all pairs that they were drawn from, and on a half that no label came from where the corpus is
+split. Next to them stands the earlier way: as many labels by bands of the score, with weights.
+
+Labelled pairs: SICK is split at random, tuned on one part, and checked on the other. The classifier is cross-fitted on
+the first part, as in `tune`, in each of the --models splits.
+
+A guarantee is kept if the precision is reached. The share counts only the splits in which there was one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from common import Report, arguments, need, talk
+from numpy.typing import NDArray
 
 from semsearch.dedup.classifier import words_of
 from semsearch.embedding import load_embedder
 from semsearch.text import clean
-from semsearch.tuning.guarantee import find_guarantee
-from semsearch.tuning.pairs import load_pairs, positives
+from semsearch.tuning.drawn import PILOT, DrawnLabels, Frame
+from semsearch.tuning.guarantee import Guarantee, find_guarantee
+from semsearch.tuning.pairs import PairSet, load_pairs, positives
+from semsearch.tuning.sampling import DOUBT, labelling_order
 from semsearch.tuning.scoring import score_pairs
 from semsearch.tuning.training import train_classifier
+from semsearch.types import Draw
 
 CONFIDENCE = 0.9
+LABELS = (50, 100, 150)
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Found = dict[int, tuple[Guarantee | None, Guarantee | None]]
+
+
+def odds(probability: Floats) -> Floats:
+    """Return the log-odds of probabilities, as `label` bounds them."""
+    likely = np.clip(probability, 0.002, 0.998)
+    found: Floats = np.log(likely / (1 - likely))
+    return found
+
+
+def label(scores: Floats, guess: Floats, around: float, truth: Mask, target: float, seed: int) -> Found:
+    """Label a corpus; return what 50, 100, ... labels guarantee: drawn ones, and ones by bands with weights."""
+    rng = np.random.default_rng(seed)
+    keys = rng.integers(2**64, size=len(scores), dtype=np.uint64)
+    order, band, bands = labelling_order(keys, scores, float(np.floor(scores.min() * 20) / 20), around)
+    frame, labels = Frame(scores, guess, DOUBT), DrawnLabels(target, CONFIDENCE)
+    sizes = np.array([size for _, size in bands])
+    found: Found = {}
+    for number in range(max(LABELS)):
+        draw = None
+        if number < PILOT:
+            at = int(order[number])
+        else:
+            cut, floor = labels.next_cut(frame)
+            while not len(free := frame.free(floor)):
+                cut = floor = frame.next_free(floor)
+            at = int(rng.choice(free))
+            draw = Draw("score", float(scores[at]), cut, floor, 1 / len(free))
+        labels.add(float(scores[at]), bool(truth[at]), draw)
+        frame.label(at, bool(truth[at]))
+        if (count := number + 1) in LABELS:
+            drawn = order[:count]
+            weights = (sizes / np.bincount(band[drawn], minlength=len(bands)).clip(1))[band[drawn]]
+            before = find_guarantee(
+                scores[drawn], truth[drawn], "precision", target, CONFIDENCE, weights=weights
+            )
+            found[count] = labels.guarantee(), before
+    return found
+
+
+class Judge:
+    """Counts how often there is a guarantee, how often it is kept, and the recall."""
+
+    def __init__(self) -> None:
+        self.splits, self.made, self.kept, self.recall = 0, 0, 0, 0.0
+
+    def add(self, found: Guarantee | None, scores: Floats, truth: Mask) -> None:
+        flagged = scores >= found.threshold if found else np.zeros(len(scores), np.bool_)
+        right = np.count_nonzero(flagged & truth)
+        self.splits += 1
+        self.made += found is not None
+        self.kept += found is not None and right >= found.target * np.count_nonzero(flagged)
+        self.recall += right / max(1, np.count_nonzero(truth))
+
+    def figures(self) -> dict[str, float | None]:
+        kept = self.kept / self.made if self.made else None
+        return {"made": self.made / self.splits, "kept of made": kept, "recall": self.recall / self.splits}
+
+    def row(self) -> tuple[str, str, str]:
+        made, kept, recall = self.figures().values()
+        return f"{made:.1%}", "-" if kept is None else f"{kept:.1%}", f"{recall:.3f}"
+
+
+def planted(rng: np.random.Generator, trust: float) -> tuple[Floats, Floats, Mask]:
+    """Return scores and truth of 3,000 pairs, 400 or so of them duplicates; the odds are claimed 1 / `trust` times."""
+    true = rng.normal(-4, 3.5, 3000)
+    claimed = true / trust + rng.normal(0, 0.5, 3000)
+    return 1 / (1 + np.exp(-claimed)), claimed, rng.random(3000) < 1 / (1 + np.exp(-true))
+
+
+def classified(
+    pairs: PairSet, scores: Floats, truth: Mask, known: Sequence[int], others: Sequence[int]
+) -> Floats:
+    """Return the probabilities of the others by a classifier that is trained on the known ones."""
+    made = train_classifier([pairs.pairs[at] for at in known], scores[known], truth[known])
+    assert made is not None
+    return made.probabilities(scores[others], *words_of([pairs.pairs[at] for at in others]))
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--splits", type=int, default=200, metavar="N", help="random splits (default 200)")
-    parser.add_argument("--models", type=int, default=10, metavar="N", help="verifiers trained (default 10)")
+    parser.add_argument(
+        "--models", type=int, default=10, metavar="N", help="classifiers trained (default 10)"
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep cosines and probabilities here")
+    parser.add_argument("--only", choices=["drawn", "labelled"], help="one of the two parts")
     options = parser.parse_args()
-    sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
     report = Report("guarantee", options)
-    talk("embed SICK")
-    scores = score_pairs(sick, load_embedder()).scores
+    sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
+    stsb = [
+        load_pairs(str(need(options.data / "stsb" / f"stsb-en-{part}.csv"))) for part in ("train", "test")
+    ]
+    sts = PairSet("sts-b", stsb[0].pairs + stsb[1].pairs)
+
+    def cached(name: str, make: Callable[[], Floats]) -> Floats:
+        path = options.cache and options.cache / f"guarantee-{name}.npy"
+        if path and path.exists():
+            return np.asarray(np.load(path), np.float64)
+        talk(name)
+        values = make()
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, values)
+        return values
+
+    cosines = {
+        pairs.name: cached(
+            f"cosines-{number}", lambda pairs=pairs: score_pairs(pairs, load_embedder()).scores
+        )
+        for number, pairs in enumerate((sick, sts))
+    }
+    if options.only != "labelled":
+        drawn(report, options.splits, sick, sts, stsb[0], cosines, cached)
+    if options.only != "drawn":
+        labelled(report, options.splits, options.models, sick, cosines[sick.name], cached)
+    report.close()
+
+
+def drawn(
+    report: Report,
+    splits: int,
+    sick: PairSet,
+    sts: PairSet,
+    train: PairSet,
+    cosines: dict[str, Floats],
+    cached: Callable[[str, Callable[[], Floats]], Floats],
+) -> None:
+    """Judge drawn labels on SICK TEST, STS-B's test part and planted corpora, whole and in random halves."""
+    corpora: list[tuple[str, float, Callable[[int], tuple[Floats, Floats, float, Mask]]]] = []
+    test = np.array([pair.split == "test" for pair in sick.pairs])
+    first = np.arange(len(sts.pairs)) < len(train.pairs)
+    for pairs, seen, rule in ((sick, ~test, "paraphrase"), (sts, first, "score>=4")):
+        truth, cosine = positives(pairs.pairs, rule), cosines[pairs.name]
+        known, others = np.flatnonzero(seen).tolist(), np.flatnonzero(~seen).tolist()
+        chances = cached(
+            f"chances-{rule}",
+            lambda pairs=pairs, truth=truth, cosine=cosine, known=known, others=others: classified(
+                pairs, cosine, truth, known, others
+            ),
+        )
+        able, near = chances > 0, cosine[others] >= 0.6
+        name = "SICK TEST" if pairs is sick else "STS-B test"
+        for target in (0.9, 0.8):
+            values = chances[able], odds(chances[able]), 0.8, truth[others][able]
+            corpora.append((f"{name}, classifier", target, lambda _, values=values: values))
+        values = cosine[others][near], (cosine[others][near] - 0.85) * 30, 0.85, truth[others][near]
+        for target in (0.9, 0.7, 0.5):
+            corpora.append((f"{name}, cosine", target, lambda _, values=values: values))
+    for trust in (1.0, 0.5, 0.2):
+        corpora.append(
+            (
+                f"planted, odds {1 / trust:g} times as claimed",
+                0.9,
+                lambda seed, trust=trust: (lambda p: (p[0], odds(p[0]), 0.8, p[2]))(
+                    planted(np.random.default_rng(10_000 + seed), trust)
+                ),
+            )
+        )
+    rows = []
+    for name, target, corpus in corpora:
+        talk(f"{name}, {target}")
+        judges = {
+            (count, way): Judge() for count in LABELS for way in ("drawn", "bands", "drawn, other half")
+        }
+        for seed in range(splits):
+            scores, guess, around, truth = corpus(seed)
+            for count, (ours, before) in label(scores, guess, around, truth, target, seed).items():
+                judges[count, "drawn"].add(ours, scores, truth)
+                judges[count, "bands"].add(before, scores, truth)
+            half = np.random.default_rng(seed).permutation(len(scores))
+            one, other = half[: len(half) // 2], half[len(half) // 2 :]
+            for count, (ours, _) in label(scores[one], guess[one], around, truth[one], target, seed).items():
+                judges[count, "drawn, other half"].add(ours, scores[other], truth[other])
+        for (count, way), judge in judges.items():
+            report.figures[f"{name}, {target}, {count} labels, {way}"] = judge.figures()
+            if count == max(LABELS):
+                rows.append((name, target, way, *judge.row()))
+                if judge.made and way == "drawn":
+                    report.bar(f"{name}, {target}: kept of made", judge.kept / judge.made, ">=", CONFIDENCE)
+        if (name, target) == ("SICK TEST, classifier", 0.9):
+            made = judges[max(LABELS), "drawn"].figures()["made"]
+            report.bar(f"{name}, {target}: made with {max(LABELS)} labels", made or 0, ">=", 0.6)
+    head = ("corpus and score", "promised precision", "labels", "guaranteed in", "kept of these", "recall")
+    report.table(f"{splits} splits, {max(LABELS)} labels, {CONFIDENCE:.0%} confidence", head, rows)
+
+
+def labelled(
+    report: Report,
+    splits: int,
+    models: int,
+    sick: PairSet,
+    cosine: Floats,
+    cached: Callable[[str, Callable[[], Floats]], Floats],
+) -> None:
+    """Judge thresholds that are tuned on a part of SICK and checked on the rest."""
     numbers: dict[str, int] = {}
     texts = np.array(
         [[numbers.setdefault(clean(t), len(numbers)) for t in (p.text_a, p.text_b)] for p in sick.pairs]
     )
-    words = words_of(sick.pairs)
     rows = []
 
     def judge(
-        name: str, rule: str, least: float, sample: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+        name: str, rule: str, least: float, sample: Callable[[int], tuple[Floats, Floats, Sequence[int]]]
     ) -> None:
-        """Seek a guarantee on each sample and check it on the rest."""
-        truth = positives(sick.pairs, rule)
-        made, kept, recall = 0, 0, []
-        for seed in range(options.splits):
-            values, ours, rest = sample(seed)
+        truth, judge = positives(sick.pairs, rule), Judge()
+        for seed in range(splits):
+            chosen, values, part = sample(seed)
+            rest = np.setdiff1d(np.arange(len(truth)), part)
             found = find_guarantee(
-                values[ours], truth[ours], "precision", least, CONFIDENCE, texts=texts[ours]
+                chosen[part], truth[part], "precision", least, CONFIDENCE, texts=texts[part]
             )
-            flagged = values[rest] >= found.threshold if found else np.zeros(len(rest), np.bool_)
-            right = np.count_nonzero(flagged & truth[rest])
-            made += found is not None
-            kept += found is None or right >= least * np.count_nonzero(flagged)
-            recall.append(right / np.count_nonzero(truth[rest]))
-        figures = {"promised": made, "kept": kept / options.splits, "recall": float(np.mean(recall))}
-        figures["kept of promised"] = 1 - (options.splits - kept) / made if made else None
-        report.figures[f"{name}, {rule}, {least}"] = figures
-        rows.append(
-            (
-                name,
-                rule,
-                least,
-                f"{made} of {options.splits}",
-                f"{figures['kept']:.1%}",
-                f"{figures['recall']:.3f}",
-            )
-        )
-        report.bar(f"{name}, {rule}, {least}: kept", figures["kept"], ">=", CONFIDENCE)
+            judge.add(found, values[rest], truth[rest])
+        report.figures[f"{name}, {rule}, {least}"] = judge.figures()
+        rows.append((name, rule, least, *judge.row()))
 
-    def cosine(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        order = np.random.default_rng(seed).permutation(len(scores))
-        return scores, order[: len(order) // 2], order[len(order) // 2 :]
+    def halves(seed: int) -> tuple[Floats, Floats, Sequence[int]]:
+        return (
+            cosine,
+            cosine,
+            np.random.default_rng(seed).permutation(len(cosine))[: len(cosine) // 2].tolist(),
+        )
 
     for rule, least in (
         ("paraphrase", 0.95),
@@ -79,38 +261,16 @@ def main() -> None:
         ("relatedness>=4", 0.95),
         ("relatedness>=4.5", 0.8),
     ):
-        talk(f"cosine: {rule}, {least}")
-        judge("cosine", rule, least, cosine)
-    for rule in ("paraphrase", "relatedness>=4"):
-        truth, models = positives(sick.pairs, rule), []
-        for seed in range(options.models):
-            talk(f"verifier {seed + 1} of {options.models}: {rule}")
-            order = np.random.default_rng(seed).permutation(len(scores))
-            fit = order[: len(order) // 4]
-            verifier = train_classifier([sick.pairs[at] for at in fit.tolist()], scores[fit], truth[fit])
-            assert verifier is not None
-            models.append((order[len(order) // 4 :], verifier.probabilities(scores, *words)))
-
-        def verified(
-            seed: int, models: list[tuple[np.ndarray, np.ndarray]] = models
-        ) -> tuple[np.ndarray, ...]:
-            rest, chances = models[seed % len(models)]
-            order = np.random.default_rng(seed).permutation(rest)
-            return chances, order[: len(scores) // 4], order[len(scores) // 4 :]
-
-        judge("verifier", rule, 0.95, verified)
+        judge("cosine", rule, least, halves)
     head = (
         "by",
         "a duplicate is",
         "promised precision",
-        "splits with a promise",
-        "kept",
+        "guaranteed in",
+        "kept of these",
         "recall on the rest",
     )
-    report.table(
-        f"{options.splits} random splits of SICK, promises with {CONFIDENCE:.0%} confidence", head, rows
-    )
-    report.close()
+    report.table(f"{splits} random splits of SICK, tuned on one part", head, rows)
 
 
 if __name__ == "__main__":

@@ -266,7 +266,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """The way in which a labelled pair was found: its `score` by a `scorer`, such as "cosine", and by which chance it was drawn.
+    """The way in which a labelled pair was found: its `score` by a `scorer`, such as "cosine", and its draw.
 
     It was drawn with `probability` among the unlabelled pairs with a score of at least `floor`, to test the threshold
     `cut`. All three are None where it was not drawn so. Raises `ValueError` for numbers that cannot be.

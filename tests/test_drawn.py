@@ -37,7 +37,7 @@ def label(
 
 
 def world(rng: np.random.Generator, trust: float, n: int = 600) -> tuple[np.ndarray, np.ndarray]:
-    """Scores that claim to be probabilities; `trust` is how far the odds are as claimed (1), or those of nothing (0)."""
+    """Scores that claim to be probabilities; the odds are as claimed with a `trust` of 1, and of no worth with 0."""
     odds = np.sort(rng.normal(-2, 4, n))[::-1]
     positive = rng.random(n) < 1 / (1 + np.exp(-(trust * odds + (1 - trust) * 1.5)))
     return 1 / (1 + np.exp(-odds)), positive

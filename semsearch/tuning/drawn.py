@@ -153,30 +153,36 @@ class DrawnLabels:
             last, end = frame.size(ours[-1]), frame.size(self._floor)
             step = frame.cut(round(last * (end / last) ** (1 / max(1, _CUTS - len(ours)))))
             return (step if self._floor < step < ours[-1] else self._floor), self._floor
+        passed = self._passed()
+        best = frame.size(self._cuts[passed].min()) if passed.any() else 0
+        everything = passed[self._sequence == self._sequence[-1:]].all()
+        first = np.argmax(self._sequence == self._sequence[-1:]) if len(ours) else 0
+        if len(ours) and not everything and (best or self._surplus[first] >= 0):
+            return float(ours[-1]), float(ours[-1])
         precision = frame.precisions()
 
-        def loosest(sure: float, fewest: float = 1, most: float = math.inf) -> int:
+        def loosest(sure: float, fewest: float, most: float = math.inf) -> int:
             """Return the largest number of pairs whose precision is likely this far above the target, or 0."""
             sizes = 1 + np.flatnonzero(precision >= self.target + sure * (1 - self.target))
             sizes = sizes[(sizes >= fewest) & (sizes <= most)]
             return int(sizes[-1]) if len(sizes) else 0
 
-        passed = self._passed()
-        best = frame.size(self._cuts[passed].min()) if passed.any() else 0
-        if len(ours) and passed[self._sequence == self._sequence[-1]].all():
+        if len(ours) and everything:
             wider = loosest(_LIKELY, 1.05 * best, _WIDER * best) or loosest(
                 _POSSIBLE, 1.05 * best, _WIDER * best
             )
             cut = frame.cut(wider or math.ceil(1.1 * best))
             return cut, cut
-        first = loosest(_SURE, max(_FEWEST, 1.1 * best))
-        if len(ours):
+        size = loosest(_SURE, _FEWEST)
+        if len(
+            ours
+        ):  # fewer duplicates than the target so far: start again where it is likelier, if there is such a place
             now = frame.size(ours[0])
-            hopeless = precision[now - 1] < self.target + _POSSIBLE * (1 - self.target) and not best
-            if not (hopeless and 0 < first < 0.8 * now):
+            hopeless = precision[now - 1] < self.target + _POSSIBLE * (1 - self.target)
+            if not (hopeless and 0 < size < 0.8 * now):
                 return float(ours[-1]), float(ours[-1])
-        first = first or min(_FEWEST, len(precision))
-        return frame.cut(first), frame.cut(loosest(_LIKELY, first, _WIDER * first) or first)
+        size = size or min(_FEWEST, len(precision))
+        return frame.cut(size), frame.cut(loosest(_LIKELY, size, _WIDER * size) or size)
 
 
 class Frame:
