@@ -10,7 +10,9 @@ the first part, as in `tune`, in each of the --models splits.
 A guarantee is kept if the precision is reached. The share counts only the splits in which there was one.
 """
 
+import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,11 +97,12 @@ class Judge:
         return f"{made:.1%}", "-" if kept is None else f"{kept:.1%}", f"{recall:.3f}"
 
 
-def planted(rng: np.random.Generator, trust: float) -> tuple[Floats, Floats, Mask]:
-    """Return scores and truth of 3,000 pairs, 400 or so of them duplicates; the odds are claimed 1 / `trust` times."""
+def planted(trust: float, seed: int) -> tuple[Floats, Floats, float, Mask]:
+    """Return a corpus of 3,000 pairs, 400 or so of them duplicates; the odds are claimed 1 / `trust` times."""
+    rng = np.random.default_rng(10_000 + seed)
     true = rng.normal(-4, 3.5, 3000)
-    claimed = true / trust + rng.normal(0, 0.5, 3000)
-    return 1 / (1 + np.exp(-claimed)), claimed, rng.random(3000) < 1 / (1 + np.exp(-true))
+    scores = 1 / (1 + np.exp(-(true / trust + rng.normal(0, 0.5, 3000))))
+    return scores, odds(scores), 0.8, rng.random(3000) < 1 / (1 + np.exp(-true))
 
 
 def classified(
@@ -118,7 +121,9 @@ def main() -> None:
         "--models", type=int, default=10, metavar="N", help="classifiers trained (default 10)"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep cosines and probabilities here")
-    parser.add_argument("--only", choices=["drawn", "labelled"], help="one of the two parts")
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="the corpora whose name has this, or labelled"
+    )
     options = parser.parse_args()
     report = Report("guarantee", options)
     sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
@@ -145,15 +150,15 @@ def main() -> None:
         for number, pairs in enumerate((sick, sts))
     }
     if options.only != "labelled":
-        drawn(report, options.splits, sick, sts, stsb[0], cosines, cached)
-    if options.only != "drawn":
+        drawn(report, options, sick, sts, stsb[0], cosines, cached)
+    if options.only in ("", "labelled"):
         labelled(report, options.splits, options.models, sick, cosines[sick.name], cached)
     report.close()
 
 
 def drawn(
     report: Report,
-    splits: int,
+    options: argparse.Namespace,
     sick: PairSet,
     sts: PairSet,
     train: PairSet,
@@ -182,22 +187,16 @@ def drawn(
         for target in (0.9, 0.7, 0.5):
             corpora.append((f"{name}, cosine", target, lambda _, values=values: values))
     for trust in (1.0, 0.5, 0.2):
-        corpora.append(
-            (
-                f"planted, odds {1 / trust:g} times as claimed",
-                0.9,
-                lambda seed, trust=trust: (lambda p: (p[0], odds(p[0]), 0.8, p[2]))(
-                    planted(np.random.default_rng(10_000 + seed), trust)
-                ),
-            )
-        )
+        corpora.append((f"planted, odds {1 / trust:g} times as claimed", 0.9, partial(planted, trust)))
     rows = []
     for name, target, corpus in corpora:
+        if options.only not in f"{name}, {target}":
+            continue
         talk(f"{name}, {target}")
         judges = {
             (count, way): Judge() for count in LABELS for way in ("drawn", "bands", "drawn, other half")
         }
-        for seed in range(splits):
+        for seed in range(options.splits):
             scores, guess, around, truth = corpus(seed)
             for count, (ours, before) in label(scores, guess, around, truth, target, seed).items():
                 judges[count, "drawn"].add(ours, scores, truth)
@@ -216,7 +215,7 @@ def drawn(
             made = judges[max(LABELS), "drawn"].figures()["made"]
             report.bar(f"{name}, {target}: made with {max(LABELS)} labels", made or 0, ">=", 0.6)
     head = ("corpus and score", "promised precision", "labels", "guaranteed in", "kept of these", "recall")
-    report.table(f"{splits} splits, {max(LABELS)} labels, {CONFIDENCE:.0%} confidence", head, rows)
+    report.table(f"{options.splits} splits, {max(LABELS)} labels, {CONFIDENCE:.0%} confidence", head, rows)
 
 
 def labelled(

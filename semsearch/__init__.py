@@ -29,6 +29,7 @@ __all__ = [
     "Document",
     "DocumentPlace",
     "DocumentVectors",
+    "Draw",
     "Duplicates",
     "Embedder",
     "Estimate",
@@ -47,6 +48,7 @@ __all__ = [
     "IngestProgress",
     "IngestReport",
     "InvalidInput",
+    "Label",
     "LabelledPair",
     "LeftOut",
     "Level",
@@ -55,6 +57,7 @@ __all__ = [
     "MissingExtra",
     "Mode",
     "ModelError",
+    "NextPair",
     "Objective",
     "OperatingPoint",
     "Outcome",
@@ -78,6 +81,7 @@ __all__ = [
     "ReviewedGroup",
     "RowFields",
     "RowFormat",
+    "SampledPair",
     "SearchOptions",
     "SearchRequest",
     "Segment",
@@ -164,9 +168,10 @@ if TYPE_CHECKING:
     from semsearch.storage.library import StoredPassage
     from semsearch.text.diff import Difference, Segment
     from semsearch.tuning.guarantee import Guarantee
+    from semsearch.tuning.labels import Label, SampledPair
     from semsearch.tuning.metrics import Estimate, OperatingPoint, PrecisionRecallCurve, ThresholdMetrics
     from semsearch.tuning.pairs import PairSet
-    from semsearch.tuning.sampling import PairSample
+    from semsearch.tuning.sampling import NextPair, PairSample
     from semsearch.tuning.scoring import PairScores
     from semsearch.tuning.split import Split
     from semsearch.tuning.threshold import Objective, TunedClassifier, TuningResult
@@ -174,6 +179,7 @@ if TYPE_CHECKING:
         Contained,
         Definition,
         Document,
+        Draw,
         FieldCounts,
         Group,
         Hit,
@@ -194,7 +200,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
     _MODULES = {
         "errors": "FingerprintMismatch IndexDamaged IndexLocked IndexNotFound "
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
-        "types": "Contained Definition Document FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair "
+        "types": "Contained Definition Document Draw FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair "
         "Record Rejected SharedPart Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
@@ -224,7 +230,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "tuning.guarantee": "Guarantee",
         "tuning.pairs": "PairSet",
         "tuning.metrics": "PrecisionRecallCurve Estimate ThresholdMetrics OperatingPoint",
-        "tuning.sampling": "PairSample",
+        "tuning.labels": "Label SampledPair",
+        "tuning.sampling": "NextPair PairSample",
         "tuning.scoring": "PairScores",
         "tuning.split": "Split",
         "tuning.threshold": "Objective TuningResult TunedClassifier",

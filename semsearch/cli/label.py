@@ -12,8 +12,8 @@ from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
     from semsearch.text.diff import Difference
-    from semsearch.tuning.labels import Label, LabelFile
-    from semsearch.tuning.sampling import NextPair, PairSample, SampledPair
+    from semsearch.tuning.labels import Label, LabelFile, SampledPair
+    from semsearch.tuning.sampling import NextPair, PairSample
     from semsearch.types import Level
 
 _ANSWERS = {"y": "1", "n": "0", "s": "skip"}
@@ -173,7 +173,7 @@ def _ask(
 
 def _pair(row: "Label") -> "SampledPair":
     """Return the pair of a label of an earlier run, of which no originals are known."""
-    from semsearch.tuning.sampling import SampledPair
+    from semsearch.tuning.labels import SampledPair
 
     sides = (row.left, row.right, row.text_a, row.text_b)
     return SampledPair(*sides, row.cosine, row.band, row.band_pairs, row.text_a, row.text_b, row.draw)

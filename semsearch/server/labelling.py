@@ -11,10 +11,10 @@ from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
 from semsearch.server.jobs import Kind, Progress
 from semsearch.server.operations import Operation
-from semsearch.tuning.labels import FILE, SKIP, Label, open_labels, read_labels
+from semsearch.tuning.labels import FILE, SKIP, Label, SampledPair, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.metrics import PrecisionRecallCurve
-from semsearch.tuning.sampling import DEFAULT_PRECISION, NextPair, PairSample, SampledPair
+from semsearch.tuning.sampling import DEFAULT_PRECISION, NextPair, PairSample
 from semsearch.tuning.threshold import TuningResult
 from semsearch.types import Level
 

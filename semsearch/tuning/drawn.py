@@ -85,9 +85,8 @@ class DrawnLabels:
             tested = self._cuts >= draw.floor
             owed = self._surplus[tested] * draw.probability
             gains = gain * (score >= self._cuts[tested]) + owed
-            stakes = (
-                _STAKES / np.maximum(self.target, self.target - owed)[:, None]
-            )  # a loss never exceeds the wealth
+            worst = np.maximum(self.target, self.target - owed)  # so that a loss never exceeds the wealth
+            stakes = _STAKES / worst[:, None]
             self._wealth[tested] += np.log1p(stakes * gains[:, None])
             self._highest = np.maximum(self._highest, self._mean())
         self._surplus[score >= self._cuts] += gain
@@ -171,7 +170,7 @@ class DrawnLabels:
             wider = loosest(_LIKELY, 1.05 * best, _WIDER * best) or loosest(
                 _POSSIBLE, 1.05 * best, _WIDER * best
             )
-            cut = frame.cut(wider or math.ceil(1.1 * best))
+            cut = frame.cut(wider) if wider else float(ours[-1])
             return cut, cut
         size = loosest(_SURE, _FEWEST)
         if len(

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -29,12 +28,33 @@ from semsearch.files import mode_within, read_bounded, replacing
 from semsearch.readers.table import CSV, Table
 from semsearch.types import Draw
 
-if TYPE_CHECKING:
-    from semsearch.tuning.sampling import SampledPair
-
 SKIP = "skip"
 FILE = "labels.csv"
 """The name of the labels file in an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPair:
+    """A pair to label: the names and cleaned texts, their similarity, its band, and the number of pairs in that band.
+
+    The originals are what the texts were made from, to be shown.
+    """
+
+    left: str
+    right: str
+    text_a: str
+    text_b: str
+    cosine: float
+    band: str
+    band_pairs: int
+    original_a: str
+    original_b: str
+    draw: Draw | None = None
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The two texts, by which the pair is known."""
+        return frozenset((self.text_a, self.text_b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +74,7 @@ class Label:
     draw: Draw | None = None
 
     @classmethod
-    def of(cls, pair: "SampledPair", label: str, model: str) -> "Label":
+    def of(cls, pair: SampledPair, label: str, model: str) -> "Label":
         """Return the label that a person gives to a pair now."""
         names = (field.name for field in fields(cls) if hasattr(pair, field.name))
         now = datetime.now(UTC).isoformat(timespec="seconds")

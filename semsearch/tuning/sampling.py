@@ -32,7 +32,7 @@ from semsearch.storage.library import Library
 from semsearch.text.unseen import UnknownWords, none_unknown
 from semsearch.tuning.drawn import COSINE, PILOT, Frame, labels_so_far, scorer_name
 from semsearch.tuning.guarantee import CONFIDENCE, Guarantee
-from semsearch.tuning.labels import SKIP, Label
+from semsearch.tuning.labels import SKIP, Label, SampledPair
 from semsearch.types import Draw, Level
 
 DEFAULT_LOWEST = 0.6
@@ -57,30 +57,6 @@ DEFAULT_PRECISION = 0.9
 
 Integers = NDArray[np.int64]
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class SampledPair:
-    """A pair to label: the names and cleaned texts, their similarity, its band, and the number of pairs in that band.
-
-    The originals are what the texts were made from, to be shown.
-    """
-
-    left: str
-    right: str
-    text_a: str
-    text_b: str
-    cosine: float
-    band: str
-    band_pairs: int
-    original_a: str
-    original_b: str
-    draw: Draw | None = None
-
-    @property
-    def texts(self) -> frozenset[str]:
-        """The two texts, by which the pair is known."""
-        return frozenset((self.text_a, self.text_b))
 
 
 def certain_pair(names: tuple[str, str], texts: tuple[str, str], cosine: float) -> SampledPair:

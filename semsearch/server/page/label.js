@@ -3,7 +3,7 @@ import { fill, h, icon } from "./dom.js";
 import { compared, folds, legend, panes, warnings } from "./pair.js";
 import { empty, notice, problem, segmented } from "./widgets.js";
 
-const GOAL = 100;  // labels that are worth tuning on
+const GOAL = 150;  // labels that are worth tuning on
 const ANSWERS = { yes: "y", no: "n", skip: "s" };
 
 export async function render(main, api, t, page) {
@@ -23,7 +23,7 @@ async function welcome(main, api, t, page) {
     sample(main, api, t, page, () => api.post("jobs", { kind: "label", level }, page.signal));
   } },
     h("h2", t("Which pairs are duplicates?")),
-    h("p.muted", t("You see two texts and say yes or no. Pairs come from all similarities, most often from near the threshold; their similarity stays hidden, so it does not influence you. From your labels, Tune measures each threshold for your own texts.")),
+    h("p.muted", t("You see two texts and say yes or no. The first pairs come from all similarities, the others from where a guarantee of precision needs them; their similarity stays hidden, so it does not influence you. From your labels, Tune measures each threshold for your own texts.")),
     segmented(t("Pair"), "level", { document: t("Documents"), passage: t("Passages") }, "document", () => {}),
     labels.yes + labels.no > 0 && h("p", t.count(labels.yes + labels.no, "{count} label so far", "{count} labels so far")),
     h("div.row", h("button.button.primary", icon("label"), t("Start labelling"))));
@@ -93,7 +93,9 @@ async function ask(main, api, t, page, job) {
     meter.value = given;
     fill(bar,
       h("div.grow", h("strong", t("{given} of {goal} labels", { given, goal: most })),
-        h("span.muted", " · ", t("{yes} duplicates, {no} not, {skip} skipped", told)), meter),
+        h("span.muted", " · ", t("{yes} duplicates, {no} not, {skip} skipped", told)), meter,
+        h("p.small.muted", told.guarantee ? t("Guaranteed so far: a precision of {share}, for a part of the duplicates.", { share: told.guarantee.target })
+          : told.needed ? t("About {needed} more labels may guarantee a precision.", { needed: told.needed }) : t("Nothing is guaranteed yet."))),
       h("a.button", { class: given >= GOAL ? "button primary" : "button", href: page.address("tune") }, icon("tune"), t("Tune")));
     if (!pair) return fill(pane, empty("label", t("No pairs are left to label"), h("p", t("All pairs of this index that are similar enough have an answer.")), h("a.button.primary", { href: page.address("tune") }, t("Go to Tune"))));
     const head = (letter, name) => h("header", h("span.pair-letter", { "aria-hidden": "true" }, letter), h("span.pair-name", { title: name }, name));
