@@ -10,6 +10,7 @@ import pytest
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch import Index
+from semsearch.search import corpus
 from semsearch.storage.library import vector_file
 from semsearch.storage.library.settings import VECTOR_FILE
 
@@ -203,3 +204,27 @@ def test_a_strangers_name_of_the_file_is_refused(index: Index, name: object) -> 
 def test_the_file_is_for_the_owner_only(index: Index) -> None:
     modes = {path.stat().st_mode & 0o777 for path in index.folder.glob(vector_file.FILES)}
     assert modes == {index.folder.stat().st_mode & 0o666}
+
+
+@pytest.mark.parametrize(("mapped_bytes", "scanned"), [(10**9, True), (0, False)])
+def test_more_vectors_are_compared_where_they_are_mapped(
+    index: Index, monkeypatch: pytest.MonkeyPatch, mapped_bytes: int, scanned: bool
+) -> None:
+    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
+    monkeypatch.setattr(corpus, "MAPPED_BYTES", mapped_bytes)
+    with index._library.snapshot():
+        assert index._engine._corpora.current().scanned == scanned
+
+
+def test_vectors_beyond_the_file_count_as_to_be_read(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_file, "LEAST", 5)
+    size = 4 * index._library.dimension()
+    assert index._library.vector_bytes() == (len(TEXTS) * size, 0)
+    index.add([{"id": "new", "text": "glass"}])
+    assert index._library.vector_bytes() == ((len(TEXTS) + 1) * size, size)
+
+
+def test_a_vector_that_no_passage_uses_is_removed(index: Index) -> None:
+    index.delete(TEXTS[:5])
+    assert index._library.counts()["vectors"] == len(TEXTS) - 5
+    assert [one.document for one in index.query("amber oak", k=100) if one.document[9:] in TEXTS[:5]] == []

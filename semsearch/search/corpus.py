@@ -12,9 +12,10 @@ from semsearch.patterns import Names
 from semsearch.search.query import asked_name
 from semsearch.storage.library import SALVAGE, Column, Library, PassageTable, VectorTable
 
-SCANNED_BYTES = 320_000_000
-"""Up to this size of all vectors (208,333 of 384 numbers) every one is compared with a query. This is exact, takes 6 ms
-for 100,000 vectors in memory, and 0.2 s in a new process, where importing Chroma and loading its graph takes 0.8 s."""
+SCANNED_BYTES, MAPPED_BYTES = 320_000_000, 640_000_000
+"""Up to the first size of all vectors (208,333 of 384 numbers) every one is compared with a query, and up to the second
+(416,666) where the vector file has all but the first size of them. This is exact. It takes 23 ms of processor time for
+100,000 vectors, where a new process needs 0.8 s to import Chroma and load its graph: decision 146."""
 
 Rows = NDArray[np.int64]
 _T = TypeVar("_T")
@@ -41,7 +42,11 @@ class Corpus:
     @property
     def scanned(self) -> bool:
         """True where there are so few vectors that all of them are compared with a query."""
-        return self._once("scanned", lambda: self.library.vector_bytes() <= SCANNED_BYTES)
+        return self._once("scanned", self._is_scanned)
+
+    def _is_scanned(self) -> bool:
+        total, to_read = self.library.vector_bytes()
+        return total <= SCANNED_BYTES or (total <= MAPPED_BYTES and to_read <= SCANNED_BYTES)
 
     @property
     def vectors(self) -> tuple[VectorTable, Rows]:

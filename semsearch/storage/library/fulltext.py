@@ -162,7 +162,8 @@ class FullText:
         keys, counts = np.unique(keys, return_counts=True)
         edges = np.searchsorted(keys // len(passages), np.arange(len(terms) + 1))
         self._insert(rows, terms, edges, keys % len(passages), np.minimum(counts, 255))
-        sizes = [(segment, len(passages)) for segment, passages in self._segments()]
+        query = "SELECT id, length(passages) FROM segments ORDER BY id"  # the length is known without reading them
+        sizes = [(segment, size // _PASSAGE.itemsize) for segment, size in self._db.execute(query)]
         merged, total = [sizes[-1][0]], sizes[-1][1]
         for segment, size in reversed(sizes[:-1]):
             if size > total or size + total > _LARGEST:
@@ -174,7 +175,7 @@ class FullText:
 
     def _merge(self, segments: Sequence[int]) -> None:
         """Merge segments into one, without the removed passages."""
-        held = dict(self._segments())
+        held = dict(self._segments(segments))
         sizes = np.array([len(held[segment]) for segment in segments])
         starts = dict(zip(segments, (np.cumsum(sizes) - sizes).tolist(), strict=True))
         passages = np.concatenate([held[segment] for segment in segments])
@@ -288,8 +289,10 @@ class FullText:
             table.impacts.add(term, found, len(found[1]))
         return found
 
-    def _segments(self) -> Iterator[tuple[int, NDArray[np.void]]]:
-        query = f"SELECT id, passages, {SEGMENT_SUM} FROM segments ORDER BY id"
+    def _segments(self, ids: Sequence[int] | None = None) -> Iterator[tuple[int, NDArray[np.void]]]:
+        """Yield segments with their passages, by default all, in the order of their numbers."""
+        some = "" if ids is None else f"WHERE id IN ({','.join(map(str, ids))})"
+        query = f"SELECT id, passages, {SEGMENT_SUM} FROM segments {some} ORDER BY id"
         for id_, data, sound in self._db.execute(query).fetchall():
             if not sound or len(data) % _PASSAGE.itemsize:
                 raise _damaged()

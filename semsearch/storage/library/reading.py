@@ -138,14 +138,16 @@ class Reader:
         with self._reading() as db:
             return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
-    def vector_bytes(self) -> int:
-        """Return the size of all vectors in bytes."""
+    def vector_bytes(self) -> tuple[int, int]:
+        """Return the size of all vectors in bytes, and of those that the vector file does not have."""
         query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
         with self._reading() as db:
             count, size = db.execute(query).fetchone()
             if count and size != self._vector_size(size):
                 raise ValueError("a vector has not the length that the model gives")
-        return int(count) * int(size or 0)
+        numbers, _ = mapped(self.path.parent, self.setting(VECTOR_FILE), int(size or 0) // 4)
+        later = self.vector_counts(int(numbers[-1]))[1] if len(numbers) else count
+        return int(count) * int(size or 0), int(later) * int(size or 0)
 
     def passages(self, ids: Sequence[str], *, metadata: bool = True) -> dict[str, StoredPassage]:
         """Return published passages by id. Ids that are not published are left out.

@@ -211,7 +211,9 @@ class Library(Reader):
         """Remove unpublished versions, and vectors that no passage uses."""
         self.discard_unpublished()
         with self._transaction() as db:
-            db.execute("DELETE FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)")
+            # The inner query reads indexes only, and not the pages of the vectors.
+            unused = "SELECT id FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
+            db.execute(f"DELETE FROM vectors WHERE id IN ({unused})")
 
     def rebuild_full_text(self) -> None:
         """Rebuild full-text search from the published passages."""
