@@ -71,6 +71,10 @@ def passages(text: str, limit: int, measure: Measure = words) -> list[str]:
         ("\u2126 \u212b", "\u03a9 \u00c5"),
         ("「引号」、。", "「引号」、。"),
         ("é e\u0301", "é é"),
+        ("well\u2011known e\u2010mail — 5\u2013 6", "well-known e-mail — 5\u2013 6"),
+        ("\u2fa6\u2f2d 5 \xb5m, \u0132ssel \u01c6", "金山 5 \u03bcm, IJssel dž"),
+        ("Hi\U000e0041\U000e0042 all", "Hi all"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e007f"),
     ],
 )
 def test_clean_by_hand(text: str, expected: str) -> None:

@@ -326,7 +326,7 @@ def main_field(names: Iterable[str]) -> str | None:
 
 
 def _text_of(values: Mapping[str, object], fields: RowFields) -> tuple[str, set[str]]:
-    """Return the text of a row, and the columns from which it is made and that are no fields.
+    """Return the text of a row, and the columns from which it is made and that are not fields.
 
     Where no column has the text, all of them make it, each with its name, and short ones are fields as well.
     """

@@ -1,9 +1,9 @@
 """Clean text lightly, without a change of meaning: no lower-casing, stemming, stop words or NFKC.
 
 Text that looks equal to a reader becomes equal: composed accents, no invisible characters, one kind of blank, and plain
-letters for their forms in print (ligatures, full and half width, Arabic presentation forms). Signs that look different
-stay, such as quotation marks and dashes, ² or ½. Cleaning never adds or drops a line, so a line number in cleaned text
-is a line number in the file.
+letters for their forms in print (ligatures, full and half width, Arabic presentation forms). One hyphen stands for
+those that look like it. Signs that look different stay, such as quotation marks and dashes, ² or ½. Cleaning never adds
+or drops a line, so a line number in cleaned text is a line number in the file.
 """
 
 import hashlib
@@ -12,14 +12,17 @@ import unicodedata
 
 from semsearch.text.links import without_long_links
 
-CLEANER_VERSION = 3
+CLEANER_VERSION = 4
 
 _PRESENTATION = ("<compat>", "<initial>", "<medial>", "<final>", "<isolated>", "<wide>", "<narrow>")
 _FORMS = (
     *range(0xFB00, 0xFB07), *range(0xFB13, 0xFB18), 0xFB4F, *range(0xFB50, 0xFDF0), *range(0xFE70, 0xFEFD),
-    *range(0xFF01, 0xFFE3), *range(0xFFE4, 0xFFEF),
+    *range(0xFF01, 0xFFE3), *range(0xFFE4, 0xFFEF), 0x0132, 0x0133, *range(0x01C4, 0x01CD), *range(0x01F1, 0x01F4),
+    0x00B5, 0x2E9F, 0x2EF3, *range(0x2F00, 0x2FD6),
 )  # fmt: skip
-"""Latin, Armenian and Hebrew ligatures, Arabic presentation forms, and characters of full and half width."""
+"""Latin, Armenian and Hebrew ligatures, Arabic presentation forms, and characters of full and half width. Also letters
+that are two in one, the sign for micro, and the radicals that a PDF has for Chinese characters."""
+_HYPHENS = (0x2010, 0x2011)
 _INVISIBLE = (
     0x00AD, 0x034F, 0x061C, 0x0640, 0x115F, 0x1160, 0x180E, 0x200B, 0x200E, 0x200F, 0x3164, 0xFFA0,
     *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF, *range(0xFFF9, 0xFFFC),
@@ -27,6 +30,8 @@ _INVISIBLE = (
 )  # fmt: skip
 """Soft hyphen, tatweel (a longer line between Arabic letters), zero-width space, fillers, marks of direction, joiners
 of words, and selectors of a glyph."""
+_TAGS = (0xE0001, *range(0xE0020, 0xE0080))
+"""Letters that nobody sees. After a black flag they spell the one of a country."""
 _SPACES = (
     0x0000,
     0x000B,
@@ -54,7 +59,11 @@ _TRANSLATION: dict[int, str | None] = {
     **{code: plain for code in _FORMS if (plain := _plain(code)) is not None},
     **dict.fromkeys(_INVISIBLE),
     **dict.fromkeys(_SPACES, " "),
+    **dict.fromkeys(_HYPHENS, "-"),
+    **dict.fromkeys(_TAGS),
 }
+_WITH_FLAGS = {code: text for code, text in _TRANSLATION.items() if code not in _TAGS}
+_FLAG = "\U0001f3f4"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _HALF_WIDTH = re.compile("[\uff61-\uffdc]+")
 _JOINER = re.compile(
@@ -86,7 +95,7 @@ def clean(text: str) -> str:
         # A mark of sound after half-width kana belongs to the kana, which only a whole run shows.
         text = _HALF_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
         if not _TRANSLATED.isdisjoint(text):  # to look is far faster than to translate
-            text = text.translate(_TRANSLATION)
+            text = text.translate(_WITH_FLAGS if _FLAG in text else _TRANSLATION)
         text = unicodedata.normalize("NFC", text)
         for _ in range(_PASSES if "\u200c" in text or "\u200d" in text else 0):
             text, before = unicodedata.normalize("NFC", _JOINER.sub("", text)), text
