@@ -65,6 +65,7 @@ COMPUTED = (
         "vectors",
         "graph",
         "strays",
+        "vector file",
     ),
     *("command line", "environment", "default"),
     *(f"{unit}{s} {{number}}" for unit in ("line", "page", "paragraph", "row", "slide") for s in ("", "s")),
