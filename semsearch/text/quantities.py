@@ -161,6 +161,8 @@ cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
 kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
 km kilometre kilometres kilometer kilometers 公里 千米|m metre metres meter meters 米|cm centimetre centimetres
 centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters 毫米
+μm micrometre micrometres micrometer micrometers micron microns 微米|ms millisecond milliseconds 毫秒
+μs microsecond microseconds 微秒
 l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters 毫升
 h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
 day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
@@ -180,9 +182,9 @@ _UNIT = {
 }
 _FACTORS = (
     {"t": 10**6, "kg": 1000, "g": 1, "mg": 0.001, "mcg": 1e-6},
-    {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001},
+    {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "μm": 1e-06},
     {"l": 1, "ml": 0.001},
-    {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1},
+    {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001, "μs": 1e-06},
     {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
     {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 1000},
     {"mw": 10**6, "kw": 1000, "w": 1, "milliwatt": 0.001},
