@@ -27,7 +27,7 @@ from semsearch import Index
 from semsearch.cli import main
 from semsearch.embedding import load_embedder
 from semsearch.errors import IndexLocked, InvalidInput
-from semsearch.tuning.labels import FILE, Label, open_labels
+from semsearch.tuning.labels import FILE, Label, open_labels, read_labels
 from semsearch.tuning.metrics import threshold_metrics
 from semsearch.tuning.pairs import load_pairs, positives
 from semsearch.tuning.sampling import labelling_order
@@ -418,3 +418,34 @@ def test_labels_of_other_texts_beat_the_threshold_of_sick(shared_data: Path) -> 
     sick = 0.89  # docs/thresholds.md
     assert np.mean(tuned) > threshold_metrics(judges, judged, sick).f1.value
     assert above <= 1, f"{above} of {draws} report more than is true"
+
+
+def test_labels_beyond_the_first_are_drawn_and_tuned_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer by a rule that the similarity tells, with an undo and a break between; a precision is guaranteed."""
+    monkeypatch.setattr("semsearch.index.load_embedder", lambda *_, **__: TinyEmbedder())
+    with open_index(here / ".semsearch") as index:
+        cosine = {frozenset((pair.left, pair.right)): pair.cosine for pair in index.sample_pairs(0.5)}
+    with open_index(here / ".semsearch") as index, open_labels(here / ".semsearch" / FILE) as labels:
+        sample = index.sample_pairs(0.5)
+        while (found := sample.next(labels.rows, 0.7)).pair and len(labels.rows) < 90:
+            pair = found.pair
+            answer = str(int(cosine[frozenset((pair.left, pair.right))] >= 0.7))
+            labels.add(Label.of(pair, answer, "tiny fp32"))
+            if len(labels.rows) % 30 == 0:  # the same pair comes again, drawn in the same way
+                labels.undo()
+                assert sample.next(read_labels(here / ".semsearch" / FILE), 0.7).pair == pair
+                labels.add(Label.of(pair, answer, "tiny fp32"))
+        last = labels.rows[-1]
+        labels.merge([replace(labels.rows[40], label="skip")])
+        assert labels.rows[-1] == last and labels.rows[40].draw is not None, "order and draws stay"
+        labels.merge([replace(labels.rows[40], label="1")])
+    assert found.guarantee is not None
+    file = rows(here / ".semsearch" / FILE)
+    assert not any(row["probability"] for row in file[:20])
+    assert all(0 < float(row["probability"]) <= 1 for row in file[20:])
+    tuned = CliRunner().invoke(main, ["tune", "--pairs", "labels", "--min-precision", "0.7", "--json"])
+    assert tuned.exit_code == 0, tuned.output
+    said = json.loads(tuned.stdout)
+    assert said["threshold"] == said["guarantee"]["threshold"] == pytest.approx(found.guarantee.threshold)
+    dedup = CliRunner().invoke(main, ["dedup", "--min-precision", "0.7", "--json"])
+    assert dedup.exit_code == 0, dedup.output

@@ -271,18 +271,16 @@ def _logistic(odds: Floats) -> Floats:
 
 
 def labels_so_far(
-    labels: Iterable[tuple[bool, Draw | None, float | None]],
-    scorer: str,
-    target: float,
-    confidence: float = CONFIDENCE,
+    labels: Iterable[tuple[bool, Draw | None]], scorer: str, target: float, confidence: float = CONFIDENCE
 ) -> DrawnLabels:
-    """Return the labels that have a score by `scorer`: of each whether it is a duplicate, its draw, and its cosine."""
+    """Return the labels with a score by `scorer`, of each whether it is a duplicate, and its draw.
+
+    The others, such as those of a review, belong to pairs that are not drawn any more, so the frame is without them.
+    """
     found = DrawnLabels(target, confidence)
-    for positive, draw, cosine in labels:
+    for positive, draw in labels:
         if draw is not None and draw.scorer == scorer:
             found.add(draw.score, positive, draw)
-        elif scorer == COSINE and cosine is not None and draw is None:
-            found.add(cosine, positive)
     return found
 
 
@@ -296,5 +294,5 @@ def drawn_guarantee(
     pairs: Sequence[LabelledPair], positive: NDArray[np.bool_], scorer: str, target: float, confidence: float
 ) -> Guarantee | None:
     """Return what labelled pairs, in the order of labelling, guarantee of the thresholds of a scorer."""
-    rows = ((bool(y), pair.draw, pair.cosine) for pair, y in zip(pairs, positive, strict=True))
+    rows = ((bool(y), pair.draw) for pair, y in zip(pairs, positive, strict=True))
     return labels_so_far(rows, scorer, target, confidence).guarantee()

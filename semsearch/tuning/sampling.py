@@ -113,7 +113,7 @@ class PairSample:
         since the sample was made, and `InvalidInput` for a `target` or `confidence` outside (0, 1).
         """
         labels = labels_so_far(
-            ((row.label == "1", row.draw, row.cosine) for row in rows if row.label != SKIP),
+            ((row.label == "1", row.draw) for row in rows if row.label != SKIP),
             self.scorer,
             target,
             confidence,
