@@ -4,8 +4,7 @@ Drawn labels: from a corpus, pairs are drawn and labelled as `semsearch label` d
 guarantee is checked on all pairs that they were drawn from, and on a half that no label came from where the corpus is
 split. Next to them stands the earlier way: as many labels by bands of the score, with weights.
 
-Labelled pairs: SICK is split at random, tuned on one part, and checked on the other. The classifier is cross-fitted on
-the first part, as in `tune`, in each of the --models splits.
+Labelled pairs: SICK is split at random, tuned by the cosine on one part, and checked on the other.
 
 A guarantee is kept if the precision is reached. The share counts only the splits in which there was one.
 """
@@ -98,7 +97,7 @@ class Judge:
 
 
 def planted(trust: float, seed: int) -> tuple[Floats, Floats, float, Mask]:
-    """Return a corpus of 3,000 pairs, 400 or so of them duplicates; the odds are claimed 1 / `trust` times."""
+    """Return a corpus of 3,000 pairs, 400 or so of them duplicates; the log-odds are exaggerated 1 / `trust` times."""
     rng = np.random.default_rng(10_000 + seed)
     true = rng.normal(-4, 3.5, 3000)
     scores = 1 / (1 + np.exp(-(true / trust + rng.normal(0, 0.5, 3000))))
@@ -152,7 +151,7 @@ def main() -> None:
     if options.only != "labelled":
         drawn(report, options, sick, sts, stsb[0], cosines, cached)
     if options.only in ("", "labelled"):
-        labelled(report, options.splits, options.models, sick, cosines[sick.name], cached)
+        labelled(report, options.splits, sick, cosines[sick.name])
     report.close()
 
 
@@ -187,7 +186,7 @@ def drawn(
         for target in (0.9, 0.7, 0.5):
             corpora.append((f"{name}, cosine", target, lambda _, values=values: values))
     for trust in (1.0, 0.5, 0.2):
-        corpora.append((f"planted, odds {1 / trust:g} times as claimed", 0.9, partial(planted, trust)))
+        corpora.append((f"planted, log-odds exaggerated {1 / trust:g} times", 0.9, partial(planted, trust)))
     rows = []
     for name, target, corpus in corpora:
         if options.only not in f"{name}, {target}":
@@ -221,10 +220,8 @@ def drawn(
 def labelled(
     report: Report,
     splits: int,
-    models: int,
     sick: PairSet,
     cosine: Floats,
-    cached: Callable[[str, Callable[[], Floats]], Floats],
 ) -> None:
     """Judge thresholds that are tuned on a part of SICK and checked on the rest."""
     numbers: dict[str, int] = {}
