@@ -77,7 +77,7 @@ def test_the_wealth_is_fair_over_every_order_of_draws() -> None:
 def test_whoever_chooses_the_cuts_cannot_break_the_guarantee() -> None:
     """An adversary names a cut at every draw, after looking at the labels, where every cut has a precision of 0.8."""
     broken = 0
-    for seed in range((TRIALS // 2)):
+    for seed in range(TRIALS // 2):
         rng = np.random.default_rng(seed)
         scores = np.linspace(1, 0, 400)
         positive = rng.permutation(np.arange(400) % 5 != 0)
