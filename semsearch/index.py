@@ -7,14 +7,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.dedup import Duplicates, Plan
+from semsearch.dedup.alignment import aligner_of
 from semsearch.dedup.comparison import Comparison, compare
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, DecisionRule, default_threshold
+from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE, DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
 from semsearch.dedup.review import BELOW, Review
@@ -792,8 +794,8 @@ class Index:
         classifier, if there is one and they are documents, else `by` the cosine. `progress` is called with the work
         done and the total. Raises `InvalidInput` for a classifier that is not there.
         """
-        classifier = None if by == "cosine" or level == "passage" else self._decision_rule().classifier
-        if by == "classifier" and classifier is None:
+        rule = NO_RULE if by == "cosine" or level == "passage" else self._decision_rule()
+        if by == "classifier" and rule.classifier is None:
             raise InvalidInput("there is no classifier to draw by", "train one: semsearch tune --pairs FILE")
         if around is None:
             try:
@@ -808,7 +810,7 @@ class Index:
             unknown=self._vocabulary.unknown,
             level=level,
             scale=scale,
-            classifier=classifier,
+            rule=rule,
             progress=progress,
         )
 
@@ -972,7 +974,10 @@ class Index:
 
     def _decision_rule(self) -> DecisionRule:
         return DecisionRule.from_settings(
-            self._library.setting("threshold"), self._library.setting("verifier"), self._default_threshold
+            self._library.setting("threshold"),
+            self._library.setting("verifier"),
+            self._default_threshold,
+            cache(lambda: aligner_of(self.embedder)),
         )
 
     def _default_threshold(self) -> float:

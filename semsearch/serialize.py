@@ -155,6 +155,7 @@ def duplicates_summary_json(found: "Duplicates", origin: str) -> dict[str, Any]:
         **contained_json(found.contained, found.more_contained, found.containment),
         "vetoed": dict(found.vetoed),
         "undecided": found.undecided,
+        **({} if found.shift is None else {"guarantee_carries_over": found.guarantee_carries_over}),
         **(
             {"rejected": [asdict(pair) for pair in found.rejected], "more_rejected": found.more_rejected}
             if found.rejected

@@ -8,19 +8,23 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.metrics import average_precision_score
 from soundness import assert_sound
-from tiny_embedder import create_index, open_index
+from tiny_embedder import TinyEmbedder, create_index, open_index
 
 from semsearch.cli import main
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.features import FEATURES, TextWords, word_features
+from semsearch.dedup.forest import LEAF, Forest
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.text.facts import Facts, differences
 from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.scoring import tune_pairs
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import Objective, tune_classifier
-from semsearch.tuning.training import _boosted_trees, _flatten, train_classifier
+from semsearch.tuning.training import NotBetter, flatten, train_classifier
 from semsearch.types import LabelledPair
 
 
@@ -115,12 +119,58 @@ def test_the_trees_as_arrays_say_what_scikit_learn_says() -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, len(FEATURES) + 1)).astype(np.float32)
     truth = rows[:, 0] + rows[:, 3] * rows[:, 5] > 0
-    forest = _boosted_trees(rows, truth, 0)
-    expected = forest.decision_function(rows)
-    ours = _flatten([forest], 0.0)._sum(rows)
-    differences = expected - ours  # the log-odds of all, which calibration replaces
-    np.testing.assert_allclose(differences, differences[0], atol=1e-9)
-    assert np.ptp(ours) > 1
+    targets = np.column_stack([truth, rows[:, 5]])
+    theirs = ExtraTreesRegressor(30, min_samples_leaf=3, max_features=0.4, random_state=0).fit(rows, targets)
+    fresh = rng.normal(size=(1000, rows.shape[1])).astype(np.float32)
+    fresh[:30] = np.float32(theirs.estimators_[0].tree_.threshold[0])  # rows that lie on a threshold
+    ours = flatten(theirs)
+    np.testing.assert_allclose(ours.predict(fresh), theirs.predict(fresh)[:, 0], atol=1e-6)
+    again = Forest.from_dict(json.loads(json.dumps(ours.to_dict())), rows.shape[1])
+    assert again.predict(fresh).tolist() == ours.predict(fresh).tolist()
+
+
+def stump(**changes: object) -> dict[str, object]:
+    """Return a saved tree of three nodes with some of its arrays changed, and a digest that fits."""
+    arrays = {"roots": [0], "feature": [0, LEAF, LEAF], "most": [0.5, 0, 1], "right": [2, 1, 2]} | changes
+    kinds = {"roots": np.int64, "feature": np.int16, "most": np.float32, "right": np.int64}
+    return Forest(**{name: np.array(arrays[name], kind) for name, kind in kinds.items()}).to_dict()
+
+
+def test_a_saved_tree_decides_as_drawn_by_hand() -> None:
+    rows = np.array([[0.4, 9], [0.5, 9], [0.6, 9]], np.float32)
+    assert Forest.from_dict(stump(), 2).predict(rows).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"right": [0, 1, 2]}, {"right": [1, 1, 2]}, {"right": [3, 1, 2]}, {"feature": [2, LEAF, LEAF]},
+        {"feature": [-7, LEAF, LEAF]}, {"feature": [0, 0, LEAF]}, {"most": [np.nan, 0, 1]}, {"roots": [3]},
+        {"most": [0.5, np.inf, 1]}, {"roots": [-1]}, {"roots": []}, {"feature": [0, LEAF, 0]},
+    ],
+)  # fmt: skip
+def test_a_hostile_tree_is_refused_whatever_its_digest(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"trees|forest"):
+        Forest.from_dict(stump(**changes), 2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nodes": 2}, {"nodes": 10**12}, {"nodes": "3"}, {"sha256": "0" * 64}, {"data": "!"}, {"data": "AAAA"},
+        {"roots": "0"}, {"roots": [[0]]}, {"data": 3},
+    ],
+)  # fmt: skip
+def test_damaged_trees_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Forest.from_dict(stump() | changes, 2)
+
+
+def test_a_tree_deeper_than_any_that_is_trained_is_refused() -> None:
+    depth = 500  # each left child is the next node, and each right child the last one
+    chain = {"feature": [0] * depth + [LEAF, LEAF], "most": [0.5] * (depth + 2)}
+    with pytest.raises(ValueError, match="impossible trees"):
+        Forest.from_dict(stump(**chain, right=[depth + 1] * depth + [depth, depth + 1]), 2)
 
 
 def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) -> None:
@@ -131,15 +181,35 @@ def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) 
     ]
     chances = trained.probabilities(cosines, *words)
     assert ((chances > 0.5) == [pair.duplicate for pair in pairs]).mean() > 0.95
-    assert trained.probabilities([0.5], words[0][:1], words[1][:1]) == [0]  # below the floor
+    below = trained.probabilities(
+        [0.5, 0.6, 0.7], words[0][:3], words[1][:3]
+    )  # below the floor: as the cosine
+    assert np.ptp(below) > 0
+    assert sorted(below.tolist(), reverse=trained.cosine_slope < 0) == below.tolist()
     again = PairClassifier.from_dict(json.loads(json.dumps(trained.to_dict())))
     assert again.probabilities(cosines, *words).tolist() == chances.tolist()
     assert len(trained.probabilities([], [], [])) == 0
 
 
 def test_too_few_pairs_train_nothing() -> None:
-    pairs, cosines = examples(150)
+    pairs, cosines = examples(90)
     assert train_classifier(pairs, cosines, [bool(pair.duplicate) for pair in pairs]) is None
+
+
+def test_a_classifier_no_better_than_the_cosine_is_not_kept() -> None:
+    rng = np.random.default_rng(0)
+    positive = rng.random(1000) < 0.5
+    cosines = np.clip(0.7 + 0.1 * positive + rng.normal(0, 0.1, 1000), 0, 1)
+    pairs = [
+        LabelledPair(f"text {n} here", f"text {n} there", bool(yes), cosine=float(cosine), model="tiny fp32")
+        for n, (yes, cosine) in enumerate(zip(positive, cosines, strict=True))
+    ]
+    with pytest.raises(NotBetter) as found:
+        train_classifier(pairs, cosines, positive)
+    assert found.value.cosine == pytest.approx(average_precision_score(positive, cosines), abs=1e-9)
+    tuning, _ = tune_pairs(PairSet("mine", tuple(pairs)), TinyEmbedder())
+    assert tuning.classifier is None
+    assert any(note.startswith("no classifier is kept: ") for note in tuning.notes)
 
 
 def test_pairs_that_the_cosine_tells_apart_train_nothing() -> None:
@@ -151,24 +221,15 @@ def test_pairs_that_the_cosine_tells_apart_train_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("left", "self"), ("left", "beyond"), ("right", -1), ("feature", 10**6), ("feature", -7), ("feature", 2**70),
-        ("most", float("nan")), ("value", float("inf")), ("value", "drop"), ("roots", 10**9), ("roots", "nested"),
-        ("features", 3), ("floor", None), ("slope", "steep"), ("most", {"a": 1}), ("value", "missing"),
+        ("floor", None), ("slope", "steep"), ("bias", float("nan")), ("blend", 2), ("unfamiliar", -1), ("version", 1),
+        ("weights", [1.0]), ("weights", [[]]), ("reference", [[1.0]]), ("vocabulary", "words"), ("tokens", "yes"),
+        ("vocabulary", [float("inf")]), ("forest", None), ("forest", {}), ("floor", "missing"), ("forest", "missing"),
     ],
 )  # fmt: skip
 def test_a_hostile_verifier_is_refused(trained: PairClassifier, name: str, value: object) -> None:
     saved = trained.to_dict()
-    inner = next(at for at, feature in enumerate(saved["feature"]) if feature != -1)
     if value == "missing":
         del saved[name]
-    elif value == "drop":
-        saved[name].pop()
-    elif value == "nested":
-        saved[name] = [saved[name]]
-    elif isinstance(saved[name], list):
-        saved[name][inner if name != "roots" else 0] = {"self": inner, "beyond": len(saved["left"])}.get(
-            str(value), value
-        )
     else:
         saved[name] = value
     with pytest.raises(IndexDamaged, match="saved classifier"):

@@ -15,9 +15,9 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.cli import main
 from semsearch.errors import InvalidInput
-from semsearch.evaluation.pairs import ModelReport, average_precision, evaluate_model, recall_at
+from semsearch.evaluation.pairs import ModelReport, evaluate_model, recall_at
 from semsearch.evaluation.report import write_report
-from semsearch.tuning.metrics import precision_recall_curve
+from semsearch.tuning.metrics import average_precision, precision_recall_curve
 from semsearch.tuning.pairs import PairSet
 from semsearch.types import LabelledPair
 

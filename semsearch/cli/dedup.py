@@ -300,6 +300,12 @@ def _find_in(index: "Index", request: "DedupRequest") -> "Duplicates":
     with render.counting("compare", "pairs") as progress:
         found = index.find_duplicates(request, progress=progress)
     render.tell_notes([index.unread_vocabulary] if index.unread_vocabulary else [])
+    if found.shift and not found.guarantee_carries_over:
+        said = tr(
+            "the guarantee does not hold here: a test tells these pairs from the labelled ones ({area:.2f}; 0.5 is"
+            " chance). Label pairs of your own text, and tune again"
+        )
+        render.tell_note(said.format(area=found.shift[0]))
     return found
 
 

@@ -1,127 +1,159 @@
-"""Classify pairs: compute the probability that two texts are duplicates, from their cosine and their words.
+"""Classify pairs: compute the probability that two texts are duplicates, from their cosine, words and tokens.
 
-Gradient-boosted trees (Friedman 2001), three forests with different random halves of the pairs, trained with
-scikit-learn and kept as plain arrays: classifying loads only NumPy. Platt scaling turns the sum of the trees into a
-probability. It is fitted to the sums of pairs that share no text with the pairs of training.
+Extremely randomised trees (Geurts, Ernst and Wehenkel 2006), trained with scikit-learn and kept as plain arrays:
+classifying loads only NumPy. Platt scaling turns their mean into a probability. It is fitted to pairs that share no
+text with the pairs of training.
+
+Most pairs of a collection are not duplicates, which their words tell at once. Only those that pass this screen are
+looked at by the trees, and have their tokens read by the model. Decision 130 has the measurements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from semsearch.dedup.alignment import ALIGNMENT_FEATURES, Aligner
 from semsearch.dedup.features import FEATURES, TextWords, word_features
+from semsearch.dedup.forest import Forest
 from semsearch.errors import IndexDamaged
 from semsearch.text import clean
 from semsearch.types import LabelledPair
 
-LEAF = -1
-_ROWS = 256
-"""Rows classified at a time: their data stays in the processor's cache."""
-_NUMBERS = ("floor", "slope", "intercept")
-_ARRAYS: dict[str, type] = {
-    "roots": np.int64,
-    "feature": np.int64,
-    "most": np.float64,
-    "left": np.int64,
-    "right": np.int64,
-    "value": np.float64,
-}
+VERSION = 2
+"""The version of `PairClassifier.to_dict`. A classifier of another version is not used."""
+_NUMBERS = (
+    "floor", "least", "blend", "unfamiliar", "slope", "intercept", "cosine_slope", "cosine_intercept", "bias",
+)  # fmt: skip
+_WORDS = 1 + len(FEATURES)
+_ARRAYS = {"weights": (_WORDS,), "vocabulary": (-1,), "reference": (-1, 1 + _WORDS)}
+_MOST_REFERENCES, _MOST_WORDS = 1_000, 1_000_000
+_SMALL = 1e-4
+"""The least distance from 0 and 1 with which the mean of the trees counts."""
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairClassifier:
-    """A classifier of pairs whose cosine is at least `floor`; all other pairs are not duplicates.
+    """A classifier of pairs whose cosine is at least `floor`; below it the cosine alone ranks the pairs.
 
-    The trees are stored one after another. Each node has the number of its `feature` (-1 in a leaf), the highest value
-    (`most`) with which a pair goes `left` and not `right`, and the `value` of a leaf. `roots` are the first nodes.
+    The evidence of each step is a logit. `weights` and `bias` are those of the screen, which the trees only see from
+    `least` on. `slope` and `intercept` calibrate the trees, `cosine_slope` and `cosine_intercept` the cosine. `blend`
+    is the share of the trees, the rest is the cosine's, in a pair all of whose words training had, and `blend` times
+    `unfamiliar` in one that has none of them. `vocabulary` has the checksums of these words. `tokens` says whether the
+    trees know the tokens. `reference` has the rows of `evidence` of accepted labelled pairs: see
+    `semsearch.dedup.shift`.
     """
 
     floor: float
+    least: float
+    blend: float
+    unfamiliar: float
     slope: float
     intercept: float
-    roots: Ints
-    feature: Ints
-    most: Floats
-    left: Ints
-    right: Ints
-    value: Floats
+    cosine_slope: float
+    cosine_intercept: float
+    bias: float
+    weights: Floats
+    vocabulary: frozenset[int]
+    forest: Forest
+    tokens: bool
+    reference: NDArray[np.float32]
 
-    def probabilities(self, cosines: ArrayLike, a: Sequence[TextWords], b: Sequence[TextWords]) -> Floats:
-        """Return the probability of each pair to be duplicates, float64 [n] in [0, 1]; 0 below the floor."""
+    def probabilities(
+        self,
+        cosines: ArrayLike,
+        a: Sequence[TextWords],
+        b: Sequence[TextWords],
+        aligner: Aligner | None = None,
+    ) -> Floats:
+        """Return the probability of each pair to be duplicates, float64 [n] in [0, 1].
+
+        `aligner` is for a classifier that knows `tokens`. Raises `ValueError` where it is missing.
+        """
         cosines = np.asarray(cosines, np.float64)
-        found = np.zeros(len(cosines))
+        total = self.cosine_slope * cosines + self.cosine_intercept
         able = np.flatnonzero(cosines >= self.floor)
         if len(able):
-            rows = features_of(
-                cosines[able], [a[at] for at in able.tolist()], [b[at] for at in able.tolist()]
-            )
-            found[able] = _logistic(self.slope * self._sum(rows) + self.intercept)
+            x, y = ([side[at] for at in able.tolist()] for side in (a, b))
+            rows = features_of(cosines[able], x, y)
+            trust = self.blend * trust_of(known_share(x, y, self.vocabulary), self.unfamiliar)
+            found = self.screen(rows)
+            seen = np.flatnonzero(found >= self.least)
+            found = np.minimum(found, total[able])
+            if len(seen):
+                passed = rows[seen]
+                if self.tokens:
+                    if aligner is None:
+                        raise ValueError("this classifier needs the tokens of the texts")
+                    texts = ([side[at].text for at in seen.tolist()] for side in (x, y))
+                    passed = np.column_stack([passed, aligner.features(*texts)])
+                found[seen] = self.slope * logit(self.forest.predict(passed)) + self.intercept
+            total[able] += trust * (found - total[able])
+        return logistic(total)
+
+    def screen(self, rows: NDArray[np.float32]) -> Floats:
+        """Return the logit of the screen for the features of words, float64 [n]."""
+        found: Floats = rows.astype(np.float64) @ self.weights + self.bias
         return found
 
-    def _sum(self, rows: NDArray[np.float32]) -> Floats:
-        # All trees at once, for some rows. A leaf leads to itself, so paths may differ in length.
-        leaf, every = self.feature == LEAF, np.arange(len(self.feature))
-        feature, most = np.where(leaf, 0, self.feature), np.where(leaf, np.inf, self.most)
-        left, right = np.where(leaf, every, self.left), np.where(leaf, every, self.right)
-        total = np.zeros(len(rows))
-        for start in range(0, len(rows), _ROWS):
-            values = rows[start : start + _ROWS]
-            begin = (np.arange(len(values)) * values.shape[1])[:, None]
-            node = np.tile(self.roots, (len(values), 1))
-            while not leaf.take(node).all():
-                turned = values.take(begin + feature.take(node)) <= most.take(node)
-                node = np.where(turned, left.take(node), right.take(node))
-            total[start : start + _ROWS] = self.value.take(node).sum(axis=1)
-        return total
+    def evidence(
+        self, cosines: Floats, a: Sequence[TextWords], b: Sequence[TextWords]
+    ) -> NDArray[np.float32]:
+        """Return the features of words and the share of words that training had, float32 [n, 2 + len(FEATURES)]."""
+        known = known_share(a, b, self.vocabulary)
+        return np.column_stack([features_of(cosines, a, b), known]).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        return {"features": len(FEATURES), **numbers, **arrays}
+        arrays = {
+            "weights": self.weights.tolist(),
+            "vocabulary": sorted(self.vocabulary),
+            "reference": self.reference.tolist(),
+        }
+        return {
+            "version": VERSION,
+            "tokens": self.tokens,
+            "forest": self.forest.to_dict(),
+            **numbers,
+            **arrays,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "PairClassifier":
-        """Return the classifier that `to_dict` wrote.
-
-        Raises `IndexDamaged` for any other value, so that trees have no loops and no node is missing.
-        """
+        """Return the classifier that `to_dict` wrote. Raises `IndexDamaged` for any other value."""
         try:
-            arrays: dict[str, Any] = {name: np.array(values[name], kind) for name, kind in _ARRAYS.items()}
+            arrays: dict[str, Any] = {
+                name: np.array(values[name], np.float64).reshape(shape) for name, shape in _ARRAYS.items()
+            }
             numbers: dict[str, Any] = {name: float(values[name]) for name in _NUMBERS}
-            classifier = cls(**numbers, **arrays)
-            possible = values["features"] == len(FEATURES) and classifier._possible()
+            tokens = values["tokens"]
+            width = _WORDS + (len(ALIGNMENT_FEATURES) if tokens else 0)
+            possible = (
+                values["version"] == VERSION
+                and isinstance(tokens, bool)
+                and all(np.isfinite(array).all() for array in (*arrays.values(), list(numbers.values())))
+                and len(arrays["reference"]) <= _MOST_REFERENCES
+                and len(arrays["vocabulary"]) <= _MOST_WORDS
+                and 0 <= numbers["blend"] <= 1
+                and 0 <= numbers["unfamiliar"] <= 1
+            )
+            arrays["reference"] = arrays["reference"].astype(np.float32)
+            arrays["vocabulary"] = frozenset(map(int, arrays["vocabulary"].tolist()))
+            forest = Forest.from_dict(values["forest"], width)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             possible = False
         if not possible:
             raise IndexDamaged(
                 "the saved classifier is damaged, or of another version", "run `semsearch tune` again"
             )
-        return classifier
-
-    def _possible(self) -> bool:
-        n = len(self.feature)
-        shapes = {array.shape for array in (self.feature, self.most, self.left, self.right, self.value)}
-        if shapes != {(n,)} or self.roots.ndim != 1 or not n:
-            return False
-        numbers = np.concatenate([[self.floor, self.slope, self.intercept], self.most, self.value])
-        inner = np.flatnonzero(self.feature != LEAF)
-        children = np.stack([self.left[inner], self.right[inner]])
-        return bool(
-            np.isfinite(numbers).all()
-            and (self.feature >= LEAF).all()
-            and (self.feature <= len(FEATURES)).all()
-            and (children > inner).all()
-            and (children < n).all()
-            and (self.roots >= 0).all()
-            and (self.roots < n).all()
-        )
+        return cls(**numbers, **arrays, forest=forest, tokens=tokens)
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextWords]]:
@@ -140,6 +172,37 @@ def features_of(cosines: Floats, a: Iterable[TextWords], b: Iterable[TextWords])
     return np.column_stack([cosines, np.array(rows, np.float64)]).astype(np.float32)
 
 
-def _logistic(score: Floats) -> Floats:
+def vocabulary_of(texts: Iterable[TextWords]) -> frozenset[int]:
+    """Return the checksums of the content words of some texts."""
+    return frozenset(map(_checksum, set().union(*(text.distinct for text in texts))))
+
+
+def known_share(a: Iterable[TextWords], b: Iterable[TextWords], vocabulary: frozenset[int]) -> Floats:
+    """Return the share of the content words of each pair that are in a vocabulary, float64 [n]; 1 without words."""
+    words = (x.distinct | y.distinct for x, y in zip(a, b, strict=True))
+    return np.array(
+        [sum(_checksum(w) in vocabulary for w in some) / len(some) if some else 1.0 for some in words]
+    )
+
+
+def trust_of(known: Floats, unfamiliar: float) -> Floats:
+    """Return how far the trees are trusted with pairs of which training had a share of the words, float64 [n]."""
+    return unfamiliar + (1 - unfamiliar) * known**2
+
+
+@lru_cache(100_000)
+def _checksum(word: str) -> int:
+    return crc32(word.encode("utf-8", "surrogatepass"))
+
+
+def logit(probability: Floats) -> Floats:
+    """Return the logarithm of the odds; a probability next to 0 or 1 counts as `_SMALL` from it."""
+    cut = np.clip(probability, _SMALL, 1 - _SMALL)
+    found: Floats = np.log(cut / (1 - cut))
+    return found
+
+
+def logistic(score: Floats) -> Floats:
+    """Return the probability whose logit is `score`."""
     probability: Floats = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
     return probability

@@ -1,6 +1,7 @@
 """Compare two documents: as a whole by the model, word by word, and passage by passage."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +15,7 @@ from semsearch.dedup.veto import Veto
 from semsearch.embedding import Embedder
 from semsearch.embedding.similarity import PassageRows, document_similarities
 from semsearch.embedding.vocabulary import Vocabulary
+from semsearch.errors import FingerprintMismatch, MissingExtra, ModelError
 from semsearch.ingest.lookup import DocumentVectors, find_document
 from semsearch.storage.library import Library
 from semsearch.text.diff import Difference, as_written, difference
@@ -121,8 +123,8 @@ def compare(
     probability = None
     if rule.classifier and len(a.texts) == len(b.texts) == 1:
         cosine = min(forth.similarity, back.similarity)
-        words = [TextWords(a.text)], [TextWords(b.text)]
-        probability = float(rule.classifier.probabilities([cosine], *words)[0])
+        with suppress(ModelError, MissingExtra, FingerprintMismatch):  # an index answers without its model
+            probability = float(rule.probabilities([cosine], [TextWords(a.text)], [TextWords(b.text)])[0])
     return Comparison(
         a,
         b,

@@ -1,10 +1,15 @@
 """Decide which pairs are duplicates, by the threshold and the classifier that `tune` saved in an index."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from semsearch.dedup.classifier import PairClassifier
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semsearch.dedup.alignment import Aligner
+from semsearch.dedup.classifier import VERSION, PairClassifier
+from semsearch.dedup.features import TextWords
 from semsearch.embedding import Embedder, Fingerprint
 from semsearch.embedding.scale import passage_scale
 from semsearch.errors import FingerprintMismatch, IndexDamaged, InvalidInput, MissingExtra, ModelError
@@ -31,6 +36,7 @@ class DecisionRule:
     classifier_precision: float
     min_precision: float | None = None
     default: Callable[[], float] = lambda: DEFAULT_THRESHOLD
+    aligner: Callable[[], Aligner | None] = lambda: None
 
     @classmethod
     def from_settings(
@@ -38,12 +44,16 @@ class DecisionRule:
         threshold: Mapping[str, Any] | None,
         verifier: Mapping[str, Any] | None,
         default: Callable[[], float] = lambda: DEFAULT_THRESHOLD,
+        aligner: Callable[[], Aligner | None] = lambda: None,
     ) -> "DecisionRule":
         """Return the rule in an index's settings `threshold` and `verifier`; `default` is for an index without.
 
-        Raises `IndexDamaged` where they hold something else.
+        `aligner` reads tokens by the index's model, for a classifier that knows them. A classifier of another version
+        counts as none. Raises `IndexDamaged` where they hold something else.
         """
         try:
+            if verifier and verifier["verifier"].get("version") != VERSION:
+                verifier = None
             return cls(
                 float(threshold["threshold"]) if threshold else None,
                 _guaranteed_precision(threshold),
@@ -51,6 +61,7 @@ class DecisionRule:
                 float(verifier["chance"]) if verifier else 1.0,
                 _guaranteed_precision(verifier),
                 default=default,
+                aligner=aligner,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IndexDamaged("the saved tuning is damaged", "run `semsearch tune` again") from error
@@ -63,6 +74,22 @@ class DecisionRule:
                 f"tune one: semsearch tune --pairs FILE --min-precision {min_precision:g}",
             )
         return replace(self, min_precision=min_precision)
+
+    def probabilities(
+        self, cosines: ArrayLike, a: Sequence[TextWords], b: Sequence[TextWords]
+    ) -> NDArray[np.float64]:
+        """Return the probability of each pair by the classifier, float64 [n]; the model is loaded if it knows tokens.
+
+        Raises `ModelError`, `MissingExtra` or `FingerprintMismatch` where the model cannot be loaded.
+        """
+        assert self.classifier is not None
+        aligner = self.aligner() if self.classifier.tokens else None
+        if self.classifier.tokens and aligner is None:
+            raise ModelError(
+                "the saved classifier reads the tokens of texts, which this model does not give",
+                "run `semsearch tune` again",
+            )
+        return self.classifier.probabilities(cosines, a, b, aligner)
 
     @property
     def uses_classifier(self) -> bool:

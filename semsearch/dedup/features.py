@@ -16,7 +16,7 @@ a an the some one this that these those is are was were be been being am do does
 in at on for with by which who whom whose while as his her their he she they him them himself herself s
 的 了 是 在 着 过 地 得 之 把 被 将 一 个 有
 """
-_EMPTY = frozenset(_SMALL.split())
+SMALL_WORDS = frozenset(_SMALL.split())
 """Words that say little on their own."""
 _NEGATIONS = frozenset(NEGATIONS)
 _PASSIVE = frozenset({"by", "被"})
@@ -38,10 +38,12 @@ class TextWords:
         "numbers",
         "passive",
         "said",
+        "text",
         "triples",
     )
 
     def __init__(self, text: str) -> None:
+        self.text = text
         text = text.lower().replace("’", "'")
         every = word_pattern().findall(text)
         self.length = len(every)
@@ -59,8 +61,8 @@ class TextWords:
         self.passive = not _PASSIVE.isdisjoint(every)
         plain = [word for word in every if "'" not in word or not word.endswith("n't")]
         self.every = frozenset(map(stem, plain))
-        self.said = frozenset(word for word in plain if word not in _EMPTY or word in OPPOSITE)
-        unsaid = _EMPTY.union(self.negations)
+        self.said = frozenset(word for word in plain if word not in SMALL_WORDS or word in OPPOSITE)
+        unsaid = SMALL_WORDS.union(self.negations)
         self.content = [stem(word) for word in plain if word not in unsaid]
         self.distinct = frozenset(self.content)
         self.triples = frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))

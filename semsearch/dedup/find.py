@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection, compare
 from semsearch.dedup.containment import Place, contained_documents, share_of
 from semsearch.dedup.decision import DecisionRule
@@ -15,17 +14,20 @@ from semsearch.dedup.features import TextWords
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.keeper import Traits, preference, protected
 from semsearch.dedup.result import Compared, Duplicates
+from semsearch.dedup.shift import shift
 from semsearch.dedup.veto import Veto
 from semsearch.patterns import Names
 from semsearch.requests import DedupRequest
 from semsearch.text.facts import Facts, differences
 from semsearch.text.word_runs import word_hashes
-from semsearch.types import Contained, Member, Rejected
+from semsearch.types import Contained, Group, Member, Rejected
 
 _BLOCK = 2048
 """Pairs that the classifier decides on at a time."""
 _CACHED_TEXTS = 20_000
 """Parsed texts that are kept for the next pairs: about 100 MB."""
+_EVIDENCE = 1000
+"""Accepted pairs that are compared with the labelled ones."""
 _UNLIKE_WORDS = "its words differ more than those of duplicates"
 _SEVERAL_PASSAGES = "it has several passages, and no threshold is guaranteed for these"
 
@@ -76,7 +78,7 @@ def find_groups(
     )
     decision = None
     if rule.classifier and rule.uses_classifier:
-        decision = Decision(compared, rule, rule.classifier)
+        decision = Decision(compared, rule)
 
     def accepts(left: Integers, right: Integers) -> NDArray[np.bool_]:
         accepted = veto.accepts(left, right)
@@ -107,7 +109,8 @@ def find_groups(
         more_rejected=unlisted,
         undecided=_undecided(found, request.keep, modified),
     )
-    found = _add_probabilities(found, rule.classifier)
+    if decision:
+        found = decision.with_probabilities(found)
     if request.remove_differing:
         found = _add_differences(found, compared, veto)
     if request.contained is None:
@@ -196,10 +199,9 @@ def _vetoed(compared: Compared, veto: Veto, pairs: Pairs) -> Iterator[Rejected]:
 class Decision:
     """The decision of a classifier on pairs of texts; of documents with several passages the threshold decides."""
 
-    def __init__(self, compared: Compared, rule: DecisionRule, classifier: PairClassifier) -> None:
+    def __init__(self, compared: Compared, rule: DecisionRule) -> None:
         self._compared = compared
         self._rule = rule
-        self._classifier = classifier
         self._parsed = _ParsedTexts(compared.contents)
 
     def accepts(self, left: Integers, right: Integers) -> NDArray[np.bool_]:
@@ -244,7 +246,33 @@ class Decision:
     def probabilities(self, left: Integers, right: Integers, similarity: Doubles) -> Doubles:
         """Return what the classifier gives texts left[k] and right[k], float64 [n]."""
         a, b = self._parsed.words(left), self._parsed.words(right)
-        return self._classifier.probabilities(similarity, a, b)
+        return self._rule.probabilities(similarity, a, b)
+
+    def with_probabilities(self, found: Duplicates) -> Duplicates:
+        """Return the groups with the probability of each member, where it and its keeper have one passage.
+
+        These pairs are the answer, so they are compared with the labelled ones; see `Duplicates.shift`.
+        """
+        groups: list[Group] = []
+        evidence: list[NDArray[np.float32]] = []
+        for group in found.groups:
+            asked = [
+                member for member in group.members if member.tier != "exact" and found.single(member.name)
+            ]
+            if asked and found.single(group.keeper):
+                keeper, *others = map(TextWords, found.texts([group.keeper, *(m.name for m in asked)]))
+                sides = np.array([member.similarity for member in asked]), [keeper] * len(others), others
+                values = self._rule.probabilities(*sides).tolist()
+                if self._rule.classifier and len(evidence) < _EVIDENCE:
+                    evidence += list(self._rule.classifier.evidence(*sides))
+                of = dict(zip((member.name for member in asked), values, strict=True))
+                members = (replace(member, probability=of.get(member.name)) for member in group.members)
+                group = replace(group, members=tuple(members))
+            groups.append(group)
+        measured = None
+        if self._rule.classifier and evidence:
+            measured = shift(self._rule.classifier.reference, np.stack(evidence))
+        return replace(found, groups=tuple(groups), shift=measured)
 
 
 class _ParsedTexts:
@@ -276,22 +304,4 @@ def _add_differences(found: Duplicates, compared: Compared, veto: Veto) -> Dupli
         replace(group, members=tuple(told(group.keeper, member) for member in group.members))
         for group in found.groups
     )
-    return replace(found, groups=tuple(groups))
-
-
-def _add_probabilities(found: Duplicates, classifier: PairClassifier | None) -> Duplicates:
-    """Return the groups with the probability of each member, where it and its keeper have one passage."""
-    if classifier is None:
-        return found
-    groups = []
-    for group in found.groups:
-        asked = [member for member in group.members if member.tier != "exact" and found.single(member.name)]
-        if asked and found.single(group.keeper):
-            keeper, *others = map(TextWords, found.texts([group.keeper, *(m.name for m in asked)]))
-            cosines = [member.similarity for member in asked]
-            values = classifier.probabilities(cosines, [keeper] * len(others), others).tolist()
-            of = dict(zip((member.name for member in asked), values, strict=True))
-            members = (replace(member, probability=of.get(member.name)) for member in group.members)
-            group = replace(group, members=tuple(members))
-        groups.append(group)
     return replace(found, groups=tuple(groups))

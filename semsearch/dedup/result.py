@@ -15,6 +15,7 @@ from semsearch.dedup.groups import by_first, group
 from semsearch.dedup.join import Doubles, Integers, Pairs
 from semsearch.dedup.lexical import LexicalSets, tier_of
 from semsearch.dedup.neighbours import Accepts, Neighbours, Refused
+from semsearch.dedup.shift import carries_over
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
 from semsearch.tables import Table
@@ -136,6 +137,10 @@ class Duplicates(Table):
     They have a veto, or the classifier rejects them. Of the pairs with a veto each text has its most similar one."""
     more_rejected: int | None = 0
     """The number of further pairs with a veto, which `rejected` leaves out; None where pairs are too many to count."""
+    shift: tuple[float, float] | None = None
+    """The result of a test that tells the accepted pairs from the labelled ones of the guarantee: the area under its
+    ROC curve (0.5 is chance) and the standard error. None where no classifier decided, or on too few pairs.
+    """
     undecided: int = 0
     """The number of groups in which `newest` or `oldest` chose no keeper, since files have the same time."""
     containment: float | None = None
@@ -147,6 +152,11 @@ class Duplicates(Table):
     _read_originals: Callable[[Sequence[str]], list[str]] | None = field(
         default=None, repr=False, compare=False
     )
+
+    @property
+    def guarantee_carries_over(self) -> bool | None:
+        """False where the accepted pairs are unlike those of the guarantee; None where that was not measured."""
+        return carries_over(self.shift)
 
     def __repr__(self) -> str:
         return (

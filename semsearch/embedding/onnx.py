@@ -10,6 +10,8 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +38,7 @@ from semsearch.embedding import (
     windows,
 )
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
+from semsearch.embedding.token_vectors import TextTokens, TokenReader, token_graph
 from semsearch.embedding.tokens import Tokens
 from semsearch.embedding.unigram import PieceTable, write_table
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
@@ -75,13 +78,9 @@ class OnnxEmbedder:
             raise InvalidInput(f"{files.name} {kind} and runs in float32 only", "leave out --dtype")
         providers = _providers(device)
         graph, self._tokens, special = _load(files, dtype)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                graph, _options(fused=files.graph is None), providers=providers
-            )
-        except Exception as error:  # both libraries raise their own subclasses of Exception
-            where = graph if isinstance(graph, str) else cache_folder()
-            raise ModelError(f"cannot load {where} of {files.name}: {error}", _REBUILT) from error
+        self._session = _session(graph, files, providers)
+        self._graph, self._files, self._providers = graph, files, providers
+        self._has_layers = files.graph is None and bool(files.encoder.layers)
         if device == "cuda" and _CUDA not in self._session.get_providers():
             raise ModelError(
                 "ONNX Runtime cannot use a GPU here", "check the driver, or use --set device=cpu"
@@ -126,6 +125,51 @@ class OnnxEmbedder:
             found = self._tokens.places(text)
         return [Token(text[start:end], number != self._unknown) for number, start, end in found]
 
+    @property
+    def token_vectors(self) -> TokenReader | None:
+        """Return what gives the tokens of texts with their vectors, or None for a model whose layers are not known.
+
+        The first call loads a second session of the model.
+        """
+        return self._token_vectors if self._has_layers else None
+
+    @cached_property
+    def _layers_session(self) -> onnxruntime.InferenceSession:
+        return _session(token_graph(self._graph), self._files, self._providers)
+
+    def _token_vectors(self, texts: Sequence[str]) -> list[TextTokens]:
+        ids = list(self._ids(texts))
+        pieces = windows([len(row) for row in ids], self.fingerprint.window)
+        pieces.sort(key=lambda piece: piece[1] - piece[2])
+        found: list[list[tuple[int, NDArray[np.float32]]]] = [[] for _ in ids]
+        for batch in self._batches(pieces, [0] * len(ids)):
+            rows, mask = self._padded([ids[text][start:end] for text, start, end in batch])
+            with _of_model(self._name):
+                inputs = {"input_ids": rows, "attention_mask": mask}
+                layers = np.stack(self._layers_session.run(None, inputs)[1:])
+            for row, (text, start, end) in enumerate(batch):
+                first = len(self._before)
+                own = layers[:, row, first : first + end - start]
+                found[text].append(
+                    (start, own / np.maximum(np.linalg.norm(own, axis=2, keepdims=True), _TINY))
+                )
+        return [
+            TextTokens(
+                np.array(row, np.int64),
+                np.concatenate([part for _, part in sorted(parts, key=itemgetter(0))], axis=1),
+            )
+            for row, parts in zip(ids, found, strict=True)
+        ]
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return token ids with the special ones, int64 [rows, longest], and the mask of what is not padding."""
+        whole = [[*self._before, *row, *self._after] for row in rows]
+        width = max(1, *map(len, whole))
+        padded = np.zeros((len(whole), width), np.int64)
+        for at, row in enumerate(whole):
+            padded[at, : len(row)] = row
+        return padded, (np.arange(width) < np.array([len(row) for row in whole])[:, None]).astype(np.int64)
+
     def embed(
         self, texts: Sequence[str], kind: Kind = "passage", progress: ProgressCallback | None = None
     ) -> Vectors:
@@ -153,20 +197,14 @@ class OnnxEmbedder:
         pieces = windows(sizes, self.fingerprint.window)
         # Longest first: the first batch needs the most memory.
         pieces.sort(key=lambda piece: piece[1] - piece[2] - leads[piece[0]])
-        extra = len(self._before) + len(self._after)
         out[:] = 0
         for batch in self._batches(pieces, leads):
-            text, start, end = batch[0]
-            width = max(1, leads[text] + end - start + extra)
-            rows = np.zeros((len(batch), width), np.int64)
-            mask = np.zeros_like(rows)
-            for row, (text, start, end) in enumerate(batch):
-                own, lead = ids[text], leads[text]
-                length = lead + end - start + extra
-                rows[row, :length] = [
-                    *self._before, *own[:lead], *own[lead + start : lead + end], *self._after
-                ]  # fmt: skip
-                mask[row, :length] = 1
+            rows, mask = self._padded(
+                [
+                    [*ids[text][: leads[text]], *ids[text][leads[text] + start : leads[text] + end]]
+                    for text, start, end in batch
+                ]
+            )
             with _of_model(self._name):
                 (embedded,) = self._session.run(None, {"input_ids": rows, "attention_mask": mask})
                 embedded = embedded.reshape(len(batch), self._dimension)[:, :dimension]
@@ -192,6 +230,18 @@ class OnnxEmbedder:
             count = max(1, self._tokens_per_batch // max(1, width))
             yield pieces[start : start + count]
             start += count
+
+
+def _session(
+    graph: str | bytes, files: ModelFiles, providers: Sequence[tuple[str, dict[str, str]]]
+) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(
+            graph, _options(fused=files.graph is None), providers=list(providers)
+        )
+    except Exception as error:  # both libraries raise their own subclasses of Exception
+        where = graph if isinstance(graph, str) else cache_folder()
+        raise ModelError(f"cannot load {where} of {files.name}: {error}", _REBUILT) from error
 
 
 @contextmanager

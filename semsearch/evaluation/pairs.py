@@ -14,7 +14,7 @@ from semsearch.errors import InvalidInput
 from semsearch.text import clean
 from semsearch.text.diff import count_words, difference
 from semsearch.tuning.agreement import agreement
-from semsearch.tuning.metrics import PrecisionRecallCurve, precision_recall_curve
+from semsearch.tuning.metrics import PrecisionRecallCurve, average_precision, precision_recall_curve
 from semsearch.tuning.pairs import PairSet, positives
 from semsearch.tuning.scoring import score_pairs
 from semsearch.types import LabelledPair
@@ -169,11 +169,6 @@ def evaluate_model(
         positive=positive,
         curve=curve,
     )
-
-
-def average_precision(curve: PrecisionRecallCurve) -> float:
-    """Return the mean of the precision at each threshold, weighted by the recall that the threshold adds."""
-    return float(np.sum(np.diff(curve.recall, prepend=0) * curve.precision))
 
 
 def recall_at(curve: PrecisionRecallCurve, precision: float) -> float:

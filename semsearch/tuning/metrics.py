@@ -133,6 +133,11 @@ def precision_recall_curve(
     return PrecisionRecallCurve(ranked[last], tp, fp, tp[-1] - tp)
 
 
+def average_precision(curve: PrecisionRecallCurve) -> float:
+    """Return the mean of the precision at each threshold, weighted by the recall that the threshold adds."""
+    return float(np.sum(np.diff(curve.recall, prepend=0) * curve.precision))
+
+
 def threshold_metrics(
     scores: ArrayLike, positive: ArrayLike, threshold: float, weights: ArrayLike | None = None
 ) -> ThresholdMetrics:

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup import DEFAULT_MEMORY, compare, join
-from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.collection import DocumentCollection
-from semsearch.dedup.decision import NO_RULE
+from semsearch.dedup.decision import NO_RULE, DecisionRule
 from semsearch.dedup.find import Decision
 from semsearch.dedup.in_index import collection_of
 from semsearch.dedup.join import PAIR_BYTES, TooManyPairs
@@ -205,13 +204,14 @@ def sample_pairs(
     unknown: UnknownWords = none_unknown,
     level: Level = "document",
     scale: CosineScale = DEFAULT_SCALE,
-    classifier: PairClassifier | None = None,
+    rule: DecisionRule = NO_RULE,
     memory: int = DEFAULT_MEMORY,
     progress: Callable[[int, int], None] | None = None,
 ) -> PairSample:
     """Sample the pairs with a similarity of at least `lowest`, most often near the threshold `around`.
 
-    `lowest` is rounded down to a multiple of 0.05, on the `scale` of the default model.
+    `lowest` is rounded down to a multiple of 0.05, on the `scale` of the default model. The classifier of the `rule`
+    draws the pairs, if there is one.
 
     If the pairs would need more than `memory` bytes, estimated from a
     sample of the index, the frame starts higher. Raises `InvalidInput` for a `lowest` outside [0, 1), and where even
@@ -262,13 +262,13 @@ def sample_pairs(
     numbers = _numbers(everything.names)
     keys = numbers[left] + numbers[right]
     least = round(float(first) * _WIDTH, 2)
-    if classifier is None:
+    if rule.classifier is None:
         scorer, score, guess = COSINE, cosine, (scale.to_default(cosine) - middle) * _ODDS
         order, band, bands = labelling_order(keys, scale.to_default(cosine), least, float(middle), scale)
     else:
-        scorer = scorer_name(classifier)
-        decision = Decision(compared, NO_RULE, classifier)
-        decided &= decision.single(pairs.left, pairs.right)
+        scorer = scorer_name(rule.classifier)
+        decision = Decision(compared, rule)
+        decided &= decision.single(pairs.left, pairs.right) & (cosine >= rule.classifier.floor)
         score = np.zeros(len(pairs))
         score[decided] = decision.probabilities(pairs.left[decided], pairs.right[decided], cosine[decided])
         likely = np.clip(score, _SMALL, 1 - _SMALL)

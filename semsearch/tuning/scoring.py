@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch.dedup.alignment import aligner_of
 from semsearch.dedup.classifier import PairClassifier
 from semsearch.dedup.veto import UNKNOWN, Veto
 from semsearch.embedding import STORED_DTYPES, Embedder, ProgressCallback, count_tokens, embed_checked
@@ -25,6 +26,7 @@ from semsearch.tuning.threshold import (
     tune_drawn,
     tune_threshold,
 )
+from semsearch.tuning.training import NotBetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,16 @@ def tune_pairs(
     if not drawn_by(pairs.pairs) and pair_weights(pairs.pairs) is None:
         positive = positives(pairs.pairs, rule)
         try:
-            tuned = tune_classifier(pairs.pairs, found.scores, positive, tuning.split, objective)
+            tuned = tune_classifier(
+                pairs.pairs, found.scores, positive, tuning.split, objective, aligner_of(embedder)
+            )
             tuning = replace(tuning, classifier=tuned)
+        except NotBetter as error:
+            advice = (
+                "no classifier is kept: in cross-validation it ranks these pairs no better than the cosine (average"
+                f" precision {error.ours:.3f} and {error.cosine:.3f})"
+            )
+            tuning = replace(tuning, notes=(*tuning.notes, advice))
         except MissingExtra as error:
             if objective.measure != "f1" and not tuning.guarantee:
                 raise MissingExtra(

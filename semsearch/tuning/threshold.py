@@ -6,12 +6,13 @@ come from pairs that the choice has not seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from semsearch.dedup.alignment import Aligner
 from semsearch.dedup.classifier import PairClassifier, words_of
 from semsearch.errors import InvalidInput
 from semsearch.tuning.drawn import CLASSIFIER, drawn_by, drawn_guarantee, scorer_name
@@ -36,6 +37,8 @@ FEW = 30
 """With fewer positives or negatives in a part, a note warns that the intervals are wide."""
 _LEAST = 2
 """Duplicates, and pairs that are none, that tuning takes: one to choose the threshold on, and one to measure it."""
+_REFERENCES = 500
+"""Accepted pairs that a classifier keeps the features of; see `semsearch.dedup.shift`."""
 _WEIGHED = "the pairs were sampled unevenly, so the shares are weighted and describe all pairs sampled from"
 _TABLE = tuple(step / 100 for step in range(50, 100, 5))
 
@@ -195,25 +198,32 @@ def tune_classifier(
     positive: ArrayLike,
     split: Split,
     objective: Objective = BEST_F1,
+    aligner: Aligner | None = None,
 ) -> TunedClassifier | None:
     """Train a classifier, choose its probability threshold, and measure both on the held-out part of `split`.
 
     One half of the choosing part trains it and the other half chooses the threshold; where possible the halves share
-    no text. Return None if there are too few pairs to train on. Raises `MissingExtra` without scikit-learn.
+    no text. `aligner` gives the features of tokens. Return None if there are too few pairs to train on. Raises the
+    errors of `train_classifier`.
     """
     cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
     chosen = [pairs[at] for at in split.choose.tolist()]
     halves = split_pairs(chosen, positive[split.choose], ignore_marks=True)
     fit, cut = split.choose[halves.choose], split.choose[halves.report]
-    model = train_classifier([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit])
+    model = train_classifier([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit], aligner)
     if model is None:
         return None
     scored = np.concatenate([cut, split.report])
-    probabilities = model.probabilities(cosines[scored], *words_of([pairs[at] for at in scored.tolist()]))
+    words = words_of([pairs[at] for at in scored.tolist()])
+    probabilities = model.probabilities(cosines[scored], *words, aligner)
     ours, held_out = probabilities[: len(cut)], probabilities[len(cut) :]
     threshold, guarantee = choose_threshold(
         [pairs[at] for at in cut.tolist()], ours, positive[cut], objective
     )
+    accepted = np.flatnonzero(ours >= threshold)
+    accepted = accepted[np.linspace(0, len(accepted) - 1, min(len(accepted), _REFERENCES)).astype(np.intp)]
+    a, b = ([side[at] for at in accepted.tolist()] for side in words)
+    model = replace(model, reference=model.evidence(cosines[cut][accepted], a, b))
     return TunedClassifier(
         model, threshold, guarantee, threshold_metrics(held_out, positive[split.report], threshold)
     )

@@ -1,30 +1,67 @@
-"""Train the pair classifier with scikit-learn and flatten its trees to plain arrays."""
+"""Train the pair classifier with scikit-learn, and keep it only where it ranks pairs better than their cosine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semsearch.dedup.classifier import LEAF, Floats, PairClassifier, features_of, words_of
+from semsearch.dedup.alignment import Aligner
+from semsearch.dedup.classifier import (
+    Floats,
+    PairClassifier,
+    features_of,
+    known_share,
+    logit,
+    trust_of,
+    vocabulary_of,
+    words_of,
+)
+from semsearch.dedup.features import FEATURES
+from semsearch.dedup.forest import LEAF, Forest
 from semsearch.errors import extra
-from semsearch.tuning.split import pair_clusters
+from semsearch.tuning.metrics import average_precision, precision_recall_curve
+from semsearch.tuning.split import Ints, Mask, pair_clusters
 from semsearch.types import LabelledPair
 
-MIN_PAIRS = 100
+MIN_PAIRS = 50
 """Training needs this many duplicates and this many other pairs."""
-_SEEDS, _FOLDS = 3, 5
-_MISSED = 0.01
-"""The share of the training duplicates that may lie below the floor."""
+_TREES, _FOLDS = 200, 5
+_MISSED, _SCREENED = 0.01, 0.005
+"""The shares of the training duplicates that may lie below the floor, and below the screen."""
+_BLENDS, _UNFAMILIAR = (0.3, 0.6, 0.8, 1.0), (0.3, 0.6, 1.0)
+_SAME = 0.005
+"""Average precisions that differ by no more are the same: then the trees are trusted less with unfamiliar pairs."""
+_GAIN = 0.01
+"""The least gain over the cosine's average precision with which the classifier is kept."""
+_SAMPLES = 100
+"""Bootstrap samples (Efron 1979) that say whether a gain may be chance."""
+_GRADE, _KIND, _MOST_KINDS = 0.8, 0.5, 5
+"""The weights of a grade and of a kind next to the label where the trees split, and the most kinds that count."""
+
+Rows = NDArray[np.float32]
+
+
+class NotBetter(Exception):
+    """The classifier ranks the pairs no better than their cosine: `ours` and `cosine` are average precisions."""
+
+    def __init__(self, ours: float, cosine: float) -> None:
+        super().__init__(ours, cosine)
+        self.ours, self.cosine = ours, cosine
 
 
 def train_classifier(
-    pairs: Sequence[LabelledPair], cosines: ArrayLike, positive: ArrayLike
+    pairs: Sequence[LabelledPair],
+    cosines: ArrayLike,
+    positive: ArrayLike,
+    aligner: Aligner | None = None,
 ) -> PairClassifier | None:
     """Train a classifier on pairs, with `cosines` float [n] and `positive` bool [n].
 
-    Training is deterministic. Return None if there are fewer than `MIN_PAIRS` duplicates or other pairs, or if the
-    cosine alone separates the two. Raises `MissingExtra` if scikit-learn is not installed.
+    Training is deterministic. `aligner` gives the features of tokens, if the model has them. Return None if there are
+    fewer than `MIN_PAIRS` duplicates or other pairs, or if the cosine alone separates the two. Raises `NotBetter` where
+    cross-validation on pairs without a common text finds the cosine as good, and `MissingExtra` if scikit-learn is not
+    installed.
     """
     cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
     if min(np.count_nonzero(positive), np.count_nonzero(~positive)) < MIN_PAIRS:
@@ -35,59 +72,149 @@ def train_classifier(
         return None
     with extra("tune", "training the classifier"):
         import sklearn  # noqa: F401 - the functions below import from it
-    a, b = words_of([pairs[at] for at in able.tolist()])
-    rows, truth, cosines = features_of(cosines[able], a, b), positive[able], cosines[able]
-    cluster = pair_clusters([pairs[at] for at in able.tolist()])
-    fold = np.random.default_rng(0).integers(0, _FOLDS, cluster.max() + 1)[cluster]
-    unseen = np.zeros(len(rows))
-    for held in range(_FOLDS):
-        rest, part = fold != held, fold == held
-        if part.any() and 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
-            unseen[part] = _flatten([_boosted_trees(rows[rest], truth[rest], held)], floor)._sum(rows[part])
-    forests = [_boosted_trees(rows, truth, seed) for seed in range(_SEEDS)]
-    slope, intercept = _platt(unseen, truth)
-    return _flatten(forests, floor, slope, intercept)
-
-
-def _boosted_trees(rows: NDArray[np.float32], truth: NDArray[np.bool_], seed: int) -> Any:
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    return GradientBoostingClassifier(
-        n_estimators=150, learning_rate=0.06, max_depth=4, min_samples_leaf=10, subsample=0.5, max_features=0.5,
-        random_state=seed,
-    ).fit(rows, truth)  # fmt: skip
-
-
-def _flatten(
-    forests: Sequence[Any], floor: float, slope: float = 1.0, intercept: float = 0.0
-) -> PairClassifier:
-    """Return a classifier that holds the trees of some forests as arrays and averages the forests."""
-    trees = [(tree[0].tree_, forest.learning_rate) for forest in forests for tree in forest.estimators_]
-    sizes = [tree.node_count for tree, _ in trees]
-    starts = np.cumsum([0, *sizes[:-1]])
-    inner = np.concatenate([tree.children_left != -1 for tree, _ in trees])
-
-    def joined(name: str) -> Any:
-        return np.concatenate([getattr(tree, name) for tree, _ in trees])
-
-    offset = np.repeat(starts, sizes)
-    value = np.concatenate([tree.value[:, 0, 0] * rate / len(forests) for tree, rate in trees])
+    labelled = [pairs[at] for at in able.tolist()]
+    a, b = words_of(labelled)
+    words, truth = features_of(cosines[able], a, b), positive[able]
+    rows = words
+    if aligner is not None:
+        rows = np.column_stack([words, aligner.features([x.text for x in a], [y.text for y in b])])
+    targets = _targets(labelled, truth)
+    cosine = _line(cosines[:, None], positive)
+    unseen, screened, known = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+    for rest, held in _folds(pair_clusters(labelled)):
+        if 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
+            unseen[held] = logit(_trees(rows[rest], targets[rest], _TREES // 2).predict(rows[held]))
+            weights, bias = _screen(words[rest], truth[rest])
+            screened[held] = words[held] @ weights + bias
+            seen = vocabulary_of(side[at] for side in (a, b) for at in np.flatnonzero(rest).tolist())
+            inside = np.flatnonzero(held).tolist()
+            known[held] = known_share([a[at] for at in inside], [b[at] for at in inside], seen)
+    weights, bias = _screen(words, truth)
+    least = float(np.quantile(screened[truth], _SCREENED))
+    slope, intercept = _line(unseen[:, None], truth)
+    by_cosine = cosine[0][0] * cosines + cosine[1]
+    ours = slope[0] * unseen + intercept
+    ours = np.where(screened >= least, ours, np.minimum(screened, by_cosine[able]))
+    blend, unfamiliar = _best_blend(ours, by_cosine, known, able, positive)
     return PairClassifier(
-        floor,
-        slope,
-        intercept,
-        starts,
-        np.where(inner, joined("feature"), LEAF).astype(np.int64),
-        np.where(inner, joined("threshold"), 0.0),
-        np.where(inner, joined("children_left") + offset, 0),
-        np.where(inner, joined("children_right") + offset, 0),
-        np.where(inner, 0.0, value),
+        floor=floor,
+        least=least,
+        blend=blend,
+        unfamiliar=unfamiliar,
+        slope=float(slope[0]),
+        intercept=intercept,
+        cosine_slope=float(cosine[0][0]),
+        cosine_intercept=cosine[1],
+        bias=bias,
+        weights=weights,
+        vocabulary=vocabulary_of([*a, *b]),
+        forest=_trees(rows, targets, _TREES),
+        tokens=aligner is not None,
+        reference=np.zeros((0, 2 + len(FEATURES)), np.float32),
     )
 
 
-def _platt(scores: Floats, truth: NDArray[np.bool_]) -> tuple[float, float]:
-    """Fit the slope and intercept that turn scores into probabilities (Platt 1999)."""
+def _best_blend(
+    ours: Floats, cosine: Floats, known: Floats, able: Ints, positive: Mask
+) -> tuple[float, float]:
+    """Return the `blend` and `unfamiliar` of `PairClassifier` that rank best.
+
+    Raises `NotBetter` where the cosine is as good.
+    """
+    plain = average_precision(precision_recall_curve(cosine, positive))
+    found = []
+    for unfamiliar in _UNFAMILIAR:
+        for blend in _BLENDS:
+            scores = cosine.copy()
+            scores[able] += blend * trust_of(known, unfamiliar) * (ours - cosine[able])
+            found.append((average_precision(precision_recall_curve(scores, positive)), blend, unfamiliar))
+    best = max(found)[0]
+    least = min(unfamiliar for value, _, unfamiliar in found if value >= best - _SAME)
+    value, blend, unfamiliar = max(choice for choice in found if choice[2] == least)
+    scores = cosine.copy()
+    scores[able] += blend * trust_of(known, unfamiliar) * (ours - cosine[able])
+    if value < plain + _GAIN or _resampled_gain(scores, cosine, positive) <= 0:
+        raise NotBetter(value, plain)
+    return blend, unfamiliar
+
+
+def _resampled_gain(ours: Floats, cosine: Floats, positive: Mask) -> float:
+    """Return the gain in average precision that all but a tenth of the bootstrap samples of the pairs reach."""
+    rng, gains = np.random.default_rng(0), []
+    for _ in range(_SAMPLES):
+        drawn = rng.integers(0, len(positive), len(positive))
+        if positive[drawn].any():
+            gain, plain = (
+                average_precision(precision_recall_curve(scores[drawn], positive[drawn]))
+                for scores in (ours, cosine)
+            )
+            gains.append(gain - plain)
+    return float(np.quantile(gains, 0.1))
+
+
+def _folds(cluster: Ints) -> Iterator[tuple[Mask, Mask]]:
+    """Yield the pairs to train on and those to predict, which share no text, for each fold."""
+    fold = np.random.default_rng(0).integers(0, _FOLDS, cluster.max() + 1)[cluster]
+    for held in range(_FOLDS):
+        yield fold != held, fold == held
+
+
+def _targets(pairs: Sequence[LabelledPair], truth: Mask) -> Floats:
+    """Return what the trees predict, float64 [n, k]: the label, then the grade and the kinds where all pairs have them.
+
+    Only the label is used later. The others help to choose the splits: a leaf then has pairs alike in all respects.
+    """
+    columns = [truth.astype(np.float64)]
+    grades = [pair.score for pair in pairs]
+    if None not in grades and np.ptp(known := np.array(grades, np.float64)):
+        columns.append(_GRADE * (known - known.min()) / np.ptp(known))
+    kinds = sorted({pair.kind for pair in pairs})
+    if "" not in kinds and 1 < len(kinds) <= _MOST_KINDS:
+        columns += [_KIND * np.array([pair.kind == kind for pair in pairs], np.float64) for kind in kinds]
+    return np.column_stack(columns)
+
+
+def _trees(rows: Rows, targets: Floats, count: int) -> Forest:
+    """Train trees and return them as arrays that give the first target."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(count, min_samples_leaf=3, max_features=0.4, random_state=0)
+    return flatten(forest.fit(rows, targets if targets.shape[1] > 1 else targets.ravel()))
+
+
+def flatten(forest: Any) -> Forest:
+    """Return scikit-learn's trees as arrays that give the same mean of the first target."""
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    sizes = [tree.node_count for tree in trees]
+    starts = np.cumsum([0, *sizes[:-1]])
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(tree, name) for tree in trees])
+
+    leaf = joined("children_left") == -1
+    # Features are float32, so the next float32 below a threshold splits them in the same way.
+    most = joined("threshold")
+    below = most.astype(np.float32)
+    below = np.where(below > most, np.nextafter(below, np.float32(-np.inf)), below)
+    value = np.concatenate([tree.value[:, 0, 0] for tree in trees])
+    return Forest(
+        starts,
+        np.where(leaf, LEAF, joined("feature")).astype(np.int16),
+        np.where(leaf, value, below).astype(np.float32),
+        np.where(leaf, np.arange(len(leaf)), joined("children_right") + np.repeat(starts, sizes)),
+    )
+
+
+def _screen(words: Rows, truth: Mask) -> tuple[Floats, float]:
+    """Fit the logistic regression of the screen to the features of words. Return its weights and its bias."""
+    middle, spread = words.mean(axis=0, dtype=np.float64), words.std(axis=0, dtype=np.float64) + 1e-9
+    weights, bias = _line((words - middle) / spread, truth, 0.1)
+    return weights / spread, bias - float(weights @ (middle / spread))
+
+
+def _line(values: Floats, truth: Mask, strength: float = 1e6) -> tuple[Floats, float]:
+    """Fit the weights and the intercept that turn values into logits (Platt 1999)."""
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=1e6).fit(scores[:, None], truth)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    fitted = LogisticRegression(C=strength, max_iter=1000).fit(values, truth)
+    return fitted.coef_[0], float(fitted.intercept_[0])
