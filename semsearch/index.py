@@ -69,11 +69,11 @@ from semsearch.requests import (
     SimilarOptions,
     SimilarRequest,
 )
-from semsearch.search.doubt import doubt
 from semsearch.search.engine import LONGEST_QUERY, SearchEngine
 from semsearch.search.hits import Hits
 from semsearch.search.plane import PassagePlane, passage_plane
 from semsearch.search.query import Query
+from semsearch.search.relevance import renew
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.sentences import SentenceVectors
 from semsearch.search.similar import similar
@@ -396,6 +396,7 @@ class Index:
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors)
                 report = run.run(standard_input, progress, on_change, on_unknown)
+                renew(self._library, self._embedder)
             else:  # nothing to do, so neither the model nor Chroma is loaded
                 self._library.touch(survey.touched)
                 report = replace(survey.report(), dry_run=False)
@@ -457,6 +458,7 @@ class Index:
             self._vectors.recover()
             run = RecordRun(self._library, lambda: self.embedder, self._vectors.sync, known_only=known_only)
             report = run.run(records, keep_ids=not isinstance(data, Iterator), progress=progress)
+            renew(self._library, self._embedder)
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
 
@@ -662,12 +664,6 @@ class Index:
         if request.source is not None:
             notes += unmatched(self._library.document_names()[1], [request.source])
         return notes
-
-    def doubt(self, query: str, hits: Sequence[Hit]) -> str:
-        """Return a note where the hits of a query may answer nothing, or ""; see `semsearch.search.doubt`."""
-        if all(hit.cosine is None for hit in hits):  # no model is loaded for a lexical search
-            return ""
-        return doubt(query, hits, self.embedder.fingerprint.model)
 
     def facets(
         self, fields: Sequence[str], query: str = "", *, source: str | None = None, literal: bool = False

@@ -28,6 +28,8 @@ class SearchRequest:
         k: The highest number of hits.
         mode: Search by meaning and words ("hybrid"), by meaning alone ("dense"), or by words alone ("lexical").
         min_score: The lowest cosine of a hit, in [-1, 1]. A lexical search has no cosine and takes no `min_score`.
+        min_relevance: The lowest relevance of a hit, in [0, 1], see `semsearch.search.relevance`. With None all hits
+            are returned, and commands for people show them if the best one is relevant.
         source: A pattern, see `semsearch.patterns.Names`; only sources that match are searched.
         collapse: Show exact and lexical near-copies of a hit as its `copies` instead of as separate hits.
         per_document: The highest number of hits from one document; None for no limit.
@@ -42,6 +44,7 @@ class SearchRequest:
     k: int = 5
     mode: Mode = "hybrid"
     min_score: float = -1.0
+    min_relevance: float | None = None
     source: str | None = None
     collapse: bool = True
     per_document: int | None = 2
@@ -59,6 +62,8 @@ class SearchRequest:
         if self.per_document is not None:
             _at_least_one("per_document", self.per_document)
         _number("min_score", self.min_score)
+        if self.min_relevance is not None:
+            _number("min_relevance", self.min_relevance)
         for name in ("source", "rerank"):
             if getattr(self, name) is not None:
                 _text(name, getattr(self, name))
@@ -75,6 +80,7 @@ class SearchOptions(TypedDict, total=False):
     k: int
     mode: Mode
     min_score: float
+    min_relevance: float | None
     source: str | None
     collapse: bool
     per_document: int | None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
+from semsearch.search.doubt import nothing_relevant
 from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
@@ -49,9 +50,10 @@ _EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 def search_json(
     path_of: PathOf, hits: Sequence[Hit], request: SearchRequest, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return the answer to a query, with the `notes` on it."""
+    """Return the answer to a query, with the `notes` on it; see `semsearch.search.doubt` for `relevant`."""
     found = [hit_json(path_of, hit, request.explain) for hit in hits]
-    return {"query": request.query, "notes": list(notes), "hits": found}
+    relevant = bool(hits) and not nothing_relevant(hits)
+    return {"query": request.query, "notes": list(notes), "relevant": relevant, "hits": found}
 
 
 def facets_json(facets: Sequence[FieldCounts]) -> list[dict[str, Any]]:
@@ -117,6 +119,7 @@ def _located(path_of: PathOf, hit: Hit, explain: bool) -> dict[str, Any]:
     """Return the place of a hit, and its scores."""
     return {
         "score": round(hit.score, 6),
+        "relevance": None if hit.relevance is None else round(hit.relevance, 6),
         "cosine": None if hit.cosine is None else round(hit.cosine, 6),
         "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
         **({name: getattr(hit, name) for name in _EXPLAINED} if explain else {}),

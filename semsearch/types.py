@@ -116,6 +116,8 @@ class Hit:
         copies: Near-copies that were collapsed into the hit.
         cosine: The cosine with the query, in [-1, 1]; None in a lexical search, and in a list.
         bm25: The BM25 score of the words, at least 0; None in a dense search, and in a list.
+        relevance: The share in [0, 1] of unrelated questions whose best hit is less good; None where no query ranks
+            hits. See `semsearch.search.relevance`.
         dense_rank: The rank by cosine, on request.
         lexical_rank: The rank by BM25, on request; None where the passage has none of the words.
         document_factor: The factor by which the document changed the score, on request.
@@ -135,6 +137,7 @@ class Hit:
     copies: tuple["Hit", ...] = ()
     cosine: float | None = None
     bm25: float | None = None
+    relevance: float | None = None
     dense_rank: int | None = None
     lexical_rank: int | None = None
     document_factor: float | None = None

@@ -11,6 +11,7 @@ from reading import Read, Reading
 from tiny_embedder import TinyEmbedder
 
 from semsearch.embedding.scale import passage_scale
+from semsearch.search.relevance import unrelated_vectors
 
 os.environ["SEMSEARCH_VECTOR_CACHE"] = "0"  # no test leaves vectors in the user's cache
 os.environ["SEMSEARCH_LANG"] = "en"  # also where the locale is another one
@@ -56,9 +57,13 @@ def no_settings_of_another_test(settings_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def threshold_of_the_tiny_model() -> None:
-    """Keep the threshold of the tiny model in the cache, since a process that opens its index cannot load it."""
+def what_the_tiny_model_computes_once() -> None:
+    """Keep the threshold of the tiny model in the cache, since a process that opens its index cannot load it.
+
+    Its vectors of unrelated questions are there as well, so tests that count texts do not count those.
+    """
     passage_scale(TinyEmbedder().fingerprint, TinyEmbedder)
+    unrelated_vectors(TinyEmbedder())
 
 
 @pytest.fixture(scope="session")

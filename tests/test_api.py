@@ -21,6 +21,7 @@ from tiny_embedder import create_index
 from semsearch import Index, serialize
 from semsearch.errors import IndexLocked, ModelError, SemsearchError
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
+from semsearch.search.doubt import doubt
 from semsearch.server import follow
 from semsearch.server import jobs as jobs_module
 from semsearch.server.app import PAGE, create_app
@@ -101,8 +102,9 @@ def test_answers_are_the_json_of_the_commands(index: Index, client: TestClient) 
     similar = SimilarRequest("notes/1.md", k=3)
     path_of = index.path_of
     found = get("search", q="saw tags:shed", k=2, explain="true", per_document=9)
-    wanted = serialize.search_json(path_of, index.search(search), search, index.notes(search))
-    assert found == as_json(wanted | {"doubt": ""}) and len(found["hits"]) == 2
+    hits = index.search(search)
+    wanted = serialize.search_json(path_of, hits, search, index.notes(search))
+    assert found == as_json(wanted | {"doubt": doubt(hits)}) and len(found["hits"]) == 2
     wanted = serialize.similar_json(path_of, index.find_similar(similar), similar)
     assert get("similar", document="notes/1.md", k=3) == as_json(wanted)
     wanted = serialize.comparison_json(index.compare("notes/1.md", "notes/2.md"))

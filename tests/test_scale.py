@@ -18,8 +18,6 @@ from semsearch.embedding import (
     scale,
 )
 from semsearch.errors import FingerprintMismatch, MissingExtra, ModelError, SemsearchError
-from semsearch.search.doubt import UNRELATED, doubt
-from semsearch.types import Hit
 
 
 def made_by(model: str) -> Fingerprint:
@@ -89,13 +87,3 @@ def test_no_threshold_is_made_up_without_the_model(
     with pytest.raises(kind, match=r"of tiny is not known yet, .*: it is not here") as caught:
         default_threshold(TinyEmbedder().fingerprint, load)
     assert caught.value.hint == "give --threshold; start it"
-
-
-def test_doubt_is_told_on_the_scale_of_the_model() -> None:
-    found = scale.known_scale(MULTILINGUAL_MODEL, "query")
-    assert found is not None
-    least = found.from_default(UNRELATED)
-    for cosine, doubted in ((least - 0.01, True), (least + 0.01, False)):
-        hit = Hit(0.5, "a.md", "a.md", "nothing of it", "line", 1, 1, "1", cosine=cosine)
-        assert bool(doubt("图书馆", [hit], MULTILINGUAL_MODEL)) == doubted
-    assert not doubt("图书馆", [Hit(0.5, "a.md", "a.md", "x", "line", 1, 1, "1", cosine=0.1)], "unknown")

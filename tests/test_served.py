@@ -58,7 +58,6 @@ def answers(index: Any) -> list[Any]:
     return [
         [list(hits) for hits in found],
         [index.notes(request) for request in requests],
-        [index.doubt(request.query, hits) for request, hits in zip(requests, found, strict=True)],
         index.facets(["tags", "done", "year"], "tags:tools"),
         index.facets(["tags"]),
         index.status().counts,
@@ -314,7 +313,6 @@ def test_hits_come_through_whole(index: Index) -> None:
 NO_QUESTIONS = (
     b"{}", b"[]", b"x", b'{"call": "close"}', b'{"call": "search"}', b"[" * 99_999,
     b'{"call": "search", "requests": [{"query": "saw", "rerank": "x"}]}',
-    b'{"call": "doubt", "query": "saw", "hits": [{}]}',
     b'{"call": "facets", "fields": 1, "query": [], "source": {}, "literal": 0}',
     b'{"call": "search", "requests": 5}', b'{"call": "search", "requests": [{"query": ""}]}',
 )  # fmt: skip

@@ -99,7 +99,8 @@ def test_an_index_may_not_set_what_reaches_beyond_it(here: Path, key: str) -> No
 def test_settings_name_no_file_to_write_or_program() -> None:
     of_index = {key for key, one in settings.SETTINGS.items() if "index" in one.files}
     assert of_index == {
-        "k", "mode", "min-score", "per-document", "collapse", "show", "rerank-top", "threshold", "lexical", "linkage",
+        "k", "mode", "min-score", "min-relevance", "per-document", "collapse", "show", "rerank-top", "threshold",
+        "lexical", "linkage",
     }  # fmt: skip
 
 

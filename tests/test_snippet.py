@@ -1,6 +1,7 @@
 """Show hits on a screen of 80 columns and 24 lines, and their paths to other programs."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from tiny_embedder import TinyEmbedder, create_index
 from semsearch.cli import hits, main
 from semsearch.cli.snippet import LINES, snippet, underlined
 from semsearch.index import FOLDER, Index
-from semsearch.search.doubt import doubt
 from semsearch.types import Hit
 
 PROSE = "The heating of the house is old and " * 8 + "loud."
@@ -109,11 +109,13 @@ def test_five_hits_fit_a_screen_with_their_fields(index: Index) -> None:
     assert any("rows.jsonl#" in head and "team: billing  created: 2024" in head for head in heads)
 
 
-def test_the_number_of_a_hit_is_its_cosine(index: Index) -> None:
+def test_the_number_of_a_hit_is_its_relevance(index: Index) -> None:
     (hit,) = index.query("heating words", k=1)
-    assert hit.cosine is not None and hit.score > hit.cosine
-    assert printed(hits.show, index, [hit], "path").startswith(f" 1  {hit.cosine:.3f}  page.md:")
-    assert index.query("heating words", k=9, min_score=hit.cosine + 0.001) == []
+    assert hit.relevance is not None and 0 < hit.relevance < 1
+    shown = int(hit.relevance * 1000) / 1000
+    assert printed(hits.show, index, [hit], "path").startswith(f" 1  {shown:.3f}  page.md:")
+    surest = replace(hit, relevance=1.0)
+    assert printed(hits.show, index, [surest], "path").startswith(" 1  0.999  page.md:")
 
 
 def test_paths_are_printed_once_and_alone(index: Index) -> None:
@@ -127,14 +129,10 @@ def test_without_hits_the_next_step_is_told(index: Index, tmp_path: Path) -> Non
         assert "semsearch ingest PATH" in printed(hits.show, empty, [], "snippet")
 
 
-def test_doubt_is_told_only_where_it_was_measured() -> None:
-    far = [hit_of("The boiler is old.", cosine=0.1)]
-    assert "0.10" in doubt("asdf qwer", far, "all-MiniLM-L6-v2")
-    assert doubt("asdf qwer", far, "another-model") == ""
-    assert doubt("how old are boilers", far, "all-MiniLM-L6-v2") == ""
-    assert doubt("asdf qwer", [hit_of("The boiler.", cosine=0.6)], "all-MiniLM-L6-v2") == ""
-    assert doubt("asdf qwer", [], "all-MiniLM-L6-v2") == ""
-    assert doubt("asdf qwer", [hit_of("The boiler.", bm25=3.0)], "all-MiniLM-L6-v2") == ""
+def test_nothing_relevant_is_told_with_the_way_to_see_more(index: Index) -> None:
+    far = [hit_of("The boiler is old.", cosine=0.1, relevance=0.419), hit_of("x", cosine=0.1, relevance=0.3)]
+    said = printed(hits.show_nothing_relevant, far)
+    assert said.startswith("nothing relevant\n") and "0.419" in said and "--min-relevance 0" in said
 
 
 def test_a_whole_passage_keeps_its_tabs_in_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,18 +45,18 @@ def show(
     query: str = "",
     explain: bool = False,
     context: int | None = None,
-    min_score: float = -1.0,
+    limit: str = "",
     has_words: bool = True,
 ) -> None:
     """Print hits as snippets, in full or as places only, as `how` says.
 
-    With `context` print that many lines of the file on each side of the best sentence. `has_words` says that words and
-    conditions were asked for, which a hint may tell to change. On a terminal, what is longer
-    than the screen is shown in a pager.
+    `limit` is the option that limits them by a number. With `context` print that many lines of the file on each side of
+    the best sentence. `has_words` says that words and conditions were asked for, which a hint may tell to change. On a
+    terminal, what is longer than the screen is shown in a pager.
     """
     if not hits:
         click.echo(tr("no hits"))
-        if hint := _next_step(index, min_score, has_words):
+        if hint := _next_step(index, limit, has_words):
             render.talk(tr("hint: {hint}").format(hint=hint))
         return
     console = render.console()
@@ -72,6 +72,15 @@ def show(
         click.echo(text, nl=False, color=pages)
 
 
+def show_nothing_relevant(hits: Sequence["Hit"]) -> None:
+    """Say that no hit is better than what unrelated questions find, and how to see the hits."""
+    from semsearch.search.doubt import best_relevance
+
+    click.echo(tr("nothing relevant"))
+    said = tr("the nearest passage has a relevance of {best}; to see it, add --min-relevance 0")
+    render.talk(tr("hint: {hint}").format(hint=said.format(best=_share(best_relevance(hits) or 0.0))))
+
+
 def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
     """Print the path of the file of each hit, and of each near-copy in it, once: one a line, for other programs."""
     every = (one for hit in hits for one in (hit, *hit.copies))
@@ -79,14 +88,14 @@ def show_paths(index: "Index", hits: Iterable["Hit"]) -> None:
         click.echo(render.name(path) if sys.stdout.isatty() else path)
 
 
-def _next_step(index: "Index", min_score: float, has_words: bool) -> str:
+def _next_step(index: "Index", limit: str, has_words: bool) -> str:
     """Return what to do where nothing is found, or "" for nothing."""
     if not index.status().counts["passages"]:
         return tr("the index has no text yet; add some: semsearch ingest PATH")
     if not has_words:
-        return tr("use a lower --min-score") if min_score > -1 else ""
-    if min_score > -1:
-        return tr("use fewer conditions, +words and phrases, or a lower --min-score")
+        return tr("use a lower {option}").format(option=limit) if limit else ""
+    if limit:
+        return tr("use fewer conditions, +words and phrases, or a lower {option}").format(option=limit)
     return tr("use fewer conditions, +words and phrases")
 
 
@@ -153,9 +162,16 @@ def _best_line(hit: "Hit") -> int:
 
 
 def _number(hit: "Hit") -> str:
-    """Return the number of a hit for people: its cosine, or else its score; none in a list that nothing ranks."""
+    """Return the number of a hit for people: its relevance, or else its similarity; none in a list."""
+    if hit.relevance is not None:
+        return f"{_share(hit.relevance)}  "
     number = hit.score if hit.cosine is None else hit.cosine
     return f"{number:.3f}  " if hit.cosine is not None or number else ""
+
+
+def _share(relevance: float) -> str:
+    """Return a relevance for people. It is rounded down, since no share of questions is all of them."""
+    return f"{min(int(relevance * 1000), 999) / 1000:.3f}"
 
 
 def _fields(hit: "Hit") -> list[str]:

@@ -13,7 +13,7 @@ import click
 from semsearch.cli import options, render
 from semsearch.cli.command import Command, arguments, takes_no_value
 from semsearch.cli.language import tr, translated
-from semsearch.cli.values import Rank
+from semsearch.cli.values import Rank, Share
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -71,7 +71,7 @@ class _Question(Command):
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={
-        "Which passages": ("k", "mode", "source", "literal", "file"),
+        "Which passages": ("k", "mode", "min_relevance", "source", "literal", "file"),
         "How to rank them": ("collapse", "rerank"),
         "What to show": ("show", "paths", "facet", "context", "explain", "budget", "opened"),
     },
@@ -86,6 +86,12 @@ class _Question(Command):
     default="hybrid",
     show_default=True,
     help="hybrid, dense (meaning), lexical.",
+)
+@click.option(
+    "--min-relevance",
+    type=Share(0),
+    metavar="SHARE",
+    help="Leave out hits of less relevance; 0 shows all.",
 )
 @click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
 @click.option("--explain", is_flag=True, help="Show how each hit ranks by meaning and by words.")
@@ -138,6 +144,7 @@ def query_(
     k: int,
     mode: "Mode",
     min_score: float,
+    min_relevance: float | None,
     per_document: int,
     literal: bool,
     explain: bool,
@@ -167,12 +174,17 @@ def query_(
 
     Quote a QUERY with such signs. A minus excludes phrases and conditions too; -5 and -v are text. Conditions alone
     list documents, the newest first; OR, AND and NOT go between them. - reads queries from standard input. The number
-    of a hit is its cosine; words count for the order as well (docs/search.md).
+    of a hit is its relevance. At 0.99, one of 100 unrelated questions finds a hit as good (docs/search.md).
     """
     from semsearch import serialize
     from semsearch.cli import facets, hits, served
     from semsearch.errors import InvalidInput
     from semsearch.requests import SearchRequest
+    from semsearch.search.doubt import doubt
+
+    def shown(found: "Sequence[Hit]") -> "Sequence[Hit]":
+        """Return the hits that a person sees: none if nothing is relevant, unless --min-relevance asks for them."""
+        return [] if min_relevance is None and doubt(found) else found
 
     if budget is not None and not markdown:
         raise InvalidInput("--budget is for --markdown", "add --markdown")
@@ -208,6 +220,7 @@ def query_(
                 k=k,
                 mode=mode,
                 min_score=min_score,
+                min_relevance=min_relevance,
                 source=source,
                 collapse=collapse,
                 per_document=per_document,
@@ -233,8 +246,8 @@ def query_(
             notes.append(told)
             counted.append(counts)
         results = index.search(requests)
-        for told, request, found in zip(notes, requests, results, strict=True):
-            if remark := index.doubt(request.query, found):
+        for told, found in zip(notes, results, strict=True):
+            if (remark := doubt(found)) and (as_json or as_jsonl or min_relevance is not None):
                 told.append(remark)
         for note in dict.fromkeys(note for one in notes for note in one):
             render.tell_note(note)
@@ -252,13 +265,15 @@ def query_(
             ]
             render.emit_json(answers if many else answers[0])
         elif paths:
-            hits.show_paths(index, (hit for found in results for hit in found))
+            hits.show_paths(index, (hit for found in results for hit in shown(found)))
         else:
             for request, found, counts in zip(requests, results, counted, strict=True):
                 if many:
                     click.echo(tr("query: {query}").format(query=render.plain(request.query)))
                 if markdown:
-                    _as_prompt(index, found, budget)
+                    _as_prompt(index, shown(found), budget)
+                elif found and not shown(found):
+                    hits.show_nothing_relevant(found)
                 else:
                     hits.show(
                         index,
@@ -267,13 +282,13 @@ def query_(
                         query=request.query,
                         explain=explain,
                         context=context,
-                        min_score=min_score,
+                        limit="--min-relevance" if min_relevance else "--min-score" if min_score > -1 else "",
                     )
                 if counts:
                     click.echo()
                     facets.show(counts)
         if opened is not None:
-            if many or opened > len(results[0]):
+            if many or opened > len(shown(results[0])):
                 raise InvalidInput(
                     f"there is no hit {opened} to open",
                     "--open takes one query, and the rank of one of its hits",

@@ -99,12 +99,6 @@ class _Served:
             "notes", texts_from, lambda index: index.notes(request), request=fields_of(request)
         )
 
-    def doubt(self, query: str, hits: "Sequence[Hit]") -> str:
-        from semsearch.server.wire import hit_to
-
-        sent = list(map(hit_to, hits))
-        return self._asked("doubt", str, lambda index: index.doubt(query, hits), query=query, hits=sent)
-
     def facets(
         self, fields: Sequence[str], query: str = "", *, source: str | None = None, literal: bool = False
     ) -> "list[FieldCounts]":

@@ -89,7 +89,8 @@ def similar_(
         elif paths:
             hits.show_paths(index, found)
         else:
-            hits.show(index, found, show, context=context, min_score=min_score, has_words=False)
+            limit = "--min-score" if min_score > -1 else ""
+            hits.show(index, found, show, context=context, limit=limit, has_words=False)
             pairs.show(inside)
             if contained is not None and not inside:
                 said = tr("nothing contains {share:g} of it, or lies in it")

@@ -42,7 +42,7 @@ class Corpus:
     @property
     def scanned(self) -> bool:
         """True where there are so few vectors that all of them are compared with a query."""
-        return self._once("scanned", self._is_scanned)
+        return self.once("scanned", self._is_scanned)
 
     def _is_scanned(self) -> bool:
         total, to_read = self.library.vector_bytes()
@@ -51,7 +51,7 @@ class Corpus:
     @property
     def vectors(self) -> tuple[VectorTable, Rows]:
         """All vectors, and for each row of `table` the row of its vector."""
-        return self._once("vectors", self._vectors)
+        return self.once("vectors", self._vectors)
 
     def _vectors(self) -> tuple[VectorTable, Rows]:
         wanted = self.table.vectors
@@ -80,7 +80,7 @@ class Corpus:
     @property
     def has_long_documents(self) -> bool:
         """True where any document has several passages."""
-        return self._once("long", self._has_repeated_document)
+        return self.once("long", self._has_repeated_document)
 
     def _has_repeated_document(self) -> bool:
         ordered = np.sort(self.table.documents[self.rows])  # np.unique takes 50 times as long
@@ -89,7 +89,7 @@ class Corpus:
     @property
     def fields(self) -> dict[str, list[str]]:
         """The names of the metadata's fields, by the normalized name that a query asks for."""
-        return self._once("fields", self._fields)
+        return self.once("fields", self._fields)
 
     def _fields(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -100,7 +100,7 @@ class Corpus:
     @property
     def names(self) -> tuple[Rows, Names]:
         """The number of every document, and the names of the documents and of their sources."""
-        return self._once("names", self.library.document_names)
+        return self.once("names", self.library.document_names)
 
     def columns(self, name: str) -> list[Column]:
         """Return the values that documents have in the fields of a normalized name; `source` has none."""
@@ -114,7 +114,7 @@ class Corpus:
             if missing := wanted - self._columns.keys():
                 self._columns |= self.library.columns(missing)
 
-    def _once(self, key: object, compute: Callable[[], _T]) -> _T:
+    def once(self, key: object, compute: Callable[[], _T]) -> _T:
         """Return the value under `key`; the first thread to ask computes it, and the others wait for it."""
         with self._lock:
             if key not in self._computed:

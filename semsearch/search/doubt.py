@@ -1,33 +1,32 @@
-"""Say when what a search found may be nothing that was asked for."""
+"""Say when what a search found is nothing that was asked for. It is cheap to import: a served query needs it."""
 
 from collections.abc import Sequence
 
-from semsearch.embedding.scale import known_scale
-from semsearch.storage.library.fulltext import stemmed
-from semsearch.text.analyzer import content_terms, index_terms
 from semsearch.types import Hit
 
-UNRELATED = 0.35
-"""The cosine of the default model below which the best hit of a query is as likely noise (benchmarks/doubt.py)."""
+RELEVANT = 0.95
+"""A search whose best hit has less relevance has found nothing relevant (benchmarks/doubt.py)."""
 
 
-def doubt(query: str, hits: Sequence[Hit], model: str) -> str:
-    """Return a note for people where hits may answer nothing, or an empty text.
+def best_relevance(hits: Sequence[Hit]) -> float | None:
+    """Return the relevance of the best of some hits; None where there are none, and for a list that nothing ranks."""
+    return max((hit.relevance for hit in hits if hit.relevance is not None), default=None)
 
-    It is so where no hit has a word of the query that says what it is about, and the best cosine is one that unrelated
-    texts have. Of a model that was not measured nothing is said, nor of a lexical search. Hits are never left out.
+
+def nothing_relevant(hits: Sequence[Hit]) -> bool:
+    """Return whether unrelated questions find hits as good as the best of these.
+
+    In a search by words alone every hit has words that were asked for, so it is never so there.
     """
-    best = max((hit.cosine for hit in hits if hit.cosine is not None), default=1.0)
-    scale = known_scale(model, "query")
-    if scale is None or best >= scale.from_default(UNRELATED) or shares_a_word(query, hits):
+    best = best_relevance([hit for hit in hits if hit.cosine is not None])
+    return best is not None and best < RELEVANT
+
+
+def doubt(hits: Sequence[Hit]) -> str:
+    """Return a note for people where nothing relevant was found, or an empty text."""
+    if not nothing_relevant(hits):
         return ""
+    best = best_relevance(hits)
     return (
-        f"no hit has a word of the query, and the best cosine, {best:.2f}, is one of unrelated texts:"
-        " perhaps nothing here answers it"
+        f"nothing relevant: unrelated questions find as good a hit here (the best has relevance {best:.2f})"
     )
-
-
-def shares_a_word(query: str, hits: Sequence[Hit]) -> bool:
-    """Return whether any hit has a word of the query, in any form, that says what the query is about."""
-    asked = set(stemmed(sorted(content_terms(query))))
-    return any(asked.intersection(stemmed(index_terms(f"{hit.heading}\n{hit.text}")[0])) for hit in hits)

@@ -20,10 +20,11 @@ from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.facets import counted, facet
 from semsearch.search.filtering import listed, qualifying, remarks
 from semsearch.search.query import Query, asked_name, fields_hint, parse
+from semsearch.search.relevance import SETTING, NullModel, measured, read_null_model, share
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
 from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
-from semsearch.types import FieldCounts, FieldValue, Hit, field_name
+from semsearch.types import FieldCounts, FieldValue, Hit, Mode, field_name
 
 LONGEST_QUERY = 10_000
 """The highest number of characters in a query."""
@@ -47,7 +48,8 @@ class _Ranking:
     """Some rows of a corpus with their scores, one number a row.
 
     `score` is what they rank by, and `passage_score` the same before the document adds to it. `cosine` and `bm25` are
-    what it is made of. `complete` is True where no other row qualifies.
+    what it is made of, `most` a BM25 that no passage can exceed, and `known` the weight of the cosine. `complete` is
+    True where no other row qualifies.
     """
 
     rows: Rows
@@ -55,6 +57,8 @@ class _Ranking:
     passage_score: _Floats
     cosine: _Floats | None
     bm25: _Floats | None
+    most: float
+    known: float
     complete: bool
 
 
@@ -216,7 +220,23 @@ class SearchEngine:
             shown = [at for group in groups[:k] for _, at in group]
             if vector is not None and corpus.scanned and not corpus.confirm(final.rows[shown]):
                 return self._hits(request, query, vector)
-        return [_hit(final, *first, copies, request.explain) for first, *copies in groups[:k]]
+            null = self._null_model(corpus, request.mode)
+
+        def relevance(cosine: float | None, bm25: float | None) -> float:
+            words = None if bm25 is None else share(bm25, final.most, corpus.table)
+            return null.relevance(request.mode, query.text, cosine, words, final.known)
+
+        hits = [_hit(final, *first, copies, request.explain, relevance) for first, *copies in groups[:k]]
+        return [hit for hit in hits if (hit.relevance or 0.0) >= (request.min_relevance or 0.0)]
+
+    def _null_model(self, corpus: Corpus, mode: Mode) -> NullModel:
+        """Return what unrelated questions find in the corpus: as `ingest` saved it, or computed once."""
+        saved = corpus.once(SETTING, lambda: read_null_model(self._library.setting(SETTING)))
+        if saved is not None and saved.fits(len(corpus.rows)):
+            return saved
+        embedder = None if mode == "lexical" else self._embedder
+        key = (SETTING, embedder is None)
+        return corpus.once(key, lambda: measured(self._library, corpus.table, embedder))
 
     def _listed(self, corpus: Corpus, query: Query, request: SearchRequest) -> list[Hit]:
         """Return the first passage of each document that meets conditions alone. Nothing scores them."""
@@ -245,6 +265,7 @@ class SearchEngine:
             rows = corpus.rows
         cosine = None if vector is None else self._cosines(corpus, vector, rows)
         bm25 = None if bm25 is None else _take(bm25, rows)
+        known = 1.0
         if cosine is None:
             assert bm25 is not None, "a lexical search has no vector, and any other has one"
             kept = bm25 > 0
@@ -254,12 +275,14 @@ class SearchEngine:
             if bm25 is not None:
                 # Words weigh what they weigh next to cosines of the default model.
                 scale = known_scale(self._embedder().fingerprint.model, "query") or DEFAULT_SCALE
-                score = fusion.fused(scale.to_default(cosine), bm25, most, self._oov_rate(query.text))
+                oov_rate = self._oov_rate(query.text)
+                known = fusion.known_weight(oov_rate)
+                score = fusion.fused(scale.to_default(cosine), bm25, most, oov_rate)
             if request.min_score > -1:
                 kept = cosine.astype(np.float64) >= request.min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
                 bm25 = None if bm25 is None else bm25[kept]
-        return _Ranking(rows, score, score, cosine, bm25, complete)
+        return _Ranking(rows, score, score, cosine, bm25, most, known, complete)
 
     def _likeliest(self, corpus: Corpus, vector: Vectors, bm25: _Floats | None, count: int) -> Rows | None:
         """Return the rows that the graph finds, and those with the best words; None where no graph can be used."""
@@ -347,14 +370,23 @@ def _by_document(corpus: Corpus, ranking: _Ranking, wanted: int) -> _Ranking:
     return replace(ranking, score=fusion.by_document(ranking.score, documents, wanted + _TIES))
 
 
-def _hit(ranking: _Ranking, passage: StoredPassage, at: int, copies: Sequence[_Ranked], explain: bool) -> Hit:
+def _hit(
+    ranking: _Ranking,
+    passage: StoredPassage,
+    at: int,
+    copies: Sequence[_Ranked],
+    explain: bool,
+    relevance: Callable[[float | None, float | None], float],
+) -> Hit:
     """Return a passage of a ranking, with the copies collapsed into it, as a hit."""
     cosine, bm25, alone = ranking.cosine, ranking.bm25, ranking.passage_score[at]
+    parts = [None if one is None else float(one[at]) for one in (cosine, bm25)]
     return passage.hit(
         float(ranking.score[at]),
-        copies=tuple(_hit(ranking, *copy, (), explain) for copy in copies),
-        cosine=None if cosine is None else float(cosine[at]),
-        bm25=None if bm25 is None else float(bm25[at]),
+        copies=tuple(_hit(ranking, *copy, (), explain, relevance) for copy in copies),
+        cosine=parts[0],
+        bm25=parts[1],
+        relevance=relevance(*parts),
         dense_rank=_rank(cosine, at) if explain else None,
         lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
         document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,

@@ -1,5 +1,7 @@
 """Compute one score from several: the cosine of a passage, its words, and its document. Pure functions."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,8 @@ WORDS = 1.5
 DOCUMENT, NEXT, TYPICAL = 0.25, 2, 0.8
 """The weight of a document's `NEXT` best passages, and the neutral ratio of their scores to the best one.
 Chosen by benchmarks/fusion.py on train queries of SciFact, and on questions about the Rust book and Vue in Chinese."""
+
+_Number = TypeVar("_Number", float, NDArray[np.float64])
 
 
 def fused(
@@ -26,7 +30,12 @@ def fused(
     """
     if not most or not bm25.any():
         return cosine
-    return ((1 - oov_rate) ** 2 * cosine + WORDS / most * bm25).astype(np.float32)
+    return (known_weight(oov_rate) * cosine + WORDS / most * bm25).astype(np.float32)
+
+
+def known_weight(oov_rate: _Number) -> _Number:
+    """Return the weight of a query's cosine, if this share of its tokens is outside the model's vocabulary."""
+    return (1 - oov_rate) ** 2
 
 
 def by_document(score: NDArray[np.float32], documents: NDArray[np.int64], wanted: int) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from semsearch.search.doubt import nothing_relevant
 from semsearch.tables import Table
 from semsearch.types import Hit
 
@@ -19,12 +20,18 @@ class Hits(Table, list[Hit]):
         super().__init__(hits)
         self.left_out = left_out
 
+    @property
+    def relevant(self) -> bool:
+        """True where the best hit is better than what unrelated questions find; see `semsearch.search.doubt`."""
+        return bool(self) and not nothing_relevant(self)
+
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return a dict for each hit: rank, score, document, place, text, best sentence, heading and metadata."""
+        """Return a dict for each hit: rank, score, relevance, document, place, text, best sentence, and so on."""
         return [
             {
                 "rank": rank,
                 "score": hit.score,
+                "relevance": hit.relevance,
                 "document": hit.document,
                 "start": hit.start,
                 "end": hit.end,

@@ -8,6 +8,7 @@ from semsearch import __version__, serialize
 from semsearch.errors import extra
 from semsearch.ingest.explain import Verdict
 from semsearch.requests import SearchRequest, SimilarRequest
+from semsearch.search.doubt import doubt
 from semsearch.server.context import API, Context
 from semsearch.server.operations import Operation
 from semsearch.server.reach import reached, similar, stored, within
@@ -118,13 +119,14 @@ class _Reading:
     async def search(self, request: SearchRequest) -> dict[str, Any]:
         """Return the passages that answer a query best, best first.
 
-        `doubt` says where they may answer nothing.
+        `doubt` says so where nothing relevant was found, and `relevant` is false then. Of the hits, `relevance` is the
+        share of unrelated questions that find nothing as good.
         """
         (hits,) = await self._context.searcher.search([request])
 
         def answer() -> dict[str, Any]:
             found = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
-            return found | {"doubt": self._index.doubt(request.query, hits)}
+            return found | {"doubt": doubt(hits)}
 
         return await self._context.call(answer)
 

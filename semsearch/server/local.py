@@ -18,7 +18,6 @@ from semsearch.server.wire import (
     connect,
     counts_to,
     greeting,
-    hit_from,
     hit_to,
     supported,
 )
@@ -96,7 +95,6 @@ class _Answers:
         self._context, self._index = context, context.index
         self._calls: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
             "notes": self._notes,
-            "doubt": self._doubt,
             "facets": self._facets,
             "counts": self._counts,
         }
@@ -138,9 +136,6 @@ class _Answers:
 
     def _notes(self, asked: Mapping[str, Any]) -> Any:
         return self._index.notes(SearchRequest(**asked["request"]))
-
-    def _doubt(self, asked: Mapping[str, Any]) -> Any:
-        return self._index.doubt(asked["query"], [hit_from(hit) for hit in asked["hits"]])
 
     def _facets(self, asked: Mapping[str, Any]) -> Any:
         names = ("fields", "query", "source", "literal")

@@ -20,6 +20,7 @@ from semsearch.errors import InvalidInput, SemsearchError, extra
 from semsearch.index import Index
 from semsearch.ingest.sources import record_key
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
+from semsearch.search.doubt import doubt
 from semsearch.server.reach import near_roots, similar, stored
 from semsearch.storage.library import StoredPassage
 from semsearch.types import Group, Hit, place
@@ -123,18 +124,33 @@ class _Reading:
         k: _Count = 8,
         mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
         source: _Source = "",
+        min_relevance: Annotated[
+            float | None, Field(ge=0, le=1, description="The lowest relevance of a passage; 0 shows all.")
+        ] = None,
         budget: _Budget = DEFAULT_BUDGET,
     ) -> str:
         """Find the passages that answer a query best, by meaning and by words.
 
         A query may have "exact phrases", +required and -excluded words, and conditions on fields such as tags:home or
-        year>=2024. The number of a passage is its cosine with the query.
+        year>=2024. The number of a passage is its relevance: the share of unrelated questions that find nothing as
+        good. Where the best is below 0.95, nothing relevant was found, and nothing is shown unless min_relevance is
+        given.
         """
-        request = SearchRequest(query, k=k, mode=mode, source=source or None, highlight=False)
-        hits = self._index.search(request)
+        request = SearchRequest(
+            query,
+            k=k,
+            mode=mode,
+            source=source or None,
+            min_relevance=min_relevance,
+            highlight=False,
+        )
+        hits: Sequence[Hit] = self._index.search(request)
         notes = self._index.notes(request)
-        if remark := self._index.doubt(query, hits):
+        if remark := doubt(hits):
             notes.append(remark)
+            if min_relevance is None:
+                notes.append("to see what is nearest all the same, set min_relevance to 0")
+                hits = []
         return _hits_page(hits, notes, budget)
 
     def similar(
@@ -290,7 +306,8 @@ def _hits_page(hits: Sequence[Hit], notes: Iterable[str], budget: int) -> str:
 
 
 def _hit(rank: int, hit: Hit) -> str:
-    score = "" if hit.cosine is None else f" ({hit.cosine:.3f})"
+    number = hit.cosine if hit.relevance is None else hit.relevance
+    score = "" if number is None else f" ({number:.3f})"
     copies = f" +{len(hit.copies)} near-copies" if hit.copies else ""
     heading = f" {hit.heading}" if hit.heading else ""
     return (

@@ -227,11 +227,11 @@ export function render(main, api, t, page) {
         answer.doubt &&
         notice(
           "warn",
-          t("Perhaps nothing here answers this"),
+          t("Nothing relevant found"),
           h(
             "p.small",
             t(
-              "No passage has a word of the question, and the closest one is no closer than unrelated texts are. What is nearest is below.",
+              "Unrelated questions find passages here that fit as well. What is nearest is below.",
             ),
           ),
         ),
@@ -280,6 +280,7 @@ export function render(main, api, t, page) {
         h("p.snippet", snippet(hit)),
         h(
           "div.row.why",
+          relevance(hit.relevance),
           why(t("Meaning"), hit.cosine, hit.dense_rank, hit.cosine),
           why(t("Words"), hit.bm25, hit.lexical_rank, hit.bm25 / best),
           hit.document_factor !== null &&
@@ -318,15 +319,26 @@ export function render(main, api, t, page) {
     );
   }
 
+  function relevance(share) {
+    if (share === null) return null;
+    const shown = Math.min(Math.floor(share * 1000) / 1000, 0.999).toFixed(3);
+    const label = t("{share} of unrelated questions find nothing as good", { share: shown });
+    return measure(t("Relevance"), share, shown, label);
+  }
+
   function why(name, score, rank, share) {
     if (!score) return null;
-    const label = t("{name}: {score}, rank {rank}", { name, score: score.toFixed(2), rank: rank ?? "–" });
+    const shown = score.toFixed(2);
+    return measure(name, share, shown, t("{name}: {score}, rank {rank}", { name, score: shown, rank: rank ?? "–" }));
+  }
+
+  function measure(name, share, shown, label) {
     return h(
       "span.reason",
       { title: label },
       name,
       meter(share, label),
-      h("span.number", { "aria-hidden": "true" }, score.toFixed(2)),
+      h("span.number", { "aria-hidden": "true" }, shown),
     );
   }
 

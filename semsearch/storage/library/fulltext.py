@@ -68,6 +68,11 @@ class PassageTable:
     impacts: "_Impacts" = field(default_factory=lambda: _Impacts())
     """The impacts that earlier queries computed."""
 
+    @property
+    def rarest(self) -> float:
+        """An upper bound of what any word adds to a BM25 score; a word that no passage has adds most."""
+        return _highest(len(self.numbers) - self.gone, 0)
+
 
 _Impact = tuple[NDArray[np.int64] | slice, NDArray[np.float32], float]
 """The rows that hold a term, what the term adds to the score of each, and an upper bound of it. Where more than a third
@@ -277,7 +282,7 @@ class FullText:
             return known
         rows, counts = self.occurrences(term, table)
         total = len(table.numbers) - table.gone
-        highest = (_K1 + 1) * math.log1p((total - len(rows) + 0.5) / (len(rows) + 0.5))
+        highest = _highest(total, len(rows))
         often = counts.astype(np.float32)
         impact = np.float32(highest) * often / (often + table.norms[rows])
         found: _Impact = rows, impact, highest
@@ -297,6 +302,11 @@ class FullText:
             if not sound or len(data) % _PASSAGE.itemsize:
                 raise _damaged()
             yield id_, np.frombuffer(data, _PASSAGE)
+
+
+def _highest(passages: int, holding: int) -> float:
+    """Return an upper bound of what a word adds to a score, if so many of the passages hold it."""
+    return (_K1 + 1) * math.log1p((passages - holding + 0.5) / (holding + 0.5))
 
 
 def stemmed(words: Sequence[str]) -> list[str]:

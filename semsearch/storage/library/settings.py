@@ -127,6 +127,7 @@ SETTINGS: dict[str, _Shape] = {
     ),
     VECTOR_FILE: _or_none(_members({"name": _token, "rows": _count, "last": _count})),
     "forgetting": _or_none(_texts),
+    "relevance": _or_none(_mapping),
     "roots": _or_none(
         _each(
             _members(
