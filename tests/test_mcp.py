@@ -202,7 +202,7 @@ def test_the_command_answers_over_stdio(sample_corpus: Path, tmp_path: Path) -> 
     answer = asyncio.run(run())
     with Index.open(tmp_path / ".semsearch") as index:
         (hit,) = index.query("how do I get my deposit back", k=1)
-    assert f"1. {hit.document}:{hit.start}-{hit.end} ({hit.cosine:.3f})" in answer and hit.text in answer
+    assert f"1. {hit.document}:{hit.start}-{hit.end} ({hit.relevance:.3f})" in answer and hit.text in answer
 
 
 def over_http(
