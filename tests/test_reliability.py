@@ -30,7 +30,7 @@ from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
 from semsearch.search import corpus
 from semsearch.storage.check import salvage_damaged
-from semsearch.storage.vectors import chroma_store, sync
+from semsearch.storage.vectors import folder_store, sync
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
 PLACES = int(os.environ.get("SEMSEARCH_DAMAGE", "1"))
@@ -347,7 +347,7 @@ def test_a_graph_of_an_interrupted_writer_is_rebuilt(whole: Path, tmp_path: Path
 
 def churned(folder: Path, rounds: int) -> int:
     """Return the size of the graph of 1,200 passages that were all replaced in each round."""
-    chroma_store._DELETED = 0
+    folder_store._DELETED = 0
     for number in range(rounds):
         write_table(folder / "docs" / "rows.jsonl", number, 1_200)
         ingest_all(folder)

@@ -1,9 +1,10 @@
 """The contract of a vector engine, for every implementation, and that `VectorSync` needs nothing else."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
 from semsearch.storage.library import Library
 from semsearch.storage.vectors import chroma
-from semsearch.storage.vectors.chroma import ChromaEngine
-from semsearch.storage.vectors.chroma_store import ChromaStore
+from semsearch.storage.vectors.chroma import CHROMA, ChromaEngine
 from semsearch.storage.vectors.engine import (
     Metadata,
     Proof,
+    Stored,
     VectorEngine,
     VectorStore,
     check_query,
     check_rows,
 )
+from semsearch.storage.vectors.folder_store import FolderStore
 from semsearch.storage.vectors.prove import compare
+from semsearch.storage.vectors.qdrant_edge import QDRANT, QdrantEngine
 from semsearch.storage.vectors.sync import VectorSync
 from tests import test_library
 from tests.test_library import ids as passage_ids
@@ -50,10 +53,6 @@ class MemoryEngine:
         self._use()
         return len(self.rows)
 
-    def ids(self) -> Iterator[str]:
-        self._use()
-        yield from self.rows
-
     def upsert(
         self, ids: Sequence[str], vectors: Floats, texts: Sequence[str], metadata: Sequence[Metadata]
     ) -> None:
@@ -67,23 +66,22 @@ class MemoryEngine:
         for id_ in ids:
             self.rows.pop(id_, None)
 
-    def nearest(self, queries: Floats, k: int) -> list[list[str]]:
+    def nearest(self, queries: Floats, k: int, among: Collection[str] | None = None) -> list[list[str]]:
         self._use()
         check_query(queries, k)
-        ids = list(self.rows)
+        ids = [id_ for id_ in self.rows if among is None or id_ in among]
         if not ids:
             return [[] for _ in queries]
-        matrix = np.stack([vector for vector, *_ in self.rows.values()])
+        matrix = np.stack([self.rows[id_][0] for id_ in ids])
         return [[ids[at] for at in np.argsort(-(matrix @ query))[:k]] for query in queries]
 
-    def vectors(self, ids: Sequence[str]) -> tuple[Floats, list[str | None], list[dict[str, Any]]]:
+    def vectors(self, ids: Sequence[str]) -> Stored:
         self._use()
-        try:
-            rows = [self.rows[id_] for id_ in ids]
-        except KeyError as error:
-            raise IndexDamaged(f"{error} is missing") from None
-        vectors = np.array([row[0] for row in rows], np.float32).reshape(len(rows), -1 if rows else 0)
-        return vectors, [row[1] for row in rows], [row[2] for row in rows]
+        found = [id_ for id_ in ids if id_ in self.rows]
+        vectors = np.array([self.rows[id_][0] for id_ in found], np.float32)
+        return Stored(
+            found, vectors, [self.rows[id_][1] for id_ in found], [self.rows[id_][2] for id_ in found]
+        )
 
     def close(self) -> None:
         self.closed = True
@@ -132,16 +130,21 @@ class MemoryStore:
     def strays(self) -> list[str]:
         return []
 
+    def discard(self) -> None:
+        self._engine = MemoryEngine()
+
     def close(self) -> None:
         pass
 
 
 ENGINES: dict[str, Callable[[Path], VectorEngine]] = {
     "chroma": lambda folder: ChromaEngine(folder / "chroma", create=True),
+    "qdrant": lambda folder: QdrantEngine(folder / "qdrant", create=True),
     "memory": lambda folder: MemoryEngine(),
 }
 STORES: dict[str, Callable[[Library, Path], VectorStore]] = {
-    "chroma": ChromaStore,
+    "chroma": partial(FolderStore, CHROMA),
+    "qdrant": partial(FolderStore, QDRANT),
     "memory": lambda library, folder: MemoryStore(library),
 }
 
@@ -166,9 +169,8 @@ def rows(count: int, seed: int = 0) -> tuple[list[str], Floats, list[str], list[
 
 def test_an_empty_engine_holds_and_finds_nothing(engine: VectorEngine) -> None:
     assert engine.count() == 0
-    assert list(engine.ids()) == []
-    assert engine.nearest(unit(2), 3) == [[], []]
-    assert [len(part) for part in engine.vectors([])] == [0, 0, 0]
+    assert engine.nearest(unit(2), 3) == engine.nearest(unit(2), 3, {"id-1"}) == [[], []]
+    assert [len(part) for part in engine.vectors(["never there"])] == [0, 0, 0, 0]
     engine.delete([])
     engine.delete(["never there"])
 
@@ -177,12 +179,13 @@ def test_vectors_returns_what_was_stored_in_order(engine: VectorEngine) -> None:
     ids, vectors, texts, metadata = rows(50)
     engine.upsert(ids, vectors, texts, metadata)
     assert engine.count() == 50
-    assert sorted(engine.ids()) == sorted(ids)
     order = np.random.default_rng(1).permutation(50)[:20].tolist()
-    found = engine.vectors([ids[at] for at in order])
-    np.testing.assert_allclose(found[0], vectors[order], rtol=0, atol=1e-5)
-    assert found[0].dtype == np.float32
-    assert found[1:] == ([texts[at] for at in order], [metadata[at] for at in order])
+    asked = [ids[at] for at in order]
+    found = engine.vectors(["not there", *asked])
+    np.testing.assert_allclose(found.vectors, vectors[order], rtol=0, atol=1e-5)
+    assert found.vectors.dtype == np.float32
+    assert found[0] == asked
+    assert found[2:] == ([texts[at] for at in order], [metadata[at] for at in order])
 
 
 def test_upsert_replaces_rows_and_delete_removes_them(engine: VectorEngine) -> None:
@@ -191,12 +194,10 @@ def test_upsert_replaces_rows_and_delete_removes_them(engine: VectorEngine) -> N
     engine.upsert(ids[:10], vectors[:10], texts[:10], metadata[:10])
     engine.delete([*ids[20:], "never there"])
     assert engine.count() == 20
-    assert set(engine.ids()) == set(ids[:20])
-    found = engine.vectors(ids[:20])
-    np.testing.assert_allclose(found[0][:10], vectors[:10], rtol=0, atol=1e-5)
-    assert found[1] == [*texts[:10], *rows(30)[2][10:20]]
-    with pytest.raises(IndexDamaged):
-        engine.vectors([ids[25]])
+    found = engine.vectors(ids)
+    assert found.ids == ids[:20]
+    np.testing.assert_allclose(found.vectors[:10], vectors[:10], rtol=0, atol=1e-5)
+    assert found.texts == [*texts[:10], *rows(30)[2][10:20]]
 
 
 def test_nearest_is_by_cosine_nearest_first(engine: VectorEngine) -> None:
@@ -214,14 +215,34 @@ def test_nearest_is_by_cosine_nearest_first(engine: VectorEngine) -> None:
     assert {len(row) for row in engine.nearest(queries, 1_000)} == {200}
 
 
+@pytest.mark.parametrize("share", [3, 40, 1_000, 5_500])
+def test_a_condition_comes_before_the_nearest(engine: VectorEngine, share: int) -> None:
+    ids, vectors, texts, metadata = rows(6_000)
+    engine.upsert(ids, vectors, texts, metadata)
+    order = np.random.default_rng(4).permutation(6_000)
+    among = sorted(order[:share].tolist())
+    queries = unit(4, seed=2)
+    found = engine.nearest(queries, 10, {*(ids[at] for at in among), "not there"})
+    for query, row in zip(queries, found, strict=True):
+        nearest = np.argsort(-(vectors[among].astype(np.float64) @ query))[:10]
+        expected = [ids[among[at]] for at in nearest]
+        assert len(row) == len(expected) and {*row} <= {ids[at] for at in among}
+        assert len({*row} & {*expected}) >= min(9, share)
+    far = {ids[at] for at in np.argsort(vectors @ queries[0])[:600]}  # a condition that nothing near meets
+    (row,) = engine.nearest(queries[:1], 10, far)
+    assert len(row) == 10 and {*row} <= far
+    assert engine.nearest(queries, 10, set()) == [[]] * 4
+
+
 def test_batches_may_have_any_size(engine: VectorEngine) -> None:
     """More than Chroma takes in a call, and more than SQLite binds in a statement."""
     ids, vectors, texts, metadata = rows(6_000)
     engine.upsert(ids, vectors, texts, metadata)
-    assert len(set(engine.ids())) == engine.count() == 6_000
-    assert engine.vectors(ids)[1] == texts
+    assert engine.count() == 6_000
+    assert engine.vectors(ids).texts == texts
     engine.delete(ids[1:])
-    assert list(engine.ids()) == ids[:1]
+    assert engine.vectors(ids).ids == ids[:1]
+    assert engine.count() == 1
 
 
 def test_several_threads_search_at_once(engine: VectorEngine) -> None:
@@ -292,14 +313,15 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library
         yield library
 
 
-def held(store: VectorStore) -> set[str]:
+def assert_holds(store: VectorStore, ids: set[str]) -> None:
     with store.reader() as engine:
         assert engine is not None
-        return set(engine.ids())
+        assert engine.count() == len(ids)
+        assert set(engine.vectors(list(ids)).ids) == ids
 
 
 def test_the_engine_follows_the_library(library: Library, store: VectorStore) -> None:
-    vectors = VectorSync(library, store)
+    vectors = VectorSync(library, lambda: store)
     assert vectors.finalized
     assert not vectors.unfinished
     publish(library, "a", [["one", "two"], ["three"]])
@@ -310,12 +332,12 @@ def test_the_engine_follows_the_library(library: Library, store: VectorStore) ->
     vectors.finalize()
     assert sent == [3]
     assert vectors.finalized and not vectors.unfinished
-    assert held(store) == passage_ids("a", [["one", "two"], ["three"]])
+    assert_holds(store, passage_ids("a", [["one", "two"], ["three"]]))
     publish(library, "a", [["one"]])
     publish(library, "b", [["one", "four"]])
     vectors.sync()
     vectors.finalize()
-    assert held(store) == passage_ids("a", [["one"]]) | passage_ids("b", [["one", "four"]])
+    assert_holds(store, passage_ids("a", [["one"]]) | passage_ids("b", [["one", "four"]]))
     (id_,) = passage_ids("a", [["one"]])
     found = vectors.nearest(library.vectors_of([id_])[id_][None], 2)
     assert found is not None
@@ -326,35 +348,35 @@ def test_the_engine_follows_the_library(library: Library, store: VectorStore) ->
 
 def test_an_interrupted_write_is_finished_by_the_next(library: Library, store: VectorStore) -> None:
     publish(library, "a", [["one"]])
-    writer = VectorSync(library, store)
+    writer = VectorSync(library, lambda: store)
     writer.sync()
     writer.close()  # without finalize, as where a process ends
     assert writer.unfinished
     assert writer.nearest(unit(1), 1) is None
     publish(library, "b", [["two"]])
-    after = VectorSync(library, store)
+    after = VectorSync(library, lambda: store)
     after.recover()
     after.finalize()
     assert not after.unfinished
-    assert held(store) == {"a/0/0/one", "b/0/0/two"}
+    assert_holds(store, {"a/0/0/one", "b/0/0/two"})
     assert after.prove().problems == ()
 
 
 @pytest.mark.parametrize("texts", [[], ["one", "two"]])
 def test_a_rebuild_equals_the_library(library: Library, store: VectorStore, texts: list[str]) -> None:
     publish(library, "a", [texts])
-    vectors = VectorSync(library, store)
+    vectors = VectorSync(library, lambda: store)
     vectors.sync()
     vectors.rebuild()
     vectors.finalize()
     assert not vectors.unfinished
-    assert held(store) == passage_ids("a", [texts])
+    assert_holds(store, passage_ids("a", [texts]))
     assert vectors.prove().problems == ()
 
 
 def test_a_proof_names_what_differs(library: Library, store: VectorStore) -> None:
     publish(library, "a", [["one", "two", "three", "four"]])
-    vectors = VectorSync(library, store)
+    vectors = VectorSync(library, lambda: store)
     vectors.sync()
     engine = store.writer()
     assert engine is not None

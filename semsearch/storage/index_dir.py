@@ -18,8 +18,7 @@ from semsearch.files import disk, restrict
 from semsearch.storage.library import VECTOR_FILES, Library, migrate, outdated, refuse_special_files
 from semsearch.storage.location import FOLDER, LIBRARY, locate
 from semsearch.storage.lock import write_lock
-from semsearch.storage.vectors.chroma_store import ChromaStore
-from semsearch.storage.vectors.seal import FOLDER as CHROMA
+from semsearch.storage.vectors.engines import EMBEDDED, Place, Stores, store_at
 from semsearch.storage.vectors.sync import VectorSync
 
 QUARANTINE = "quarantine"
@@ -71,7 +70,9 @@ def require_index(folder: Path | str | None) -> Path:
         )
     if not (found / LIBRARY).is_file():
         message, hint = f"{found} is not an index: it has no {LIBRARY}", "give another folder with --index"
-        raise (IndexDamaged if (found / CHROMA).is_dir() else IndexNotFound)(message, hint)
+        raise (IndexDamaged if any((found / name).is_dir() for name in EMBEDDED) else IndexNotFound)(
+            message, hint
+        )
     return found
 
 
@@ -92,7 +93,7 @@ def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
         library = Library(staging / LIBRARY, create=True)
         library.save_setting("fingerprint", _stored(embedder.fingerprint))
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
-        ChromaStore(library, staging).create()
+        store_at(Place(), library, staging).create()
         library.close()
         with disk(folder):  # for its owner only, since nobody knows who may read the files that come into it
             (staging / ".gitignore").write_text("# made by semsearch: an index can be rebuilt\n*\n")
@@ -139,7 +140,7 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
 
 def vectors_of(folder: Path, library: Library) -> VectorSync:
     """Return the vector engine of an index, which follows its Library."""
-    return VectorSync(library, ChromaStore(library, folder))
+    return VectorSync(library, Stores(library, folder))
 
 
 def require_fingerprint(folder: Path, settings: Settings, embedder: Embedder) -> None:
@@ -184,7 +185,9 @@ def disk_usage(folder: Path) -> dict[str, int]:
     """Return the size of an index on disk by part, in bytes."""
     parts = {
         "library": folder.glob(f"{LIBRARY}*"),
-        "vectors": chain((folder / CHROMA).rglob("*"), folder.glob(VECTOR_FILES)),
+        "vectors": chain(
+            *((folder / name).rglob("*") for name in EMBEDDED), folder.glob(VECTOR_FILES)
+        ),
         "comparisons": folder.glob(JOIN),
         "quarantine": (folder / QUARANTINE).rglob("*"),
     }

@@ -165,6 +165,18 @@ class Reader:
             found = dict(_each(db, query, ids))
             return dict(zip(found, self._matrix([*found.values()]), strict=True))
 
+    def passage_ids(self, size: int) -> Iterator[list[str]]:
+        """Yield the ids of all published passages in lists of at most `size`. Nothing may be written meanwhile."""
+        last = -(2**63)
+        query = "SELECT number, id FROM published WHERE number > ? ORDER BY number LIMIT ?"
+        while True:
+            with self._reading() as db:
+                rows = db.execute(query, (last, size)).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield [id_ for _, id_ in rows]
+
     def passages_where(self, accepts: Callable[[str], bool]) -> tuple[list[str], NDArray[np.float32]]:
         """Return ids and vectors [n, dimension] of the passages whose source's key is accepted."""
         ids: list[str] = []

@@ -102,6 +102,19 @@ _GUARANTEE = _or_none(
     _members({"measure": _text, "least": is_number, "confidence": is_number, "threshold": is_number})
 )
 _TUNED: dict[str, _Shape] = {"promise": _GUARANTEE, "pairs": _text, "rule": _text, "saved": _text}
+_SEAL = _or_none(
+    _members(
+        {},
+        {
+            "chromadb": _text,
+            "qdrant-edge-py": _text,
+            "sealed": _flag,
+            "number": _whole,
+            "deleted": _whole,
+            "files": _each(_stamp),
+        },
+    )
+)
 SETTINGS: dict[str, _Shape] = {
     "fingerprint": _or_none(
         _members(
@@ -113,18 +126,9 @@ SETTINGS: dict[str, _Shape] = {
     "last_ingest": _or_none(_text),
     "threshold": _or_none(_members({"threshold": is_number, **_TUNED})),
     "verifier": _or_none(_members({"verifier": _mapping, "chance": is_number, **_TUNED})),
-    "chroma": _or_none(
-        _members(
-            {},
-            {
-                "chromadb": _text,
-                "sealed": _flag,
-                "number": _whole,
-                "deleted": _whole,
-                "files": _each(_stamp),
-            },
-        )
-    ),
+    "chroma": _SEAL,
+    "qdrant": _SEAL,
+    "engine": _or_none(_members({"name": _text}, {"id": _text})),
     VECTOR_FILE: _or_none(_members({"name": _token, "rows": _count, "last": _count})),
     "forgetting": _or_none(_texts),
     "relevance": _or_none(_mapping),

@@ -12,7 +12,7 @@ import itertools
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
 from semsearch.storage.library import refuse_foreign
-from semsearch.storage.vectors.engine import Metadata, check_query, check_rows
+from semsearch.storage.vectors.engine import REPAIR, Metadata, Stored, among_nearest, check_query, check_rows
+from semsearch.storage.vectors.folder_store import Embedded
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 COLLECTION = "passages"
 _PAGE = 5_000
 """Rows in a call. Chroma writes at most 5,461, and its SQLite fails to read more than 32,766."""
-REPAIR = "rebuild it from the Library: semsearch repair"
 _paths: set[str] = set()
 """The paths of this process's clients."""
 _clients = threading.Lock()
@@ -107,16 +107,8 @@ class ChromaEngine:
         with self._used():
             return self._collection.count()
 
-    def ids(self) -> Iterator[str]:
-        """Yield every id, page by page."""
-        offset = 0
-        while True:
-            with self._used():
-                page = self._collection.get(limit=_PAGE, offset=offset, include=[])["ids"]
-            if not page:
-                return
-            yield from page
-            offset += len(page)
+    def settle(self) -> None:
+        """Do nothing: Chroma's graph is written with its vectors."""
 
     def upsert(
         self,
@@ -144,31 +136,50 @@ class ChromaEngine:
                 self._collection.delete(ids=list(ids[start : start + _PAGE]))
         self.deleted += len(ids)
 
-    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
+    def nearest(
+        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
+    ) -> list[list[str]]:
         """Return for each query [q, dimension] the ids of about the `k` nearest vectors, nearest first."""
         check_query(queries, k)
         with self._used():
-            found = self._collection.query(query_embeddings=queries, n_results=k, include=[])
-        return [list(row) for row in found["ids"]]
+            if among is None:
+                return self._query(queries, k)[0]
+            found = among_nearest(lambda count: self._query(queries, count)[0], k, among, self.count())
+            if found is not None:
+                return found
+            best: list[list[tuple[float, str]]] = [[] for _ in queries]
+            wanted = list(among)
+            for start in range(0, len(wanted), _PAGE):
+                # Chroma fails for an id that it does not have.
+                known = self._collection.get(ids=wanted[start : start + _PAGE], include=[])["ids"]
+                page = self._query(queries, k, known) if known else ([[]] * len(best), [[]] * len(best))
+                for row, ids, distances in zip(best, *page, strict=True):
+                    row[:] = sorted([*row, *zip(distances, ids, strict=True)])[:k]
+        return [[id_ for _, id_ in row] for row in best]
 
-    def vectors(
-        self, ids: Sequence[str]
-    ) -> tuple[NDArray[np.float32], list[str | None], list[dict[str, Any]]]:
-        """Return vectors [n, dimension], texts and metadata as they are stored, in the order of `ids`."""
+    def _query(
+        self, queries: NDArray[np.float32], k: int, ids: list[str] | None = None
+    ) -> tuple[list[list[str]], list[list[float]]]:
+        """Return the nearest ids, of `ids` if they are given, and their distances."""
+        found = self._collection.query(query_embeddings=queries, n_results=k, ids=ids, include=["distances"])
+        return found["ids"], found["distances"] or []
+
+    def vectors(self, ids: Sequence[str]) -> Stored:
+        """Return what is stored under those of the ids that exist, in the order of `ids`."""
+        stored = Stored([], np.empty((0, 0), np.float32), [], [])
         parts: list[Any] = []
-        texts: list[str | None] = []
-        metadata: list[dict[str, Any]] = []
         with self._used():
             for start in range(0, len(ids), _PAGE):
                 some = list(ids[start : start + _PAGE])
                 page: Any = self._collection.get(ids=some, include=["embeddings", "documents", "metadatas"])
                 row_of = {id_: row for row, id_ in enumerate(page["ids"])}
-                rows = [row_of[id_] for id_ in some]
+                found = [id_ for id_ in some if id_ in row_of]
+                rows = [row_of[id_] for id_ in found]
+                stored.ids.extend(found)
                 parts += [page["embeddings"][row] for row in rows]
-                texts += [page["documents"][row] for row in rows]
-                metadata += [dict(page["metadatas"][row] or {}) for row in rows]
-            found = np.array(parts, np.float32).reshape(len(parts), -1 if parts else 0)
-        return found, texts, metadata
+                stored.texts.extend(page["documents"][row] for row in rows)
+                stored.metadata.extend(dict(page["metadatas"][row] or {}) for row in rows)
+        return stored._replace(vectors=np.array(parts, np.float32)) if parts else stored
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:
@@ -238,6 +249,12 @@ def _names_a_function(schema: Any) -> bool:
         named = isinstance(function, dict) and function.keys() != {"type"}
         return named or any(map(_names_a_function, schema.values()))
     return isinstance(schema, list) and any(map(_names_a_function, schema))
+
+
+def chroma_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of each graph that was saved. Chroma builds any other again whenever it is opened."""
+    for saved in folder.glob("*/index_metadata.pickle"):
+        yield from saved.parent.iterdir()
 
 
 def preload() -> None:
@@ -337,3 +354,13 @@ class _ConfigLoader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
         self._finder.change(module.Settings)
+
+
+CHROMA = Embedded(
+    name="chroma",
+    package="chromadb",
+    open=ChromaEngine,
+    files=chroma_files,
+    tidy=remove_unsaved,
+    database="chroma.sqlite3",
+)

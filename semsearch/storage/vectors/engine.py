@@ -4,16 +4,20 @@
 index. To add an engine, implement both and run `tests/test_vector_engine.py` on them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Metadata = Mapping[str, str | int]
 """The metadata of a passage, stored with its vector and text: see `StoredPassage.traits`."""
+
+
+REPAIR = "rebuild it from the Library: semsearch repair"
+"""The hint of an error about an engine that is not what the Library says."""
 
 
 class VectorEngine(Protocol):
@@ -34,10 +38,6 @@ class VectorEngine(Protocol):
         """Return the number of vectors."""
         ...
 
-    def ids(self) -> Iterator[str]:
-        """Yield every id once, in any order. Nothing may be written meanwhile."""
-        ...
-
     def upsert(
         self,
         ids: Sequence[str],
@@ -52,25 +52,32 @@ class VectorEngine(Protocol):
         """Remove vectors. Ids that do not exist are ignored."""
         ...
 
-    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
+    def nearest(
+        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
+    ) -> list[list[str]]:
         """Return for each query, of shape [q, dimension], the ids of about the `k` nearest vectors, nearest first.
 
-        The search may be approximate. A row is shorter than `k` only where the engine holds fewer vectors.
+        With `among`, only these ids qualify, and ids that do not exist are ignored. The search may be approximate. A
+        row is shorter than `k` only where fewer vectors qualify.
         """
         ...
 
-    def vectors(
-        self, ids: Sequence[str]
-    ) -> tuple[NDArray[np.float32], list[str | None], list[dict[str, Any]]]:
-        """Return vectors [n, dimension], texts and metadata as they are stored, in the order of `ids`.
-
-        Raises `IndexDamaged` for an id that does not exist.
-        """
+    def vectors(self, ids: Sequence[str]) -> "Stored":
+        """Return what is stored under those of the ids that exist, in the order of `ids`."""
         ...
 
     def close(self) -> None:
         """Release files and connections. A second call does nothing."""
         ...
+
+
+class Stored(NamedTuple):
+    """Rows of an engine as they are stored: ids, vectors [n, dimension], texts and metadata."""
+
+    ids: list[str]
+    vectors: NDArray[np.float32]
+    texts: list[str | None]
+    metadata: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,10 @@ class VectorStore(Protocol):
         """Compare everything in the engine with the Library."""
         ...
 
+    def discard(self) -> None:
+        """Remove the engine with all that it holds, and what the Library says about it."""
+        ...
+
     def file_problems(self) -> list[str]:
         """Return what is wrong with the stored files, as sentences; an empty list for a store without files."""
         ...
@@ -168,3 +179,27 @@ def check_query(queries: NDArray[np.float32], k: int) -> None:
     """Raise `ValueError` where the arguments of `nearest` break the contract."""
     if queries.ndim != 2 or k < 1:
         raise ValueError(f"queries of shape {queries.shape} and k = {k}")
+
+
+_SHARE, _MOST = 20, 10_000
+"""Where one in `_SHARE` qualifies, a search without a condition finds enough that do among its `_MOST` nearest."""
+
+
+def among_nearest(
+    search: Callable[[int], list[list[str]]], k: int, among: Collection[str], total: int
+) -> list[list[str]] | None:
+    """Return the nearest ids of `among`, out of more of the `total` vectors than `k`; None where another way is better.
+
+    `search` returns the nearest ids without a condition. What is left of its answer is what a search with the condition
+    finds. None means that so few qualify, or are near, that they must be asked for by id.
+    """
+    if len(among) * _SHARE < total:
+        return None
+    qualifying = among if isinstance(among, Set) else frozenset(among)
+    asked = max(k, 2 * k * total // max(1, len(qualifying)))
+    while asked <= _MOST:
+        found = [[id_ for id_ in row if id_ in qualifying][:k] for row in search(asked)]
+        if asked >= total or all(len(row) == k for row in found):
+            return found
+        asked *= 2
+    return None

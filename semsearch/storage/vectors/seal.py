@@ -1,40 +1,38 @@
-"""Seal Chroma's files: record their sizes, times and digests, and compare them later."""
+"""Seal the files of a vector engine: record their sizes, times and digests, and compare them later."""
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-FOLDER = "chroma"
-
 
 @functools.cache
-def chroma_version() -> str:
-    """Return the version of chromadb that is installed."""
-    return metadata.version("chromadb")
+def version_of(package: str) -> str:
+    """Return the version of a package that is installed, or "" if it is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
-def is_newer(seal: Mapping[str, Any]) -> bool:
-    """Return True where a newer chromadb than the installed one wrote the files; patch releases do not count."""
+def is_newer(seal: Mapping[str, Any], package: str) -> bool:
+    """Return True where a newer package than the installed one wrote the files; patch releases do not count."""
 
     def numbers(version: str) -> list[int]:
         return [int(part) for part in version.split(".")[:2] if part.isdecimal()]
 
-    return numbers(str(seal.get("chromadb", ""))) > numbers(chroma_version())
+    return numbers(str(seal.get(package, ""))) > numbers(version_of(package))
 
 
-def stamps(folder: Path, known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
-    """Return size, time and SHA-256 of each file of the graph. Raises `OSError`.
+def stamps(folder: Path, files: Iterable[Path], known: Mapping[str, Any] | None) -> dict[str, list[Any]]:
+    """Return size, time and SHA-256 of each of the files of a folder, by name. Raises `OSError`.
 
-    Where size and time are those in `known`, the digest is taken from there. A graph without its metadata was never
-    saved: Chroma builds it again whenever it is opened, so it is left out.
+    Where size and time are those in `known`, the digest is taken from there.
     """
     stamps = {}
-    for path in sorted(
-        path for saved in folder.glob("*/index_metadata.pickle") for path in saved.parent.iterdir()
-    ):
+    for path in sorted(files):
         stat, name = path.stat(), path.relative_to(folder).as_posix()
         stamp: list[Any] = [stat.st_size, stat.st_mtime_ns]
         if known and known.get(name, ())[:2] == stamp:

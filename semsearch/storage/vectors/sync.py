@@ -1,6 +1,6 @@
 """Keep a vector engine equal to what the Library publishes, whatever the engine is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -16,13 +16,19 @@ _BATCH = 2_000
 class VectorSync:
     """Sends the Library's outbox to the vector engine of one index, and searches the engine.
 
+    `store` returns the store of the engine that the index uses now.
     Methods that write need the index's write lock. They raise the errors of `VectorStore`.
     """
 
-    def __init__(self, library: Library, store: VectorStore) -> None:
+    def __init__(self, library: Library, store: Callable[[], VectorStore]) -> None:
         self._library = library
-        self._store = store
+        self._current = store
         self._writing = False
+
+    @property
+    def _store(self) -> VectorStore:
+        """The store of the engine that the index uses now: another process may move it."""
+        return self._current()
 
     def close(self) -> None:
         """Close the engine. A write that was not finalized stays unfinished."""
@@ -92,15 +98,17 @@ class VectorSync:
 
     # -- reading ----------------------------------------------------------------------------------------
 
-    def nearest(self, queries: Vectors, k: int) -> list[list[str]] | None:
-        """Return for each query, of shape [q, dimension], the ids of about the `k` nearest passages.
+    def nearest(
+        self, queries: Vectors, k: int, among: Collection[str] | None = None
+    ) -> list[list[str]] | None:
+        """Return for each query [q, dimension] the ids of about the `k` nearest passages, or of those in `among`.
 
         None means that the engine cannot be relied on now: it is being written, or its files have changed.
         """
         if not self.unfinished:
             with self._store.reader() as engine:
                 if engine is not None:
-                    return engine.nearest(queries, k)
+                    return engine.nearest(queries, k, among)
         return None
 
     @property

@@ -1,11 +1,11 @@
-"""The Chroma of an index: sealed at rest, proved where its seal is broken, and rebuilt in a new folder.
+"""The vector engine of an index in a folder of it: sealed at rest, proved where its seal is broken, and rebuilt anew.
 
-Chroma overwrites the files of its graph in place and without fsync, and trusts what it reads from them. A torn or
+An engine such as Chroma overwrites its files in place and without fsync, and trusts what it reads from them. A torn or
 corrupt file can give a wrong answer or end the process. So a writer *seals* the files when it is done: it saves their
 sizes, times and digests in the Library, and the next writer breaks the seal before it changes anything. Files that
 differ from their seal are first opened in a separate process, which compares all they hold with the Library.
 
-Nothing is lost with Chroma's files. A writer that finds the seal broken, since the last one was interrupted, rebuilds
+Nothing is lost with the files. A writer that finds the seal broken, since the last one was interrupted, rebuilds
 them, unless the graph is as it was last sealed and proves sound: a comparison does not show links between passages
 that were half written. A writer that finds a seal that does not fit reports it, since then something else is wrong.
 """
@@ -18,51 +18,96 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, database_problems, segments
 from semsearch.storage.lock import graph_lock
-from semsearch.storage.vectors.chroma import REPAIR, ChromaEngine, remove_unsaved
-from semsearch.storage.vectors.engine import Proof
-from semsearch.storage.vectors.seal import FOLDER, chroma_version, is_newer, same_bytes, stamps
+from semsearch.storage.vectors.engine import REPAIR, Proof, VectorEngine
+from semsearch.storage.vectors.seal import is_newer, same_bytes, stamps, version_of
 
-_SEAL = "chroma"
 _DELETED = 2_000
 """Up to this many deleted passages never cause a rebuild."""
 _LOADING = 60.0
 """Seconds to wait for another process that loads the graph. Loading a million passages takes two."""
 
 
-class ChromaStore:
-    """The `VectorStore` of one index's Chroma. `index` is the index's folder.
+class EmbeddedEngine(VectorEngine, Protocol):
+    """A vector engine in a folder."""
+
+    @property
+    def deleted(self) -> int:
+        """The number of vectors that were deleted through this engine, and still take place in its files."""
+        ...
+
+    def settle(self) -> None:
+        """Build what a search needs, and bring everything written to the disk."""
+        ...
+
+
+class _Open(Protocol):
+    def __call__(self, folder: Path, *, create: bool = False) -> EmbeddedEngine: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """How a `FolderStore` uses an engine.
+
+    `name` names its folder in an index, and the setting with its seal. `package` is what makes its files, `open` opens
+    them, `files` yields those that nothing but a write changes, and `tidy` removes some when nobody has them open.
+    `database` is the SQLite file in the folder, if it has one.
+    """
+
+    name: str
+    package: str
+    open: _Open
+    files: Callable[[Path], Iterable[Path]]
+    tidy: Callable[[Path], None] = lambda folder: None
+    database: str = ""
+
+
+class FolderStore:
+    """The `VectorStore` of one index's engine in a folder. `index` is the index's folder.
 
     It serves one thread at a time; `reader` and `writer` wait for one another.
     """
 
-    def __init__(self, library: Library, index: Path) -> None:
+    def __init__(self, kind: Embedded, library: Library, index: Path) -> None:
+        self._kind = kind
         self._library = library
         self._index = index
-        self._folder = index / FOLDER
+        self._folder = index / kind.name
         self._lock = threading.RLock()
-        self._engine: ChromaEngine | None = None
+        self._engine: EmbeddedEngine | None = None
         self._writing = False
         self._opened: Any = None
         """The seal that a reader opened `_engine` under."""
 
     def create(self) -> None:
-        """Make an empty, sealed Chroma for a new index."""
-        ChromaEngine(self._folder, create=True).close()
+        """Make an empty, sealed engine for a new index."""
+        self._kind.open(self._folder, create=True).close()
         with disk(self._folder):
             restrict(self._folder, self._index)
-        self._library.save_setting(_SEAL, {"chromadb": chroma_version(), "files": {}, "sealed": True})
+            files = self._stamps(None)
+        self._save({self._kind.package: version_of(self._kind.package), "files": files, "sealed": True})
+
+    def discard(self) -> None:
+        """Remove the folder and the seal."""
+        with self._lock:
+            self.close()
+            self._save(None)
+            with disk(self._index):
+                for folder in [*self._index.glob(f"{self._kind.name}-*"), self._folder]:
+                    if folder.is_dir():
+                        shutil.rmtree(folder)
 
     def close(self) -> None:
-        """Close Chroma's files. The store can be used again."""
+        """Close the engine's files. The store can be used again."""
         with self._lock:
             if self._engine is not None:
                 self._engine.close()
@@ -70,10 +115,10 @@ class ChromaStore:
 
     # -- writing ----------------------------------------------------------------------------------------
 
-    def writer(self) -> ChromaEngine | None:
+    def writer(self) -> EmbeddedEngine | None:
         """Return the engine with its seal broken; None where it was broken before and the files do not prove sound.
 
-        Raises `IndexDamaged` where sealed files have changed, `FingerprintMismatch` where a newer chromadb wrote them,
+        Raises `IndexDamaged` where sealed files have changed, `FingerprintMismatch` where a newer package wrote them,
         and `IndexLocked` while another process loads them.
         """
         with self._lock:
@@ -87,52 +132,54 @@ class ChromaStore:
             if not (self.finalized or (sound and not self.prove().problems)):
                 return None
             self._break_seal()
-            self._engine, self._writing = ChromaEngine(self._folder), True
+            self._engine, self._writing = self._kind.open(self._folder), True
             return self._engine
 
     @contextmanager
     def replacing(self) -> Iterator[None]:
-        """Put an empty Chroma, open for writing, in place of this one at the end of the block."""
+        """Put an empty engine, open for writing, in place of this one at the end of the block."""
         with self._lock:
             self.close()
             self.clean()
             with disk(self._index):
-                fresh = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index))
+                fresh = Path(tempfile.mkdtemp(prefix=f"{self._kind.name}-", dir=self._index))
             try:
-                ChromaEngine(fresh, create=True).close()
+                self._kind.open(fresh, create=True).close()
                 self._break_seal(deleted=0)
                 yield
                 with disk(self._index):
                     if self._folder.exists():
-                        old = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", dir=self._index))
+                        old = Path(tempfile.mkdtemp(prefix=f"{self._kind.name}-", dir=self._index))
                         self._folder.rename(old / "old")
                     fresh.rename(self._folder)
             finally:
                 self.clean()  # free the room on a full disk
-            self._engine, self._writing = ChromaEngine(self._folder), True
+            self._engine, self._writing = self._kind.open(self._folder), True
 
     def finalize(self) -> None:
-        """Close Chroma's files and seal them as they are."""
+        """Let the engine build what it needs, close its files and seal them as they are."""
         with self._lock:
             deleted = self._deleted()
+            if self._engine is not None and self._writing:
+                self._engine.settle()
             self.close()
             self.clean()
             before = self._seal()
             with disk(self._folder):
-                remove_unsaved(self._folder)
+                self._kind.tidy(self._folder)
                 restrict(self._folder, self._index)
-                files = stamps(self._folder, before.get("files"))
+                files = self._stamps(before.get("files"))
                 for name in files:
                     with (self._folder / name).open("rb") as file:
                         os.fsync(file.fileno())  # the files must be on the disk before their seal is
             seal = {
-                "chromadb": chroma_version(),
+                self._kind.package: version_of(self._kind.package),
                 "number": before.get("number", 0) + 1,  # readers notice a write by it
                 "files": files,
                 "deleted": deleted,
                 "sealed": True,
             }
-            self._library.save_setting(_SEAL, seal)
+            self._save(seal)
 
     def wants_rebuild(self) -> bool:
         """Return True where the graph keeps more deleted passages than there are others: it never forgets a place."""
@@ -141,7 +188,7 @@ class ChromaStore:
 
     def clean(self) -> None:
         """Remove the folders that an interrupted rebuild has left."""
-        for left in self._index.glob(f"{FOLDER}-*"):
+        for left in self._index.glob(f"{self._kind.name}-*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def _deleted(self) -> int:
@@ -153,13 +200,17 @@ class ChromaStore:
         with graph_lock(self._index, _LOADING) as nobody_loads:
             if not nobody_loads:
                 raise IndexLocked(f"another process is reading {self._folder}", "try again later")
-            seal = self._seal() | {"chromadb": chroma_version(), "sealed": False, **changes}
-            self._library.save_setting(_SEAL, seal)
+            seal = self._seal() | {
+                self._kind.package: version_of(self._kind.package),
+                "sealed": False,
+                **changes,
+            }
+            self._save(seal)
 
     # -- reading ----------------------------------------------------------------------------------------
 
     @contextmanager
-    def reader(self) -> Iterator[ChromaEngine | None]:
+    def reader(self) -> Iterator[EmbeddedEngine | None]:
         """Yield the engine; None while it is written, where its files differ from the seal, or where they do not open.
 
         An error of the first search, which loads the graph, is dropped: the caller's block then ends early.
@@ -174,9 +225,14 @@ class ChromaStore:
             self.close()
             with graph_lock(self._index, _LOADING) as nobody_writes:
                 seal = self._seal()
-                if nobody_writes and self.finalized and self.intact() and not is_newer(seal):
+                if (
+                    nobody_writes
+                    and self.finalized
+                    and self.intact()
+                    and not is_newer(seal, self._kind.package)
+                ):
                     try:
-                        self._engine, self._opened = ChromaEngine(self._folder), seal
+                        self._engine, self._opened = self._kind.open(self._folder), seal
                     except SemsearchError:
                         self.close()
                 if self._engine is None:
@@ -195,8 +251,8 @@ class ChromaStore:
     def intact(self, *, thoroughly: bool = False) -> bool:
         """Return True where the graph's files are as they were sealed, by size and time, or else by digest.
 
-        With `thoroughly`, compare all digests, and let SQLite check Chroma's database: opening it changes it, so it
-        has no digest.
+        With `thoroughly`, compare all digests, and let SQLite check a database: opening Chroma's changes it, so it has
+        no digest.
         """
         return self.finalized and self._as_sealed(thoroughly)
 
@@ -204,28 +260,35 @@ class ChromaStore:
         """Compare the files with the last seal, even if it is broken."""
         files = self._seal().get("files", {})
         try:
-            same = same_bytes(files, stamps(self._folder, None if thoroughly else files))
+            same = same_bytes(files, self._stamps(None if thoroughly else files))
         except OSError:
             return False
-        return same and not (thoroughly and database_problems(self._database, quick=True))
+        return same and not (thoroughly and self._database and database_problems(self._database, quick=True))
 
     # -- checking ---------------------------------------------------------------------------------------
 
     def prove(self) -> Proof:
-        """Compare everything in Chroma with the Library, in a separate process, since opening the files may end it."""
-        if not self._database.exists():
-            return Proof((f"{self._folder} holds no Chroma database",))
+        """Compare the whole engine with the Library, in a separate process, since opening the files may end it."""
+        if not (self._database or self._folder).exists():
+            return Proof((f"{self._folder} holds no {self._kind.name} database",))
         self._refuse_newer()
         self.close()
-        command = [sys.executable, "-P", "-m", "semsearch.storage.vectors.prove", str(self._index)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "semsearch.storage.vectors.prove",
+            str(self._index),
+            self._kind.name,
+        ]
         limit = 120 + self._library.counts()["passages"] / 100
         try:
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
         except subprocess.TimeoutExpired:
-            return Proof((f"Chroma did not open its files within {limit:.0f} s",))
+            return Proof((f"{self._kind.name} did not open its files within {limit:.0f} s",))
         if ended.returncode < 0:
             name = signal.Signals(-ended.returncode).name
-            return Proof((f"opening Chroma's files ends a process ({name})",))
+            return Proof((f"opening the files of {self._kind.name} ends a process ({name})",))
         try:
             answer = json.loads(ended.stdout.splitlines()[-1])
         except (ValueError, IndexError):
@@ -238,30 +301,35 @@ class ChromaStore:
     def file_problems(self) -> list[str]:
         """Return what is wrong with the files: changes since they were sealed, and what SQLite finds."""
         changed = [] if self.intact(thoroughly=True) else ["they changed after the last write"]
-        return [*changed, *database_problems(self._database)]
+        return [*changed, *(database_problems(self._database) if self._database else ())]
 
     def strays(self) -> list[str]:
-        """Return the names of folders that no segment of Chroma uses, and those that a rebuild has left."""
-        known = segments(self._database)
-        return sorted(
-            path.name
-            for path in [*self._folder.glob("*/"), *self._index.glob(f"{FOLDER}-*/")]
-            if path.name not in known
-        )
+        """Return the names of folders that the engine does not use, and those that a rebuild has left."""
+        folders = list(self._index.glob(f"{self._kind.name}-*/"))
+        if self._database is not None:
+            known = segments(self._database)
+            folders += [path for path in self._folder.glob("*/") if path.name not in known]
+        return sorted(path.name for path in folders)
 
     # -- plumbing ---------------------------------------------------------------------------------------
 
     @property
-    def _database(self) -> Path:
-        return self._folder / "chroma.sqlite3"
+    def _database(self) -> Path | None:
+        return self._folder / self._kind.database if self._kind.database else None
+
+    def _stamps(self, known: Any) -> dict[str, list[Any]]:
+        return stamps(self._folder, self._kind.files(self._folder), known)
 
     def _seal(self) -> dict[str, Any]:
-        return self._library.setting(_SEAL) or {}
+        return self._library.setting(self._kind.name) or {}
+
+    def _save(self, seal: dict[str, Any] | None) -> None:
+        self._library.save_setting(self._kind.name, seal)
 
     def _refuse_newer(self) -> None:
-        seal = self._seal()
-        if is_newer(seal):
+        seal, package = self._seal(), self._kind.package
+        if is_newer(seal, package):
             raise FingerprintMismatch(
-                f"{self._folder} was written by chromadb {seal['chromadb']}; {chroma_version()} is installed",
-                f"pip install 'chromadb>={seal['chromadb']}', or semsearch repair",
+                f"{self._folder} was written by {package} {seal[package]}; {version_of(package)} is installed",
+                f"pip install '{package}>={seal[package]}', or semsearch repair",
             )
