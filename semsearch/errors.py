@@ -42,6 +42,10 @@ class ModelError(SemsearchError):
     """A model that cannot be found, verified or run."""
 
 
+class EngineUnavailable(SemsearchError):
+    """A server of vectors that cannot be reached, does not answer in time, or wants a key. The Library is whole."""
+
+
 class MissingExtra(SemsearchError):
     """A package that only an extra of semsearch installs."""
 

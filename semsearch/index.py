@@ -35,6 +35,7 @@ from semsearch.embedding import (
 from semsearch.embedding.scale import DEFAULT_SCALE, known_scale
 from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import (
+    EngineUnavailable,
     FingerprintMismatch,
     IndexLocked,
     InvalidInput,
@@ -95,6 +96,8 @@ from semsearch.storage.index_dir import (
 from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
 from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
+from semsearch.storage.vectors.engines import place_of, shown
+from semsearch.storage.vectors.move import clear, move
 from semsearch.tuning.drawn import drawn_by
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs
@@ -546,6 +549,8 @@ class Index:
         except InvalidInput:  # unless a kill cut its forgetting off, and `_writing` completes that
             keys = keys_of(source, unfinished(self._library), self.folder.parent)
         with self._writing():
+            if problems := clear(self.folder, self._library):
+                raise EngineUnavailable(f"an unused copy of the vectors cannot be removed: {problems[0]}")
             return forget(self.folder, self._library, self._vectors, keys, _CACHES, verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
@@ -657,7 +662,7 @@ class Index:
         what `find_similar` found, also how many texts it left out.
         """
         if isinstance(request, SearchRequest):
-            return self._engine.notes(request)
+            return [*self._engine.notes(request), *self.engine_notes()]
         notes = [self.unread_vocabulary] if self.unread_vocabulary else []
         if found is not None and found.left_out:
             notes.append(f"left out, since the model does not know the words that differ: {found.left_out:,}")
@@ -730,9 +735,11 @@ class Index:
         """
         return self._reranker.rerank(query, hits, model, k=k, highlight=highlight)
 
-    def _nearest(self, queries: Vectors, k: int) -> list[list[str]] | None:
+    def _nearest(
+        self, queries: Vectors, k: int, among: Collection[str] | None = None
+    ) -> list[list[str]] | None:
         with self._graph_lock:
-            return self._graph.nearest(queries, k)
+            return self._graph.nearest(queries, k, among)
 
     # -- near-duplicates --------------------------------------------------------------------------------
 
@@ -1023,6 +1030,30 @@ class Index:
             self._vectors.rebuild(progress and (lambda done: progress(done, total)))
         return total
 
+    @property
+    def engine(self) -> str:
+        """The URL of the vector engine, such as `chroma:` or `qdrant+http://127.0.0.1:6333`.
+
+        A server that is not known on this machine has no host: `qdrant+http:`.
+        """
+        return shown(place_of(self._library), self.folder)
+
+    def move_engine(self, url: str, progress: Callable[[int, int], None] | None = None) -> int:
+        """Move the vectors to the engine at a URL; return the number of passages. Nothing is embedded.
+
+        The copy is made from the Library and compared with it, vector by vector, before it is used. Until then, and
+        after any error, the old engine stays in use. Texts and vectors go to the server that the URL names, and to no
+        other. `progress` is called with the passages copied and the total. Raises `InvalidInput` for a URL that names
+        no engine or the one in use, and `EngineUnavailable` where a server cannot be asked.
+        """
+        with self._writing():
+            total = self._library.counts()["passages"]
+            return move(self.folder, self._library, url, progress and (lambda done: progress(done, total)))
+
+    def engine_notes(self) -> list[str]:
+        """Return why the vector engine could not be used by the last search or write, for people; mostly nothing."""
+        return [*self._vectors.notes, *self._graph.notes]
+
     # -- plumbing ---------------------------------------------------------------------------------------
 
     @contextmanager
@@ -1033,8 +1064,10 @@ class Index:
         """
         with write_lock(self.folder, self._wait):
             try:
+                clear(self.folder, self._library)
                 if unfinished(self._library):
-                    with contextlib.suppress(IndexLocked):  # while somebody reads: the next writer does it
+                    # While somebody reads, or a server is gone: the next writer does it.
+                    with contextlib.suppress(IndexLocked, EngineUnavailable):
                         complete_forget(self.folder, self._library, self._vectors, _CACHES)
                 yield
             except BaseException:

@@ -12,6 +12,7 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.embedding.scale import passage_scale
 from semsearch.search.relevance import unrelated_vectors
+from tests.engine_servers import chroma_server
 
 os.environ["SEMSEARCH_VECTOR_CACHE"] = "0"  # no test leaves vectors in the user's cache
 os.environ["SEMSEARCH_LANG"] = "en"  # also where the locale is another one
@@ -81,3 +82,10 @@ def reading(tmp_path: Path) -> Read:
         return Reading(tmp_path / name)
 
     return write_and_read
+
+
+@pytest.fixture(scope="session")
+def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a real Chroma server."""
+    with chroma_server(tmp_path_factory.mktemp("chroma-server")) as url:
+        yield url

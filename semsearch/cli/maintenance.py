@@ -38,15 +38,17 @@ def check_(folder: Path | None, wait: float, as_json: bool) -> None:
         render.emit_json(serialize.check_json(found))
     else:
         for finding in found.findings:
-            state = tr("damaged") if finding.problems else tr("ok")
+            state = tr("damaged") if finding.problems else tr("unknown") if finding.unknown else tr("ok")
             subject = padded(tr(finding.subject), 12)
-            click.echo(f"{subject} {padded(state, 8)} {translated(finding.note)}".rstrip())
+            click.echo(f"{subject} {padded(state, 8)} {translated(finding.unknown or finding.note)}".rstrip())
             for problem in finding.problems:
                 click.echo(f"  {render.name(translated(problem))}")
     if not found.sound:
         render.talk(tr("{folder} is damaged").format(folder=render.relative(found.folder)))
         render.talk(tr("hint: {hint}").format(hint="semsearch repair"))
         raise click.exceptions.Exit(13)
+    if any(finding.unknown for finding in found.findings):
+        raise click.exceptions.Exit(1)
 
 
 @options.command(

@@ -246,6 +246,8 @@ def query_(
             notes.append(told)
             counted.append(counts)
         results = index.search(requests)
+        for told in notes[-1:]:
+            told.extend(index.engine_notes())
         for told, found in zip(notes, results, strict=True):
             if (remark := doubt(found)) and (as_json or as_jsonl or min_relevance is not None):
                 told.append(remark)

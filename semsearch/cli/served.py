@@ -99,6 +99,10 @@ class _Served:
             "notes", texts_from, lambda index: index.notes(request), request=fields_of(request)
         )
 
+    def engine_notes(self) -> list[str]:
+        """Return an empty list: `notes` has what the server says of its vector engine."""
+        return []
+
     def facets(
         self, fields: Sequence[str], query: str = "", *, source: str | None = None, literal: bool = False
     ) -> "list[FieldCounts]":

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
@@ -25,10 +26,6 @@ from semsearch.embedding import servers
 from semsearch.errors import InvalidInput, ModelError
 from semsearch.strict_json import load_json
 
-_CONNECT_SECONDS, _SILENT_SECONDS, _REQUEST_SECONDS = 10.0, 120.0, 300.0
-"""Waiting for a connection, for the next bytes, and for a whole answer. A server may first load a large model."""
-_ATTEMPTS, _PATIENCE = 7, 600.0
-"""The most attempts, and the seconds after which no other is begun."""
 _FIRST_WAIT, _LONGEST_WAIT, _LONGEST_ASKED = 0.5, 30.0, 300.0
 """Seconds between attempts: the first, the longest, and the longest that a server may ask for."""
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -46,6 +43,24 @@ _TOO_LONG = re.compile(
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The seconds to wait for a server: for a connection, the next bytes, and a whole answer.
+
+    There are at most `attempts`, and none begins after `total` seconds. A server of models may first load a large one.
+    """
+
+    connect: float = 10.0
+    silent: float = 120.0
+    answer: float = 300.0
+    attempts: int = 7
+    total: float = 600.0
+
+
+MODELS = Patience()
+"""The patience with servers of models."""
 
 
 class Rejection(ModelError):
@@ -76,12 +91,14 @@ class _Temporary(Exception):
 class _Key(httpx.Auth):
     """A key that goes into the header of each request, and into nothing that is shown."""
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, key: str, header: str = "") -> None:
+        self._key, self._header = key, header
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Yield the request with the key."""
-        if self._key:
+        if self._key and self._header:
+            request.headers[self._header] = self._key
+        elif self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
         yield request
 
@@ -94,17 +111,28 @@ class _Key(httpx.Auth):
 
 
 class JsonServer:
-    """A server that is asked for JSON. Several threads may use it. `on_wait` is told of long waits."""
+    """A server that is asked for JSON. Several threads may use it. `on_wait` is told of long waits.
 
-    def __init__(self, base_url: str, on_wait: Callable[[str], None] = lambda text: None) -> None:
+    `header` is the name of the header that takes the key, if it is not `Authorization`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        on_wait: Callable[[str], None] = lambda text: None,
+        *,
+        patience: Patience | None = None,
+        header: str = "",
+    ) -> None:
         self.host = servers.host_of(base_url)
+        self._patience, self._header = patience or MODELS, header
         self._base_url, self._on_wait = base_url, on_wait
-        self._key = _Key(servers.key_from_environment(base_url))
+        self._key = _Key(servers.key_from_environment(base_url), header)
         self._answered = False
         """True once the server has answered. Until then a failed connection means that there is no server."""
         try:
             self._client = httpx.Client(
-                timeout=httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS),
+                timeout=httpx.Timeout(self._patience.silent, connect=self._patience.connect),
                 verify=_tls(base_url),
                 proxy=_proxy(base_url),
                 trust_env=False,
@@ -119,7 +147,7 @@ class JsonServer:
 
     def get(self, path: str, most: int) -> dict[str, Any]:
         """Return the object at a path, of at most `most` bytes. Raises `ModelError`."""
-        return self._request("GET", path, None, most, threading.Event())
+        return self._object(self.ask("GET", path, None, most))
 
     def post(
         self, path: str, body: dict[str, Any], most: int, stop: threading.Event | None = None
@@ -128,11 +156,18 @@ class JsonServer:
 
         Once `stop` is set, no more is attempted. Raises `Rejection` for an error that stays, and `ModelError`.
         """
-        return self._request("POST", path, body, most, stop or threading.Event())
+        return self._object(self.ask("POST", path, body, most, stop))
 
-    def _request(
-        self, method: str, path: str, body: dict[str, Any] | None, most: int, stop: threading.Event
-    ) -> dict[str, Any]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        most: int,
+        stop: threading.Event | None = None,
+    ) -> Any:
+        """Return any JSON that the server answers. Raises what `post` does."""
+        stop = stop or threading.Event()
         began = time.monotonic()
         for attempt in itertools.count(1):
             if stop.is_set():
@@ -145,8 +180,8 @@ class JsonServer:
                     wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
                 if not self._answered:
                     raise ModelError(f"{self.host} {error}", "is the server running?") from error.__cause__
-                late = time.monotonic() - began + wait > _PATIENCE
-                if attempt == _ATTEMPTS or wait > _LONGEST_ASKED or late:
+                late = time.monotonic() - began + wait > self._patience.total
+                if attempt == self._patience.attempts or wait > _LONGEST_ASKED or late:
                     asks = f", and asks to wait {wait:,.0f} seconds" if wait > _LONGEST_ASKED else ""
                     times = f" (attempt {attempt})" if attempt > 1 else ""
                     raise ModelError(
@@ -157,11 +192,11 @@ class JsonServer:
             stop.wait(wait)
         raise AssertionError
 
-    def _attempt(self, method: str, path: str, body: dict[str, Any] | None, most: int) -> dict[str, Any]:
+    def _attempt(self, method: str, path: str, body: dict[str, Any] | None, most: int) -> Any:
         """Ask once, and once more with the key of the keyring where the server wants a key."""
         status, headers, content = self._exchange(method, path, body, most)
         if status in (401, 403) and not self._key:
-            self._key = _Key(servers.key_from_keyring(self._base_url))
+            self._key = _Key(servers.key_from_keyring(self._base_url), self._header)
             if self._key:
                 status, headers, content = self._exchange(method, path, body, most)
         if 200 <= status < 300:
@@ -199,7 +234,7 @@ class JsonServer:
 
     def _content(self, response: httpx.Response, most: int) -> bytes:
         """Read an answer up to a limit of bytes and of time. Raises `ModelError` for a larger one."""
-        deadline, content = time.monotonic() + _REQUEST_SECONDS, bytearray()
+        deadline, content = time.monotonic() + self._patience.answer, bytearray()
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ModelError(f"{self.host} sends compressed answers, which were not asked for")
         for chunk in response.iter_raw():
@@ -212,13 +247,15 @@ class JsonServer:
                 raise httpx.ReadTimeout("the answer takes too long")
         return bytes(content) if response.is_success else self._key.hidden(bytes(content))
 
-    def _parsed(self, content: bytes) -> dict[str, Any]:
+    def _parsed(self, content: bytes) -> Any:
         try:
-            answer = load_json(content)
+            return load_json(content)
         except InvalidInput as error:
             raise ModelError(
                 f"{self.host} gives an answer that cannot be used: {_line(str(error))}", _IS_URL
             ) from None
+
+    def _object(self, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict):
             raise ModelError(f"{self.host} gives an answer that is not an object", _IS_URL)
         return answer

@@ -70,20 +70,20 @@ def forget(model: str) -> bool:
     return True
 
 
-def checked_url(url: str, path: str = "") -> str:
+def checked_url(url: str, path: str = "", *, what: str = "--base-url") -> str:
     """Return a base URL in its one form: without a slash at its end, and with `path` if it has none.
 
-    Raises `InvalidInput` for anything but http or https, a host, a port and a path. A name, a password, and a query
-    are refused since the URL is stored and shown.
+    `what` names it in errors. Raises `InvalidInput` for anything but http or https, a host, a port and a path. A name,
+    a password, and a query are refused since the URL is stored and shown.
     """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.netloc, parts.port
     except ValueError as error:
-        raise InvalidInput(f"--base-url is not a URL: {error}", "such as http://127.0.0.1:8080/v1") from None
+        raise InvalidInput(f"{what} is not a URL: {error}", "such as http://127.0.0.1:8080/v1") from None
     if "@" in host or parts.query or parts.fragment:
         raise InvalidInput(
-            "--base-url may hold neither a password nor a query, since it is stored",
+            f"{what} may hold neither a password nor a query, since it is stored",
             f"leave it out, and put the key into the environment: {_variable_of(parts.hostname or '', port)}",
         )
     if (

@@ -145,7 +145,7 @@ class IngestRun:
             embedded=embedded,
             skipped=tuple(self._skipped),
             oov_rates=tuple(self._oov_rates),
-            notes=tuple(self._notes),
+            notes=(*self._notes, *self._vectors.notes),
             seconds=time.monotonic() - survey.started,
             absent=survey.absent,
             unmatched=survey.unmatched,

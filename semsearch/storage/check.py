@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from semsearch.errors import IndexDamaged
+from semsearch.errors import EngineUnavailable, IndexDamaged
 from semsearch.storage.library import (
     Library,
     Salvage,
@@ -24,11 +24,15 @@ from semsearch.storage.vectors.sync import VectorSync
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of one check: its `subject`, the `problems` found, and a `note` on what was checked."""
+    """The result of one check: its `subject`, the `problems` found, and a `note` on what was checked.
+
+    `unknown` says why nothing could be checked: a server cannot be asked. That is not damage.
+    """
 
     subject: str
     problems: tuple[str, ...] = ()
     note: str = ""
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,11 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
     yield CheckResult(
         "files", tuple(vectors.file_problems()), "the vector engine's files are as the last write left them"
     )
-    proof = vectors.prove()
+    try:
+        proof = vectors.prove()
+    except EngineUnavailable as error:
+        yield CheckResult("vectors", unknown=str(error))
+        return
     if proof.problems:
         yield CheckResult("vectors", proof.problems)
     else:

@@ -67,7 +67,7 @@ def _stamp(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_text, value))
+    return _list_of(_text)(value)
 
 
 def _fields(value: Any) -> bool:
@@ -80,6 +80,10 @@ def _mapping(value: Any) -> bool:
 
 def _each(shape: _Shape) -> _Shape:
     return lambda value: isinstance(value, dict) and all(map(shape, value.values()))
+
+
+def _list_of(shape: _Shape) -> _Shape:
+    return lambda value: isinstance(value, list) and all(map(shape, value))
 
 
 def _or_none(shape: _Shape) -> _Shape:
@@ -128,7 +132,14 @@ SETTINGS: dict[str, _Shape] = {
     "verifier": _or_none(_members({"verifier": _mapping, "chance": is_number, **_TUNED})),
     "chroma": _SEAL,
     "qdrant": _SEAL,
-    "engine": _or_none(_members({"name": _text}, {"id": _text})),
+    "engine": _or_none(
+        _members(
+            {"name": _text}, {"id": _text, "leftovers": _list_of(_members({"name": _text, "id": _text}))}
+        )
+    ),
+    "collections": _or_none(
+        _each(_members({"finalized": _flag, "sound": _flag, "count": _whole})),
+    ),
     VECTOR_FILE: _or_none(_members({"name": _token, "rows": _count, "last": _count})),
     "forgetting": _or_none(_texts),
     "relevance": _or_none(_mapping),

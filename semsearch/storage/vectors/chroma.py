@@ -12,7 +12,7 @@ import itertools
 import shutil
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,13 @@ _EF_SEARCH = 1_000
 200 find 97.5% in 3 ms (benchmarks/search.py --only sentences). Chroma's default is 100."""
 
 
+# A collection keeps the space it was made with, and Chroma's default is l2.
+CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_search": _EF_SEARCH}}
+"""The configuration of a collection."""
+COLUMNS: tuple[Any, ...] = ("embeddings", "documents", "metadatas")
+"""Chroma's names for vectors, texts and metadata."""
+
+
 class ChromaEngine:
     """The `VectorEngine` over a Chroma collection in a folder. `create` makes the collection.
 
@@ -76,11 +83,10 @@ class ChromaEngine:
             with self._translated():
                 self._client = _client(folder, self._path)
                 if create:
-                    # A collection keeps the space it was made with, and Chroma's default is l2.
                     self._collection = self._client.create_collection(
                         COLLECTION,
                         embedding_function=None,
-                        configuration={"hnsw": {"space": "cosine", "ef_search": _EF_SEARCH}},
+                        configuration=CONFIGURATION,
                     )
                 else:
                     self._collection = self._client.get_collection(COLLECTION, embedding_function=None)
@@ -147,15 +153,13 @@ class ChromaEngine:
             found = among_nearest(lambda count: self._query(queries, count)[0], k, among, self.count())
             if found is not None:
                 return found
-            best: list[list[tuple[float, str]]] = [[] for _ in queries]
             wanted = list(among)
-            for start in range(0, len(wanted), _PAGE):
+            pages = (
                 # Chroma fails for an id that it does not have.
-                known = self._collection.get(ids=wanted[start : start + _PAGE], include=[])["ids"]
-                page = self._query(queries, k, known) if known else ([[]] * len(best), [[]] * len(best))
-                for row, ids, distances in zip(best, *page, strict=True):
-                    row[:] = sorted([*row, *zip(distances, ids, strict=True)])[:k]
-        return [[id_ for _, id_ in row] for row in best]
+                self._collection.get(ids=wanted[start : start + _PAGE], include=[])["ids"]
+                for start in range(0, len(wanted), _PAGE)
+            )
+            return merged(len(queries), k, (self._query(queries, k, ids) for ids in pages if ids))
 
     def _query(
         self, queries: NDArray[np.float32], k: int, ids: list[str] | None = None
@@ -166,20 +170,13 @@ class ChromaEngine:
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
-        stored = Stored([], np.empty((0, 0), np.float32), [], [])
-        parts: list[Any] = []
+        rows: dict[str, tuple[Any, ...]] = {}
         with self._used():
             for start in range(0, len(ids), _PAGE):
                 some = list(ids[start : start + _PAGE])
-                page: Any = self._collection.get(ids=some, include=["embeddings", "documents", "metadatas"])
-                row_of = {id_: row for row, id_ in enumerate(page["ids"])}
-                found = [id_ for id_ in some if id_ in row_of]
-                rows = [row_of[id_] for id_ in found]
-                stored.ids.extend(found)
-                parts += [page["embeddings"][row] for row in rows]
-                stored.texts.extend(page["documents"][row] for row in rows)
-                stored.metadata.extend(dict(page["metadatas"][row] or {}) for row in rows)
-        return stored._replace(vectors=np.array(parts, np.float32)) if parts else stored
+                page: Any = self._collection.get(ids=some, include=[*COLUMNS])
+                rows |= {id_: row for id_, *row in zip(page["ids"], *map(page.get, COLUMNS), strict=True)}
+        return Stored.of(ids, rows)
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:
@@ -200,6 +197,15 @@ class ChromaEngine:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise _ours(self._folder, error) from error
+
+
+def merged(count: int, k: int, pages: Iterable[tuple[list[list[str]], list[list[float]]]]) -> list[list[str]]:
+    """Return the `k` nearest ids for each of `count` queries, out of pages of ids and distances."""
+    best: list[list[tuple[float, str]]] = [[] for _ in range(count)]
+    for page in pages:
+        for row, ids, distances in zip(best, *page, strict=True):
+            row[:] = sorted([*row, *zip(distances, ids, strict=True)])[:k]
+    return [[id_ for _, id_ in row] for row in best]
 
 
 def remove_unsaved(folder: Path) -> None:

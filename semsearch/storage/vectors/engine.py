@@ -79,6 +79,14 @@ class Stored(NamedTuple):
     texts: list[str | None]
     metadata: list[dict[str, Any]]
 
+    @classmethod
+    def of(cls, ids: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> "Stored":
+        """Return the rows of vector, text and metadata under those of the ids that exist, in the order of `ids`."""
+        found = [id_ for id_ in ids if id_ in rows]
+        vectors, texts, metadata = zip(*map(rows.__getitem__, found), strict=True) if found else ((), (), ())
+        matrix = np.array(vectors, np.float32).reshape(len(found), -1 if found else 0)
+        return cls(found, matrix, list(texts), [dict(traits or {}) for traits in metadata])
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -100,6 +108,9 @@ class VectorStore(Protocol):
     process that dies leaves it so: the next writer then gets None from `writer` unless what is stored proves sound.
     Methods that write need the index's write lock. All raise the errors that `VectorEngine` does.
     """
+
+    trouble: str
+    """Why the last `reader` could not be asked, where a person can do something about it; or ""."""
 
     @property
     def finalized(self) -> bool:
@@ -140,8 +151,8 @@ class VectorStore(Protocol):
         """Remove what an interrupted rebuild has left."""
         ...
 
-    def prove(self) -> Proof:
-        """Compare everything in the engine with the Library."""
+    def prove(self, *, pending: bool = False) -> Proof:
+        """Compare everything in the engine with the Library, passages on the outbox only with `pending`."""
         ...
 
     def discard(self) -> None:
@@ -182,7 +193,7 @@ def check_query(queries: NDArray[np.float32], k: int) -> None:
 
 
 _SHARE, _MOST = 20, 10_000
-"""Where one in `_SHARE` qualifies, a search without a condition finds enough that do among its `_MOST` nearest."""
+"""If one in `_SHARE` qualifies, a search without a condition finds enough of them among its `_MOST` nearest."""
 
 
 def among_nearest(

@@ -1,4 +1,4 @@
-"""The vector engine of an index in a folder of it: sealed at rest, proved where its seal is broken, and rebuilt anew.
+"""The vector engine of an index in a folder of it: sealed at rest, proved where its seal is broken, and rebuilt.
 
 An engine such as Chroma overwrites its files in place and without fsync, and trusts what it reads from them. A torn or
 corrupt file can give a wrong answer or end the process. So a writer *seals* the files when it is done: it saves their
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, SemsearchError
+from semsearch.errors import FingerprintMismatch, IndexDamaged, IndexLocked, MissingExtra, SemsearchError
 from semsearch.files import disk, restrict
 from semsearch.storage.library import Library, database_problems, segments
 from semsearch.storage.lock import graph_lock
@@ -56,7 +56,7 @@ class _Open(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """How a `FolderStore` uses an engine.
+    """The engine of a `FolderStore`.
 
     `name` names its folder in an index, and the setting with its seal. `package` is what makes its files, `open` opens
     them, `files` yields those that nothing but a write changes, and `tidy` removes some when nobody has them open.
@@ -87,6 +87,7 @@ class FolderStore:
         self._writing = False
         self._opened: Any = None
         """The seal that a reader opened `_engine` under."""
+        self.trouble = ""
 
     def create(self) -> None:
         """Make an empty, sealed engine for a new index."""
@@ -233,7 +234,9 @@ class FolderStore:
                 ):
                     try:
                         self._engine, self._opened = self._kind.open(self._folder), seal
-                    except SemsearchError:
+                        self.trouble = ""
+                    except SemsearchError as error:
+                        self.trouble = str(error) if isinstance(error, MissingExtra) else ""
                         self.close()
                 if self._engine is None:
                     yield None
@@ -267,20 +270,14 @@ class FolderStore:
 
     # -- checking ---------------------------------------------------------------------------------------
 
-    def prove(self) -> Proof:
+    def prove(self, *, pending: bool = False) -> Proof:
         """Compare the whole engine with the Library, in a separate process, since opening the files may end it."""
         if not (self._database or self._folder).exists():
             return Proof((f"{self._folder} holds no {self._kind.name} database",))
         self._refuse_newer()
         self.close()
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "semsearch.storage.vectors.prove",
-            str(self._index),
-            self._kind.name,
-        ]
+        program = [sys.executable, "-P", "-m", "semsearch.storage.vectors.prove"]
+        command = [*program, str(self._index), self._kind.name, *(["pending"] if pending else [])]
         limit = 120 + self._library.counts()["passages"] / 100
         try:
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)

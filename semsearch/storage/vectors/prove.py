@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from semsearch.errors import SemsearchError
 from semsearch.storage.library import Library
 from semsearch.storage.vectors.engine import Proof, VectorEngine
-from semsearch.storage.vectors.engines import embedded
 
 _PAGE = 5_000
 _SELF_QUERIES = 256
@@ -61,15 +60,17 @@ def compare(library: Library, engine: VectorEngine, *, pending: bool = False) ->
     return Proof(tuple(problems), agreeing, len(sample), found)
 
 
-def _prove(index: Path, name: str) -> Proof:
+def _prove(index: Path, name: str, *, pending: bool) -> Proof:
+    from semsearch.storage.vectors.engines import embedded
+
     kind = embedded(name)
     with closing(Library(index / "library.sqlite3")) as library:
         try:
             with closing(kind.open(index / kind.name)) as engine:
-                return compare(library, engine)
+                return compare(library, engine, pending=pending)
         except SemsearchError as error:
             return Proof((str(error),))
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(_prove(Path(sys.argv[1]), sys.argv[2]))))
+    print(json.dumps(asdict(_prove(Path(sys.argv[1]), sys.argv[2], pending="pending" in sys.argv[3:]))))

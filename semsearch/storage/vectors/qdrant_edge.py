@@ -30,7 +30,7 @@ _DISK = (
     "quota",
 )
 """Words in Qdrant's messages about a disk or a machine that fails. Its files are sound then."""
-_EF_SEARCH = 256
+EF_SEARCH = 256
 """Candidates that HNSW keeps while searching. Qdrant's default is 100."""
 
 
@@ -127,7 +127,7 @@ class QdrantEngine:
 
     def _search(self, queries: NDArray[np.float32], k: int, condition: Any = None) -> list[list[str]]:
         qdrant = self._qdrant
-        params = qdrant.SearchParams(hnsw_ef=max(_EF_SEARCH, k))
+        params = qdrant.SearchParams(hnsw_ef=max(EF_SEARCH, k))
         requests = [
             qdrant.QueryRequest(
                 query=qdrant.Query.Nearest(query),
@@ -145,15 +145,11 @@ class QdrantEngine:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
         with self._used() as shard:
             points = shard.retrieve(list(map(point_of, ids)), True, True) if shard and ids else []
-        rows = {point.payload["id"]: point for point in points}
-        found = [id_ for id_ in ids if id_ in rows]
-        parts = [rows[id_].vector for id_ in found]
-        return Stored(
-            found,
-            np.array(parts, np.float32).reshape(len(parts), -1 if parts else 0),
-            [rows[id_].payload["text"] for id_ in found],
-            [rows[id_].payload["metadata"] for id_ in found],
-        )
+        rows = {
+            point.payload["id"]: (point.vector, point.payload["text"], point.payload["metadata"])
+            for point in points
+        }
+        return Stored.of(ids, rows)
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[Any]:

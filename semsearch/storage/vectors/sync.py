@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from semsearch.embedding import Vectors
-from semsearch.errors import IndexDamaged
+from semsearch.errors import EngineUnavailable, IndexDamaged
 from semsearch.storage.library import SALVAGE, Library
 from semsearch.storage.vectors.engine import Proof, VectorEngine, VectorStore
 
-_BATCH = 2_000
+BATCH = 2_000
 """Passages that are sent to the engine at once."""
 
 
@@ -24,6 +24,7 @@ class VectorSync:
         self._library = library
         self._current = store
         self._writing = False
+        self._unsent = ""
 
     @property
     def _store(self) -> VectorStore:
@@ -40,22 +41,19 @@ class VectorSync:
     def sync(self, progress: Callable[[int], None] | None = None) -> None:
         """Send the outbox to the engine. It may be interrupted at any point and repeated.
 
-        `progress` is called with the number of passages sent so far.
+        `progress` is called with the number of passages sent so far. Where a server cannot be asked, the rest stays on
+        the outbox for the next writer, and `notes` say so.
         """
+        try:
+            self._send_outbox(progress)
+        except EngineUnavailable as error:
+            self._unsent = str(error)
+
+    def _send_outbox(self, progress: Callable[[int], None] | None = None) -> None:
         sent = 0
-        while ids := self._library.outbox(_BATCH):
+        while ids := self._library.outbox(BATCH):
             engine = self._writer()
-            passages = self._library.passages(ids, metadata=False)
-            if gone := [id_ for id_ in ids if id_ not in passages]:
-                engine.delete(gone)
-            if passages:
-                rows = self._library.vectors_of(list(passages))
-                engine.upsert(
-                    list(passages),
-                    _matrix([rows[id_] for id_ in passages]),
-                    [passage.text for passage in passages.values()],
-                    [passage.traits for passage in passages.values()],
-                )
+            send(self._library, engine, ids)
             self._library.mark_applied(ids)
             sent += len(ids)
             if progress is not None:
@@ -65,7 +63,11 @@ class VectorSync:
         """Finish what an interrupted writer left: a rebuild, the outbox, a store that was not finalized."""
         self._store.clean()
         if self.unfinished:
-            self._writer()
+            try:
+                self._writer()
+            except EngineUnavailable as error:
+                self._unsent = str(error)
+                return
             self.sync()
 
     def finalize(self) -> None:
@@ -81,7 +83,7 @@ class VectorSync:
         """Fill an empty engine from the Library and put it in place of the old one."""
         self._replace()
         self._writer()
-        self.sync(progress)
+        self._send_outbox(progress)
 
     def _replace(self) -> None:
         with self._store.replacing():
@@ -112,6 +114,17 @@ class VectorSync:
         return None
 
     @property
+    def notes(self) -> list[str]:
+        """Why a server could not be asked by the last search, or sent the last changes, for people; mostly nothing."""
+        trouble, unsent = self._store.trouble, self._unsent if self._library.pending() else ""
+        said = (
+            [f"the vector engine was not asked, and all passages were compared: {trouble}"] if trouble else []
+        )
+        if unsent:
+            said.append(f"the vector engine has yet to be sent the last changes: {unsent}")
+        return said
+
+    @property
     def finalized(self) -> bool:
         """True where the last writer finished."""
         return self._store.finalized
@@ -132,6 +145,21 @@ class VectorSync:
     def strays(self) -> list[str]:
         """Return the names of files or folders of the engine that belong to nothing."""
         return self._store.strays()
+
+
+def send(library: Library, engine: VectorEngine, ids: Sequence[str]) -> None:
+    """Bring some passages in an engine to what the Library publishes: changed, or deleted."""
+    passages = library.passages(ids, metadata=False)
+    if gone := [id_ for id_ in ids if id_ not in passages]:
+        engine.delete(gone)
+    if passages:
+        rows = library.vectors_of(list(passages))
+        engine.upsert(
+            list(passages),
+            _matrix([rows[id_] for id_ in passages]),
+            [passage.text for passage in passages.values()],
+            [passage.traits for passage in passages.values()],
+        )
 
 
 def _matrix(vectors: Sequence[Vectors]) -> Vectors:
