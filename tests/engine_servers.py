@@ -49,6 +49,10 @@ def chroma_server(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 class QdrantDouble:
     """A double of a Qdrant server. `key` is wanted if it is given; `fails` makes a request fail by its path."""
 
@@ -60,7 +64,7 @@ class QdrantDouble:
         self.client = QdrantClient(":memory:")
         self.requests: list[str] = []
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.double = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -50,11 +50,11 @@ SECTIONS = {
         "forget": ("maintenance", "remove every trace"),
         "check": ("maintenance", "verify the index"),
         "repair": ("maintenance", "rebuild its vectors"),
-        "engine": ("engine", "where its vectors are"),
     },
     "Other": {
         "demo": ("demo", "see it at work"),
         "config": ("config", "show, set defaults"),
+        "engine": ("engine", "where vectors are"),
         "bench-search": ("bench", "measure search"),
         "completion": ("completion", "complete in a shell"),
     },
@@ -215,7 +215,7 @@ class _Commands(click.Group):
         from semsearch.cli.wide import padded
 
         usage = tr("Usage: ") + f"{ctx.command_path} COMMAND [ARGUMENT]... [OPTION]..."
-        formatter.write(f"{usage}\n\n{tr(self.help or '')}\n\n")
+        formatter.write(f"{usage}\n{tr(self.help or '')}\n\n")
         for command, words in _FIRST.items():
             formatter.write(f"  {command:<40}{tr(words)}\n")
         formatter.write("\n")

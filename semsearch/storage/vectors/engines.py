@@ -25,7 +25,7 @@ _PROTOCOLS = ("http", "https")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place where an index keeps its vectors: `chroma`, or for example `chroma+http` and the `id` of its copy there."""
+    """The place of an index's vectors: `chroma`, or for example `chroma+http` and the `id` of its copy there."""
 
     name: str = "chroma"
     id: str = ""

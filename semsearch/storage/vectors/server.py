@@ -23,6 +23,9 @@ T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{32}")
 _MOST_BYTES = 64 * 1024
 _ANSWER_BYTES = 512_000_000
+QUICK = {"connect": 1.0, "silent": 10.0, "answer": 10.0, "attempts": 1}
+PATIENCE = {"connect": 5.0, "attempts": 4, "total": 60.0}
+"""The patience of a search, and of anything else: see `Patience`."""
 _REST_SECONDS = 30.0
 """Seconds in which a server that could not be asked is not asked again by a search."""
 
@@ -115,6 +118,7 @@ class Connection:
         except ModelError as error:
             self._down_until = time.monotonic() + _REST_SECONDS
             raise EngineUnavailable(str(error), "is the server running?") from error
+        self._down_until = 0.0
         try:
             return read(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -132,7 +136,7 @@ class Connection:
                 "name it: semsearch engine move URL",
             )
         if search not in self._servers:
-            waits = patience(connect=1, silent=10, answer=10, attempts=1) if search else patience(connect=5)
+            waits = patience(**(QUICK if search else PATIENCE))
             self._servers[search] = JsonServer(self.url, patience=waits, header=self._header)
         return self._servers[search]
 

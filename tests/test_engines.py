@@ -1,0 +1,287 @@
+"""Moving the vectors of an index between engines, and what fails on the way."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_embedder import TinyEmbedder
+
+from semsearch.errors import EngineUnavailable, IndexDamaged, InvalidInput, SemsearchError
+from semsearch.files import config_folder
+from semsearch.index import Index
+from semsearch.search import corpus
+from semsearch.storage.vectors import engines, move, server
+from tests.engine_servers import KEY, QdrantDouble
+
+COUNT = 300
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """Yield an index of `COUNT` texts, in which a search asks the engine."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
+    with Index.create(tmp_path / "index", embedder=TinyEmbedder()) as index:
+        index.add([{"id": f"n{at}", "text": f"note {at} word{at % 7}"} for at in range(COUNT)])
+        yield index
+
+
+@pytest.fixture
+def double() -> Iterator[QdrantDouble]:
+    double = QdrantDouble()
+    yield double
+    double.close()
+
+
+def on(double: QdrantDouble) -> str:
+    return f"qdrant+{double.url}"
+
+
+def collections(double: QdrantDouble) -> list[str]:
+    return [one.name for one in double.client.get_collections().collections]
+
+
+def assert_answers(index: Index, engine: str) -> None:
+    """Assert that an engine is in use, is sound, and that searches use it."""
+    assert index.engine == engine
+    report = index.check()
+    assert report.sound and not any(finding.unknown for finding in report.findings)
+    assert [hit.document for hit in index.query("note 17 word3", k=1, mode="dense")] == ["record://n17"]
+    assert index.engine_notes() == []
+
+
+def test_vectors_move_to_each_engine_and_back(index: Index, double: QdrantDouble, chroma_url: str) -> None:
+    assert index.engine == "chroma:"
+    before = [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")]
+    for url in ("qdrant:", f"chroma+{chroma_url}", on(double), "chroma:"):
+        assert index.move_engine(url) == COUNT
+        assert_answers(index, url)
+        assert [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")] == before
+        index.delete("n6")
+        index.add({"id": "n6", "text": "note 6 word6"})
+        assert_answers(index, url)
+        assert index.repair() == COUNT
+        assert_answers(index, url)
+        assert sum((index.folder / name).exists() for name in engines.EMBEDDED) == ("+" not in url)
+    assert collections(double) == []
+    assert not list((config_folder() / "engines").iterdir())
+
+
+def test_another_process_follows_the_move(index: Index, double: QdrantDouble) -> None:
+    with Index.open(index.folder, embedder=TinyEmbedder()) as other:
+        assert_answers(other, "chroma:")
+        index.move_engine(on(double))
+        asked = len(double.requests)
+        assert_answers(other, on(double))
+        assert len(double.requests) > asked
+
+
+@pytest.mark.parametrize("url", ["", "faiss:", "qdrant:x", "qdrant+ftp://a", "qdrant+http:a", "chroma:"])
+def test_a_url_of_no_engine_is_refused(index: Index, url: str) -> None:
+    with pytest.raises(InvalidInput):
+        index.move_engine(url)
+    with pytest.raises(InvalidInput):
+        index.move_engine("qdrant+http://user:password@127.0.0.1:1")
+    assert_answers(index, "chroma:")
+
+
+# -- a server that fails -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [(-1, "/points$"), (500, "/exists"), (400, "/points$"), (404, "/exists"), (-1, "/count")],
+)
+def test_a_move_that_fails_leaves_the_old_engine(
+    index: Index, double: QdrantDouble, status: int, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(move, "BATCH", 100)
+    monkeypatch.setattr(server, "PATIENCE", server.PATIENCE | {"attempts": 1})
+    double.fails[path] = status
+    try:
+        index.move_engine(on(double))
+    except SemsearchError:
+        double.fails.clear()
+        assert_answers(index, "chroma:")
+    else:
+        assert (status, path) == (404, "/exists"), "then the collection is made, as if it were not there"
+    double.fails.clear()
+    index.add({"id": "more", "text": "one more"})
+    index.delete("more")
+    assert len(collections(double)) == (index.engine != "chroma:"), "the next writer removes half a copy"
+
+
+def test_a_copy_that_differs_is_not_used(
+    index: Index, double: QdrantDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = move.send
+
+    def half(library: object, engine: object, ids: list[str]) -> None:
+        send(library, engine, ids[:-1])  # type: ignore[arg-type]
+
+    monkeypatch.setattr(move, "send", half)
+    for url in (on(double), "qdrant:"):
+        with pytest.raises(SemsearchError, match="1 passages of 300 are missing"):
+            index.move_engine(url)
+        assert_answers(index, "chroma:")
+    assert collections(double) == [] and not (index.folder / "qdrant").exists()
+
+
+def test_a_server_that_is_gone_delays_no_answer(index: Index, double: QdrantDouble) -> None:
+    index.move_engine(on(double))
+    double.close()
+    (hit,) = index.query("note 17 word3", k=1, mode="dense")
+    assert hit.document == "record://n17"
+    (note,) = index.engine_notes()
+    assert "all passages were compared" in note and "cannot be reached" in note
+    index.add({"id": "late", "text": "a late text"})
+    assert index.query("a late text", k=1, mode="dense")[0].document == "record://late"
+    assert any("has yet to be sent" in note for note in index.engine_notes())
+    report = index.check()
+    assert report.sound
+    assert [finding.subject for finding in report.findings if finding.unknown] == ["vectors"]
+    with pytest.raises(EngineUnavailable):
+        index.repair()
+    assert index.move_engine("chroma:") == COUNT + 1
+    assert_answers(index, "chroma:")
+
+
+def test_changes_reach_a_server_that_comes_back(index: Index, double: QdrantDouble) -> None:
+    index.move_engine(on(double))
+    double.fails["."] = 503
+    index.add({"id": "late", "text": "a late text"})
+    double.fails.clear()
+    index.delete("n1")
+    assert_answers(index, on(double))
+
+
+def test_a_forgotten_text_leaves_the_server(index: Index, double: QdrantDouble) -> None:
+    index.move_engine(on(double))
+    double.fails["/points"] = 503
+    with pytest.raises(EngineUnavailable):
+        index.forget("record://n17", verify=True)
+    double.fails.clear()
+    index.delete("n1")  # any writer completes it
+    (name,) = collections(double)
+    points, _ = double.client.scroll(name, limit=COUNT, with_payload=True)
+    assert len(points) == COUNT - 2
+    assert not any("n17" in json.dumps(point.payload) for point in points)
+    assert_sound = index.check()
+    assert assert_sound.sound
+
+
+def test_a_slow_server_is_given_up_for_a_search(
+    index: Index, double: QdrantDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.move_engine(on(double))
+    monkeypatch.setattr(server, "QUICK", server.QUICK | {"silent": 0.1})
+    index._graph._store._engine._connection._servers.clear()  # type: ignore[attr-defined]
+    double.slow = 0.5
+    assert index.query("note 17 word3", k=1, mode="dense")[0].document == "record://n17"
+    assert "in time" in index.engine_notes()[0]
+    asked = len(double.requests)
+    assert index.query("note 18 word4", k=1, mode="dense")[0].document == "record://n18"
+    assert len(double.requests) == asked, "it is not asked again at once"
+
+
+def test_a_server_that_lost_vectors_is_damage(index: Index, double: QdrantDouble) -> None:
+    index.move_engine(on(double))
+    (name,) = collections(double)
+    double.client.delete_collection(name)
+    with pytest.raises(IndexDamaged, match="0 vectors, and should have 300"):
+        index.add({"id": "late", "text": "a late text"})
+    assert not index.check().sound
+    index.repair()
+    assert index.check().sound
+
+
+def test_a_server_that_wants_a_key_gets_its_own(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = QdrantDouble(KEY)
+    try:
+        with pytest.raises(EngineUnavailable, match="401") as caught:
+            index.move_engine(on(double))
+        port = double.url.rpartition(":")[2]
+        assert f"SEMSEARCH_API_KEY_127_0_0_1_{port}" in caught.value.hint
+        monkeypatch.setenv(f"SEMSEARCH_API_KEY_127_0_0_1_{port}", KEY)
+        index.move_engine(on(double))
+        assert_answers(index, on(double))
+        assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    finally:
+        double.close()
+
+
+# -- an index of a stranger -------------------------------------------------------------------------------------
+
+
+def test_an_index_that_was_copied_asks_nobody(index: Index, double: QdrantDouble, tmp_path: Path) -> None:
+    """The id of a copy on a server is known to whoever has the index; the folder is not theirs."""
+    index.move_engine(on(double))
+    subprocess.run(["cp", "-r", index.folder, tmp_path / "copy"], check=True)
+    asked = len(double.requests)
+    with Index.open(tmp_path / "copy", embedder=TinyEmbedder()) as copy:
+        assert copy.engine == "qdrant+http:"
+        assert copy.query("note 17 word3", k=1, mode="dense")[0].document == "record://n17"
+        assert "not known on this machine" in copy.engine_notes()[0]
+        copy.add({"id": "late", "text": "a late text"})
+        assert len(double.requests) == asked
+        copy.move_engine("chroma:")
+        assert copy.check().sound
+    assert_answers(index, on(double))
+
+
+# -- a kill -----------------------------------------------------------------------------------------------------
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from tiny_embedder import TinyEmbedder
+from semsearch.index import Index
+from semsearch.storage.library import Library
+steps = int(sys.argv[3])
+save, mark = Library.save_setting, Library.mark_applied
+def counted(function):
+    def run(*arguments):
+        global steps
+        steps -= 1
+        if steps == 0:
+            os._exit(9)
+        function(*arguments)
+        steps -= 1
+        if steps == 0:
+            os._exit(9)
+    return run
+Library.save_setting, Library.mark_applied = counted(save), counted(mark)
+with Index.open(Path(sys.argv[1]), embedder=TinyEmbedder()) as index:
+    index.move_engine(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("step", (2, 5, 8, 11))
+def test_a_kill_leaves_the_old_or_the_new_engine(index: Index, double: QdrantDouble, step: int) -> None:
+    url = on(double) if step % 2 else "qdrant:"
+    command = [sys.executable, "-c", _KILLED, str(index.folder), url, str(step)]
+    ended = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert ended.returncode in (0, 9), ended.stderr
+    with Index.open(index.folder, embedder=TinyEmbedder()) as after:
+        assert after.engine in ("chroma:", url)
+        assert after.check().sound
+        assert after.query("note 17 word3", k=1, mode="dense")[0].document == "record://n17"
+        held = [name for name in engines.EMBEDDED if (after.folder / name).exists()]
+        assert held == [] if "+" in after.engine else held == [after.engine[:-1]]
+        assert len(collections(double)) == ("+" in after.engine)
+
+
+def test_vectors_of_another_dimension_are_refused(double: QdrantDouble) -> None:
+    from semsearch.storage.vectors.qdrant_server import QdrantServer
+
+    engine = QdrantServer(double.url, "semsearch-a")
+    engine.upsert(["a"], np.eye(4, dtype=np.float32)[:1], ["text"], [{"x": 1}])
+    with pytest.raises(SemsearchError):
+        engine.upsert(["b"], np.eye(8, dtype=np.float32)[:1], ["text"], [{"x": 1}])
+    assert engine.count() == 1
