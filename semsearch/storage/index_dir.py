@@ -185,9 +185,7 @@ def disk_usage(folder: Path) -> dict[str, int]:
     """Return the size of an index on disk by part, in bytes."""
     parts = {
         "library": folder.glob(f"{LIBRARY}*"),
-        "vectors": chain(
-            *((folder / name).rglob("*") for name in EMBEDDED), folder.glob(VECTOR_FILES)
-        ),
+        "vectors": chain(*((folder / name).rglob("*") for name in EMBEDDED), folder.glob(VECTOR_FILES)),
         "comparisons": folder.glob(JOIN),
         "quarantine": (folder / QUARANTINE).rglob("*"),
     }
