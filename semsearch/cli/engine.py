@@ -40,7 +40,7 @@ def engine_(action: str, url: str, folder: Path | None, wait: float, as_json: bo
 
     The vectors are copied from the Library, so nothing is embedded. Every vector of the copy is compared before it is
     used, and after an interruption the old engine is still in use. Texts and vectors go to the server that you name
-    here, and a query sends its vector there. Up to 208,333 passages no search needs an engine: see docs/engines.md.
+    here, and a query sends its vector there. Only large indexes are searched by an engine: see docs/engines.md.
 
     The key for a server is read from SEMSEARCH_API_KEY_HOST_PORT, or from the keyring.
     """
