@@ -270,7 +270,7 @@ def test_dedup_check_and_tune_are_jobs(client: TestClient, index: Index) -> None
     whole = serialize.duplicates_json(found, "given")
     assert job["result"] == {name: value for name, value in whole.items() if name != "groups"}
     checked = ended(client, started(client, kind="check"))
-    assert checked["result"]["sound"] and checked["progress"]["done"] == 8 == checked["progress"]["total"]
+    assert checked["result"]["sound"] and checked["progress"]["done"] == 9 == checked["progress"]["total"]
     without = ended(client, started(client, kind="tune"))
     assert (without["state"], without["problem"]["exit_code"]) == ("failed", 2)
     assert "no labels" in without["problem"]["detail"]

@@ -26,6 +26,7 @@ from semsearch.storage.vectors.engine import (
     check_query,
     check_rows,
 )
+from semsearch.storage.vectors.engines import Stores
 from semsearch.storage.vectors.folder_store import FolderStore
 from semsearch.storage.vectors.prove import compare
 from semsearch.storage.vectors.qdrant_edge import QDRANT, QdrantEngine
@@ -350,8 +351,21 @@ def assert_holds(store: VectorStore, ids: set[str]) -> None:
         assert set(engine.vectors(list(ids)).ids) == ids
 
 
+class Only(Stores):
+    """The store of an index whose engine never moves."""
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+
+    def __call__(self) -> VectorStore:
+        return self._store
+
+    def close(self) -> None:
+        self._store.close()
+
+
 def test_the_engine_follows_the_library(library: Library, store: VectorStore) -> None:
-    vectors = VectorSync(library, lambda: store)
+    vectors = VectorSync(library, Only(store))
     assert vectors.finalized
     assert not vectors.unfinished
     publish(library, "a", [["one", "two"], ["three"]])
@@ -378,13 +392,13 @@ def test_the_engine_follows_the_library(library: Library, store: VectorStore) ->
 
 def test_an_interrupted_write_is_finished_by_the_next(library: Library, store: VectorStore) -> None:
     publish(library, "a", [["one"]])
-    writer = VectorSync(library, lambda: store)
+    writer = VectorSync(library, Only(store))
     writer.sync()
     writer.close()  # without finalize, as where a process ends
     assert writer.unfinished
     assert writer.nearest(unit(1), 1) is None
     publish(library, "b", [["two"]])
-    after = VectorSync(library, lambda: store)
+    after = VectorSync(library, Only(store))
     after.recover()
     after.finalize()
     assert not after.unfinished
@@ -395,7 +409,7 @@ def test_an_interrupted_write_is_finished_by_the_next(library: Library, store: V
 @pytest.mark.parametrize("texts", [[], ["one", "two"]])
 def test_a_rebuild_equals_the_library(library: Library, store: VectorStore, texts: list[str]) -> None:
     publish(library, "a", [texts])
-    vectors = VectorSync(library, lambda: store)
+    vectors = VectorSync(library, Only(store))
     vectors.sync()
     vectors.rebuild()
     vectors.finalize()
@@ -406,7 +420,7 @@ def test_a_rebuild_equals_the_library(library: Library, store: VectorStore, text
 
 def test_a_proof_names_what_differs(library: Library, store: VectorStore) -> None:
     publish(library, "a", [["one", "two", "three", "four"]])
-    vectors = VectorSync(library, lambda: store)
+    vectors = VectorSync(library, Only(store))
     vectors.sync()
     engine = store.writer()
     assert engine is not None

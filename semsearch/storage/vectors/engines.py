@@ -55,6 +55,12 @@ class Stores:
                 self._store, self._place = store_at(place, self._library, self._folder), place
             return self._store
 
+    def close(self) -> None:
+        """Close the store that was used last. The Library is not asked: it may be gone, or another one."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+
 
 def parsed(url: str) -> tuple[str, str]:
     """Return the engine's name and the server's URL, or "", of the URL of an engine. Raises `InvalidInput`."""

@@ -8,6 +8,7 @@ from semsearch.embedding import Vectors
 from semsearch.errors import EngineUnavailable, IndexDamaged
 from semsearch.storage.library import SALVAGE, Library
 from semsearch.storage.vectors.engine import Proof, VectorEngine, VectorStore
+from semsearch.storage.vectors.engines import Stores
 
 BATCH = 2_000
 """Passages that are sent to the engine at once."""
@@ -16,25 +17,25 @@ BATCH = 2_000
 class VectorSync:
     """Sends the Library's outbox to the vector engine of one index, and searches the engine.
 
-    `store` returns the store of the engine that the index uses now.
+    `stores` has the store of the engine that the index uses now.
     Methods that write need the index's write lock. They raise the errors of `VectorStore`.
     """
 
-    def __init__(self, library: Library, store: Callable[[], VectorStore]) -> None:
+    def __init__(self, library: Library, stores: Stores) -> None:
         self._library = library
-        self._current = store
+        self._stores = stores
         self._writing = False
         self._unsent = ""
 
     @property
     def _store(self) -> VectorStore:
         """The store of the engine that the index uses now: another process may move it."""
-        return self._current()
+        return self._stores()
 
     def close(self) -> None:
         """Close the engine. A write that was not finalized stays unfinished."""
         self._writing = False
-        self._store.close()
+        self._stores.close()
 
     # -- writing ----------------------------------------------------------------------------------------
 
