@@ -824,7 +824,7 @@ def test_a_repair_that_is_cut_off_is_completed(
     damaged: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     spoil_graph(damaged)
-    monkeypatch.setattr(sync, "_BATCH", 500)
+    monkeypatch.setattr(sync, "BATCH", 500)
 
     def cut_off(done: int, total: int) -> None:
         if done == 500 * pages:

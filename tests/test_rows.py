@@ -86,7 +86,7 @@ def test_an_unclosed_quote_hides_no_row(tmp_path: Path, after: str, texts: list[
 
 def test_short_columns_are_fields_where_none_has_the_text(tmp_path: Path) -> None:
     long = "How lamps are repaired by hand, with wire and tin. " * 3
-    (document,), _ = read_rows(tmp_path / "a.csv", f"headline,story,year\nLamps,{long},2023\n")
+    (document,), _ = read_rows(tmp_path / "a.csv", f'headline,story,year\nLamps,"{long}",2023\n')
     assert document.text == f"headline: Lamps\nstory: {long}\nyear: 2023"
     assert document.metadata == {"headline": "Lamps", "year": "2023"}
 

@@ -13,7 +13,7 @@ import click
 from semsearch.cli import options, render
 from semsearch.cli.command import Command, arguments, takes_no_value
 from semsearch.cli.language import tr, translated
-from semsearch.cli.values import Rank, Share
+from semsearch.cli.values import Rank
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -71,11 +71,11 @@ class _Question(Command):
     ),
     codes=(0, 1, 2, 10, 12, 13),
     groups={
-        "Which passages": ("k", "mode", "min_relevance", "source", "literal", "file"),
+        "Which passages": ("k", "mode", "source", "literal", "file"),
         "How to rank them": ("collapse", "rerank"),
         "What to show": ("show", "paths", "facet", "context", "explain", "budget", "opened"),
     },
-    settings=("min-score", "per-document", "rerank-top", "threads"),
+    settings=("min-relevance", "min-score", "per-document", "rerank-top", "threads"),
 )
 @click.argument("words", nargs=-1, metavar="QUERY...")
 @options.index
@@ -86,12 +86,6 @@ class _Question(Command):
     default="hybrid",
     show_default=True,
     help="hybrid, dense (meaning), lexical.",
-)
-@click.option(
-    "--min-relevance",
-    type=Share(0),
-    metavar="SHARE",
-    help="Leave out hits of less relevance; 0 shows all.",
 )
 @click.option("--literal", is_flag=True, help="Take all of QUERY as plain text.")
 @click.option("--explain", is_flag=True, help="Show how each hit ranks by meaning and by words.")

@@ -42,7 +42,7 @@ SETTINGS: Mapping[str, Setting] = {
     "k": Setting(click.IntRange(min=1), 5, "query, similar: most hits"),
     "mode": Setting(click.Choice(["hybrid", "dense", "lexical"]), "hybrid", "query: what to search by"),
     "min-score": Setting(Share(-1), -1.0, "query, similar: lowest cosine of a hit"),
-    "min-relevance": Setting(Share(0), None, "query: lowest relevance of a hit"),
+    "min-relevance": Setting(Share(0), None, "query: lowest relevance of a hit; 0 shows all"),
     "per-document": Setting(click.IntRange(min=1), 2, "query: most hits from one document"),
     "collapse": Setting(click.BOOL, True, "query: collapse near-copies of a hit"),
     "show": Setting(

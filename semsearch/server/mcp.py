@@ -124,32 +124,30 @@ class _Reading:
         k: _Count = 8,
         mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
         source: _Source = "",
-        min_relevance: Annotated[
-            float | None, Field(ge=0, le=1, description="The lowest relevance of a passage; 0 shows all.")
-        ] = None,
+        show_anyway: Annotated[
+            bool, Field(description="Show the nearest passages also where nothing relevant was found.")
+        ] = False,
         budget: _Budget = DEFAULT_BUDGET,
     ) -> str:
         """Find the passages that answer a query best, by meaning and by words.
 
         A query may have "exact phrases", +required and -excluded words, and conditions on fields such as tags:home or
         year>=2024. The number of a passage is its relevance: the share of unrelated questions that find nothing as
-        good. Where the best is below 0.95, nothing relevant was found, and nothing is shown unless min_relevance is
-        given.
+        good. Where the best is below 0.95, nothing relevant was found, and nothing is shown without show_anyway.
         """
         request = SearchRequest(
             query,
             k=k,
             mode=mode,
             source=source or None,
-            min_relevance=min_relevance,
             highlight=False,
         )
         hits: Sequence[Hit] = self._index.search(request)
         notes = self._index.notes(request)
         if remark := doubt(hits):
             notes.append(remark)
-            if min_relevance is None:
-                notes.append("to see what is nearest all the same, set min_relevance to 0")
+            if not show_anyway:
+                notes.append("to see what is nearest all the same, set show_anyway")
                 hits = []
         return _hits_page(hits, notes, budget)
 
