@@ -19,7 +19,7 @@ from semsearch.dedup.comparison import Comparison, compare
 from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE, DecisionRule, default_threshold
 from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
 from semsearch.dedup.quarantine import Outcome, undo
-from semsearch.dedup.review import BELOW, Review
+from semsearch.dedup.review import BELOW, Review, forget_decisions
 from semsearch.dedup.review import FILE as REVIEW
 from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import (
@@ -44,6 +44,7 @@ from semsearch.errors import (
     SemsearchError,
     UnreadableSource,
 )
+from semsearch.files import disk
 from semsearch.ingest.add import RecordRun
 from semsearch.ingest.explain import Explainer, SourceStatus
 from semsearch.ingest.inputs import file_sha256
@@ -99,6 +100,7 @@ from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.engines import place_of, shown
 from semsearch.storage.vectors.move import clear, move
 from semsearch.tuning.drawn import drawn_by
+from semsearch.tuning.labels import forget_labels
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs
 from semsearch.tuning.saved import save
@@ -541,8 +543,9 @@ class Index:
     def forget(self, source: str | Path, *, verify: bool = False) -> Forgotten:
         """Remove a source, or every source below a folder, and rewrite every file of the index that contained it.
 
-        With `verify` all files of the index are searched for its texts and vectors afterwards. The source's own files
-        and the quarantine stay as they are. It takes as long as `repair`. Raises what `remove` does.
+        What a person has decided on its documents goes as well: labels, and verdicts on duplicates. With `verify` all
+        files of the index are searched for its texts and vectors afterwards. The source's own files and the quarantine
+        stay as they are. It takes as long as `repair`. Raises what `remove` does.
         """
         try:
             keys = self._keys_of(source)
@@ -551,7 +554,7 @@ class Index:
         with self._writing():
             if problems := clear(self.folder, self._library):
                 raise EngineUnavailable(f"an unused copy of the vectors cannot be removed: {problems[0]}")
-            return forget(self.folder, self._library, self._vectors, keys, _CACHES, verify=verify)
+            return forget(self.folder, self._library, self._vectors, keys, self._erase, verify=verify)
 
     def _keys_of(self, source: str | Path) -> list[str]:
         return keys_of(source, self._library.states(), self.folder.parent)
@@ -1066,15 +1069,27 @@ class Index:
             try:
                 clear(self.folder, self._library)
                 if unfinished(self._library):
-                    # While somebody reads, or a server is gone: the next writer does it.
-                    with contextlib.suppress(IndexLocked, EngineUnavailable):
-                        complete_forget(self.folder, self._library, self._vectors, _CACHES)
+                    # While somebody reads or labels, or a server is gone: the next writer does it.
+                    with contextlib.suppress(IndexLocked, EngineUnavailable, InvalidInput):
+                        complete_forget(self.folder, self._library, self._vectors, self._erase)
                 yield
             except BaseException:
                 self._vectors.close()
                 raise
             self._vectors.finalize()
             update_vector_file(self._library)
+
+    def _erase(self, keys: Collection[str]) -> None:
+        """Remove some sources from the files of the index that are not made from the Library, and all that are.
+
+        Raises `IndexLocked` while somebody labels, and `InvalidInput` where labels cannot be read.
+        """
+        with disk(self.folder):
+            for pattern in _CACHES:
+                for path in self.folder.glob(pattern):
+                    path.unlink()
+        forget_decisions(self.folder, keys)
+        forget_labels(self.folder, keys)
 
     def _forget(self, keys: Collection[str]) -> None:
         if keys:

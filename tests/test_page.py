@@ -17,6 +17,8 @@ from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch.cli.language import CATALOGUES
 from semsearch.embedding import Kind, ProgressCallback, Vectors
+from semsearch.errors import SemsearchError
+from semsearch.index import Index
 from semsearch.server.app import PAGE
 from semsearch.server.context import Settings
 
@@ -411,6 +413,21 @@ def test_read_only_page_offers_no_change(browser: Any, tmp_path: Path) -> None:
         page = visit.go("index")
         page.get_by_text("This server only reads").wait_for()
         assert page.get_by_role("button", name="Ingest").count() == 0
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_page_says_whether_folders_are_watched(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    def no_watch(*_: object, **__: object) -> Iterator[None]:
+        raise SemsearchError("no watch is left")
+
+    if ends:
+        monkeypatch.setattr(Index, "changes", no_watch)
+    site = Site(tmp_path, Settings(watch=True))
+    with site.ending, visiting(browser, site) as visit:
+        said = "no watch is left" if ends else "changes of files are taken up at once"
+        visit.go("index").get_by_text(said).wait_for()
 
 
 # -- everywhere -----------------------------------------------------------------------------------------

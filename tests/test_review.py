@@ -14,12 +14,13 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.dedup.plan import Plan
 from semsearch.dedup.review import FILE, Decision, Review, ordered
-from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.errors import IndexLocked, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.requests import DedupRequest
 from semsearch.search.plane import principal_plane
 from semsearch.server.app import create_app
 from semsearch.server.context import Settings
+from semsearch.tuning.labels import FILE as LABELS
 from semsearch.tuning.labels import Label, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.sampling import certain_pair
@@ -334,6 +335,30 @@ def test_forgetting_removes_the_plane(tmp_path: Path) -> None:
         index.forget("a.md")
         assert not (index.folder / "plane.bin").exists()
     open_index(tmp_path / ".semsearch").close()
+
+
+def test_forgetting_removes_what_was_decided_and_labelled(index: Index, review: Review) -> None:
+    review.decide([Decision("a.md", "b.md", "remove"), Decision("g.md", "h.md", "both")])
+    with open_labels(index.folder / LABELS) as file:
+        for left, right in (("a.md", "b.md"), ("g.md", "h.md")):
+            pair = certain_pair((left, right), (TEXTS[left], TEXTS[right]), 0.9)
+            file.add(Label.of(pair, "1", index.model))
+    with (index.folder / FILE).open("a", encoding="utf-8") as lines:
+        lines.write("not a decision, but it names b.md\n")
+    assert index.forget("b.md", verify=True).left == ()
+    assert [one.left for one in read_labels(index.folder / LABELS)] == ["g.md"]
+    assert "b.md" not in (index.folder / FILE).read_text(encoding="utf-8")
+    assert ("g.md", {"h.md": "both"}) in shown(index.review(DedupRequest(0.5)))
+
+
+def test_labels_in_use_are_forgotten_by_the_next_writer(index: Index) -> None:
+    with open_labels(index.folder / LABELS) as file:
+        pair = certain_pair(("a.md", "b.md"), (TEXTS["a.md"], TEXTS["b.md"]), 0.9)
+        file.add(Label.of(pair, "1", index.model))
+        with pytest.raises(IndexLocked):
+            index.forget("b.md")
+    index.remove("a.md")
+    assert read_labels(index.folder / LABELS) == []
 
 
 # -- the API ------------------------------------------------------------------------------------------------

@@ -112,9 +112,10 @@ def repair_(folder: Path | None, wait: float, as_json: bool) -> None:
 def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json: bool) -> None:
     """Remove SOURCE from the index as `remove` does, and rewrite every file of the index that contained it.
 
-    After `remove` no search finds SOURCE, but its bytes can stay in the index's files until they are overwritten.
-    Neither command changes the file of SOURCE or its copies in a quarantine. Deleted files can survive in free disk
-    space and in snapshots; this command cannot remove them there.
+    Labels and verdicts on duplicates that the index keeps go with their documents. After `remove` no search finds
+    SOURCE, but its bytes can stay in the index's files until they are overwritten. Neither command changes the file of
+    SOURCE or its copies in a quarantine. Deleted files can survive in free disk space and in snapshots; this command
+    cannot remove them there.
     """
     from semsearch.index import Index
 

@@ -7,7 +7,7 @@ kill costs at most the last one. Decision 126 has the reasons.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,7 +18,8 @@ from typing import Literal, get_args
 from semsearch.dedup.result import Duplicates
 from semsearch.dedup.veto import Veto
 from semsearch.errors import InvalidInput
-from semsearch.files import disk, mode_within, new_file, read_bounded
+from semsearch.files import disk, mode_within, new_file, read_bounded, replacing
+from semsearch.storage.library import is_of
 from semsearch.strict_json import load_json, one_of, storable, take
 from semsearch.text.diff import Difference, as_written, difference
 from semsearch.types import Group, Member, Tier
@@ -271,6 +272,26 @@ def _read(path: Path) -> dict[frozenset[str], tuple[Decision, tuple[str, str]]]:
         decision = Decision(keep, other, one_of(get_args(Verdict), values["verdict"], at))
         found[decision.pair] = decision, (texts[0], texts[1])
     return found
+
+
+def forget_decisions(folder: Path, sources: Collection[str]) -> None:
+    """Remove the decisions on documents of some sources from the file in an index's folder, and lines of others."""
+    path = folder / FILE
+    if not path.exists():
+        return
+
+    def concerns(line: bytes) -> bool:
+        try:
+            values = take(load_json(line), FILE, _LINE)
+        except InvalidInput:
+            return True  # nobody knows what it names
+        return any(is_of(values[name], sources) for name in ("keep", "other"))
+
+    with disk(path):
+        lines = read_bounded(path, _MOST_BYTES).splitlines(keepends=True)
+        if any(map(concerns, lines)):
+            with replacing(path, like=path) as file:
+                file.writelines(line for line in lines if not concerns(line))
 
 
 def _append(path: Path, lines: str) -> None:

@@ -1,6 +1,6 @@
 """Forget sources so that no file of the index holds their texts or vectors, and verify it."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,17 +37,20 @@ def unfinished(library: Library) -> list[str]:
     return list(library.setting(FORGETTING) or ())
 
 
-def complete_forget(folder: Path, library: Library, vectors: VectorSync, caches: Iterable[str]) -> None:
+def complete_forget(
+    folder: Path, library: Library, vectors: VectorSync, erase: Callable[[Collection[str]], None]
+) -> None:
     """Do what `forget` does for the sources that the Library names as being forgotten."""
-    library.remove(unfinished(library))
+    keys = unfinished(library)
+    library.remove(keys)
     library.gc()
     library.compact()
     vectors.rebuild()
     vectors.finalize()
+    erase(keys)
     with disk(folder):
-        for pattern in (*caches, f"{library.path.name}.*"):
-            for path in folder.glob(pattern):
-                path.unlink()
+        for path in folder.glob(f"{library.path.name}.*"):
+            path.unlink()
     library.save_setting(FORGETTING, None)
 
 
@@ -56,19 +59,19 @@ def forget(
     library: Library,
     vectors: VectorSync,
     keys: Collection[str],
-    caches: Iterable[str],
+    erase: Callable[[Collection[str]], None],
     *,
     verify: bool,
 ) -> Forgotten:
     """Remove sources, and rewrite every file of the index that held them. The caller holds the write lock.
 
-    Files that match a glob of `caches` are deleted, and so are older versions of the Library. The Library names the
-    sources until all that is done, so that `complete_forget` can do it after a kill. With `verify`, search all files
-    for the texts and vectors. Raises the errors of `Library` and `VectorSync`.
+    Older versions of the Library are deleted, and `erase` removes some sources from the other files of the index. The
+    Library names them until all that is done, so that `complete_forget` can do it after a kill. With `verify`, search
+    all files for the texts and vectors. Raises the errors of `Library`, `VectorSync` and `erase`.
     """
     held = list(stored_of(library.path, keys))
     library.save_setting(FORGETTING, sorted({*unfinished(library), *keys}))
-    complete_forget(folder, library, vectors, caches)
+    complete_forget(folder, library, vectors, erase)
     if not verify:
         return Forgotten(len(keys), len(held))
     texts = {text for row in held for text in row[:3]} - {"{}", ""}  # no metadata; no other original

@@ -15,7 +15,7 @@ the file is read.
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from semsearch.errors import IndexLocked, InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import mode_within, read_bounded, replacing
 from semsearch.readers.table import CSV, Table
+from semsearch.storage.library import is_of
 from semsearch.types import Draw
 
 SKIP = "skip"
@@ -143,6 +144,11 @@ class LabelFile:
         self._rewrite()
         return last
 
+    def keep(self, wanted: Callable[[Label], bool]) -> None:
+        """Remove all labels but those that are wanted."""
+        self.rows = list(filter(wanted, self.rows))
+        self._rewrite()
+
     def count(self, *labels: str) -> int:
         """Return the number of rows with one of these labels."""
         return sum(row.label in labels for row in self.rows)
@@ -173,6 +179,21 @@ def open_labels(path: Path) -> Iterator[LabelFile]:
         yield LabelFile(path)
     finally:
         lock.release()
+
+
+def forget_labels(folder: Path, sources: Collection[str]) -> None:
+    """Remove the pairs with a document of some sources from the labels file in an index's folder.
+
+    Raises what `open_labels` does.
+    """
+    path = folder / FILE
+    if any(_names_any(row, sources) for row in read_labels(path)):
+        with open_labels(path) as file:
+            file.keep(lambda row: not _names_any(row, sources))
+
+
+def _names_any(row: Label, sources: Collection[str]) -> bool:
+    return is_of(row.left, sources) or is_of(row.right, sources)
 
 
 def read_labels(path: Path) -> list[Label]:

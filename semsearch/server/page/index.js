@@ -50,6 +50,14 @@ export function render(main, api, t, page) {
           : t("never"),
         status.pending && t("something waits to be finished"),
       ),
+      status.watch &&
+        fact(
+          t("Watched folders"),
+          status.watch.running ? t("followed") : t("no longer followed"),
+          status.watch.problem
+            ? [status.watch.problem.detail, status.watch.problem.hint].filter(Boolean).join(" ")
+            : t("changes of files are taken up at once"),
+        ),
     );
     if (!forms.childElementCount) drawForms(status.read_only);
   }

@@ -19,6 +19,7 @@ from semsearch.storage.library.records import (
     SourceState,
     SourceSummary,
     StoredPassage,
+    is_of,
 )
 from semsearch.storage.library.salvage import Salvage, salvage
 from semsearch.storage.library.schema import migrate, outdated
@@ -50,6 +51,7 @@ __all__ = [
     "database_problems",
     "every_text",
     "full_text_problems",
+    "is_of",
     "migrate",
     "outdated",
     "refuse_foreign",

@@ -24,6 +24,7 @@ from semsearch.storage.library.records import (
     SourceState,
     SourceSummary,
     StoredPassage,
+    possible_sources,
     stored_fields,
     stored_passage,
 )
@@ -259,8 +260,7 @@ class Reader:
 
     def passages_of(self, document: str) -> list[StoredPassage]:
         """Return the passages of a document by its name, in their order; none where no document has this name."""
-        # Sources have an index by key, and documents none by name. Keys and the ids of rows may both contain a #.
-        sources = [document, *(document[:at] for at, sign in enumerate(document) if sign == "#")]
+        sources = possible_sources(document)  # which have an index by key, and documents have none by name
         query = "SELECT number, document FROM published WHERE source"
         with self._reading() as db:
             numbers = sorted(number for number, name in _each(db, query, sources) if name == document)

@@ -1,7 +1,7 @@
 """The values that go into a Library and come out of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -189,3 +189,13 @@ class Column:
         accepted = [code for code, value in enumerate(self.values) if accepts(value)]
         held: NDArray[np.int64] = self.documents[np.isin(self.codes, accepted)]
         return held
+
+
+def possible_sources(document: str) -> list[str]:
+    """Return the keys of which one is the source of a document: the keys and the ids of rows may both contain a #."""
+    return [document, *(document[:at] for at, sign in enumerate(document) if sign == "#")]
+
+
+def is_of(document: str, sources: Collection[str]) -> bool:
+    """Return whether a document may be of one of some sources, by its name alone."""
+    return any(key in sources for key in possible_sources(document))
