@@ -52,7 +52,7 @@ COMPUTED = (
     *("a negation differs", "negations differ", "a number differs", "numbers differ", label._PROMPT),
     *("indexed", "stale", "missing", "new", "skipped", "failed", "outside", "unknown"),
     *("added", "updated", "removed", "precision", "recall", "Pearson", "Spearman", "texts/s", "size", "mode"),
-    *("index", "model", "weights", "holds", "last ingest", "reads", "threshold", "classifier"),
+    *("index", "model", "weights", "holds", "last ingest", "reads", "threshold", "classifier", "engine"),
     *(
         "library",
         "comparisons",

@@ -97,7 +97,7 @@ from semsearch.storage.index_dir import (
 from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
 from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
-from semsearch.storage.vectors.engines import place_of, shown
+from semsearch.storage.vectors.engines import collection, place_of, shown
 from semsearch.storage.vectors.move import clear, move
 from semsearch.tuning.drawn import drawn_by
 from semsearch.tuning.labels import forget_labels
@@ -545,16 +545,23 @@ class Index:
 
         What a person has decided on its documents goes as well: labels, and verdicts on duplicates. With `verify` all
         files of the index are searched for its texts and vectors afterwards. The source's own files and the quarantine
-        stay as they are. It takes as long as `repair`. Raises what `remove` does.
+        stay as they are. It takes as long as `repair`. Raises what `remove` does, and
+        `EngineUnavailable` where the vectors in use are on a server that cannot be asked; the next writer completes it.
         """
         try:
             keys = self._keys_of(source)
         except InvalidInput:  # unless a kill cut its forgetting off, and `_writing` completes that
             keys = keys_of(source, unfinished(self._library), self.folder.parent)
         with self._writing():
-            if problems := clear(self.folder, self._library):
-                raise EngineUnavailable(f"an unused copy of the vectors cannot be removed: {problems[0]}")
-            return forget(self.folder, self._library, self._vectors, keys, self._erase, verify=verify)
+            left = clear(self.folder, self._library)
+            if problem := next((error for place, error in left.items() if not place.is_server), None):
+                raise problem
+            done = forget(self.folder, self._library, self._vectors, keys, self._erase, verify=verify)
+        copies: dict[bool, list[str]] = {True: [], False: []}
+        for place in left:
+            url = shown(place, self.folder)
+            copies["//" in url].append(f"{collection(place)} on {url}")
+        return replace(done, unremoved=tuple(copies[True]), elsewhere=tuple(copies[False]))
 
     def _keys_of(self, source: str | Path) -> list[str]:
         return keys_of(source, self._library.states(), self.folder.parent)
@@ -1004,6 +1011,7 @@ class Index:
             classifier=self.classifier,
             pending=self._vectors.unfinished,
             roots=self._library.setting("roots") or {},
+            engine=self.engine,
         )
 
     @property

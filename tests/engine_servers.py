@@ -97,8 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 with double.lock:
                     result, status = _result(double.client, self.command, path, body), 200
-            except LookupError:
-                status = 404
+            except LookupError as error:
+                result, status = f"Not found: Collection `{error.args[0]}` doesn't exist!", 404
             except ValueError as error:
                 result, status = str(error), 400
         envelope = {"result": result, "status": "ok"} if status == 200 else {"status": {"error": str(result)}}

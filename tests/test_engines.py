@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tiny_embedder import TinyEmbedder
 
+from semsearch.cli import main
 from semsearch.errors import EngineUnavailable, IndexDamaged, InvalidInput, SemsearchError
 from semsearch.files import config_folder
 from semsearch.index import Index
@@ -60,7 +62,6 @@ def test_vectors_move_to_each_engine_and_back(index: Index, double: QdrantDouble
     before = [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")]
     for url in ("qdrant:", f"chroma+{chroma_url}", on(double), "chroma:"):
         assert index.move_engine(url) == COUNT
-        assert_answers(index, url)
         assert [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")] == before
         index.delete("n6")
         index.add({"id": "n6", "text": "note 6 word6"})
@@ -79,6 +80,9 @@ def test_another_process_follows_the_move(index: Index, double: QdrantDouble) ->
         asked = len(double.requests)
         assert_answers(other, on(double))
         assert len(double.requests) > asked
+    said = CliRunner().invoke(main, ["status", "--index", str(index.folder)]).stdout
+    assert f"engine       {on(double)}" in said.splitlines()
+    assert index.status().engine == on(double)
 
 
 @pytest.mark.parametrize("url", ["", "faiss:", "qdrant:x", "qdrant+ftp://a", "qdrant+http:a", "chroma:"])
@@ -87,6 +91,10 @@ def test_a_url_of_no_engine_is_refused(index: Index, url: str) -> None:
         index.move_engine(url)
     with pytest.raises(InvalidInput):
         index.move_engine("qdrant+http://user:password@127.0.0.1:1")
+    for wrong in ("qdrant+http://a b", "qdrant+http://a:port"):
+        with pytest.raises(InvalidInput) as caught:
+            index.move_engine(wrong)
+        assert caught.value.hint == "such as qdrant+http://127.0.0.1:8000"
     assert_answers(index, "chroma:")
 
 
@@ -95,7 +103,7 @@ def test_a_url_of_no_engine_is_refused(index: Index, url: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "path"),
-    [(-1, "/points$"), (500, "/exists"), (400, "/points$"), (404, "/exists"), (-1, "/count")],
+    [(-1, "/points$"), (500, "/exists"), (400, "/points$"), (404, "/exists"), (404, "/count"), (404, ".")],
 )
 def test_a_move_that_fails_leaves_the_old_engine(
     index: Index, double: QdrantDouble, status: int, path: str, monkeypatch: pytest.MonkeyPatch
@@ -103,17 +111,15 @@ def test_a_move_that_fails_leaves_the_old_engine(
     monkeypatch.setattr(move, "BATCH", 100)
     monkeypatch.setattr(server, "PATIENCE", server.PATIENCE | {"attempts": 1})
     double.fails[path] = status
-    try:
+    with pytest.raises(SemsearchError) as caught:
         index.move_engine(on(double))
-    except SemsearchError:
-        double.fails.clear()
-        assert_answers(index, "chroma:")
-    else:
-        assert (status, path) == (404, "/exists"), "then the collection is made, as if it were not there"
+    if status == 404:
+        assert isinstance(caught.value, EngineUnavailable) and "Qdrant server" in caught.value.hint
     double.fails.clear()
+    assert_answers(index, "chroma:")
     index.add({"id": "more", "text": "one more"})
     index.delete("more")
-    assert len(collections(double)) == (index.engine != "chroma:"), "the next writer removes half a copy"
+    assert collections(double) == [], "the next writer removes half a copy"
 
 
 def test_a_copy_that_differs_is_not_used(
@@ -149,6 +155,8 @@ def test_a_server_that_is_gone_delays_no_answer(index: Index, double: QdrantDoub
         index.repair()
     assert index.move_engine("chroma:") == COUNT + 1
     assert_answers(index, "chroma:")
+    done = index.forget("record://late", verify=True)
+    assert done.pieces and done.left == done.elsewhere == () and len(done.unremoved) == 1
 
 
 def test_changes_reach_a_server_that_comes_back(index: Index, double: QdrantDouble) -> None:
@@ -158,6 +166,35 @@ def test_changes_reach_a_server_that_comes_back(index: Index, double: QdrantDoub
     double.fails.clear()
     index.delete("n1")
     assert_answers(index, on(double))
+
+
+def test_a_server_that_was_never_there_keeps_no_copy(index: Index, double: QdrantDouble) -> None:
+    double.close()
+    with pytest.raises(EngineUnavailable):
+        index.move_engine(on(double))
+    done = index.forget("record://n17", verify=True)
+    assert (done.passages, done.left, done.unremoved, done.elsewhere) == (1, (), (), ())
+    assert not list((config_folder() / "engines").iterdir())
+
+
+def test_forget_names_a_copy_that_it_cannot_remove(
+    index: Index, double: QdrantDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "QUICK", server.QUICK | {"silent": 0.2})
+    index.move_engine(on(double))
+    (name,) = collections(double)
+    double.slow = 1.0
+    index.move_engine("chroma:")
+    done = index.forget("record://n17", verify=True)
+    assert done.passages == 1 and done.pieces and done.left == done.elsewhere == ()
+    assert done.unremoved == (f"{name} on {on(double)}",)
+    double.slow, double.fails["."] = 0.0, 404  # a page of a proxy
+    run = CliRunner().invoke(main, ["forget", "record://n18", "--index", str(index.folder), "--json"])
+    assert run.exit_code == 1 and name in run.stderr, run.stderr
+    assert json.loads(run.stdout)["unremoved"] == [*done.unremoved]
+    double.fails.clear()
+    assert index.forget("record://n19").unremoved == ()
+    assert collections(double) == [] and not list((config_folder() / "engines").iterdir())
 
 
 def test_a_forgotten_text_leaves_the_server(index: Index, double: QdrantDouble) -> None:
@@ -232,6 +269,11 @@ def test_an_index_that_was_copied_asks_nobody(index: Index, double: QdrantDouble
         assert len(double.requests) == asked
         copy.move_engine("chroma:")
         assert copy.check().sound
+        done = copy.forget("record://n18", verify=True)
+        (name,) = collections(double)
+        assert done.pieces and done.left == done.unremoved == ()
+        assert done.elsewhere == (f"{name} on qdrant+http:",), "it is the original's"
+        assert len(double.requests) == asked
     assert_answers(index, on(double))
 
 

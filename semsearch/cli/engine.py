@@ -34,7 +34,7 @@ def engine_(action: str, url: str, folder: Path | None, wait: float, as_json: bo
 
     \b
     chroma:                      Chroma, in the folder of the index (the default)
-    qdrant:                      Qdrant, in the folder of the index; needs semsearch[qdrant]
+    qdrant:                      Qdrant, in the folder; needs semsearch[qdrant]
     chroma+http://HOST:PORT      a Chroma server; also chroma+https
     qdrant+http://HOST:PORT      a Qdrant server; also qdrant+https
 

@@ -116,6 +116,9 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     SOURCE, but its bytes can stay in the index's files until they are overwritten. Neither command changes the file of
     SOURCE or its copies in a quarantine. Deleted files can survive in free disk space and in snapshots; this command
     cannot remove them there.
+
+    An older copy of the vectors may be on a server that cannot be asked. It is named, the exit code is 1, and the next
+    command that writes tries to remove it.
     """
     from semsearch.index import Index
 
@@ -126,8 +129,19 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
         render.emit_json(serialize.forgotten_json(done))
     counts = (render.plural(done.sources, "source"), render.plural(done.passages, "passage"))
     render.talk(tr("forgot {sources}, {passages}").format(sources=counts[0], passages=counts[1]))
-    if not verify:
-        return
+    for name in done.unremoved:
+        render.tell_note(tr("an older copy of the vectors could not be removed: {copy}").format(copy=name))
+    for name in done.elsewhere:
+        said = tr("an older copy of the vectors may be on a server unknown to this machine: {copy}")
+        render.tell_note(said.format(copy=name))
+    if verify:
+        _tell_traces(done, where)
+    if done.left or done.unremoved:
+        raise click.exceptions.Exit(1)
+
+
+def _tell_traces(done: "Forgotten", where: str) -> None:
+    """Say what a search for a forgotten source found."""
     if done.short:
         short = render.plural(done.short, "text")
         render.talk(tr("{texts} shorter than 8 bytes cannot be searched for").format(texts=short))
@@ -142,7 +156,6 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     render.talk(tr("some of {pieces} of its texts and vectors remain in:").format(pieces=pieces))
     for name in done.left:
         render.talk(f"  {render.name(name)}")
-    raise click.exceptions.Exit(1)
 
 
 def _nothing_to_search(done: "Forgotten") -> str:

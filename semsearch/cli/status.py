@@ -99,6 +99,8 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         )
         if classifier["guarantee"]:
             rows["classifier"] += tr("; ") + translated(guarantee_text(classifier["guarantee"]))
+    if status.engine != "chroma:":
+        rows["engine"] = status.engine
     for label, value in rows.items():
         click.echo(f"{padded(tr(label), 12)} {render.name(str(value))}")
     for root in sorted(status.roots):

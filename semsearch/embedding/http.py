@@ -358,7 +358,11 @@ def _said(content: bytes) -> tuple[str, str]:
         answer: Any = load_json(text)
     except InvalidInput:
         return ("" if text.lstrip().startswith("<") else text), ""
+    if isinstance(answer, dict) and isinstance(answer.get("status"), dict):
+        answer = answer["status"]  # Qdrant
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    if isinstance(error, str) and isinstance(answer, dict) and isinstance(answer.get("message"), str):
+        error = f"{error}: {answer['message']}"  # Chroma
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or ""
         return message if isinstance(message, str) else str(message), str(error.get("code"))

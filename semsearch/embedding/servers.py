@@ -70,17 +70,19 @@ def forget(model: str) -> bool:
     return True
 
 
-def checked_url(url: str, path: str = "", *, what: str = "--base-url") -> str:
+def checked_url(
+    url: str, path: str = "", *, what: str = "--base-url", example: str = "http://127.0.0.1:8080/v1"
+) -> str:
     """Return a base URL in its one form: without a slash at its end, and with `path` if it has none.
 
-    `what` names it in errors. Raises `InvalidInput` for anything but http or https, a host, a port and a path. A name,
-    a password, and a query are refused since the URL is stored and shown.
+    Errors name it `what`, and show an `example`. Raises `InvalidInput` for anything but http or https, a host, a port
+    and a path. A name, a password, and a query are refused since the URL is stored and shown.
     """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.netloc, parts.port
     except ValueError as error:
-        raise InvalidInput(f"{what} is not a URL: {error}", "such as http://127.0.0.1:8080/v1") from None
+        raise InvalidInput(f"{what} is not a URL: {error}", f"such as {example}") from None
     if "@" in host or parts.query or parts.fragment:
         raise InvalidInput(
             f"{what} may hold neither a password nor a query, since it is stored",
@@ -91,7 +93,7 @@ def checked_url(url: str, path: str = "", *, what: str = "--base-url") -> str:
         or not _HOST.fullmatch(host)
         or not re.fullmatch(r"[!-~]*", parts.path)
     ):
-        raise InvalidInput(f"{url!r} is not the URL of a server", "such as http://127.0.0.1:8080/v1")
+        raise InvalidInput(f"{url!r} is not the URL of a server", f"such as {example}")
     return f"{parts.scheme}://{host.lower()}{parts.path.rstrip('/') or path}"
 
 

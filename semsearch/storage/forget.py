@@ -22,6 +22,9 @@ class Forgotten:
 
     The search looks for `pieces` pieces of the texts and vectors in `files` files. `left` lists the files that hold
     any, by their paths in the index. Text that other sources have too is not searched for, nor are `short` texts.
+
+    Older copies of the vectors may hold the texts too: those that are `unremoved`, since their servers could not be
+    asked, and those `elsewhere`, on servers that this machine does not know.
     """
 
     sources: int
@@ -30,6 +33,8 @@ class Forgotten:
     short: int = 0
     files: int = 0
     left: tuple[str, ...] = ()
+    unremoved: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def unfinished(library: Library) -> list[str]:

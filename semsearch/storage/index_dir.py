@@ -36,7 +36,8 @@ Settings = Mapping[str, str | int]
 class Status:
     """The settings and contents of an index. `bytes` is its size on disk by part.
 
-    `roots` has each path that was ingested, with the options that are remembered for it.
+    `roots` has each path that was ingested, with the options that are remembered for it. `engine` is the URL of the
+    vector engine, such as `chroma:`.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Status:
     classifier: dict[str, Any] | None
     pending: bool
     roots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    engine: str = "chroma:"
 
 
 def is_index(folder: Path) -> bool:

@@ -5,6 +5,7 @@ The server knows no users, and embeds nothing: vectors are sent with each reques
 
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class ChromaServer:
     """The `ServerEngine` over a collection on a Chroma server."""
 
     def __init__(self, url: str, collection: str) -> None:
-        self._connection = Connection(url)
+        self._connection = Connection(url, "a Chroma server", "NotFoundError")
         self._name = collection
         self._path = ""
         """The path of the collection, by the id that the server gave it."""
@@ -35,13 +36,11 @@ class ChromaServer:
         body = {"name": self._name, "configuration": CONFIGURATION}
         self._connection.ask("POST", _BASE, body)
 
-    def drop(self) -> None:
+    def drop(self, *, quick: bool = False) -> None:
         """Remove the collection, if there is one."""
         self._path = ""
-        try:
-            self._connection.ask("DELETE", f"{_BASE}/{self._name}")
-        except IndexDamaged:
-            return
+        with suppress(IndexDamaged):
+            self._connection.ask("DELETE", f"{_BASE}/{self._name}", quick=quick)
 
     def close(self) -> None:
         """Refuse further requests. A second call does nothing."""
@@ -88,9 +87,7 @@ class ChromaServer:
         wanted = list(among)
         pages: Iterator[list[str]] = (
             # Chroma fails for an id that it does not have.
-            self._ask("POST", "get", {"ids": wanted[start : start + _PAGE], "include": []}, search=True)[
-                "ids"
-            ]
+            self._ask("POST", "get", {"ids": wanted[start : start + _PAGE], "include": []}, quick=True)["ids"]
             for start in range(0, len(wanted), _PAGE)
         )
         return merged(len(queries), k, (self._query(queries, k, ids) for ids in pages if ids))
@@ -99,7 +96,7 @@ class ChromaServer:
         self, queries: NDArray[np.float32], k: int, ids: list[str] | None = None
     ) -> tuple[list[list[str]], list[list[float]]]:
         body = {"query_embeddings": queries.tolist(), "n_results": k, "include": ["distances"]}
-        return self._ask("POST", "query", body | ({} if ids is None else {"ids": ids}), _rows, search=True)
+        return self._ask("POST", "query", body | ({} if ids is None else {"ids": ids}), _rows, quick=True)
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
@@ -117,19 +114,19 @@ class ChromaServer:
         body: dict[str, Any] | None = None,
         read: Callable[[Any], T] = lambda answer: answer,
         *,
-        search: bool = False,
+        quick: bool = False,
     ) -> T:
         known = bool(self._path)
         if not known:
-            at = self._connection.ask("GET", f"{_BASE}/{self._name}", None, _id, search=search)
+            at = self._connection.ask("GET", f"{_BASE}/{self._name}", None, _id, quick=quick)
             self._path = f"{_BASE}/{at}"
         try:
-            return self._connection.ask(method, f"{self._path}/{action}", body, read, search=search)
+            return self._connection.ask(method, f"{self._path}/{action}", body, read, quick=quick)
         except IndexDamaged:
             self._path = ""
             if not known:
                 raise
-            return self._ask(method, action, body, read, search=search)  # it may have been made again
+            return self._ask(method, action, body, read, quick=quick)  # it may have been made again
 
 
 def _id(answer: Any) -> uuid.UUID:

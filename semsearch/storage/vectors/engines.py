@@ -73,7 +73,8 @@ def parsed(url: str) -> tuple[str, str]:
     if engine not in SERVERS or protocol not in _PROTOCOLS or not rest.startswith("//"):
         known = [f"{one}:" for one in EMBEDDED] + [f"{one}+http(s)://HOST:PORT" for one in SERVERS]
         raise InvalidInput(f"{url!r} is not a vector engine", f"one of {', '.join(known)}")
-    return name, checked_url(f"{protocol}:{rest}", what="the URL of the engine")
+    what, example = "the URL of the engine", f"{name}://127.0.0.1:8000"
+    return name, checked_url(f"{protocol}:{rest}", what=what, example=example)
 
 
 def shown(place: Place, folder: Path) -> str:
@@ -110,7 +111,12 @@ def store_at(place: Place, library: Library, folder: Path) -> VectorStore:
         raise _unknown(place.name)
     url = url_of(place.id, folder)
     make = _attribute(SERVERS, engine)
-    return ServerStore(make(url, f"semsearch-{place.id}"), library, place.id)
+    return ServerStore(make(url, collection(place)), library, place.id)
+
+
+def collection(place: Place) -> str:
+    """Return the name of the collection on a server."""
+    return f"semsearch-{place.id}"
 
 
 def embedded(name: str) -> Embedded:

@@ -35,9 +35,8 @@ def move(folder: Path, library: Library, url: str, progress: Callable[[int], Non
     if shown(old, folder) == (f"{name.partition('+')[0]}+{base}" if base else f"{name}:"):
         raise InvalidInput(f"the vectors are in {shown(old, folder)} already", "semsearch repair rebuilds it")
     new = Place(name, secrets.token_hex(16) if base else "")
-    problems = clear(folder, library)
-    if new in leftovers(library):
-        raise SemsearchError(f"an older copy cannot be removed: {problems[0]}")
+    if problem := clear(folder, library).get(new):
+        raise problem
     if base:
         server.remember(new.id, base, folder)
     save_place(library, old, [*leftovers(library), new])
@@ -76,18 +75,16 @@ def _copy(folder: Path, library: Library, place: Place, progress: Callable[[int]
         )
 
 
-def clear(folder: Path, library: Library) -> list[str]:
-    """Remove the copies of the vectors that are not in use. Return what prevents it, for each that stays."""
-    left: list[Place] = []
-    problems: list[str] = []
+def clear(folder: Path, library: Library) -> dict[Place, SemsearchError]:
+    """Remove the copies of the vectors that are not in use. Return those that stay, and what prevents it."""
+    left: dict[Place, SemsearchError] = {}
     unused = leftovers(library)
     for place in unused:
         try:
             store_at(place, library, folder).discard()
             server.forget(place.id)
         except SemsearchError as error:
-            left.append(place)
-            problems.append(str(error))
-    if unused:
+            left[place] = error
+    if len(left) < len(unused):
         save_place(library, place_of(library), left)
-    return problems
+    return left

@@ -4,6 +4,7 @@ A collection is made with the first vectors, since Qdrant wants to know their di
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,19 @@ class QdrantServer:
     """The `ServerEngine` over a collection on a Qdrant server."""
 
     def __init__(self, url: str, collection: str) -> None:
-        self._connection = Connection(url, "api-key")
+        self._connection = Connection(
+            url, "a Qdrant server from version 1.10 on", "Not found: Collection", "api-key"
+        )
         self._path = f"/collections/{collection}"
 
     def create(self) -> None:
         """Remove the collection: the first `upsert` makes it."""
         self.drop()
 
-    def drop(self) -> None:
+    def drop(self, *, quick: bool = False) -> None:
         """Remove the collection, if there is one."""
-        self._connection.ask("DELETE", self._path)
+        with suppress(IndexDamaged):
+            self._connection.ask("DELETE", self._path, quick=quick)
 
     def close(self) -> None:
         """Refuse further requests. A second call does nothing."""
@@ -89,7 +93,7 @@ class QdrantServer:
         if condition is not None:
             search["filter"] = condition
         body = {"searches": [{"query": query, **search} for query in queries.tolist()]}
-        return self._ask("POST", "/points/query/batch", body, _rows, [[] for _ in queries], search=True)
+        return self._ask("POST", "/points/query/batch", body, _rows, [[] for _ in queries], quick=True)
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
@@ -108,12 +112,12 @@ class QdrantServer:
         read: Callable[[Any], T],
         empty: T,
         *,
-        search: bool = False,
+        quick: bool = False,
     ) -> T:
         """Return what `read` finds in the result of a request; `empty` where there is no collection yet."""
         try:
             return self._connection.ask(
-                method, self._path + path, body, lambda answer: read(answer["result"]), search=search
+                method, self._path + path, body, lambda answer: read(answer["result"]), quick=quick
             )
         except IndexDamaged:
             return empty

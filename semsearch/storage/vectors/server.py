@@ -25,7 +25,7 @@ _MOST_BYTES = 64 * 1024
 _ANSWER_BYTES = 512_000_000
 QUICK = {"connect": 1.0, "silent": 10.0, "answer": 10.0, "attempts": 1}
 PATIENCE = {"connect": 5.0, "attempts": 4, "total": 60.0}
-"""The patience of a search, and of anything else: see `Patience`."""
+"""The patience of what can wait for another time, and of anything else: see `Patience`."""
 _REST_SECONDS = 30.0
 """Seconds in which a server that could not be asked is not asked again by a search."""
 
@@ -75,11 +75,12 @@ def _path(id_: str) -> Path:
 class Connection:
     """A connection to a server of vectors, for several threads. Without a URL, every request is refused.
 
-    `header` names the header for the key, if it is not `Authorization`.
+    `software` is what should answer there. `missing` is how it begins to say, with status 404, that there is no such
+    collection. `header` names the header for the key, if it is not `Authorization`.
     """
 
-    def __init__(self, url: str, header: str = "") -> None:
-        self.url, self._header = url, header
+    def __init__(self, url: str, software: str, missing: str, header: str = "") -> None:
+        self.url, self._software, self._missing, self._header = url, software, missing, header
         self._servers: dict[bool, Any] = {}
         self._down_until = 0.0
         self._closed = False
@@ -91,9 +92,9 @@ class Connection:
         body: dict[str, Any] | None = None,
         read: Callable[[Any], T] = lambda answer: answer,
         *,
-        search: bool = False,
+        quick: bool = False,
     ) -> T:
-        """Return what `read` finds in the JSON of an answer. A `search` is given up soon: the Library can answer it.
+        """Return what `read` finds in the JSON of an answer. With `quick`, give up soon: nothing depends on the answer.
 
         Raises `IndexDamaged` where what is asked for does not exist, `EngineUnavailable` where the server cannot be
         asked, and `SemsearchError` where it refuses, or `read` does not find what it should.
@@ -102,19 +103,12 @@ class Connection:
 
         if self._closed:
             raise SemsearchError(f"the connection to {self.url} is closed", "open the index again")
-        if search and time.monotonic() < self._down_until:
-            raise EngineUnavailable(f"{self._server(search, Patience).host} could not be asked a moment ago")
+        if quick and time.monotonic() < self._down_until:
+            raise EngineUnavailable(f"{self._server(quick, Patience).host} could not be asked a moment ago")
         try:
-            answer = self._server(search, Patience).ask(method, path, body, _ANSWER_BYTES)
+            answer = self._server(quick, Patience).ask(method, path, body, _ANSWER_BYTES)
         except Rejection as error:
-            if error.status == 404:
-                raise IndexDamaged(str(error), REPAIR) from error
-            kind = (
-                EngineUnavailable
-                if error.status in (401, 403, 429) or error.status >= 500
-                else SemsearchError
-            )
-            raise kind(str(error), error.hint) from error
+            raise self._refused(error) from error
         except ModelError as error:
             self._down_until = time.monotonic() + _REST_SECONDS
             raise EngineUnavailable(str(error), "is the server running?") from error
@@ -127,18 +121,30 @@ class Connection:
                 "is it a server of this kind, and of a version that semsearch knows? See docs/engines.md",
             ) from error
 
-    def _server(self, search: bool, patience: Any) -> Any:
+    def _refused(self, error: Any) -> SemsearchError:
+        """Return the error for a `Rejection`. A 404 may come from a proxy, or from a server that is something else."""
+        if error.status == 404 and error.said.startswith(self._missing):
+            return IndexDamaged(str(error), REPAIR)
+        if error.status in (404, 405):
+            return EngineUnavailable(
+                f"{error}, which is not what {self._software} says",
+                f"does {self.url} lead to {self._software}?",
+            )
+        unavailable = error.status in (401, 403, 429) or error.status >= 500
+        return (EngineUnavailable if unavailable else SemsearchError)(str(error), error.hint)
+
+    def _server(self, quick: bool, patience: Any) -> Any:
         from semsearch.embedding.http import JsonServer
 
         if not self.url:
             raise EngineUnavailable(
                 "the server that has the vectors of this index is not known on this machine",
-                "name it: semsearch engine move URL",
+                "name it: semsearch engine move URL; or do without it: semsearch engine move chroma:",
             )
-        if search not in self._servers:
-            waits = patience(**(QUICK if search else PATIENCE))
-            self._servers[search] = JsonServer(self.url, patience=waits, header=self._header)
-        return self._servers[search]
+        if quick not in self._servers:
+            waits = patience(**(QUICK if quick else PATIENCE))
+            self._servers[quick] = JsonServer(self.url, patience=waits, header=self._header)
+        return self._servers[quick]
 
     def close(self) -> None:
         """Refuse further requests."""

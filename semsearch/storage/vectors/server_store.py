@@ -23,8 +23,8 @@ class ServerEngine(VectorEngine, Protocol):
         """Make an empty collection, in place of any that is there."""
         ...
 
-    def drop(self) -> None:
-        """Remove the collection, if there is one."""
+    def drop(self, *, quick: bool = False) -> None:
+        """Remove the collection, if there is one. With `quick`, give up soon."""
         ...
 
 
@@ -111,8 +111,12 @@ class ServerStore:
         return []
 
     def discard(self) -> None:
-        """Remove the collection from the server."""
-        self._engine.drop()
+        """Remove the collection from the server. One that was never made has no texts, and needs no server."""
+        try:
+            self._engine.drop(quick=True)
+        except EngineUnavailable:
+            if self._state():
+                raise
         self._save(None)
 
     def close(self) -> None:
