@@ -116,8 +116,8 @@ class Hit:
         copies: Near-copies that were collapsed into the hit.
         cosine: The cosine with the query, in [-1, 1]; None in a lexical search, and in a list.
         bm25: The BM25 score of the words, at least 0; None in a dense search, and in a list.
-        relevance: The share in [0, 1] of unrelated questions whose best hit is less good; None where no query ranks
-            hits. See `semsearch.search.relevance`.
+        relevance: The share in [0, 1] of unrelated questions whose best hit is less good, and at least 0.95 for what
+            was asked for word by word; None where no query ranks hits. See `semsearch.search.relevance`.
         dense_rank: The rank by cosine, on request.
         lexical_rank: The rank by BM25, on request; None where the passage has none of the words.
         document_factor: The factor by which the document changed the score, on request.

@@ -1,6 +1,7 @@
 """Relevance: what unrelated questions find in an index, and what a search says that finds nothing better."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from semsearch import Index, SearchRequest
 from semsearch.cli import main
 from semsearch.errors import InvalidInput, ModelError
 from semsearch.search.doubt import RELEVANT, doubt, nothing_relevant
+from semsearch.search.query import parse
 from semsearch.search.relevance import (
     SETTING,
     Gumbel,
@@ -98,7 +100,7 @@ def test_unrelated_question_finds_nothing_relevant(question: str, mode: Any, sam
 
 
 def test_relevance_rises_with_evidence_and_not_below_zero(sample: Index) -> None:
-    found = sample.query("deposit", mode="dense", k=30, per_document=None, collapse=False)
+    found = sample.query("how is money paid back", mode="dense", k=30, per_document=None, collapse=False)
     rated = [hit.relevance for hit in found]
     assert rated == sorted(rated, reverse=True) and all(0 <= each <= 1 for each in rated if each is not None)
 
@@ -138,6 +140,97 @@ def test_chinese_question_has_its_own_null_model(tmp_path: Path) -> None:
         )
         (hit, *_) = index.query("押金退还", mode="lexical")
         assert hit.relevance is not None and hit.relevance > 0.99
+
+
+# -- what was asked for -----------------------------------------------------------------------------------
+
+RARE = [
+    ("a", "The plums of the orchard were bottled in August by Zebulon Quibble."),
+    ("b", "NGINX answered 502 (0x80070057) since upstream_keepalive was missing in site-proxy.conf."),
+    ("c", "Call loadUserProfile before version 3.11.2 is installed; ticket HX-4471 has the trace."),
+    ("d", "我们的仓库里有一台挖掘机，插座在西墙。订单号是八八五一。"),
+    ("e", "Users of std::vector and C++ get E0382 when a value was moved."),
+    ("f", "他用铅笔写信。"),
+]
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Any:
+    """Yield an index with a real model, in which the words of `RARE` are rare."""
+    with Index.create(tmp_path_factory.mktemp("r") / ".semsearch") as index:
+        index.ingest([sample_corpus / "faq"])
+        rows = [{"id": id_, "text": text, "tags": "odd", "year": 2024} for id_, text in RARE]
+        index.add(rows, id="id", text="text")
+        yield index
+
+
+def test_words_that_occur_once_are_found(sample: Index) -> None:
+    words: dict[str, set[str]] = {}
+    for source in sample.sources():
+        for word in re.findall(
+            r"(?<!\S)[a-z]{4,12}(?!\S)", sample.path_of(source).read_text(encoding="utf-8")
+        ):
+            words.setdefault(word, set()).add(source)
+    once = sorted(word for word, sources in words.items() if len(sources) == 1)
+    some = once[:: max(1, len(once) // 60)]
+    found = sample.query_many(some, highlight=False)
+    assert len(some) >= 60
+    assert [word for word, hits in zip(some, found, strict=True) if not hits.relevant] == []
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+@pytest.mark.parametrize(
+    ("query", "id_"),
+    [
+        ("plums", "a"), ("Plum", "a"), ("bottle", "a"), ("Zebulon Quibble", "a"), ("what is a quibble", "a"),
+        ("NGINX 502", "b"), ("0x80070057", "b"), ("upstream_keepalive", "b"), ("site-proxy.conf", "b"),
+        ("loadUserProfile", "c"), ("load user profile", "c"), ("3.11.2", "c"), ("HX-4471", "c"),
+        ("4471", "c"), ("挖掘机", "d"), ("插座", "d"), ("西墙", "d"),
+        ("什么是挖掘机", "d"), ("插座在哪里", "d"), ("八八五一", "d"),
+        ("std::vector", "e"), ("C++", "e"), ("E0382", "e"), ("铅笔", "f"), ("铅笔写信", "f"),
+    ],
+)  # fmt: skip
+def test_hit_with_all_words_of_a_query_is_relevant(query: str, id_: str, mode: Any, rare: Index) -> None:
+    found = rare.query(query, mode=mode, k=30)
+    named = [hit for hit in found if hit.document == f"record://{id_}"]
+    assert found.relevant and named and named[0].relevance is not None and named[0].relevance >= RELEVANT
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "+plums", '"plums"', "plums recipe +plums", '"were bottled" kjhsdf', "+挖掘机 wqoeiu", "tags:odd kjhsdf wqoeiu",
+        "year>=2024 kjhsdf oiwuer",
+    ],
+)  # fmt: skip
+def test_what_a_query_requires_is_what_was_asked_for(query: str, rare: Index) -> None:
+    found = rare.query(query)
+    assert found.relevant and all(hit.relevance is not None and hit.relevance >= RELEVANT for hit in found)
+
+
+@pytest.mark.parametrize(
+    "query", ["kjhsdf oiwuer", "kjhsdf plums oiwuer wqieu", "-plums kjhsdf", "-tags:odd kjhsdf",
+              "my sister plays the trombone in a circus", "???", "蓝鲸唱歌剧"],
+)  # fmt: skip
+def test_nonsense_stays_irrelevant_next_to_rare_words(query: str, rare: Index) -> None:
+    found = rare.query(query)
+    assert found and not found.relevant
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("a +word", True), ('a "two words"', True), ("a tags:x", True), ("a tags:x OR tags:y", True),
+        ("a year>2020", True),
+        ("a", False), ("a -word", False), ("a -tags:x", False), ("a tags!=x", False), ("a tags:x OR NOT tags:y", False),
+    ],
+)  # fmt: skip
+def test_query_requires_what_is_not_excluded(query: str, expected: bool) -> None:
+    assert parse(query, lambda: ["tags", "year"]).requires is expected
+
+
+def test_folder_that_is_searched_is_not_what_was_asked_for(rare: Index) -> None:
+    assert not rare.query("kjhsdf oiwuer", source="faq/*").relevant
 
 
 # -- kept with the index ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.facets import counted, facet
 from semsearch.search.filtering import listed, qualifying, remarks
 from semsearch.search.query import Query, asked_name, fields_hint, parse
-from semsearch.search.relevance import SETTING, NullModel, measured, read_null_model, share
+from semsearch.search.relevance import SETTING, NullModel, Rater, measured, read_null_model
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
 from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
@@ -222,10 +222,7 @@ class SearchEngine:
                 return self._hits(request, query, vector)
             null = self._null_model(corpus, request.mode)
 
-        def relevance(cosine: float | None, bm25: float | None) -> float:
-            words = None if bm25 is None else share(bm25, final.most, corpus.table)
-            return null.relevance(request.mode, query.text, cosine, words, final.known)
-
+        relevance = null.rater(request.mode, query, final.known, final.most, corpus.table)
         hits = [_hit(final, *first, copies, request.explain, relevance) for first, *copies in groups[:k]]
         return [hit for hit in hits if (hit.relevance or 0.0) >= (request.min_relevance or 0.0)]
 
@@ -376,7 +373,7 @@ def _hit(
     at: int,
     copies: Sequence[_Ranked],
     explain: bool,
-    relevance: Callable[[float | None, float | None], float],
+    relevance: Rater,
 ) -> Hit:
     """Return a passage of a ranking, with the copies collapsed into it, as a hit."""
     cosine, bm25, alone = ranking.cosine, ranking.bm25, ranking.passage_score[at]
@@ -386,7 +383,7 @@ def _hit(
         copies=tuple(_hit(ranking, *copy, (), explain, relevance) for copy in copies),
         cosine=parts[0],
         bm25=parts[1],
-        relevance=relevance(*parts),
+        relevance=relevance(passage, *parts),
         dense_rank=_rank(cosine, at) if explain else None,
         lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
         document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,

@@ -160,6 +160,13 @@ class Query:
         return groups
 
     @property
+    def requires(self) -> bool:
+        """True where the query says what a passage must have: a word, a phrase or the value of a field."""
+        return bool(self.required) or any(
+            not any(one.excluded or one.operator == "!=" for one in group) for group in self.alternatives
+        )
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for people: the exclusions, and the words that look like syntax and were taken as text."""
         left_out = (f'"{word.text}"' if word.exact else word.text for word in self.excluded)

@@ -3,7 +3,8 @@
 A search has a best hit for any question, also for one that nothing answers. So some questions on everyday subjects are
 asked of each index, and their best hits are its null model. The best of many has a Gumbel distribution (Gumbel,
 Statistics of Extremes, 1958), which two numbers describe. The relevance of a hit is that distribution at its evidence:
-at 0.99, one of 100 unrelated questions finds a hit as good. docs/decisions/0135-relevance-by-a-null-model.md.
+at 0.99, one of 100 unrelated questions finds a hit as good. What was asked for word by word is relevant in any case.
+docs/decisions/0135-relevance-by-a-null-model.md.
 """
 
 import hashlib
@@ -23,8 +24,12 @@ from semsearch.embedding import Embedder, Vectors, count_tokens, embed_checked
 from semsearch.errors import ModelError
 from semsearch.files import cache_folder, read_bounded, replacing
 from semsearch.search import fusion
+from semsearch.search.doubt import RELEVANT
+from semsearch.search.query import Query
 from semsearch.search.unrelated import CHINESE, ENGLISH
-from semsearch.storage.library import Library, PassageTable
+from semsearch.storage.library import Library, PassageTable, StoredPassage
+from semsearch.storage.library.fulltext import stemmed
+from semsearch.text.analyzer import content_terms, index_terms
 from semsearch.text.scripts import UNSPACED
 from semsearch.types import MODES, Mode
 
@@ -43,6 +48,8 @@ _DRIFT = 1.25
 _RUN = re.compile(f"[{UNSPACED}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _ASKED = [*ENGLISH.splitlines(), *CHINESE.splitlines()]
+Rater = Callable[[StoredPassage, float | None, float | None], float]
+"""Returns the relevance of a passage with this cosine and this BM25, each None where a search has none."""
 SCRIPTS = (False, True)
 """The two kinds of questions, which have different cosines: True is for scripts without blanks between words."""
 
@@ -77,22 +84,24 @@ class NullModel:
         """Return whether the index has about as many passages as when it was computed."""
         return self.passages <= passages * _DRIFT and passages <= self.passages * _DRIFT
 
-    def relevance(
-        self, mode: Mode, query: str, cosine: float | None, words: float | None, known: float
-    ) -> float:
-        """Return the relevance of a hit in [0, 1].
+    def rater(self, mode: Mode, query: Query, known: float, most: float, table: PassageTable) -> Rater:
+        """Return a function that gives the relevance of a hit of a query, in [0, 1], from its cosine and its BM25.
 
-        `words` is the share of the query's words that it has, as by `share`, and `known` the weight of its cosine, as
-        by `fusion.known_weight`.
+        `known` is the weight of its cosine, as by `fusion.known_weight`, and `most` a BM25 that no passage can exceed.
+        A hit that is what was asked for has at least `RELEVANT`.
         """
-        script = unspaced(query)
-        if cosine is not None and words is not None:
-            evidence = float(
-                combined(np.float64(cosine), np.float64(words), known, self.found["dense", script])
-            )
-        else:
-            evidence = float((words or 0.0) if cosine is None else cosine)
-        return self.found[mode, script].below(evidence)
+        script = unspaced(query.text)
+        null, asked_for = self.found[mode, script], _asked_for(query)
+
+        def rate(passage: StoredPassage, cosine: float | None, bm25: float | None) -> float:
+            words = 0.0 if bm25 is None else share(bm25, most, table)
+            evidence = words if cosine is None else cosine
+            if cosine is not None and bm25 is not None:
+                evidence = combined(cosine, words, known, self.found["dense", script])
+            found = null.below(float(evidence))
+            return RELEVANT if found < RELEVANT and asked_for(passage) else found
+
+        return rate
 
     def stored(self) -> dict[str, Any]:
         """Return the model for JSON."""
@@ -132,6 +141,23 @@ def share(bm25: Any, most: float, table: PassageTable) -> Any:
 def combined(cosine: Any, words: Any, known: Any, unrelated: Gumbel) -> Any:
     """Return the evidence of a hybrid search: how far a cosine is above those of unrelated questions, and the words."""
     return known * (cosine - unrelated.location) / unrelated.scale + _WORDS * words
+
+
+def _asked_for(query: Query) -> Callable[[StoredPassage], bool]:
+    """Return a test whether a passage that a query found is what was asked for, however common hits as good are.
+
+    It is if the query requires something. It also is if it has, in any form, every word that says what the query is
+    about: a name, an error number, a Chinese word.
+    """
+    if query.requires:
+        return lambda _: True
+    words = set(stemmed(list(content_terms(query.text))))
+
+    def has_all(passage: StoredPassage) -> bool:
+        terms, _ = index_terms(f"{passage.heading}\n{passage.text}")
+        return bool(words) and words.issubset(stemmed(list(set(terms))))
+
+    return has_all
 
 
 # -- computing it -----------------------------------------------------------------------------------------

@@ -57,9 +57,10 @@ _STOP_WORDS = frozenset({
     "why", "will", "with", "would", "you", "your", "s", "t", "re", "ve", "ll", "m", "d",
 })  # fmt: skip
 """Words that are in most questions and say nothing of what is asked for."""
-_STOP_PAIRS = frozenset(
-    {"什么", "怎么", "么样", "如何", "哪里", "哪些", "可以", "是否", "为什", "我们", "多少", "时候"}
+_STOP_RUNS = re.compile(
+    "[是在有]?(?:为什么|什么|怎么样|怎么|怎样|如何|哪里|哪些|可以|是否|我们|多少|时候)[是在有]?"
 )
+"""The same in Chinese, before it becomes pairs of characters: half a pair would be a word that no text has."""
 
 
 def normalize(text: str) -> str:
@@ -120,8 +121,7 @@ def query_terms(text: str) -> list[str]:
 
 def content_terms(query: str) -> set[str]:
     """Return the terms of a query that say what it is about, or all of its terms if none does."""
-    terms = set(query_terms(query))
-    return terms - _STOP_WORDS - _STOP_PAIRS or terms
+    return set(query_terms(_STOP_RUNS.sub(" ", query))) - _STOP_WORDS or set(query_terms(query))
 
 
 def phrase_pattern(text: str) -> re.Pattern[str] | None:
