@@ -345,8 +345,8 @@ def test_commands_guarantee_a_precision_or_refuse(tmp_path: Path, monkeypatch: p
     tuned = json.loads(run("tune", "--pairs", "labels.csv", "--min-precision", "0.7", "--json").stdout)
     assert (tuned["guarantee"]["target"], tuned["guarantee"]["correct"], tuned["guarantee"]["pairs"]) == (
         0.7,
-        8,
-        8,
+        7,
+        7,
     )
     assert tuned["classifier"] is None
     assert "precision at least 0.7 with 90% confidence" in run("status").stdout

@@ -45,18 +45,21 @@ def test_recall_equals_brute_force(rows: list, least: float, confidence: float) 
 
 @given(scored, st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([0.7, 0.9]))
 def test_precision_equals_brute_force_over_the_sequence(rows: list, least: float, confidence: float) -> None:
-    """Few pairs have one start: n = min_pairs * 1.15 ** i pairs, rounded down, ties together, until one fails."""
+    """The fewest pairs that pass with some number of wrong ones, ties together, until one fails."""
     rows = sorted(rows, reverse=True)
     scores, labels = [score for score, _ in rows], [label for _, label in rows]
     found = find_guarantee(scores, labels, "precision", least, confidence)
-    passing, size = [], float(min_pairs(least, confidence))
-    while size <= len(rows):
-        at = math.floor(size + 1e-9)
-        k = sum(score >= scores[at - 1] for score in scores)
+
+    def fewest(wrong: int) -> int:
+        return next(k for k in range(wrong + 1, 999) if tail(k - wrong, k, least) <= 1 - confidence)
+
+    passing, wrong = [], sum(fewest(number) <= len(rows) / 20 for number in (1, 2, 3))
+    while (size := fewest(wrong)) <= len(rows):
+        k = sum(score >= scores[size - 1] for score in scores)
         if tail(sum(labels[:k]), k, least) > 1 - confidence:
             break
         passing.append(k)
-        size *= 1.15
+        wrong = max(wrong + 1, wrong * 11 // 10)
     assert (found is None) == (not passing)
     if found is not None:
         assert sum(score >= found.threshold for score in scores) == found.pairs
@@ -81,6 +84,46 @@ def test_nothing_is_promised_of_next_to_nothing(n: int, measure: str) -> None:
     assert find_guarantee(np.ones(n), np.ones(n), measure, 0.9) is None
     assert find_guarantee(np.ones(n), np.zeros(n), measure, 0.1) is None
     assert find_guarantee(np.ones(n), np.zeros(n), measure, 0.1, weights=np.ones(n)) is None
+
+
+@pytest.mark.parametrize("target", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("wrong", [0, 1, 7])
+def test_the_fewest_pairs_with_some_wrong_are_the_binomials(target: float, wrong: int) -> None:
+    n = min_pairs(target, 0.9, wrong)
+    assert tail(n - wrong, n, target) <= 0.1 < tail(n - 1 - wrong, n - 1, target)
+
+
+def test_wrong_pairs_at_the_top_do_not_end_the_sequence() -> None:
+    """One wrong pair comes after 62 right ones, as in SICK: of 105 pairs, two may be wrong, of 132 three."""
+    labels = np.arange(2400) < 200
+    labels[[62, 120, 130]] = False
+    found = find_guarantee(np.linspace(1, 0, 2400), labels, "precision", 0.95)
+    assert found is not None and found.pairs >= 180
+
+
+SHARES = (np.arange(4000) + 0.5) / 4000  # of all pairs, from the highest score down
+CHANCES = {  # of a label to be right, for each of these
+    "just below everywhere": lambda least: np.full(4000, least - 1e-6),
+    "falls slowly": lambda least: np.clip(least + 0.2 * (0.1 - SHARES), 0, 1),
+    "perfect, then just below": lambda least: np.where(SHARES < 0.1, 1, least - 0.05),
+    "wrong at the top": lambda least: np.where(SHARES < 0.1, least - 0.03, least + 0.03),
+    "up and down": lambda least: np.clip(least + 0.06 * np.sin(60 * SHARES), 0, 1),
+}
+
+
+@pytest.mark.parametrize("shape", CHANCES)
+@pytest.mark.parametrize(("n", "least"), [(300, 0.95), (600, 0.8)])
+def test_a_false_promise_is_rare_in_a_planted_population(shape: str, n: int, least: float) -> None:
+    """Each threshold's precision is known here, so no chance of a second sample counts as a broken promise."""
+    rng, draws = np.random.default_rng(5), 1000
+    chance = CHANCES[shape](least)
+    precision = np.cumsum(chance) / np.arange(1, 4001)
+    broken = 0
+    for _ in range(draws):
+        at = rng.integers(0, 4000, n)
+        found = find_guarantee(-SHARES[at], rng.random(n) < chance[at], "precision", least)
+        broken += found is not None and precision[np.sum(found.threshold <= -SHARES) - 1] < least
+    assert broken <= 0.1 * draws + 2 * math.sqrt(0.09 * draws)
 
 
 def population(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:

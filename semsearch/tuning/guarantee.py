@@ -1,12 +1,21 @@
 """Find a threshold with a guaranteed precision or recall, at a stated confidence, on pairs that chose the threshold.
 
-Precision. Thresholds are tested from strict to loose until the first failure. This is fixed-sequence testing, started
-at several places that share the error ("Learn then Test", Angelopoulos, Bates, Candès, Jordan and Lei,
-arXiv:2110.01052). So testing many thresholds costs nothing: the probability that any threshold that passes misses its
-target is at most 1 - confidence. The p-value of a threshold is the binomial tail of Clopper and Pearson (Biometrika
-1934). It is exact, because pairs are flagged by their scores alone. The number of flagged pairs decides which threshold
-comes next, never their labels. Starting a sequence at a given number of pairs assumes that below the first threshold
-that misses the target, lower scores do not make duplicates likelier.
+Precision. Thresholds are tested from strict to loose until the first failure. This is fixed-sequence testing ("Learn
+then Test", Angelopoulos, Bates, Candès, Jordan and Lei, arXiv:2110.01052). The probability that any threshold that
+passes misses its target is at most 1 - confidence, however many are tested. The p-value of a threshold is the binomial
+tail of Clopper and Pearson (Biometrika 1934).
+
+Proof. Let t be the loosest threshold that reaches the target in the population, and m the number of given pairs from t
+up. Given m, these pairs are independent, and each is right with the target as its probability. A looser threshold flags
+them and some pairs below t. It misses the target, so the pairs below t are right with a lower probability. The number
+of right pairs is then at most binomial, and the threshold passes with a probability of at most 1 - confidence. The
+numbers of pairs to flag depend on the number of all pairs only, so m tells which one is the first that is too loose. No
+looser one is tested unless that one passes. The proof takes for granted that thresholds stricter than t reach the
+target too. Decision 133 measures what happens where they do not.
+
+A threshold that allows one wrong pair fails as soon as there are two, and the sequence ends. So each threshold flags as
+few pairs as can pass with a number of wrong ones. Fewer pairs would have the same limit. The first one allows a few
+wrong pairs where there are many pairs, since some labels at the top are always wrong.
 
 Recall. It falls as thresholds get stricter, so they are tested from loose to strict, with the same tail over the
 positives.
@@ -35,10 +44,10 @@ from semsearch.errors import InvalidInput
 Measure = Literal["precision", "recall"]
 CONFIDENCE = 0.9
 """The default confidence of a guarantee."""
-_STEP = 1.15
-"""The ratio of the numbers of pairs that two successive thresholds flag."""
-_STARTS, _START_RATIO = 3, 3
-"""The highest number of starts, and the ratio of the numbers of pairs of two successive starts."""
+_STEP = 1.1
+"""The ratio of the numbers of wrong pairs that two successive thresholds may flag, if that is a step of one or more."""
+_START_WRONG, _START_SHARE = 3, 1 / 20
+"""The first threshold allows up to this many wrong pairs, as long as it flags no more than this share of all pairs."""
 _STAKES = np.array([0.2, 0.4, 0.6, 0.8, 0.9, 1.0])
 """The gambler's stakes, as shares of the highest possible stake. Each gets a sixth of the money."""
 
@@ -107,9 +116,12 @@ def find_guarantee(
     return test(target, confidence)
 
 
-def min_pairs(target: float, confidence: float = CONFIDENCE) -> int:
-    """Return how many independent pairs, all correct, a guarantee takes: 45 for 0.95 with a confidence of 0.9."""
-    return math.ceil(round(math.log(1 - confidence) / math.log(target), 9))
+def min_pairs(target: float, confidence: float = CONFIDENCE, wrong: int = 0) -> int:
+    """Return how many independent pairs a guarantee takes if some are wrong: 45 for 0.95 and 0.9 with none wrong."""
+    from scipy.special import nbdtrik
+
+    # The right pairs before the next wrong one are distributed as a negative binomial.
+    return wrong + 1 + math.ceil(round(float(nbdtrik(confidence, wrong + 1, 1 - target)), 9))
 
 
 def threshold_between(upper: float, lower: float) -> float:
@@ -139,30 +151,18 @@ class _Sample:
         every = np.ones(len(self.scores), np.bool_)
         effective = self._effective_size(every, self._correlation(self._residuals()))
         grown = np.maximum.accumulate(effective[ends - 1])
-        n = float(grown[-1])
-        starts = next(
-            (
-                j
-                for j in range(_STARTS, 1, -1)
-                if min_pairs(target, 1 - (1 - confidence) / j) * _START_RATIO ** (j - 1) <= n / 4
-            ),
-            1,
-        )
-        level = (1 - confidence) / starts
-        first = min_pairs(target, 1 - level)
         best: Guarantee | None = None
-        for start in (first * _START_RATIO**j for j in range(starts)):
-            for size in _growing(start, n):
-                k = int(ends[np.searchsorted(grown, math.floor(size + 1e-9) * (1 - 1e-12))])
-                flagged = np.arange(len(self.scores)) < k
-                if self._p_value(flagged, self.positive, target, effective[k - 1]) > level:
-                    break
-                # Every passing threshold is valid. Among those with the highest recall, take the strictest.
-                correct = int(np.count_nonzero(self.positive[:k]))
-                if best is None or correct > best.correct:
-                    best = Guarantee(
-                        "precision", target, confidence, self._cut(k), k, correct, float(effective[k - 1])
-                    )
+        for size in _sizes(target, confidence, float(grown[-1])):
+            k = int(ends[np.searchsorted(grown, size * (1 - 1e-12))])
+            flagged = np.arange(len(self.scores)) < k
+            if self._p_value(flagged, self.positive, target, effective[k - 1]) > 1 - confidence:
+                break
+            # Every passing threshold is valid. Among those with the highest recall, take the strictest.
+            correct = int(np.count_nonzero(self.positive[:k]))
+            if best is None or correct > best.correct:
+                best = Guarantee(
+                    "precision", target, confidence, self._cut(k), k, correct, float(effective[k - 1])
+                )
         return best
 
     def recall(self, target: float, confidence: float) -> Guarantee | None:
@@ -236,7 +236,10 @@ class _Sample:
         return effective
 
 
-def _growing(start: float, limit: float) -> Iterator[float]:
-    while start <= limit:
-        yield start
-        start *= _STEP
+def _sizes(target: float, confidence: float, n: float) -> Iterator[int]:
+    """Yield the effective numbers of pairs to flag, of n in all, from few to many."""
+    allowed = range(1, _START_WRONG + 1)
+    wrong = sum(min_pairs(target, confidence, number) <= n * _START_SHARE for number in allowed)
+    while (size := min_pairs(target, confidence, wrong)) <= n:
+        yield size
+        wrong = max(wrong + 1, math.floor(wrong * _STEP))
