@@ -556,7 +556,13 @@ class Index:
             left = clear(self.folder, self._library)
             if problem := next((error for place, error in left.items() if not place.is_server), None):
                 raise problem
-            done = forget(self.folder, self._library, self._vectors, keys, self._erase, verify=verify)
+            try:
+                done = forget(self.folder, self._library, self._vectors, keys, self._erase, verify=verify)
+            except EngineUnavailable as error:
+                raise EngineUnavailable(
+                    f"the vectors in use are on a server and still there: {error}",
+                    "start the server, or run `semsearch engine move chroma:`; the next command that writes completes it",
+                ) from error
         copies: dict[bool, list[str]] = {True: [], False: []}
         for place in left:
             url = shown(place, self.folder)
@@ -745,11 +751,9 @@ class Index:
         """
         return self._reranker.rerank(query, hits, model, k=k, highlight=highlight)
 
-    def _nearest(
-        self, queries: Vectors, k: int, among: Collection[str] | None = None
-    ) -> list[list[str]] | None:
+    def _nearest(self, queries: Vectors, k: int) -> list[list[str]] | None:
         with self._graph_lock:
-            return self._graph.nearest(queries, k, among)
+            return self._graph.nearest(queries, k)
 
     # -- near-duplicates --------------------------------------------------------------------------------
 

@@ -12,11 +12,13 @@ from click.testing import CliRunner
 from tiny_embedder import TinyEmbedder
 
 from semsearch.cli import main
+from semsearch.embedding import Vectors
 from semsearch.errors import EngineUnavailable, IndexDamaged, InvalidInput, SemsearchError
 from semsearch.files import config_folder
 from semsearch.index import Index
-from semsearch.search import corpus
+from semsearch.search import approximate, corpus, engine
 from semsearch.storage.vectors import engines, move, server
+from semsearch.types import Mode
 from tests.engine_servers import KEY, QdrantDouble
 
 COUNT = 300
@@ -29,7 +31,12 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
     monkeypatch.setattr(corpus, "MAPPED_BYTES", 0)
     with Index.create(tmp_path / "index", embedder=TinyEmbedder()) as index:
-        index.add([{"id": f"n{at}", "text": f"note {at} word{at % 7}"} for at in range(COUNT)])
+        index.add(
+            [
+                {"id": f"n{at}", "text": f"note {at} word{at % 7}", "kind": "common" if at % 50 else "rare"}
+                for at in range(COUNT)
+            ]
+        )
         yield index
 
 
@@ -48,21 +55,25 @@ def collections(double: QdrantDouble) -> list[str]:
     return [one.name for one in double.client.get_collections().collections]
 
 
-def assert_answers(index: Index, engine: str) -> None:
+def assert_answers(index: Index, url: str) -> None:
     """Assert that an engine is in use, is sound, and that searches use it."""
-    assert index.engine == engine
+    assert index.engine == url
     report = index.check()
     assert report.sound and not any(finding.unknown for finding in report.findings)
     assert [hit.document for hit in index.query("note 17 word3", k=1, mode="dense")] == ["record://n17"]
     assert index.engine_notes() == []
 
 
+def best(index: Index, query: str, k: int = 20, mode: Mode = "dense") -> list[tuple[str, float]]:
+    return [(hit.document, hit.score) for hit in index.query(query, k=k, mode=mode)]
+
+
 def test_vectors_move_to_each_engine_and_back(index: Index, double: QdrantDouble, chroma_url: str) -> None:
     assert index.engine == "chroma:"
-    before = [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")]
+    before = best(index, "word3")
     for url in ("qdrant:", f"chroma+{chroma_url}", on(double), "chroma:"):
         assert index.move_engine(url) == COUNT
-        assert [(hit.document, hit.score) for hit in index.query("word3", k=20, mode="dense")] == before
+        assert best(index, "word3") == before
         index.delete("n6")
         index.add({"id": "n6", "text": "note 6 word6"})
         assert_answers(index, url)
@@ -71,6 +82,47 @@ def test_vectors_move_to_each_engine_and_back(index: Index, double: QdrantDouble
         assert sum((index.folder / name).exists() for name in engines.EMBEDDED) == ("+" not in url)
     assert collections(double) == []
     assert not list((config_folder() / "engines").iterdir())
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_a_condition_comes_before_the_nearest(
+    index: Index, double: QdrantDouble, chroma_url: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph is asked where many passages meet it; few are all compared, and those that are far from a query."""
+    monkeypatch.setattr(engine, "_CANDIDATES", 30)
+    monkeypatch.setattr(engine, "_TIES", 0)
+    asked: list[int] = []
+
+    def exactly(query: str) -> list[tuple[str, float]]:
+        with monkeypatch.context() as context:
+            context.setattr(engine, "_COMPARED", COUNT)
+            return best(index, query, 6, mode)
+
+    nearest = index._engine._nearest
+
+    def counted(queries: Vectors, k: int) -> list[list[str]] | None:
+        asked.append(k)
+        return nearest(queries, k)
+
+    monkeypatch.setattr(index._engine, "_nearest", counted)
+    rare, common = "note 17 word3 kind:rare", "note 17 word3 kind:common"
+    expected = exactly(rare), exactly(common)
+    assert [len(hits) for hits in expected] == [6, 6] and not asked
+    for url in ("chroma:", "qdrant:", f"chroma+{chroma_url}", on(double)):
+        if url != "chroma:":
+            index.move_engine(url)
+        assert (best(index, rare, 6, mode), asked) == (expected[0], []), "six of 300 are few"
+        monkeypatch.setattr(engine, "_COMPARED", 5)
+        assert best(index, common, 6, mode) == expected[1] and asked == [61]
+        asked.clear()
+        assert best(index, rare, 6, mode) == expected[0] and asked == [3_000], "and now they are not"
+        monkeypatch.setattr(approximate, "_MOST_ASKED", 1_000)
+        asked.clear()
+        assert best(index, rare, 6, mode) == expected[0] and asked == [], "but most of 1,000 would be others"
+        assert index.engine_notes() == []
+        monkeypatch.setattr(engine, "_COMPARED", 20_000)
+        monkeypatch.setattr(approximate, "_MOST_ASKED", 10_000)
+        asked.clear()
 
 
 def test_another_process_follows_the_move(index: Index, double: QdrantDouble) -> None:
@@ -322,8 +374,8 @@ def test_a_kill_leaves_the_old_or_the_new_engine(index: Index, double: QdrantDou
 def test_vectors_of_another_dimension_are_refused(double: QdrantDouble) -> None:
     from semsearch.storage.vectors.qdrant_server import QdrantServer
 
-    engine = QdrantServer(double.url, "semsearch-a")
-    engine.upsert(["a"], np.eye(4, dtype=np.float32)[:1], ["text"], [{"x": 1}])
+    qdrant = QdrantServer(double.url, "semsearch-a")
+    qdrant.upsert(["a"], np.eye(4, dtype=np.float32)[:1], ["text"], [{"x": 1}])
     with pytest.raises(SemsearchError):
-        engine.upsert(["b"], np.eye(8, dtype=np.float32)[:1], ["text"], [{"x": 1}])
-    assert engine.count() == 1
+        qdrant.upsert(["b"], np.eye(8, dtype=np.float32)[:1], ["text"], [{"x": 1}])
+    assert qdrant.count() == 1

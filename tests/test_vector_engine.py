@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -71,10 +71,10 @@ class MemoryEngine:
         for id_ in ids:
             self.rows.pop(id_, None)
 
-    def nearest(self, queries: Floats, k: int, among: Collection[str] | None = None) -> list[list[str]]:
+    def nearest(self, queries: Floats, k: int) -> list[list[str]]:
         self._use()
         check_query(queries, k)
-        ids = [id_ for id_ in self.rows if among is None or id_ in among]
+        ids = list(self.rows)
         if not ids:
             return [[] for _ in queries]
         matrix = np.stack([self.rows[id_][0] for id_ in ids])
@@ -198,7 +198,7 @@ def rows(count: int, seed: int = 0) -> tuple[list[str], Floats, list[str], list[
 
 def test_an_empty_engine_holds_and_finds_nothing(engine: VectorEngine) -> None:
     assert engine.count() == 0
-    assert engine.nearest(unit(2), 3) == engine.nearest(unit(2), 3, {"id-1"}) == [[], []]
+    assert engine.nearest(unit(2), 3) == [[], []]
     assert [len(part) for part in engine.vectors(["never there"])] == [0, 0, 0, 0]
     engine.delete([])
     engine.delete(["never there"])
@@ -242,27 +242,6 @@ def test_nearest_is_by_cosine_nearest_first(engine: VectorEngine) -> None:
         assert cosines == sorted(cosines, reverse=True)
     assert [row[0] for row in engine.nearest(vectors[:5], 1)] == ids[:5]
     assert {len(row) for row in engine.nearest(queries, 1_000)} == {200}
-
-
-def test_a_condition_comes_before_the_nearest(engine: VectorEngine) -> None:
-    """However many qualify, in one page of a request or several."""
-    count = 2_500
-    ids, vectors, texts, metadata = rows(count)
-    engine.upsert(ids, vectors, texts, metadata)
-    order = np.random.default_rng(4).permutation(count)
-    queries = unit(4, seed=2)
-    for share in (3, 40, 1_200, 2_400):
-        among = sorted(order[:share].tolist())
-        found = engine.nearest(queries, 10, {*(ids[at] for at in among), "not there"})
-        for query, row in zip(queries, found, strict=True):
-            nearest = np.argsort(-(vectors[among].astype(np.float64) @ query))[:10]
-            expected = [ids[among[at]] for at in nearest]
-            assert len(row) == len(expected) and {*row} <= {ids[at] for at in among}
-            assert len({*row} & {*expected}) >= min(9, share)
-    far = {ids[at] for at in np.argsort(vectors @ queries[0])[:300]}  # a condition that nothing near meets
-    (row,) = engine.nearest(queries[:1], 10, far)
-    assert len(row) == 10 and {*row} <= far
-    assert engine.nearest(queries, 10, set()) == [[]] * 4
 
 
 def test_batches_may_have_any_size(engine: VectorEngine) -> None:

@@ -10,8 +10,8 @@ import pytest
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch import Index
-from semsearch.search import corpus
-from semsearch.storage.library import vector_file
+from semsearch.search import corpus, engine
+from semsearch.storage.library import Library, vector_file
 from semsearch.storage.library.settings import VECTOR_FILE
 
 WORDS = ("amber", "oak", "river", "stone", "cloud", "night", "iron", "salt", "moss")
@@ -228,3 +228,37 @@ def test_a_vector_that_no_passage_uses_is_removed(index: Index) -> None:
     index.delete(TEXTS[:5])
     assert index._library.counts()["vectors"] == len(TEXTS) - 5
     assert [one.document for one in index.query("amber oak", k=100) if one.document[9:] in TEXTS[:5]] == []
+
+
+def test_many_that_meet_a_condition_come_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def best(of: Index) -> list[Any]:
+        return [(hit.document, hit.score) for hit in of.query("oak kind:amber", k=2, mode="dense")]
+
+    with create_index(tmp_path / "fields") as index:
+        index.add([{"id": text, "text": text, "kind": text.split()[0]} for text in TEXTS])
+        expected = best(index)
+        assert len(expected) == 2
+    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
+    monkeypatch.setattr(corpus, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(engine, "_MAPPED_FROM", 0)
+    read: list[int] = []
+    numbered = Library.vectors_numbered
+
+    def counted(library: Library, numbers: list[int]) -> Any:
+        read.append(len(numbers))
+        return numbered(library, numbers)
+
+    monkeypatch.setattr(Library, "vectors_numbered", counted)
+    with opened(index) as other:
+        assert best(other) == expected
+        assert read == [2], "only what is shown is read"
+    (path,) = index.folder.glob("vectors-*.f32")
+    content = bytearray(path.read_bytes())
+    size = 4 * TinyEmbedder().fingerprint.dimension
+    content[5 * size : 6 * size] = TinyEmbedder().embed(["oak"])[0].tobytes()
+    path.write_bytes(content)
+    with opened(index) as other:
+        assert best(other) == expected
+        assert read[-1] == len(WORDS), "then the Library's own vectors are compared"

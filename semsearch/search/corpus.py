@@ -1,6 +1,6 @@
 """Hold every passage of an index in memory, as one immutable view that all threads share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock, RLock
 from typing import TypeVar
 
@@ -45,8 +45,14 @@ class Corpus:
         return self.once("scanned", self._is_scanned)
 
     def _is_scanned(self) -> bool:
-        total, to_read = self.library.vector_bytes()
-        return total <= SCANNED_BYTES or (total <= MAPPED_BYTES and to_read <= SCANNED_BYTES)
+        total, _ = self.once("bytes", self.library.vector_bytes)
+        return total <= SCANNED_BYTES or (total <= MAPPED_BYTES and self.mapped)
+
+    @property
+    def mapped(self) -> bool:
+        """True where all but a few vectors are in the vector file."""
+        _, to_read = self.once("bytes", self.library.vector_bytes)
+        return to_read <= SCANNED_BYTES and not self._distrusted
 
     @property
     def vectors(self) -> tuple[VectorTable, Rows]:
@@ -63,11 +69,13 @@ class Corpus:
         raise IndexDamaged("a passage has a vector that the Library does not have", SALVAGE)
 
     def confirm(self, rows: Rows) -> bool:
-        """Return whether the vectors of some rows are the Library's; if not, read all from there from now on.
+        """Return whether the vectors of some rows are the Library's; if not, read from there from now on.
 
         The vector file has no checksums, so what is shown is compared with the Library.
         """
         with self._lock:
+            if "vectors" not in self._computed:
+                return True
             vectors, places = self.vectors
             numbers, at = np.unique(self.table.vectors[rows], return_inverse=True)
             own = self.library.vectors_numbered(numbers.tolist())[at]
@@ -76,6 +84,17 @@ class Corpus:
                 del self._computed["vectors"]
                 return False
             return True
+
+    def rows_numbered(self, numbers: Sequence[int]) -> Rows:
+        """Return the rows of passages by their numbers."""
+        order, rising = self.once("order", self._order)
+        return order[np.searchsorted(rising, numbers)]
+
+    def _order(self) -> tuple[Rows, Rows]:
+        """Return the rows of all passages in the order of their numbers, and these."""
+        numbers = self.table.numbers[self.rows]
+        order = np.argsort(numbers, kind="stable")
+        return self.rows[order], numbers[order]
 
     @property
     def has_long_documents(self) -> bool:

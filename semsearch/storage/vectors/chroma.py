@@ -12,7 +12,7 @@ import itertools
 import shutil
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, IndexLocked, SemsearchError
 from semsearch.storage.library import refuse_foreign
-from semsearch.storage.vectors.engine import REPAIR, Metadata, Stored, among_nearest, check_query, check_rows
+from semsearch.storage.vectors.engine import REPAIR, Metadata, Stored, check_query, check_rows
 from semsearch.storage.vectors.folder_store import Embedded
 
 if TYPE_CHECKING:
@@ -142,31 +142,11 @@ class ChromaEngine:
                 self._collection.delete(ids=list(ids[start : start + _PAGE]))
         self.deleted += len(ids)
 
-    def nearest(
-        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
-    ) -> list[list[str]]:
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
         """Return for each query [q, dimension] the ids of about the `k` nearest vectors, nearest first."""
         check_query(queries, k)
         with self._used():
-            if among is None:
-                return self._query(queries, k)[0]
-            found = among_nearest(lambda count: self._query(queries, count)[0], k, among, self.count())
-            if found is not None:
-                return found
-            wanted = list(among)
-            pages = (
-                # Chroma fails for an id that it does not have.
-                self._collection.get(ids=wanted[start : start + _PAGE], include=[])["ids"]
-                for start in range(0, len(wanted), _PAGE)
-            )
-            return merged(len(queries), k, (self._query(queries, k, ids) for ids in pages if ids))
-
-    def _query(
-        self, queries: NDArray[np.float32], k: int, ids: list[str] | None = None
-    ) -> tuple[list[list[str]], list[list[float]]]:
-        """Return the nearest ids, of `ids` if they are given, and their distances."""
-        found = self._collection.query(query_embeddings=queries, n_results=k, ids=ids, include=["distances"])
-        return found["ids"], found["distances"] or []
+            return self._collection.query(query_embeddings=queries, n_results=k, include=[])["ids"]
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
@@ -197,15 +177,6 @@ class ChromaEngine:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise _ours(self._folder, error) from error
-
-
-def merged(count: int, k: int, pages: Iterable[tuple[list[list[str]], list[list[float]]]]) -> list[list[str]]:
-    """Return the `k` nearest ids for each of `count` queries, out of pages of ids and distances."""
-    best: list[list[tuple[float, str]]] = [[] for _ in range(count)]
-    for page in pages:
-        for row, ids, distances in zip(best, *page, strict=True):
-            row[:] = sorted([*row, *zip(distances, ids, strict=True)])[:k]
-    return [[id_ for _, id_ in row] for row in best]
 
 
 def remove_unsaved(folder: Path) -> None:

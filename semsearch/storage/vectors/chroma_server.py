@@ -4,7 +4,7 @@ The server knows no users, and embeds nothing: vectors are sent with each reques
 """
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged
-from semsearch.storage.vectors.chroma import COLUMNS, CONFIGURATION, merged
-from semsearch.storage.vectors.engine import Metadata, Stored, among_nearest, check_query, check_rows
+from semsearch.storage.vectors.chroma import COLUMNS, CONFIGURATION
+from semsearch.storage.vectors.engine import Metadata, Stored, check_query, check_rows
 from semsearch.storage.vectors.server import Connection, T
 
 _BASE = "/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -74,29 +74,11 @@ class ChromaServer:
         for start in range(0, len(ids), _PAGE):
             self._ask("POST", "delete", {"ids": list(ids[start : start + _PAGE])})
 
-    def nearest(
-        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
-    ) -> list[list[str]]:
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
         """Return for each query [q, dimension] the ids of about the `k` nearest vectors, nearest first."""
         check_query(queries, k)
-        if among is None:
-            return self._query(queries, k)[0]
-        found = among_nearest(lambda count: self._query(queries, count)[0], k, among, self.count())
-        if found is not None:
-            return found
-        wanted = list(among)
-        pages: Iterator[list[str]] = (
-            # Chroma fails for an id that it does not have.
-            self._ask("POST", "get", {"ids": wanted[start : start + _PAGE], "include": []}, quick=True)["ids"]
-            for start in range(0, len(wanted), _PAGE)
-        )
-        return merged(len(queries), k, (self._query(queries, k, ids) for ids in pages if ids))
-
-    def _query(
-        self, queries: NDArray[np.float32], k: int, ids: list[str] | None = None
-    ) -> tuple[list[list[str]], list[list[float]]]:
-        body = {"query_embeddings": queries.tolist(), "n_results": k, "include": ["distances"]}
-        return self._ask("POST", "query", body | ({} if ids is None else {"ids": ids}), _rows, quick=True)
+        body = {"query_embeddings": queries.tolist(), "n_results": k, "include": []}
+        return self._ask("POST", "query", body, _rows, quick=True)
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""
@@ -133,13 +115,8 @@ def _id(answer: Any) -> uuid.UUID:
     return uuid.UUID(answer["id"])
 
 
-def _ids(answer: Any) -> list[str]:
-    return [str(id_) for id_ in answer["ids"]]
-
-
-def _rows(answer: Any) -> tuple[list[list[str]], list[list[float]]]:
-    rows = [list(map(str, row)) for row in answer["ids"]]
-    return rows, [list(map(float, row)) for row in answer["distances"]]
+def _rows(answer: Any) -> list[list[str]]:
+    return [list(map(str, row)) for row in answer["ids"]]
 
 
 def _stored(answer: Any) -> dict[str, tuple[Any, ...]]:

@@ -4,7 +4,7 @@
 index. To add an engine, implement both and run `tests/test_vector_engine.py` on them.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -52,13 +52,10 @@ class VectorEngine(Protocol):
         """Remove vectors. Ids that do not exist are ignored."""
         ...
 
-    def nearest(
-        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
-    ) -> list[list[str]]:
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
         """Return for each query, of shape [q, dimension], the ids of about the `k` nearest vectors, nearest first.
 
-        With `among`, only these ids qualify, and ids that do not exist are ignored. The search may be approximate. A
-        row is shorter than `k` only where fewer vectors qualify.
+        The search may be approximate. A row is shorter than `k` only where there are fewer vectors.
         """
         ...
 
@@ -190,27 +187,3 @@ def check_query(queries: NDArray[np.float32], k: int) -> None:
     """Raise `ValueError` where the arguments of `nearest` break the contract."""
     if queries.ndim != 2 or k < 1:
         raise ValueError(f"queries of shape {queries.shape} and k = {k}")
-
-
-_SHARE, _MOST = 20, 10_000
-"""If one in `_SHARE` qualifies, a search without a condition finds enough of them among its `_MOST` nearest."""
-
-
-def among_nearest(
-    search: Callable[[int], list[list[str]]], k: int, among: Collection[str], total: int
-) -> list[list[str]] | None:
-    """Return the nearest ids of `among`, out of more of the `total` vectors than `k`; None where another way is better.
-
-    `search` returns the nearest ids without a condition. What is left of its answer is what a search with the condition
-    finds. None means that so few qualify, or are near, that they must be asked for by id.
-    """
-    if len(among) * _SHARE < total:
-        return None
-    qualifying = among if isinstance(among, Set) else frozenset(among)
-    asked = max(k, 2 * k * total // max(1, len(qualifying)))
-    while asked <= _MOST:
-        found = [[id_ for id_ in row if id_ in qualifying][:k] for row in search(asked)]
-        if asked >= total or all(len(row) == k for row in found):
-            return found
-        asked *= 2
-    return None

@@ -7,7 +7,7 @@ log would keep texts that were forgotten.
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged, SemsearchError, extra
-from semsearch.storage.vectors.engine import REPAIR, Metadata, Stored, among_nearest, check_query, check_rows
+from semsearch.storage.vectors.engine import REPAIR, Metadata, Stored, check_query, check_rows
 from semsearch.storage.vectors.folder_store import Embedded
 
 _CONFIG = "edge_config.json"
@@ -109,37 +109,22 @@ class QdrantEngine:
             if shard and ids:
                 shard.update(self._qdrant.UpdateOperation.delete_points(list(map(point_of, ids))))
 
-    def nearest(
-        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
-    ) -> list[list[str]]:
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
         """Return for each query [q, dimension] the ids of about the `k` nearest vectors, nearest first."""
         check_query(queries, k)
         with self._used() as shard:
-            if shard is None or not len(queries) or (among is not None and not among):
+            if shard is None or not len(queries):
                 return [[] for _ in queries]
-            if among is None:
-                return self._search(queries, k)
-            found = among_nearest(lambda count: self._search(queries, count), k, among, self.count())
-            if found is not None:
-                return found
-            condition = self._qdrant.HasIdCondition(set(map(point_of, among)))
-            return self._search(queries, k, self._qdrant.Filter(must=[condition]))
-
-    def _search(self, queries: NDArray[np.float32], k: int, condition: Any = None) -> list[list[str]]:
-        qdrant = self._qdrant
-        params = qdrant.SearchParams(hnsw_ef=max(EF_SEARCH, k))
-        requests = [
-            qdrant.QueryRequest(
-                query=qdrant.Query.Nearest(query),
-                limit=k,
-                filter=condition,
-                params=params,
-                with_payload=["id"],
-            )
-            for query in queries.tolist()
-        ]
-        found = self._shard.query_batch(qdrant.QueryBatchRequest(requests))
-        return [[point.payload["id"] for point in row] for row in found]
+            qdrant = self._qdrant
+            params = qdrant.SearchParams(hnsw_ef=max(EF_SEARCH, k))
+            requests = [
+                qdrant.QueryRequest(
+                    query=qdrant.Query.Nearest(query), limit=k, params=params, with_payload=["id"]
+                )
+                for query in queries.tolist()
+            ]
+            found = shard.query_batch(qdrant.QueryBatchRequest(requests))
+            return [[point.payload["id"] for point in row] for row in found]
 
     def vectors(self, ids: Sequence[str]) -> Stored:
         """Return what is stored under those of the ids that exist, in the order of `ids`."""

@@ -3,7 +3,7 @@
 A collection is made with the first vectors, since Qdrant wants to know their dimension.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import IndexDamaged
-from semsearch.storage.vectors.engine import Metadata, Stored, among_nearest, check_query, check_rows
+from semsearch.storage.vectors.engine import Metadata, Stored, check_query, check_rows
 from semsearch.storage.vectors.qdrant_edge import EF_SEARCH, point_of
 from semsearch.storage.vectors.server import Connection, T
 
@@ -76,22 +76,10 @@ class QdrantServer:
             points = list(map(point_of, ids[start : start + _PAGE]))
             self._ask("POST", "/points/delete?wait=true", {"points": points}, lambda found: None, None)
 
-    def nearest(
-        self, queries: NDArray[np.float32], k: int, among: Collection[str] | None = None
-    ) -> list[list[str]]:
+    def nearest(self, queries: NDArray[np.float32], k: int) -> list[list[str]]:
         """Return for each query [q, dimension] the ids of about the `k` nearest vectors, nearest first."""
         check_query(queries, k)
-        if among is None:
-            return self._search(queries, k)
-        found = among_nearest(lambda count: self._search(queries, count), k, among, self.count())
-        if found is not None:
-            return found
-        return self._search(queries, k, {"must": [{"has_id": list(map(point_of, among))}]})
-
-    def _search(self, queries: NDArray[np.float32], k: int, condition: Any = None) -> list[list[str]]:
         search = {"limit": k, "with_payload": ["id"], "params": {"hnsw_ef": max(EF_SEARCH, k)}}
-        if condition is not None:
-            search["filter"] = condition
         body = {"searches": [{"query": query, **search} for query in queries.tolist()]}
         return self._ask("POST", "/points/query/batch", body, _rows, [[] for _ in queries], quick=True)
 

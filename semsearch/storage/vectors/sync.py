@@ -1,6 +1,6 @@
 """Keep a vector engine equal to what the Library publishes, whatever the engine is."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -101,17 +101,15 @@ class VectorSync:
 
     # -- reading ----------------------------------------------------------------------------------------
 
-    def nearest(
-        self, queries: Vectors, k: int, among: Collection[str] | None = None
-    ) -> list[list[str]] | None:
-        """Return for each query [q, dimension] the ids of about the `k` nearest passages, or of those in `among`.
+    def nearest(self, queries: Vectors, k: int) -> list[list[str]] | None:
+        """Return for each query [q, dimension] the ids of about the `k` nearest passages.
 
         None means that the engine cannot be relied on now: it is being written, or its files have changed.
         """
         if not self.unfinished:
             with self._store.reader() as engine:
                 if engine is not None:
-                    return engine.nearest(queries, k, among)
+                    return engine.nearest(queries, k)
         return None
 
     @property
