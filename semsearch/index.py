@@ -561,7 +561,7 @@ class Index:
             except EngineUnavailable as error:
                 raise EngineUnavailable(
                     f"the vectors in use are on a server and still there: {error}",
-                    "start the server, or run `semsearch engine move chroma:`; the next command that writes completes it",
+                    "start the server, or run `semsearch engine move chroma:`; the next writing command completes it",
                 ) from error
         copies: dict[bool, list[str]] = {True: [], False: []}
         for place in left:
