@@ -51,6 +51,7 @@ __all__ = [
     "IngestReport",
     "InvalidInput",
     "Label",
+    "LabelReport",
     "LabelledPair",
     "LeftOut",
     "Level",
@@ -106,18 +107,25 @@ __all__ = [
     "ThresholdMetrics",
     "Tier",
     "Tokenizing",
+    "TrainingReport",
+    "Triage",
+    "TriageAnswer",
     "TunedClassifier",
     "TuningResult",
     "Unit",
+    "UnknownCluster",
     "UnreadableSource",
     "Word",
     "__version__",
     "dedup",
     "embed",
     "leak",
+    "triage",
 ]
 
 if TYPE_CHECKING:
+    from semsearch.classification.classifier import LabelReport, TrainingReport
+    from semsearch.classification.triage import Triage, TriageAnswer, UnknownCluster, triage
     from semsearch.dedup.alignment import Aligner
     from semsearch.dedup.classifier import PairClassifier
     from semsearch.dedup.comparison import Comparison, Coverage
@@ -225,6 +233,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "ingest.records": "Columns",
         "ingest.report": "Absent AddReport IngestProgress IngestReport",
         "ingest.lookup": "DocumentVectors",
+        "classification.classifier": "LabelReport TrainingReport",
+        "classification.triage": "Triage TriageAnswer UnknownCluster triage",
         "dedup.alignment": "Aligner",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",

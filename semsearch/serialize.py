@@ -14,6 +14,7 @@ from semsearch.search.doubt import nothing_relevant
 from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
+    from semsearch.classification.triage import Triage
     from semsearch.dedup import Duplicates
     from semsearch.dedup.comparison import Comparison
     from semsearch.dedup.in_files import Dataset
@@ -283,6 +284,25 @@ def _leak(leak: Pair | Contained) -> dict[str, Any]:
         return {**names, **scores, "parts": [asdict(part) for part in leak.parts]}
     names = {"test": leak.left, "train": leak.right, "tier": leak.tier}
     return {**names, "similarity": leak.similarity, "jaccard": leak.jaccard}
+
+
+def triage_json(found: "Triage") -> dict[str, Any]:
+    """Return the labels of texts, the clusters of unknown ones, and what training found."""
+    report = found.report
+    return {
+        "promise": report.promise,
+        "guarantee": report.guarantee and asdict(report.guarantee),
+        "examples": report.examples,
+        "kind": report.kind,
+        "accuracy": asdict(report.accuracy),
+        "other_accuracy": {kind: asdict(share) for kind, share in report.others},
+        "labels": [asdict(label) for label in report.labels],
+        "possible": report.possible,
+        "sure": report.sure,
+        "counts": found.counts,
+        "unknown": [asdict(cluster) for cluster in found.clusters],
+        "texts": found.to_dicts(),
+    }
 
 
 def comparison_json(found: "Comparison") -> dict[str, Any]:

@@ -297,7 +297,8 @@ similar 自行车.txt --line 9; diff 图书馆.md 开放.txt; diff 图书馆.md 
 dedup --explain; dedup --threshold 1.2; dedup --from-run 9; plan 计划.json; plan 没有/计划.json;
 apply 没有.json; apply 坏计划.json; undo; dedup-files 数据.csv; dedup-files 没有.csv;
 dedup-files 数据.csv --output 没有/新.csv; dedup-files 图书馆.md 自行车.txt; leak 数据.csv 数据.csv;
-leak 没有.csv 数据.csv; label; tune; tune --pairs 对.csv; tune --pairs 少.csv; tune --pairs 数据.csv;
+leak 没有.csv 数据.csv; triage 对.csv --on 数据.csv; triage 对.csv --on 对.csv --text-field text_a;
+label; tune; tune --pairs 对.csv; tune --pairs 少.csv; tune --pairs 数据.csv;
 tune --pairs 没有.csv; tune --pairs 对.csv --positive 没有;
 tune --pairs 对.csv --guarantee --min-precision 0.99; eval --pairs 少.csv; bench-search;
 bench-search --corpus 没有; models; models 没有; status; status --sources; status --index /etc; why 键.pem;

@@ -26,7 +26,9 @@ def copied(
     """Return the number of rows written, and the bytes written."""
     path.write_bytes(content)
     to = path.with_name("copy")
-    count = copy_rows(path, to, keep=lambda number: number not in drop, group=group, force=True)
+    count = copy_rows(
+        path, to, keep=lambda number: number not in drop, columns=dict([group]) if group else {}, force=True
+    )
     return count, to.read_bytes()
 
 

@@ -257,7 +257,7 @@ def test_parquet_has_rows_with_nested_fields(tmp_path: Path) -> None:
     )
     fields = RowFields(("turns.0.said",))
     assert [item.text for item in read(path, "a", fields) if isinstance(item, Document)] == TEXTS
-    assert copy_rows(path, copy, keep=lambda row: row != 4, group=("g", str)) == 3
+    assert copy_rows(path, copy, keep=lambda row: row != 4, columns={"g": str}) == 3
     assert pq.read_table(copy).column("g").to_pylist() == ["1", "2", "3"]
     path.write_bytes(b"PAR1 no")
     (skipped,) = read(path, "a", fields)

@@ -36,11 +36,13 @@ SECTIONS = {
     "Data sets": {
         "dedup-files": ("dedup", "clean a data set"),
         "leak": ("leak", "find leaked tests"),
+        "triage": ("triage", "label by examples"),
+        "eval": ("eval", "compare models"),
     },
-    "Thresholds": {
+    "Quality": {
         "label": ("label", "label pairs"),
         "tune": ("tune", "choose a threshold"),
-        "eval": ("eval", "compare models"),
+        "bench-search": ("bench", "measure search"),
         "models": ("models", "list models"),
     },
     "Index": {
@@ -55,7 +57,6 @@ SECTIONS = {
         "demo": ("demo", "see it at work"),
         "config": ("config", "show, set defaults"),
         "engine": ("engine", "where vectors are"),
-        "bench-search": ("bench", "measure search"),
         "completion": ("completion", "complete in a shell"),
     },
 }

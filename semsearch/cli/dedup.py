@@ -263,7 +263,9 @@ def dedup_files_(
     if output:
         if len(paths) > 1:
             raise InvalidInput("--output writes one file of rows", "name only that file")
-        require_copyable(paths[0], output, fields=fields, group=bool(group_field), force=force)
+        require_copyable(
+            paths[0], output, fields=fields, columns=(group_field,) if group_field else (), force=force
+        )
     removed = tuple(tier for tier in tiers or TIERS if tier != "none")
     request = DedupRequest(**rules)
     with read_dataset(

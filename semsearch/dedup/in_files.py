@@ -26,7 +26,7 @@ from semsearch.embedding.vocabulary import Vocabulary
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.ingest.inputs import file_sha256, walk_named
 from semsearch.readers import RowFields
-from semsearch.readers.rewrite import copy_rows
+from semsearch.readers.rewrite import Columns, copy_rows
 from semsearch.requests import DEFAULT_MEMORY, DedupOptions, DedupRequest
 from semsearch.storage.vector_cache import VectorCache
 from semsearch.text.unseen import UnknownWords
@@ -282,13 +282,6 @@ class Dataset:
         if len(paths) != 1 or not paths[0].is_file():
             raise InvalidInput("only a single file of rows can be written without its duplicates")
         (path,) = paths
-        for one in self.skipped:
-            if one.path == str(path) and (one.failed or one.reason not in _NOTHING_TO_READ):
-                raise UnreadableSource(f"{path}: {one.reason}")
-        # A file that is not among the sources was empty.
-        known = self.files.get(path.as_posix(), SourceFile(0, hashlib.sha256().hexdigest()))
-        if file_sha256(path) != known.sha256:
-            raise SemsearchError(f"{path} has changed since it was read", "run the command again")
         row = dict(zip(self.names, self.rows.tolist(), strict=True))
         numbers: dict[int, str] = {}
         gone: set[int] = set()
@@ -298,12 +291,23 @@ class Dataset:
                 numbers[row[member.name]] = str(number)
                 if member.tier in tiers and not (member.protected or keep_all):
                     gone.add(row[member.name])
-        column = (group_field, lambda row: numbers.get(row, "")) if group_field else None
-        return copy_rows(
-            path,
-            to,
-            keep=lambda row: row not in gone,
-            group=column,
-            fields=self._fields.get(path, RowFields()),
-            force=force,
-        )
+        columns = {group_field: lambda row: numbers.get(row, "")} if group_field else {}
+        return self.copy(path, to, keep=lambda row: row not in gone, columns=columns, force=force)
+
+    def copy(
+        self, path: Path, to: Path, *, keep: Callable[[int], bool], columns: Columns, force: bool = False
+    ) -> int:
+        """Write one file of rows to `to`, with the rows to keep and with columns to add; see `copy_rows`.
+
+        Raises `UnreadableSource` where a part of the file could not be read, `SemsearchError` where it has changed
+        since, and the errors of `copy_rows`.
+        """
+        for one in self.skipped:
+            if one.path == str(path) and (one.failed or one.reason not in _NOTHING_TO_READ):
+                raise UnreadableSource(f"{path}: {one.reason}")
+        # A file that is not among the sources was empty.
+        known = self.files.get(path.as_posix(), SourceFile(0, hashlib.sha256().hexdigest()))
+        if file_sha256(path) != known.sha256:
+            raise SemsearchError(f"{path} has changed since it was read", "run the command again")
+        fields = self._fields.get(path, RowFields())
+        return copy_rows(path, to, keep=keep, columns=columns, fields=fields, force=force)

@@ -31,11 +31,11 @@ def copy(
     to: BinaryIO,
     *,
     keep: Callable[[int], bool],
-    group: tuple[str, Callable[[int], str]] | None = None,
+    columns: Mapping[str, Callable[[int], str]],
 ) -> int:
     """Write the rows for which `keep` is true, with the schema and compression of the file; return their number.
 
-    `group` adds a column of text. Raises the errors of `rows`, and `InvalidInput` if the file has that column.
+    `columns` of text are added. Raises the errors of `rows`, and `InvalidInput` if the file has one of them.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -43,10 +43,12 @@ def copy(
     number = kept = 0
     with _reading(path) as file:
         schema = file.schema_arrow
-        if group is not None:
-            if group[0] in schema.names:
-                raise InvalidInput(f"{path} already has a column {group[0]!r}", "choose another name")
-            schema = schema.append(pa.field(group[0], pa.string()))
+        for name in columns:
+            if name in schema.names:
+                raise InvalidInput(
+                    f"{path} already has a column {name!r}", "choose another name for the new one"
+                )
+            schema = schema.append(pa.field(name, pa.string()))
         codec = file.metadata.row_group(0).column(0).compression if file.metadata.num_row_groups else "SNAPPY"
         with pq.ParquetWriter(to, schema, compression="NONE" if codec == "UNCOMPRESSED" else codec) as writer:
             for batch in file.iter_batches(batch_size=_BATCH * 10):
@@ -54,10 +56,8 @@ def copy(
                 number += len(batch)
                 chosen = [one for one in numbers if keep(one)]
                 part = batch.take(pa.array([one - numbers.start for one in chosen], pa.int64()))
-                if group is not None:
-                    part = part.append_column(
-                        group[0], pa.array([group[1](one) for one in chosen], pa.string())
-                    )
+                for name, value in columns.items():
+                    part = part.append_column(name, pa.array([value(one) for one in chosen], pa.string()))
                 writer.write_batch(part.cast(schema) if part.schema != schema else part)
                 kept += len(chosen)
     return kept

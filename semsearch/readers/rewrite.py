@@ -3,9 +3,11 @@
 import codecs
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.files import replacing, require_writable
@@ -26,13 +28,17 @@ _WIDE = {
 }
 """Codecs in which a line end is more than one byte. They write no byte order mark."""
 
+Columns: TypeAlias = Mapping[str, Callable[[int], str]]
+"""The columns to add to the rows of a file, each with a function of the row's number that returns the value."""
+_NO_COLUMNS = "a file with columns is needed: CSV, TSV, JSON Lines or Parquet"
+
 
 def copy_rows(
     source: Path,
     to: Path,
     *,
     keep: Callable[[int], bool],
-    group: tuple[str, Callable[[int], str]] | None = None,
+    columns: Columns = MappingProxyType({}),
     fields: RowFields = RowFields(),
     force: bool = False,
 ) -> int:
@@ -40,24 +46,24 @@ def copy_rows(
 
     Rows have the same numbers as in `read` with the same `fields`. `keep` is called with the number of every row in
     turn, even if the row cannot be read. The header, blank lines, encoding, line ends and compression stay the same,
-    and so do the bytes of each row, except in Parquet. `group` is the name of a column to add at the end, and a
-    function that returns its value in a row. A row that does not fit the header gets an empty cell, and a row that
-    cannot be parsed gets none.
+    and so do the bytes of each row, except in Parquet. `columns` are added at the end, each with a function that
+    returns its value in a row. A row that does not fit the header gets empty cells, and a row that cannot be parsed
+    gets none.
 
     The file is written completely or not at all, with the permissions of `source`. Raises `InvalidInput` if `source`
-    is not a file of rows or already has the column, or if `to` is `source`, is not a plain file, is named as a file of
-    another format or compression, or exists and `force` is not set. Raises `UnreadableSource` if `source` cannot be
+    is not a file of rows or has such a column already, or if `to` is `source`, is not a plain file, is named as a file
+    of another format or compression, or exists and `force` is not set. Raises `UnreadableSource` if `source` cannot be
     read, and `SemsearchError` if `to` cannot be written.
     """
-    require_copyable(source, to, fields=fields, group=group is not None, force=force)
+    require_copyable(source, to, fields=fields, columns=columns, force=force)
     kept = 0
     try:
-        file = _copyable(source, fields, group is not None)
+        file = _copyable(source, fields, columns)
         with replacing(to, like=source) as raw_copy, packing(raw_copy, compression(source)) as copy:
             if file.kind == "parquet":
-                kept = parquet.copy(source, copy, keep=keep, group=group)
+                kept = parquet.copy(source, copy, keep=keep, columns=columns)
             else:
-                for is_row, raw in _copied(file, keep, group):
+                for is_row, raw in _copied(file, keep, columns):
                     copy.write(raw)
                     kept += is_row
     except UnreadableSource as error:
@@ -105,11 +111,11 @@ def has_rows(source: str) -> bool:
 
 
 def require_copyable(
-    source: Path, to: Path, *, fields: RowFields = RowFields(), group: bool = False, force: bool
+    source: Path, to: Path, *, fields: RowFields = RowFields(), columns: Collection[str] = (), force: bool
 ) -> None:
     """Raise the errors of `copy_rows` that are known before all of `source` is read."""
     try:
-        _require_name_of(to, _copyable(source, fields, group))
+        _require_name_of(to, _copyable(source, fields, columns))
         if to.exists() and source.samefile(to):
             raise InvalidInput(
                 f"{to} is the file to copy from", "choose another name; you can rename it afterwards"
@@ -144,7 +150,7 @@ def _require_name_of(to: Path, file: RowFile) -> None:
     )
 
 
-def _copyable(source: Path, fields: RowFields, group: bool) -> RowFile:
+def _copyable(source: Path, fields: RowFields, columns: Collection[str]) -> RowFile:
     """Return how a file of rows is read. Raises `InvalidInput` if it has no rows that can be left out."""
     file = row_file(source, fields)
     if file is None:
@@ -155,8 +161,8 @@ def _copyable(source: Path, fields: RowFields, group: bool) -> RowFile:
             f"{source} has no rows that can be left out: {_KINDS[file.json.kind]}",
             "write it as JSON Lines, one object a line",
         )
-    if group and file.kind == "lines":
-        raise InvalidInput(f"{source} has no columns to add one to", "leave out --group-field")
+    if columns and file.kind == "lines":
+        raise InvalidInput(f"{source} has no columns to add one to", _NO_COLUMNS)
     return file
 
 
@@ -167,11 +173,9 @@ _KINDS = {
 }
 
 
-def _copied(
-    file: RowFile, keep: Callable[[int], bool], group: tuple[str, Callable[[int], str]] | None
-) -> "_Copied":
+def _copied(file: RowFile, keep: Callable[[int], bool], columns: Columns) -> "_Copied":
     encoding = _codec(file)
-    selection = _Selection(file.path, encoding, keep, group)
+    selection = _Selection(file.path, encoding, keep, columns)
     if file.kind == "table":
         return _copy_table(file, _lines(file, encoding), selection)
     if file.json.kind in ("array", "stream"):
@@ -181,12 +185,12 @@ def _copied(
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """The rows to keep, and the column to add."""
+    """The rows to keep, and the columns to add."""
 
     source: Path
     encoding: str
     keep: Callable[[int], bool]
-    group: tuple[str, Callable[[int], str]] | None
+    columns: Columns
 
     def insert(self, raw: bytes, tail: str, text: str) -> bytes:
         """Return `raw`, which ends with `tail`, with `text` inserted before the tail."""
@@ -195,10 +199,12 @@ class _Selection:
         except UnicodeEncodeError as error:
             raise InvalidInput(f"{self.source} is {self.encoding}, which cannot encode {text!r}") from error
 
-    def require_new(self, columns: Iterator[str]) -> None:
-        """Raise `InvalidInput` if the column to add is one of `columns`."""
-        if self.group is not None and self.group[0] in columns:
-            raise InvalidInput(f"{self.source} already has a column {self.group[0]!r}", "choose another name")
+    def require_new(self, known: Iterable[str]) -> None:
+        """Raise `InvalidInput` if a column to add is known."""
+        if both := self.columns.keys() & set(known):
+            raise InvalidInput(
+                f"{self.source} already has a column {min(both)!r}", "choose another name for the new one"
+            )
 
 
 _Line = tuple[bytes, str]
@@ -237,17 +243,16 @@ def _copy_json(file: RowFile, selection: _Selection) -> _Copied:
 
 
 def _with_member(raw: bytes, text: str, number: int, selection: _Selection) -> bytes:
-    if selection.group is None:
+    if not selection.columns:
         return raw
     try:
         members = json_object(text)
         end = text.rindex("}")
     except ValueError:  # malformed, or a string
         return raw
-    selection.require_new(iter(members))
-    name, value = selection.group
-    member = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value(number), ensure_ascii=False)}"
-    return selection.insert(raw, text[end:], f", {member}" if members else member)
+    selection.require_new(members)
+    added = json.dumps({name: value(number) for name, value in selection.columns.items()}, ensure_ascii=False)
+    return selection.insert(raw, text[end:], f"{', ' if members else ''}{added[1:-1]}")
 
 
 def _copy_table(file: RowFile, lines: Iterator[_Line], selection: _Selection) -> _Copied:
@@ -265,19 +270,19 @@ def _copy_table(file: RowFile, lines: Iterator[_Line], selection: _Selection) ->
         raw, text = b"".join(line[0] for line in taken), "".join(line[1] for line in taken)
         if record.number and not selection.keep(record.number):
             continue
-        if selection.group is not None and record.cells:
-            name, value = selection.group
-            if not table.dialect.delimiter:
-                raise InvalidInput(
-                    f"{selection.source} has no columns to add one to", "leave out --group-field"
-                )
+        if selection.columns and record.cells:
+            delimiter = table.dialect.delimiter
+            if not delimiter:
+                raise InvalidInput(f"{selection.source} has no columns to add one to", _NO_COLUMNS)
             if not record.number:
-                selection.require_new(iter(table.columns))
-            cell = name if not record.number else "" if record.problem else value(record.number)
+                selection.require_new(table.columns)
+            cells = (
+                name if not record.number else "" if record.problem else value(record.number)
+                for name, value in selection.columns.items()
+            )
+            added = "".join(delimiter + _cell(cell, table.dialect) for cell in cells)
             end = text[len(text.rstrip("\r\n")) :]
-            missing = table.dialect.delimiter * record.missing
-            added = missing + table.dialect.delimiter + _cell(cell, table.dialect)
-            raw = selection.insert(raw, end, added)
+            raw = selection.insert(raw, end, delimiter * record.missing + added)
         yield bool(record.number), raw
 
 

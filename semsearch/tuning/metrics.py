@@ -193,14 +193,18 @@ def check_scores(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
     return scores, positive
 
 
-def _wilson(whole: Floats, part: Floats) -> Estimate | None:
-    """Return the share of `part` in `whole`, counted in pairs."""
-    if not len(whole):
-        return None
+def share_of(right: Mask) -> Estimate:
+    """Return the share of true values, with its interval by Wilson (JASA 1927). There must be one value or more."""
     from scipy.stats import binomtest
 
-    interval = binomtest(len(part), len(whole)).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(len(part) / len(whole), float(interval.low), float(interval.high))
+    count = int(np.count_nonzero(right))
+    interval = binomtest(count, len(right)).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(count / len(right), float(interval.low), float(interval.high))
+
+
+def _wilson(whole: Floats, part: Floats) -> Estimate | None:
+    """Return the share of `part` in `whole`, counted in pairs."""
+    return share_of(np.arange(len(whole)) < len(part)) if len(whole) else None
 
 
 def _weighted(whole: Floats, part: Floats) -> Estimate | None:

@@ -1,0 +1,1 @@
+"""Label texts by examples: a classifier on embeddings, rules that a person writes, and what is like no example."""
