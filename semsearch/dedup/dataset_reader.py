@@ -174,10 +174,9 @@ class DatasetReader:
                 if first := seen.get(identity):
                     part.remove(file)
                     self.repeated.append(file.path.as_posix())
-                    same = "" if first == file.path else f" ({first.as_posix()})"
-                    self.notes.append(
-                        f"{file.path.as_posix()} is in both parts{same}: the same file is not compared with itself"
-                    )
+                    name, known = file.path.as_posix(), first.as_posix()
+                    both = name if name == known else f"{name} (as {known})"
+                    self.notes.append(f"{both} is in both parts: the same file is not compared with itself")
                 own.setdefault(identity, file.path)
             seen = own
 
