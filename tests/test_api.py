@@ -18,7 +18,7 @@ from serving import REPLACED, served
 from starlette.testclient import TestClient
 from tiny_embedder import create_index
 
-from semsearch import Index, serialize
+from semsearch import Index, serialize, triage
 from semsearch.errors import IndexLocked, ModelError, SemsearchError
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
 from semsearch.search.doubt import doubt
@@ -363,6 +363,31 @@ def test_a_job_that_breaks_says_no_more_than_the_type() -> None:
 
 def test_a_refusal_has_its_status() -> None:
     assert problem(SemsearchError("no", "do this"))["type"] == "urn:semsearch:semsearch-error"
+
+
+# -- triage -------------------------------------------------------------------------------------------------
+
+
+def test_texts_are_labelled_as_by_the_library(client: TestClient, index: Index) -> None:
+    examples = {
+        "sea": ["the boat sails on the sea", "waves rock the boat", "the sea is calm"],
+        "bread": ["bread is baked hot", "the oven bakes bread", "hot bread of the oven"],
+    }
+    pairs = [(text, label) for label, texts in examples.items() for text in texts]
+    asked = ["a boat on the sea", "bread in the oven"]
+    told = client.post(
+        f"{API}/triage",
+        json={
+            "texts": asked,
+            "examples": [a for a, _ in pairs],
+            "labels": [b for _, b in pairs],
+            "promise": 0.5,
+        },
+    )
+    found = triage(pairs, asked, promise=0.5, embedder=index.embedder)
+    assert told.json() == json.loads(json.dumps(serialize.triage_json(found)))
+    refused = client.post(f"{API}/triage", json={"texts": asked, "examples": ["a"], "labels": []})
+    assert refused.status_code == 400 and "0 labels" in refused.json()["detail"]
 
 
 # -- events and watching ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semsearch import serialize
+from semsearch.classification.triage import PROMISE, triage
 from semsearch.embedding import Kind, tokens_of
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
@@ -58,6 +59,28 @@ class TextsRequest:
         require_sizes((self.a_text, self.b_text))
 
 
+@dataclass(frozen=True, slots=True)
+class TriageRequest:
+    """Texts to label, and examples.
+
+    Args:
+        texts: The texts to label.
+        examples: The texts that have labels.
+        labels: The label of each example.
+        promise: The share of the sure labels of texts like the examples that shall be right.
+    """
+
+    texts: Sequence[str]
+    examples: Sequence[str]
+    labels: Sequence[str]
+    promise: float = PROMISE
+
+    def __post_init__(self) -> None:
+        require_sizes((*self.texts, *self.examples))
+        if len(self.examples) != len(self.labels):
+            raise InvalidInput(f"there are {len(self.examples):,} examples and {len(self.labels):,} labels")
+
+
 def routes(context: Context) -> list[Route]:
     """Return the routes."""
     texts = _Texts(context)
@@ -65,6 +88,7 @@ def routes(context: Context) -> list[Route]:
         Operation("POST", f"{API}/embed", texts.embed),
         Operation("POST", f"{API}/matrix", texts.matrix),
         Operation("POST", f"{API}/compare", texts.compare, heavy=True),
+        Operation("POST", f"{API}/triage", texts.triage, heavy=True),
     ]
     return [operation.route(context) for operation in operations]
 
@@ -102,3 +126,11 @@ class _Texts:
     def compare(self, request: TextsRequest) -> dict[str, Any]:
         """Return how similar two texts are, whether they count as near-duplicates and why, and where they differ."""
         return serialize.comparison_json(self._context.index.compare_texts(request.a_text, request.b_text))
+
+    def triage(self, request: TriageRequest) -> dict[str, Any]:
+        """Label texts by examples, and say of which labels to be sure. A name is the position of a text, from 0."""
+        examples = zip(request.examples, request.labels, strict=True)
+        embedder = self._context.index.embedder
+        return serialize.triage_json(
+            triage(examples, request.texts, promise=request.promise, embedder=embedder)
+        )
