@@ -1,11 +1,14 @@
 """The cost of a query in a process that has asked before: each mode, and a filter that few passages pass.
 
+It is also compared with the same search without the relevance of hits, in pairs and by processor time.
+
 The time to embed the query and the candidate sentences of a hit is measured and subtracted: it depends on their
 length and on the model, not on the search. The index is the one of cold_query.py.
 """
 
 import gzip
 import json
+import random
 import re
 import tempfile
 import time
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -49,6 +53,22 @@ class Beyond:
         self._embedding, started = 0.0, time.perf_counter()
         result = task()
         return 1_000 * (time.perf_counter() - started - self._embedding), result
+
+
+def with_relevance(index: Index, queries: Iterable[str]) -> dict[str, float]:
+    """Return the processor time of searches in each mode, with embedding, as a share of that without relevance."""
+    engine: Any = index._engine  # private, but nothing public turns relevance off
+    unrated = SimpleNamespace(rater=lambda *_: lambda *_: 1.0)
+    spent = {(mode, rated): 0.0 for mode in get_args(Mode) for rated in (True, False)}
+    for number, query in enumerate(queries):
+        for mode, rated in random.Random(number).sample(list(spent), len(spent)):
+            if not rated:
+                engine._null_model = lambda *_: unrated
+            started = time.process_time()
+            index.query(query, k=HITS, mode=mode, highlight=False)
+            spent[mode, rated] += time.process_time() - started
+            vars(engine).pop("_null_model", None)
+    return {mode: spent[mode, True] / spent[mode, False] for mode in get_args(Mode)}
 
 
 def right(index: Index, rows: Path, query: str, part: int, hits: Iterable[Any]) -> bool:
@@ -98,16 +118,20 @@ def main() -> None:
                     times.setdefault(name, []).append(spent)
                 if number < WARM:
                     exact += right(index, folder / "sentences.jsonl", query, part, hits)
+            ratios = with_relevance(index, queries[WARM:])
     figures = {
         name: {f"p{share}": float(np.percentile(some[WARM:], share)) for share in (50, 90, 99)}
         for name, some in times.items()
     }
-    report.figures = {"passages": options.count, "ms": figures, "exact": exact, "of": WARM}
+    counts = {"passages": options.count, "exact": exact, "of": WARM}
+    report.figures = counts | {"ms": figures, "with relevance": ratios}
     report.table(
         f"a warm query of {options.count:,} passages beyond embedding, the best {HITS} with their best sentences, ms",
         ("", "p50", "p90", "p99"),
         [(name, *(f"{value:.1f}" for value in row.values())) for name, row in figures.items()],
     )
+    for mode, ratio in ratios.items():
+        report.bar(f"{mode} with relevance, as a share of without", ratio, "<=", 1.1)
     report.bar("hybrid, p50 in ms", figures["hybrid"]["p50"], "<", 15)
     report.bar("hybrid, p99 in ms", figures["hybrid"]["p99"], "<", 40)
     report.bar(f"filters that let {PART} through with the exact best {HITS}, of {WARM}", exact, "==", WARM)

@@ -29,7 +29,7 @@ from semsearch.search.query import Query
 from semsearch.search.unrelated import CHINESE, ENGLISH
 from semsearch.storage.library import Library, PassageTable, StoredPassage
 from semsearch.storage.library.fulltext import stemmed
-from semsearch.text.analyzer import content_terms, index_terms
+from semsearch.text.analyzer import content_terms, index_terms, normalize
 from semsearch.text.scripts import UNSPACED
 from semsearch.types import MODES, Mode
 
@@ -151,11 +151,18 @@ def _asked_for(query: Query) -> Callable[[StoredPassage], bool]:
     """
     if query.requires:
         return lambda _: True
-    words = set(stemmed(list(content_terms(query.text))))
+    asked = content_terms(query.text)
+    words = set(stemmed(list(asked)))
+    # What all forms of a word begin with, and what its text has in any case.
+    begins = tuple({word[: max(1, len(word) - 1) if word.isalnum() else 1] for word in words})
 
     def has_all(passage: StoredPassage) -> bool:
-        terms, _ = index_terms(f"{passage.heading}\n{passage.text}")
-        return bool(words) and words.issubset(stemmed(list(set(terms))))
+        text = f"{passage.heading}\n{passage.text}"
+        normalized = normalize(text)
+        if not words or any(begin not in normalized for begin in begins):
+            return False
+        terms = {term for term in index_terms(text)[0] if term.startswith(begins)}
+        return asked <= terms or words <= set(stemmed(list(terms)))
 
     return has_all
 
