@@ -265,6 +265,21 @@ def test_stored_null_model_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "text", "expected"),
+    [
+        ("plums", "Plum jam", True), ("what are plums", "what is jam", False), ("the", "the jam", True),
+        ("我们风筝", "我们的仓库", False), ("我们风筝", "放风筝", True), ("???", "what???", False),
+    ],
+)  # fmt: skip
+def test_all_words_count_and_stop_words_do_not(query: str, text: str, expected: bool, tmp_path: Path) -> None:
+    strict = replace(GOOD, found={key: Gumbel(1e6, 1) for key in GOOD.found})
+    with create_index(tmp_path / "i") as index:
+        index.add([{"id": "a", "text": text}], id="id", text="text")
+        index._library.save_setting(SETTING, {**strict.stored(), "passages": 1})
+        assert [index.query(query, mode=mode).relevant for mode in MODES[:2]] == [expected] * 2
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"questions": "others"}, {"found": []}, {"found": 3}, {"found": [["dense", False, 1]]}, {"passages": None},

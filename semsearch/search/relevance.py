@@ -29,7 +29,7 @@ from semsearch.search.query import Query
 from semsearch.search.unrelated import CHINESE, ENGLISH
 from semsearch.storage.library import Library, PassageTable, StoredPassage
 from semsearch.storage.library.fulltext import stemmed
-from semsearch.text.analyzer import content_terms, index_terms, normalize
+from semsearch.text.analyzer import content_terms, index_terms, normalize, query_terms
 from semsearch.text.scripts import UNSPACED
 from semsearch.types import MODES, Mode
 
@@ -99,7 +99,7 @@ class NullModel:
             if cosine is not None and bm25 is not None:
                 evidence = combined(cosine, words, known, self.found["dense", script])
             found = null.below(float(evidence))
-            return RELEVANT if found < RELEVANT and asked_for(passage) else found
+            return RELEVANT if found < RELEVANT and asked_for(passage, bm25) else found
 
         return rate
 
@@ -143,20 +143,23 @@ def combined(cosine: Any, words: Any, known: Any, unrelated: Gumbel) -> Any:
     return known * (cosine - unrelated.location) / unrelated.scale + _WORDS * words
 
 
-def _asked_for(query: Query) -> Callable[[StoredPassage], bool]:
-    """Return a test whether a passage that a query found is what was asked for, however common hits as good are.
+def _asked_for(query: Query) -> Callable[[StoredPassage, float | None], bool]:
+    """Return a test whether a passage with this BM25 is what was asked for, however common hits as good are.
 
     It is if the query requires something. It also is if it has, in any form, every word that says what the query is
     about: a name, an error number, a Chinese word.
     """
     if query.requires:
-        return lambda _: True
+        return lambda *_: True
     asked = content_terms(query.text)
     words = set(stemmed(list(asked)))
     # What all forms of a word begin with, and what its text has in any case.
     begins = tuple({word[: max(1, len(word) - 1) if word.isalnum() else 1] for word in words})
+    is_term = len(asked) == 1 and asked == set(query_terms(query.text))
 
-    def has_all(passage: StoredPassage) -> bool:
+    def has_all(passage: StoredPassage, bm25: float | None) -> bool:
+        if is_term and bm25 is not None:
+            return bm25 > 0
         text = f"{passage.heading}\n{passage.text}"
         normalized = normalize(text)
         if not words or any(begin not in normalized for begin in begins):
