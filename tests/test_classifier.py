@@ -20,7 +20,8 @@ from semsearch.dedup.forest import LEAF, Forest
 from semsearch.errors import IndexDamaged, InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.text.facts import Facts, differences
-from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.labels import Label, open_labels
+from semsearch.tuning.pairs import PairSet, load_pairs
 from semsearch.tuning.scoring import tune_pairs
 from semsearch.tuning.split import split_pairs
 from semsearch.tuning.threshold import Objective, tune_classifier
@@ -295,6 +296,38 @@ def test_dedup_accepts_by_classifier_and_explains_rejections(tmp_path: Path) -> 
         assert why[frozenset(("a.txt", "e.txt"))].startswith("a number differs: ")
         assert why[frozenset(("long1.txt", "long2.txt"))].startswith("it has several passages")
         assert_sound(index)
+
+
+def test_labels_drawn_by_the_classifier_guarantee_its_precision(tmp_path: Path) -> None:
+    """The promise is about this index's pairs, so they are compared with its labels, not with those of training."""
+    alike = {}
+    for subject, pair in enumerate(examples(90, seed=9)[0]):
+        for at, text in enumerate((pair.text_a, pair.text_b)):
+            name = f"{subject:03}{at}.txt"
+            (tmp_path / name).write_text(text, encoding="utf-8")
+            alike[name] = frozenset((subject, -1 if pair.duplicate else at))
+    pairs, _ = examples(400, seed=4)
+    with create_index(tmp_path / ".semsearch") as index:
+        index.ingest([tmp_path])
+        index.tune(PairSet("mine", tuple(pairs)), objective=Objective("precision", 0.9))
+    with open_index(tmp_path / ".semsearch") as index, open_labels(tmp_path / "labels.csv") as labels:
+        sample = index.sample_pairs(0.5)
+        assert sample.scorer.startswith("classifier ")
+        while (found := sample.next(labels.rows, 0.8)).pair and len(labels.rows) < 50:
+            answer = str(int(alike[found.pair.left] == alike[found.pair.right]))
+            labels.add(Label.of(found.pair, answer, "tiny fp32"))
+        assert found.guarantee is not None
+        tuned, _ = index.tune(load_pairs(str(tmp_path / "labels.csv")), objective=Objective("precision", 0.8))
+        assert tuned.classifier is not None and tuned.classifier.guarantee == found.guarantee
+        accepted = sum(row.draw.score >= found.guarantee.threshold for row in labels.rows if row.draw)
+        assert len(tuned.classifier.model.reference) == accepted
+        again = index.sample_pairs(0.5)
+        assert again.scorer == sample.scorer, "the labels still count"
+        assert again.next(labels.rows, 0.8).guarantee == found.guarantee
+        duplicates = index.duplicates(min_precision=0.8)
+        taken = [(m.name, g.keeper) for g in duplicates.groups for m in g.members if m.name != g.keeper]
+        assert np.mean([alike[a] == alike[b] for a, b in taken]) >= 0.8
+        assert duplicates.guarantee_carries_over
 
 
 def test_without_a_guarantee_nothing_is_saved(tmp_path: Path) -> None:

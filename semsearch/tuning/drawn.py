@@ -243,8 +243,9 @@ class Frame:
 
 
 def scorer_name(classifier: PairClassifier) -> str:
-    """Return the name of a classifier as a scorer, which tells it from any other."""
-    written = json.dumps(classifier.to_dict(), sort_keys=True).encode()
+    """Return the name of a classifier as a scorer, which tells it from any other that gives other probabilities."""
+    decides = {name: value for name, value in classifier.to_dict().items() if name != "reference"}
+    written = json.dumps(decides, sort_keys=True).encode()
     return f"{CLASSIFIER} {blake2b(written, digest_size=8).hexdigest()}"
 
 

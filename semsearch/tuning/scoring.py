@@ -105,7 +105,9 @@ def tune_pairs(
     tuning = tune_threshold(pairs.pairs, found.scores, rule, objective=objective, name=pairs.name, seed=seed)
     if classifier:
         positive = positives(pairs.pairs, rule)
-        tuning = replace(tuning, classifier=tune_drawn(pairs.pairs, positive, classifier, objective))
+        tuning = replace(
+            tuning, classifier=tune_drawn(pairs.pairs, found.scores, positive, classifier, objective)
+        )
     # Uneven samples are drawn by cosine, and the classifier ranks pairs in another order.
     if not drawn_by(pairs.pairs) and pair_weights(pairs.pairs) is None:
         positive = positives(pairs.pairs, rule)

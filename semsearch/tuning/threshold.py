@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from semsearch.dedup.alignment import Aligner
 from semsearch.dedup.classifier import PairClassifier, words_of
@@ -220,24 +220,36 @@ def tune_classifier(
     threshold, guarantee = choose_threshold(
         [pairs[at] for at in cut.tolist()], ours, positive[cut], objective
     )
-    accepted = np.flatnonzero(ours >= threshold)
-    accepted = accepted[np.linspace(0, len(accepted) - 1, min(len(accepted), _REFERENCES)).astype(np.intp)]
-    a, b = ([side[at] for at in accepted.tolist()] for side in words)
-    model = replace(model, reference=model.evidence(cosines[cut][accepted], a, b))
+    model = _with_reference(model, pairs, cosines, cut[ours >= threshold])
     return TunedClassifier(
         model, threshold, guarantee, threshold_metrics(held_out, positive[split.report], threshold)
     )
 
 
+def _with_reference(
+    model: PairClassifier,
+    pairs: Sequence[LabelledPair],
+    cosines: NDArray[np.float64],
+    accepted: NDArray[np.intp],
+) -> PairClassifier:
+    """Return the classifier with the features of accepted pairs, given by their positions, to compare others with."""
+    even = np.linspace(0, len(accepted) - 1, min(len(accepted), _REFERENCES)).astype(np.intp)
+    some = accepted[even]
+    words = words_of([pairs[at] for at in some.tolist()])
+    return replace(model, reference=model.evidence(cosines[some], *words))
+
+
 def tune_drawn(
     pairs: Sequence[LabelledPair],
+    cosines: ArrayLike,
     positive: ArrayLike,
     model: PairClassifier,
     objective: Objective = BEST_F1,
 ) -> TunedClassifier | None:
     """Choose the probability threshold of a classifier on the pairs that were drawn by it; None if there are none.
 
-    All of them choose it, and describe it too. A guarantee holds all the same.
+    All of them choose it, and describe it too. A guarantee holds all the same. It is about pairs like these, whatever
+    the classifier was trained on.
     """
     scorer = scorer_name(model)
     mask, drawn = np.asarray(positive, np.bool_), drawn_by(pairs) == scorer
@@ -251,6 +263,8 @@ def tune_drawn(
         guarantee = drawn_guarantee(pairs, mask, scorer, objective.target, objective.confidence)
     best = best_f1_threshold(precision_recall_curve(scores, mask[ours], weights))
     threshold = guarantee.threshold if guarantee else best
+    accepted = np.array(ours, np.intp)[scores >= threshold]
+    model = _with_reference(model, pairs, np.asarray(cosines, np.float64), accepted)
     return TunedClassifier(
         model, threshold, guarantee, threshold_metrics(scores, mask[ours], threshold, weights)
     )
