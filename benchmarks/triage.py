@@ -104,10 +104,13 @@ def drawn(labels: np.ndarray, size: int, draw: np.random.Generator) -> tuple[np.
 
 
 def as_they_come(labels: np.ndarray, size: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of `size` random examples, without labels that only one of them has, and other texts."""
+    """Return the positions of `size` random examples, and of other texts, without labels that one example has."""
     mixed = draw.permutation(len(labels))
     counts = Counter(labels[mixed[:size]].tolist())
-    return np.array([at for at in mixed[:size].tolist() if counts[labels[at]] > 1]), mixed[size:][:MOST]
+    mixed_known = [at for at in mixed.tolist() if counts[labels[at]] > 1]
+    some = set(mixed[:size].tolist())
+    examples = [at for at in mixed_known if at in some]
+    return np.array(examples), np.array([at for at in mixed_known if at not in some][:MOST])
 
 
 def splits(

@@ -30,8 +30,9 @@ _DISK = (
     "quota",
 )
 """Words in Qdrant's messages about a disk or a machine that fails. Its files are sound then."""
-EF_SEARCH = 256
-"""Candidates that HNSW keeps while searching. Qdrant's default is 100."""
+EF_SEARCH = 1_000
+"""Candidates that HNSW keeps while searching. Of the ten nearest of 100,000 sentences 256 find 98.3%, and 800 99.5%
+(benchmarks/engines.py). Qdrant's default is 100."""
 
 
 class QdrantEngine:
