@@ -286,7 +286,7 @@ def test_labels_show_what_was_written_and_keep_the_rest(rooms: Path) -> None:
     result = CliRunner().invoke(main, ["label"], input="y\nu\ny\nq\n")
     assert result.exit_code == 0, result.output
     one, other, again, last = (
-        part.split("\nA ")[1].split("\nduplicates?")[0] for part in result.stdout.split("of 100 -")[1:]
+        part.split("\nA ")[1].split("\nduplicates?")[0] for part in result.stdout.split("of 150 -")[1:]
     )
     assert (one, other) == (again, last) and one != other
     assert all("２０㎡， a window" in part for part in (one, other))
