@@ -5,9 +5,10 @@ and multinomial logistic regression. Cross-validation takes the one with the low
 probabilities those that it deserves (Guo, Pleiss, Sun and Weinberger, arXiv:1706.04599).
 
 The answers of cross-validation then say two things. From some probability up, the promised share is right
-(`semsearch.tuning.guarantee`). And a text is *unknown* whose nearest example is further away than almost all examples
-are from theirs: a conformal p-value (Bates, Candès, Lei, Romano and Sesia, arXiv:2104.08279). Decision 150 has the
-measurements.
+(`semsearch.tuning.guarantee`). This carries over to new texts, since they get the mean of the models of all folds. A
+model of all examples would be surer of itself than any that was judged. And a text is *unknown* whose nearest example
+is further away than almost all examples are from theirs: a conformal p-value (Bates, Candès, Lei, Romano and Sesia,
+arXiv:2104.08279). Decision 150 has the measurements.
 """
 
 import math
@@ -128,16 +129,18 @@ def train(
     tried = []
     for candidate in _CANDIDATES:
         logits = np.empty((len(y), len(names)))
+        models = []
         for rest, held in folds:
             weights, bias = _fitted(rows[rest], y[rest], len(names), *candidate)
             logits[held] = rows[held] @ weights + bias
+            models.append((weights, bias))
         loss, temperature = _tempered(logits, y)
-        tried.append((loss, temperature, candidate, _softmax(logits / temperature)))
+        tried.append((loss, temperature, candidate[0], _softmax(logits / temperature), models))
     tried.sort(key=lambda one: one[0])
-    _, temperature, candidate, probability = tried[0]
-    weights, bias = _fitted(rows, y, len(names), *candidate)
-    others = {kind: found.argmax(axis=1) == y for _, _, (kind, _), found in reversed(tried)}
-    right = others.pop(candidate[0])
+    _, temperature, kind, probability, models = tried[0]
+    weights, bias = _averaged(models)
+    others = {one[2]: one[3].argmax(axis=1) == y for one in reversed(tried)}
+    right = others.pop(kind)
     own = _nearest_others(vectors, group)
     nearest = np.sort(own)
     known = _p_values(nearest, own) > _UNKNOWN
@@ -150,7 +153,7 @@ def train(
     cut = guarantee.threshold if guarantee is not None else math.inf
     report = TrainingReport(
         len(y),
-        candidate[0],
+        kind,
         share_of(right),
         tuple((kind, share_of(found)) for kind, found in others.items()),
         tuple(
@@ -211,6 +214,14 @@ def _fitted(rows: Floats, y: Ints, labels: int, kind: Kind, strength: float) -> 
         logits, shift = np.vstack([-logits, logits]) / 2, np.append(-shift, shift) / 2
     weights[:, present], bias[present] = logits.T, shift
     return weights, bias
+
+
+def _averaged(models: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Return the mean of the models of all folds, for each label of those that know it."""
+    weights, bias = (np.stack(part) for part in zip(*models, strict=True))
+    known = np.isfinite(bias)
+    count = known.sum(axis=0)
+    return weights.sum(axis=0) / count, np.where(known, bias, 0).sum(axis=0) / count
 
 
 def _tempered(logits: Floats, y: Ints) -> tuple[float, float]:
