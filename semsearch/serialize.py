@@ -299,6 +299,7 @@ def triage_json(found: "Triage") -> dict[str, Any]:
         "labels": [asdict(label) for label in report.labels],
         "possible": report.possible,
         "sure": report.sure,
+        "ambiguous": report.ambiguous,
         "counts": found.counts,
         "unknown": [asdict(cluster) for cluster in found.clusters],
         "texts": found.to_dicts(),

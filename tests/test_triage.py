@@ -133,6 +133,10 @@ def rules(folder: Path, *lines: str) -> list[Any]:
         ('any = ["refund"]', "Refunds are slow.", False),
         ('any = ["refund*"]', "Refunds are slow.", True),
         ('any = ["und*"]', "Refund it.", False),
+        ('any = ["退款*"]', "我要退款了", True),
+        ('any = ["refund*"]', "我要refunds了", True),
+        ('any = ["money back*"]', "the money \n backs it", True),
+        ('number = "< 0"', "it is −5 degrees", True),
         ('any = ["退款"]', "我想退款，谢谢", True),
         ('any = ["ＡＢＣ"]', "the abc of it", True),
         ('any = ["C++"]', "c++ is meant", True),
@@ -157,6 +161,15 @@ def test_a_rule_holds_where_its_conditions_do(tmp_path: Path, rule: str, text: s
     assert (first_that_holds(rules(tmp_path, rule), text) is not None) == holds
 
 
+def test_a_label_of_a_rule_has_no_blanks_around_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('[[rule]]\nlabel = " refund "\nany = ["a"]\n', encoding="utf-8")
+    assert read_rules(tmp_path / "rules.toml")[0].label == "refund"
+    with pytest.raises(InvalidInput, match="cannot read"):
+        read_rules(tmp_path / "none.toml")
+    with pytest.raises(InvalidInput, match="cannot read"):
+        read_rules(tmp_path)
+
+
 def test_the_first_rule_that_holds_decides(tmp_path: Path) -> None:
     found = rules(tmp_path, 'any = ["a"]', "[[rule]]", 'label = "y"', 'any = ["b"]')
     assert [rule and (rule.number, rule.label) for rule in (first_that_holds(found, t) for t in "abc")] == [
@@ -170,7 +183,10 @@ def test_the_first_rule_that_holds_decides(tmp_path: Path) -> None:
     "lines",
     [
         (),
-        ("any = []", "colour = 1"),
+        ("any = []",),
+        ('any = ["a"]', "none = []"),
+        ('pattern = ""',),
+        ('any = ["a"]', "colour = 1"),
         ('any = "a"',),
         ("any = [1]",),
         ('any = ["..."]',),
@@ -238,6 +254,47 @@ def test_the_label_is_no_part_of_the_text() -> None:
         triage(plain, ["sea"], embedder=TinyEmbedder())
     with pytest.raises(InvalidInput, match="pair"):
         triage(["a text"], ["sea"], embedder=TinyEmbedder())
+
+
+@pytest.mark.parametrize(
+    ("labels", "read"),
+    [
+        ((True, False), ("true", "false")),
+        ((1.0, 2), ("1", "2")),
+        ((np.int64(3), np.str_("x")), ("3", "x")),
+        ((" a ", "b"), ("a", "b")),
+        ((0.5, "b"), ("0.5", "b")),
+    ],
+)
+def test_labels_are_texts_whatever_they_were(labels: tuple[Any, Any], read: tuple[str, str]) -> None:
+    kinds = dict(zip(SAID, labels, strict=True))
+    examples = [np.array([text, kinds[label]], object) for text, label in EXAMPLES]
+    nothing = [("a text", None), ("another", float("nan")), ("and one", "")]
+    found = triage([*examples, *nothing], INBOX[:2], promise=0.5, embedder=TinyEmbedder())
+    assert tuple(one.guess for one in found.answers) == read
+    assert found.report.examples == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("label", [["a", "b"], {"a": 1}, np.array([1, 2]), ("a",)])
+def test_an_example_has_one_label(label: Any) -> None:
+    with pytest.raises(InvalidInput, match="is not a text"):
+        triage([*EXAMPLES, {"text": "x", "label": label}], INBOX, embedder=TinyEmbedder())
+
+
+@pytest.mark.parametrize("promise", ["90%", None, 1, [0.9]])
+def test_what_cannot_be_trained_is_refused_at_once(promise: Any) -> None:
+    embedder = TinyEmbedder()
+    with pytest.raises(InvalidInput, match="promise"):
+        triage(EXAMPLES, INBOX, promise=promise, embedder=embedder)
+    with pytest.raises(InvalidInput, match="two labels"):
+        triage(EXAMPLES[:3], INBOX, embedder=embedder)
+    assert embedder.texts == 0
+
+
+def test_few_examples_of_many_labels_say_nothing_else(recwarn: pytest.WarningsRecorder) -> None:
+    many = [(f"{word} {at}", word) for word in "abcdefghijkl" for at in range(2)]
+    triage([*many, ("a 0", "b")], ["a 3"], embedder=TinyEmbedder())
+    assert not recwarn.list
 
 
 # -- on the command line ------------------------------------------------------------------------------------
@@ -328,7 +385,16 @@ def test_output_is_the_file_with_columns_for_the_labels(here: Path, name: str) -
     [
         (("examples.csv", "--on", "inbox.csv", "--label-field", "nope"), "no example has a label in 'nope'"),
         (("inbox.csv", "--on", "inbox.jsonl"), "no example has a label in 'label'"),
-        (("examples.csv", "--on", "examples.csv"), "nothing to label"),
+        (("examples.csv", "--on", "examples.csv"), "are the same"),
+        (("examples.csv", "--on", "inbox.csv", "--output", "x.csv", "--column", " "), "--column is empty"),
+        (
+            ("examples.csv", "--on", "inbox.csv", "--output", "examples.csv", "--force"),
+            "one of the files to read",
+        ),
+        (
+            ("examples.csv", "--on", "inbox.csv", "--rules", "r.csv", "--output", "r.csv", "--force"),
+            "to read",
+        ),
         (("examples.csv", "--on", "inbox.csv", "--column", "x"), "--column is for --output"),
         (("examples.csv", "--on", "inbox.csv", "--force"), "--force is for --output"),
         (("examples.csv", "--on", "inbox.csv", "--output", "inbox.csv"), "is the file to copy from"),
@@ -338,8 +404,14 @@ def test_output_is_the_file_with_columns_for_the_labels(here: Path, name: str) -
 )
 def test_what_cannot_be_done_is_one_line_and_a_hint(here: Path, args: tuple[str, ...], said: str) -> None:
     Path("empty").mkdir()
+    Path("rules.toml").rename("r.csv")
     result = run(*args, code=1 if said == "nothing to label" else 2)
     assert said in result.stderr and "Traceback" not in result.output
+
+
+def test_texts_with_two_labels_are_counted(here: Path) -> None:
+    write("both.csv", [("text", "label"), *EXAMPLES, (EXAMPLES[0][0], "bread")])
+    assert "1 example with two labels or more" in run("both.csv", "--on", "inbox.csv").stderr
 
 
 def test_texts_in_chinese_are_labelled(here: Path) -> None:

@@ -62,7 +62,7 @@ class TrainingReport:
     `accuracy` belongs to the `kind` in use, and `others` has the accuracy of the other kind. At least the share
     `promise` of the sure answers is right, by `guarantee`. It is None where the examples do not allow that promise. No
     answer is sure then, and `possible` is the highest of a few lower promises that they would allow, or None. `sure` is
-    the share of the examples that are.
+    the share of the examples that are. So many texts are `ambiguous`: they have two labels or more.
     """
 
     examples: int
@@ -74,6 +74,7 @@ class TrainingReport:
     guarantee: Guarantee | None
     possible: float | None
     sure: float
+    ambiguous: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +117,11 @@ def train(
     Training is deterministic. Raises `InvalidInput` for fewer than two labels, for a label with fewer than
     `MIN_EXAMPLES` different texts, and for a `promise` outside (0, 1); raises `MissingExtra` without scikit-learn.
     """
-    if not 0 < promise < 1:
-        raise InvalidInput(f"the promise is {promise:g}, but must lie between 0 and 1")
+    require_trainable(labels, promise)
     pairs = list(zip(texts, labels, strict=True))
     once = sorted({pair: at for at, pair in reversed(list(enumerate(pairs)))}.values())
     vectors, labels = vectors[once], [labels[at] for at in once]
-    _require_enough(labels)
+    require_trainable(labels, promise)
     names = sorted(set(labels))
     y = np.array([names.index(label) for label in labels], np.int64)
     group = np.unique([texts[at].hex() for at in once], return_inverse=True)[1]
@@ -163,6 +163,7 @@ def train(
         guarantee,
         possible,
         float((score >= cut).mean()),
+        sum(count > 1 for count in Counter(texts[at] for at in once).values()),
     )
     return TextClassifier(
         tuple(names),
@@ -176,13 +177,16 @@ def train(
     )
 
 
-def _require_enough(labels: Sequence[str]) -> None:
+def require_trainable(labels: Sequence[str], promise: float) -> None:
+    """Raise the errors of `train` that labels and a promise tell before any text is embedded."""
+    if not (isinstance(promise, int | float) and 0 < promise < 1):
+        raise InvalidInput(f"the promise is {promise!r:.80}, but must be a number between 0 and 1")
     counts = Counter(labels)
     if len(counts) < 2:
         raise InvalidInput("examples of two labels or more are needed", "add examples of another label")
     if few := [label for label, count in counts.items() if count < MIN_EXAMPLES]:
         raise InvalidInput(
-            f"too few different examples of {', '.join(map(repr, few[:10]))}: {MIN_EXAMPLES} are needed",
+            f"too few different examples of {', '.join(f'{one!r:.80}' for one in few[:10])}: {MIN_EXAMPLES} are needed",
             "ten a label are a good beginning",
         )
 
@@ -208,7 +212,9 @@ def _fitted(rows: Floats, y: Ints, labels: int, kind: Kind, strength: float) -> 
         return weights, bias
     from sklearn.linear_model import LogisticRegression
 
-    model: Any = LogisticRegression(C=strength, max_iter=1_000).fit(rows, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few examples a label, which is what it is for
+        model: Any = LogisticRegression(C=strength, max_iter=1_000).fit(rows, y)
     logits, shift = model.coef_, model.intercept_
     if len(present) == 2:  # which has one row of weights, for the second label
         logits, shift = np.vstack([-logits, logits]) / 2, np.append(-shift, shift) / 2

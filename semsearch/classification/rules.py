@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from semsearch.errors import InvalidInput
-from semsearch.files import disk, read_bounded
+from semsearch.files import read_bounded
 from semsearch.text import sentences
 from semsearch.text.analyzer import normalize, phrase_pattern
 from semsearch.text.words import NEGATION, without_separators
@@ -80,8 +80,9 @@ class Rule:
 def read_rules(path: Path) -> list[Rule]:
     """Return the rules of a file. Raises `InvalidInput` for what is not a rule, with its place."""
     try:
-        with disk(path):
-            found = tomllib.loads(read_bounded(path, _MOST_BYTES).decode())
+        found = tomllib.loads(read_bounded(path, _MOST_BYTES).decode())
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not TOML: {error}", "docs/triage.md shows a file of rules") from error
     tables = found.pop("rule", [])
@@ -109,6 +110,8 @@ def _rule(number: int, table: Mapping[str, Any], at: str) -> Rule:
             isinstance(value, list) and not all(type(one) is str for one in value)
         ):
             raise InvalidInput(f"{at}: {name} is {value!r:.80}, but must be {called}")
+        if value in ([], "") and name != "label":
+            raise InvalidInput(f"{at}: {name} is empty, so it would say nothing", "fill it, or leave it out")
     if not str(table.get("label", "")).strip():
         raise InvalidInput(f"{at}: it has no label")
     if not table.keys() & {"any", "all", "none", "pattern", "number"}:
@@ -116,7 +119,7 @@ def _rule(number: int, table: Mapping[str, Any], at: str) -> Rule:
     words = {name: tuple(_word(one, at) for one in table.get(name, ())) for name in ("any", "all", "none")}
     return Rule(
         number,
-        table["label"],
+        table["label"].strip(),
         words["any"],
         words["all"],
         words["none"],
@@ -127,9 +130,8 @@ def _rule(number: int, table: Mapping[str, Any], at: str) -> Rule:
 
 
 def _word(word: str, at: str) -> re.Pattern[str]:
-    if word.endswith("*") and (start := normalize(word[:-1].strip())):
-        return re.compile(rf"(?<!\w){re.escape(start)}")
-    pattern = phrase_pattern(word)
+    begins = word.endswith("*")
+    pattern = phrase_pattern(word[:-1] if begins else word, begins=begins)
     if pattern is None:
         raise InvalidInput(f"{at}: {word!r} has no word")
     return pattern
@@ -150,4 +152,5 @@ def _bound(text: str, at: str) -> tuple[str, float]:
 
 def _keeps(text: str, sign: str, limit: float) -> bool:
     """Return whether some number of a text keeps a bound."""
-    return any(_BOUNDS[sign](float(without_separators(one)), limit) for one in _NUMBER.findall(text))
+    found = _NUMBER.findall(text.replace("−", "-"))
+    return any(_BOUNDS[sign](float(without_separators(one)), limit) for one in found)

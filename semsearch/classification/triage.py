@@ -4,6 +4,7 @@ Rules that a person writes decide first. Then a text that is like no example is 
 clusters, to be named. Of the others the classifier's answer is sure or unsure, by the promise.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from semsearch.classification.classifier import TextClassifier, TrainingReport, train
+from semsearch.classification.classifier import (
+    TextClassifier,
+    TrainingReport,
+    require_trainable,
+    train,
+)
 from semsearch.classification.rules import Rule, first_that_holds, read_rules
 from semsearch.dedup.in_files import Dataset
 from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
@@ -138,6 +144,8 @@ def triage(
     """
     asked = read_rules(Path(rules)) if rules is not None else []
     known = [_as_row(item, label) for item in items_of(examples)]
+    labels = {f"#example:{at}": _label(row[label]) for at, row in enumerate(known)}
+    require_trainable([one for one in labels.values() if one], promise)
     given = list(texts_of(texts, text))
     with vector_cache(None if cache and embedder is None else 0) as vectors:
         data = Dataset.of(
@@ -147,7 +155,6 @@ def triage(
             cache=vectors,
         )
     with data:
-        labels = {f"#example:{at}": _label(row[label]) for at, row in enumerate(known)}
         done = triaged(data, labels, asked, promise)
     return replace(
         done,
@@ -263,7 +270,7 @@ def _as_row(item: Any, label: str) -> Mapping[str, Any]:
     if isinstance(item, Mapping):
         names = ", ".join(map(str, list(item)[:20]))
         raise InvalidInput(f"an example has no field {label!r}", f"its fields: {names}; name it with label=")
-    if isinstance(item, Sequence) and not isinstance(item, str) and len(item) == 2:
+    if isinstance(item, Sequence | np.ndarray) and not isinstance(item, str) and len(item) == 2:
         return {"text": item[0], label: item[1]}
     raise InvalidInput(
         "an example is neither a dict nor a pair of a text and a label",
@@ -276,7 +283,18 @@ def _without(row: Mapping[str, Any], label: str) -> dict[str, Any]:
 
 
 def _label(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()  # NaN is a missing value of pandas
+    """Return a label as text, "" for none. Raises `InvalidInput` for what is not a text or a number."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # a missing value of pandas
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():  # a column of whole numbers of which one is missing
+        value = int(value)
+    if not isinstance(value, str | int | float):
+        raise InvalidInput(f"the label {value!r:.80} is not a text or a number", "an example has one label")
+    return str(value).strip()
 
 
 def _position(name: str) -> str:

@@ -1,6 +1,7 @@
 """`semsearch triage`: label texts by examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,18 +106,27 @@ def triage_(
 
     --output adds columns to a copy of TEXTS: `label`, `label_by`, `label_guess` and `label_probability`.
     """
+    from semsearch.classification.classifier import require_trainable
     from semsearch.classification.rules import read_rules
     from semsearch.classification.triage import read_labels, triaged
     from semsearch.errors import InvalidInput, SemsearchError
     from semsearch.readers.rewrite import require_copyable
 
-    columns = _columns(column or label_field)
+    columns = _columns(label_field if column is None else column)
+    if not all(name.strip() for name in columns):
+        raise InvalidInput("--column is empty", "name the column of the label")
+    if examples.samefile(on):
+        raise InvalidInput("EXAMPLES and TEXTS are the same", "name the texts that have no labels yet")
     if output:
         require_copyable(on, output, fields=fields, columns=columns, force=force)
-    elif column or force:
-        raise InvalidInput(f"{'--column' if column else '--force'} is for --output", "add --output FILE")
+        if output.exists() and any(output.samefile(path) for path in (examples, rules) if path):
+            raise InvalidInput(f"{output} is one of the files to read", "choose another name for --output")
+        _require_new(on, fields, columns)
+    elif column is not None or force:
+        raise InvalidInput(f"{'--force' if force else '--column'} is for --output", "add --output FILE")
     asked = read_rules(rules) if rules else []
     labels = read_labels([examples], fields, label_field)
+    require_trainable([label for label in labels.values() if label], promise)
     with read_dataset(
         (examples,), (on,), fields=fields, model=model, base_url=base_url, dtype=dtype, most=vector_cache
     ) as data:
@@ -127,6 +137,9 @@ def triage_(
         if bare := sum(not labels.get(name) for name in data.names[: data.sizes[0]]):
             said = tr("{examples} without a label left out").format(examples=render.plural(bare, "example"))
             render.tell_note(said)
+        if found.report.ambiguous:
+            said = tr("{texts} with two labels or more, which count as wrong for one of them")
+            render.tell_note(said.format(texts=render.plural(found.report.ambiguous, "example")))
         render.tell_skipped(data.skipped)
         render.warn_oov(data.oov)
         if output:
@@ -143,6 +156,20 @@ def triage_(
             render.talk(tr("wrote {file}").format(file=render.relative(output)))
         if data.failed:
             raise click.exceptions.Exit(3)
+
+
+def _require_new(on: Path, fields: "RowFields", columns: Iterable[str]) -> None:
+    """Raise `InvalidInput` where the first row has one of the columns to add, before anything is embedded."""
+    from semsearch.errors import InvalidInput
+    from semsearch.readers import read
+    from semsearch.types import Document
+
+    rows = (one for one in read(on, on.as_posix(), fields, lambda note: None) if isinstance(one, Document))
+    for row in islice(rows, 1):
+        if both := row.metadata.keys() & set(columns):
+            raise InvalidInput(
+                f"{on} already has a column {min(both)!r}", "name the new columns with --column NAME"
+            )
 
 
 def _columns(name: str) -> "dict[str, Callable[[TriageAnswer], str]]":
@@ -182,7 +209,7 @@ def _show(found: "Triage", *, whole: bool) -> None:
         lines = (
             (
                 _shown(one),
-                f"{one.probability:.2f}",
+                "" if one.by == "rule" else f"{one.probability:.2f}",
                 one.name,
                 render.excerpt(text, width=40),
             )

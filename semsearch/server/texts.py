@@ -18,6 +18,8 @@ with extra("server", "the server"):
 
 MOST_COMPARED = 50
 """Texts of one matrix."""
+MOST_LABELS = 200
+"""Different labels of one call: the time of training grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class TriageRequest:
     promise: float = PROMISE
 
     def __post_init__(self) -> None:
-        require_sizes((*self.texts, *self.examples))
+        require_sizes((*self.texts, *self.examples, *self.labels))
+        if len(set(self.labels)) > MOST_LABELS:
+            raise InvalidInput(f"there are {len(set(self.labels)):,} labels, of at most {MOST_LABELS}")
         if len(self.examples) != len(self.labels):
             raise InvalidInput(f"there are {len(self.examples):,} examples and {len(self.labels):,} labels")
 

@@ -124,8 +124,11 @@ def content_terms(query: str) -> set[str]:
     return set(query_terms(_STOP_RUNS.sub(" ", query))) - _STOP_WORDS or set(query_terms(query))
 
 
-def phrase_pattern(text: str) -> re.Pattern[str] | None:
-    """Return a pattern that finds the words of `text`, in order, in a *normalized* text; None if there are no words."""
+def phrase_pattern(text: str, *, begins: bool = False) -> re.Pattern[str] | None:
+    """Return a pattern that finds the words of `text`, in order, in a *normalized* text; None if there are no words.
+
+    If `text` only `begins` what is searched for, its last word may go on.
+    """
     pieces = list(_phrase_pieces(normalize(text)))
     if not pieces:
         return None
@@ -141,7 +144,7 @@ def phrase_pattern(text: str) -> re.Pattern[str] | None:
         after = r"(?![+#])"
     if "." in pieces[0][0][1:]:  # a version is not a part of a longer one
         before, after = rf"{before}(?<!\d[.])", rf"{after}(?![.]\d)"
-    return re.compile(before + pattern + after)
+    return re.compile(before + pattern + ("" if begins else after))
 
 
 def _symbolic(normalized: str, more: list[str]) -> tuple[list[str], str]:
