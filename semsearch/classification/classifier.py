@@ -117,7 +117,6 @@ def train(
     Training is deterministic. Raises `InvalidInput` for fewer than two labels, for a label with fewer than
     `MIN_EXAMPLES` different texts, and for a `promise` outside (0, 1); raises `MissingExtra` without scikit-learn.
     """
-    require_trainable(labels, promise)
     pairs = list(zip(texts, labels, strict=True))
     once = sorted({pair: at for at, pair in reversed(list(enumerate(pairs)))}.values())
     vectors, labels = vectors[once], [labels[at] for at in once]

@@ -6,7 +6,7 @@ clusters, to be named. Of the others the classifier's answer is sure or unsure, 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,12 +21,12 @@ from semsearch.classification.classifier import (
 )
 from semsearch.classification.rules import Rule, first_that_holds, read_rules
 from semsearch.dedup.in_files import Dataset
-from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
+from semsearch.dedup.in_memory import dataset_of, position_of
+from semsearch.embedding import DEFAULT_MODEL, Embedder, Vectors
 from semsearch.errors import InvalidInput, extra
 from semsearch.ingest.inputs import walk_named
 from semsearch.ingest.records import Records, items_of, texts_of
 from semsearch.readers import Found, RowFields, read
-from semsearch.storage.vector_cache import vector_cache
 from semsearch.tables import Table
 from semsearch.types import Document
 
@@ -144,22 +144,15 @@ def triage(
     """
     asked = read_rules(Path(rules)) if rules is not None else []
     known = [_as_row(item, label) for item in items_of(examples)]
-    labels = {f"#example:{at}": _label(row[label]) for at, row in enumerate(known)}
+    labels = {f"#0:{at}": _label(row[label]) for at, row in enumerate(known)}
     require_trainable([one for one in labels.values() if one], promise)
-    given = list(texts_of(texts, text))
-    with vector_cache(None if cache and embedder is None else 0) as vectors:
-        data = Dataset.of(
-            _documents("example", texts_of([_without(row, label) for row in known], text)),
-            _documents("text", given),
-            embedder=embedder or load_embedder(model, base_url=base_url),
-            cache=vectors,
-        )
-    with data:
+    parts = [list(texts_of(rows, text)) for rows in ([_without(row, label) for row in known], texts)]
+    with dataset_of(*parts, model=model, base_url=base_url, embedder=embedder, cache=cache) as data:
         done = triaged(data, labels, asked, promise)
     return replace(
         done,
-        answers=tuple(replace(one, name=_position(one.name)) for one in done.answers),
-        clusters=tuple(replace(one, central=_position(one.central)) for one in done.clusters),
+        answers=tuple(replace(one, name=str(position_of(one.name))) for one in done.answers),
+        clusters=tuple(replace(one, central=str(position_of(one.central))) for one in done.clusters),
     )
 
 
@@ -295,12 +288,3 @@ def _label(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise InvalidInput(f"the label {value!r:.80} is not a text or a number", "an example has one label")
     return str(value).strip()
-
-
-def _position(name: str) -> str:
-    """Return the position that the name of a document stands for, see `_documents`."""
-    return name.rpartition(":")[2]
-
-
-def _documents(part: str, texts: Iterable[str | None]) -> list[Document]:
-    return [Document("", text, f"{part}:{at}") for at, text in enumerate(texts) if text is not None]

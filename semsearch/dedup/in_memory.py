@@ -211,7 +211,7 @@ def dedup(
         raise InvalidInput("texts in memory have no files", "keep can be first, longest or shortest")
     data = _listed(data)
     texts = list(texts_of(data, text))
-    with _dataset(texts, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
+    with dataset_of(texts, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
         found = read.find_duplicates(request)
     groups = tuple(
         TextGroup(
@@ -223,11 +223,11 @@ def dedup(
                     member.similarity, member.jaccard, member.tier, member.differs,
                 )
                 for member in group.members
-                for at in [_position(member.name)]
+                for at in [position_of(member.name)]
             ),
         )
         for group in found.groups
-        for keeper in [_position(group.keeper)]
+        for keeper in [position_of(group.keeper)]
     )  # fmt: skip
     alike = _alike(found.rejected, texts, texts)
     return TextDuplicates(groups, alike, found.threshold, found.total, data, len(texts))
@@ -254,16 +254,17 @@ def leak(
     """
     test = _listed(test)
     texts, others = list(texts_of(test, text)), list(texts_of(train, text))
-    with _dataset(texts, others, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
+    with dataset_of(texts, others, model=model, base_url=base_url, embedder=embedder, cache=cache) as read:
         found = read.leaks(threshold, contained=contained, count_differing=count_differing)
     matches = tuple(_leaks(found, texts, others))
     alike = _alike(found.alike, texts, others)
     return TextLeaks(matches, alike, found.threshold, found.total, found.against, test, len(texts))
 
 
-def _dataset(
+def dataset_of(
     *parts: Sequence[str | None], model: str, base_url: str | None, embedder: Embedder | None, cache: bool
 ) -> Dataset:
+    """Embed texts in memory; None stands for an item without text. `position_of` a document's name leads back to it."""
     with vector_cache(None if cache and embedder is None else 0) as vectors:
         return Dataset.of(
             *(
@@ -279,8 +280,8 @@ def _dataset(
         )  # fmt: skip
 
 
-def _position(name: str) -> int:
-    """Return the position that the name of a document stands for, see `_dataset`."""
+def position_of(name: str) -> int:
+    """Return the position that the name of a document stands for, see `dataset_of`."""
     return int(name.rpartition(":")[2])
 
 
@@ -317,7 +318,7 @@ def _row(
 def _alike(
     pairs: Sequence[Rejected], lefts: Sequence[str | None], rights: Sequence[str | None]
 ) -> tuple[AlikeTexts, ...]:
-    places = [(pair, _position(pair.left), _position(pair.right)) for pair in pairs]
+    places = [(pair, position_of(pair.left), position_of(pair.right)) for pair in pairs]
     return tuple(
         AlikeTexts(x, y, str(lefts[x]), str(rights[y]), pair.similarity, pair.reason) for pair, x, y in places
     )
@@ -325,9 +326,9 @@ def _alike(
 
 def _leaks(found: Leaks, texts: Sequence[str | None], others: Sequence[str | None]) -> Iterator[TextMatch]:
     for pair in found.pairs:
-        x, y = _position(pair.left), _position(pair.right)
+        x, y = position_of(pair.left), position_of(pair.right)
         yield TextMatch(x, str(texts[x]), y, str(others[y]), pair.similarity, pair.jaccard, pair.tier)
     inside: Sequence[Contained] = found.contained
     for one in inside:
-        x, y = _position(one.document), _position(one.container)
+        x, y = position_of(one.document), position_of(one.container)
         yield TextMatch(x, str(texts[x]), y, str(others[y]), None, None, "contained")
