@@ -62,9 +62,7 @@ def label(scores: Floats, guess: Floats, around: float, truth: Mask, target: flo
         if number < PILOT:
             at = int(order[number])
         else:
-            cut, floor = labels.next_cut(frame)
-            while not len(free := frame.free(floor)):
-                cut = floor = frame.next_free(floor)
+            cut, floor, free = labels.next_choice(frame)
             at = int(rng.choice(free))
             draw = Draw("score", float(scores[at]), cut, floor, 1 / len(free))
         labels.add(float(scores[at]), bool(truth[at]), draw)

@@ -26,9 +26,7 @@ def label(
         if number < PILOT:
             at = int(rng.choice(frame.order[:100][np.isnan(frame.known[:100])]))
         else:
-            cut, floor = labels.next_cut(frame)
-            while not len(free := frame.free(floor)):
-                cut = floor = frame.next_free(floor)
+            cut, floor, free = labels.next_choice(frame)
             at = int(rng.choice(free))
             draw = Draw("s", float(scores[at]), cut, floor, 1 / len(free))
         labels.add(float(scores[at]), bool(positive[at]), draw)

@@ -145,7 +145,14 @@ class DrawnLabels:
         n, right = int(above.sum()), int((np.array(self._gains)[above] > 0).sum())
         return Guarantee("precision", self.target, self.confidence, float(cuts.min()), n, right, float(n))
 
-    def next_cut(self, frame: "Frame") -> tuple[float, float]:
+    def next_choice(self, frame: "Frame") -> tuple[float, float, NDArray[np.int64]]:
+        """Return the cut and the floor of the next draw, and the positions of the pairs to draw one from, all alike."""
+        cut, floor = self._next_cut(frame)
+        while not len(free := frame.free(floor)):
+            cut = floor = frame.next_free(floor)
+        return cut, floor, free
+
+    def _next_cut(self, frame: "Frame") -> tuple[float, float]:
         """Return the cut to test with the next draw, and the floor to draw from, by what the labels say so far."""
         ours = self._cuts[self._sequence == self._sequence[-1:]]
         if len(ours) and ours[-1] > self._floor:  # more cuts between the last one and the floor

@@ -135,9 +135,7 @@ class PairSample:
         while left.any():
             draw = None
             if frame.labels >= PILOT and left[decided].any():
-                cut, floor = labels.next_cut(frame)
-                while not len(free := frame.free(floor)):
-                    cut = floor = frame.next_free(floor)
+                cut, floor, free = labels.next_choice(frame)
                 positions = decided[free]
                 chances = _shuffled(self._keys[positions] ^ _shuffled(np.array([len(rows)], np.uint64)))
                 at = int(positions[np.argmin(chances)])
