@@ -165,6 +165,15 @@ def test_progress_counts_every_text_once(model: Embedder) -> None:
     assert len(told) > 1
 
 
+def test_a_short_text_is_not_padded_to_a_long_one(model: Embedder) -> None:
+    told: list[int] = []
+    texts = ["cat", "cat " * 60, "a cat", "cat " * 61, "cat sat"]
+    vectors = model.embed(texts, progress=told.append)
+    assert told == [2, 3]
+    alone = np.concatenate([model.embed([text]) for text in texts])
+    np.testing.assert_allclose(vectors, alone, atol=1e-6)
+
+
 # -- measuring ----------------------------------------------------------------------------------------------
 
 

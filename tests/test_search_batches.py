@@ -15,6 +15,7 @@ from semsearch import Index, SearchRequest
 from semsearch.errors import InvalidInput
 from semsearch.search.hits import Hits
 from semsearch.server.batching import Searcher
+from semsearch.storage.library import VectorTable
 
 REQUESTS = [
     SearchRequest("the saw in the shed"),
@@ -99,6 +100,25 @@ def test_searches_that_wait_are_one_call_with_the_same_answers(index: Index) -> 
     held = Held(index)
     assert ask(held, REQUESTS) == [index.search(request) for request in REQUESTS]
     assert sorted(map(len, held.asked)) == [1, 1, len(REQUESTS) - 1]  # the one for 60 hits works next to them
+
+
+def test_searches_are_compared_with_all_vectors_at_once(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    products = VectorTable.products
+
+    def counted(table: VectorTable, others: Any) -> Any:
+        together.append(len(others))
+        return products(table, others)
+
+    requests = [
+        SearchRequest(f"saw {number}", mode=("hybrid", "lexical")[number % 2]) for number in range(40)
+    ]
+    alone = [index.search(request) for request in requests]
+    monkeypatch.setattr(VectorTable, "products", counted)
+    assert index.search(requests) == alone
+    assert together == [16, 4]
 
 
 def test_search_that_fails_leaves_the_others(index: Index) -> None:

@@ -59,6 +59,19 @@ def from_file(index: Index) -> list[Any]:
     return list(zip(numbers.tolist(), vectors.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("sizes", [(0,), (1,), (5_000, 300), (256, 0, 257), (9_000,)])
+def test_products_do_not_depend_on_others(sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    parts = tuple(random.standard_normal((size, 40), np.float32) for size in sizes)
+    others = random.standard_normal((5, 40), np.float32)
+    table = vector_file.VectorTable(np.arange(sum(sizes)), parts)
+    monkeypatch.setattr("semsearch.threads.cpus", lambda: 3)
+    together = table.products(others)
+    np.testing.assert_allclose(together, others.astype(float) @ np.concatenate(parts).T, atol=1e-4)
+    monkeypatch.setattr("semsearch.threads.cpus", lambda: 1)
+    np.testing.assert_array_equal(np.concatenate([table.products(one[None]) for one in others]), together)
+
+
 def test_the_file_has_the_vectors_of_the_library(index: Index) -> None:
     assert from_file(index) == from_library(index)
     assert len(names(index)) == 2

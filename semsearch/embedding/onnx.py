@@ -55,6 +55,8 @@ _TOKENS_PER_BATCH = 1024
 """Padded tokens of a batch. The activations fit into the processor's cache; 512 to 4,096 differ by less than 5 %."""
 _OF_A_TABLE, _OF_CUDA = 2**14, 2**15
 """The same for a table of token vectors, which has next to no activations, and for a GPU (chosen, not measured)."""
+_PADDING = 12
+"""The most padding of a batch where a processor computes layers: to read all weights once more takes as long."""
 _TEXTS_PER_SORT = 8192
 """Texts that are sorted by length at a time. This bounds memory, and batches hold almost no padding."""
 _TINY = np.float32(1e-30)
@@ -98,9 +100,9 @@ class OnnxEmbedder:
                 f"the prompts of {files.name} fill its window of {files.window} tokens", "shorten them"
             )
         self._dimension = files.dimension
-        self._tokens_per_batch = (
-            _OF_CUDA if len(providers) > 1 else _TOKENS_PER_BATCH if files.encoder.layers else _OF_A_TABLE
-        )
+        self._tokens_per_batch = self._padding_per_batch = _OF_CUDA if len(providers) > 1 else _OF_A_TABLE
+        if files.encoder.layers and len(providers) == 1:
+            self._tokens_per_batch, self._padding_per_batch = _TOKENS_PER_BATCH, _PADDING
         self.fingerprint = Fingerprint(
             files.name,
             files.digest,
@@ -223,13 +225,22 @@ class OnnxEmbedder:
         self, pieces: list[tuple[int, int, int]], leads: list[int]
     ) -> Iterator[list[tuple[int, int, int]]]:
         """Yield batches of pieces, longest first, of about as many padded tokens as the device takes at a time."""
-        start = 0
-        while start < len(pieces):
-            text, first, last = pieces[start]
-            width = leads[text] + last - first + len(self._before) + len(self._after)
-            count = max(1, self._tokens_per_batch // max(1, width))
-            yield pieces[start : start + count]
-            start += count
+        batch: list[tuple[int, int, int]] = []
+        width = padding = 0
+        for piece in pieces:
+            text, first, last = piece
+            size = max(1, leads[text] + last - first + len(self._before) + len(self._after))
+            padding += width - size
+            if batch and (
+                (len(batch) + 1) * width > self._tokens_per_batch or padding > self._padding_per_batch
+            ):
+                yield batch
+                batch = []
+            if not batch:
+                width, padding = size, 0
+            batch.append(piece)
+        if batch:
+            yield batch
 
 
 def _session(

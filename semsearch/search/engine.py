@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from semsearch.search.filtering import listed, qualifying, remarks
 from semsearch.search.query import Query, asked_name, fields_hint, parse
 from semsearch.search.relevance import SETTING, NullModel, Rater, measured, read_null_model
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
-from semsearch.storage.library import SALVAGE, Library, StoredPassage
+from semsearch.storage.library import SALVAGE, Library, StoredPassage, VectorTable
 from semsearch.storage.vectors.chroma import preload
 from semsearch.types import FieldCounts, FieldValue, Hit, Mode, field_name
 
@@ -37,6 +38,8 @@ _CANDIDATES = 200
 """The lowest number of passages that the graph, and the words, propose where not all are compared."""
 _COMPARED = 20_000
 """Up to this many passages that meet a condition are all compared, in 82 ms: decision 140."""
+_TOGETHER = 16
+"""Queries that are compared with all vectors at once: vectors are read from memory once for all of them."""
 _MAPPED_FROM = 2_000
 """Up to this many vectors are read from the Library, in 8 ms; more are taken from the vector file, in a fifth of it."""
 
@@ -44,6 +47,27 @@ _Floats = NDArray[np.float32]
 _Value = TypeVar("_Value", bound=np.generic)
 _Ranked = tuple[StoredPassage, int]
 """A passage, and its position in a `_Ranking`."""
+
+
+_ProductsWith = Callable[[VectorTable], _Floats]
+"""Returns the products of all vectors of a table with the one of a query."""
+
+
+class _Products:
+    """The products of all vectors of an index with those of several queries, computed for some queries at once."""
+
+    def __init__(self, vectors: Sequence[Vectors | None]) -> None:
+        self._vectors = {number: vector for number, vector in enumerate(vectors) if vector is not None}
+        self._table: VectorTable | None = None
+        self._found: dict[int, _Floats] = {}
+
+    def of(self, number: int, table: VectorTable) -> _Floats:
+        """Return the products with the vector of one query. They are asked for in the order of the queries."""
+        if table is not self._table or number not in self._found:
+            numbers = [at for at in self._vectors if at >= number][:_TOGETHER]
+            found = table.products(np.stack([self._vectors[at] for at in numbers]))
+            self._table, self._found = table, dict(zip(numbers, found, strict=True))
+        return self._found[number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +116,11 @@ class SearchEngine:
         """
         queries = [self.parse(request.query, literal=request.literal) for request in requests]
         vectors = self._vectors(requests, queries)
-        found = [self._hits(*each) for each in zip(requests, queries, vectors, strict=True)]
+        products = _Products(vectors)
+        found = [
+            self._hits(request, query, vector, partial(products.of, number))
+            for number, (request, query, vector) in enumerate(zip(requests, queries, vectors, strict=True))
+        ]
         return self._highlighted(requests, queries, vectors, found)
 
     def parse(self, query: str, *, literal: bool = False) -> Query:
@@ -202,7 +230,9 @@ class SearchEngine:
         if not corpus.scanned:
             preload()
 
-    def _hits(self, request: SearchRequest, query: Query, vector: Vectors | None) -> list[Hit]:
+    def _hits(
+        self, request: SearchRequest, query: Query, vector: Vectors | None, products: _ProductsWith
+    ) -> list[Hit]:
         """Return the hits of one query, without highlights, all of one state of the Library."""
         k, wanted = request.k, request.k
         ranking: _Ranking | None = None
@@ -212,7 +242,7 @@ class SearchEngine:
                 return self._listed(corpus, query, request)
             while True:
                 if ranking is None or not ranking.complete:
-                    ranking = self._ranking(corpus, request, query, vector, wanted)
+                    ranking = self._ranking(corpus, request, query, vector, products, wanted)
                 final = _by_document(corpus, ranking, wanted) if request.mode == "hybrid" else ranking
                 best = self._best(corpus, final, wanted)
                 groups = _grouped(best, request.collapse, request.per_document)
@@ -222,7 +252,7 @@ class SearchEngine:
                 wanted *= 2
             shown = [at for group in groups[:k] for _, at in group]
             if vector is not None and not corpus.confirm(final.rows[shown]):
-                return self._hits(request, query, vector)
+                return self._hits(request, query, vector, products)
             null = self._null_model(corpus, request.mode)
 
         relevance = null.rater(request.mode, query, final.known, final.most, corpus.table)
@@ -248,7 +278,13 @@ class SearchEngine:
     # -- ranking ----------------------------------------------------------------------------------------
 
     def _ranking(
-        self, corpus: Corpus, request: SearchRequest, query: Query, vector: Vectors | None, wanted: int
+        self,
+        corpus: Corpus,
+        request: SearchRequest,
+        query: Query,
+        vector: Vectors | None,
+        products: _ProductsWith,
+        wanted: int,
     ) -> _Ranking:
         """Return every passage that qualifies, with its scores. Where many do in a large index, only the likeliest."""
         mode = request.mode
@@ -263,7 +299,7 @@ class SearchEngine:
                 rows, complete = likely, False
         if rows is None:
             rows = corpus.rows
-        cosine = None if vector is None else self._cosines(corpus, vector, rows)
+        cosine = None if vector is None else self._cosines(corpus, vector, products, rows)
         bm25 = None if bm25 is None else _take(bm25, rows)
         known = 1.0
         if cosine is None:
@@ -284,14 +320,14 @@ class SearchEngine:
                 bm25 = None if bm25 is None else bm25[kept]
         return _Ranking(rows, score, score, cosine, bm25, most, known, complete)
 
-    def _cosines(self, corpus: Corpus, vector: Vectors, rows: Rows) -> _Floats:
+    def _cosines(self, corpus: Corpus, vector: Vectors, products: _ProductsWith, rows: Rows) -> _Floats:
         """Return the exact cosine of each row with a query."""
         if not len(rows):
             return np.empty(0, np.float32)
         if corpus.scanned or len(rows) == len(corpus.rows):
             table, vector_of = corpus.vectors
-            # One query at a time, and all rows: sums in a matrix product depend on what else is in it.
-            scores = table.products(vector)[_take(vector_of, rows)]
+            # Of all rows, whichever are wanted: sums in a product may depend on what else is in it.
+            scores = products(table)[_take(vector_of, rows)]
         elif len(rows) > _MAPPED_FROM and corpus.mapped:
             table, vector_of = corpus.vectors
             scores = table.take(vector_of[rows]) @ vector

@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semsearch import threads
 from semsearch.errors import SemsearchError
 from semsearch.files import mode_within, new_file, sync_folder
 from semsearch.storage.library.settings import VECTOR_FILE
@@ -31,6 +33,11 @@ FILES = "vectors-*"
 LEAST = 2_000
 """Up to this many vectors are read from the Library, which takes 4 ms, before any are written to the files."""
 _BATCH = 10_000
+_BLOCK, _SHARE = 256, 4_096
+"""Vectors that are multiplied with all others before the next ones are, and the fewest that get a thread.
+
+The first stay in the cache, and for so few BLAS starts no threads, which would wait for the next product in a loop. 8 products with 100,000 vectors take 24 ms of processor time; one by one they take 100 ms, and 65 ms each with
+BLAS's threads."""
 _STALE = 0.5
 """The share of rows that belong to no vector any more, above which the files are written again."""
 _NUMBER = np.dtype("<i8")
@@ -47,9 +54,27 @@ class VectorTable:
     numbers: Numbers
     parts: tuple[Vectors, ...]
 
-    def products(self, vector: Vectors) -> Vectors:
-        """Return the product of each vector with another one, float32 [n]."""
-        return np.concatenate([part @ vector for part in self.parts])
+    def products(self, others: Vectors) -> Vectors:
+        """Return the product of each of `others`, float32 [m, dimension], with each vector, float32 [m, n].
+
+        A row is the same to the last digit whatever other rows are computed with it.
+        """
+        found = np.empty((len(others), len(self.numbers)), np.float32)
+        step, tasks, start = _SHARE, [], 0
+        if len(self.numbers) > step:
+            step = max(step, _BLOCK * -(-len(self.numbers) // (_BLOCK * threads.cpus())))
+        for part in self.parts:
+            for at in range(0, len(part), step):
+                some = part[at : at + step]
+                tasks.append((some, others, found[:, start : start + len(some)]))
+                start += len(some)
+        if len(tasks) > 1:
+            with ThreadPoolExecutor(len(tasks)) as pool:
+                list(pool.map(_multiply, *zip(*tasks, strict=True)))
+        else:
+            for task in tasks:
+                _multiply(*task)
+        return found
 
     def take(self, rows: Numbers) -> Vectors:
         """Return some vectors, float32 [rows, dimension], by their rows here."""
@@ -60,6 +85,15 @@ class VectorTable:
             found[at] = part[rows[at] - start]
             start += len(part)
         return found
+
+
+def _multiply(some: Vectors, others: Vectors, found: Vectors) -> None:
+    """Set `found`, float32 [m, n], to the products of each of `others`, float32 [m, dimension], with some vectors."""
+    whole = len(some) // _BLOCK * _BLOCK
+    blocks = some[:whole].reshape(-1, _BLOCK, some.shape[1])
+    products = np.matmul(blocks[:, None], others[:, :, None])[..., 0]  # block by block: [blocks, m, _BLOCK]
+    found[:, :whole].reshape(len(others), -1, _BLOCK)[:] = products.swapaxes(0, 1)
+    np.matmul(some[whole:], others[:, :, None], out=found[:, whole:, None])
 
 
 def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors]:
