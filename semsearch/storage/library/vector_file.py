@@ -36,8 +36,9 @@ _BATCH = 10_000
 _BLOCK, _SHARE = 256, 4_096
 """Vectors that are multiplied with all others before the next ones are, and the fewest that get a thread.
 
-The first stay in the cache, and for so few BLAS starts no threads, which would wait for the next product in a loop. 8 products with 100,000 vectors take 24 ms of processor time; one by one they take 100 ms, and 65 ms each with
-BLAS's threads."""
+The first stay in the cache, and for so few BLAS starts no threads, which would wait for the next product in a loop. 8
+products with 100,000 vectors take 24 ms of processor time; one by one they take 100 ms, and 65 ms each with BLAS's
+threads."""
 _STALE = 0.5
 """The share of rows that belong to no vector any more, above which the files are written again."""
 _NUMBER = np.dtype("<i8")
