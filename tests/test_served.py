@@ -18,11 +18,12 @@ from click.testing import CliRunner
 from serving import REPLACED, served
 from tiny_embedder import TinyEmbedder, create_index, open_index
 
-from semsearch import Index, SearchRequest
+from semsearch import Index, SearchRequest, SimilarRequest
 from semsearch.cli import main
-from semsearch.cli.served import opened
+from semsearch.cli.served import count_tokens, opened
 from semsearch.errors import IndexDamaged
 from semsearch.index import LONGEST_QUERY
+from semsearch.search.hits import Hits
 from semsearch.server import wire
 from semsearch.server.wire import Unanswered, address, connect, hit_from, hit_to
 from semsearch.storage.location import LIBRARY, SOCKET
@@ -62,6 +63,11 @@ def answers(index: Any) -> list[Any]:
         index.facets(["tags"]),
         index.status().counts,
         index.path_of("notes/a.md"),
+        similar := index.find_similar(SimilarRequest("record://one", 3, source="none/*")),
+        index.notes(SimilarRequest("record://one", source="none/*"), Hits(similar, left_out=3)),
+        [name in index for name in ("one", "record://one", "none")],
+        [index.is_unchanged(name) for name in ("record://one", "none")],
+        count_tokens(index, "the saw 锯子"),
     ]
 
 
@@ -86,7 +92,11 @@ LONG = "word " * LONGEST_QUERY
 
 def printed(folder: Path, *words: str) -> tuple[int, bytes, bytes]:
     """Return the exit code of `query` and what it prints."""
-    done = CliRunner().invoke(main, ["query", "--index", str(folder), *words])
+    return printed_by("query", folder, *words)
+
+
+def printed_by(command: str, folder: Path, *words: str) -> tuple[int, bytes, bytes]:
+    done = CliRunner().invoke(main, [command, "--index", str(folder), *words])
     return done.exit_code, done.stdout_bytes, done.stderr_bytes
 
 
@@ -101,6 +111,55 @@ def test_query_prints_the_same_bytes(options: str, index: Index, opens_with_tiny
     with served(index):
         assert [printed(index.folder, question, *options.split()) for question in questions] == without
     assert without[0][0] == 0 and without[-1][0] == 2
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Index]]:
+    """Return a folder of files, and its index."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "one.md").write_text("The saw is in the shed.\n\nThe deposit comes back.\n", "utf-8")
+    (folder / "two:3.md").write_text("The saw is in the shed now.\n\n锯子在棚子里。\n", "utf-8")
+    (folder / "rows.csv").write_text("id,text\n1,The saw is in the shed\n2,The deposit\n", "utf-8")
+    with create_index(folder / ".semsearch") as made:
+        made.ingest(folder)
+        yield folder, made
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["one.md", "one.md:3 --json", "./two:3.md", "two:3.md:1 --jsonl", "rows.csv#1 -l", "one.md:99", "none.md",
+     "new.txt", "one.md --contained 0.5", "one.md --source none/* --lang zh", "one.md --context 1",
+     "one.md --min-score 0.999"],
+)  # fmt: skip
+def test_similar_prints_the_same_bytes(
+    words: str,
+    files: tuple[Path, Index],
+    tmp_path: Path,
+    opens_with_tiny_model: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, index = files
+    monkeypatch.chdir(folder if words != "new.txt" else tmp_path)
+    (tmp_path / "new.txt").write_text("The saw is in a new shed.\n", "utf-8")
+    without = printed_by("similar", index.folder, *words.split())
+    with served(index):
+        assert printed_by("similar", index.folder, *words.split()) == without
+    assert without[0] == (2 if words in ("one.md:99", "none.md") else 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["similar one.md", "similar two:3.md:1", "query saw --context 1", "query saw --markdown --budget 50"],
+)
+def test_server_alone_answers(
+    command: str, files: tuple[Path, Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, index = files
+    monkeypatch.chdir(folder)
+    with served(index):
+        monkeypatch.setattr(Index, "open", None)
+        code, output, _ = printed_by(command.split()[0], index.folder, *command.split()[1:])
+    assert code == 0 and b"saw" in output
 
 
 def test_query_with_a_server_loads_neither_model_nor_store(tmp_path: Path, sample_corpus: Path) -> None:
@@ -277,6 +336,7 @@ HIT = {
 @pytest.mark.parametrize(
     "answer",
     [b"", b"\n", b"{}\n", b"[]\n", b"nul\n", b"\xff\n", b'{"found": 5}\n', b'{"found": [[5]]}\n', b"[" * 99_999 + b"\n",
+     b'{"found": true}\n', b'{"found": {"hits": [], "left_out": -1}}\n',
      json.dumps({"found": [[HIT | {"text": 5}]]}).encode() + b"\n",
      json.dumps({"found": [[HIT | {"metadata": []}]]}).encode() + b"\n",
      json.dumps({"found": [[HIT | {"copies": [HIT | {"source": None}]}]]}).encode() + b"\n",
@@ -314,6 +374,8 @@ NO_QUESTIONS = (
     b"{}", b"[]", b"x", b'{"call": "close"}', b'{"call": "search"}', b"[" * 99_999,
     b'{"call": "search", "requests": [{"query": "saw", "rerank": "x"}]}',
     b'{"call": "facets", "fields": 1, "query": [], "source": {}, "literal": 0}',
+    b'{"call": "similar", "request": {"document": "none"}, "keys": ["none"]}', b'{"call": "contains"}',
+    b'{"call": "tokens", "text": 5}', b'{"call": "unchanged", "source": {}}',
     b'{"call": "search", "requests": 5}', b'{"call": "search", "requests": [{"query": ""}]}',
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -315,13 +316,9 @@ def _offering_words(mode: "Mode") -> Iterator[None]:
 
 def _as_prompt(index: "Index", found: Sequence["Hit"], budget: int | None) -> None:
     """Print hits as Markdown, and their number and tokens on standard error."""
-    from semsearch.cli import hits
-    from semsearch.embedding import count_tokens
+    from semsearch.cli import hits, served
 
-    def tokens(text: str) -> int:
-        return int(count_tokens(index.embedder, [text])[0][0])
-
-    text, shown, used = hits.as_markdown(index, found, budget, tokens)
+    text, shown, used = hits.as_markdown(index, found, budget, partial(served.count_tokens, index))
     click.echo(text, nl=False)
     limit = tr(" of at most {budget:,}").format(budget=budget) if budget is not None else ""
     said = tr(

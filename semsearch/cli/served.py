@@ -11,7 +11,8 @@ from semsearch.storage.location import SOCKET, locate
 
 if TYPE_CHECKING:
     from semsearch.index import Index
-    from semsearch.requests import SearchRequest
+    from semsearch.requests import SearchRequest, SimilarRequest
+    from semsearch.search.hits import Hits
     from semsearch.server.wire import Connection
     from semsearch.types import FieldCounts, Hit
 
@@ -29,6 +30,15 @@ def opened(folder: Path | None, *, shown: bool) -> "AbstractContextManager[Index
     from semsearch.index import Index
 
     return Index.open(folder)
+
+
+def count_tokens(index: "Index", text: str) -> int:
+    """Return the number of tokens of a text, as the model of an index counts them."""
+    if isinstance(index, _Served):
+        return index.count_tokens(text)
+    from semsearch import embedding
+
+    return int(embedding.count_tokens(index.embedder, [text])[0][0])
 
 
 class _Counts(NamedTuple):
@@ -69,7 +79,7 @@ class _Served:
         if self._index is None:
             try:
                 self._connection.ask(call, **given)
-                if call == "search" and self._shown:  # while the server works
+                if call in ("search", "similar") and self._shown:  # while the server works
                     importlib.import_module("rich.console")
                 return read(self._connection.answer())
             except Unanswered:
@@ -78,6 +88,26 @@ class _Served:
 
     def path_of(self, source: str) -> Path:
         return self.folder.parent / source
+
+    def key_of(self, path: Path) -> str:
+        from semsearch.ingest.sources import source_key
+
+        return source_key(path, self.folder.parent)
+
+    def __contains__(self, name: str) -> bool:
+        from semsearch.server.wire import flag_from
+
+        return self._asked("contains", flag_from, lambda index: name in index, name=name)
+
+    def is_unchanged(self, source: str) -> bool:
+        from semsearch.server.wire import flag_from
+
+        return self._asked("unchanged", flag_from, lambda index: index.is_unchanged(source), source=source)
+
+    def count_tokens(self, text: str) -> int:
+        from semsearch.server.wire import count_from
+
+        return self._asked("tokens", count_from, lambda index: count_tokens(index, text), text=text)
 
     def status(self) -> Any:
         return self._asked("counts", _Counts, lambda index: _Counts(index.status().counts))
@@ -92,11 +122,28 @@ class _Served:
             return self._opened().search(requests)
         return self._asked("search", hits_from, lambda index: index.search(requests), requests=asked)
 
-    def notes(self, request: "SearchRequest") -> list[str]:
+    def find_similar(self, request: "SimilarRequest") -> "Hits":
+        from semsearch.server.wire import fields_of, similar_from
+
+        # A relative path starts here, which the server does not know.
+        keys = [self.key_of(Path(request.document)), request.document]
+        return self._asked(
+            "similar",
+            similar_from,
+            lambda index: index.find_similar(request),
+            request=fields_of(request),
+            keys=keys,
+        )
+
+    def notes(self, request: "SearchRequest | SimilarRequest", found: "Hits | None" = None) -> list[str]:
         from semsearch.server.wire import fields_of, texts_from
 
         return self._asked(
-            "notes", texts_from, lambda index: index.notes(request), request=fields_of(request)
+            "notes" if found is None else "notes of similar",
+            texts_from,
+            lambda index: index.notes(request, found),
+            request=fields_of(request),
+            left_out=0 if found is None else found.left_out,
         )
 
     def engine_notes(self) -> list[str]:

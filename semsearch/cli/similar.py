@@ -9,7 +9,7 @@ import click
 
 from semsearch import serialize
 from semsearch.cli import contained as pairs
-from semsearch.cli import hits, options, render
+from semsearch.cli import hits, options, render, served
 from semsearch.cli.language import tr
 
 if TYPE_CHECKING:
@@ -64,10 +64,9 @@ def similar_(
     With --contained the documents follow that FILE mostly lies in, and those that mostly lie in it.
     """
     from semsearch.errors import InvalidInput
-    from semsearch.index import Index
     from semsearch.requests import SimilarRequest
 
-    with Index.open(folder) as index:
+    with served.opened(folder, shown=not (as_json or as_jsonl)) as index:
         name, line = _name_and_line(index, file)
         wants_sentence = (show == "snippet" and not paths) or context is not None or as_json or as_jsonl
         request = SimilarRequest(name, line, k, min_score, source, wants_sentence)
@@ -100,6 +99,6 @@ def similar_(
 def _name_and_line(index: "Index", file: str) -> tuple[str, int | None]:
     """Return the name and line that an argument has; all of it is the name where that is a file or a source."""
     match = re.fullmatch(r"(.+):(\d{1,9})", file, re.DOTALL)
-    if match is None or Path(file).exists() or {file, index.key_of(Path(file))} & set(index.sources()):
+    if match is None or Path(file).exists() or file in index or index.key_of(Path(file)) in index:
         return file, None
     return match[1], int(match[2])

@@ -6,12 +6,16 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
+from semsearch.embedding import count_tokens
 from semsearch.errors import IndexNotFound, InvalidInput, SemsearchError
-from semsearch.requests import SearchRequest
+from semsearch.requests import SearchRequest, SimilarRequest
+from semsearch.search.hits import Hits
 from semsearch.server.context import Context
 from semsearch.server.problems import internal
+from semsearch.server.reach import similar
 from semsearch.server.wire import (
     LONGEST_LINE,
     address,
@@ -19,6 +23,7 @@ from semsearch.server.wire import (
     counts_to,
     greeting,
     hit_to,
+    similar_to,
     supported,
 )
 from semsearch.storage.location import SOCKET
@@ -95,6 +100,11 @@ class _Answers:
         self._context, self._index = context, context.index
         self._calls: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
             "notes": self._notes,
+            "similar": self._similar,
+            "notes of similar": self._notes_of_similar,
+            "contains": lambda asked: asked["name"] in self._index,
+            "unchanged": lambda asked: self._index.is_unchanged(asked["source"]),
+            "tokens": lambda asked: int(count_tokens(self._index.embedder, [asked["text"]])[0][0]),
             "facets": self._facets,
             "counts": self._counts,
         }
@@ -136,6 +146,16 @@ class _Answers:
 
     def _notes(self, asked: Mapping[str, Any]) -> Any:
         return self._index.notes(SearchRequest(**asked["request"]))
+
+    def _similar(self, asked: Mapping[str, Any]) -> Any:
+        request = SimilarRequest(**asked["request"])
+        stored = next((key for key in asked["keys"] if self._index.passages(key)), None)
+        if stored is None:
+            raise InvalidInput("the index has no such document", "the caller reads the file")
+        return similar_to(similar(self._index, replace(request, document=stored)))
+
+    def _notes_of_similar(self, asked: Mapping[str, Any]) -> Any:
+        return self._index.notes(SimilarRequest(**asked["request"]), Hits(left_out=asked["left_out"]))
 
     def _facets(self, asked: Mapping[str, Any]) -> Any:
         names = ("fields", "query", "source", "literal")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from semsearch import __version__
+from semsearch.search.hits import Hits
 from semsearch.storage.location import LIBRARY, SOCKET
 from semsearch.types import FieldCounts, Hit
 
@@ -155,6 +156,19 @@ def hits_from(values: Any) -> list[list[Hit]]:
     return [list(map(hit_from, hits)) for hits in values]
 
 
+def similar_to(hits: Hits) -> dict[str, Any]:
+    """Return what is similar to a document for JSON."""
+    return {"hits": list(map(hit_to, hits)), "left_out": hits.left_out}
+
+
+def similar_from(value: Any) -> Hits:
+    """Return what `similar_to` wrote. Raises `Unanswered` for anything else."""
+    try:
+        return Hits(map(hit_from, value["hits"]), count_from(value["left_out"]))
+    except (KeyError, TypeError) as error:
+        raise Unanswered from error
+
+
 def counts_to(counts: Sequence[FieldCounts]) -> list[list[Any]]:
     """Return the counts of fields for JSON."""
     return [[one.field, one.documents, one.total, one.values] for one in counts]
@@ -178,6 +192,20 @@ def texts_from(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
         raise Unanswered
     return values
+
+
+def flag_from(value: Any) -> bool:
+    """Return True or False. Raises `Unanswered` for anything else."""
+    if not isinstance(value, bool):
+        raise Unanswered
+    return value
+
+
+def count_from(value: Any) -> int:
+    """Return a whole number of at least 0. Raises `Unanswered` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise Unanswered
+    return value
 
 
 def fields_of(request: Any) -> Mapping[str, Any]:
