@@ -342,6 +342,9 @@ class SearchEngine:
     def _best(self, corpus: Corpus, ranking: _Ranking, wanted: int) -> list[_Ranked]:
         """Return the `wanted` best passages of a ranking; passages of equal score are sorted by name."""
         best = highest(ranking.score, wanted + _TIES)
+        if wanted < len(best):  # of the others only ties with the last one matter
+            scores = ranking.score[best]
+            best = best[scores >= np.partition(scores, -wanted)[-wanted]]
         numbers = corpus.table.numbers[ranking.rows[best]].tolist()
         stored = self._library.passages_numbered(numbers)
         ranked = [
