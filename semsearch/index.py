@@ -1,4 +1,9 @@
-"""Offer `Index`, the one class to ingest, search, find near-duplicates and tune with."""
+"""Offer `Index`, the one class to ingest, search, find near-duplicates and tune with.
+
+What a search needs is imported here, and the rest by the methods that use it, so that a query starts sooner.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import os
@@ -11,17 +16,8 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
-from semsearch.dedup import Duplicates, Plan
-from semsearch.dedup.alignment import aligner_of
-from semsearch.dedup.comparison import Comparison, compare
-from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE, DecisionRule, default_threshold
-from semsearch.dedup.in_index import carry_out, find_contained, find_duplicates, plan_removal
-from semsearch.dedup.quarantine import Outcome, undo
-from semsearch.dedup.review import BELOW, Review, forget_decisions
-from semsearch.dedup.review import FILE as REVIEW
-from semsearch.dedup.runs import QuarantineRun, runs
 from semsearch.embedding import (
     DEFAULT_MODEL,
     Embedder,
@@ -45,24 +41,8 @@ from semsearch.errors import (
     UnreadableSource,
 )
 from semsearch.files import disk
-from semsearch.ingest.add import RecordRun
-from semsearch.ingest.explain import Explainer, SourceStatus
-from semsearch.ingest.inputs import file_sha256
-from semsearch.ingest.lookup import (
-    DocumentVectors,
-    file_document,
-    find_document,
-    stored_document,
-    text_document,
-)
-from semsearch.ingest.records import Records, ids_of, records_of
-from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
-from semsearch.ingest.run import IngestRun
 from semsearch.ingest.sources import is_below, is_file, keys_of, record_key, source_key
-from semsearch.ingest.survey import Scope, Survey
 from semsearch.patterns import unmatched
-from semsearch.readers import RowFields, changes
-from semsearch.readers.encoding import storable
 from semsearch.requests import (
     DedupOptions,
     DedupRequest,
@@ -78,7 +58,6 @@ from semsearch.search.query import Query
 from semsearch.search.relevance import renew
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.sentences import SentenceVectors
-from semsearch.search.similar import similar
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
@@ -99,14 +78,24 @@ from semsearch.storage.location import FOLDER, locate
 from semsearch.storage.lock import write_lock
 from semsearch.storage.vectors.engines import collection, place_of, shown
 from semsearch.storage.vectors.move import clear, move
-from semsearch.tuning.drawn import drawn_by
-from semsearch.tuning.labels import forget_labels
-from semsearch.tuning.pairs import PairSet
-from semsearch.tuning.sampling import DEFAULT_LOWEST, PairSample, sample_pairs
-from semsearch.tuning.saved import save
-from semsearch.tuning.scoring import PairScores, model_id, tune_pairs
-from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
 from semsearch.types import TIERS, Contained, FieldCounts, Hit, Level, Record, Skipped, Tier
+
+if TYPE_CHECKING:
+    from semsearch.dedup import Duplicates, Plan
+    from semsearch.dedup.comparison import Comparison
+    from semsearch.dedup.decision import DecisionRule
+    from semsearch.dedup.quarantine import Outcome
+    from semsearch.dedup.review import Review
+    from semsearch.dedup.runs import QuarantineRun
+    from semsearch.ingest.explain import SourceStatus
+    from semsearch.ingest.lookup import DocumentVectors
+    from semsearch.ingest.records import Records
+    from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
+    from semsearch.readers import RowFields
+    from semsearch.tuning.pairs import PairSet
+    from semsearch.tuning.sampling import PairSample
+    from semsearch.tuning.scoring import PairScores
+    from semsearch.tuning.threshold import Objective, TuningResult
 
 __all__ = ["FOLDER", "LONGEST_QUERY", "Index", "locate"]
 
@@ -178,7 +167,7 @@ class Index:
         base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
-    ) -> "Index":
+    ) -> Index:
         """Make a new, empty index in `folder` and open it.
 
         Its vectors are those of `embedder` where one is given, else of the model named, see `load_embedder`. `base_url`
@@ -206,7 +195,7 @@ class Index:
         base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
-    ) -> "Index":
+    ) -> Index:
         """Open the index in `folder`, or the one that `locate` finds.
 
         `embedder` takes the place of the index's model, which is else loaded by name when first needed. `base_url` is
@@ -244,7 +233,7 @@ class Index:
         base_url: str | None = None,
         embedder: Embedder | None = None,
         wait: float = DEFAULT_WAIT,
-    ) -> "Index":
+    ) -> Index:
         """Open the index in `folder`, or make it there if there is none; see `open` and `create`.
 
         Raises `InvalidInput` for a folder with other files in it, and the errors of the other two.
@@ -283,7 +272,7 @@ class Index:
         self._vectors.close()
         self._library.close()
 
-    def __enter__(self) -> "Index":
+    def __enter__(self) -> Index:
         return self
 
     def __exit__(
@@ -304,6 +293,8 @@ class Index:
 
     def __contains__(self, id: object) -> bool:
         """Return whether the index has a record with an id, or a source with this name."""
+        from semsearch.readers.encoding import storable
+
         if not isinstance(id, str | int):
             return False
         name = storable(str(id))
@@ -312,6 +303,8 @@ class Index:
     @property
     def model(self) -> str:
         """The name of the index's model with its dtype, as labels name it."""
+        from semsearch.tuning.scoring import model_id
+
         return model_id(str(self._settings["model"]), str(self._settings["dtype"]))
 
     @property
@@ -353,6 +346,8 @@ class Index:
 
     def is_unchanged(self, source: str) -> bool:
         """Return True where the file of a source has the bytes that were indexed."""
+        from semsearch.ingest.inputs import file_sha256
+
         state = self._library.state_of(source) if is_file(source) else None
         try:
             return state is not None and file_sha256(self.path_of(source)) == state.digest
@@ -364,7 +359,7 @@ class Index:
         paths: Path | str | Sequence[Path | str],
         *,
         standard_input: str | None = None,
-        fields: RowFields = RowFields(),
+        fields: RowFields | None = None,
         max_bytes: int | None = None,
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
@@ -389,7 +384,11 @@ class Index:
         what it raises ends the ingest with nothing stored. Raises `InvalidInput` for
         a path that does not exist, and `IndexLocked` while another writer is at work.
         """
-        scope = Scope(_paths(paths), fields, max_bytes, include, exclude, everything, prune)
+        from semsearch.ingest.run import IngestRun
+        from semsearch.ingest.survey import Scope, Survey
+        from semsearch.readers import RowFields
+
+        scope = Scope(_paths(paths), fields or RowFields(), max_bytes, include, exclude, everything, prune)
         saved = self._library.setting("roots")
         if dry_run:
             survey = Survey(self._library.states(), self.folder.parent, scope, saved)
@@ -434,6 +433,8 @@ class Index:
 
         Raises `InvalidInput` for anything else, and `IndexLocked` while another writer is at work.
         """
+        from semsearch.ingest.records import records_of
+
         return self._add(data, records_of(data, id=id, text=text, metadata=metadata), False, progress)
 
     def update(
@@ -450,6 +451,8 @@ class Index:
         A record is replaced whole: a field that is not given is gone. To change one field, `get` the record, and give
         all of it again. Raises `InvalidInput` for an id that is not there.
         """
+        from semsearch.ingest.records import records_of
+
         return self._add(data, records_of(data, id=id, text=text, metadata=metadata), True, progress)
 
     def _add(
@@ -459,6 +462,8 @@ class Index:
         known_only: bool,
         progress: Callable[[int], None] | None,
     ) -> AddReport:
+        from semsearch.ingest.add import RecordRun
+
         with self._writing():
             self._vectors.recover()
             run = RecordRun(self._library, lambda: self.embedder, self._vectors.sync, known_only=known_only)
@@ -469,6 +474,8 @@ class Index:
 
     def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Remove records by id; return the number of those that were there."""
+        from semsearch.ingest.records import ids_of
+
         keys = [record_key(id_) for id_ in ids_of(ids)]
         with self._writing():
             known = {key for key in keys if self._library.state_of(key)}
@@ -480,6 +487,8 @@ class Index:
 
         The text has all passages, one after the other, without the blanks around each.
         """
+        from semsearch.ingest.records import ids_of
+
         with self._library.snapshot():
             passages = self._library.passages_in([record_key(id_) for id_ in ids_of(ids)])
         return [
@@ -512,6 +521,8 @@ class Index:
         Call `ingest` to find and index the changes. Nothing is locked meanwhile. It ends within a second after another
         thread, or the handler of a signal, sets `stop`.
         """
+        from semsearch.readers import changes
+
         return changes(_paths(paths), self.folder, stop)
 
     def remove(self, source: str | Path) -> int:
@@ -583,6 +594,8 @@ class Index:
         Without `paths`, all sources and all that lies below the paths that were ingested. With `within`, no file or
         folder outside these folders is looked at, for an index that may come from a stranger.
         """
+        from semsearch.ingest.explain import Explainer
+
         with self._library.snapshot():
             explainer = Explainer(self._library, lambda: self.embedder, self._held(), within)
             if not paths:
@@ -718,6 +731,8 @@ class Index:
         are left out and counted. Raises `InvalidInput` where there is no such document, and `UnreadableSource` for a
         file that cannot be read.
         """
+        from semsearch.search.similar import similar
+
         keys = [self.key_of(Path(request.document)), request.document]
         return similar(
             request, keys, self._library, lambda: self.embedder, self._sentences, self._vocabulary.unknown
@@ -731,6 +746,9 @@ class Index:
         `share` in (0, 1] is the least share of the contained one's words that are in runs of words of the other.
         `source` is a pattern of sources to search. Raises what `find_similar` raises.
         """
+        from semsearch.dedup.in_index import find_contained
+        from semsearch.ingest.lookup import file_document, stored_document
+
         keys = [self.key_of(Path(document)), str(document)]
         stored = next(filter(None, (stored_document(key, self._library) for key in keys)), None)
         found = stored or file_document(str(document), lambda: self.embedder, self._library)
@@ -785,6 +803,8 @@ class Index:
         `unread_vocabulary` says so. Raises `InvalidInput` where `tune` guaranteed no such precision, and where
         `from_run` needs comparisons that were not made.
         """
+        from semsearch.dedup.in_index import find_duplicates
+
         return find_duplicates(
             self._library,
             request,
@@ -811,6 +831,9 @@ class Index:
         classifier, if there is one and they are documents, else `by` the cosine. `progress` is called with the work
         done and the total. Raises `InvalidInput` for a classifier that is not there.
         """
+        from semsearch.dedup.decision import DEFAULT_THRESHOLD, NO_RULE
+        from semsearch.tuning.sampling import DEFAULT_LOWEST, sample_pairs
+
         rule = NO_RULE if by == "cosine" or level == "passage" else self._decision_rule()
         if by == "classifier" and rule.classifier is None:
             raise InvalidInput("there is no classifier to draw by", "train one: semsearch tune --pairs FILE")
@@ -837,6 +860,9 @@ class Index:
         Without a threshold the pairs are found from a bit below the usual one, so that the person can choose; see
         `semsearch.dedup.review`. Raises the errors of `find_duplicates`, and `InvalidInput` for a `min_precision`.
         """
+        from semsearch.dedup.review import BELOW, Review
+        from semsearch.dedup.review import FILE as REVIEW
+
         if request.min_precision is not None:
             raise InvalidInput("a review has a threshold, and no precision", "leave min_precision out")
         usual = lowest = request.threshold
@@ -849,6 +875,8 @@ class Index:
 
     def compare(self, a: str, b: str) -> Comparison:
         """Compare two documents, each a document of this index by name, or a file; see `compare_documents`."""
+        from semsearch.ingest.lookup import find_document
+
         return self._compared(find_document(name, lambda: self.embedder, self._library) for name in (a, b))
 
     def compare_texts(self, a: str, b: str) -> Comparison:
@@ -856,10 +884,14 @@ class Index:
 
         Raises `UnreadableSource` for a text without words.
         """
+        from semsearch.ingest.lookup import text_document
+
         sides = (("a", a), ("b", b))
         return self._compared(text_document(name, text, lambda: self.embedder) for name, text in sides)
 
     def _compared(self, sides: Iterable[DocumentVectors]) -> Comparison:
+        from semsearch.dedup.comparison import compare
+
         a, b = sides
         return compare(
             a,
@@ -877,6 +909,8 @@ class Index:
         The plan records `keep`, the rules that chose the keepers, and does not apply them. Raises `SemsearchError`
         where the index has changed since.
         """
+        from semsearch.dedup.in_index import plan_removal
+
         return plan_removal(self._library, found, keep, tiers)
 
     def apply(
@@ -898,6 +932,8 @@ class Index:
         in a folder of `allow`, since an index and a plan may come from a stranger. See
         `semsearch.dedup.quarantine.apply`.
         """
+        from semsearch.dedup.in_index import carry_out
+
         base = self.folder.parent
         with contextlib.nullcontext() if dry_run else self._writing():
             known = self._library.states()
@@ -922,11 +958,15 @@ class Index:
         Places outside the folder that contains the index are filled only in the folders of `allow`, and so is every
         place for a run that was copied here. See `semsearch.dedup.quarantine.undo`.
         """
+        from semsearch.dedup.quarantine import undo
+
         with self._writing():
             return undo(quarantine or self.folder / QUARANTINE, self.folder.parent, run, allow=allow)
 
     def runs(self, *, quarantine: Path | None = None) -> list[QuarantineRun]:
         """Return the runs of `apply` that can be undone, the latest last."""
+        from semsearch.dedup.runs import runs
+
         return runs(quarantine or self.folder / QUARANTINE)
 
     # -- thresholds -------------------------------------------------------------------------------------
@@ -936,20 +976,26 @@ class Index:
         pairs: PairSet,
         *,
         rule: str | None = None,
-        objective: Objective = BEST_F1,
+        objective: Objective | None = None,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[TuningResult, PairScores]:
         """Choose a threshold on labelled pairs and save it, with its guarantee, as the default of `duplicates`.
 
-        With enough pairs a classifier is trained and saved as well; it replaces an older one. Raises `SemsearchError`,
-        and saves nothing, where no threshold and no classifier can guarantee what `objective` asks for.
+        Without an `objective` it has the best F1. With enough pairs a classifier is trained and saved as well; it
+        replaces an older one. Raises `SemsearchError`, and saves nothing, where no threshold and no classifier can
+        guarantee what `objective` asks for.
         """
+        from semsearch.tuning.drawn import drawn_by
+        from semsearch.tuning.saved import save
+        from semsearch.tuning.scoring import tune_pairs
+        from semsearch.tuning.threshold import BEST_F1
+
         tuning, found = tune_pairs(
             pairs,
             self.embedder,
             rule=rule,
-            objective=objective,
+            objective=objective or BEST_F1,
             seed=seed,
             progress=progress,
             classifier=self._decision_rule().classifier if drawn_by(pairs.pairs) else None,
@@ -990,6 +1036,9 @@ class Index:
         return float(self.threshold["threshold"]) if self.threshold else self._default_threshold()
 
     def _decision_rule(self) -> DecisionRule:
+        from semsearch.dedup.alignment import aligner_of
+        from semsearch.dedup.decision import DecisionRule
+
         return DecisionRule.from_settings(
             self._library.setting("threshold"),
             self._library.setting("verifier"),
@@ -998,6 +1047,8 @@ class Index:
         )
 
     def _default_threshold(self) -> float:
+        from semsearch.dedup.decision import default_threshold
+
         stored: dict[str, Any] = {each.name: self._settings.get(each.name) for each in fields(Fingerprint)}
         return default_threshold(Fingerprint(**stored), lambda: self.embedder)
 
@@ -1096,6 +1147,9 @@ class Index:
 
         Raises `IndexLocked` while somebody labels, and `InvalidInput` where labels cannot be read.
         """
+        from semsearch.dedup.review import forget_decisions
+        from semsearch.tuning.labels import forget_labels
+
         with disk(self.folder):
             for pattern in _CACHES:
                 for path in self.folder.glob(pattern):

@@ -11,16 +11,23 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 import semsearch
+from semsearch.ingest.records import Records
+from semsearch.ingest.report import Change
 
 BUILDERS = {"Duplicates.of"}
 """Methods that the package calls to make a result. Their arguments are internal."""
+NAMES = {name: getattr(semsearch, name) for name in semsearch.__all__} | {
+    "Change": Change,
+    "Records": Records,
+}
+"""What annotations may name: a module may import the types of its signatures for the type checker only."""
 CLASSES = [value for name in sorted(semsearch.__all__) if inspect.isclass(value := getattr(semsearch, name))]
 
 
 def annotations_of(owner: type) -> Iterator[tuple[str, Any]]:
     """Yield a label and an annotation for each public field, parameter and result of a class."""
     if dataclasses.is_dataclass(owner):
-        hints = get_type_hints(owner)
+        hints = get_type_hints(owner, localns=NAMES)
         yield from (
             (f"{owner.__name__}.{field.name}", hints[field.name])
             for field in dataclasses.fields(owner)
@@ -36,7 +43,7 @@ def annotations_of(owner: type) -> Iterator[tuple[str, Any]]:
         elif isinstance(member, cached_property):
             member = member.func
         if inspect.isfunction(member) and f"{owner.__name__}.{name}" not in BUILDERS:
-            for parameter, hint in get_type_hints(member).items():
+            for parameter, hint in get_type_hints(member, localns=NAMES).items():
                 yield f"{owner.__name__}.{name}({parameter})", hint
 
 

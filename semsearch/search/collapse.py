@@ -4,7 +4,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from semsearch.text.facts import agree
 from semsearch.text.shingles import LEXICAL, shingles
 
 
@@ -26,7 +25,7 @@ def leaders(texts: Sequence[str]) -> list[int]:
         matching = (
             leader
             for leader in sorted({leader for shingle in rarest for leader in leaders_with[shingle]})
-            if _jaccard(own, shingle_sets[leader]) >= LEXICAL and agree(texts[leader], texts[position])
+            if _jaccard(own, shingle_sets[leader]) >= LEXICAL and _agree(texts[leader], texts[position])
         )
         found.append(next(matching, position))
         if found[-1] == position:
@@ -38,3 +37,9 @@ def leaders(texts: Sequence[str]) -> list[int]:
 def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared)
+
+
+def _agree(a: str, b: str) -> bool:
+    from semsearch.text.facts import agree  # few lists have near-copies, and its tables of words load slowly
+
+    return agree(a, b)

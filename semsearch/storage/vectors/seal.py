@@ -3,7 +3,6 @@
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ from typing import Any
 @functools.cache
 def version_of(package: str) -> str:
     """Return the version of a package that is installed, or "" if it is not."""
+    from importlib import metadata  # slow to load, and a search asks for no version
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
