@@ -20,7 +20,7 @@ NAMES = {name: getattr(semsearch, name) for name in semsearch.__all__} | {
     "Change": Change,
     "Records": Records,
 }
-"""What annotations may name: a module may import the types of its signatures for the type checker only."""
+"""The names in annotations: a module may import the types of its signatures for the type checker only."""
 CLASSES = [value for name in sorted(semsearch.__all__) if inspect.isclass(value := getattr(semsearch, name))]
 
 
