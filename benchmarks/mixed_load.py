@@ -39,10 +39,9 @@ class Load:
         self._files = files_below(folder)
         lines = (line for file in self._files for line in file.read_text("utf-8", "ignore").splitlines())
         self._lines = [line for line in lines if 20 < len(line) < 200 and re.search("[a-z]{3}", line)]
-        indexed = httpx.get(
-            f"{self._base}/api/v1/sources", params={"status": "indexed"}, headers=HEADERS, timeout=120
-        )
-        self._names = [source["path"] for source in indexed.json()]
+        some = {"status": "indexed", "limit": 1_000}
+        indexed = httpx.get(f"{self._base}/api/v1/sources", params=some, headers=HEADERS, timeout=120)
+        self._names = [source["path"] for source in indexed.json()["sources"]]
         self._until = time.monotonic() + 60 * minutes
         self.answers: Counter[str] = Counter()
         self.seconds: dict[str, list[float]] = {kind: [] for kind in CLIENTS}

@@ -8,6 +8,26 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semsearch.answers import (
+    Closest,
+    ComparisonAnswer,
+    DifferenceAnswer,
+    DocumentAnswer,
+    Explained,
+    FactWarning,
+    FieldAnswer,
+    FoundPassage,
+    Located,
+    PairAnswer,
+    PassageAnswer,
+    PassageOfQuery,
+    Probable,
+    RankedPassage,
+    RunAnswer,
+    SearchAnswer,
+    Sides,
+    SimilarAnswer,
+)
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.search.doubt import nothing_relevant
@@ -42,7 +62,6 @@ DescribedBy = Callable[[str, str, tuple[str, str]], str]
 
 _BATCH = 256
 """The number of texts that are read at a time."""
-_EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 
 
 # -- searching ------------------------------------------------------------------------------------------
@@ -50,14 +69,14 @@ _EXPLAINED = ("dense_rank", "lexical_rank", "document_factor")
 
 def search_json(
     path_of: PathOf, hits: Sequence[Hit], request: SearchRequest, notes: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> SearchAnswer:
     """Return the answer to a query, with the `notes` on it; see `semsearch.search.doubt` for `relevant`."""
     found = [hit_json(path_of, hit, request.explain) for hit in hits]
     relevant = bool(hits) and not nothing_relevant(hits)
     return {"query": request.query, "notes": list(notes), "relevant": relevant, "hits": found}
 
 
-def facets_json(facets: Sequence[FieldCounts]) -> list[dict[str, Any]]:
+def facets_json(facets: Sequence[FieldCounts]) -> list[FieldAnswer]:
     """Return the values of fields with the numbers of documents."""
     return [
         {
@@ -72,15 +91,17 @@ def facets_json(facets: Sequence[FieldCounts]) -> list[dict[str, Any]]:
 
 def similar_json(
     path_of: PathOf, hits: Sequence[Hit], request: SimilarRequest, notes: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> SimilarAnswer:
     """Return what is similar to a document, with the `notes` on it."""
-    found = [{"rank": rank, **hit_json(path_of, hit)} for rank, hit in enumerate(hits, 1)]
+    found: list[RankedPassage] = [
+        {"rank": rank, **hit_json(path_of, hit)} for rank, hit in enumerate(hits, 1)
+    ]
     return {"file": request.document, "line": request.line, "notes": list(notes), "hits": found}
 
 
-def document_json(name: str, passages: Sequence["StoredPassage"]) -> dict[str, Any]:
+def document_json(name: str, passages: Sequence["StoredPassage"]) -> DocumentAnswer:
     """Return a document's passages as they are stored."""
-    shown = [
+    shown: list[PassageAnswer] = [
         {
             "text": one.original or one.text,
             "unit": one.unit,
@@ -96,7 +117,7 @@ def document_json(name: str, passages: Sequence["StoredPassage"]) -> dict[str, A
 
 def hit_rows(
     path_of: PathOf, hits: Sequence[Hit], request: SearchRequest | SimilarRequest
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[RankedPassage | PassageOfQuery]:
     """Yield an object for each hit, with its rank, and with its query where there is one."""
     for rank, hit in enumerate(hits, 1):
         if isinstance(request, SearchRequest):
@@ -105,10 +126,11 @@ def hit_rows(
             yield {"rank": rank, **hit_json(path_of, hit)}
 
 
-def hit_json(path_of: PathOf, hit: Hit, explain: bool = False) -> dict[str, Any]:
+def hit_json(path_of: PathOf, hit: Hit, explain: bool = False) -> FoundPassage:
     """Return a hit; with `explain` its ranks and the factor of its document too."""
     start, end = hit.highlight
-    return _located(path_of, hit, explain) | {
+    return {
+        **_located(path_of, hit, explain),
         "text": hit.text,
         "best_sentence": hit.text[start:end],
         "metadata": dict(hit.metadata),
@@ -116,14 +138,21 @@ def hit_json(path_of: PathOf, hit: Hit, explain: bool = False) -> dict[str, Any]
     }
 
 
-def _located(path_of: PathOf, hit: Hit, explain: bool) -> dict[str, Any]:
+def _located(path_of: PathOf, hit: Hit, explain: bool) -> Located:
     """Return the place of a hit, and its scores."""
+    explained: Explained = {}
+    if explain:
+        explained = {
+            "dense_rank": hit.dense_rank,
+            "lexical_rank": hit.lexical_rank,
+            "document_factor": hit.document_factor,
+        }
     return {
         "score": round(hit.score, 6),
         "relevance": None if hit.relevance is None else round(hit.relevance, 6),
         "cosine": None if hit.cosine is None else round(hit.cosine, 6),
         "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
-        **({name: getattr(hit, name) for name in _EXPLAINED} if explain else {}),
+        **explained,
         "source": hit.source,
         "path": str(path_of(hit.source)) if is_file(hit.source) else None,
         "document": hit.document,
@@ -237,9 +266,9 @@ def review_json(found: "Duplicates", groups: "Sequence[ReviewedGroup]", first: i
     return rows
 
 
-def pair_json(view: "PairView") -> dict[str, Any]:
+def pair_json(view: "PairView") -> PairAnswer:
     """Return two documents under review next to each other."""
-    warnings = [{"rule": rule, "text": text} for rule, text in view.warnings]
+    warnings: list[FactWarning] = [{"rule": rule, "text": text} for rule, text in view.warnings]
     return {"warnings": warnings, "cut": view.cut, **difference_json(view.difference)}
 
 
@@ -306,9 +335,12 @@ def triage_json(found: "Triage") -> dict[str, Any]:
     }
 
 
-def comparison_json(found: "Comparison") -> dict[str, Any]:
+def comparison_json(found: "Comparison") -> ComparisonAnswer:
     """Return the comparison of two documents."""
     difference, a, b = found.difference, found.coverage_a, found.coverage_b
+    probable: Probable = {}
+    if found.probability is not None:
+        probable = {"probability": found.probability, "least_probability": found.least_probability}
     return {
         "a": {
             "name": found.a.name,
@@ -329,17 +361,13 @@ def comparison_json(found: "Comparison") -> dict[str, Any]:
         "tier": found.tier,
         "differs": found.differs,
         "threshold": found.threshold,
-        **(
-            {}
-            if found.probability is None
-            else {"probability": found.probability, "least_probability": found.least_probability}
-        ),
+        **probable,
         "fields": {name: {"a": one, "b": other} for name, (one, other) in found.fields.items()},
         **difference_json(difference),
     }
 
 
-def difference_json(found: "Difference") -> dict[str, Any]:
+def difference_json(found: "Difference") -> DifferenceAnswer:
     """Return how the words of two texts differ."""
     return {
         "shared_words": found.shared,
@@ -351,13 +379,13 @@ def difference_json(found: "Difference") -> dict[str, Any]:
 
 def _closest(
     own: "DocumentVectors", other: "DocumentVectors", rows: Sequence[int], cosines: Sequence[float]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Closest]:
     """Yield each passage of a document with the closest one of the other."""
     for at, (row, cosine) in enumerate(zip(rows, cosines, strict=True)):
         yield {"passage": own.at(at), "best": other.at(row), "cosine": cosine}
 
 
-def _sides(segment: "Segment") -> dict[str, str]:
+def _sides(segment: "Segment") -> Sides:
     return {"a": segment.a.strip(), "b": segment.b.strip()}
 
 
@@ -366,7 +394,7 @@ def outcome_json(outcome: "Outcome") -> dict[str, Any]:
     return _object(outcome)
 
 
-def runs_json(runs: Sequence["QuarantineRun"]) -> list[dict[str, Any]]:
+def runs_json(runs: Sequence["QuarantineRun"]) -> list[RunAnswer]:
     """Return the runs that can be undone."""
     return [{"run": run.name, "mode": run.mode, "files": len(run.removals)} for run in runs]
 

@@ -6,13 +6,14 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import hypothesis
+import jsonschema
 import pytest
 from serving import REPLACED, served
 from starlette.testclient import TestClient
@@ -112,9 +113,12 @@ def test_answers_are_the_json_of_the_commands(index: Index, client: TestClient) 
     assert get("facets", fields="tags") == as_json(serialize.facets_json(index.facets(["tags"])))
     assert get("facets", fields="tags") == get("facets")
     assert get("facets", fields="tags", q="tags:shed")[0]["values"] == [{"value": "shed", "count": 6}]
-    assert get("sources") == as_json([serialize.source_status_json(one) for one in index.why()])
-    assert [one["path"] for one in get("sources", status="skipped")] == ["notes/bin.dat"]
-    assert get("why", path="notes/bin.dat") == get("sources", status="skipped")
+    wanted = as_json([serialize.source_status_json(one) for one in index.why()])
+    assert get("sources") == {"matching": 13, "sources": wanted}
+    assert get("sources", offset=11, limit=1) == {"matching": 13, "sources": wanted[11:12]}
+    assert [one["path"] for one in get("sources", contains="/1.MD")["sources"]] == ["notes/1.md"]
+    assert [one["path"] for one in get("sources", status="skipped")["sources"]] == ["notes/bin.dat"]
+    assert get("why", path="notes/bin.dat") == get("sources", status="skipped")["sources"]
     status = get("status")
     assert as_json(serialize.status_json(index.status())).items() <= status.items()
     assert (status["read_only"], status["index"]) == (False, str(index.folder))
@@ -168,6 +172,7 @@ def test_only_stored_documents_are_read(client: TestClient, index: Index, tmp_pa
         ("similar?document=notes/1.md&line=1e3", 400, "whole number"),
         ("facets?fields=colour", 400, "colour"),
         ("sources?status=odd", 400, "unknown status"),
+        ("sources?offset=-1", 400, "offset is -1"),
         ("why?path=/etc/passwd", 403, "outside the folders"),
         ("why?path=../..", 403, "outside the folders"),
         ("why?path=%00", 403, "outside the folders"),
@@ -485,7 +490,7 @@ def test_a_strangers_folders_are_neither_listed_nor_read(index: Index, tmp_path:
         (private / "pass.txt").write_text("The password is on the back of the paper.")
         (tmp_path / "other" / "link").symlink_to(private)
         with client_of(stranger) as client:
-            found = client.get(f"{API}/sources").json()
+            found = client.get(f"{API}/sources").json()["sources"]
             key = [(str(private / "key.txt"), "indexed")] if stored else []
             assert [(one["path"], one["status"]) for one in found] == key
             names = (private, private / "pass.txt", "../private", "link", "link/pass.txt")
@@ -497,7 +502,7 @@ def test_a_strangers_folders_are_neither_listed_nor_read(index: Index, tmp_path:
                 (one,) = client.get(f"{API}/why", params={"path": str(private / "key.txt")}).json()
                 assert one["status"] == "indexed" and "was not looked at" in one["reason"]
         with client_of(stranger, folders=(private,)) as client:
-            found = client.get(f"{API}/sources").json()
+            found = client.get(f"{API}/sources").json()["sources"]
             assert {one["status"] for one in found} == ({"stale", "new"} if stored else {"new"})
 
 
@@ -559,7 +564,7 @@ def test_long_calls_keep_no_short_one_waiting(index: Index, monkeypatch: pytest.
             release.set()
             while (answer := await client.get("sources")).status_code == 503:  # until the server knows
                 await asyncio.sleep(0.02)
-            assert answer.json() == []
+            assert answer.json()["sources"] == []
 
     monkeypatch.setattr(Index, "why", slow)
     with served(index) as address:
@@ -617,6 +622,57 @@ def test_the_description_has_every_route(client: TestClient) -> None:
     assert all(
         operation["summary"] for methods in description["paths"].values() for operation in methods.values()
     )
+
+
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "GET status": {},
+    "GET search": {"q": "saw tags:shed", "explain": "true"},
+    "GET search ": {"q": "zzz", "mode": "lexical"},
+    "GET facets": {},
+    "GET document": {"name": "notes/1.md"},
+    "GET similar": {"document": "notes/1.md"},
+    "GET compare": {"a": "notes/1.md", "b": "notes/2.md"},
+    "GET sources": {},
+    "GET why": {"path": "notes/bin.dat"},
+    "GET jobs": {},
+    "GET runs": {},
+    "POST embed": {"texts": ["a saw"]},
+    "POST embed ": {"texts": ["a saw"], "tokens": False},
+    "POST matrix": {"texts": ["a saw", "a shed"]},
+    "POST compare": {"a_text": "the saw is here", "b_text": "the saw is not here"},
+}
+"""Calls whose answers have a type."""
+
+
+def strictly(schema: Any) -> Any:
+    """Return a schema whose objects have the described members only."""
+    if isinstance(schema, list):
+        return [strictly(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = (
+        {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
+    )
+    return {name: strictly(one) for name, one in schema.items()} | closed
+
+
+def test_answers_are_as_described(client: TestClient, index: Index) -> None:
+    ended(client, started(client, kind="check"))
+    index.add([{"id": "one", "text": "a record with a saw", "tags": ["a", "b"], "year": 2024}])
+    description = strictly(client.get(f"{API}/openapi.json").json())
+    for call, given in ANSWERS.items():
+        method, name = call.split()
+        sent = {"params": given} if method == "GET" else {"json": given}
+        answer = client.request(method, f"{API}/{name}", headers=TOKEN, **sent)
+        operation = description["paths"][f"{API}/{name}"][method.lower()]
+        content = operation["responses"][str(answer.status_code)]["content"]
+        schema = content["application/json"]["schema"]
+        assert schema not in ({}, {"type": "object", "additionalProperties": {}}), call
+        jsonschema.validate(answer.json(), schema | {"components": description["components"]})
+    problem = client.get(f"{API}/search")
+    schema = description["components"]["schemas"]["Problem"]
+    jsonschema.validate(problem.json(), schema)
+    assert problem.status_code == 400
 
 
 def test_the_described_api_loads_nothing_from_elsewhere(client: TestClient) -> None:

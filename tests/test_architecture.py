@@ -18,7 +18,7 @@ PACKAGE = REPOSITORY / "semsearch"
 
 LAYERS = (
     {"__version__", "errors", "types"},
-    {"files", "patterns", "requests", "strict_json", "tables", "text", "threads"},
+    {"answers", "files", "patterns", "requests", "strict_json", "tables", "text", "threads"},
     {"embedding", "readers"},
     {"storage"},
     {"ingest"},

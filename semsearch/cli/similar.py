@@ -81,10 +81,10 @@ def similar_(
             render.emit_jsonl(serialize.hit_rows(index.path_of, found, request))
             render.emit_jsonl(map(asdict, inside))
         elif as_json:
-            answer = serialize.similar_json(index.path_of, found, request, notes)
+            more: dict[str, object] = {}
             if contained is not None:
-                answer |= {"containment": contained, "contained": [asdict(pair) for pair in inside]}
-            render.emit_json(answer)
+                more = {"containment": contained, "contained": [asdict(pair) for pair in inside]}
+            render.emit_json(serialize.similar_json(index.path_of, found, request, notes) | more)
         elif paths:
             hits.show_paths(index, found)
         else:

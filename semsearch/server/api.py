@@ -1,17 +1,20 @@
 """The routes of `/api/v1` that read: status, search and what belongs to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from semsearch import __version__, serialize
+from semsearch.answers import ComparisonAnswer, DocumentAnswer, FieldAnswer, SearchAnswer, SimilarAnswer
 from semsearch.errors import extra
-from semsearch.ingest.explain import Verdict
+from semsearch.ingest.explain import SourceStatus, Verdict
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.search.doubt import doubt
-from semsearch.server.context import API, Context
+from semsearch.server.context import API, Context, Watch
 from semsearch.server.operations import Operation
+from semsearch.server.parameters import Part
 from semsearch.server.reach import reached, similar, stored, within
+from semsearch.storage.index_dir import Status
 
 with extra("server", "the server"):
     from starlette.routing import Route
@@ -58,15 +61,19 @@ class CompareRequest:
     b: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourcesRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesRequest(Part):
     """The sources to list.
 
     Args:
         status: Only sources with this status.
+        contains: Only sources whose path contains this, in capital or small letters.
+        offset: The number of sources to leave out, from the first on.
+        limit: The highest number of sources.
     """
 
     status: Verdict | None = None
+    contains: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,32 @@ class WhyRequest:
     """
 
     path: str
+
+
+Source = Annotated[dict[str, Any], SourceStatus]
+"""The JSON of a `SourceStatus`."""
+
+
+class SourcesAnswer(TypedDict):
+    """Some of the sources, in the order of their paths, and the number of all that match."""
+
+    matching: int
+    sources: list[Source]
+
+
+class ServerAnswer(TypedDict):
+    """The state of a server. `watch` is null without --watch."""
+
+    version: str
+    read_only: bool
+    index: str
+    watch: Annotated[Mapping[str, Any], Watch] | None
+
+
+class SearchAnswerWithDoubt(SearchAnswer):
+    """The answer to a query. `doubt` says for people that nothing relevant was found, and is else empty."""
+
+    doubt: str
 
 
 def routes(context: Context) -> list[Route]:
@@ -103,7 +136,7 @@ class _Reading:
         self._context, self._index = context, context.index
         self._settings = context.settings
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Annotated[dict[str, Any], Status, ServerAnswer]:
         """Return where the index is, what made it and what it contains, and how the server was started.
 
         `watch` is null without --watch; else it says whether the folders are watched, and the last problem.
@@ -116,7 +149,7 @@ class _Reading:
             "watch": self._context.watch and asdict(self._context.watch),
         }
 
-    async def search(self, request: SearchRequest) -> dict[str, Any]:
+    async def search(self, request: SearchRequest) -> SearchAnswerWithDoubt:
         """Return the passages that answer a query best, best first.
 
         `doubt` says so where nothing relevant was found, and `relevant` is false then. Of the hits, `relevance` is the
@@ -124,43 +157,50 @@ class _Reading:
         """
         (hits,) = await self._context.searcher.search([request])
 
-        def answer() -> dict[str, Any]:
+        def answer() -> SearchAnswerWithDoubt:
             found = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
-            return found | {"doubt": doubt(hits)}
+            return {**found, "doubt": doubt(hits)}
 
         return await self._context.call(answer)
 
-    def facets(self, request: FacetsRequest) -> list[dict[str, Any]]:
+    def facets(self, request: FacetsRequest) -> list[FieldAnswer]:
         """Return the values of fields of the metadata, with the number of documents that have each."""
         names = request.fields or [one.field for one in self._index.fields()]
         found = self._index.facets(names, request.query, source=request.source, literal=request.literal)
         return serialize.facets_json(found)
 
-    def document(self, request: DocumentName) -> dict[str, Any]:
+    def document(self, request: DocumentName) -> DocumentAnswer:
         """Return the passages of a document as they are stored. No file is read."""
         return serialize.document_json(request.name, stored(self._index, request.name))
 
-    def similar(self, request: SimilarRequest) -> dict[str, Any]:
+    def similar(self, request: SimilarRequest) -> SimilarAnswer:
         """Return the documents that are most similar to one, or the passages most similar to the one at a line."""
         hits = similar(self._index, request)
         return serialize.similar_json(self._index.path_of, hits, request, self._index.notes(request, hits))
 
-    def compare(self, request: CompareRequest) -> dict[str, Any]:
+    def compare(self, request: CompareRequest) -> ComparisonAnswer:
         """Compare two documents of the index: by the model, word by word, and passage by passage."""
         for name in (request.a, request.b):
             stored(self._index, name)
         return serialize.comparison_json(self._index.compare(request.a, request.b))
 
-    def sources(self, request: SourcesRequest) -> list[dict[str, Any]]:
+    def sources(self, request: SourcesRequest) -> SourcesAnswer:
         """Return what the index makes of each file below the paths that were ingested, and of each record.
 
         No file is read that lies neither next to the index nor in a folder that the server was started with.
         """
-        found = self._index.why(within=within(self._index, self._settings.folders))
-        found = [one for one in found if request.status in (None, one.status)]
-        return list(map(serialize.source_status_json, found))
+        contains = request.contains.lower()
+        found = [
+            one
+            for one in self._index.why(within=within(self._index, self._settings.folders))
+            if request.status in (None, one.status) and contains in one.path.lower()
+        ]
+        return {
+            "matching": len(found),
+            "sources": list(map(serialize.source_status_json, request.of(found))),
+        }
 
-    def why(self, request: WhyRequest) -> list[dict[str, Any]]:
+    def why(self, request: WhyRequest) -> list[Source]:
         """Say if a path is indexed, and else why not: the rule that skips it, the error, or the change since."""
         known = request.path in self._index
         folders = self._settings.folders

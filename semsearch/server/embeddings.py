@@ -144,7 +144,7 @@ class _OpenAI:
 
     @staticmethod
     def error(error: SemsearchError) -> dict[str, Any]:
-        status = problem(error)["status"]
+        status = HTTPStatus(problem(error)["status"])
         return {
             "error": {
                 "message": _sentence(error),

@@ -2,15 +2,16 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from semsearch.errors import SemsearchError
-from semsearch.server.problems import Refused, internal, problem
+from semsearch.server.problems import Problem, Refused, internal, problem
 from semsearch.server.reach import UnknownName
 
+JobState = Literal["running", "done", "failed", "cancelled"]
 Progress = Callable[[int, int], None]
 """Called with the work done and the total. It raises to end a job that was cancelled."""
 MOST_JOBS = 8
@@ -48,11 +49,30 @@ class Kind:
 class State:
     """The state of a job at one time. A job that waits for another one is running, with nothing done of nothing."""
 
-    state: Literal["running", "done", "failed", "cancelled"] = "running"
+    state: JobState = "running"
     done: int = 0
     total: int = 0
     result: Any = None
-    problem: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+
+
+class JobProgress(TypedDict):
+    """The work that is done, of all that is known so far, in a unit such as bytes."""
+
+    done: int
+    total: int
+    unit: str
+
+
+class JobAnswer(TypedDict):
+    """A job. `result` is what its kind found once it is done, and `problem` why it failed."""
+
+    id: str
+    kind: str
+    state: JobState
+    progress: JobProgress
+    result: Any
+    problem: Problem | None
 
 
 class Job:
@@ -79,7 +99,7 @@ class Job:
         """Wait until the job has ended, and return whether it has."""
         return self._ended.wait(seconds)
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JobAnswer:
         """Return the JSON of the job."""
         state = self.state
         return {

@@ -9,38 +9,27 @@ from semsearch import __version__
 from semsearch.errors import extra
 from semsearch.server.operations import Operation
 from semsearch.server.parameters import is_required, limit_of, members, parameters
+from semsearch.server.problems import Problem
+from semsearch.server.schemas import TYPES, Schemas
 
 with extra("server", "the server"):
     from starlette.routing import Route
 
-_TYPES: Mapping[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
 _PROBLEM = {
     "description": "What is wrong, and what to do (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-_SHARED = {
-    "Problem": {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "exit_code": {"type": "integer", "description": "The exit code of the command line"},
-            "hint": {"type": "string"},
-        },
-        "required": ["type", "title", "status", "detail", "exit_code", "hint"],
-    }
 }
 
 
 def described(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the description of those routes that were made of an `Operation`."""
     paths: dict[str, dict[str, Any]] = {}
+    answers = Schemas()
+    answers.of(Problem)
     for route in routes:
         operation = getattr(route.endpoint, "operation", None)
         if isinstance(operation, Operation):
-            paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+            paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, answers)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -50,13 +39,13 @@ def described(routes: Iterable[Route]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": _SHARED,
+            "schemas": answers.shared,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, answers: Schemas) -> dict[str, Any]:
     summary, _, rest = inspect.cleandoc(operation.answer.__doc__ or "").partition("\n\n")
     takes = operation.takes
     names = dict(_schemas(takes, operation)) if takes is not None else {}
@@ -79,7 +68,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {
             str(int(operation.status)): {
                 "description": "The answer",
-                "content": {operation.media_type: {"schema": {}}},
+                "content": {operation.media_type: {"schema": answers.of(operation.returns)}},
             },
             "default": _PROBLEM,
         },
@@ -149,7 +138,7 @@ def _schema(name: str, kind: Any) -> dict[str, Any]:
         return {"enum": list(get_args(wanted))}
     if get_origin(wanted) in (Sequence, list, tuple):
         return {"type": "array", "items": _schema(name, get_args(wanted)[0])}
-    schema: dict[str, Any] = {"type": _TYPES[wanted]}
+    schema: dict[str, Any] = {"type": TYPES[wanted]}
     if wanted in (int, float):
         schema |= {"minimum": -limit_of(name), "maximum": limit_of(name)}
     return schema

@@ -67,6 +67,11 @@ class Operation:
         names = list(inspect.signature(self.answer).parameters)
         return get_type_hints(self.answer)[names[0]] if names and self.kinds is None else None
 
+    @property
+    def returns(self) -> Any:
+        """The type of the answer, with what `Annotated` says of it."""
+        return get_type_hints(self.answer, include_extras=True)["return"]
+
     def route(self, context: Context) -> Route:
         """Return the route."""
 

@@ -5,7 +5,7 @@ import re
 import traceback
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from semsearch.errors import (
     FingerprintMismatch,
@@ -39,6 +39,17 @@ _STATUS = {
 """The status of each error; any other `SemsearchError` is a request that cannot be carried out, 422."""
 
 
+class Problem(TypedDict):
+    """Problem details (RFC 9457): what is wrong, what to do, and the exit code that the command line would have."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    exit_code: int
+    hint: str
+
+
 class Refused(SemsearchError):
     """A call that this server does not carry out, with the status of the answer."""
 
@@ -47,7 +58,7 @@ class Refused(SemsearchError):
         self.status = status
 
 
-def problem(error: SemsearchError) -> dict[str, Any]:
+def problem(error: SemsearchError) -> Problem:
     """Return the problem details of an error, which jobs have as well."""
     status = getattr(error, "status", None) or _STATUS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
     title = status.phrase if isinstance(error, Refused) else _words(type(error).__name__)

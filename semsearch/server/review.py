@@ -5,11 +5,13 @@ A review is what a job of the kind `review` finds. Its groups are those of any t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from semsearch import serialize
+from semsearch.answers import PairAnswer, RunAnswer
+from semsearch.dedup.quarantine import Outcome
 from semsearch.dedup.review import Decision, Order, Review, ReviewedGroup, Verdict, ordered
 from semsearch.dedup.veto import FACTS
 from semsearch.errors import InvalidInput, extra
@@ -179,7 +181,7 @@ class _Reviewing:
             "groups": serialize.review_json(found, page, request.offset + 1),
         }
 
-    def pair(self, request: PairRequest) -> dict[str, Any]:
+    def pair(self, request: PairRequest) -> PairAnswer:
         """Return how two documents of a review differ: warnings, and the words of both."""
         review = self._review(request.job)
         return serialize.pair_json(review.view(request.keeper, request.member))
@@ -243,7 +245,7 @@ class _Reviewing:
         headers = {"Content-Disposition": 'attachment; filename="plan.json"'}
         return Response(text, media_type="application/json", headers=headers)
 
-    def apply(self, request: ApplyRequest) -> dict[str, Any]:
+    def apply(self, request: ApplyRequest) -> Annotated[dict[str, Any], Outcome]:
         """Move all that goes to the quarantine of the index, or with `dry_run` say what would move.
 
         Each step is checked as `semsearch apply` checks it. Files outside the folder that has the index stay.
@@ -253,11 +255,11 @@ class _Reviewing:
         done = self._index.apply(plan, hardlink=request.hardlink, dry_run=request.dry_run)
         return serialize.outcome_json(done)
 
-    def undo(self, request: UndoRequest) -> dict[str, Any]:
+    def undo(self, request: UndoRequest) -> Annotated[dict[str, Any], Outcome]:
         """Move the files of a run back to where they were. Ingest them to search them again."""
         return serialize.outcome_json(self._index.undo(request.run))
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[RunAnswer]:
         """Return the runs that can be undone, the latest last."""
         return serialize.runs_json(self._index.runs())
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from semsearch import serialize
+from semsearch.answers import ComparisonAnswer
 from semsearch.classification.triage import PROMISE, triage
-from semsearch.embedding import Kind, tokens_of
+from semsearch.embedding import Kind, Token, tokens_of
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
 from semsearch.server.embeddings import Models, json_of_vectors, public_name, require_sizes
@@ -48,6 +49,21 @@ class MatrixRequest:
             raise InvalidInput(
                 f"there are {len(self.texts):,} texts, of at most {MOST_COMPARED}", "send fewer of them"
             )
+
+
+class MatrixAnswer(TypedDict):
+    """The cosine of each text with each, a row for each text."""
+
+    similarities: list[list[float]]
+
+
+class EmbedAnswer(TypedDict):
+    """The unit vector of each text, and its tokens unless they were not asked for."""
+
+    model: str
+    dimensions: int
+    vectors: list[list[float]]
+    tokens: NotRequired[list[list[Annotated[dict[str, Any], Token]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +119,7 @@ class _Texts:
     def __init__(self, context: Context) -> None:
         self._context, self._models = context, Models(context)
 
-    async def embed(self, request: EmbedRequest) -> Response:
+    async def embed(self, request: EmbedRequest) -> Annotated[Response, EmbedAnswer]:
         """Return the vector of each text, and its tokens, of which the model may not know some."""
         found = await self._models.embed(request.texts, request.kind)
         embedder = await self._models.embedder()
@@ -122,12 +138,12 @@ class _Texts:
 
         return await self._context.call_heavy(answer)
 
-    async def matrix(self, request: MatrixRequest) -> dict[str, Any]:
+    async def matrix(self, request: MatrixRequest) -> MatrixAnswer:
         """Return the cosine of each text with each."""
         vectors = (await self._models.embed(request.texts)).vectors
         return {"similarities": (vectors @ vectors.T).clip(-1, 1).tolist()}
 
-    def compare(self, request: TextsRequest) -> dict[str, Any]:
+    def compare(self, request: TextsRequest) -> ComparisonAnswer:
         """Return how similar two texts are, whether they count as near-duplicates and why, and where they differ."""
         return serialize.comparison_json(self._context.index.compare_texts(request.a_text, request.b_text))
 

@@ -15,7 +15,7 @@ from semsearch.errors import InvalidInput, extra
 from semsearch.ingest.report import IngestProgress, IngestReport
 from semsearch.requests import DedupRequest
 from semsearch.server.context import API, Context
-from semsearch.server.jobs import Job, Kind, Progress
+from semsearch.server.jobs import Job, JobAnswer, Kind, Progress
 from semsearch.server.operations import Operation
 from semsearch.server.reach import near_roots, reached
 from semsearch.storage.check import CheckReport
@@ -206,15 +206,15 @@ class _Work:
         where = {"Location": f"{API}/jobs/{job.id}"}
         return JSONResponse(job.shown(), HTTPStatus.ACCEPTED, where)
 
-    def jobs(self) -> list[dict[str, Any]]:
+    def jobs(self) -> list[JobAnswer]:
         """Return the jobs that run, and the last ones of each kind, the oldest first."""
         return [job.shown() for job in self._jobs.all()]
 
-    def job(self, name: JobName) -> dict[str, Any]:
+    def job(self, name: JobName) -> JobAnswer:
         """Return a job."""
         return self._jobs.get(name.id).shown()
 
-    def cancel(self, name: JobName) -> dict[str, Any]:
+    def cancel(self, name: JobName) -> JobAnswer:
         """Cancel a job, which ends at its next step. A job that has ended stays as it is."""
         job = self._jobs.get(name.id)
         job.cancel()

@@ -5,6 +5,7 @@ import { N } from "./i18n.js";
 import { empty, notice, problem, progress, size } from "./widgets.js";
 
 const ROWS = 100; // of the table at a time
+const PAUSE = 250; // milliseconds without a key until files are looked for
 
 export function render(main, api, t, page) {
   const facts = h("dl.facts");
@@ -210,34 +211,13 @@ export function render(main, api, t, page) {
   // -- sources --------------------------------------------------------------------------------------------
 
   async function loadSources() {
-    try {
-      drawSources(await ask.get("sources"));
-    } catch (error) {
-      if (!isAbort(error)) fill(sources, problem(error, t, loadSources));
-    }
-  }
-
-  function drawSources(all) {
-    if (!all.length)
-      return fill(
-        sources,
-        empty(
-          "folder",
-          t("Nothing is indexed yet"),
-          h("p", t("Give a folder above. Files that change later are read again by the next ingest.")),
-        ),
-      );
-    let found = all;
+    let timer;
     const body = h("tbody");
     const said = h("span.muted.small", { role: "status" });
-    const more = h(
-      "button.button",
-      { type: "button", onclick: () => showRows(body.childElementCount + ROWS) },
-      t("Show more"),
-    );
+    const more = h("button.button", { type: "button", onclick: () => load(body.childElementCount) }, t("Show more"));
     const state = h(
       "select.input",
-      { "aria-label": t("State"), onchange: choose },
+      { "aria-label": t("State"), onchange: () => load() },
       h("option", { value: "" }, t("All")),
       STATES.map(([name]) => h("option", { value: name }, t(name))),
     );
@@ -247,7 +227,10 @@ export function render(main, api, t, page) {
       "aria-label": t("Find a file"),
       placeholder: t("Find a file"),
       spellcheck: "false",
-      oninput: choose,
+      oninput: () => {
+        clearTimeout(timer);
+        timer = setTimeout(load, PAUSE);
+      },
     });
     const absent = h("div");
     const table = h(
@@ -267,35 +250,34 @@ export function render(main, api, t, page) {
         body,
       ),
     );
-    fill(sources, h("div.row", h("h2", t("Files")), state, h("div.grow", words), said), absent, table, h("div", more));
-    return choose();
+    const all = [h("div.row", h("h2", t("Files")), state, h("div.grow", words), said), absent, table, h("div", more)];
+    return load();
 
-    function choose() {
-      const wanted = words.value.trim().toLowerCase();
-      show(
-        all.filter((one) => (!state.value || one.status === state.value) && one.path.toLowerCase().includes(wanted)),
-      );
-      fill(
-        absent,
-        !found.length &&
-          empty(
-            "file",
-            t("No such file"),
-            wanted && h("button.button", { type: "button", onclick: why }, t("Ask what became of it")),
-          ),
-      );
+    /** Show the files that are asked for, from the first on, or those after the first `offset` in addition. */
+    async function load(offset = 0) {
+      const contains = words.value.trim();
+      try {
+        const found = await ask.get("sources", { status: state.value, contains, offset, limit: ROWS });
+        if (!found.matching && !state.value && !contains) return fill(sources, nothing());
+        if (!all[0].isConnected) fill(sources, all);
+        fill(absent, !found.matching && noSuch(contains));
+        show(found.sources, found.matching, offset);
+      } catch (error) {
+        if (!isAbort(error)) fill(sources, problem(error, t, loadSources));
+      }
     }
 
-    function show(rows) {
-      found = rows;
-      fill(said, t.count(found.length, "{count} file", "{count} files"));
-      table.hidden = !found.length;
-      showRows(ROWS);
+    function noSuch(contains) {
+      const button = contains && h("button.button", { type: "button", onclick: why }, t("Ask what became of it"));
+      return empty("file", t("No such file"), button);
     }
 
-    function showRows(number) {
-      fill(body, found.slice(0, number).map(row));
-      more.hidden = found.length <= number;
+    function show(rows, matching, offset = 0) {
+      fill(said, t.count(matching, "{count} file", "{count} files"));
+      table.hidden = !matching;
+      if (offset) body.append(...rows.map(row));
+      else fill(body, rows.map(row));
+      more.hidden = body.childElementCount >= matching;
     }
 
     /** Explain a path that is not in the list: outside of every folder, skipped with its folder, or not there. */
@@ -303,11 +285,19 @@ export function render(main, api, t, page) {
       try {
         const told = await api.get("why", { path: words.value.trim() }, page.signal);
         fill(absent);
-        show(told);
+        show(told, told.length);
       } catch (error) {
         if (!isAbort(error)) fill(absent, problem(error, t));
       }
     }
+  }
+
+  function nothing() {
+    return empty(
+      "folder",
+      t("Nothing is indexed yet"),
+      h("p", t("Give a folder above. Files that change later are read again by the next ingest.")),
+    );
   }
 
   function row(one) {

@@ -1,0 +1,199 @@
+"""The types of the JSON that `semsearch.serialize` makes: what the description of the API is made of.
+
+Type checkers hold the functions of `serialize` to them, and a test holds the server's answers to the description. They
+are cheap to import.
+"""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from semsearch.types import FieldValue, Scalar, Tier, Unit
+
+
+class Explained(TypedDict, total=False):
+    """The ranks of a hit by meaning and by words, and the factor of its document. Only with `explain`."""
+
+    dense_rank: int | None
+    lexical_rank: int | None
+    document_factor: float | None
+
+
+class Located(Explained):
+    """The place of a passage and its scores. `path` is null for a record from memory."""
+
+    score: float
+    relevance: float | None
+    cosine: float | None
+    bm25: float | None
+    source: str
+    path: str | None
+    document: str
+    heading: str
+    unit: Unit
+    start: int
+    end: int
+    passage_id: str
+
+
+class FoundPassage(Located):
+    """A passage that was found, with its best sentence and the near-copies that were collapsed into it."""
+
+    text: str
+    best_sentence: str
+    metadata: Mapping[str, FieldValue]
+    copies: list[Located]
+
+
+class RankedPassage(FoundPassage):
+    """A passage that was found, with its rank, which counts from 1."""
+
+    rank: int
+
+
+class PassageOfQuery(RankedPassage):
+    """A passage that was found for a query."""
+
+    query: str
+
+
+class SearchAnswer(TypedDict):
+    """The answer to a query, with notes for people. `relevant` is false where nothing relevant was found."""
+
+    query: str
+    notes: list[str]
+    relevant: bool
+    hits: list[FoundPassage]
+
+
+class SimilarAnswer(TypedDict):
+    """The documents similar to one, or the passages similar to the one at a line of it."""
+
+    file: str
+    line: int | None
+    notes: list[str]
+    hits: list[RankedPassage]
+
+
+class ValueCount(TypedDict):
+    """A value of a field, and the number of documents that have it."""
+
+    value: Scalar
+    count: int
+
+
+class FieldAnswer(TypedDict):
+    """The values of a field. `documents` have it, of all `total` that were counted."""
+
+    field: str
+    documents: int
+    total: int
+    values: list[ValueCount]
+
+
+class PassageAnswer(TypedDict):
+    """A passage as it is stored."""
+
+    text: str
+    unit: Unit
+    start: int
+    end: int
+    heading: str
+    passage_id: str
+
+
+class DocumentAnswer(TypedDict):
+    """A document's passages as they are stored."""
+
+    name: str
+    metadata: Mapping[str, FieldValue]
+    passages: list[PassageAnswer]
+
+
+class Sides(TypedDict):
+    """A part of one text, and what stands in its place in the other."""
+
+    a: str
+    b: str
+
+
+class SegmentAnswer(Sides):
+    """A part of two texts that is equal, or differs; `kind` says in what."""
+
+    op: str
+    kind: str
+
+
+class DifferenceAnswer(TypedDict):
+    """The words in which two texts differ."""
+
+    shared_words: int
+    negations: list[Sides]
+    numbers: list[Sides]
+    segments: list[SegmentAnswer]
+
+
+class Closest(TypedDict):
+    """A passage, and the one of the other document that is closest to it."""
+
+    passage: str
+    best: str
+    cosine: float
+
+
+class Side(TypedDict):
+    """One of two documents. `containment` is the share of its words that the other has too."""
+
+    name: str
+    words: int
+    containment: float
+    similarity: float
+    passages: list[Closest]
+
+
+class FieldsOfBoth(TypedDict):
+    """The values of a field that differs."""
+
+    a: FieldValue | None
+    b: FieldValue | None
+
+
+class Probable(TypedDict, total=False):
+    """The probability that two documents are duplicates, where a classifier gives one, and from where on it counts."""
+
+    probability: float
+    least_probability: float
+
+
+class ComparisonAnswer(DifferenceAnswer, Probable):
+    """The similarity of two documents. The `tier` is null where they do not count as near-duplicates."""
+
+    a: Side
+    b: Side
+    similarity: float
+    jaccard: float
+    tier: Tier | None
+    differs: str
+    threshold: float
+    fields: Mapping[str, FieldsOfBoth]
+
+
+class FactWarning(TypedDict):
+    """A fact that differs, by the rule that finds it, in words for people."""
+
+    rule: str
+    text: str
+
+
+class PairAnswer(DifferenceAnswer):
+    """Two documents under review. `cut` is true where only the beginnings are compared."""
+
+    warnings: list[FactWarning]
+    cut: bool
+
+
+class RunAnswer(TypedDict):
+    """A run of `apply` that can be undone."""
+
+    run: str
+    mode: str
+    files: int
