@@ -354,7 +354,9 @@ def test_a_recall_is_guaranteed_too(tmp_path: Path) -> None:
 _SOLD = "bread milk paint glue soap salt rope tape wool nails cups forks lamps bolts pots rugs"
 
 
-def test_commands_guarantee_a_precision_or_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_guarantee_a_precision_or_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: PairClassifier
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEMSEARCH_INDEX", raising=False)
 
@@ -390,3 +392,9 @@ def test_commands_guarantee_a_precision_or_refuse(tmp_path: Path, monkeypatch: p
     assert "give either" in run("dedup", "--min-precision", "0.6", "--threshold", "0.9", code=2).stderr
     with Index.open(tmp_path / ".semsearch") as index:
         assert_sound(index)
+        about = {"pairs": "labels.csv", "rule": "paraphrase", "saved": "2026-01-01T00:00:00+00:00"}
+        saved = {"verifier": trained.to_dict(), "chance": 0.5, "promise": None}
+        index._library.save_setting("verifier", saved | about)
+    gone = "the classifier that was saved before is gone"
+    assert gone in run("tune", "--pairs", "labels.csv").stderr
+    assert gone not in run("tune", "--pairs", "labels.csv").stderr

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource
 from semsearch.readers import RowFields, RowFormat, read
-from semsearch.readers.rewrite import copy_rows, read_otherwise
+from semsearch.readers.rewrite import copy_rows, read_otherwise, require_copyable
 from semsearch.types import Document
 
 
@@ -166,6 +166,20 @@ def test_a_column_is_added(tmp_path: Path) -> None:
         5,
         '{"a": 1.0, "组": "1"}\r\n{"组": "2"}  \n{broken\n[]\n{"b":"好", "组": "5"}'.encode(),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b"text,g\na,b\n"), ("a.jsonl", b'\n{"g": 1}\n{}\n'), ("a.json", b'[{"g": 1}, {}]')],
+)
+def test_a_column_of_the_first_row_is_known_before_the_rows_are_read(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    source = tmp_path / name
+    source.write_bytes(content)
+    with pytest.raises(InvalidInput, match="already has a column 'g'"):
+        require_copyable(source, tmp_path / f"to-{name}", columns=("g",), force=False)
+    require_copyable(source, tmp_path / f"to-{name}", columns=("h",), force=False)
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.csv", b"text, g \na,b\n"), ("a.jsonl", b'{}\n{"g": 1}\n')])

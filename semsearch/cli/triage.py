@@ -1,7 +1,6 @@
 """`semsearch triage`: label texts by examples."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +120,6 @@ def triage_(
         require_copyable(on, output, fields=fields, columns=columns, force=force)
         if output.exists() and any(output.samefile(path) for path in (examples, rules) if path):
             raise InvalidInput(f"{output} is one of the files to read", "choose another name for --output")
-        _require_new(on, fields, columns)
     elif column is not None or force:
         raise InvalidInput(f"{'--force' if force else '--column'} is for --output", "add --output FILE")
     asked = read_rules(rules) if rules else []
@@ -156,20 +154,6 @@ def triage_(
             render.talk(tr("wrote {file}").format(file=render.relative(output)))
         if data.failed:
             raise click.exceptions.Exit(3)
-
-
-def _require_new(on: Path, fields: "RowFields", columns: Iterable[str]) -> None:
-    """Raise `InvalidInput` where the first row has one of the columns to add, before anything is embedded."""
-    from semsearch.errors import InvalidInput
-    from semsearch.readers import read
-    from semsearch.types import Document
-
-    rows = (one for one in read(on, on.as_posix(), fields, lambda note: None) if isinstance(one, Document))
-    for row in islice(rows, 1):
-        if both := row.metadata.keys() & set(columns):
-            raise InvalidInput(
-                f"{on} already has a column {min(both)!r}", "name the new columns with --column NAME"
-            )
 
 
 def _columns(name: str) -> "dict[str, Callable[[TriageAnswer], str]]":

@@ -120,6 +120,7 @@ def tune_(
     elif min_recall is not None:
         objective = Objective("recall", min_recall, confidence)
     pairs = load()
+    had_classifier = False
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait)) if folder or locate() else None
         bar = stack.enter_context(render.progress("embed", "texts"))
@@ -131,6 +132,7 @@ def tune_(
             )
             model = embedder.fingerprint.model
         else:
+            had_classifier = index.classifier is not None
             tuning, found = index.tune(pairs, rule=rule, objective=objective, seed=seed, progress=report)
             model = index.embedder.fingerprint.model
     if plot is not None:
@@ -151,6 +153,8 @@ def tune_(
     if index and (tuned := tuning.classifier) and (held := tuned.guarantee) and held.measure == "precision":
         said = tr("classifier saved too; to use it: {command}")
         render.talk(said.format(command=f"semsearch dedup --min-precision {held.target:g}"))
+    if had_classifier and not tuning.classifier:
+        render.talk(tr("the classifier that was saved before is gone: these pairs give none"))
     if any(skipped.failed for skipped in pairs.skipped):
         raise click.exceptions.Exit(3)
 

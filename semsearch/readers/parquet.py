@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from semsearch.errors import InvalidInput, UnreadableSource, extra
+from semsearch.errors import UnreadableSource, extra
 from semsearch.files import opened
 
 _BATCH = 1_000
@@ -26,6 +26,12 @@ def rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 yield number, values
 
 
+def names(path: Path) -> list[str]:
+    """Return the names of the columns. Raises the errors of `rows`."""
+    with _reading(path) as file:
+        return list(file.schema_arrow.names)
+
+
 def copy(
     path: Path,
     to: BinaryIO,
@@ -35,7 +41,7 @@ def copy(
 ) -> int:
     """Write the rows for which `keep` is true, with the schema and compression of the file; return their number.
 
-    `columns` of text are added. Raises the errors of `rows`, and `InvalidInput` if the file has one of them.
+    `columns` of text, which the file does not have, are added. Raises the errors of `rows`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -44,10 +50,6 @@ def copy(
     with _reading(path) as file:
         schema = file.schema_arrow
         for name in columns:
-            if name in schema.names:
-                raise InvalidInput(
-                    f"{path} already has a column {name!r}", "choose another name for the new one"
-                )
             schema = schema.append(pa.field(name, pa.string()))
         codec = file.metadata.row_group(0).column(0).compression if file.metadata.num_row_groups else "SNAPPY"
         with pq.ParquetWriter(to, schema, compression="NONE" if codec == "UNCOMPRESSED" else codec) as writer:

@@ -115,7 +115,10 @@ def require_copyable(
 ) -> None:
     """Raise the errors of `copy_rows` that are known before all of `source` is read."""
     try:
-        _require_name_of(to, _copyable(source, fields, columns))
+        file = _copyable(source, fields, columns)
+        _require_name_of(to, file)
+        if columns:
+            _require_new_in_first_row(file, columns)
         if to.exists() and source.samefile(to):
             raise InvalidInput(
                 f"{to} is the file to copy from", "choose another name; you can rename it afterwards"
@@ -125,6 +128,15 @@ def require_copyable(
     except OSError as error:
         raise UnreadableSource(f"{source}: {os_reason(error)}") from error
     require_writable(to, force=force)
+
+
+def _require_new_in_first_row(file: RowFile, columns: Collection[str]) -> None:
+    """Raise `InvalidInput` if the first row of a file has one of the columns to add, or can have none."""
+    added = dict.fromkeys(columns, lambda number: "")
+    if file.kind == "parquet":
+        _Selection(file.path, "", bool, added).require_new(parquet.names(file.path))
+    else:
+        next((raw for is_row, raw in _copied(file, lambda number: True, added) if is_row), None)
 
 
 def _require_name_of(to: Path, file: RowFile) -> None:
