@@ -172,9 +172,7 @@ def test_a_column_is_added(tmp_path: Path) -> None:
     ("name", "content"),
     [("a.csv", b"text,g\na,b\n"), ("a.jsonl", b'\n{"g": 1}\n{}\n'), ("a.json", b'[{"g": 1}, {}]')],
 )
-def test_a_column_of_the_first_row_is_known_before_the_rows_are_read(
-    tmp_path: Path, name: str, content: bytes
-) -> None:
+def test_a_column_of_the_first_row_is_known_early(tmp_path: Path, name: str, content: bytes) -> None:
     source = tmp_path / name
     source.write_bytes(content)
     with pytest.raises(InvalidInput, match="already has a column 'g'"):
