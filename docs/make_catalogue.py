@@ -75,7 +75,7 @@ _ERRORS = {
     name
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, errors.SemsearchError)
-} | {"UsageError", "Skipped"}
+} | {"UsageError", "Skipped", "Refused", "UnknownName", "OutOfReach"}
 _TRANSLATING = {"tr": ("", 0, 1), "plural": ("count", 1, 2), "counting": ("", 0, 2), "progress": ("", 0, 2)}
 """The functions that translate their arguments: the context, and the [first, last) of these arguments."""
 _CLICK_FILES = ("core.py", "decorators.py", "exceptions.py", "parser.py", "termui.py", "types.py")
@@ -122,7 +122,7 @@ def library_texts() -> Iterator[tuple[str, str, str]]:
         place = path.relative_to(PACKAGE.parent).as_posix()
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _ERRORS:
-                for text in (text for arg in node.args[:2] for text in _literals(arg)):
+                for text in (text for arg in node.args[:3] for text in _literals(arg)):
                     yield "library", text, place
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import importlib
 import json
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from starlette.testclient import TestClient
 from tiny_embedder import create_index
 
 from semsearch import Index, serialize, triage
+from semsearch.cli.language import CATALOGUES, into
 from semsearch.errors import IndexLocked, ModelError, SemsearchError
 from semsearch.requests import DedupRequest, SearchRequest, SimilarRequest
 from semsearch.search.doubt import doubt
@@ -29,6 +32,7 @@ from semsearch.server.app import PAGE, create_app
 from semsearch.server.context import _HEAVY_THREADS, _MOST_HEAVY, Settings
 from semsearch.server.embeddings import LONGEST_TEXT
 from semsearch.server.jobs import MOST_JOBS, Job, Jobs, Kind
+from semsearch.server.language import asked
 from semsearch.server.problems import Refused, problem
 from semsearch.storage.location import SOCKET
 from semsearch.storage.lock import write_lock
@@ -599,6 +603,49 @@ def test_a_replaced_index_is_not_answered_from(index: Index, client: TestClient,
         assert answer.status_code == 503 and "was replaced or removed" in told["detail"], (path, told)
         assert "start its server, again" in told["hint"]
     assert sorted(tmp.name for tmp in index.folder.parent.rglob("*") if tmp.name != SOCKET) == before
+
+
+# -- the language -------------------------------------------------------------------------------------------
+
+CHINESE = {name: partial(into, name) for name in CATALOGUES}
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [("", None), ("zh", "zh"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("en-US,en;q=0.9,zh;q=0.8", None), ("zh-TW", None),
+     ("zh-Hant-CN", None), ("zh-Hans", "zh"), ("en;q=0.5, zh;q=0.7", "zh"), ("fr, zh;q=0", None), ("de,fr;q=x", None),
+     ("*", None), ("zh;q=0", None), (",;q=,,", None), ("zh;" * 9_999, "zh")],
+)  # fmt: skip
+def test_language_that_a_header_asks_for(header: str, code: str | None) -> None:
+    assert asked(header, CHINESE) is (CHINESE[code] if code else None)
+
+
+def test_sentences_are_in_the_language_asked_for(index: Index) -> None:
+    index.add([{"id": "one", "text": "no text", "reason": "no text"}])
+    calls = (
+        "search?q=zzz+colour:red", "search?q=", "why?path=notes/bin.dat", "document?name=record://one", "nowhere",
+        "document?name=none", "sources?limit=x",
+    )  # fmt: skip
+    with client_of(index, languages=CHINESE) as client, client_of(index) as english:
+        for call in calls:
+            plain = english.get(f"{API}/{call}", headers={"Accept-Language": "zh"}).json()
+            assert client.get(f"{API}/{call}").json() == plain
+            told = client.get(f"{API}/{call}", headers={"Accept-Language": "zh-CN"}).json()
+            if call.startswith("document?name=record"):
+                assert (
+                    told == plain and told["metadata"]["reason"] == told["passages"][0]["text"] == "no text"
+                )
+            elif call != "nowhere":
+                assert re.search("[一-鿿]", str(told)), told
+        texts = {"a_text": "the saw is here today", "b_text": "the saw is not here today"}
+        compared = client.post(f"{API}/compare", json=texts, headers={"Accept-Language": "zh"}).json()
+        assert re.search("[一-鿿]", compared["differs"]), compared["differs"]
+        refused = client.post(f"{API}/jobs", json={}, headers={"Accept-Language": "zh"}).json()
+        assert refused["detail"] == "更改需要此服务器的令牌" and refused["status"] == 401
+        job = started(client, kind="ingest", paths=["notes/none.md"])
+        assert ended(client, job)["state"] == "failed"
+        problem = client.get(job, headers={"Accept-Language": "zh"}).json()["problem"]
+        assert re.search("[一-鿿]", problem["detail"]), problem
 
 
 # -- the description ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from browsing import Visit, chromium, serious_violations, visiting
 from serving import served
 from tiny_embedder import TinyEmbedder, create_index
 
-from semsearch.cli.language import CATALOGUES
+from semsearch.cli.language import CATALOGUES, into
 from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import SemsearchError
 from semsearch.index import Index
@@ -85,7 +86,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"))
+    languages = {name: partial(into, name) for name in CATALOGUES}
+    site = Site(tmp_path_factory.mktemp("site"), Settings(languages=languages))
     with site.ending:
         yield site
 
@@ -508,6 +510,10 @@ def test_language_and_colours_are_remembered(visit: Visit) -> None:
 def test_browser_in_chinese_gets_a_page_in_chinese(browser: Any, shared_site: Site) -> None:
     with visiting(browser, shared_site, locale="zh-CN") as visit:
         visit.go("index").get_by_role("heading", name="索引", exact=True).wait_for()
+        page = visit.go("search?q=saw+tags:none")
+        page.get_by_text("没有文档").wait_for()  # what the server says
+        page.get_by_role("button", name="English").click()
+        page.get_by_text("no document has").wait_for()
 
 
 def modules() -> dict[str, str]:

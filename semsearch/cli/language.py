@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
@@ -71,24 +71,28 @@ def translated(text: str) -> str:
     The library speaks English only, since its errors are for programs too. A template has {} for each value, which is
     copied, or {message} for a text that is translated in the same way.
     """
-    if _language == "en" or not text:
-        return text
-    if exact := catalogue(_language).get(("library", text)):
+    return text if _language == "en" or not text else into(_language, text)
+
+
+@lru_cache(maxsize=1_024)
+def into(language: str, text: str) -> str:
+    """Return a finished text in a language other than English; see `translated`. Any thread may ask."""
+    if exact := catalogue(language).get(("library", text)):
         return exact
     parts = text.split("; ")  # of several reasons each is translated, unless one template has them all
-    filled = _filled(text, over_parts=len(parts) == 1)
-    if filled is None and len(parts) > 1 and (said := [translated(part) for part in parts]) != parts:
+    filled = _filled(language, text, over_parts=len(parts) == 1)
+    if filled is None and len(parts) > 1 and (said := [into(language, part) for part in parts]) != parts:
         filled = "；".join(said)
-    return filled or _filled(text) or text
+    return filled or _filled(language, text) or text
 
 
-def _filled(text: str, over_parts: bool = True) -> str | None:
+def _filled(language: str, text: str, over_parts: bool = True) -> str | None:
     """Return the translation by the longest template that a text fits; `over_parts` lets a value have a semicolon."""
-    for names, literals, translation in _templates(_language):
+    for names, literals, translation in _templates(language):
         values = _values(literals, text)
         if values is not None and (over_parts or not any("; " in value for value in values)):
             plain = [value for name, value in zip(names, values, strict=True) if not name]
-            said = {name: translated(value) for name, value in zip(names, values, strict=True) if name}
+            said = {name: into(language, value) for name, value in zip(names, values, strict=True) if name}
             return translation.format(*plain, **said)
     return None
 

@@ -1,13 +1,14 @@
 """Define the command `semsearch serve`."""
 
 import socket
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 
 from semsearch.cli import options, render
-from semsearch.cli.language import tr
+from semsearch.cli.language import CATALOGUES, into, tr
 
 
 @options.command(
@@ -76,6 +77,7 @@ def serve_(
             watch=watch,
             write=write and not read_only,
             folders=paths,
+            languages={name: partial(into, name) for name in CATALOGUES},
             **given,
         )
         app = create_app(index, settings)

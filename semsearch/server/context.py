@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from semsearch.index import Index
 from semsearch.server.batching import Batcher, Searcher
 from semsearch.server.jobs import Job, Jobs, Kind
+from semsearch.server.language import Translate
 from semsearch.server.problems import Refused
 
 API = "/api/v1"
@@ -33,6 +34,7 @@ class Settings:
         watch: Keep the index up to date with its folders.
         write: Offer assistants the tools that change the index; they need the token then.
         folders: The folders that may be indexed, next to those where the index lies.
+        languages: What translates the sentences of answers, by language, for callers that ask for one.
     """
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -41,6 +43,7 @@ class Settings:
     watch: bool = False
     write: bool = False
     folders: tuple[Path, ...] = ()
+    languages: Mapping[str, Translate] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Guard:
         try:
             self._check(request)
         except Refused as refused:
-            await response(refused, {"Connection": "close"})(scope, receive, send)
+            answer = response(request, refused, self._settings.languages, {"Connection": "close"})
+            await answer(scope, receive, send)
             return
         if self._settings.private and "token" in request.query_params and scope["path"] == "/":
             entered = RedirectResponse("/", HTTPStatus.SEE_OTHER)

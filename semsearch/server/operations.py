@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import Context
+from semsearch.server.language import asked, said
 from semsearch.server.parameters import made
 from semsearch.server.problems import Refused
 from semsearch.strict_json import load_json
@@ -84,7 +85,10 @@ class Operation:
                 answer = await unless_gone(request, lambda _: context.call_heavy(self.answer, *arguments))
             else:
                 answer = await context.call(self.answer, *arguments)
-            return answer if isinstance(answer, Response) else JSONResponse(answer, self.status)
+            if isinstance(answer, Response):
+                return answer
+            translate = asked(request.headers.get("accept-language", ""), context.settings.languages)
+            return JSONResponse(said(answer, translate), self.status)
 
         setattr(endpoint, "operation", self)  # noqa: B010 - where the description finds it
         setattr(endpoint, "changes", self.changes)  # noqa: B010 - where the guard finds it

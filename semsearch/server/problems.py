@@ -3,6 +3,7 @@
 import logging
 import re
 import traceback
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict
@@ -18,6 +19,7 @@ from semsearch.errors import (
     SemsearchError,
     extra,
 )
+from semsearch.server.language import Translate, asked, said
 from semsearch.server.reach import OutOfReach, UnknownName
 
 with extra("server", "the server"):
@@ -72,20 +74,26 @@ def problem(error: SemsearchError) -> Problem:
     }
 
 
-def response(error: SemsearchError, headers: dict[str, str] | None = None) -> Response:
-    """Return the answer to a call that raised an error."""
-    told = problem(error)
+def response(
+    request: Request,
+    error: SemsearchError,
+    languages: Mapping[str, Translate],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the answer to a call that raised an error, in the language of the caller."""
+    told = said(problem(error), asked(request.headers.get("accept-language", ""), languages))
     return JSONResponse(told, told["status"], headers, media_type="application/problem+json")
 
 
 async def told(request: Request, error: Exception) -> Response:
     """Answer an error of ours, of Starlette, or one that nobody expected, which shows no more than its type."""
+    languages = request.app.state.context.settings.languages
     if isinstance(error, SemsearchError):
-        return response(error)
+        return response(request, error, languages)
     if isinstance(error, HTTPException):
         refused = Refused(HTTPStatus(error.status_code), error.detail)
-        return response(refused, dict(error.headers or {}))
-    return response(internal(error))
+        return response(request, refused, languages, error.headers)
+    return response(request, internal(error), languages)
 
 
 def internal(error: Exception) -> Refused:

@@ -1,5 +1,7 @@
 // The one place that talks to the server: JSON in and out, one error type, jobs that are followed by events.
 
+import { current } from "./i18n.js";
+
 const token = document.querySelector("meta[name=semsearch-token]")?.content ?? "";
 
 /** An answer that is not one: RFC 9457's problem details, or what the network says. */
@@ -15,7 +17,7 @@ export const isAbort = (error) => error?.name === "AbortError";
 
 async function call(method, path, { params = {}, body, signal, bytes = false } = {}) {
   const url = `api/v1/${path}${query(params)}`;
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", "Accept-Language": current() };
   if (method !== "GET") headers["X-Semsearch-Token"] = token;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
@@ -91,11 +93,12 @@ export const api = {
         else if (state.state !== "running") end(resolve, state);
       };
       signal.addEventListener("abort", () => end(reject, signal.reason), { signal: done.signal });
-      listen(`${path}/events`, { progress: look, end: look }, done.signal, () =>
+      // The event of the end is in the language of the browser's settings, so the job is asked for.
+      const ask = () =>
         api.get(path, {}, done.signal).then(look, (error) => {
           if (!isAbort(error)) end(reject, error);
-        }),
-      );
+        });
+      listen(`${path}/events`, { progress: look, end: ask }, done.signal, ask);
     });
   },
 };
