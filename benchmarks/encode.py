@@ -1,7 +1,8 @@
 """The embedder against sentence-transformers, and against chromadb's default embedding function.
 
 The script measures parity (the cosine of our vectors with those of sentence-transformers), agreement with people
-(STS-B, SICK), throughput, and the share of the machine's float32 matrix-product peak that each reaches.
+(STS-B, SICK), throughput, the share of the machine's float32 matrix-product peak that each reaches, and how much a
+vector depends on the other texts of its batch. bfloat16 is measured where the processor has it.
 """
 
 import json
@@ -19,7 +20,9 @@ import numpy as np
 from common import BATCH, Report, Timing, arguments, interleave, need, talk, weights_folder
 from numpy.typing import NDArray
 
-from semsearch.embedding import count_tokens, load_embedder
+from semsearch.embedding import count_tokens, graph, load_embedder
+from semsearch.embedding.openvino import has_bfloat16
+from semsearch.embedding.weights import default_files
 from semsearch.tuning.agreement import Agreement, agreement
 from semsearch.tuning.pairs import load_pairs
 from semsearch.types import LabelledPair
@@ -28,6 +31,10 @@ PASSAGE_TOKENS = 200
 PRODUCT = 4096
 LAYERS, WIDTH, INNER, SPECIAL_TOKENS = 6, 384, 1536, 2
 PEER = "sentence-transformers"
+SHORT_PEER = "sentence-transformers bfloat16"
+OTHER_TYPES = {SHORT_PEER, "bfloat16", "int8"}
+ALONE = 500
+"""Texts that are embedded alone, to compare them with the same in batches."""
 PUBLISHED = {
     "STS-B test": {"pearson": 0.827, "spearman": 0.820},
     "SICK": {"pearson": 0.840, "spearman": 0.777},
@@ -91,15 +98,12 @@ def chroma_function(folder: Path) -> tuple[Encode, str]:
 def _lay_out(folder: Path) -> None:
     """Write the files that chromadb looks for, with our graph as `model.onnx`: segments in, last hidden state out."""
     import onnx
-    from safetensors.numpy import load_file
-
-    from semsearch.embedding import graph
 
     folder.mkdir()
     for file in weights_folder().iterdir():
         if file.suffix in {".json", ".txt"}:
             shutil.copy(file, folder)
-    model = graph.build(load_file(weights_folder() / "model.safetensors"), "float32")
+    model = graph.build(default_files(), "float32")
     nodes = model.graph.node
     last = max(at for at, node in enumerate(nodes) if node.op_type.endswith("LayerNormalization"))
     shape = ["batch", "tokens"]
@@ -112,6 +116,12 @@ def _lay_out(folder: Path) -> None:
     model.graph.output.append(hidden)
     model.graph.input.append(segments)
     onnx.save(model, folder / "model.onnx")
+
+
+def encode_short(model: Any, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the unit vectors of a model of sentence-transformers in bfloat16, which NumPy does not have."""
+    vectors = model.encode(list(texts), batch_size=BATCH, convert_to_tensor=True).float().numpy()
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)  # its own length is 1 to three digits
 
 
 def best_product(square: NDArray[np.float32]) -> float:
@@ -139,8 +149,9 @@ def parity(report: Report, runs: Mapping[tuple[str, str], Timing]) -> None:
         worst, mean = float(cosines.min()), float(cosines.mean())
         report.figures.setdefault("parity", {}).setdefault(kind, {})[name] = {"worst": worst, "mean": mean}
         rows.append((kind, name, f"{len(cosines):,}", f"{worst:.7f}", f"{mean:.7f}"))
-        if name == "float32":
-            report.bar(f"worst cosine, float32, {kind}", worst, ">=", 0.9999)
+        if name in ("float32", "bfloat16"):
+            least = {"float32": 0.9999, "bfloat16": 0.999}[name]
+            report.bar(f"worst cosine, {name}, {kind}", worst, ">=", least)
     report.table(f"cosine to {PEER}", ("texts", "encoder", "number", "worst", "mean"), rows)
 
 
@@ -149,23 +160,35 @@ def correlations(
 ) -> None:
     """Compare the cosine with people's scores by Pearson and Spearman. Published figures are for complete sets."""
     found: dict[str, dict[str, Agreement]] = {}
+    moved: dict[str, dict[str, float]] = {}
     for name, pairs in sets.items():
         texts = texts_of(pairs)
         row = {text: at for at, text in enumerate(texts)}
         left, right = np.array([(row[pair.text_a], row[pair.text_b]) for pair in pairs]).T
+        exact: NDArray[np.float64] | None = None
         for model, encode in encoders.items():
             talk(f"correlation: {model}, {name}")
             vectors = encode(texts)
             cosines = np.einsum("ij,ij->i", vectors[left], vectors[right], dtype=np.float64)
+            exact = cosines if exact is None else exact
+            moved.setdefault(name, {})[model] = float(np.abs(cosines - exact).max())
             found.setdefault(name, {})[model] = agreement(cosines, [float(pair.score or 0) for pair in pairs])
     report.figures["correlation"] = {
         name: {model: asdict(row) for model, row in by_model.items()} for name, by_model in found.items()
     }
+    report.figures["cosine_moved"] = moved
     report.table(
-        "agreement with people",
-        ("data set", "model", "pairs", "Pearson", "Spearman"),
+        f"agreement with people, and the most that the cosine of a pair differs from {PEER}",
+        ("data set", "model", "pairs", "Pearson", "Spearman", "moved"),
         [
-            (name, model, f"{row.n:,}", f"{row.pearson:.4f}", f"{row.spearman:.4f}")
+            (
+                name,
+                model,
+                f"{row.n:,}",
+                f"{row.pearson:.4f}",
+                f"{row.spearman:.4f}",
+                f"{moved[name][model]:.4f}",
+            )
             for name, by_model in found.items()
             for model, row in by_model.items()
         ],
@@ -176,6 +199,9 @@ def correlations(
             report.bar(f"{name} {measure.title()}, float32, away from {target}", distance, "<", 0.001)
     loss = abs(found["SICK"]["int8"].pearson - found["SICK"]["float32"].pearson)
     report.bar("SICK Pearson, int8, away from float32", loss, "<=", 0.002)
+    if "bfloat16" in found["STS-B test"]:
+        loss = abs(found["STS-B test"]["bfloat16"].pearson - found["STS-B test"]["float32"].pearson)
+        report.bar("STS-B Pearson, bfloat16, away from float32", loss, "<=", 0.001)
 
 
 def throughput(
@@ -195,8 +221,8 @@ def throughput(
                 "seconds": runs[name, kind].seconds,
                 "texts_per_second": rate,
                 "ratio": rate / rate_of[PEER],
-                # int8 products have another peak.
-                "share_of_peak": rate * work / peak if name != "int8" else None,
+                # Products of other types have other peaks.
+                "share_of_peak": rate * work / peak if name not in OTHER_TYPES else None,
             }
             for name, rate in rate_of.items()
         }
@@ -220,8 +246,22 @@ def throughput(
             [*rows, ("float32 at its peak", "", f"{peak / work:,.1f}", f"{ceiling:.2f}", "100%")],
         )
         report.bar(f"float32 / {PEER}, {kind}", rate_of["float32"] / rate_of[PEER], ">=", 2.5)
+        if "bfloat16" in rate_of:
+            report.bar(f"bfloat16 / {PEER}, {kind}", rate_of["bfloat16"] / rate_of[PEER], ">=", 4)
         if kind == "sentences":
             report.bar(f"int8 / {PEER}, {kind}", rate_of["int8"] / rate_of[PEER], ">=", 4)
+
+
+def batches(report: Report, encoders: Mapping[str, Encode], texts: Sequence[str]) -> None:
+    """Compare vectors of texts that were embedded together with those of the same texts alone."""
+    rows = []
+    for name, encode in encoders.items():
+        together, alone = encode(texts), np.concatenate([encode([text]) for text in texts])
+        worst = float(np.einsum("ij,ij->i", together, alone).min())
+        differ = int(np.sum(np.abs(together - alone).max(axis=1) > 1e-6))
+        report.figures.setdefault("alone", {})[name] = {"differ": differ, "worst": worst}
+        rows.append((name, f"{len(texts):,}", f"{differ:,}", f"{worst:.7f}"))
+    report.table("texts alone and in batches", ("encoder", "texts", "differ", "worst cosine"), rows)
 
 
 def main() -> None:
@@ -253,11 +293,13 @@ def main() -> None:
 
     model = SentenceTransformer(str(weights_folder()), device="cpu")
     exact = load_embedder()
-    encoders: dict[str, Encode] = {
-        PEER: lambda texts: model.encode(list(texts), batch_size=BATCH),
-        "float32": exact.embed,
-        "int8": load_embedder(dtype="int8").embed,
-    }
+    ours: dict[str, Encode] = {"float32": exact.embed, "int8": load_embedder(dtype="int8").embed}
+    encoders: dict[str, Encode] = {PEER: lambda texts: model.encode(list(texts), batch_size=BATCH)}
+    if has_bfloat16():
+        short = SentenceTransformer(str(weights_folder()), device="cpu").bfloat16()
+        ours["bfloat16"] = load_embedder(dtype="bfloat16").embed
+        encoders[SHORT_PEER] = partial(encode_short, short)
+    encoders |= ours
     products: list[float] = []
     square = np.random.default_rng(0).random((PRODUCT, PRODUCT), np.float32)
     with tempfile.TemporaryDirectory() as temporary:
@@ -279,6 +321,7 @@ def main() -> None:
     correlations(report, judged, encoders, complete=judged == sets)
     lengths = {kind: count_tokens(exact, rows)[0] + SPECIAL_TOKENS for kind, rows in texts.items()}
     throughput(report, runs, lengths, 2 * PRODUCT**3 / min(products))
+    batches(report, ours, texts["sentences"][:ALONE])
     report.close()
 
 

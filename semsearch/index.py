@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from semsearch.embedding import (
+    AUTO,
     DEFAULT_MODEL,
     Embedder,
     Fingerprint,
@@ -209,7 +210,7 @@ class Index:
         )
         asked = {
             "model": model and model_name(model, str(index._settings["model"])),
-            "dtype": dtype,
+            "dtype": None if dtype == AUTO else dtype,
             "dimension": dimensions,
         }
         for name, value in asked.items():

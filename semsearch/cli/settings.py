@@ -63,9 +63,9 @@ SETTINGS: Mapping[str, Setting] = {
         click.STRING, None, "ingest, dedup-files, leak, eval: server of ollama:NAME or openai:NAME", _USER
     ),
     "dtype": Setting(
-        click.Choice(["float32", "int8"]),
+        click.Choice(["float32", "bfloat16", "int8", "auto"]),
         None,
-        "arithmetic: float32, or int8 (faster; cosines of pairs move by up to 0.05)",
+        "arithmetic: bfloat16 (needs semsearch[fast]) and int8 (moves cosines by 0.05) are faster",
         _USER,
     ),
     "device": Setting(click.Choice(["auto", "cpu", "cuda"]), "auto", "ingest: where the model runs", _USER),

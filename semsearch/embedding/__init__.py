@@ -23,11 +23,13 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 REMOTE = ("ollama:", "openai:")
 """The beginnings of the names of models on a server."""
 MULTILINGUAL_MODEL = "multilingual-e5-small"
-DTYPES = ("float32", "int8")
+DTYPES = ("float32", "bfloat16", "int8")
+AUTO = "auto"
+"""The dtype that stands for bfloat16 where a measurement finds it faster, else for float32."""
 DEVICES = ("auto", "cpu", "cuda")
 SENTENCE_TRANSFORMERS = "model"
 """The pooling in a fingerprint if sentence-transformers makes the vectors. An index keeps the road that made it."""
-STORED_DTYPES = {"float32": "fp32", "int8": "int8"}
+STORED_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "int8": "int8"}
 """The name of each dtype in indexes and label files on disk."""
 BYTES_PER_TOKEN = 3
 """Estimate for embedders without a tokenizer: one token for every three bytes of UTF-8."""
@@ -42,7 +44,7 @@ class Fingerprint:
     """The identity of an embedder's vectors: equal fingerprints mean interchangeable vectors.
 
     `weights` is the SHA-256 of the model's weights, or what `canary_weights` makes for a model whose weights cannot be
-    hashed. `dtype` is "float32" or "int8", `window` the greatest number of tokens of a passage.
+    hashed. `dtype` is one of `DTYPES`, `window` the greatest number of tokens of a passage.
     """
 
     model: str
@@ -216,6 +218,7 @@ def load_embedder(
 ) -> Embedder:
     """Return the embedder for a model: a known name (see `registry`), a name on the Hugging Face hub, or a folder.
 
+    `dtype` is one of `DTYPES`, or "auto": bfloat16 where a measurement finds it faster, else float32.
     `dimensions` cuts vectors to their first numbers, for models that were trained for it. `device` is one of `DEVICES`.
     `base_url` is the server of `ollama:NAME` or `openai:NAME`. `fetch` says that the user names the model: one that is
     not on this machine is downloaded from the Hugging Face hub, and one on a server may be sent texts. `stored` are the
@@ -224,7 +227,7 @@ def load_embedder(
     Raises `InvalidInput` for an unknown dtype, device or number of dimensions and for a malformed URL, `ModelError` if
     the model cannot be found, verified or loaded, and `MissingExtra` if it needs a package that is not installed.
     """
-    for value, known, what in ((dtype, DTYPES, "dtype"), (device, DEVICES, "device")):
+    for value, known, what in ((dtype, (*DTYPES, AUTO), "dtype"), (device, DEVICES, "device")):
         if value not in known:
             raise InvalidInput(f"{value!r} is not a {what}", f"use one of {', '.join(known)}")
     if base_url is not None and not model.startswith(REMOTE):

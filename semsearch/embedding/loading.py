@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semsearch.embedding import (
+    AUTO,
     DEFAULT_MODEL,
     MULTILINGUAL_MODEL,
     REMOTE,
@@ -67,7 +68,7 @@ def _is_remote(request: ModelRequest) -> bool:
 
 
 def _remote(request: ModelRequest) -> Embedder:
-    if request.dtype != "float32":
+    if request.dtype not in ("float32", AUTO):
         raise InvalidInput(f"{request.model} has the dtype that its server gives it", "leave out --dtype")
     from semsearch.embedding.remote import RemoteEmbedder
 
@@ -162,10 +163,31 @@ def _is_slip(name: str, known_name: str) -> bool:
 def _fast(request: ModelRequest, files: ModelFiles) -> Embedder:
     from semsearch.embedding.onnx import OnnxEmbedder
 
-    embedder = OnnxEmbedder(files, request.dtype, request.dimensions, device=request.device)
+    dtype = _dtype(request, files)
+    embedder = OnnxEmbedder(files, dtype, request.dimensions, device=request.device)
     if files.name != DEFAULT_MODEL and not request.stored:
         embed_checked(embedder, ["a"])  # a damaged model is found before there is an index of it
     return embedder
+
+
+def _dtype(request: ModelRequest, files: ModelFiles) -> str:
+    """Return the dtype to load a model in. Raises `InvalidInput` for a new index in bfloat16 where there is none."""
+    if request.dtype not in ("bfloat16", AUTO):
+        return request.dtype
+    from semsearch.embedding import onnx, openvino
+
+    if request.dtype == "bfloat16":
+        if not (request.stored or openvino.has_bfloat16()):
+            raise InvalidInput(
+                "this processor has no bfloat16 (AVX512-BF16 or AMX)",
+                "use --set dtype=float32, or dtype=auto for what is faster",
+            )
+        return request.dtype
+    if not onnx.can_have_other_dtypes(files) or onnx.has_gpu(request.device):
+        return "float32"
+    return openvino.faster_dtype(
+        onnx.graph_folder(files), lambda dtype: onnx.OnnxEmbedder(files, dtype, device="cpu")
+    )
 
 
 def _slow(
@@ -178,7 +200,7 @@ def _slow(
         raise ModelError(
             f"cannot load the model {name}: {reason}", "bring back the files that made the index"
         )
-    if request.dtype != "float32":
+    if request.dtype not in ("float32", AUTO):
         raise InvalidInput(f"{name} runs in float32 only, since {reason}", "leave out --dtype")
     from semsearch.embedding.sentence_transformers import TransformerEmbedder
 

@@ -41,7 +41,7 @@ from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
 from semsearch.embedding.token_vectors import TextTokens, TokenReader, token_graph
 from semsearch.embedding.tokens import Tokens
 from semsearch.embedding.unigram import PieceTable, write_table
-from semsearch.errors import InvalidInput, ModelError, SemsearchError
+from semsearch.errors import InvalidInput, MissingExtra, ModelError, SemsearchError
 from semsearch.files import cache_folder, replacing
 
 _INLINE = 2**27
@@ -68,21 +68,25 @@ class OnnxEmbedder:
     `dimensions` cuts each vector to its first numbers and restores the unit length (Kusupati et al. 2022, Matryoshka
     representation learning, arXiv:2205.13147). `device` is "cpu", "cuda", or "auto" for CUDA where ONNX Runtime has it.
     Raises `ModelError` if the weights cannot be found, checked or loaded, and `InvalidInput` for more dimensions than
-    the model has, for an int8 that it cannot have, and for a device that is missing.
+    the model has, for a dtype that it cannot have, and for a device that is missing.
     """
 
     def __init__(
         self, files: ModelFiles, dtype: str = "float32", dimensions: int | None = None, *, device: str = "cpu"
     ) -> None:
         dimension = checked_dimensions(files.name, files.dimension, dimensions)
-        if dtype != "float32" and (files.graph or not files.encoder.layers):
+        if dtype != "float32" and not can_have_other_dtypes(files):
             kind = "brings its own graph" if files.graph else "is a table of vectors"
             raise InvalidInput(f"{files.name} {kind} and runs in float32 only", "leave out --dtype")
+        if dtype == "bfloat16":
+            if device == "cuda":
+                raise InvalidInput("bfloat16 is for the processor", "use --set device=cpu or dtype=float32")
+            device = "cpu"
         providers = _providers(device)
-        graph, self._tokens, special = _load(files, dtype)
-        self._session = _session(graph, files, providers)
+        graph, self._tokens, special = _load(files, "int8" if dtype == "int8" else "float32")
+        self._session = _session(graph, files, providers, dtype)
         self._graph, self._files, self._providers = graph, files, providers
-        self._has_layers = files.graph is None and bool(files.encoder.layers)
+        self._has_layers = can_have_other_dtypes(files)
         if device == "cuda" and _CUDA not in self._session.get_providers():
             raise ModelError(
                 "ONNX Runtime cannot use a GPU here", "check the driver, or use --set device=cpu"
@@ -244,13 +248,23 @@ class OnnxEmbedder:
 
 
 def _session(
-    graph: str | bytes, files: ModelFiles, providers: Sequence[tuple[str, dict[str, str]]]
-) -> onnxruntime.InferenceSession:
+    graph: str | bytes,
+    files: ModelFiles,
+    providers: Sequence[tuple[str, dict[str, str]]],
+    dtype: str = "float32",
+) -> Any:
+    """Return what runs a graph: a session of ONNX Runtime, or one in bfloat16 with the same method `run`."""
     try:
+        if dtype == "bfloat16":
+            from semsearch.embedding.openvino import BFloat16Session
+
+            return BFloat16Session(graph)
         return onnxruntime.InferenceSession(
             graph, _options(fused=files.graph is None), providers=list(providers)
         )
-    except Exception as error:  # both libraries raise their own subclasses of Exception
+    except MissingExtra:
+        raise
+    except Exception as error:  # the libraries raise their own subclasses of Exception
         where = graph if isinstance(graph, str) else cache_folder()
         raise ModelError(f"cannot load {where} of {files.name}: {error}", _REBUILT) from error
 
@@ -302,6 +316,16 @@ def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
         )
     # By default CUDA rounds the inputs of float32 products to ten bits.
     return [*([(_CUDA, {"use_tf32": "0"})] if cuda and device != "cpu" else []), ("CPUExecutionProvider", {})]
+
+
+def can_have_other_dtypes(files: ModelFiles) -> bool:
+    """Return whether a model has layers whose graph is written here, and so other dtypes than float32."""
+    return files.graph is None and bool(files.encoder.layers)
+
+
+def has_gpu(device: str) -> bool:
+    """Return whether float32 runs on a GPU if `device` is asked for. Raises `InvalidInput` if it is missing."""
+    return len(_providers(device)) > 1
 
 
 def _options(*, fused: bool = True) -> onnxruntime.SessionOptions:

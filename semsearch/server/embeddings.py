@@ -209,7 +209,7 @@ class _Ollama:
         return {"version": OLLAMA_VERSION}
 
     def _details(self, embedder: Embedder) -> dict[str, Any]:
-        dtype = {"float32": "F32", "int8": "Q8_0"}.get(embedder.fingerprint.dtype, "")
+        dtype = {"float32": "F32", "bfloat16": "BF16", "int8": "Q8_0"}.get(embedder.fingerprint.dtype, "")
         details = {"parent_model": "", "format": "onnx", "family": "semsearch", "families": ["semsearch"]}
         return {
             "modified_at": self._models.started.isoformat(),
