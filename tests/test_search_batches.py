@@ -75,14 +75,14 @@ def ask(held: Held, requests: Sequence[SearchRequest], leave: Sequence[int] = ()
     async def one(at: int, scope: anyio.CancelScope) -> None:
         with scope:
             try:
-                (found[at],) = await searcher.search([requests[at]])
+                (found[at],) = await searcher.search([requests[at]], list)
             except Exception as error:
                 found[at] = error
 
     async def main() -> None:
         scopes = [anyio.CancelScope() for _ in requests]
         async with anyio.create_task_group() as group:
-            group.start_soon(searcher.search, [SearchRequest("first")])
+            group.start_soon(searcher.search, [SearchRequest("first")], list)
             await until(lambda: held.asked)
             for at, scope in enumerate(scopes):
                 group.start_soon(one, at, scope)
@@ -129,6 +129,27 @@ def test_search_that_fails_leaves_the_others(index: Index) -> None:
     assert isinstance(found[2], RuntimeError) and isinstance(found[4], InvalidInput)
 
 
+def test_answer_that_fails_leaves_the_others(index: Index) -> None:
+    def fail(found: list[Hits]) -> Any:
+        raise InvalidInput("no answer can be made")
+
+    async def main() -> tuple[Any, Any]:
+        searcher, found = Searcher(index), list[Any]()
+
+        async def ask(answer: Any) -> None:
+            try:
+                found.append(await searcher.search([SearchRequest("saw")], answer))
+            except InvalidInput as error:
+                found.append(str(error))
+
+        async with anyio.create_task_group() as group:
+            for answer in (fail, len):
+                group.start_soon(ask, answer)
+        return found[0], found[1]
+
+    assert set(anyio.run(main)) == {"no answer can be made", 1}
+
+
 def test_caller_that_leaves_is_not_searched_for(index: Index) -> None:
     held = Held(index)
     found = ask(held, [SearchRequest("saw"), SearchRequest("shed"), SearchRequest("deposit")], leave=[1])
@@ -144,7 +165,7 @@ def test_caller_whose_turn_it_is_leaves_and_others_go_on(index: Index) -> None:
         searcher = Searcher(held)  # type: ignore[arg-type]
 
         async def other() -> None:
-            found.extend(await searcher.search([SearchRequest("saw")]))
+            found.extend(await searcher.search([SearchRequest("saw")], list))
 
         async with anyio.create_task_group() as group:
             with anyio.CancelScope() as first:
@@ -157,7 +178,7 @@ def test_caller_whose_turn_it_is_leaves_and_others_go_on(index: Index) -> None:
                     held.go.release(1_000)
 
                 group.start_soon(leave)
-                await searcher.search([SearchRequest("first")])
+                await searcher.search([SearchRequest("first")], list)
 
     anyio.run(main)
     assert found == [index.query("saw")] and held.asked == [["first"], ["saw"]]

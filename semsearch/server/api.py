@@ -10,6 +10,7 @@ from semsearch.errors import extra
 from semsearch.ingest.explain import SourceStatus, Verdict
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.search.doubt import doubt
+from semsearch.search.hits import Hits
 from semsearch.server.context import API, Context, Watch
 from semsearch.server.operations import Operation
 from semsearch.server.parameters import Part
@@ -118,7 +119,13 @@ def routes(context: Context) -> list[Route]:
     reading = _Reading(context)
     operations = [
         Operation("GET", f"{API}/status", reading.status),
-        Operation("GET", f"{API}/search", reading.search, left_out=frozenset({"rerank", "rerank_top"})),
+        Operation(
+            "GET",
+            f"{API}/search",
+            reading.search,
+            looks=True,
+            left_out=frozenset({"rerank", "rerank_top"}),
+        ),
         Operation("GET", f"{API}/facets", reading.facets),
         Operation("GET", f"{API}/document", reading.document),
         Operation("GET", f"{API}/similar", reading.similar),
@@ -155,13 +162,13 @@ class _Reading:
         `doubt` says so where nothing relevant was found, and `relevant` is false then. Of the hits, `relevance` is the
         share of unrelated questions that find nothing as good.
         """
-        (hits,) = await self._context.searcher.search([request])
 
-        def answer() -> SearchAnswerWithDoubt:
+        def answer(found_for_each: list[Hits]) -> SearchAnswerWithDoubt:
+            (hits,) = found_for_each
             found = serialize.search_json(self._index.path_of, hits, request, self._index.notes(request))
             return {**found, "doubt": doubt(hits)}
 
-        return await self._context.call(answer)
+        return await self._context.searcher.search([request], answer)
 
     def facets(self, request: FacetsRequest) -> list[FieldAnswer]:
         """Return the values of fields of the metadata, with the number of documents that have each."""

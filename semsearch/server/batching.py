@@ -8,7 +8,7 @@ docs/decisions/0123-batches-of-what-waits.md and 0129-searches-in-batches.md hav
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from semsearch.server.problems import Refused
 
 with extra("server", "the server"):
     import anyio
+    import anyio.lowlevel
     import anyio.to_thread
 
 _BATCH = 32_768
@@ -48,6 +49,7 @@ class Waiting(Protocol):
 
 _W = TypeVar("_W", bound=Waiting)
 _P = TypeVar("_P")
+_A = TypeVar("_A")
 
 
 class Turns(Generic[_W]):
@@ -67,6 +69,7 @@ class Turns(Generic[_W]):
         try:
             while not request.ended:
                 async with self._working:  # whose turn it is works for all that wait
+                    await anyio.lowlevel.checkpoint()  # so that requests which have come too are in it
                     if not request.ended:
                         unfinished = [one for one in self.waiting if not one.ended]
                         await anyio.to_thread.run_sync(self._work, unfinished)
@@ -204,16 +207,23 @@ def _embed(embedder: Embedder, parts: Sequence[_Part], kind: Kind) -> None:
 
 
 class _Searches:
-    """Some searches of one caller, and what they found."""
+    """Some searches of one caller, what they `found`, and the answer that is made of it."""
 
-    def __init__(self, requests: Sequence[SearchRequest]) -> None:
-        self.requests = requests
+    def __init__(self, requests: Sequence[SearchRequest], answer: Callable[[list[Hits]], Any]) -> None:
+        self.requests, self._answer = requests, answer
         self.found: list[Hits] | None = None
+        self.answer: Any = None
         self.error: Exception | None = None
+        self.ended = False
 
-    @property
-    def ended(self) -> bool:
-        return self.found is not None or self.error is not None
+    def end(self) -> None:
+        """Make the answer, unless there is an error."""
+        try:
+            if self.found is not None:
+                self.answer = self._answer(self.found)
+        except Exception as error:
+            self.error = error
+        self.ended = True
 
 
 class Searcher:
@@ -224,19 +234,24 @@ class Searcher:
         self._quick = Turns[_Searches](lambda waiting: self._work(waiting[:_SEARCHES]))
         self._long = Turns[_Searches](lambda waiting: self._work(waiting[:1]))
 
-    async def search(self, requests: Sequence[SearchRequest]) -> list[Hits]:
-        """Return the hits of each request, best first. Raises what `Index.search` raises for these requests."""
-        searches = _Searches(requests)
+    async def search(self, requests: Sequence[SearchRequest], answer: Callable[[list[Hits]], _A]) -> _A:
+        """Return what `answer` makes of the hits of each request, best first, in the thread that has found them.
+
+        Raises what `Index.search` raises for these requests, and what `answer` raises.
+        """
+        searches = _Searches(requests, answer)
         quick = len(requests) == 1 and requests[0].k <= _FEW
         await (self._quick if quick else self._long).until_ended(searches)
-        assert searches.found is not None, "it has ended without an error"
-        return searches.found
+        found: _A = searches.answer
+        return found
 
     def _work(self, waiting: Sequence[_Searches]) -> None:
         def failed(one: _Searches, error: Exception) -> None:
             one.error = error
 
         _together(self._search, waiting, failed)
+        for one in waiting:
+            one.end()
 
     def _search(self, several: Sequence[_Searches]) -> None:
         found = iter(self._index.search([request for one in several for request in one.requests]))

@@ -135,8 +135,9 @@ class _Answers:
                     raise InvalidInput(
                         "a server loads no model to rerank", "the caller opens the index for it"
                     )
-                found = await self._context.searcher.search(requests)
-                return await call(lambda: _line([[hit_to(hit) for hit in hits] for hits in found]))
+                return await self._context.searcher.search(
+                    requests, lambda found: _line([[hit_to(hit) for hit in hits] for hits in found])
+                )
             return await call(lambda: _line(self._calls[asked["call"]](asked)))
         except SemsearchError:
             return b"{}"

@@ -45,6 +45,7 @@ class Operation:
         answer: A function of one argument, a dataclass, or of none. It returns what JSON takes, or a response. It runs
             in a thread, or in the event loop if it is a coroutine function.
         heavy: It may take seconds, so only a few run at the same time. It does not begin for a caller that left.
+        looks: It looks by itself whether the index is still there, and raises `IndexNotFound`.
         changes: It changes something, so it needs the token, and a read-only server refuses it.
         status: The status of the answer.
         left_out: The fields of the dataclass that no caller sets.
@@ -57,6 +58,7 @@ class Operation:
     answer: Callable[..., Any]
     changes: bool = False
     heavy: bool = False
+    looks: bool = False
     status: HTTPStatus = HTTPStatus.OK
     left_out: frozenset[str] = frozenset()
     media_type: str = "application/json"
@@ -78,7 +80,8 @@ class Operation:
 
         async def endpoint(request: Request) -> Response:
             arguments = await self._arguments(request)
-            await context.call(context.require_index)
+            if not self.looks:
+                await context.call(context.require_index)
             if inspect.iscoroutinefunction(self.answer):
                 answer = await self.answer(*arguments)
             elif self.heavy:
