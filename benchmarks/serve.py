@@ -9,6 +9,8 @@ same clients over kept connections:
 
 - 8 clients search, each as soon as it has its answer. Ours also searches by words. It is asked both without the best
   sentence of each hit, which the plain one does not find, and with it, as by default.
+- Each round asks other questions, so no answer comes from what an earlier one left in memory. The clients are one
+  process on the same cores; the processor time of an answer is counted for it and for the server.
 - 32 clients embed texts through `/v1/embeddings`, 16 and 1 at a time, next to the embedder's own speed in one batch.
 
 At the end a new process of `semsearch query` asks the server, and one does without it.
@@ -109,6 +111,21 @@ def load(port: int, clients: int, requests: Sequence[bytes], seconds: float) -> 
     return asyncio.run(main())
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measured(pid: int, *ask: Any) -> tuple[list[float], float, float, float]:
+    """Return what `load` does, and the processor milliseconds of an answer: of the server, and of the clients."""
+    before = processor_seconds(pid), time.process_time()
+    seconds, rate = load(*ask)
+    spent = processor_seconds(pid) - before[0], time.process_time() - before[1]
+    server_, clients = (1_000 * one / len(seconds) for one in spent)
+    return seconds, rate, server_, clients
+
+
 def get(path: str) -> bytes:
     """Return a request in bytes."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
@@ -182,9 +199,7 @@ def main() -> None:
     report = Report("serve", options)
     with gzip.open(sentences, "rt", encoding="utf-8") as file:
         lines = [line.strip() for line in islice(file, 2 * options.count, 2 * options.count + 12_000)]
-    questions = [
-        f"?q={quote(re.sub('[^A-Za-z ]+', ' ', line).strip() or 'a')}&k={HITS}" for line in lines[:2_000]
-    ]
+    questions = [f"?q={quote(re.sub('[^A-Za-z ]+', ' ', line).strip() or 'a')}&k={HITS}" for line in lines]
     texts = list(filter(None, lines))[:8_000]
     keep = nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory()
     with keep as cache, tempfile.TemporaryDirectory() as copies:
@@ -194,7 +209,8 @@ def main() -> None:
         first, second = free_port(), free_port()
         ours = server(first, "-m", "semsearch", "serve", "--index", index, "--port", str(first))
         peer = server(second, __file__, "plain", copy, str(second))
-        with ours, peer:
+        with ours as our_pid, peer as peer_pid:
+            pids = {first: our_pid, second: peer_pid}
             searches = {
                 "ours": (first, "/api/v1/search", "&highlight=false"),
                 SENTENCES: (first, "/api/v1/search", ""),
@@ -211,14 +227,18 @@ def main() -> None:
                 ]
                 for name, port in (("ours", first), ("plain", second)):
                     loads[f"embed {size}", name] = port, EMBEDDERS, requests
-            for ask in loads.values():  # one round that does not count
-                load(*ask, options.seconds)
-            found: dict[tuple[str, str], list[tuple[list[float], float]]] = {}
+            rounds = options.repeats + 1
+            for port, clients, requests in loads.values():  # one round that does not count
+                load(port, clients, requests[::rounds], options.seconds)
+            found: dict[tuple[str, str], list[tuple[list[float], float, float, float]]] = {}
             speeds = []
             for turn in range(options.repeats):
                 talk(f"round {turn + 1} of {options.repeats}")
-                for key, ask in loads.items():
-                    found.setdefault(key, []).append(load(*ask, options.seconds))
+                for key, (port, clients, requests) in loads.items():
+                    part = requests[turn + 1 :: rounds]
+                    found.setdefault(key, []).append(
+                        measured(pids[port], port, clients, part, options.seconds)
+                    )
                     talk(f"{', '.join(key)}: {found[key][-1][1]:.1f} answers a second")
                 speeds.append(own_speed(texts[:2_000]))
             commands = {"with a server": [], "without": []}  # type: dict[str, list[float]]
@@ -232,13 +252,17 @@ def main() -> None:
 
 def show(
     report: Report,
-    found: dict[tuple[str, str], list[tuple[list[float], float]]],
+    found: dict[tuple[str, str], list[tuple[list[float], float, float, float]]],
     speeds: list[float],
     commands: dict[str, list[float]],
 ) -> None:
     """Print the figures."""
-    rates = {key: statistics.median(rate for _, rate in rounds) for key, rounds in found.items()}
-    times = {key: sorted(one for seconds, _ in rounds for one in seconds) for key, rounds in found.items()}
+    rates = {key: statistics.median(rate for _, rate, *_ in rounds) for key, rounds in found.items()}
+    times = {key: sorted(one for seconds, *_ in rounds for one in seconds) for key, rounds in found.items()}
+    processor = {
+        key: tuple(statistics.median(one[at] for one in rounds) for at in (2, 3))
+        for key, rounds in found.items()
+    }
     spread = {
         key: (1_000 * all_[len(all_) // 2], 1_000 * all_[len(all_) * 99 // 100])
         for key, all_ in times.items()
@@ -247,10 +271,10 @@ def show(
     own = statistics.median(speeds)
     report.table(
         f"{SEARCHERS} clients that search, {EMBEDDERS} that embed",
-        ("", "p50 ms", "p99 ms", "answers/s", "texts/s"),
+        ("", "p50 ms", "p99 ms", "answers/s", "texts/s", "CPU ms of the server", "of the clients"),
         [
             (f"{what}, {name}", f"{spread[what, name][0]:.1f}", f"{spread[what, name][1]:.1f}",
-             f"{rate:.1f}", f"{rate * sizes[what]:.0f}")
+             f"{rate:.1f}", f"{rate * sizes[what]:.0f}", *(f"{one:.2f}" for one in processor[what, name]))
             for (what, name), rate in rates.items()
         ],
     )  # fmt: skip
@@ -267,6 +291,7 @@ def show(
     report.figures = {
         "answers_per_second": {f"{what}, {name}": rate for (what, name), rate in rates.items()},
         "milliseconds": {f"{what}, {name}": both for (what, name), both in spread.items()},
+        "processor_milliseconds": {f"{what}, {name}": both for (what, name), both in processor.items()},
         "own_texts_per_second": own,
         "ratios": {what: rates[what, "ours"] / rates[what, "plain"] for what in sizes},
         "of_own_speed": {what: rates[what, "ours"] * sizes[what] / own for what in ("embed 16", "embed 1")},
