@@ -53,7 +53,7 @@ PARTS: Sequence[tuple[str, Any, str]] = (
     ("chunk: ids, places, originals", semsearch.ingest.run, "chunk"),
     ("write: documents", Library, "add"),
     ("write: publish", Library, "publish"),
-    ("write: publish", Library, "begin_source"),
+    ("write: publish", Library, "begin_sources"),
     ("write: look up", Library, "missing"),
     ("full-text: write", fulltext.FullText, "add"),
     ("full-text: terms", fulltext, "index_terms"),

@@ -194,12 +194,17 @@ class IngestRun:
 
     def _write(self, batch: list[_SourcePart]) -> None:
         """Store a batch, whose vectors are stored, and publish the sources that it completes."""
-        documents = []
+        begun: dict[str, SourceState] = {}
         for part in batch:
             if part.key not in self._versions:
-                self._versions[part.key] = self._library.begin_source(part.key, part.state)
-            documents += [(self._versions[part.key], document) for document in part.documents]
-        self._library.add(documents, {})
+                begun.setdefault(part.key, part.state)
+        numbers = self._library.begin_sources(
+            begun.items()
+        )  # once a batch: each transaction waits for the disk
+        self._versions |= zip(begun, numbers, strict=True)
+        self._library.add(
+            [(self._versions[part.key], document) for part in batch for document in part.documents], {}
+        )
         complete = [part for part in batch if part.last]
         versions = [(self._versions.pop(part.key), part.state.digest) for part in complete]
         tokens = {version: part.tokens for (version, _), part in zip(versions, complete, strict=True)}

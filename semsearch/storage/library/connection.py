@@ -72,7 +72,7 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
 
 def checksum(*values: str | int | bytes, begun: int | None = None) -> int:
     """Return the CRC-32 of a row's values. `begun` is the CRC-32 of the values before them."""
-    joined = b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
+    joined = b"\0".join([value if isinstance(value, bytes) else str(value).encode() for value in values])
     return zlib.crc32(joined) if begun is None else zlib.crc32(joined, zlib.crc32(b"\0", begun))
 
 
