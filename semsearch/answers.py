@@ -191,6 +191,14 @@ class PairAnswer(DifferenceAnswer):
     cut: bool
 
 
+class CurveAnswer(TypedDict):
+    """The precision and the recall at every threshold, the strictest first."""
+
+    thresholds: list[float]
+    precision: list[float]
+    recall: list[float]
+
+
 class RunAnswer(TypedDict):
     """A run of `apply` that can be undone."""
 

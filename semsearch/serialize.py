@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from semsearch.answers import (
     Closest,
     ComparisonAnswer,
+    CurveAnswer,
     DifferenceAnswer,
     DocumentAnswer,
     Explained,
@@ -450,9 +451,13 @@ def estimate_json(estimate: "Estimate | None") -> dict[str, float] | None:
     return None if estimate is None else asdict(estimate)
 
 
-def curve_json(curve: "PrecisionRecallCurve") -> dict[str, list[float]]:
+def curve_json(curve: "PrecisionRecallCurve") -> CurveAnswer:
     """Return precision and recall at every threshold, the strictest first."""
-    return {name: getattr(curve, name).tolist() for name in ("thresholds", "precision", "recall")}
+    return {
+        "thresholds": curve.thresholds.tolist(),
+        "precision": curve.precision.tolist(),
+        "recall": curve.recall.tolist(),
+    }
 
 
 def tuning_json(tuning: "TuningResult", model: str, saved_in: Path | None) -> dict[str, Any]:

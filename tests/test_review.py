@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from described import described, require_described
 from starlette.testclient import TestClient
 from tiny_embedder import create_index, open_index
 
@@ -370,13 +371,18 @@ class Api:
     def __init__(self, index: Index, settings: Settings | None = None) -> None:
         self.settings = settings or Settings(token="secret")
         self.client = TestClient(create_app(index, self.settings), base_url="http://127.0.0.1")
+        self.description = described(self.client)
 
     def get(self, path: str, **parameters: Any) -> Any:
-        return self.client.get(f"/api/v1/{path}", params=parameters)
+        answer = self.client.get(f"/api/v1/{path}", params=parameters)
+        require_described(self.description, answer)
+        return answer
 
     def post(self, path: str, **body: Any) -> Any:
         headers = {"X-Semsearch-Token": self.settings.token}
-        return self.client.post(f"/api/v1/{path}", json=body, headers=headers)
+        answer = self.client.post(f"/api/v1/{path}", json=body, headers=headers)
+        require_described(self.description, answer)
+        return answer
 
     def job(self, kind: str, **options: Any) -> Any:
         """Run a job and return its last state."""

@@ -1,16 +1,19 @@
 """The routes by which a person labels pairs of texts, and sees what the labels say of each threshold."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from semsearch import serialize
+from semsearch.answers import CurveAnswer, PairAnswer
 from semsearch.dedup.review import pair_view
 from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
 from semsearch.server.jobs import Kind, Progress
 from semsearch.server.operations import Operation
+from semsearch.tuning.guarantee import Guarantee
 from semsearch.tuning.labels import FILE, SKIP, Label, SampledPair, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.metrics import PrecisionRecallCurve
@@ -67,6 +70,54 @@ class LabelRequest:
     label: Literal["yes", "no", "skip"]
 
 
+class LabelCounts(TypedDict):
+    """The labels of the index, by what they say."""
+
+    yes: int
+    no: int
+    skip: int
+
+
+class LabelledPair(TypedDict):
+    """Two texts by their names, and their label: 1 for duplicates, 0 for others, or empty."""
+
+    left: str
+    right: str
+    label: str
+
+
+class UndoneAnswer(LabelCounts):
+    """The label that was taken back, or null."""
+
+    undone: LabelledPair | None
+
+
+class PairToLabel(PairAnswer):
+    """A pair to label, with the words that differ."""
+
+    left: str
+    right: str
+
+
+class NextAnswer(LabelCounts):
+    """The next pair to label, and what the labels guarantee so far."""
+
+    pairs: int
+    guarantee: Annotated[dict[str, Any], Guarantee] | None
+    needed: int | None
+    pair: PairToLabel | None
+
+
+class TuningAnswer(TypedDict):
+    """The threshold and the classifier that `tune` saved, and a curve of precision and recall."""
+
+    threshold: Mapping[str, Any] | None
+    classifier: Mapping[str, Any] | None
+    usual: float
+    labels: LabelCounts
+    curve: CurveAnswer | None
+
+
 def routes(context: Context) -> list[Route]:
     """Return the routes, and offer the kind of jobs."""
     labelling = _Labelling(context)
@@ -112,7 +163,7 @@ class _Labelling:
         self._file = context.index.folder / FILE
         self._lock = Lock()  # the lock of the file is for processes, and raises where it is held
 
-    def next(self, request: LabelsRequest) -> dict[str, Any]:
+    def next(self, request: LabelsRequest) -> NextAnswer:
         """Return the next pair to label, with the words that differ and without its similarity, or null at the end.
 
         `guarantee` is the precision that the labels guarantee so far, or null. `needed` is about how many labels more
@@ -121,21 +172,19 @@ class _Labelling:
         labelling = self._labelling(request.job)
         found = labelling.next(read_labels(self._file))
         pair = found.pair
-        return self._counts() | {
+        shown: PairToLabel | None = None
+        if pair is not None:
+            view = pair_view((pair.text_a, pair.text_b), (pair.original_a, pair.original_b))
+            shown = {"left": pair.left, "right": pair.right, **serialize.pair_json(view)}
+        return {
+            **self._counts(),
             "pairs": len(labelling.sample),
-            "guarantee": found.guarantee and asdict(found.guarantee),
+            "guarantee": asdict(found.guarantee) if found.guarantee else None,
             "needed": found.needed,
-            "pair": pair
-            and {
-                "left": pair.left,
-                "right": pair.right,
-                **serialize.pair_json(
-                    pair_view((pair.text_a, pair.text_b), (pair.original_a, pair.original_b))
-                ),
-            },
+            "pair": shown,
         }
 
-    def add(self, request: LabelRequest) -> dict[str, Any]:
+    def add(self, request: LabelRequest) -> LabelCounts:
         """Save a person's answer on a pair. It is on the disk when this answers."""
         pair = self._labelling(request.job).named(request.left, request.right)
         label = Label.of(pair, _LABELS[request.label], self._index.model)
@@ -144,15 +193,16 @@ class _Labelling:
             labels.merge([label])
         return self._counts()
 
-    def undo(self) -> dict[str, Any]:
+    def undo(self) -> UndoneAnswer:
         """Take the last label back, and say which it was; null if there is none."""
         with self._lock, open_labels(self._file) as labels:
             last = labels.undo()
-        return self._counts() | {
-            "undone": last and {"left": last.left, "right": last.right, "label": last.label}
-        }
+        undone: LabelledPair | None = None
+        if last is not None:
+            undone = {"left": last.left, "right": last.right, "label": last.label}
+        return {**self._counts(), "undone": undone}
 
-    def tuning(self, request: TuningRequest) -> dict[str, Any]:
+    def tuning(self, request: TuningRequest) -> TuningAnswer:
         """Return what `tune` saved in the index, and precision and recall at every threshold.
 
         They are those of the pairs that a job of the kind `tune` has held out, else those of all labels of the index;
@@ -185,9 +235,9 @@ class _Labelling:
         sample = labelling.sample
         return {"pairs": len(sample), "lowest": sample.lowest, "asked": sample.asked}
 
-    def _counts(self) -> dict[str, int]:
-        rows = read_labels(self._file)
-        return {name: sum(row.label == label for row in rows) for name, label in _LABELS.items()}
+    def _counts(self) -> LabelCounts:
+        count = Counter(row.label for row in read_labels(self._file))
+        return {"yes": count[_LABELS["yes"]], "no": count[_LABELS["no"]], "skip": count[_LABELS["skip"]]}
 
     def _labelling(self, job: str) -> Labelling:
         labelling: Labelling = self._jobs.found(job, "label")

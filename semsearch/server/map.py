@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from posixpath import commonpath, dirname
 from threading import Lock
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from semsearch.serialize import excerpt
 from semsearch.server.context import API, Context
 from semsearch.server.operations import Operation
 from semsearch.server.parameters import Part
+from semsearch.types import Unit
 
 with extra("server", "the server"):
     from starlette.responses import Response
@@ -47,6 +48,25 @@ class PassagesRequest(Part):
     polygon: str = ""
     contains: str = ""
     number: int | None = None
+
+
+class PointAnswer(TypedDict):
+    """A passage of the map: its number, its place in its document, its point and the beginning of its text."""
+
+    number: int
+    document: str
+    unit: Unit
+    start: int
+    end: int
+    point: list[float]
+    text: str
+
+
+class PassagesAnswer(TypedDict):
+    """Some passages of the map, and the number of all that match."""
+
+    matching: int
+    passages: list[PointAnswer]
 
 
 def routes(context: Context) -> list[Route]:
@@ -105,7 +125,7 @@ class _Maps:
         body = b"".join([np.uint32(len(head)).tobytes(), head, *(array.tobytes() for array in arrays)])
         return Response(body, media_type="application/octet-stream")
 
-    def passages(self, request: PassagesRequest) -> dict[str, Any]:
+    def passages(self, request: PassagesRequest) -> PassagesAnswer:
         """Return passages with their texts, in the order of the index."""
         plane = self._plane(request.version)
         numbers = np.arange(len(plane.points))
@@ -124,7 +144,9 @@ class _Maps:
                 {
                     "number": number,
                     "document": plane.names[plane.document[number]],
-                    **dict(zip(("unit", "start", "end"), plane.places[number], strict=True)),
+                    "unit": plane.places[number][0],
+                    "start": plane.places[number][1],
+                    "end": plane.places[number][2],
                     "point": plane.points[number].tolist(),
                     "text": excerpt(text, width=_EXCERPT),
                 }

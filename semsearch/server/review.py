@@ -3,9 +3,9 @@
 A review is what a job of the kind `review` finds. Its groups are those of any threshold from the lowest one up.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from semsearch.server.operations import Operation
 from semsearch.server.parameters import Part
 from semsearch.tuning.labels import FILE, Label, open_labels
 from semsearch.tuning.measured import label_metrics
+from semsearch.tuning.metrics import Estimate
 from semsearch.tuning.sampling import certain_pair
 from semsearch.types import TIERS, Level, Tier
 
@@ -117,6 +118,35 @@ class UndoRequest:
     run: str = ""
 
 
+class SizesOfStep(TypedDict):
+    """The groups and duplicates from a threshold up, and the precision that the labels show, or null."""
+
+    threshold: float
+    groups: int
+    duplicates: int
+    precision: Annotated[Mapping[str, float], Estimate] | None
+
+
+class SizesAnswer(TypedDict):
+    """The steps of a slider, with the usual threshold and the one that `tune` saved."""
+
+    usual: float
+    saved: Mapping[str, Any] | None
+    steps: list[SizesOfStep]
+
+
+class AcceptedAnswer(TypedDict):
+    """The number of verdicts that were made."""
+
+    decided: int
+
+
+class LabelledAnswer(TypedDict):
+    """The number of labels that were new or changed."""
+
+    labelled: int
+
+
 def routes(context: Context) -> list[Route]:
     """Return the routes, and offer the kind of jobs."""
     reviewing = _Reviewing(context)
@@ -186,7 +216,7 @@ class _Reviewing:
         review = self._review(request.job)
         return serialize.pair_json(review.view(request.keeper, request.member))
 
-    def sizes(self, request: ReviewRequest) -> dict[str, Any]:
+    def sizes(self, request: ReviewRequest) -> SizesAnswer:
         """Return the numbers of groups and of duplicates at each threshold of a slider.
 
         `precision` is what the labels of this index say of the pairs from that threshold up, with its 95% interval;
@@ -196,7 +226,7 @@ class _Reviewing:
         found = review.found
         steps = _steps(found.threshold, review.usual) if found.keeps_pairs else [found.threshold]
         measured = label_metrics(self._index.folder / FILE, self._index.model)
-        rows = []
+        rows: list[SizesOfStep] = []
         for step, (groups, duplicates) in zip(steps, found.sizes(steps), strict=True):
             metrics = measured and measured.at(step)
             rows.append(
@@ -220,12 +250,12 @@ class _Reviewing:
         changed = [one for one in groups if request.keep in one.group.names]
         return {**_progress(groups), "groups": serialize.review_json(review.found, changed, 1)}
 
-    def accept(self, request: AcceptRequest) -> dict[str, Any]:
+    def accept(self, request: AcceptRequest) -> AcceptedAnswer:
         """Let all undecided, unprotected members of a tier go in favour of their keepers."""
         review, threshold = self._at(request)
         return {"decided": review.accept(threshold, request.tier)}
 
-    def label(self, request: ReviewRequest) -> dict[str, Any]:
+    def label(self, request: ReviewRequest) -> LabelledAnswer:
         """Add what was decided to the labels that `tune` uses: what goes is a duplicate, what differs is not."""
         review, threshold = self._at(request)
         index, found = self._index, review.found

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from semsearch import serialize
 from semsearch.dedup import Duplicates
@@ -118,7 +118,14 @@ def routes(context: Context) -> list[Route]:
     }
     changing: dict[str, Any] = {"changes": True}
     operations = [
-        Operation("POST", f"{API}/jobs", work.start, kinds=context.kinds, **changing),
+        Operation(
+            "POST",
+            f"{API}/jobs",
+            work.start,
+            kinds=context.kinds,
+            status=HTTPStatus.ACCEPTED,
+            **changing,
+        ),
         Operation("GET", f"{API}/jobs", work.jobs),
         Operation("GET", f"{API}/jobs/{{id}}", work.job),
         Operation("GET", f"{API}/jobs/{{id}}/events", work.job_events, media_type="text/event-stream"),
@@ -198,7 +205,7 @@ class _Work:
 
     # -- routes -----------------------------------------------------------------------------------------
 
-    def start(self, kind: str, options: Any) -> Response:
+    def start(self, kind: str, options: Any) -> Annotated[Response, JobAnswer]:
         """Start a job. Location is its address; it goes on when the caller leaves."""
         if isinstance(options, IngestOptions):
             self._paths(options)  # so what is out of reach is refused at once
