@@ -78,7 +78,7 @@ EVERYTHING = [
     ["diff", "deposit.md", "hours.md"],
     ["leak", "rows.csv", "--against", "../rows.csv", "--text-field", "text"],
     ["tune", "--pairs", "sample", "--plot", "../curve.svg"],
-    ["eval", "--pairs", "sample"],
+    ["eval", "--pairs", "sample", "--dtype", "float32", "--dtype", "auto"],
     ["apply", "../plan.json"],
     ["undo"],
     ["remove", "hours.md"],
