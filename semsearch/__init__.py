@@ -17,6 +17,11 @@ __all__ = [
     "AlikeTexts",
     "CheckReport",
     "CheckResult",
+    "Cluster",
+    "ClusterMember",
+    "ClusterOptions",
+    "ClusterRequest",
+    "Clusters",
     "Columns",
     "Comparison",
     "Condition",
@@ -71,6 +76,7 @@ __all__ = [
     "PairSet",
     "PairView",
     "PassagePlane",
+    "Periods",
     "Plan",
     "PlanStep",
     "PrecisionRecallCurve",
@@ -96,6 +102,7 @@ __all__ = [
     "SourceContent",
     "SourceStatus",
     "Split",
+    "Spread",
     "Status",
     "StoredPassage",
     "TextDuplicates",
@@ -126,6 +133,8 @@ __all__ = [
 if TYPE_CHECKING:
     from semsearch.classification.classifier import LabelReport, TrainingReport
     from semsearch.classification.triage import Triage, TriageAnswer, UnknownCluster, triage
+    from semsearch.clustering.clusters import Cluster, ClusterMember, Clusters, Spread
+    from semsearch.clustering.periods import Periods
     from semsearch.dedup.alignment import Aligner
     from semsearch.dedup.classifier import PairClassifier
     from semsearch.dedup.comparison import Comparison, Coverage
@@ -166,6 +175,8 @@ if TYPE_CHECKING:
     from semsearch.ingest.report import Absent, AddReport, IngestProgress, IngestReport
     from semsearch.readers import RowFields, RowFormat
     from semsearch.requests import (
+        ClusterOptions,
+        ClusterRequest,
         DedupOptions,
         DedupRequest,
         SearchOptions,
@@ -216,7 +227,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
         "types": "Contained Definition Document Draw FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair "
         "Record Rejected SharedPart Skipped Tier Unit",
-        "requests": "DedupOptions DedupRequest SearchOptions SearchRequest SimilarOptions SimilarRequest",
+        "requests": "ClusterOptions ClusterRequest DedupOptions DedupRequest SearchOptions SearchRequest "
+        "SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
         "embedding.token_vectors": "TextTokens",
         "readers": "RowFields RowFormat",
@@ -235,6 +247,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "ingest.lookup": "DocumentVectors",
         "classification.classifier": "LabelReport TrainingReport",
         "classification.triage": "Triage TriageAnswer UnknownCluster triage",
+        "clustering.clusters": "Cluster ClusterMember Clusters Spread",
+        "clustering.periods": "Periods",
         "dedup.alignment": "Aligner",
         "dedup.classifier": "PairClassifier",
         "dedup.features": "TextWords",

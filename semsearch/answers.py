@@ -7,7 +7,7 @@ are cheap to import.
 from collections.abc import Mapping
 from typing import TypedDict
 
-from semsearch.types import FieldValue, Scalar, Tier, Unit
+from semsearch.types import FieldValue, Level, Scalar, Tier, Unit
 
 
 class Explained(TypedDict, total=False):
@@ -205,3 +205,87 @@ class RunAnswer(TypedDict):
     run: str
     mode: str
     files: int
+
+
+class Ranged(TypedDict):
+    """A figure, with the ends of its range or of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class WeightedTerm(TypedDict):
+    """A word of a cluster, and how far it sets the cluster apart."""
+
+    term: str
+    weight: float
+
+
+class PeriodAnswer(TypedDict):
+    """The texts of a cluster in a day, month or year, and their share of all texts of it."""
+
+    period: str
+    count: int
+    share: Ranged
+
+
+class PlacedText(TypedDict):
+    """A text of a cluster, its place, and its cosine to the cluster's centre."""
+
+    document: str
+    unit: Unit
+    start: int
+    end: int
+    similarity: float
+    text: str
+
+
+class ClusterAnswer(TypedDict):
+    """A cluster, see `Cluster`."""
+
+    number: int
+    name: str
+    new: bool
+    terms: list[WeightedTerm]
+    sentence: str
+    size: int
+    share: Ranged
+    stability: Ranged
+    representatives: list[PlacedText]
+    outliers: list[PlacedText]
+    outlier_count: int
+    periods: list[PeriodAnswer]
+
+
+class OverTime(TypedDict):
+    """The field of the periods, and how many texts are of none."""
+
+    field: str
+    undated: int
+
+
+class ClustersAnswer(TypedDict):
+    """The clusters of an index, the largest first, and their number with its range over other runs."""
+
+    level: Level
+    granularity: float
+    total: int
+    number: Ranged
+    clusters: list[ClusterAnswer]
+    over_time: OverTime | None
+
+
+class ClusteredText(PlacedText):
+    """A passage or a document, and its cluster."""
+
+    cluster: int
+    name: str
+    outlier: bool
+
+
+class MembersAnswer(TypedDict):
+    """Some texts of a cluster, and how many it has."""
+
+    matching: int
+    members: list[ClusteredText]

@@ -12,6 +12,7 @@ _DISTRIBUTIONS = {
     "llama_index": "llama-index-core",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
+    "sknetwork": "scikit-network",
 }
 """The distribution that installs a module, where the names differ."""
 

@@ -45,6 +45,8 @@ from semsearch.files import disk
 from semsearch.ingest.sources import is_below, is_file, keys_of, record_key, source_key
 from semsearch.patterns import unmatched
 from semsearch.requests import (
+    ClusterOptions,
+    ClusterRequest,
     DedupOptions,
     DedupRequest,
     SearchOptions,
@@ -62,6 +64,7 @@ from semsearch.search.sentences import SentenceVectors
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
+    CLUSTERS,
     JOIN,
     PLANE,
     QUARANTINE,
@@ -82,6 +85,7 @@ from semsearch.storage.vectors.move import clear, move
 from semsearch.types import TIERS, Contained, FieldCounts, Hit, Level, Record, Skipped, Tier
 
 if TYPE_CHECKING:
+    from semsearch.clustering.clusters import Clusters
     from semsearch.dedup import Duplicates, Plan
     from semsearch.dedup.comparison import Comparison
     from semsearch.dedup.decision import DecisionRule
@@ -105,7 +109,7 @@ _Several: TypeAlias = list[_T] | tuple[_T, ...]
 """A list or a tuple, and not any sequence: a string is a sequence of strings."""
 _NAMES = {"chance": "probability", "promise": "guarantee"}
 """The public names of values that an index stores under older names."""
-_CACHES = (JOIN, PLANE, VECTOR_FILES)
+_CACHES = (CLUSTERS, JOIN, PLANE, VECTOR_FILES)
 """Patterns of the files within an index that are made from the Library."""
 DEFAULT_WAIT = 10.0
 """Seconds to wait for another writer."""
@@ -758,6 +762,37 @@ class Index:
     def plane(self, *, keep: bool = True) -> PassagePlane:
         """Return every passage as a point of a plane, for a map. With `keep` it is kept in the index's folder."""
         return passage_plane(self._library, self.folder / PLANE, keep=keep)
+
+    def clusters(self, **options: Unpack[ClusterOptions]) -> Clusters:
+        """Return the passages or documents in clusters by meaning: `find_clusters` with these fields of its request."""
+        return self.find_clusters(ClusterRequest(**options))
+
+    def find_clusters(
+        self,
+        request: ClusterRequest,
+        *,
+        keep: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Clusters:
+        """Return the passages or documents in clusters by meaning, as a request asks; see `Cluster`.
+
+        With `keep` the names of the clusters are kept in the index's folder, so that later runs give the same names to
+        the same clusters; `forget` deletes them. `progress` is called with the vectors compared so far, and all.
+        Raises `InvalidInput` for an empty index or a field without dates, and `MissingExtra` without the extra
+        `clusters`.
+        """
+        from semsearch.clustering.clusters import find_clusters
+        from semsearch.clustering.kept import load_runs, save_run
+
+        path = self.folder / CLUSTERS
+        before = load_runs(path)
+        state = self._library.state()
+        found, run = find_clusters(self._library, request, before, progress)
+        if keep:
+            with contextlib.suppress(SemsearchError), write_lock(self.folder, self._wait), disk(self.folder):
+                if self._library.state() == state:  # else what was forgotten meanwhile could be in a name
+                    save_run(path, run, before)
+        return found
 
     def rerank(
         self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True

@@ -49,7 +49,7 @@ class Names:
 
     def __init__(self, sources: Sequence[str], documents: Sequence[str], base: Path) -> None:
         self.sources = sources
-        self._documents = documents
+        self.documents = documents
         self._base = base
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class Names:
             chosen = {name for name in names if any(one.match(name) for one in globs)}
         return [
             canonical[source] in chosen or canonical[document] in chosen
-            for source, document in zip(self.sources, self._documents, strict=True)
+            for source, document in zip(self.sources, self.documents, strict=True)
         ]
 
     def require(self, pattern: str, called: str) -> list[bool]:
@@ -107,7 +107,7 @@ class Names:
     @cached_property
     def _canonical(self) -> dict[str, str]:
         """Every name, and the same as patterns name it: in NFC, without `..`, and relative if it is below the base."""
-        return {name: self._path(name) for name in {*self.sources, *self._documents}}
+        return {name: self._path(name) for name in {*self.sources, *self.documents}}
 
     def _path(self, name: str) -> str:
         if name.startswith("/") or ".." in name or (os.name == "nt" and ":" in name):

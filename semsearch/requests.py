@@ -211,6 +211,37 @@ class DedupOptions(TypedDict, total=False):
     memory: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterRequest:
+    """A request for clusters: of passages or documents, and how finely.
+
+    Args:
+        level: Cluster passages, or whole documents.
+        granularity: Above 0 and at most 1000: 1 is usual, 2 gives more and smaller clusters, 0.5 fewer and larger ones.
+        over_time: A field of dates; each cluster is then counted by day, month or year. None for no counts.
+    """
+
+    level: Level = "passage"
+    granularity: float = 1.0
+    over_time: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("level", self.level, get_args(Level))
+        _number("granularity", self.granularity)
+        if not 0 < self.granularity <= 1000:
+            raise InvalidInput(f"granularity is {self.granularity}, but must be above 0 and at most 1000")
+        if self.over_time is not None:
+            _text("over_time", self.over_time)
+
+
+class ClusterOptions(TypedDict, total=False):
+    """The fields of a `ClusterRequest`, as keyword arguments."""
+
+    level: Level
+    granularity: float
+    over_time: str | None
+
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 

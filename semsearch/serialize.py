@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from semsearch.answers import (
     Closest,
+    ClusteredText,
+    ClustersAnswer,
     ComparisonAnswer,
     CurveAnswer,
     DifferenceAnswer,
@@ -22,7 +24,9 @@ from semsearch.answers import (
     PairAnswer,
     PassageAnswer,
     PassageOfQuery,
+    PlacedText,
     Probable,
+    Ranged,
     RankedPassage,
     RunAnswer,
     SearchAnswer,
@@ -36,6 +40,7 @@ from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.classification.triage import Triage
+    from semsearch.clustering.clusters import ClusterMember, Clusters, Spread
     from semsearch.dedup import Duplicates
     from semsearch.dedup.comparison import Comparison
     from semsearch.dedup.in_files import Dataset
@@ -334,6 +339,66 @@ def triage_json(found: "Triage") -> dict[str, Any]:
         "unknown": [asdict(cluster) for cluster in found.clusters],
         "texts": found.to_dicts(),
     }
+
+
+def clusters_json(found: "Clusters") -> ClustersAnswer:
+    """Return the clusters of an index, with the range of each figure; shares of periods have 95% intervals."""
+    periods = found.periods
+    return {
+        "level": found.level,
+        "granularity": found.granularity,
+        "total": found.total,
+        "number": _ranged(found.number),
+        "clusters": [
+            {
+                "number": one.number,
+                "name": one.name,
+                "new": one.new,
+                "terms": [{"term": term, "weight": round(weight, 6)} for term, weight in one.terms],
+                "sentence": one.sentence,
+                "size": one.size,
+                "share": _ranged(one.share),
+                "stability": _ranged(one.stability),
+                "representatives": list(map(_placed, one.representatives)),
+                "outliers": list(map(_placed, one.outliers)),
+                "outlier_count": one.outlier_count,
+                "periods": [
+                    {"period": period, "count": count, "share": _ranged(share)}
+                    for period, count, share in found.over_time(one)
+                ],
+            }
+            for one in found.clusters
+        ],
+        "over_time": None if periods is None else {"field": periods.field, "undated": found.undated},
+    }
+
+
+def clustered_json(found: "Clusters", positions: Sequence[int]) -> list[ClusteredText]:
+    """Return some passages or documents by their positions, each with its cluster."""
+    return [
+        {
+            **_placed(member),
+            "cluster": int(found.of[at]) + 1,
+            "name": found.clusters[found.of[at]].name,
+            "outlier": bool(found.outlier[at]),
+        }
+        for at, member in zip(positions, found.read(positions), strict=True)
+    ]
+
+
+def _placed(member: "ClusterMember") -> PlacedText:
+    return {
+        "document": member.document,
+        "unit": member.unit,
+        "start": member.start,
+        "end": member.end,
+        "similarity": round(member.similarity, 4),
+        "text": member.text,
+    }
+
+
+def _ranged(value: "Spread | Estimate") -> Ranged:
+    return {"value": value.value, "low": value.low, "high": value.high}
 
 
 def comparison_json(found: "Comparison") -> ComparisonAnswer:

@@ -34,6 +34,7 @@ from semsearch.server.embeddings import LONGEST_TEXT
 from semsearch.server.jobs import MOST_JOBS, Job, Jobs, Kind
 from semsearch.server.language import asked
 from semsearch.server.problems import Refused, problem
+from semsearch.storage.index_dir import CLUSTERS
 from semsearch.storage.location import SOCKET
 from semsearch.storage.lock import write_lock
 
@@ -397,6 +398,28 @@ def test_texts_are_labelled_as_by_the_library(client: TestClient, index: Index) 
     assert told.json() == json.loads(json.dumps(serialize.triage_json(found)))
     refused = client.post(f"{API}/triage", json={"texts": asked, "examples": ["a"], "labels": []})
     assert refused.status_code == 400 and "0 labels" in refused.json()["detail"]
+
+
+# -- clusters -----------------------------------------------------------------------------------------------
+
+
+def test_clusters_are_those_of_the_library(client: TestClient, index: Index) -> None:
+    told = client.get(f"{API}/clusters", params={"level": "passage", "granularity": "2"})
+    found = index.clusters(level="passage", granularity=2)
+    assert told.json() == json.loads(json.dumps(serialize.clusters_json(found)))
+    asked = {"number": 1, "granularity": 2, "limit": 2}
+    members = client.get(f"{API}/clusters/members", params=asked).json()
+    assert members["matching"] == found.clusters[0].size
+    assert members["members"] == serialize.clustered_json(found, found.members(1).tolist()[:2])
+    refused = client.get(f"{API}/clusters/members", params=asked | {"number": 99})
+    assert refused.status_code == 400 and "no cluster 99" in refused.json()["detail"]
+    assert client.get(f"{API}/clusters", params={"granularity": 0}).status_code == 400
+
+
+def test_a_read_only_server_keeps_no_names(index: Index) -> None:
+    with client_of(index, read_only=True) as client:
+        assert client.get(f"{API}/clusters").status_code == 200
+    assert not (index.folder / CLUSTERS).exists()
 
 
 # -- events and watching ------------------------------------------------------------------------------------

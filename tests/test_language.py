@@ -298,6 +298,7 @@ dedup --explain; dedup --threshold 1.2; dedup --from-run 9; plan 计划.json; pl
 apply 没有.json; apply 坏计划.json; undo; dedup-files 数据.csv; dedup-files 没有.csv;
 dedup-files 数据.csv --output 没有/新.csv; dedup-files 图书馆.md 自行车.txt; leak 数据.csv 数据.csv;
 leak 没有.csv 数据.csv; triage 对.csv --on 数据.csv; triage 对.csv --on 对.csv --text-field text_a;
+clusters; clusters --output 没有.txt; clusters --over-time 没有; clusters --plot 没有.pdf;
 label; tune; tune --pairs 对.csv; tune --pairs 少.csv; tune --pairs 数据.csv;
 tune --pairs 没有.csv; tune --pairs 对.csv --positive 没有;
 tune --pairs 对.csv --guarantee --min-precision 0.99; eval --pairs 少.csv; bench-search;

@@ -308,11 +308,29 @@ def test_map_shows_a_passage_and_lists_a_lasso(visit: Visit) -> None:
     assert page.locator(".map-row strong").all_inner_texts() == ["ferry-1.md", "ferry-2.md"]
 
 
+def test_clusters_are_those_of_the_index(visit: Visit) -> None:
+    page, index = visit.go("clusters"), visit.site.index
+    page.locator(".clusters li").first.wait_for()
+    found = index.clusters()
+    assert page.locator(".clusters h2").all_inner_texts() == [one.name for one in found.clusters]
+    first = page.locator(".clusters li").first
+    first.get_by_role("button", name="Show its texts").click()
+    first.locator("article").first.wait_for()
+    (best,) = found.read(found.members(1)[:1].tolist())
+    assert first.locator("article .title").first.inner_text() == best.document
+    page.get_by_role("radio", name="Very fine").check()
+    fine = index.clusters(granularity=10)
+    page.get_by_text(f"{len(fine)} clusters").wait_for()
+    assert "grain=finest" in page.url
+    assert page.locator("main img, main script").count() == 0
+
+
 FILLED = {
     "duplicates": begin,
     "label": begin,
     "tune": lambda page: page.locator(".tune-number").wait_for(),
     "map": lambda page: page.locator(".map-rows li").first.wait_for(),
+    "clusters": lambda page: page.locator(".clusters li").first.wait_for(),
 }
 
 

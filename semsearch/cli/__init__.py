@@ -23,6 +23,7 @@ SECTIONS = {
         "ingest": ("ingest", "index files"),
         "query": ("query", "find passages"),
         "serve": ("serve", "serve a page, an API"),
+        "clusters": ("clusters", "what it is about"),
         "mcp": ("mcp", "serve an assistant"),
     },
     "Duplicates": {
@@ -278,7 +279,6 @@ class _Commands(click.Group):
 _FIRST = {
     "semsearch ingest docs/": "index a folder, in ./.semsearch",
     'semsearch query "how do refunds work"': "find passages",
-    "semsearch dedup": "find near-duplicates",
 }
 _ANYWHERE = """\
 --index DIR, --json, --jsonl, --csv, --set KEY=VALUE go with commands that use

@@ -101,17 +101,15 @@ def tune_(
     """
     from semsearch.embedding import load_embedder
     from semsearch.errors import InvalidInput
-    from semsearch.evaluation.plot import SUFFIXES, require_matplotlib, save_plot
+    from semsearch.evaluation.plot import require_picture, save_plot
     from semsearch.files import require_writable
     from semsearch.index import Index, locate
     from semsearch.tuning.scoring import tune_pairs
     from semsearch.tuning.threshold import BEST_F1, Objective
 
     if plot is not None:  # checked before minutes of work
-        if plot.suffix.lower() not in SUFFIXES:
-            raise InvalidInput(f"cannot draw {plot}", f"the name must end in {' or '.join(SUFFIXES)}")
+        require_picture(plot)
         require_writable(plot)
-        require_matplotlib("--plot")
     if (min_precision is not None) + (min_recall is not None) + f1 > 1:
         raise InvalidInput("--min-precision, --min-recall and --f1 exclude each other", "give one of them")
     objective = BEST_F1

@@ -1,7 +1,11 @@
 """Draw a precision-recall curve, as text for a terminal or into a picture file."""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +16,15 @@ SUFFIXES = (".png", ".svg")
 """The suffixes of files that `save_plot` can write."""
 
 _LONGEST_TITLE = 100
+_CHINESE = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "SimHei",
+)
+"""Fonts with Chinese characters, of which a machine may have one."""
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """The value that each dot of a braille character adds to U+2800, by row and column (the Unicode standard, 21.1)."""
@@ -76,24 +89,51 @@ def drawable(text: str) -> str:
     return shown if len(shown) <= _LONGEST_TITLE else f"{shown[:_LONGEST_TITLE]}..."
 
 
+def require_picture(path: Path) -> None:
+    """Raise `InvalidInput` for a file name that `picture` cannot write, and `MissingExtra` without matplotlib."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidInput(f"cannot draw {path}: it must end in {' or '.join(SUFFIXES)}")
+    require_matplotlib("--plot")
+
+
+@contextmanager
+def picture(path: Path, size: tuple[float, float]) -> Iterator[Any]:
+    """Yield a figure of a size in inches, and write it into a .png or .svg file. The same input gives the same bytes.
+
+    Raises `InvalidInput` for another suffix, or if the file cannot be written, and `MissingExtra` without matplotlib.
+    """
+    require_picture(path)
+    import matplotlib
+    from matplotlib.figure import Figure  # not pyplot, which keeps every figure and may look for a display
+    from matplotlib.font_manager import get_font_names
+
+    image = io.BytesIO()
+    suffix = path.suffix.lower()
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph", UserWarning
+        )  # where no font has a character, a box stands for it
+        matplotlib.rcdefaults()  # ignore a matplotlibrc in the working directory
+        matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold a formula, or half of one
+        matplotlib.rcParams["svg.hashsalt"] = "semsearch"  # otherwise the ids in an SVG are random
+        known = set(get_font_names())
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans", *(font for font in _CHINESE if font in known)]
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        date = {"Date": None} if suffix == ".svg" else None
+        figure.savefig(image, format=suffix[1:], dpi=150, metadata=date)
+    try:
+        path.write_bytes(image.getvalue())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+
+
 def save_plot(curve: PrecisionRecallCurve, threshold: float, path: Path, title: str) -> None:
     """Draw the curve with its chosen point into a .png or .svg file. The same input gives the same bytes.
 
     Raises `InvalidInput` for another suffix, or if the file cannot be written, and `MissingExtra` without matplotlib.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InvalidInput(f"cannot draw {path}: it must end in {' or '.join(SUFFIXES)}")
-    require_matplotlib("a plot")
-    import matplotlib
-    from matplotlib.figure import Figure  # not pyplot, which keeps every figure and may look for a display
-
-    image = io.BytesIO()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # ignore a matplotlibrc in the working directory
-        matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold a formula, or half of one
-        matplotlib.rcParams["svg.hashsalt"] = "semsearch"  # otherwise the ids in an SVG are random
-        figure = Figure(figsize=(7, 5), layout="constrained")
+    with picture(path, (7, 5)) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, 1), ylim=(0, 1.01), title=drawable(title))
         axes.set_xlabel("recall: share of the duplicates that are flagged")
@@ -110,9 +150,3 @@ def save_plot(curve: PrecisionRecallCurve, threshold: float, path: Path, title: 
             axes.plot(*chosen, "o", color="tab:red", markersize=8, clip_on=False, label=label)
             axes.legend(loc="lower left", frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-        date = {"Date": None} if suffix == ".svg" else None
-        figure.savefig(image, format=suffix[1:], dpi=150, metadata=date)
-    try:
-        path.write_bytes(image.getvalue())
-    except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error

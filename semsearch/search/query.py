@@ -82,7 +82,7 @@ class Condition:
         `:`, `=` and `!=` the text may be a glob. With `:` a value need only have the words of the condition, one after
         the other, and a tag such as `project/x` is met by `tags:project`. Of several values one has to meet it.
         """
-        number, date, text = _number(self.value), _date(self.value), _folded(self.value)
+        number, date, text = _number(self.value), as_date(self.value), _folded(self.value)
         compare: Callable[[Any, Any], bool] = _COMPARE.get(self.operator, operator.eq)
         is_tag = self.field in _TAGS
         text = text.lstrip("#") if is_tag else text
@@ -100,7 +100,7 @@ class Condition:
                 return True
             if number is not None and (value := _number(found)) is not None:
                 return value == number
-            if date is not None and (day := _date(found)) is not None:
+            if date is not None and (day := as_date(found)) is not None:
                 return day.startswith(date)
             if words is not None:
                 return isinstance(found, str) and words.search(folded) is not None
@@ -109,7 +109,7 @@ class Condition:
         def compares(found: Scalar) -> bool:
             if number is not None and (value := _number(found)) is not None:
                 return compare(value, number)
-            if date is not None and (day := _date(found)) is not None:
+            if date is not None and (day := as_date(found)) is not None:
                 return len(day) >= len(date) and compare(day[: len(date)], date)
             return number is None and date is None and compare(_folded(str(found)), text)
 
@@ -294,7 +294,7 @@ def _connected(parts: Sequence[_Part]) -> list[_Part]:
 def measure(value: Scalar) -> float | str | None:
     """Return a value as it is compared with less and more: a number, or a date as text; None for any other."""
     number = _number(value)
-    return _date(value) if number is None else number
+    return as_date(value) if number is None else number
 
 
 def _folded(value: str) -> str:
@@ -310,7 +310,7 @@ def _number(value: Scalar) -> float | None:
     return float(value) if _NUMBER.fullmatch(value.strip()) else None
 
 
-def _date(value: Scalar) -> str | None:
+def as_date(value: Scalar) -> str | None:
     """Return an ISO 8601 date or time as `2024-05-31T23:59:59`, cut to the given precision; None for other values.
 
     A time with a zone is converted to UTC.

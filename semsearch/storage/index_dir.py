@@ -27,6 +27,8 @@ JOIN = "join.npz"
 """The file within an index that keeps the comparisons of `dedup`."""
 PLANE = "plane.bin"
 """The file within an index that keeps the map of its passages."""
+CLUSTERS = "clusters.jsonl"
+"""The file within an index that keeps the names of its clusters."""
 
 Settings = Mapping[str, str | int]
 """The fingerprint of the model that made an index."""

@@ -9,6 +9,7 @@ import { problem } from "./widgets.js";
 const VIEWS = [
   { path: "search", title: "Search" },
   { path: "map", title: "Map" },
+  { path: "clusters", title: "Clusters" },
   { path: "duplicates", title: "Duplicates", first: true },
   { path: "label", title: "Label" },
   { path: "tune", title: "Tune" },

@@ -55,6 +55,28 @@ export const ZH = {
   "Stop": "停止",
   "Show more": "显示更多",
 
+  // clusters
+  "Clusters": "聚类",
+  "Group": "聚类对象",
+  "Granularity": "粒度",
+  "Coarse": "粗",
+  "Usual": "一般",
+  "Fine": "细",
+  "Very fine": "很细",
+  "Comparing all texts… This can take a minute.": "正在比较所有文本……可能需要一分钟。",
+  "{count} cluster": "{count} 个聚类",
+  "{count} clusters": "{count} 个聚类",
+  "{low} to {high} where a fifth of the texts is left out": "去掉五分之一的文本后为 {low} 至 {high} 个",
+  "Show its texts": "显示其中的文本",
+  "{value} ({low} to {high})": "{value}（{low} 至 {high}）",
+  "(new)": "（新）",
+  "{count} text": "{count} 条文本",
+  "{count} texts": "{count} 条文本",
+  "Stability": "稳定性",
+  "{count} outlier": "{count} 条离群文本",
+  "{count} outliers": "{count} 条离群文本",
+  "outlier": "离群",
+
   // search
   "Search by meaning and words": "按含义和词语搜索",
   "Ask in your own words": "用自己的话提问",
