@@ -14,8 +14,7 @@ from tiny_models import make_model
 
 from semsearch import FingerprintMismatch, Index, InvalidInput, MissingExtra, ModelError
 from semsearch.cli import main
-from semsearch.embedding import Vectors, load_embedder, openvino
-from semsearch.embedding.onnx import OnnxEmbedder
+from semsearch.embedding import Vectors, graph, load_embedder, onnx, openvino
 
 MODELS: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -65,6 +64,25 @@ def test_vectors_are_near_those_of_float32(name: str, folders: Path) -> None:
     assert np.abs(ours - theirs).max() > 1e-5  # it is not float32 by another name
     assert short.fingerprint.dtype == "bfloat16" and short.fingerprint != exact.fingerprint
     assert cosines(short.embed(["a cat"], "query"), exact.embed(["a cat"], "query")).min() >= 0.999
+
+
+@has_bfloat16
+def test_tensors_in_their_own_file_are_read(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_embedder(str(folders / "mpnet"), "bfloat16").embed(TEXTS)
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(folders / "own file"))
+    monkeypatch.setattr(onnx, "_INLINE", 0)
+    monkeypatch.setattr(graph, "_EXTERNAL", 256)
+    np.testing.assert_array_equal(load_embedder(str(folders / "mpnet"), "bfloat16").embed(TEXTS), before)
+    assert len([*(folders / "own file").rglob("*.data")]) == 1
+
+
+@has_bfloat16
+def test_a_read_only_cache_fails_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folders / "no folder").write_text("", "utf-8")
+    expected = load_embedder(str(folders / "bert"), "bfloat16").embed(TEXTS)
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(folders / "no folder"))
+    np.testing.assert_array_equal(load_embedder(str(folders / "bert"), "bfloat16").embed(TEXTS), expected)
+    assert load_embedder(str(folders / "bert"), "auto").fingerprint.dtype in ("float32", "bfloat16")
 
 
 @has_bfloat16
@@ -136,8 +154,8 @@ def test_bfloat16_is_refused_on_a_gpu(folders: Path) -> None:
 def test_a_damaged_graph_is_a_model_error(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEARCH_CACHE", str(folders / "damaged"))
     load_embedder(str(folders / "bert"))
-    (graph,) = (folders / "damaged").rglob("*.onnx")
-    graph.write_bytes(graph.read_bytes()[:2000])
+    (file,) = (folders / "damaged").rglob("*.onnx")
+    file.write_bytes(file.read_bytes()[:2000])
     with pytest.raises(ModelError, match="cannot load"):
         load_embedder(str(folders / "bert"), "bfloat16", stored={"dimension": 16})
 
@@ -146,13 +164,13 @@ def test_a_damaged_graph_is_a_model_error(folders: Path, monkeypatch: pytest.Mon
 def test_auto_measures_once_and_follows_the_figure(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEARCH_CACHE", str(folders / "measured"))
     model, made = str(folders / "xlm-r"), []
-    embed = OnnxEmbedder.embed
+    embed = onnx.OnnxEmbedder.embed
 
-    def counted(self: OnnxEmbedder, *given: Any) -> Vectors:
+    def counted(self: onnx.OnnxEmbedder, *given: Any) -> Vectors:
         made.append(self.fingerprint.dtype)
         return embed(self, *given)
 
-    monkeypatch.setattr(OnnxEmbedder, "embed", counted)
+    monkeypatch.setattr(onnx.OnnxEmbedder, "embed", counted)
     chosen = load_embedder(model, "auto", stored={"dimension": 16}).fingerprint.dtype
     assert made.count("float32") == made.count("bfloat16") > 1
     made.clear()
