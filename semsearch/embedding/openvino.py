@@ -68,10 +68,10 @@ def has_bfloat16() -> bool:
     they decide.
     """
     try:
-        info = _CPU_INFO.read_text(encoding="utf-8", errors="replace")
+        with _CPU_INFO.open(encoding="utf-8", errors="replace") as lines:  # each processor has some
+            flags = next((line for line in lines if line.startswith("flags")), "")
     except OSError:
         return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    flags = next((line for line in info.splitlines() if line.startswith("flags")), "")
     return not _INSTRUCTIONS.isdisjoint(flags.split())
 
 
