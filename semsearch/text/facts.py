@@ -55,7 +55,8 @@ _EXCEPTING = re.compile(
 """Words that make an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
 PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
 """The beginnings of words that negate the rest."""
-_TERM = re.compile("|".join(TERMS))
+_TERMS = frozenset(TERMS)
+_TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
 _COMPARED = frozenset("<>≤≥")
 _COMPARED_AS = {"<=": "≤", ">=": "≥"}
@@ -76,8 +77,19 @@ _REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d
 """The mark of a reference before a sentence, which says nothing itself: [12]."""
 _CALENDAR = word_set(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug"
-    " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr prof i"
+    " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr doctor prof i"
 )
+_ABBREVIATED = {
+    "st": "street", "rd": "road", "ave": "avenue", "blvd": "boulevard", "mt": "mount", "ft": "fort", "ltd": "limited",
+    "inc": "incorporated", "corp": "corporation", "univ": "university", "dept": "department",
+}  # fmt: skip
+"""Parts of names that are often cut short."""
+_TITLED = re.compile(
+    "([王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金"
+    "陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鐘譚鄒陸顧龍萬錢湯賴龔])"
+    "(?:先生|女士|小姐|太太|夫人|老师|老師|教授|医生|醫生|大夫|博士|经理|經理|主任|律师|律師|师傅|師傅|总(?![是有要会能共体结])|阿姨|叔叔|同学|同學)"
+)
+"""A Chinese family name before a title."""
 _STARTS = frozenset((".", "!", "?", "\n", "“", '"', "#", "*", "-", "(", ">", "|"))
 _SAID: dict[Rule, str] = {
     "number": "a number differs",
@@ -180,6 +192,8 @@ class Statement:
         self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
         self.content = content(words) - frozenset(self.negations)
         self.names = _NO_NAMES if _plain(text) else _names(text).union(_LABEL.findall(text))
+        if not text.isascii():
+            self.names = self.names.union(_TITLED.findall(text))
 
 
 def _bounded(low: str) -> tuple[str, frozenset[str]]:
@@ -240,7 +254,7 @@ def _names(text: str) -> frozenset[str]:
                 if token[1:].islower() and _CALENDAR.isdisjoint(
                     (token.lower(), token.lower().removesuffix("s"))
                 ):
-                    found.add(token.lower())
+                    found.add(_ABBREVIATED.get(token.lower(), token.lower()))
             elif before == "@":
                 found.add(token.lower())
         before = token[0]
@@ -391,7 +405,7 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
     x, y = x - _SMALL | x & CONTRASTS.keys(), y - _SMALL | y & CONTRASTS.keys()
     stems = {stem(word): word for word in sorted(y)}
     common = stems.keys() & set(map(stem, x))
-    if any(sum(word not in TERMS and stem(word) not in common for word in side) > FEW for side in (x, y)):
+    if any(sum(stem(word) not in common for word in _said_otherwise(side)) > FEW for side in (x, y)):
         return None
     for word in sorted(x):
         for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
@@ -403,6 +417,12 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
                 if len(one) > 3 and found in y and one != two and two not in ("unless",):
                     return word, found
     return None
+
+
+def _said_otherwise(words: frozenset[str]) -> Iterator[str]:
+    """Yield the words that are no term of several characters, none of its characters, and no sign of a bound."""
+    spelled = frozenset("".join(word for word in words if word in _TERMS))
+    return (word for word in words if word not in _TERMS and word not in spelled and word[0].isalnum())
 
 
 @lru_cache(1)

@@ -1,5 +1,7 @@
 """List opposite words, in English and Chinese."""
 
+from itertools import combinations
+
 _PAIRS = """
 up/down in/out on/off onto/off into/out over/under above/below near/far close/far before/after left/right
 front/behind inside/outside indoor/outdoor indoors/outdoors forward/backward toward/away north/south east/west
@@ -60,7 +62,31 @@ rising/setting guilty/innocent synchronous/asynchronous prefix/suffix
 所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多
 都/只 全/只 全都/只有 都/仅 和/或 与/或 及/或 且/或 并且/或者 之前/之后 以前/以后
 以上/以下 最大/最小 最高/最低 药片/胶囊 片剂/胶囊 正午/午夜
+1st/last 1st/final only/also adult/child adults/children morning/night
+one/2 one/3 one/4 one/5 one/6 one/7 one/8 one/9 one/10
+打开/关闭 打开/关上 开启/关闭 启用/停用 启用/禁用 开门/关门 开始/结束 开始/停止 增加/减少 提高/降低 上升/下降
+上涨/下跌 进入/离开 接受/拒绝 批准/拒绝 同意/反对 支持/反对 赞成/反对 成功/失败 出发/到达 入口/出口 进口/出口
+出租/承租 房东/房客 房东/租户 雇主/员工 老师/学生 教师/学生 医生/病人 医生/患者 医生/护士 原告/被告 供应商/客户
+父亲/母亲 儿子/女儿 丈夫/妻子 室内/室外 饭前/饭后 餐前/餐后 白天/夜里 白天/晚上 早上/晚上 顺时针/逆时针 横向/纵向
+水平/垂直 奇数/偶数 国内/国外 城市/农村 永远/从不 总是/从不 经常/很少 有效/无效 合法/非法 正确/错误 安全/危险
+公开/保密 只/也 只/还 仅/也 所有/有些 所有/一些 全部/一些 全部/有些 大人/孩子 成人/儿童
 """
+_EITHER = """
+today tomorrow yesterday | spring summer autumn winter | breakfast lunch dinner
+| january february march april may june july august september october november december
+| red orange yellow green blue purple pink brown black white grey
+| 今天 明天 昨天 后天 前天 | 今年 去年 明年 | 本周 上周 下周 这周 | 本月 上月 下月 | 上个月 下个月 这个月
+| 春天 夏天 秋天 冬天 | 春季 夏季 秋季 冬季 | 早餐 午餐 晚餐 | 早饭 午饭 晚饭
+| 红色 橙色 黄色 绿色 蓝色 紫色 粉色 棕色 黑色 白色 灰色
+| 中国 美国 英国 法国 德国 日本 韩国 俄罗斯 印度 意大利 西班牙 葡萄牙 荷兰 加拿大 澳大利亚 巴西 墨西哥 埃及 泰国 越南
+| 北京 上海 天津 重庆 广州 深圳 杭州 南京 苏州 武汉 成都 西安 长沙 郑州 济南 青岛 沈阳 大连 哈尔滨 长春 昆明 贵阳 南宁
+厦门 福州 南昌 合肥 太原 兰州 西宁 银川 拉萨 海口 香港 澳门 台北 伦敦 巴黎 柏林 汉堡 慕尼黑 法兰克福 马德里 巴塞罗那
+里斯本 罗马 米兰 维也纳 苏黎世 日内瓦 鹿特丹 阿姆斯特丹 布鲁塞尔 莫斯科 东京 大阪 首尔 曼谷 新加坡 纽约 洛杉矶 芝加哥
+旧金山 波士顿 华盛顿 多伦多 温哥华 悉尼 墨尔本
+| 长江 黄河 珠江 淮河 松花江
+| 江苏 浙江 安徽 福建 江西 山东 河南 河北 湖北 湖南 广东 广西 四川 贵州 云南 陕西 山西 辽宁 吉林 黑龙江 甘肃 青海
+"""
+"""Words of one kind, of which a statement has one: another one says something else. A bar ends a kind."""
 OPPOSITE: dict[str, set[str]] = {}
 """The opposites of each word."""
 for _one, _other in (_pair.split("/") for _pair in _PAIRS.split()):
@@ -68,7 +94,10 @@ for _one, _other in (_pair.split("/") for _pair in _PAIRS.split()):
     OPPOSITE.setdefault(_other, set()).add(_one)
 CONTRASTS = {word: set(others) for word, others in OPPOSITE.items()}
 """The same with more words. These are not among the opposites, which the trained classifiers count."""
-for _one, _other in (_pair.split("/") for _pair in _MORE.split()):
+for _one, _other in [
+    *(_pair.split("/") for _pair in _MORE.split()),
+    *(_pair for _kind in _EITHER.split("|") for _pair in combinations(_kind.split(), 2)),
+]:
     CONTRASTS.setdefault(_one, set()).add(_other)
     CONTRASTS.setdefault(_other, set()).add(_one)
 TERMS = tuple(word for word in CONTRASTS if len(word) > 1 and not word.isascii())

@@ -44,7 +44,7 @@ _SMALL = {word: at for at, word in enumerate(_list(f"{_UNITS_EN} seventeen eight
 _TENS = {
     word: 10 * at for at, word in enumerate(_list("twenty thirty forty fifty sixty seventy eighty ninety"), 2)
 }
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _ORDINALS = {
     word: at
     for at, word in enumerate(
@@ -55,15 +55,27 @@ _ORDINALS = {
         1,
     )
 } | {"thirtieth": 30}
+_SCALE = "|".join(_SCALES)
 _NUMERAL = "|".join(sorted({*_SMALL, *_TENS, *_SCALES}, key=len, reverse=True))
 _ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True))
 # "One" alone, and "second" after a number, are words: one of them, 30 seconds.
 _WORDS = re.compile(
-    rf"(?<![\w'-])(?:(?:a\s+(?=hundred|thousand|million|billion))?(?:{_NUMERAL})"
+    rf"(?<![\w'-])(?:(?:a\s+(?={_SCALE}))?(?:{_NUMERAL})"
     rf"(?:(?:[\s-]+|\s+and\s+)(?:{_NUMERAL}))*(?:-(?:{_ORDINAL}))?|{_ORDINAL})(?![\w'])"
 )
+_PARTS = {"third": 3, "quarter": 4, "fifth": 5, "tenth": 10}
+_COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4}
+_PART = re.compile(
+    rf"(?<![\w'-])(?:(?P<six>half\s+a\s+dozen)|(?P<half>(?:(?:a|one)[\s-]+)?half(?=\s+(?:of|the|our|all)\b))"
+    rf"|(?P<count>{'|'.join(_COUNTS)})[\s-]+(?P<part>{'|'.join(_PARTS)})s?(?=\s+of\b(?!\s+an\s+hour)))(?![\w'-])"
+)
+"""A part of a whole, such as "two thirds of", and half a dozen."""
+_OF_A_WHOLE = tuple(f"{part}{s} of" for part in _PARTS for s in ("", "s"))
 _HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_HAN_PART = re.compile(
+    rf"(?<![百千万])([{''.join(_HAN)}\d])分之([{''.join(_HAN)}十\d])(?![百\d])|一半(?!天|路)"
+)
 _HAN_NUMBER = re.compile(
     rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
 )
@@ -71,7 +83,10 @@ _LONGEST_HAN = 20
 """The most numerals of a Chinese number; a longer run of them is a word, however long it is."""
 _NOT_NUMBERS = frozenset(("一", "千万", "万一", "十", "百", "千", "万", "亿", "萬", "億", "一一", "零"))
 """Runs of numerals that are more often words: 一 (a), 千万 (by all means), 万一 (in case) and parts of words."""
-_COUNTED = "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份"
+_COUNTED = (
+    "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份公千英厘毫平立吨美欧"
+    "片粒颗顆瓶袋盒包箱杯张張件辆輛只隻匹棵朵支双雙套本艘"
+)
 """Characters before which even such a run is a number."""
 
 
@@ -95,11 +110,28 @@ def _english(match: re.Match[str]) -> str:
             if part >= 100:  # "hundred hundred"
                 return said
             part = max(part, 1) * 100
+        elif word == "dozen":
+            part = max(part, 1) * 12
         elif word in _SCALES:
             total, part = total + max(part, 1) * _SCALES[word], 0
         elif word in _ORDINALS:
             return _ordinal(total + part + _ORDINALS[word])
     return str(total + part)
+
+
+def _part(match: re.Match[str]) -> str:
+    """Return a part of a whole in English as a fraction."""
+    if match["six"]:
+        return "6"
+    return "1/2" if match["half"] else f"{_COUNTS[match['count']]}/{_PARTS[match['part']]}"
+
+
+def _han_part(match: re.Match[str]) -> str:
+    """Return a part of a whole in Chinese as a fraction."""
+    if not match[1]:
+        return "1/2"
+    bottom, top = (_han_value(part) if not part.isdigit() else int(part) for part in match.groups())
+    return f"{top}/{bottom}"
 
 
 def _ordinal(number: int) -> str:
@@ -154,7 +186,9 @@ _WEEKDAYS = {
 _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
 _UNIT_WORDS = """
 aud|cad|percentage_point percentage_points 个百分点 個百分點|mcg microgram micrograms μg ug 微克
-lb lbs|oz ounce ounces|mi mile miles|inch inches|ft foot feet|yd yard yards|acre acres|ha hectare hectares 公顷
+lb lbs 磅|oz ounce ounces 盎司|mi mile miles 英里|inch inches 英寸|ft foot feet 英尺|yd yard yards|acre acres
+ha hectare hectares 公顷
+mph miles_per_hour miles_an_hour|km/h km/hr kph kmh kilometres_per_hour kilometers_per_hour
 tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
 kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
 cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
@@ -171,7 +205,7 @@ kbit kilobit kilobits|mbit megabit megabits|gbit gigabit gigabits|tbit terabit t
 v volt volts 伏|millivolt millivolts|mv megavolt megavolts|w watt watts 瓦|kw kilowatt kilowatts 千瓦
 milliwatt milliwatts 毫瓦|mw megawatt megawatts 兆瓦|amp amps ampere amperes|milliampere milliamperes ma
 hz hertz|millihertz|mhz megahertz|mpa megapascal megapascals|millipascal millipascals|millimolar|micromolar|nanomolar
-bar bars|°c celsius|°f fahrenheit
+bar bars|°c celsius degrees_celsius 摄氏度|°f fahrenheit degrees_fahrenheit 华氏度|hkd 港元 港币|krw 韩元|rub 卢布
 % percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
 """
 _UNIT = {
@@ -215,13 +249,13 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         rf"""
         (?! \s | (?<=[a-z_])[a-z_]) (?:  # no quantity starts here: spares most of the search
-        (?<![\w.]) (?P<iy>{year}) (?P<sep>[-/.]) (?P<im>\d\d?) (?P=sep) (?P<id>\d\d?) (?=\W|t\d|$)
+        (?<![a-z0-9_.]) (?P<iy>{year}) (?P<sep>[-/.]) (?P<im>\d\d?) (?P=sep) (?P<id>\d\d?) (?=[^a-z0-9_]|t\d|$)
         | (?<!\d) (?:(?P<zy>\d{{4}})年)? (?P<zm>\d\d?)月 (?:(?P<zd>\d\d?)[日号號]?)?
-        | (?<![\w.]) (?P<d1>\d\d?) (?P<dsep>[./-]) (?P<d2>\d\d?) (?P=dsep) (?P<dy>{year}) (?![\w])
+        | (?<![a-z0-9_.]) (?P<d1>\d\d?) (?P<dsep>[./-]) (?P<d2>\d\d?) (?P=dsep) (?P<dy>{year}) (?![a-z0-9_])
         | (?<![\w.,]) (?P<md>{day}) (?:st|nd|rd|th|\.)? \s+ (?:of\s+)? (?P<mm>{_MONTH}) \b
         | \b (?P<nm>{_MONTH}) \b \.? \s+ (?P<nd>{day}) (?:st|nd|rd|th)? (?![\w:%]) (?![.,]\d)
         | \b (?P<om>{_MONTH}) \b (?= \.? ,? \s+ {year} \b)
-        | (?<![\w.:]) (?P<th>[01]?\d|2[0-4]) [:] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![\w:])
+        | (?<![a-z0-9_.:]) (?P<th>[01]?\d|2[0-4]) [:] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![a-z0-9_:])
         | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?:\s?o'?\s?clock)? (?P<aa>{half})
         | (?<![\w.:]) (?P<oh>1[0-2]|0?[1-9]) \s?o'?\s?clock\b
         | \b (?P<off>half|(?:a\s)?quarter|[1-5]?\d(?=\sminutes?|\spast)
@@ -253,9 +287,11 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     if "/" in text or not text.isascii():  # here and below, what few texts have is searched for in those only
         text = _FRACTION.sub(_decimal, text)
     text = _in_one_case(unicodedata.normalize("NFKC", text)).replace("’", "'")
+    if "half" in text or any(map(text.__contains__, _OF_A_WHOLE)):
+        text = _PART.sub(_part, text)
     text = _WORDS.sub(_english, text)
     if not text.isascii():
-        text = _HAN_NUMBER.sub(_han, text)
+        text = _HAN_NUMBER.sub(_han, _HAN_PART.sub(_han_part, text))
     if _MINUS.search(text):
         text = _NEGATIVE.sub(_negative, text)
     found = [] if not _may_have(text) else [q for match in _pattern().finditer(text) for q in _read(match)]
@@ -445,6 +481,8 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
         if g["sign"] and at == 0:
             value = f"-{value}"
         others = [(other, unit) for other in more]
+        if ratio := re.fullmatch(r"(\d)/(\d\d?)", value):
+            others.append((_plain(100 * int(ratio[1]) / (int(ratio[2]) or 1)), "%"))
         scale = next((factors for factors in _FACTORS if unit in factors), None)
         if scale and _is_decimal(value):
             others += (
@@ -469,7 +507,7 @@ def _value(number: str) -> list[str]:
     if re.search("[:/]", number) or (
         number.count(".") > 1 and not re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", number)
     ):
-        part = re.fullmatch(r"([1-9])/([1-9])", number)
+        part = re.fullmatch(r"([1-9])/([1-9]|10)", number)
         return [number, _plain(int(part[1]) / int(part[2]))] if part else [number]  # a ratio, a version
     found = []
     if re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", number):
