@@ -305,3 +305,24 @@ def test_forked_child_is_told_to_open_the_index_again(index: Index) -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert index.query("amber") == index.query("amber")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_threads_share_two_arenas_of_malloc(shared: bool, tmp_path: Path) -> None:
+    code = (
+        "import ctypes, sys, threading\nfrom semsearch import threads\nlibc = ctypes.CDLL(None)\n"
+        "if not hasattr(libc, 'mallopt'): sys.exit()\n"
+        "if sys.argv[2] == 'True': threads.share_arenas()\n"
+        "all_at_once = threading.Barrier(6)\n"
+        "def work():\n    all_at_once.wait()\n    libc.malloc(5_000)\n    all_at_once.wait()\n"
+        "several = [threading.Thread(target=work) for _ in range(6)]\n"
+        "[one.start() for one in several]\n[one.join() for one in several]\n"
+        "libc.fopen.restype = ctypes.c_void_p\nfile = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b'w'))\n"
+        "libc.malloc_info(0, file)\nlibc.fclose(file)\n"
+    )
+    told = tmp_path / "arenas.xml"
+    subprocess.run([sys.executable, "-c", code, str(told), str(shared)], check=True)
+    if not told.exists():
+        pytest.skip("needs glibc")
+    arenas = told.read_text().count("<heap nr=")
+    assert arenas == 2 if shared else arenas > 2

@@ -57,6 +57,7 @@ def serve_(
     Clients of OpenAI and Ollama get vectors at /v1 and /api, and assistants are answered at /mcp. While it runs,
     `semsearch query` on this machine asks it, and needs no time to load anything.
     """
+    from semsearch import threads
     from semsearch.errors import InvalidInput
     from semsearch.index import Index
     from semsearch.server.app import create_app
@@ -68,6 +69,7 @@ def serve_(
         raise InvalidInput(
             "the token is empty, or has signs that no header can have", "use letters and digits"
         )
+    threads.share_arenas()
     with Index.open(folder) as index, bound(host, port) as on:
         given = {"token": token} if token else {}
         private = bool(token) or not is_loopback(host)
