@@ -1,13 +1,13 @@
-"""Measure what the default of `dedup` decides on 300 pairs of our own: half say the same, half differ in one fact.
+"""Measure what the default of `dedup` decides on 300 pairs: half say the same, half differ in one fact.
 
 The pairs are in `alike.tsv`: 75 traps and 75 duplicates in English, and as many in Chinese. A trap differs in a number,
 a date, a unit, a negation, an opposite, a role, a name or the blanks of a template. Each pair is a data set of two
 texts. A duplicate may be lost since the cosine is below the threshold, or since a fact seems to differ; the vetoes
 answer for the second only; `alike by cosine` is what the cosine alone would take for duplicates.
 
-The pairs were written before anything was measured on them. At first 22 traps of 150 were taken (14.7%) and 2 duplicates
-refused; then the words and numbers that vetoes know were extended. So this guards against a step back, and is no unseen
-test.
+The pairs were written before anything was measured on them. First 22 traps of 150 were taken (14.7%) and 2 duplicates
+refused; then the words and numbers that vetoes know were extended. So this guards against a step back, and does not
+show what happens on other pairs.
 """
 
 import csv

@@ -130,6 +130,22 @@ BODIES = {
           '<w:t>e</w:t><w:sym w:font="Wingdings" w:char="F04A"/><w:sym w:char="03A9"/></w:r>'),
         "a\tb\nc-deΩ",
     ),
+    "marks of symbol fonts": (
+        p('<w:r><w:sym w:font="Wingdings" w:char="F0FC"/><w:t> passed, </w:t><w:sym w:font="Wingdings" w:char="F0FB"/>'
+          '<w:t> failed, x </w:t><w:sym w:font="Symbol" w:char="F0A3"/><w:t> 5</w:t></w:r>'),
+        "✓ passed, ✗ failed, x ≤ 5",
+    ),
+    "boxes to check in a form": (
+        p(*(f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:default w:val="0"/>{state}</w:checkBox>'
+            '</w:ffData></w:fldChar></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>' + r(f" {said}, ")
+            for state, said in (("<w:checked/>", "yes"), ("", "no"), ('<w:checked w:val="0"/>', "maybe")))),
+        "☒ yes, ☐ no, ☐ maybe,",
+    ),
+    "a power is not a longer number, and a note's number no power": (
+        p(r("10"), '<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>3</w:t></w:r>', r(" litres of rain"),
+          '<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>2</w:t></w:r>'),
+        "10^3 litres of rain2",
+    ),
     "equation": (
         p("<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:d><m:e><m:r><m:t>b+c</m:t></m:r></m:e></m:d>"
           "</m:den></m:f><m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup>"
@@ -309,7 +325,9 @@ CELLS = [
     ('s="2"', "-2", "-2.00 €"),
     ('s="3"', "45352", "2024-03-01"),
     ('s="4"', "45352.604166667", "2024-03-01 14:30"),
-    ('s="5"', "1.25", "1 day, 6:00:00"),
+    ('s="5"', "1.25", "30:00:00"),
+    ('s="0"', "12345678901234567", "12345678901234567"),
+    ('s="2"', "12345678901234567", "12,345,678,901,234,568.00 €"),
     ('s="0"', "0.1", "0.1"),
     ('s="0"', "1E+20", "1e+20"),
     ('t="b"', "1", "TRUE"),

@@ -66,6 +66,18 @@ def test_rows_that_do_not_fit_are_named_and_the_rest_read(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize("value", ['["a tree"]', '{"en": "a tree"}', '[{"text": "a tree"}]'])
+def test_a_text_that_is_no_string_counts_as_not_read(tmp_path: Path, value: str) -> None:
+    documents, skipped = read_rows(
+        tmp_path / "a.jsonl", f'{{"text": {value}}}\n{{"text": []}}\n{{"text": "b"}}\n'
+    )
+    assert [document.text for document in documents] == ["b"]
+    assert skipped == [
+        Skipped("a.jsonl:1", "row whose text is not plain text", failed=True),
+        Skipped("a.jsonl:2", "row without text"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("after", "texts", "more"),
     [

@@ -219,6 +219,11 @@ def _document(row: Row, source: str, fields: RowFields, unit: Unit, taken: set[s
             return Skipped(
                 place, f"{width - row.missing} fields where the header has {width}, and no text", failed=True
             )
+        nested = [
+            name for name, value in row.values.items() if value and isinstance(value, list | dict | bytes)
+        ]
+        if name := main_field(nested):
+            return Skipped(place, f"row whose {storable(name)} is not plain text", failed=True)
         return Skipped(place, "row without text")
     metadata = {
         storable(name): scalar

@@ -420,7 +420,7 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
 
 
 def _said_otherwise(words: frozenset[str]) -> Iterator[str]:
-    """Yield the words that are no term of several characters, none of its characters, and no sign of a bound."""
+    """Yield the words but terms of several characters, the characters of these, and signs of bounds."""
     spelled = frozenset("".join(word for word in words if word in _TERMS))
     return (word for word in words if word not in _TERMS and word not in spelled and word[0].isalnum())
 

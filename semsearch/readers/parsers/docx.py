@@ -19,6 +19,17 @@ _DROPPED = frozenset({
 _CHARACTERS = {"br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "tab": "\t"}
 _BEFORE = {"den": "/", "sub": "_", "sup": "^"}
 """The marks before parts of an equation."""
+_SYMBOLS = {
+    ("Wingdings", ord(code)): sign for code, sign in zip("üûþý¨oqØàßáâ", "✓✗☑☒☐☐☐➢→←↑↓", strict=True)
+} | {
+    ("Symbol", ord(code)): sign
+    for code, sign in zip(
+        "abcdefghijklmnopqrstuvwxyzDFGLPQSWXY·£³¹±´°¥®¬ÎÏÇÈÌ",
+        "αβχδεφγηιϕκλμνοπθρστυϖωξψζΔΦΓΛΠΘΣΩΞΨ•≤≥≠±×°∞→←∈∉∩∪⊂",
+        strict=True,
+    )
+}
+"""The signs of two fonts that Word has for symbols, by the low byte of their code."""
 _BLOCKS = frozenset({"altChunk", "p", "tbl"})
 _HEADING_NAME = re.compile(r"heading ([1-9])", re.IGNORECASE)
 _CHUNKS = {"htm": ".html", "html": ".html", "xhtml": ".html", "rtf": ".rtf", "docx": ".docx"}
@@ -126,6 +137,8 @@ class _Document:
             if tag in _DROPPED:
                 continue
             if tag == "fldChar":
+                if (box := child.find("ffData/checkBox")) is not None:
+                    pieces.append("☒" if _is_checked(box) else "☐")
                 self._field(child.get("fldCharType", ""))
             elif not all(self._fields):
                 self._inline(child, [])  # other fields may begin and end in an instruction
@@ -134,7 +147,7 @@ class _Document:
             elif tag in _CHARACTERS:
                 pieces.append(_CHARACTERS[tag])
             elif tag == "sym":
-                pieces.append(_symbol(child.get("char", "")))
+                pieces.append(_symbol(child.get("font", ""), child.get("char", "")))
             elif tag == "ruby":
                 self._ruby(child, pieces)
             elif tag == "d":
@@ -148,7 +161,7 @@ class _Document:
             elif tag in ("chart", "relIds"):
                 self._flow.aside.append(graphic_text(self._package, self._related, child))
             else:
-                pieces.append(_BEFORE.get(tag, ""))
+                pieces.append("^" if tag == "r" and _is_power(child, pieces) else _BEFORE.get(tag, ""))
                 self._inline(child, pieces)
 
     def _field(self, step: str) -> None:
@@ -220,13 +233,31 @@ def _is_blank(cell: Element) -> bool:
     return covered or cell.find("tcPr/cellDel") is not None
 
 
-def _symbol(code: str) -> str:
-    """Return a character; those of symbol fonts are in the private area, and have no meaning without the font."""
+def _symbol(font: str, code: str) -> str:
+    """Return a character; those of symbol fonts are in the private area, and mean nothing but by the font."""
     try:
         number = int(code, 16)
-        return "" if 0xE000 <= number < 0xF900 else chr(number)
+        return _SYMBOLS.get((font, number & 0xFF), "") if 0xE000 <= number < 0xF900 else chr(number)
     except (ValueError, OverflowError):
         return ""
+
+
+def _is_checked(box: Element) -> bool:
+    state = box.find("checked")
+    state = box.find("default") if state is None else state
+    return state is not None and state.get("val", "1") in ("1", "true", "on")
+
+
+def _is_power(run: Element, pieces: list[str]) -> bool:
+    """Return True for a number in superscript after a number: 10³ is not 103."""
+    align = run.find("rPr/vertAlign")
+    before = next((piece for piece in reversed(pieces) if piece), "")
+    return (
+        align is not None
+        and align.get("val") == "superscript"
+        and before[-1:].isdigit()
+        and (run.findtext("t") or "")[:1].isdigit()
+    )
 
 
 def _headings(styles: Element) -> tuple[dict[str, int], set[str]]:

@@ -26,6 +26,8 @@ _PATTERN = re.compile(r"[#0?,.]*[#0?][#0?,.]*")
 _BRACKETS = re.compile(r"\[(?:\$([^\]-]*)[^\]]*|[^\]]*)\]")
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _DATE = re.compile(r"[dmyhs]", re.IGNORECASE)
+_DIGITS = 15
+"""The digits of a number that a float keeps, and Excel too; other programs write longer ones."""
 _HEX = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -109,6 +111,8 @@ class _Book:
         elif raw:
             style = int(element.get("s", 0))
             format_ = self._formats[style] if 0 <= style < len(self._formats) else _Format()
+            if len(raw) > _DIGITS and raw.isdecimal() and format_.is_plain:
+                return Cell(raw, raw)
             return format_.cell(float(raw), self._epoch)
         return Cell(raw, raw) if raw.strip() else None
 
@@ -158,11 +162,17 @@ class _Format(NamedTuple):
             percent="%" in bare,
         )
 
+    @property
+    def is_plain(self) -> bool:
+        """True for a whole number without marks."""
+        return self in (_Format(), _Format(decimals=0))
+
     def cell(self, number: float, epoch: datetime) -> Cell:
         """Return a number as a cell; a date's value is its text."""
         try:
             if self.elapsed:
-                return Cell(text := str(timedelta(seconds=round(number * 86400))), text)
+                minutes, seconds = divmod(round(number * 86400), 60)
+                return Cell(text := f"{minutes // 60}:{minutes % 60:02}:{seconds:02}", text)
             if self.date:
                 moment = epoch + timedelta(seconds=round(number * 86400))
                 return Cell(text := moment.strftime(self.date), text)
