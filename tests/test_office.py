@@ -139,7 +139,7 @@ BODIES = {
         p(*(f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:default w:val="0"/>{state}</w:checkBox>'
             '</w:ffData></w:fldChar></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>' + r(f" {said}, ")
             for state, said in (("<w:checked/>", "yes"), ("", "no"), ('<w:checked w:val="0"/>', "maybe")))),
-        "☒ yes, ☐ no, ☐ maybe,",
+        "☒ yes, ☐ no, ☐ maybe, ",
     ),
     "a power is not a longer number, and a note's number no power": (
         p(r("10"), '<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>3</w:t></w:r>', r(" litres of rain"),

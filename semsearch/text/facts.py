@@ -42,6 +42,10 @@ _SMALL = word_set(
 _DOTS = re.compile(r"\.[A-Za-z]\.")
 _DOTTED = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)(?P<end>(?=\s+[A-Z]|\s*$))?")
 """An abbreviation with its dots: q.i.d., U.S."""
+_CUT_SHORT = re.compile(
+    r"(?i)(?<![\w.])(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|no|nr|fig|vol|pp?|ch|sec|art|eq|ed|approx|ca)\.(?=\s\d)"
+)
+"""A word cut short before a number, whose point ends no sentence."""
 _ACRONYM = re.compile(r"(?<![\w.])[A-Z]{2,3}(?![\w'’])")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
@@ -273,6 +277,8 @@ class Facts:
     def __init__(self, text: str) -> None:
         if _DOTS.search(text):
             text = _DOTTED.sub(_undotted, text)
+        if ". " in text:
+            text = _CUT_SHORT.sub(_without_point, text)
         parts = [text[start:end] for start, end in sentences(text)]
         self.statements = [*map(_statement, parts)]
         self.steps = steps(text, parts)
@@ -294,6 +300,11 @@ class Facts:
 def _undotted(match: re.Match[str]) -> str:
     """Return an abbreviation without its dots, but for one that may end a sentence."""
     return match[0].replace(".", "") + "." * (match["end"] is not None)
+
+
+def _without_point(match: re.Match[str]) -> str:
+    """Return a word that is cut short without its point; "no" would deny."""
+    return "number" if match[1].lower() in ("no", "nr") else match[1]
 
 
 def differences(a: Facts, b: Facts) -> Iterator[Reason]:

@@ -62,14 +62,19 @@ rising/setting guilty/innocent synchronous/asynchronous prefix/suffix
 所有/部分 所有/少数 永久/临时 债务/债权 房东/租客 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多
 都/只 全/只 全都/只有 都/仅 和/或 与/或 及/或 且/或 并且/或者 之前/之后 以前/以后
 以上/以下 最大/最小 最高/最低 药片/胶囊 片剂/胶囊 正午/午夜
-1st/last 1st/final only/also adult/child adults/children morning/night
+1st/last 1st/final only/also adult/child adults/children morning/night must/may weekday/weekend weekdays/weekends
+tablespoon/teaspoon tablespoons/teaspoons doubled/halved doubles/halves mr/mrs mr/ms eastern/western northern/southern
+largest/smallest biggest/smallest longest/shortest highest/lowest failed/succeeded passed/failed until/from
 one/2 one/3 one/4 one/5 one/6 one/7 one/8 one/9 one/10
 打开/关闭 打开/关上 开启/关闭 启用/停用 启用/禁用 开门/关门 开始/结束 开始/停止 增加/减少 提高/降低 上升/下降
 上涨/下跌 进入/离开 接受/拒绝 批准/拒绝 同意/反对 支持/反对 赞成/反对 成功/失败 出发/到达 入口/出口 进口/出口
 出租/承租 房东/房客 房东/租户 雇主/员工 老师/学生 教师/学生 医生/病人 医生/患者 医生/护士 原告/被告 供应商/客户
 父亲/母亲 儿子/女儿 丈夫/妻子 室内/室外 饭前/饭后 餐前/餐后 白天/夜里 白天/晚上 早上/晚上 顺时针/逆时针 横向/纵向
 水平/垂直 奇数/偶数 国内/国外 城市/农村 永远/从不 总是/从不 经常/很少 有效/无效 合法/非法 正确/错误 安全/危险
-公开/保密 只/也 只/还 仅/也 所有/有些 所有/一些 全部/一些 全部/有些 大人/孩子 成人/儿童
+公开/保密 只/也 只/还 仅/也 所有/有些 所有/一些 全部/一些 全部/有些 大人/孩子 成人/儿童 农历/公历 阴历/阳历 阳性/阴性
+通过/驳回 通过/否决 单号/双号 单数/双数 借款人/贷款人 出租人/承租人 双方/单方 上册/下册 月初/月底 年初/年底 收入/支出
+借入/借出 有效/失效 包括/除外 大于/小于 超过/不足 哥哥/弟弟 姐姐/妹妹 工作日/周末 公元前/公元 甲/丙 甲/丁 乙/丙 乙/丁
+丙/丁
 """
 _EITHER = """
 today tomorrow yesterday | spring summer autumn winter | breakfast lunch dinner
@@ -100,5 +105,7 @@ for _one, _other in [
 ]:
     CONTRASTS.setdefault(_one, set()).add(_other)
     CONTRASTS.setdefault(_other, set()).add(_one)
-TERMS = tuple(word for word in CONTRASTS if len(word) > 1 and not word.isascii())
-"""Those that are longer than a token."""
+TERMS = tuple(
+    sorted((word for word in CONTRASTS if len(word) > 1 and not word.isascii()), key=len, reverse=True)
+)
+"""Those that are longer than a token, the longest first."""

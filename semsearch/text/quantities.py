@@ -73,6 +73,9 @@ _PART = re.compile(
 _OF_A_WHOLE = tuple(f"{part}{s} of" for part in _PARTS for s in ("", "s"))
 _HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_HAN_PLAIN = str.maketrans("壹贰貳叁參肆伍陆陸柒捌玖拾佰仟", "一二二三三四五六六七八九十百千")
+_HAN_FORMAL = re.compile(f"[{''.join(map(chr, _HAN_PLAIN))}]{{2,}}")
+"""A number as it is written on a cheque. One such character alone is mostly a name."""
 _HAN_PART = re.compile(
     rf"(?<![百千万])([{''.join(_HAN)}\d])分之([{''.join(_HAN)}十\d])(?![百\d])|一半(?!天|路)"
 )
@@ -84,7 +87,7 @@ _LONGEST_HAN = 20
 _NOT_NUMBERS = frozenset(("一", "千万", "万一", "十", "百", "千", "万", "亿", "萬", "億", "一一", "零"))
 """Runs of numerals that are more often words: 一 (a), 千万 (by all means), 万一 (in case) and parts of words."""
 _COUNTED = (
-    "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份公千英厘毫平立吨美欧"
+    "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份公千英厘毫平立吨美欧斤亩畝"
     "片粒颗顆瓶袋盒包箱杯张張件辆輛只隻匹棵朵支双雙套本艘"
 )
 """Characters before which even such a run is a number."""
@@ -163,7 +166,7 @@ def _han(match: re.Match[str]) -> str:
     before = match.string[match.start() - 1 : match.start()]
     if run == "百" and following == "分":  # 个百分点
         return run
-    if before == "第":
+    if before and before in "第买買送":
         return str(_han_value(run))
     if run in _NOT_NUMBERS and not (following in _COUNTED and following):
         return run
@@ -187,7 +190,7 @@ _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {
 _UNIT_WORDS = """
 aud|cad|percentage_point percentage_points 个百分点 個百分點|mcg microgram micrograms μg ug 微克
 lb lbs 磅|oz ounce ounces 盎司|mi mile miles 英里|inch inches 英寸|ft foot feet 英尺|yd yard yards|acre acres
-ha hectare hectares 公顷
+ha hectare hectares 公顷|mu 亩 畝|jin 斤 市斤|‰ permille per_mille
 mph miles_per_hour miles_an_hour|km/h km/hr kph kmh kilometres_per_hour kilometers_per_hour
 tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
 kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
@@ -215,8 +218,9 @@ _UNIT = {
     for word in group.split()
 }
 _FACTORS = (
-    {"t": 10**6, "kg": 1000, "g": 1, "mg": 0.001, "mcg": 1e-6},
+    {"t": 10**6, "kg": 1000, "jin": 500, "g": 1, "mg": 0.001, "mcg": 1e-6},
     {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "μm": 1e-06},
+    {"ha": 15, "mu": 1},
     {"l": 1, "ml": 0.001},
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001, "μs": 1e-06},
     {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
@@ -227,7 +231,7 @@ _FACTORS = (
 )
 """Units of one dimension, and the size of each in the same unit."""
 _LATIN_UNITS = "|".join(
-    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] in "°μ"), key=len, reverse=True)
+    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] in "°μ‰"), key=len, reverse=True)
 )
 _OTHER_UNITS = "|".join(sorted((u for u in _UNIT if "\u3400" <= u[0] <= "\u9fff"), key=len, reverse=True))
 _MULTIPLES = {
@@ -239,6 +243,9 @@ _MULTIPLES = {
     "萬": 10**4,
     "亿": 10**8,
 }
+
+_OF_MONEY = {"bn": 10**9, "mn": 10**6, "m": 10**6, "b": 10**9}
+"""Letters for a multiple after an amount of money: elsewhere `m` is a metre."""
 
 
 @cache
@@ -255,7 +262,7 @@ def _pattern() -> re.Pattern[str]:
         | (?<![\w.,]) (?P<md>{day}) (?:st|nd|rd|th|\.)? \s+ (?:of\s+)? (?P<mm>{_MONTH}) \b
         | \b (?P<nm>{_MONTH}) \b \.? \s+ (?P<nd>{day}) (?:st|nd|rd|th)? (?![\w:%]) (?![.,]\d)
         | \b (?P<om>{_MONTH}) \b (?= \.? ,? \s+ {year} \b)
-        | (?<![a-z0-9_.:]) (?P<th>[01]?\d|2[0-4]) [:] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![a-z0-9_:])
+        | (?<![a-z0-9_.:]) (?P<th>[01]?\d|2[0-4]) [:h] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![a-z0-9_:])
         | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?:\s?o'?\s?clock)? (?P<aa>{half})
         | (?<![\w.:]) (?P<oh>1[0-2]|0?[1-9]) \s?o'?\s?clock\b
         | \b (?P<off>half|(?:a\s)?quarter|[1-5]?\d(?=\sminutes?|\spast)
@@ -271,7 +278,7 @@ def _pattern() -> re.Pattern[str]:
         | (?: (?P<cur>[$€£¥]|\b(?:usd|eur|gbp|cny|rmb|aud|cad|chf|jpy)\b) \s? )? (?P<sign>(?<![\w\])%])[-−])? (?<![\d])
           (?P<pre>(?<![^\W\d])[a-z_]+(?=\d))?
           (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
-          (?: \s? (?P<mul>{"|".join(_MULTIPLES)}) (?![a-z]) )?
+          (?: \s? (?P<mul>{"|".join(_MULTIPLES)}|(?(cur)(?:{"|".join(_OF_MONEY)})|(?!))) (?![a-z]) )?
           (?: [\s-]? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
         )""",
         re.VERBOSE,
@@ -291,6 +298,7 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
         text = _PART.sub(_part, text)
     text = _WORDS.sub(_english, text)
     if not text.isascii():
+        text = _HAN_FORMAL.sub(lambda match: match[0].translate(_HAN_PLAIN), text)
         text = _HAN_NUMBER.sub(_han, _HAN_PART.sub(_han_part, text))
     if _MINUS.search(text):
         text = _NEGATIVE.sub(_negative, text)
@@ -477,7 +485,8 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
     for at, part in enumerate(parts):
         value, *more = _value(part)
         if g["mul"] and at == len(parts) - 1:
-            value = _plain(float(value) * _MULTIPLES[g["mul"]]) if _is_decimal(value) else value
+            times = _MULTIPLES.get(g["mul"]) or _OF_MONEY[g["mul"]]
+            value = _plain(float(value) * times) if _is_decimal(value) else value
         if g["sign"] and at == 0:
             value = f"-{value}"
         others = [(other, unit) for other in more]
