@@ -113,6 +113,11 @@ def test_a_name_has_the_words_that_others_have_not() -> None:
     assert all(weight < terms[0][0][1] for word, weight in terms[0] if word == "today")
 
 
+def test_words_that_say_nothing_are_in_no_name() -> None:
+    assert words_of("Don't do it, it isn’t for Don in 2024, or is it?") == ["don"]
+    assert words_of("it is what it is") == words_of("2024") == words_of("一个") == []
+
+
 def test_pairs_of_characters_become_words() -> None:
     texts = ["退款申请已提交", "如何退款申请", "退款申请的时间", "申请发票"]
     (terms,) = class_terms([counted(*texts)])

@@ -6,12 +6,13 @@ counts a word once, and words with one stem count together.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from semsearch.storage.library.fulltext import stemmed
 from semsearch.text import sentences
-from semsearch.text.analyzer import content_terms, normalize
+from semsearch.text.analyzer import STOP_WORDS, content_terms, normalize
 
 WORDS = 3
 """The words of a name."""
@@ -25,6 +26,8 @@ _COMMON = frozenset({
     "他们", "它们", "我们", "你们", "需要", "不会", "之后", "之前",
 })  # fmt: skip
 """Words that are in most Chinese texts, as the words that `content_terms` leaves out are in English ones."""
+_CONTRACTIONS = re.compile(r"\w+n['’]t\b", re.IGNORECASE)
+"""Such as don't, of which the analyzer makes a word don."""
 Term = tuple[str, float]
 
 
@@ -100,9 +103,11 @@ def central_sentence(text: str, terms: Sequence[Term]) -> str:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text that may be in a name, each once."""
-    terms = content_terms(text)
+    terms = content_terms(_CONTRACTIONS.sub(" ", text))
     return sorted(
-        word for word in terms - _COMMON if not word.isdigit() and not (word.isascii() and len(word) == 1)
+        word
+        for word in terms - _COMMON - STOP_WORDS
+        if not word.isdigit() and not (word.isascii() and len(word) == 1)
     )
 
 

@@ -46,7 +46,7 @@ _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u
 """Accents, and the points of Hebrew and Arabic, which people often do not type."""
 
 
-_STOP_WORDS = frozenset({
+STOP_WORDS = frozenset({
     "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before",
     "being", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "get", "gets", "getting",
     "got", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i", "if", "in", "into", "is", "it",
@@ -121,7 +121,7 @@ def query_terms(text: str) -> list[str]:
 
 def content_terms(query: str) -> set[str]:
     """Return the terms of a query that say what it is about, or all of its terms if none does."""
-    return set(query_terms(_STOP_RUNS.sub(" ", query))) - _STOP_WORDS or set(query_terms(query))
+    return set(query_terms(_STOP_RUNS.sub(" ", query))) - STOP_WORDS or set(query_terms(query))
 
 
 def phrase_pattern(text: str, *, begins: bool = False) -> re.Pattern[str] | None:

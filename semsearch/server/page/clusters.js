@@ -34,7 +34,13 @@ export async function render(main, api, t, page) {
     main,
     h(
       "div.card.row",
-      segmented(t("Group"), "level", { passage: t("Passages"), document: t("Documents") }, asked.level, choose("level")),
+      segmented(
+        t("Group"),
+        "level",
+        { passage: t("Passages"), document: t("Documents") },
+        asked.level,
+        choose("level"),
+      ),
       segmented(
         t("Granularity"),
         "grain",
