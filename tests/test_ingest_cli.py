@@ -37,6 +37,32 @@ def test_an_index_above_is_named(notes: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "using" not in run("ingest", "--dry-run", ".", "--index", notes / ".semsearch").stderr
 
 
+def test_without_a_path_what_was_ingested_is_updated(
+    notes: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (notes / "a" / "ants.md").write_text("A note on ants.")
+    assert "1 added, 0 updated, 1 unchanged" in run("ingest", "--dry-run").stderr
+    monkeypatch.chdir(notes / "a")
+    assert "1 added, 0 updated, 1 unchanged" in run("ingest", "--dry-run").stderr
+    monkeypatch.chdir(notes)
+    private = tmp_path_factory.mktemp("elsewhere")
+    with open_index(notes / ".semsearch") as index:
+        index.ingest(private)
+        index.ingest([], standard_input="A note on moths.")
+    told = run("ingest", "--dry-run").stderr
+    assert f"{private} lies elsewhere: name it" in told and "1 added" in told
+    monkeypatch.chdir(private)
+    assert "Missing argument 'PATH...'" in run("ingest").stderr
+
+
+def test_forget_says_that_the_file_is_still_there(notes: Path) -> None:
+    assert "a/bees.md is still there, and the next ingest adds it again" in run("forget", "a/bees.md").stderr
+    with open_index(notes / ".semsearch") as index:
+        index.ingest(notes / "a")
+    (notes / "a" / "bees.md").unlink()
+    assert "still there" not in run("forget", "a/bees.md").stderr
+
+
 def test_a_root_that_is_gone_can_be_dropped(notes: Path) -> None:
     (notes / "a").rename(notes / "b")
     assert "a is gone; `semsearch remove a` drops it" in run("status").stderr

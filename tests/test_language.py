@@ -200,7 +200,7 @@ def test_chinese_help_fits_80_columns(command: str) -> None:
         (["qury", "x"], 2, "错误：没有 'qury' 这个命令。是否要用 'query'？"),
         (["query", "--bogus", "x"], 2, "错误：没有 '--bogus' 这个选项。"),
         (["query", "-k", "many", "x"], 2, "错误：'-k' / '-n' / '--limit' / '--top-k' 的值无效："),
-        (["ingest"], 2, "用法：semsearch ingest [OPTIONS] PATH..."),
+        (["ingest"], 2, "用法：semsearch ingest [OPTIONS] [PATH...]"),
         (["ingest", "no/such"], 2, "错误：no/such 不存在\n提示：相对路径以 "),
         (["query", ""], 2, "错误：查询为空\n提示：请说明要找什么"),
         (["query", "x", "--budget", "9"], 2, "错误：--budget 要与 --markdown 合用\n提示：请加上 --markdown"),

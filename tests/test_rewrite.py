@@ -180,6 +180,13 @@ def test_a_column_of_the_first_row_is_known_early(tmp_path: Path, name: str, con
     require_copyable(source, tmp_path / f"to-{name}", columns=("h",), force=False)
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.json", b'["a", "b"]'), ("a.jsonl", b'{"a": 1}\n"b"\n')])
+def test_rows_that_are_texts_take_no_column(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(InvalidInput, match="rows that are texts"):
+        copied(tmp_path / name, content, group=("g", str))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize(("name", "content"), [("a.csv", b"text, g \na,b\n"), ("a.jsonl", b'{}\n{"g": 1}\n')])
 def test_a_column_that_is_there_is_no_new_one(tmp_path: Path, name: str, content: bytes) -> None:
     with pytest.raises(InvalidInput, match="already has a column 'g'"):

@@ -635,3 +635,10 @@ def test_real_duplicates_in_a_template_are_found(tmp_path: Path, real: Embedder)
     ]
     for name, (_, number) in REWORDED.items():
         assert {f"{name}-{number}", f"{name}-again"} in groups
+
+
+def test_words_that_a_model_spells_letter_by_letter_are_unknown() -> None:
+    vocabulary = Vocabulary(lambda: load_embedder())
+    strange = {"συνάντηση", "встреча", "도서관은", "সভা", "اجتماع"}
+    known = {"meeting", "naïve", "café", "straße", "Łódź", "được"}
+    assert vocabulary.unknown(strange | known) == strange

@@ -51,7 +51,7 @@ class _MostlyUnknown(Exception):
     },
     settings=("max-size", "base-url", "dtype", "device", "wait", "threads"),
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PATH...")
+@click.argument("paths", nargs=-1, type=click.Path(allow_dash=True), metavar="[PATH...]")
 @options.index
 @options.rows
 @click.option(
@@ -112,8 +112,9 @@ def ingest_(
 ) -> None:
     """Index files and folders, or bring their index up to date.
 
-    PATH is a file, a folder, or - for standard input, which replaces the one before it (--name keeps several). Each
-    row of a CSV, TSV or JSONL file is a document, each sheet of a spreadsheet, and any other file that has text.
+    PATH is a file, a folder, or - for standard input, which replaces the one before it (--name keeps several). Without
+    PATH, all that was ingested before is brought up to date. Each row of a CSV, TSV or JSONL file is a document, each
+    sheet of a spreadsheet, and any other file that has text.
 
     Skipped are hidden, binary, large and generated files, those that .gitignore or .semsearchignore names, and what may
     hold keys or passwords, unless you name it (docs/formats.md). `why FILE` says what became of a file.
@@ -128,6 +129,7 @@ def ingest_(
     from semsearch.ingest.survey import Scope, Survey
     from semsearch.readers import DEFAULT_MAX_BYTES
 
+    paths = paths or _ingested_before(folder)
     if watch and (as_json or dry_run or "-" in paths):
         raise click.UsageError("--watch cannot be used with --json, --dry-run or standard input")
     if name is not None and ("-" not in paths or dry_run):
@@ -226,6 +228,31 @@ def ingest_(
     _summarize(report, verbose)
     if report.failed or report.absent:
         raise click.exceptions.Exit(3)
+
+
+def _ingested_before(folder: Path | None) -> tuple[str, ...]:
+    """Return the files and folders that were ingested into the index before, of those in the folder that holds it.
+
+    An index may come from somebody else, and name any path: those elsewhere have to be named again.
+    """
+    from semsearch.index import Index, locate
+    from semsearch.ingest.sources import STANDARD_INPUT
+
+    where = locate(folder)
+    missing = click.MissingParameter(param_hint="'PATH...'", param_type="argument")
+    if where is None:
+        raise missing
+    with Index.open(where) as index:
+        roots = [index.path_of(root) for root in index.status().roots if root != STANDARD_INPUT]
+    base = where.parent.resolve()
+    within = [root for root in roots if root.resolve().is_relative_to(base)]
+    for root in roots:
+        if root not in within:
+            said = tr("{path} lies elsewhere: name it to bring it up to date")
+            render.talk(said.format(path=render.name(str(root))))
+    if not within:
+        raise missing
+    return tuple(os.path.relpath(root) for root in within)
 
 
 def _with_record(report: "IngestReport", added: "AddReport") -> "IngestReport":

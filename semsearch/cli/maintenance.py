@@ -125,10 +125,14 @@ def forget_(source: str, verify: bool, folder: Path | None, wait: float, as_json
     with Index.open(folder, wait=wait) as index:
         done = index.forget(source, verify=verify)
         where = render.relative(index.folder)
+        remains = Path(source).exists() or index.path_of(source).exists()
     if as_json:
         render.emit_json(serialize.forgotten_json(done))
     counts = (render.plural(done.sources, "source"), render.plural(done.passages, "passage"))
     render.talk(tr("forgot {sources}, {passages}").format(sources=counts[0], passages=counts[1]))
+    if remains and done.sources:
+        said = tr("{file} is still there, and the next ingest adds it again: name it in .semsearchignore")
+        render.talk(said.format(file=render.name(source)))
     for name in done.unremoved:
         render.tell_note(tr("an older copy of the vectors could not be removed: {copy}").format(copy=name))
     for name in done.elsewhere:

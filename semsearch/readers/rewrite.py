@@ -260,7 +260,11 @@ def _with_member(raw: bytes, text: str, number: int, selection: _Selection) -> b
     try:
         members = json_object(text)
         end = text.rindex("}")
-    except ValueError:  # malformed, or a string
+    except ValueError:  # malformed, or a text
+        if text.strip().startswith('"'):
+            raise InvalidInput(
+                f"{selection.source} has rows that are texts, which have no columns", _NO_COLUMNS
+            ) from None
         return raw
     selection.require_new(members)
     added = json.dumps({name: value(number) for name, value in selection.columns.items()}, ensure_ascii=False)
