@@ -18,6 +18,7 @@ from tiny_embedder import create_index, open_index
 
 from semsearch.errors import IndexLocked, SemsearchError
 from semsearch.index import Index
+from semsearch.storage.library import reading
 
 THREADS, QUESTIONS = 8, 200
 LIMIT = 240.0
@@ -305,6 +306,21 @@ def test_forked_child_is_told_to_open_the_index_again(index: Index) -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert index.query("amber") == index.query("amber")
+
+
+def test_document_replaced_while_it_is_read_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = reading._passages
+
+    def after_a_change(*args: Any) -> Any:
+        monkeypatch.setattr(reading, "_passages", read)
+        other.add([{"id": "one", "text": "the new saw"}])
+        return read(*args)
+
+    with create_index(tmp_path / "index") as index, open_index(index.folder) as other:
+        index.add([{"id": "one", "text": "the old saw"}])
+        monkeypatch.setattr(reading, "_passages", after_a_change)
+        assert [passage.text for passage in index.passages("record://one")] == ["the old saw"]
+        assert [passage.text for passage in index.passages("record://one")] == ["the new saw"]
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -155,7 +155,7 @@ class Reader:
 
         Without `metadata` theirs is empty: it may be megabytes, and the vector engine does not need it.
         """
-        with self._reading() as db:
+        with self._reading_one_state() as db:
             found = _passages(db, "id", ids, metadata)
         return {passage.id: passage for passage in found.values()}
 
@@ -245,13 +245,13 @@ class Reader:
 
     def passages_numbered(self, numbers: Sequence[int]) -> dict[int, StoredPassage]:
         """Return published passages by number. Call it within the snapshot, or at the state, the numbers are from."""
-        with self._reading() as db:
+        with self._reading_one_state() as db:
             return _passages(db, "number", numbers)
 
     def passages_in(self, sources: Sequence[str]) -> list[StoredPassage]:
         """Return all passages of published sources by key, in the order of the sources. Unknown keys are left out."""
         query = "SELECT number, source FROM published WHERE source"
-        with self._reading() as db:
+        with self._reading_one_state() as db:
             numbers: dict[str, list[int]] = {}
             for number, source in _each(db, query, sources):
                 numbers.setdefault(source, []).append(number)
@@ -262,7 +262,7 @@ class Reader:
         """Return the passages of a document by its name, in their order; none where no document has this name."""
         sources = possible_sources(document)  # which have an index by key, and documents have none by name
         query = "SELECT number, document FROM published WHERE source"
-        with self._reading() as db:
+        with self._reading_one_state() as db:
             numbers = sorted(number for number, name in _each(db, query, sources) if name == document)
             found = _passages(db, "number", numbers)
             return [found[number] for number in numbers]
@@ -451,6 +451,16 @@ class Reader:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with translated(self.path), decoded(self.path), self._connections.reading() as db:
+            yield db
+
+    @contextmanager
+    def _reading_one_state(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection for several reads that belong together, though others write meanwhile."""
+        with self._reading() as db:
+            if db.in_transaction:  # the one of the thread
+                yield db
+                return
+        with self.snapshot(), self._reading() as db:
             yield db
 
 
