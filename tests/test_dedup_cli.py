@@ -283,6 +283,16 @@ def test_members_that_differ_in_a_number_are_counted(data: Path) -> None:
     assert "1 pair is alike but differs: kept" in kept
 
 
+def test_a_plan_says_how_many_differ_too(here: Path) -> None:
+    for name, price in (("p.md", 40), ("q.md", 90)):
+        (here / "notes" / name).write_text(f"{BOILER} It costs {price} euros for a choir of the parish.")
+    run("ingest", "notes")
+    said = "1 of these differ from their keeper in a number or a negation"
+    assert said in run("plan", "a.json", "--threshold", "0.9", "--remove-differing").stderr
+    assert said in run("plan", "b.json", "--threshold", "0.9", "--remove-differing", "--explain").stderr
+    assert said not in run("plan", "c.json", "--threshold", "0.9").stderr
+
+
 def test_wide_characters_fit_the_screen(data: Path) -> None:
     from rich.cells import cell_len
 

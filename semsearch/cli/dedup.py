@@ -325,7 +325,7 @@ def _print(
     With the `steps` of a plan, people see these, and the groups only if they want to have them explained.
     """
     difference = groups.difference if explain else None
-    doubtful = 0
+    doubtful = 0 if steps is None or explain else groups.doubtful(found)
     if as_json:
         render.emit_json(serialize.duplicates_json(found, origin, difference))
     elif as_jsonl:

@@ -92,6 +92,20 @@ def show(found: "Duplicates", explain: bool) -> int:
     return doubtful
 
 
+def doubtful(found: "Duplicates") -> int:
+    """Return how many members differ from their keeper in a number or a negation."""
+    from semsearch.cli import diff
+
+    count = 0
+    for group in found.groups:
+        (keeper,) = found.texts([group.keeper])
+        near = [member.name for member in group.members if member.tier != "exact"]
+        for start in range(0, len(near), _READ):
+            texts = found.texts(near[start : start + _READ])
+            count += sum(bool(diff.doubts(keeper, text)) for text in texts)
+    return count
+
+
 def _show_member(member: "Member", cleaned: tuple[str, str], written: tuple[str, str], explain: bool) -> bool:
     """Print a member of a group, and return whether it differs from the keeper in a number or a negation.
 
