@@ -321,3 +321,11 @@ def test_parts_of_a_difference_are_those_compared() -> None:
     assert [(s.a.strip(), s.b.strip()) for s in lost.segments] == [
         (s.a.strip(), s.b.strip()) for s in compared.segments
     ]
+
+
+def test_a_line_that_reading_took_a_comment_from_is_shown_as_it_is() -> None:
+    written = "The pump is old [see below][pump]<!-- keep -->. It leaks at night.\nThe end."
+    cleaned = "The pump is old [see below][pump]. It leaks at night.\nThe end."
+    original, cut = Original(written, cleaned), cleaned.index(" It leaks")
+    assert original.part(0, cut) == "The pump is old [see below][pump]<!-- keep -->."
+    assert original.part(cut + 1, len(cleaned)) == "It leaks at night.\nThe end."

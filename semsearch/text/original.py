@@ -3,12 +3,15 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import accumulate
 
 from semsearch.text.cleaning import clean
 
 _STEPS = 24
 """The most steps to a place inside a line. Two are enough but for text that shrinks a lot."""
+_ALIGNED = 5_000
+"""The most characters of a line that is compared with its cleaned text character by character."""
 _WORD = re.compile(r"\S+")
 
 
@@ -33,7 +36,7 @@ class Original:
         """Return what `cleaned[start:end]`, which has no blanks around it, was made from.
 
         Whole lines come with their indentation. A part of a line comes exactly as it is in the line; if it cannot be
-        found there, the result is the cleaned part.
+        found there, as in a very long line that was read in parts, the result is the cleaned part.
         """
         cleaned = self._cleaned[start:end]
         if self._same:
@@ -77,7 +80,21 @@ class Original:
                     before -= 1
                 self._known = line, end, before
                 return at
+        if (at := self._aligned(line, end)) is not None:
+            return at
         self._lost = line
+        return None
+
+    def _aligned(self, line: int, end: int) -> int | None:
+        """Return the place in a line that reading has taken words from, such as a comment, by what both have."""
+        (start, limit), own = self._bounds(line), self._cleaned_starts[line]
+        if limit - start > _ALIGNED:
+            return None
+        cleaned = self._cleaned[own : self._cleaned_starts[line + 1] - 1]
+        both = SequenceMatcher(None, self._written[start:limit], cleaned, autojunk=False)
+        for at, same, length in both.get_matching_blocks():
+            if same < end - own <= same + length:
+                return start + at + end - own - same
         return None
 
     def _guesses(self, wanted: str, start: int, limit: int) -> Iterator[int]:
