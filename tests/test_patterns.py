@@ -39,7 +39,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Names:
 
 def selected(names: Names, pattern: str) -> list[str]:
     chosen = names.select(pattern)
-    return [name for name, taken in zip(names._documents, chosen, strict=True) if taken]
+    return [name for name, taken in zip(names.documents, chosen, strict=True) if taken]
 
 
 ARCHIVE = ["docs/archive/fence.md", "docs/archive/old/gate.md"]

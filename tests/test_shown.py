@@ -323,7 +323,7 @@ def test_parts_of_a_difference_are_those_compared() -> None:
     ]
 
 
-def test_a_line_that_reading_took_a_comment_from_is_shown_as_it_is() -> None:
+def test_a_line_without_its_comment_is_shown_as_it_is() -> None:
     written = "The pump is old [see below][pump]<!-- keep -->. It leaks at night.\nThe end."
     cleaned = "The pump is old [see below][pump]. It leaks at night.\nThe end."
     original, cut = Original(written, cleaned), cleaned.index(" It leaks")

@@ -80,10 +80,10 @@ class Original:
                     before -= 1
                 self._known = line, end, before
                 return at
-        if (at := self._aligned(line, end)) is not None:
-            return at
-        self._lost = line
-        return None
+        aligned = self._aligned(line, end)
+        if aligned is None:
+            self._lost = line
+        return aligned
 
     def _aligned(self, line: int, end: int) -> int | None:
         """Return the place in a line that reading has taken words from, such as a comment, by what both have."""
