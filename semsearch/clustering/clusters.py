@@ -216,7 +216,8 @@ def find_clusters(
             name = names.get(at) or name_of(terms[at], names.values())
             new = earlier is not None and at not in names
             names[at] = name
-            ranges = found.sizes[:, at] * sizes[at] / len(of)
+            # The ratio is of a run's vectors, and the share of all texts, of which there is never more than all.
+            ranges = np.minimum(1, found.sizes[:, at] * sizes[at] / len(of))
             outliers = [one for one in reversed(own) if far[one]]
             best = read(own[:_SHOWN])
             clusters.append(
