@@ -5,7 +5,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _VARIABLES = ("SEMSEARCH_THREADS", "OMP_NUM_THREADS")
 """The variables that ask for a number of threads, the more special one first. OpenBLAS and PyTorch read the second."""
@@ -22,13 +25,32 @@ def cpus() -> int:
     return asked() or min(len(_allowed()), quota() or len(_allowed()))
 
 
-def workers(pools: Iterable[Mapping[str, Any]]) -> int:
-    """Return how many threads should take the place of BLAS's own, whose `pools` are as threadpoolctl tells of them.
+def workers(pools: Iterable[Mapping[str, Any]] | None = None) -> int:
+    """Return how many threads should take the place of BLAS's own, see `in_place_of_blas`.
 
-    Fewer than `cpus` where BLAS was told to use fewer.
+    There are fewer than `cpus` where BLAS was told to use fewer. `pools` are its own as threadpoolctl tells of them, by
+    default those of this process.
     """
-    own = max((int(pool["num_threads"]) for pool in pools), default=cpus())
+    own = max(
+        (int(pool["num_threads"]) for pool in (_blas().info() if pools is None else pools)), default=cpus()
+    )
     return asked() or min(own, cpus())
+
+
+@contextmanager
+def in_place_of_blas(count: int) -> Iterator["ThreadPoolExecutor"]:
+    """Yield a pool of `count` threads, in each of which BLAS computes with one within the block.
+
+    At the end of the block, also by an exception, what has not begun is cancelled.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        with _blas().limit(limits=1):
+            yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def cores() -> int:
@@ -107,6 +129,13 @@ def quota(root: Path = _ROOT) -> int | None:
                 if folder.is_relative_to(mount) and (share := _share(folder)):
                     found.append(share)
     return max(1, math.ceil(min(found))) if found else None
+
+
+def _blas() -> Any:
+    """Return threadpoolctl's control of the libraries of linear algebra that are loaded."""
+    from threadpoolctl import ThreadpoolController  # what only starts a command needs none
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _share(group: Path) -> float | None:

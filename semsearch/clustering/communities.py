@@ -11,13 +11,11 @@ comes back is its stability (Hennig, Computational Statistics & Data Analysis 20
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from semsearch import threads
 from semsearch.embedding import Vectors
@@ -77,8 +75,8 @@ def communities(
     count = int(of.max()) + 1
     stability, sizes, counts = np.zeros((RUNS, count)), np.zeros((RUNS, count)), np.zeros(RUNS, np.int64)
     for run in range(RUNS):
-        kept = np.flatnonzero(draw.random(len(some)) < _KEPT)
-        again = _louvain(graph[kept][:, kept], granularity) if len(kept) else kept
+        kept = np.sort(draw.choice(len(some), math.ceil(_KEPT * len(some)), replace=False))
+        again = _louvain(graph[kept][:, kept], granularity)
         stability[run], sizes[run], counts[run] = *_best(of[kept], again, count), len(np.unique(again))
     if size > len(some):
         centres = np.stack([vectors[some[of == at]].mean(axis=0) for at in range(count)])
@@ -116,9 +114,7 @@ def nearest(
         rows[start : start + step], cosines[start : start + step] = best, np.take_along_axis(block, best, 1)
         return start + len(block)
 
-    controller = ThreadpoolController().select(user_api="blas")
-    workers = threads.workers(controller.info())
-    with controller.limit(limits=1), ThreadPoolExecutor(workers) as pool:
+    with threads.in_place_of_blas(threads.workers()) as pool:
         for done in pool.map(find, range(0, size, step)):
             if progress:
                 progress(done, size)

@@ -24,7 +24,6 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from semsearch import threads
 from semsearch.errors import InvalidInput
@@ -175,17 +174,12 @@ def _run(
 ) -> Pairs:
     """Return the pairs between two matrices, or within the first if there is no second."""
     check(threshold, left, *([] if right is None else [right]))
-    controller = ThreadpoolController().select(user_api="blas")
     least = _ELEMENT * _LEAST * max(left.shape[1], 2 * _LEAST)
-    workers = min(threads.workers(controller.info()), memory // least)
+    workers = min(threads.workers(), memory // least)
     if workers < 1:
         raise InvalidInput(f"{memory} bytes of memory are too few for the join", f"allow at least {least}")
-    pool = ThreadPoolExecutor(workers)
-    try:
-        with controller.limit(limits=1):
-            return _Join(left, right, threshold, memory, workers, PairLimit(limit)).run(pool, progress)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with threads.in_place_of_blas(workers) as pool:
+        return _Join(left, right, threshold, memory, workers, PairLimit(limit)).run(pool, progress)
 
 
 def check(threshold: float, *matrices: Floats) -> None:

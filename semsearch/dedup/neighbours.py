@@ -12,13 +12,12 @@ computed pair by pair, so that the result is the one of the join.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from semsearch import threads
 from semsearch.dedup.document_join import Corpus
@@ -116,9 +115,7 @@ class Neighbours:
         self._lexical = lexical
         self._accepts = accepts
         self._refused = refused
-        self._blas = ThreadpoolController().select(user_api="blas")
-        workers = threads.workers(self._blas.info())
-        self._workers = max(1, min(workers, memory // (2 * _ELEMENT * _COLUMNS)))
+        self._workers = max(1, min(threads.workers(), memory // (2 * _ELEMENT * _COLUMNS)))
         self._elements = max(_COLUMNS, min(_ELEMENTS, memory // (2 * _ELEMENT * self._workers)))
         slack = threshold - float(lowered(threshold, corpus.vectors.shape[1])) + _MEANS
         self._levels = [
@@ -210,9 +207,8 @@ class Neighbours:
             c, d, a, b = tile
             return self._tile(left[c:d], right[a:b], c - a if triangle else None)
 
-        with self._blas.limit(limits=1):
-            for found in _ahead(pairs, tiles(), self._workers):
-                yield found if self._accepts is None else self._accepted(found, self._accepts)
+        for found in _ahead(pairs, tiles(), self._workers):
+            yield found if self._accepts is None else self._accepted(found, self._accepts)
 
     def _accepted(self, found: Pairs, accepts: Accepts) -> Pairs:
         accepted = accepts(found.left, found.right)
@@ -294,14 +290,11 @@ class Neighbours:
 def _ahead(work: Callable[[_T], _Result], items: Iterable[_T], workers: int) -> Iterator[_Result]:
     """Yield the results of `work` on items in order, computed by threads a few items ahead."""
     items = iter(items)
-    pool = ThreadPoolExecutor(workers)
     waiting: deque[Future[_Result]] = deque()
-    try:
+    with threads.in_place_of_blas(workers) as pool:
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
