@@ -25,13 +25,14 @@ _FRAGMENTS = 0.5
 _COMMON = frozenset({
     "一个", "一些", "一种", "这个", "这些", "这样", "那个", "那些", "那样", "使用", "可以", "没有", "就是", "不是",
     "还是", "都是", "以及", "或者", "因为", "所以", "如果", "但是", "并且", "其中", "进行", "通过", "已经", "自己",
-    "他们", "它们", "我们", "你们", "需要", "不会", "之后", "之前", "不能", "不要", "可能", "应该", "什么", "怎么", "如何",
-    "时候", "以前", "以后", "以下", "以上", "其他", "这种", "那种", "一样", "例如", "比如", "而且", "因此", "只有", "不过",
+    "他们", "它们", "我们", "你们", "需要", "不会", "之后", "之前", "不能", "不要", "可能", "应该", "什么", "怎么",
+    "如何", "时候", "以前", "以后", "以下", "以上", "其他", "这种", "那种", "一样", "例如", "比如",
+    "而且", "因此", "只有", "不过",
 })  # fmt: skip
 """Words that are in most Chinese texts, as the words that `content_terms` leaves out are in English ones."""
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
 _NO_WORDS = re.compile(r"\w+n['’]t\b|\b[a-z]+://[^\s\u3000-\u9fff]+|[\x00-\x1f]+", re.IGNORECASE)
-"""What has letters that are no words: don't, of which the analyzer makes a word don, links, and control characters."""
+"""Contractions, whose first part is not a word (don of don't), links, and control characters."""
 Term = tuple[str, float]
 
 
@@ -104,7 +105,7 @@ def central_sentence(text: str, terms: Sequence[Term]) -> str:
     def score(sentence: str) -> float:
         words = words_of(sentence)
         own, plain = set(stemmed(words)), normalize(sentence)
-        # What was joined of pairs of characters is no word by itself.
+        # What was joined of pairs of characters is not among these words.
         found = sum(
             weight
             for (word, weight), stem in zip(terms, stems, strict=True)
