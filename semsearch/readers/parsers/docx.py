@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.drawing import graphic_text
-from semsearch.readers.parsers.flow import Flow, heading, row_text
+from semsearch.readers.parsers.flow import Flow, heading, is_power, row_text
 from semsearch.readers.parsers.numbering import Numbering
 from semsearch.readers.parsers.zipped import Package, children, reading
 
@@ -249,15 +249,9 @@ def _is_checked(box: Element) -> bool:
 
 
 def _is_power(run: Element, pieces: list[str]) -> bool:
-    """Return True for a number in superscript after a number: 10³ is not 103."""
     align = run.find("rPr/vertAlign")
-    before = next((piece for piece in reversed(pieces) if piece), "")
-    return (
-        align is not None
-        and align.get("val") == "superscript"
-        and before[-1:].isdigit()
-        and (run.findtext("t") or "")[:1].isdigit()
-    )
+    raised = align is not None and align.get("val") == "superscript"
+    return raised and is_power(pieces, run.findtext("t") or "")
 
 
 def _headings(styles: Element) -> tuple[dict[str, int], set[str]]:

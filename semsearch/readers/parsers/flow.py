@@ -1,7 +1,10 @@
 """Collect the paragraphs and tables of a text document with their places."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+_EXPONENT = re.compile(r"[-+−]?\d")
 
 
 @dataclass(slots=True)
@@ -49,3 +52,12 @@ def row_text(cells: list[str]) -> str:
 def heading(text: str, level: int) -> str:
     """Return a text as a heading of a level from 1 to 6, on one line; of level 0, or if it is blank, as it is."""
     return f"{'#' * min(level, 6)} {' '.join(text.split())}" if level and text.strip() else text
+
+
+def is_power(pieces: Sequence[str], raised: str) -> bool:
+    """Return whether a text in superscript is a power of the number that ends the text before it: 10³ is not 103.
+
+    The number of a note after a word is not, and in "m²" nothing can be mistaken.
+    """
+    before = next(filter(None, reversed(pieces)), "")
+    return before[-1:].isdigit() and _EXPONENT.match(raised) is not None

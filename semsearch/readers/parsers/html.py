@@ -15,6 +15,7 @@ from semsearch.readers.encoding import detect_encoding
 from semsearch.readers.fields import collected_fields, document_fields
 from semsearch.readers.heads import front_matter
 from semsearch.readers.parsed import Parsed, parsed
+from semsearch.readers.parsers.flow import is_power
 
 _MACHINERY = frozenset({"iframe", "noscript", "script", "style", "svg", "template"})
 _ABSENT = frozenset({"del", "dialog", "nav"})
@@ -156,6 +157,7 @@ class _Page(HTMLParser):
         self._heading = ""  # the marks of the open heading
         self._mark = ""  # the same, until they are written
         self._ruby: list[str] = []  # the pronunciation of the open <ruby>
+        self._raised = False  # the next text begins a <sup>
 
     def lines(self) -> list[tuple[int, str]]:
         """Return the lines without what is left out; if nothing is left, with menus and banners."""
@@ -175,6 +177,7 @@ class _Page(HTMLParser):
         if _BREAKS.get(tag, 0) >= _LINE:
             self._end_paragraph()
         self._part(_BREAKS.get(tag, 0))
+        self._raised |= tag == "sup"
         if tag in _HEADINGS:
             self._heading = self._mark = _HEADINGS[tag]
         self._cut(tag in _CONTENT or (tag == "div" and self._region_has_text()))
@@ -202,6 +205,7 @@ class _Page(HTMLParser):
         self._part(_BREAKS.get(tag, 0))
         if tag in _HEADINGS:
             self._heading = self._mark = ""
+        self._raised &= tag != "sup"
         if not self._counts[tag]:
             return  # there is no such open element
         while self._open[-1][0] != tag:
@@ -252,6 +256,9 @@ class _Page(HTMLParser):
         self._break = max(self._break, strength)
 
     def _add(self, number: int, text: str) -> None:
+        if self._raised and not self._break and is_power([one.text for one in self._pieces[-1:]], text):
+            text = f"^{text}"
+        self._raised = False
         authored = False
         if self._region is not None:
             tags = (tag for tag, _ in self._open[self._region.start :])

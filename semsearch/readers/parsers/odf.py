@@ -1,5 +1,6 @@
 """Extract the text of OpenDocument files: .odt, .odp and .ods, and their flat forms such as .fodt."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from xml.etree.ElementTree import Element
 from semsearch.errors import UnreadableSource
 from semsearch.readers.fields import About, about
 from semsearch.readers.parsed import Parsed, parsed
-from semsearch.readers.parsers.flow import Flow, heading, row_text
+from semsearch.readers.parsers.flow import Flow, heading, is_power, row_text
 from semsearch.readers.parsers.sheet import MOST_ROWS, Cell, Row, sheet
 from semsearch.readers.parsers.zipped import Package, reading, xml_tree
 
@@ -18,6 +19,8 @@ _DROPPED = frozenset({
 })  # fmt: skip
 """Elements without text that is read. The texts of deletions are in `tracked-changes`."""
 _MOST_COLUMNS = 16_384
+_RAISED = re.compile(r"super|[1-9]")
+"""The beginning of a position above the line: "super 58%" or "33% 58%"."""
 
 
 def parse_odt(content: bytes) -> Iterator[Parsed]:
@@ -28,7 +31,7 @@ def parse_odt(content: bytes) -> Iterator[Parsed]:
     """
     with reading("ODT"):
         opened = _opened(content, "ODT", "text")
-        text = _Text()
+        text = _Text(opened.raised)
         for block in _blocks(opened.body):
             text.block(block)
         banners = (
@@ -48,7 +51,7 @@ def parse_odp(content: bytes) -> Iterator[Parsed]:
         lines: list[tuple[int, str]] = []
         without: list[tuple[int, str, bool]] = []
         for number, page in enumerate(opened.body.iter("page"), 1):
-            texts = list(filter(None, _slide(page)))
+            texts = list(filter(None, _slide(page, opened.raised)))
             if not texts:
                 without.append((number, "slide without text", False))
             for text in texts:
@@ -61,7 +64,7 @@ def parse_ods(content: bytes, columns: Sequence[str] = ()) -> Iterator[Parsed]:
     with reading("ODS"):
         opened = _opened(content, "ODS", "spreadsheet")
         for table in opened.body.iterfind("table"):
-            yield from sheet(table.get("name", ""), opened.about, _sheet_rows(table), columns)
+            yield from sheet(table.get("name", ""), opened.about, _sheet_rows(table, opened.raised), columns)
 
 
 _PROPERTIES = {
@@ -74,10 +77,11 @@ _PROPERTIES = {
 
 
 class _Opened(NamedTuple):
-    """A document: its body, the styles of its pages, and what it says about itself."""
+    """A document: its body, the styles of its pages, the names of styles in superscript, and what it says of itself."""
 
     body: Element
     styles: Element
+    raised: frozenset[str]
     about: About
 
 
@@ -102,13 +106,21 @@ def _opened(content: bytes, kind: str, tag: str) -> _Opened:
     if "initial-creator" in dict(entries):  # then `creator` is who changed it last
         entries = [entry for entry in entries if entry[0] != "creator"]
     renamed = ((_PROPERTIES.get(name, name), value) for name, value in entries)
-    return _Opened(body, styles, about(renamed))
+    raised = (
+        style.get("name", "")
+        for part in {id(part): part for part in (root, styles)}.values()
+        for style in part.iter("style")
+        for properties in style.iterfind("text-properties")
+        if _RAISED.match(properties.get("text-position", ""))
+    )
+    return _Opened(body, styles, frozenset(raised), about(renamed))
 
 
 class _Text:
-    """The text of a document, and what is found in its paragraphs."""
+    """The text of a document, and what is found in its paragraphs. `raised` are the names of styles in superscript."""
 
-    def __init__(self) -> None:
+    def __init__(self, raised: frozenset[str]) -> None:
+        self._raised = raised
         self.flow = Flow()
         self._numbers = count(1)
 
@@ -159,6 +171,8 @@ class _Text:
                 pieces.append("\n")
                 self._inline(child, pieces)
             elif tag not in _DROPPED:
+                if child.get("style-name") in self._raised and is_power(pieces, child.text or ""):
+                    pieces.append("^")
                 self._inline(child, pieces)
             _add(pieces, child.tail)
 
@@ -188,9 +202,9 @@ def _rows(table: Element) -> Iterator[Element]:
             yield from _rows(child)
 
 
-def _slide(page: Element) -> Iterator[str]:
+def _slide(page: Element, raised: frozenset[str]) -> Iterator[str]:
     """Yield the title of a slide, its other texts, and its notes."""
-    text = _Text()
+    text = _Text(raised)
     titles: list[str] = []
     others: list[str] = []
     notes: list[str] = []
@@ -205,9 +219,9 @@ def _slide(page: Element) -> Iterator[str]:
     yield from [*titles, *others, *text.flow.aside, *notes]
 
 
-def _sheet_rows(table: Element) -> Iterator[Row]:
+def _sheet_rows(table: Element, raised: frozenset[str]) -> Iterator[Row]:
     number = 1
-    text = _Text()
+    text = _Text(raised)
     for row in _rows(table):
         cells: dict[int, Cell] = {}
         column = 0

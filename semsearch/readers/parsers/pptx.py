@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 
 from semsearch.readers.parsed import Parsed, parsed
 from semsearch.readers.parsers.drawing import graphic_text
+from semsearch.readers.parsers.flow import is_power
 from semsearch.readers.parsers.zipped import Package, children, reading
 
 _TITLES = frozenset({"ctrTitle", "title"})
@@ -114,6 +115,11 @@ def _text(element: Element, pieces: list[str]) -> None:
     for child in children(element):
         if child.tag == "t":
             pieces.append(child.text or "")
+        elif child.tag == "r":
+            style = child.find("rPr")
+            raised = style is not None and style.get("baseline", "0").lstrip("0")[:1] not in ("", "-", "%")
+            text = child.findtext("t") or ""
+            pieces.append(f"^{text}" if raised and is_power(pieces, text) else text)
         elif child.tag == "br":
             pieces.append("\n")
         elif child.get("type") != "slidenum":

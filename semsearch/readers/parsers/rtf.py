@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from semsearch.errors import UnreadableSource
 from semsearch.readers.fields import about
 from semsearch.readers.parsed import Parsed, parsed
-from semsearch.readers.parsers.flow import Flow, heading, row_text
+from semsearch.readers.parsers.flow import Flow, heading, is_power, row_text
 
 _TOKEN = re.compile(
     rb"\\(?:(?P<word>[A-Za-z]{1,32})(?P<number>-?\d{1,10})? ?|'(?P<hex>[0-9A-Fa-f]{2})|(?P<symbol>[\s\S]))"
@@ -50,6 +50,7 @@ class _State:
     fallback: int = 1
     """The bytes after a Unicode character that stand for it in older readers."""
     deleted: bool = False
+    raised: bool = False
     start: int = 0
     """The position in the pieces of text at which the destination begins."""
 
@@ -84,6 +85,7 @@ class _Reader:
     _in_table: bool = False
     _skip: int = 0
     _state: _State = field(default_factory=_State)
+    _was_raised: bool = False
 
     def parsed(self) -> Parsed:
         stack: list[_State] = []
@@ -154,7 +156,9 @@ class _Reader:
             self._font = number
             self._state = replace(state, encoding=self._fonts.get(number, ""))
         elif word == "plain":
-            self._state = replace(state, encoding="", deleted=False)
+            self._state = replace(state, encoding="", deleted=False, raised=False)
+        elif word in ("super", "sub", "nosupersub"):
+            self._state = replace(state, raised=word == "super" and number != 0)
         elif word == "fcharset" and state.into == "fonttbl":
             self._fonts[self._font] = _CHARSETS.get(number or 0, "")
         elif word == "s" and number is not None:
@@ -208,7 +212,9 @@ class _Reader:
         if self._raw:
             self._flush()
         if self._state.into not in ("", "fonttbl", "stylesheet") and not self._state.deleted:
-            self._pieces.append(text)
+            power = self._state.raised and not self._was_raised and is_power(self._pieces, text)
+            self._was_raised = self._state.raised
+            self._pieces.append(f"^{text}" if power else text)
 
     def _close(self, state: _State, outer: _State) -> None:
         """Take the text of a destination out of the paragraph around it when it ends."""

@@ -28,6 +28,8 @@ _QUOTES = re.compile(r"'{2,5}")
 _TAG = re.compile(
     r"</?(?:b|big|blockquote|br|center|cite|code|del|div|em|i|nowiki|p|pre|s|small|span|strike|strong|sub|sup|syntaxhighlight|tt|u)\b[^<>\n]{0,500}>"
 )
+_POWER = re.compile(r"(?<=\d)<sup\b[^<>\n]{0,500}>(?=[-+−]?\d)")
+"""The beginning of a power: 10<sup>3</sup> is another number than 103."""
 _STYLE = re.compile(r"^[^\[\]{}|]*\w+[ \t]*=[ \t]*[\"'][^|]*\|(?!\|)")
 """The attributes before the text of a cell."""
 
@@ -98,7 +100,7 @@ def _shown(line: str) -> str:
     if "[" in line:
         line = _LINK.sub(_words, _FILE.sub(lambda match: match["rest"].rpartition("|")[2], line))
     line = _QUOTES.sub("", line) if "''" in line else line
-    line = _TAG.sub("", line) if "<" in line else line
+    line = _TAG.sub("", _POWER.sub("^", line)) if "<" in line else line
     return html.unescape(line) if "&" in line else line
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from semsearch.readers.parsed import Parsed
+from semsearch.readers.parsers.flow import is_power
 from semsearch.readers.parsers.sheet import MOST_ROWS, Cell, Row, sheet
 from semsearch.readers.parsers.zipped import Package, reading
 
@@ -205,9 +206,12 @@ def _text(element: Element) -> str:
     pieces: list[str] = []
 
     def collect(parent: Element) -> None:
+        align = parent.find("rPr/vertAlign")
+        raised = align is not None and align.get("val") == "superscript"
         for child in parent:
             if child.tag == "t":
-                pieces.append(child.text or "")
+                text = child.text or ""
+                pieces.append(f"^{text}" if raised and is_power(pieces, text) else text)
             elif child.tag == "br" or (child.tag == "p" and pieces):
                 pieces.append("\n")
             if child.tag != "rPh":

@@ -7,6 +7,7 @@ from xml.parsers import expat
 
 from semsearch.errors import UnreadableSource
 from semsearch.readers.parsed import Parsed, parsed, said
+from semsearch.readers.parsers.flow import is_power
 from semsearch.types import Scalar
 
 _INLINE = frozenset({
@@ -17,6 +18,7 @@ _INLINE = frozenset({
     "sub", "subscript", "sup", "superscript", "t", "term", "tspan", "u", "ulink", "userinput", "varname", "w", "xref",
 })  # fmt: skip
 """The elements that do not end a line."""
+_RAISED = frozenset({"sup", "superscript"})
 _SECTION = re.compile(
     r"(?:sect(?:ion|[1-5])|div[1-7]?|chapter|part|book|article|appendix|preface|body|glossary|topic|channel|feed|item|entry)"
 )
@@ -61,6 +63,8 @@ class _Page:
         self._pieces: list[str] = []
         self._number = 1
         self._hidden = self._sections = 0
+        self._raised = False
+        """The next text begins a superscript."""
         self._heading = 0
         """The number of open elements at the title of a section, or 0 outside of titles."""
 
@@ -82,6 +86,7 @@ class _Page:
             self._heading = len(self._open) + 1
         elif self._heading:
             self._pieces.append(" " if name not in _INLINE else "")
+        self._raised |= name in _RAISED or attributes.get("rend") in _RAISED
         self._sections += _SECTION.fullmatch(name) is not None
         self._open.append(name)
         if name == "outline":
@@ -102,6 +107,7 @@ class _Page:
             self.end_line()
         self._sections -= _SECTION.fullmatch(name) is not None
         self._open.pop()
+        self._raised = False
         self._hidden -= self._hidden > 0
 
     def _data(self, text: str) -> None:
@@ -115,7 +121,9 @@ class _Page:
             if not text.strip():
                 return
             self._number = self.parser.CurrentLineNumber
-        self._pieces.append(text)
+        power = self._raised and is_power(self._pieces, text)
+        self._raised = False
+        self._pieces.append(f"^{text}" if power else text)
 
     def _skipped(self, entity: str, is_parameter: bool) -> None:
         if not is_parameter:
