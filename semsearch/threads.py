@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ def cpus() -> int:
 
     At hand are the processors that the process may run on, and no more than the quota of its container gives.
     """
-    return asked() or min(len(_allowed()), quota() or len(_allowed()))
+    return asked() or min(len(_allowed()), _own_quota() or len(_allowed()))
 
 
 def workers(pools: Iterable[Mapping[str, Any]] | None = None) -> int:
@@ -63,7 +64,7 @@ def cores() -> int:
     if not hasattr(os, "sched_getaffinity"):
         return 0
     siblings = {_siblings(cpu) for cpu in _allowed()}
-    return min(len(siblings), quota() or len(siblings))
+    return min(len(siblings), _own_quota() or len(siblings))
 
 
 def asked() -> int | None:
@@ -82,7 +83,7 @@ def limited(count: int | None) -> Iterator[None]:
     Without a count, libraries are told the quota of the container, which they do not look for.
     """
     before = {name: os.environ.get(name) for name in _VARIABLES}
-    if count is None and asked() is None and quota() is not None:
+    if count is None and asked() is None and _own_quota() is not None:
         count = cpus()
     if count is not None:
         os.environ |= dict.fromkeys(_VARIABLES, str(count))
@@ -136,6 +137,12 @@ def _blas() -> Any:
     from threadpoolctl import ThreadpoolController  # what only starts a command needs none
 
     return ThreadpoolController().select(user_api="blas")
+
+
+@cache
+def _own_quota() -> int | None:
+    """Return the quota when it was first asked for. Reading it takes longer than a query may wait."""
+    return quota()
 
 
 def _share(group: Path) -> float | None:

@@ -70,9 +70,9 @@ def test_quota_without_control_groups_is_none(tmp_path: Path) -> None:
 def test_quota_limits_cpus_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_allowed", lambda: set(range(8)))
     monkeypatch.setattr(threads, "_siblings", lambda cpu: str(cpu // 2))
-    monkeypatch.setattr(threads, "quota", lambda: None)
+    monkeypatch.setattr(threads, "_own_quota", lambda: None)
     assert (threads.cpus(), threads.cores()) == (8, 4)
-    monkeypatch.setattr(threads, "quota", lambda: 3)
+    monkeypatch.setattr(threads, "_own_quota", lambda: 3)
     assert (threads.cpus(), threads.cores()) == (3, 3)
     with threads.limited(None):
         assert os.environ["OMP_NUM_THREADS"] == "3"

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from semsearch.embedding import Vectors
 from semsearch.search.corpus import Corpus, Rows
+from semsearch.search.highest import highest
 
 Nearest = Callable[[Vectors, int], list[list[str]] | None]
 """Returns the ids of about the k passages nearest to each query, by a graph; None where no graph can be used."""
@@ -41,10 +42,3 @@ def likeliest(
     best = highest(of, count)
     best = best[of[best] > 0]
     return np.union1d(near, best if among is None else among[best])
-
-
-def highest(scores: _Floats, count: int) -> Rows:
-    """Return the positions of the `count` highest scores, unsorted."""
-    if count >= len(scores):
-        return np.arange(len(scores))
-    return np.argpartition(scores, -count)[-count:]

@@ -3,8 +3,9 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import chain
 
-from semsearch.text.shingles import LEXICAL, shingles
+from semsearch.text.shingles import LEXICAL, shingle_set
 
 
 def leaders(texts: Sequence[str]) -> list[int]:
@@ -13,8 +14,10 @@ def leaders(texts: Sequence[str]) -> list[int]:
     A text that states other facts, such as another number, is not a copy, however many words they share. A leader is
     never a copy itself, so copies do not chain.
     """
-    shingle_sets = [frozenset(shingles(text).tolist()) for text in texts]
-    frequency = Counter(shingle for own in shingle_sets for shingle in own)
+    shingle_sets = list(map(shingle_set, texts))
+    frequency = Counter(chain.from_iterable(shingle_sets))
+    if len(frequency) == sum(map(len, shingle_sets)):
+        return list(range(len(texts)))  # no two texts share anything
     found: list[int] = []
     leaders_with: dict[int, list[int]] = defaultdict(list)
     for position, own in enumerate(shingle_sets):

@@ -16,11 +16,12 @@ from semsearch.embedding.scale import DEFAULT_SCALE, known_scale
 from semsearch.errors import IndexDamaged, InvalidInput
 from semsearch.requests import SearchRequest
 from semsearch.search import fusion
-from semsearch.search.approximate import Nearest, highest, likeliest
+from semsearch.search.approximate import Nearest, likeliest
 from semsearch.search.collapse import leaders
 from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.facets import counted, facet
 from semsearch.search.filtering import listed, qualifying, remarks
+from semsearch.search.highest import highest
 from semsearch.search.query import Query, asked_name, fields_hint, parse
 from semsearch.search.relevance import SETTING, NullModel, Rater, measured, read_null_model
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
@@ -117,10 +118,13 @@ class SearchEngine:
         queries = [self.parse(request.query, literal=request.literal) for request in requests]
         vectors = self._vectors(requests, queries)
         products = _Products(vectors)
-        found = [
-            self._hits(request, query, vector, partial(products.of, number))
-            for number, (request, query, vector) in enumerate(zip(requests, queries, vectors, strict=True))
-        ]
+        with self._library.snapshot():
+            found = [
+                self._hits(request, query, vector, partial(products.of, number))
+                for number, (request, query, vector) in enumerate(
+                    zip(requests, queries, vectors, strict=True)
+                )
+            ]
         return self._highlighted(requests, queries, vectors, found)
 
     def parse(self, query: str, *, literal: bool = False) -> Query:

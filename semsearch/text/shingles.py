@@ -1,6 +1,7 @@
 """Turn texts into sets of word triples (shingles), and compare these sets."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,17 @@ def shingles(text: str) -> Integers:
     character is a word. A text of one or two words has one shingle, with all of its words. A text without words has
     one, the text itself. The hashes are Python's, so they are valid within one process only.
     """
+    return np.unique(np.fromiter(_hashes(text), np.int64))
+
+
+def shingle_set(text: str) -> frozenset[int]:
+    """Return what `shingles` does as a set, which is made in less time."""
+    return frozenset(_hashes(text))
+
+
+def _hashes(text: str) -> Iterator[int]:
     words = _WORDS.findall(text.lower()) or [text]
-    triples = zip(words, words[1:], words[2:], strict=False) if len(words) > 2 else [tuple(words)]
-    return np.unique(np.fromiter(map(hash, triples), np.int64))
+    return map(hash, zip(words, words[1:], words[2:], strict=False) if len(words) > 2 else [tuple(words)])
 
 
 def jaccard(a: Integers, b: Integers) -> float:

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice, pairwise
 
 import numpy as np
@@ -42,6 +43,9 @@ _HEADING = 3
 the Rust book and the Chinese Vue pages (benchmarks/passages.py --only words)."""
 _KNOWN_WORDS = 200_000
 _known_stems: dict[str, str] = {}
+_stemming = threading.Lock()
+_TERMS = 500
+"""The most terms that one statement reads. SQLite can bind 32,766 values."""
 _COMMON, _KEPT = 1_000, 5_000_000
 """The fewest rows of a term whose impact is kept, and the most rows of all. A row takes at most 12 bytes."""
 _GONE = 0
@@ -250,19 +254,32 @@ class FullText:
 
     def occurrences(self, term: str, table: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return the rows that hold a stemmed term, rising, and how often each does."""
-        parts: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = [
-            (np.empty(0, np.int64), np.empty(0, np.uint8))
-        ]
-        for segment, (start, end) in table.segments.items():
-            query = f"SELECT passages, {POSTINGS_SUM} FROM postings WHERE segment_id = ? AND term = ?"
-            if found := self._db.execute(query, (segment, term)).fetchone():
-                if not found[1]:
+        ((_, rows, counts),) = self._occurrences([term], table)
+        return rows, counts
+
+    def _occurrences(
+        self, terms: Sequence[str], table: PassageTable
+    ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.uint8]]]:
+        """Yield each of some terms with the rows that hold it, rising, and how often each does."""
+        segments = ",".join(map(str, table.segments))
+        for at in range(0, len(terms), _TERMS):
+            parts = {
+                term: [(np.empty(0, np.int64), np.empty(0, np.uint8))] for term in terms[at : at + _TERMS]
+            }
+            query = (
+                f"SELECT segment_id, term, passages, {POSTINGS_SUM} FROM postings"
+                f" WHERE segment_id IN ({segments}) AND term IN ({','.join('?' * len(parts))}) ORDER BY segment_id"
+            )
+            for segment, term, data, sound in self._db.execute(query, list(parts)).fetchall():
+                if not sound:
                     raise _damaged()
-                places, often = _postings(found[0], end - start)
-                parts.append((places.astype(np.int64) + start, often))
-        rows, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        live = table.live[rows] if table.gone else slice(None)
-        return rows[live], counts[live]
+                start, end = table.segments[segment]
+                places, often = _postings(data, end - start)
+                parts[term].append((places.astype(np.int64) + start, often))
+            for term, some in parts.items():
+                rows, counts = (np.concatenate(column) for column in zip(*some, strict=True))
+                live = table.live[rows] if table.gone else slice(None)
+                yield term, rows[live], counts[live]
 
     def bm25(self, terms: Mapping[str, int], table: PassageTable) -> tuple[NDArray[np.float32], float]:
         """Return the score of every row for stemmed terms, given with their counts in the query, and an upper bound.
@@ -271,16 +288,19 @@ class FullText:
         Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
         """
         scores, most = np.zeros(len(table.numbers), np.float32), 0.0
+        known = {term: found for term in terms if (found := table.impacts.get(term)) is not None}
+        for term, rows, counts in self._occurrences([term for term in terms if term not in known], table):
+            known[term] = self._impact(term, rows, counts, table)
         for term, weight in terms.items():
-            rows, impact, highest = self._impact(term, table)
-            scores[rows] += weight * impact
+            where, impact, highest = known[term]
+            scores[where] += impact if weight == 1 else weight * impact
             most += weight * highest
         return scores, most
 
-    def _impact(self, term: str, table: PassageTable) -> _Impact:
-        if (known := table.impacts.get(term)) is not None:
-            return known
-        rows, counts = self.occurrences(term, table)
+    def _impact(
+        self, term: str, rows: NDArray[np.int64], counts: NDArray[np.uint8], table: PassageTable
+    ) -> _Impact:
+        """Return the impact of a term in some rows; remember it if the term is common."""
         total = len(table.numbers) - table.gone
         highest = _highest(total, len(rows))
         often = counts.astype(np.float32)
@@ -322,13 +342,24 @@ def stemmed(words: Sequence[str]) -> list[str]:
 
 def _porter(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield each word with its stem by SQLite's own stemmer, which can be reached through full-text tables only."""
-    with sqlite3.connect(":memory:") as db:
-        db.execute("CREATE VIRTUAL TABLE words USING fts5 (word, content = '', tokenize = 'porter ascii')")
-        db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, instance)")
-        db.executemany("INSERT INTO words (rowid, word) VALUES (?, ?)", enumerate(words))
-        found = db.execute("SELECT doc, term FROM stems").fetchall()
-    db.close()
+    db = _stemmer()
+    with _stemming:
+        db.execute("BEGIN")
+        try:
+            db.executemany("INSERT INTO words (rowid, word) VALUES (?, ?)", enumerate(words))
+            found = db.execute("SELECT doc, term FROM stems").fetchall()
+        finally:
+            db.execute("ROLLBACK")
     return ((words[at], stem) for at, stem in found)
+
+
+@cache
+def _stemmer() -> sqlite3.Connection:
+    """Return a database that stems. Its tables are kept, since making them takes ten times as long as a few words."""
+    db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    db.execute("CREATE VIRTUAL TABLE words USING fts5 (word, content = '', tokenize = 'porter ascii')")
+    db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab (words, instance)")
+    return db
 
 
 def _postings(data: bytes, passages: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:

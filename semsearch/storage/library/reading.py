@@ -5,7 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -483,22 +483,19 @@ def _passages(
     as it was stored.
     """
     found: dict[_T, StoredPassage] = {}
-    document: dict[_T, int] = {}
     rows = list(_each(db, f"SELECT {key}, {_COLUMNS} FROM published WHERE {key}", values))
     numbers = list({number for _, number, *_ in rows})
     # The checksum of a passage includes the metadata of its document, which is read once.
-    begun = dict(_each(db, "SELECT id, checksum(name, metadata) FROM documents WHERE id", numbers))
+    shown = "metadata" if metadata else "'{}'"
+    query = f"SELECT id, checksum(name, metadata), {shown} FROM documents WHERE id"
+    documents = {id_: (begun, stored_fields(text)) for id_, begun, text in _each(db, query, numbers)}
     for value, number, *columns, sum_, sound in rows:
-        id_, _, _, *rest = columns
-        if not (sound and sum_ == checksum(id_, *rest, begun=begun[number])):
-            raise IndexDamaged(f"passage {columns[0]} of {columns[1]} is not as it was stored", SALVAGE)
-        found[value] = stored_passage(*[*columns, "{}"])
-        document[value] = number
-    if not metadata:
-        return found
-    query = "SELECT id, metadata FROM documents WHERE id"
-    shared = {number: stored_fields(text) for number, text in _each(db, query, numbers)}
-    return {value: replace(passage, metadata=shared[document[value]]) for value, passage in found.items()}
+        id_, source, _, *rest = columns
+        begun, fields = documents[number]
+        if not (sound and sum_ == checksum(id_, *rest, begun=begun)):
+            raise IndexDamaged(f"passage {id_} of {source} is not as it was stored", SALVAGE)
+        found[value] = stored_passage(*[*columns, fields])
+    return found
 
 
 def _value(value: Any, kind: str) -> FieldValue:

@@ -113,6 +113,7 @@ class StoredPassage:
         )
 
 
+_UNITS = get_args(Unit)
 _FURTHEST = 1 << 40
 """The largest number of a line, page or second."""
 
@@ -127,19 +128,16 @@ def stored_passage(
     last: Any,
     heading: Any,
     original: Any,
-    metadata: Any,
+    metadata: Mapping[str, FieldValue],
 ) -> StoredPassage:
-    """Return the passage of a row. Raises `ValueError` or `RecursionError` where a value is not of its kind."""
+    """Return the passage of a row. Raises `ValueError` where a value is not of its kind."""
     texts = (id_, source, document, text, unit, heading, original)
-    places = (first, last)
-    if not all(isinstance(value, str) for value in texts) or not all(type(value) is int for value in places):
+    if set(map(type, texts)) != {str} or type(first) is not int or type(last) is not int:
         raise ValueError("a value of a passage is not of its kind")
-    if "\0" in source or not source or unit not in get_args(Unit) or not 0 <= first <= last <= _FURTHEST:
+    if "\0" in source or not source or unit not in _UNITS or not 0 <= first <= last <= _FURTHEST:
         raise ValueError(f"{source!r} has a passage at a place that does not exist")
     shown = original or text
-    return StoredPassage(
-        id_, source, document, text, unit, first, last, heading, shown, stored_fields(metadata)
-    )
+    return StoredPassage(id_, source, document, text, unit, first, last, heading, shown, metadata)
 
 
 def stored_fields(metadata: str) -> dict[str, FieldValue]:

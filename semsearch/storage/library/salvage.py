@@ -110,9 +110,7 @@ def _copy(old: sqlite3.Connection, new: Library) -> set[str]:
     for document, sound, id_, text, unit, first, last, heading, original in _rows(old, "passages", columns):
         with suppress(AttributeError, TypeError, ValueError):
             digest = text_digest(text) if sound else b""
-            stored_passage(
-                id_, "any", "any", text, unit, first, last, heading, original, "{}"
-            )  # or it raises
+            stored_passage(id_, "any", "any", text, unit, first, last, heading, original, {})  # or it raises
             if digest in vectors:
                 passage = PassageRecord(id_, text, digest, unit, first, last, heading, original)
                 passages.setdefault(document, []).append(passage)
