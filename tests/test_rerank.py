@@ -1,14 +1,18 @@
 """Reranking hits by a cross-encoder: a tiny BERT with random weights, whose logits the test computes itself."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from serving import served
 from soundness import assert_sound
 
 from semsearch import Index, ModelError
 from semsearch.cli import main
+from semsearch.server.wire import supported
 
 TEXTS = {
     "bread.md": "Knead the dough for ten minutes and bake it.",
@@ -90,6 +94,17 @@ def test_hits_come_in_the_order_of_the_cross_encoder(indexed: Path, model: Path)
     assert few[0]["source"] == min(plain[:2], key=expected.index)  # only the first two were read
     with Index.open() as index:
         assert_sound(index)
+
+
+@pytest.mark.skipif(not supported(), reason="there are no sockets with owners here")
+def test_server_reranks_what_another_process_asks(indexed: Path, model: Path) -> None:
+    asked = ["query", QUERY, "--json", "--rerank"]
+    without = CliRunner().invoke(main, [*asked, str(model)]).stdout
+    with Index.open() as index, served(index):
+        command = [sys.executable, "-m", "semsearch", *asked, model.name, "--index", str(index.folder)]
+        done = subprocess.run(command, cwd=model.parent, capture_output=True, text=True, check=True)
+        loaded = index._reranker._loaded
+    assert done.stdout == without and loaded and loaded.name == str(model)
 
 
 def test_what_is_no_cross_encoder_is_a_clear_error(

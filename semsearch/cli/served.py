@@ -41,6 +41,11 @@ def count_tokens(index: "Index", text: str) -> int:
     return int(embedding.count_tokens(index.embedder, [text])[0][0])
 
 
+def _named(rerank: str | None) -> str | None:
+    """Return the name of a cross-encoder, or its folder from the root: the server may run in another folder."""
+    return rerank if rerank is None or not Path(rerank).is_dir() else str(Path(rerank).absolute())
+
+
 class _Counts(NamedTuple):
     counts: dict[str, int]
 
@@ -115,11 +120,7 @@ class _Served:
     def search(self, requests: "list[SearchRequest]") -> "Sequence[Sequence[Hit]]":
         from semsearch.server.wire import fields_of, hits_from
 
-        asked = [fields_of(request) for request in requests]
-        if any(
-            request.rerank for request in requests
-        ):  # its model may be in a folder that is named from here
-            return self._opened().search(requests)
+        asked = [{**fields_of(request), "rerank": _named(request.rerank)} for request in requests]
         return self._asked("search", hits_from, lambda index: index.search(requests), requests=asked)
 
     def find_similar(self, request: "SimilarRequest") -> "Hits":

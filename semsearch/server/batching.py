@@ -34,7 +34,8 @@ _TEXT = 20
 _SEARCHES = 16
 """Searches of a batch. All of them have their answers at its end."""
 _FEW = 50
-"""The most hits of a search that belongs to a batch. Searches for more take turns next to the batches."""
+"""The most hits of a search that belongs to a batch. Searches for more take turns next to the batches, and so do those
+that a cross-encoder reranks."""
 
 
 class Waiting(Protocol):
@@ -240,7 +241,7 @@ class Searcher:
         Raises what `Index.search` raises for these requests, and what `answer` raises.
         """
         searches = _Searches(requests, answer)
-        quick = len(requests) == 1 and requests[0].k <= _FEW
+        quick = len(requests) == 1 and requests[0].k <= _FEW and requests[0].rerank is None
         await (self._quick if quick else self._long).until_ended(searches)
         found: _A = searches.answer
         return found

@@ -131,10 +131,6 @@ class _Answers:
             asked = await call(json.loads, line)
             if asked["call"] == "search":
                 requests = [SearchRequest(**request) for request in asked["requests"]]
-                if any(request.rerank for request in requests):
-                    raise InvalidInput(
-                        "a server loads no model to rerank", "the caller opens the index for it"
-                    )
                 return await self._context.searcher.search(
                     requests, lambda found: _line([[hit_to(hit) for hit in hits] for hits in found])
                 )
