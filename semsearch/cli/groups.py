@@ -190,24 +190,27 @@ def left_out(
         yield said.format(pairs=render.plural(count, "pair"))
 
 
-def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> None:
-    """Print the counts, the number of rejected pairs and the threshold on standard error."""
-    total = render.plural(found.total, found.level)
+def counts(groups: int, exact: int, lexical: int, semantic: int, total: str, share: float) -> str:
+    """Return a line with the number of groups, and of the members of each tier among all documents."""
     said = tr(
         "{groups}: {repeats:,} of {total} ({share:.1%}) repeat another: {exact:,} exactly, {lexical:,} lexically,"
         " {semantic:,} semantically"
     )
-    render.talk(
-        said.format(
-            groups=render.plural(len(found.groups), "group"),
-            repeats=found.exact + found.near,
-            total=total,
-            share=found.fraction,
-            exact=found.exact,
-            lexical=found.lexical,
-            semantic=found.semantic,
-        )
+    return said.format(
+        groups=render.plural(groups, "group"),
+        repeats=exact + lexical + semantic,
+        total=total,
+        share=share,
+        exact=exact,
+        lexical=lexical,
+        semantic=semantic,
     )
+
+
+def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> None:
+    """Print the counts, the number of rejected pairs and the threshold on standard error."""
+    total = render.plural(found.total, found.level)
+    render.talk(counts(len(found.groups), found.exact, found.lexical, found.semantic, total, found.fraction))
     if doubtful:
         said = tr("{count:,} of these differ from their keeper in a number or a negation: look at them first")
         render.talk(said.format(count=doubtful))

@@ -180,6 +180,11 @@ class DatasetReader:
                 own.setdefault(identity, file.path)
             seen = own
 
+    @property
+    def passages(self) -> list[bytes]:
+        """The digest of each distinct passage, in the order of the vectors."""
+        return list(self._row_of)
+
     def documents(self) -> list[DocumentPassages]:
         """Return the passages of each document, as rows of the vectors."""
         columns = (self._owners, self._vector_rows, self._lengths)

@@ -18,7 +18,7 @@ from semsearch.dedup.dataset_reader import DatasetReader, ReadProgress, SourceFi
 from semsearch.dedup.decision import NO_RULE, default_threshold
 from semsearch.dedup.document_join import DocumentPassages
 from semsearch.dedup.find import find_groups
-from semsearch.dedup.join import Integers
+from semsearch.dedup.join import Integers, Pairs
 from semsearch.dedup.leak import Leaks, find_leaks
 from semsearch.dedup.result import Duplicates
 from semsearch.embedding import Embedder, Vectors
@@ -44,8 +44,9 @@ class Dataset:
     """The documents of one or several `parts`, in order: each row of a file of rows, each other file as a whole.
 
     Of each document: its name (`data.jsonl#3`), its source, its row there (0 for a whole file), the digest of its
-    cleaned text, and its passages as rows of `vectors` (float32 [distinct passages, d]). Of each part: its paths in
-    `roots`, and its number of documents in `sizes`. `files` has each source that was read, `skipped` the others.
+    cleaned text, and its passages as rows of `vectors` (float32 [distinct passages, d]). Of each distinct passage: its
+    digest in `passages`. Of each part: its paths in `roots`, and its number of documents in `sizes`. `files` has each
+    source that was read, `skipped` the others.
     `oov` is the share of all tokens that are not in the model's vocabulary. `notes` say what was detected in files
     that are not plain, by which columns rows are compared, and which file is in two parts.
 
@@ -59,6 +60,7 @@ class Dataset:
     rows: Integers
     digests: Sequence[bytes]
     documents: Sequence[DocumentPassages]
+    passages: Sequence[bytes]
     vectors: Vectors
     files: Mapping[str, SourceFile]
     skipped: tuple[Skipped, ...]
@@ -126,6 +128,7 @@ class Dataset:
                 np.array(reader.rows, np.int64),
                 reader.digests,
                 reader.documents(),
+                reader.passages,
                 reader.take_vectors(),
                 reader.files,
                 tuple(dict.fromkeys(reader.skipped)),
@@ -209,11 +212,15 @@ class Dataset:
         return self.find_duplicates(DedupRequest(threshold, **options), progress=progress)
 
     def find_duplicates(
-        self, request: DedupRequest, *, progress: Callable[[int, int], None] | None = None
+        self,
+        request: DedupRequest,
+        *,
+        matches: Callable[[float], Pairs] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Duplicates:
         """Return every group of near-duplicates, of all parts together, as `Index.find_duplicates` does.
 
-        `default_threshold` gives the threshold where the request has none.
+        `default_threshold` gives the threshold where the request has none. `matches` is an argument of `Corpus.pairs`.
 
         The result reads texts from this data set, so close the data set later. Raises
         `InvalidInput` for requests that need an index: `min_precision`, `from_run` and passages.
@@ -227,6 +234,7 @@ class Dataset:
             replace(NO_RULE, default=self._default),
             base=Path.cwd(),
             modified=modified,
+            matches=matches,
             progress=progress,
         )
         return replace(found, _read_originals=self.originals)

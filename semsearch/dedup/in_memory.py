@@ -45,13 +45,7 @@ class TextMatch:
     @property
     def why(self) -> str:
         """The reason in words."""
-        reasons = {
-            "exact": "equal after light cleaning",
-            "lexical": f"{self.jaccard or 0:.0%} of word triples shared",
-            "semantic": f"similar by the model alone: {self.similarity or 0:.4f}",
-            "contained": "lies in a longer text",
-        }
-        return f"{reasons[self.kind]}{f', but {self.differs}' * bool(self.differs)}"
+        return reason(self.kind, self.similarity, self.jaccard, self.differs)
 
     @property
     def difference(self) -> Difference:
@@ -278,6 +272,17 @@ def dataset_of(
             embedder=embedder or load_embedder(model, base_url=base_url),
             cache=vectors,
         )  # fmt: skip
+
+
+def reason(kind: str, similarity: float | None, jaccard: float | None, differs: str = "") -> str:
+    """Return in words why a text counts as a repetition of another; see `TextMatch`."""
+    reasons = {
+        "exact": "equal after light cleaning",
+        "lexical": f"{jaccard or 0:.0%} of word triples shared",
+        "semantic": f"similar by the model alone: {similarity or 0:.4f}",
+        "contained": "lies in a longer text",
+    }
+    return f"{reasons[kind]}{f', but {differs}' * bool(differs)}"
 
 
 def position_of(name: str) -> int:

@@ -65,6 +65,9 @@ class TooManyPairs(InvalidInput):
             "there are too many pairs to keep in memory", "raise the threshold, or allow more memory"
         )
 
+    def __reduce__(self) -> tuple[type["TooManyPairs"], tuple[()]]:
+        return TooManyPairs, ()  # so that it comes back from another process
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:

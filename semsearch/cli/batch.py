@@ -1,0 +1,172 @@
+"""`semsearch batch`: embed data sets, and find near-duplicates in them, on the machines of a Ray cluster."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semsearch.cli import groups, options, render
+from semsearch.cli.language import tr, translated
+from semsearch.cli.values import Share
+
+if TYPE_CHECKING:
+    from semsearch.distributed.batch import BatchDuplicates, Embedded, Progress
+    from semsearch.readers import RowFields
+
+
+@options.command(
+    "batch",
+    short_help="Embed data sets, and find near-duplicates in them, on a Ray cluster.",
+    examples=(
+        "semsearch batch dedup data/*.jsonl --output clean/",
+        "semsearch batch embed s3://bucket/texts --text-field text --output s3://bucket/vectors",
+        "semsearch batch dedup data/ --output clean/ --address ray://head:10001 --recall 99%",
+    ),
+    codes=(0, 1, 2, 3),
+    groups={
+        "Reading": ("text_field", "id_field", "table", "model"),
+        "Which pairs": ("threshold", "recall", "remove_differing"),
+        "Who stays": ("keep",),
+        "Running": ("output", "address"),
+    },
+    settings=("lexical", "linkage", "memory", "base-url", "dtype", "threads"),
+)
+@click.argument("action", type=click.Choice(["embed", "dedup"]), metavar="ACTION")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--output", required=True, metavar="DIR", help="Folder or URL that all machines share.")
+@options.rows
+@options.model
+@click.option("--threshold", type=Share(-1), help="Lowest similarity of a pair, such as 0.9 or 90%.")
+@click.option(
+    "--recall",
+    type=Share(open="low"),
+    default=1.0,
+    metavar="SHARE",
+    help="Compare less, and find this share with 95% confidence.",
+)
+@click.option("--remove-differing", is_flag=True, help="Also pairs that differ in a number, sign or role.")
+@click.option("--keep", multiple=True, metavar="RULE", help="first, newest, oldest, longest or shortest.")
+@click.option(
+    "--address",
+    default="local",
+    show_default=True,
+    metavar="ADDRESS",
+    help="local, auto or ray://HOST:PORT.",
+)
+@options.as_json
+def batch_(
+    action: str,
+    inputs: tuple[str, ...],
+    output: str,
+    fields: "RowFields",
+    model: str | None,
+    base_url: str | None,
+    dtype: str | None,
+    recall: float,
+    address: str,
+    as_json: bool,
+    **rules: Any,
+) -> None:
+    """Embed data sets, or find near-duplicates in them, on the machines of a Ray cluster.
+
+    \b
+    semsearch batch embed INPUT...   write names, digests and vectors as Parquet
+    semsearch batch dedup INPUT...   also write each row with its group and keeper
+
+    An INPUT is a file or folder as in `dedup-files`, or a URL such as s3://, gs:// or hdfs://. The groups are those of
+    `dedup-files`, found by more processors. A run that is interrupted goes on where it was, if you run it again.
+
+    With --recall 99%, at least that share of the texts with near-duplicates has all of them found. A sample proves it,
+    and the report says what was sampled. Needs semsearch[ray]. See docs/batch.md for what is written, and when one
+    machine is enough.
+    """
+    from semsearch.dedup.decision import threshold_origin
+    from semsearch.distributed.batch import Batch
+    from semsearch.distributed.cluster import connected
+    from semsearch.embedding import DEFAULT_MODEL, load_embedder
+    from semsearch.errors import InvalidInput
+    from semsearch.requests import DedupRequest
+
+    request = DedupRequest(**rules)
+    if action == "embed" and (request.threshold is not None or request.keep or recall < 1):
+        raise InvalidInput(
+            "batch embed compares nothing", "leave out the options for pairs, or use batch dedup"
+        )
+    load = partial(
+        load_embedder, model or DEFAULT_MODEL, dtype or "float32", base_url=options.server_of(model, base_url)
+    )
+    with _stages() as progress:
+        batch = Batch([inputs], output, load, fields=fields, progress=progress)
+        with connected(address) as cluster:
+            if cluster.dashboard:
+                render.talk(tr("dashboard: {url}").format(url=cluster.dashboard))
+            found = None if action == "embed" else batch.dedup(cluster, request, recall=recall)
+            embedded = found.embedded if found else batch.embed(cluster)
+    if as_json:
+        render.emit_json(asdict(found or embedded))
+    render.tell_notes(embedded.notes)
+    render.tell_skipped(embedded.skipped)
+    render.warn_oov(embedded.oov)
+    _tell_embedded(embedded)
+    if found:
+        _tell_groups(found)
+        origin = translated(threshold_origin(found.threshold, given=request.threshold is not None))
+        render.talk(tr("threshold {threshold:g} ({origin})").format(threshold=found.threshold, origin=origin))
+    if embedded.failed:
+        raise click.exceptions.Exit(3)
+
+
+@contextmanager
+def _stages() -> "Iterator[Progress]":
+    """Yield a function that shows the progress of each stage, with the time left of it."""
+    shown: dict[str, Any] = {}
+    with ExitStack() as stack:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                embedding = stage == "embed"
+                bar = render.counting("embed", "bytes") if embedding else render.counting("compare", "visits")
+                shown[stage] = stack.enter_context(bar)
+            shown[stage](done, total)
+
+        yield show
+
+
+def _tell_embedded(embedded: "Embedded") -> None:
+    said = tr("{documents} in {folder}: {passages}, {new:,} of them embedded now").format(
+        documents=render.plural(embedded.documents, "document"),
+        folder=render.name(embedded.output),
+        passages=render.plural(embedded.passages, "passage"),
+        new=embedded.embedded,
+    )
+    render.talk(said)
+
+
+def _tell_groups(found: "BatchDuplicates") -> None:
+    total = found.embedded.documents
+    repeats = found.exact + found.lexical + found.semantic
+    named = render.plural(total, "document")
+    share = repeats / total if total else 0
+    render.talk(groups.counts(found.groups, found.exact, found.lexical, found.semantic, named, share))
+    for line in groups.left_out(found.vetoed):
+        render.talk(line)
+    visited = found.visited
+    said = tr("visited {visited:,} of {pairs:,} pairs of partitions: {share:.0%} of all pairs were compared")
+    share = visited.compared / visited.total if visited.total else 1
+    render.talk(said.format(visited=visited.visited, pairs=visited.partition_pairs, share=share))
+    if visited.recall < 1:
+        said = tr(
+            "of {sampled:,} texts drawn at random that have near-duplicates, {complete:,} have all of them found:"
+            " at least {recall:.1%} of all such texts, with {confidence:.0%} confidence"
+        )
+        render.talk(
+            said.format(
+                sampled=visited.sampled,
+                complete=visited.complete,
+                recall=visited.recall,
+                confidence=visited.confidence,
+            )
+        )

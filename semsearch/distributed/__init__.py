@@ -1,0 +1,1 @@
+"""More than one machine: near-duplicates and leaks of data sets by Ray."""

@@ -1,0 +1,274 @@
+"""Embed the texts of many files on a Ray cluster, and find the near-duplicates among them; see docs/batch.md."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from semsearch.dedup.compared_fields import compared_fields
+from semsearch.dedup.in_memory import reason
+from semsearch.dedup.result import Duplicates
+from semsearch.distributed.cluster import PIECES, Cluster, Load, require_ray
+from semsearch.distributed.matching import Matching, Visited
+from semsearch.distributed.pieces import Input, bundles, dataset_of, parquet_bytes, parquet_table
+from semsearch.distributed.work import Work, arrow, is_url, place
+from semsearch.embedding import Embedder
+from semsearch.errors import InvalidInput, SemsearchError
+from semsearch.ingest.inputs import walk_named
+from semsearch.readers import Found, RowFields
+from semsearch.requests import DedupRequest
+from semsearch.types import Skipped
+
+VERSION = 1
+"""The version of the files in an output folder."""
+RESULT = "result"
+"""The folder of the rows with their groups."""
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, the amount done, and all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The texts that are embedded in the folder `output`: how many documents, passages, and documents of each part.
+
+    `embedded` counts the passages that this run embedded; the others were there. `skipped` was not read.
+    """
+
+    output: str
+    documents: int
+    passages: int
+    embedded: int
+    sizes: tuple[int, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    oov: float
+
+    @property
+    def failed(self) -> tuple[Skipped, ...]:
+        """The sources that could not be read."""
+        return tuple(one for one in self.skipped if one.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDuplicates:
+    """The near-duplicates among the texts of an output folder: how many, and what was compared to find them.
+
+    `vetoed` counts the pairs that are alike and state different facts, by the rule.
+    """
+
+    embedded: Embedded
+    threshold: float
+    groups: int
+    exact: int
+    lexical: int
+    semantic: int
+    vetoed: Mapping[str, int]
+    visited: Visited
+
+
+def list_inputs(
+    parts: Sequence[Sequence[str]], fields: RowFields
+) -> tuple[list[Input], list[Skipped], list[str]]:
+    """Return the files at and below some paths and URLs of each part, what is left out, and notes on the columns.
+
+    Raises `InvalidInput` for what does not exist, and for URLs where `fields` names no column of the text.
+    """
+    found: list[tuple[str, int, int, int]] = []
+    skipped: list[Skipped] = []
+    for part, names in enumerate(parts):
+        for name in filter(is_url, names):
+            if not fields.text:
+                raise InvalidInput(
+                    f"{name}: columns of files elsewhere are not guessed", "name one by --text-field"
+                )
+            found += ((path, size, mtime, part) for path, size, mtime in _listed(name))
+        for item in walk_named([Path(name) for name in names if not is_url(name)]):
+            if isinstance(item, Found):
+                found.append((str(item.path), item.size, item.mtime_ns, part))
+            else:
+                skipped.append(item)
+    chosen, notes = compared_fields([Path(path) for path, *_ in found if not is_url(path)], fields)
+    return [Input(*one, chosen.get(Path(one[0]), fields), place(one[0])) for one in found], skipped, notes
+
+
+def _listed(url: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the files at or below a URL: the URL, the size and the time of each. Raises `InvalidInput`."""
+    fs = arrow().fs
+    try:
+        system, inner = fs.FileSystem.from_uri(url)
+        info = system.get_file_info(inner)
+        if info.type == fs.FileType.NotFound:
+            raise InvalidInput(f"{url} does not exist")
+        found = [info] if info.is_file else system.get_file_info(fs.FileSelector(inner, recursive=True))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{url} cannot be opened: {error}") from error
+    start = url[: len(url) - len(inner)] if url.endswith(inner) else url.partition("://")[0] + "://"
+    for info in sorted(found, key=lambda info: str(info.path)):
+        hidden = any(name.startswith((".", "_")) for name in info.path[len(inner) :].split("/"))
+        if info.is_file and not hidden:
+            yield f"{start}{info.path}", info.size, info.mtime_ns or 0
+
+
+class Batch:
+    """Work on some inputs in the folder `output`, a path or a URL. What an earlier run has finished is not done again.
+
+    `load` returns the model, here and in each worker. Raises `InvalidInput` where the folder has other work.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Sequence[str]],
+        output: str,
+        load: Load,
+        *,
+        fields: RowFields = RowFields(),
+        progress: Progress | None = None,
+    ) -> None:
+        require_ray()
+        self.work = Work(output)
+        self._parts, self._fields, self._load = parts, fields, load
+        self._progress = progress or (lambda stage, done, total: None)
+        self._embedder: Embedder = load()
+        self.inputs, self._skipped, self._notes = list_inputs(parts, fields)
+        if not self.inputs:
+            raise InvalidInput("there is nothing to read", "name files or folders with text")
+        self._bundles = bundles(self.inputs)
+        self._sizes = [sum(one.size for one in bundle) for bundle in self._bundles]
+        self.work.begin(
+            {
+                "version": VERSION,
+                "model": asdict(self._embedder.fingerprint),
+                "inputs": [[one.path, one.size, one.mtime_ns, one.part] for one in self.inputs],
+                "fields": [repr(one.fields) for one in self.inputs],
+            }
+        )
+
+    def embed(self, cluster: Cluster) -> Embedded:
+        """Embed what is not yet embedded. Raises the errors of `Cluster.embed`."""
+        self.work.tidy(PIECES)
+        entries = list(self.work.finished(PIECES).values())
+        done: dict[int, set[int]] = {}
+        reached = [0] * len(self._bundles)
+        new = 0
+
+        def count(entry: Mapping[str, Any]) -> None:
+            number, piece = entry["bundle"], entry["piece"]
+            size = self._sizes[number]
+            reached[number] = size if piece < 0 else min(size, reached[number] + entry["characters"])
+            done.setdefault(number, set()).add(piece)
+
+        def finished(entry: Mapping[str, Any]) -> None:
+            nonlocal new
+            new += entry.get("passages", 0)
+            count(entry)
+            self._progress("embed", sum(reached), sum(self._sizes))
+
+        for entry in entries:
+            count(entry)
+        for (
+            entry
+        ) in entries:  # a bundle whose last piece is known is read again only if another one is missing
+            if entry["piece"] < 0 and len(done[entry["bundle"]]) <= entry["pieces"]:
+                done[entry["bundle"]].discard(-1)
+        known = {number: frozenset(pieces) for number, pieces in done.items()}
+        cluster.embed(self._bundles, known, self._load, self.work, finished)
+        return self._embedded(new)
+
+    def _embedded(self, new: int) -> Embedded:
+        entries = self.work.finished(PIECES)
+        pieces = self._pieces(entries)
+        ends = [entry for entry in entries.values() if entry["piece"] < 0]
+        if len(ends) < len(self._bundles) or sum(entry["pieces"] for entry in ends) != len(pieces):
+            raise SemsearchError(
+                f"pieces are missing in {self.work.where}",
+                "name a folder that all machines of the cluster share",
+            )
+        sizes = [0] * len(self._parts)
+        for entry in pieces:
+            sizes[self._bundles[entry["bundle"]][0].part] += entry["documents"]
+        skipped = [Skipped(*one) for entry in entries.values() for one in entry["skipped"]]
+        characters = max(1, sum(entry["characters"] for entry in pieces))
+        return Embedded(
+            self.work.where,
+            sum(sizes),
+            sum(entry["passages"] for entry in pieces),
+            new,
+            tuple(sizes),
+            tuple(dict.fromkeys([*self._skipped, *skipped])),
+            tuple(dict.fromkeys([*self._notes, *(note for entry in ends for note in entry["notes"])])),
+            sum(entry["oov"] * entry["characters"] for entry in pieces) / characters,
+        )
+
+    def _pieces(self, entries: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return the entries of the pieces in the order of the documents."""
+        pieces = (entry for entry in entries.values() if entry["piece"] >= 0)
+        return sorted(pieces, key=lambda entry: (entry["bundle"], entry["piece"]))
+
+    def dedup(
+        self, cluster: Cluster, request: DedupRequest, *, recall: float = 1.0, partition: int = 0
+    ) -> BatchDuplicates:
+        """Embed, find the near-duplicates that `request` asks for, and write each row with its group.
+
+        The pairs are compared on the cluster; then this process decides on them and makes the groups, as `Dataset`
+        does. With a `recall` below 1, only so many texts with near-duplicates have all of theirs found; see `Visited`.
+        `partition` is about how many vectors a partition has; 0 for a number that fits. Raises the errors of
+        `Dataset.find_duplicates`.
+        """
+        embedded = self.embed(cluster)
+        pieces = self._pieces(self.work.finished(PIECES))
+        tables = (parquet_table(self.work.load(PIECES, entry)) for entry in pieces)
+        with dataset_of(tables, embedded.sizes, self.inputs, self._embedder) as data:
+            matching = Matching(
+                cluster,
+                self.work,
+                data.vectors,
+                sha256("".join(entry["sha256"] for entry in pieces).encode()).hexdigest(),
+                recall=recall,
+                memory=request.memory,
+                size=partition,
+                progress=lambda done, total: self._progress("compare", done, total),
+            )
+            found = data.find_duplicates(request, matches=matching)
+            self._write(found, pieces)
+        result = BatchDuplicates(
+            embedded,
+            found.threshold,
+            len(found.groups),
+            found.exact,
+            found.lexical,
+            found.semantic,
+            found.vetoed,
+            matching.visited,
+        )
+        self.work.write("report.json", json.dumps(asdict(result), ensure_ascii=False, indent=2).encode())
+        return result
+
+    def _write(self, found: Duplicates, pieces: Sequence[Mapping[str, Any]]) -> None:
+        """Write the rows of each piece with their groups, and the pairs that are alike and not duplicates."""
+        pa = arrow()
+        of: dict[str, tuple[int, str, str, bool, float, float, str]] = {}
+        for number, group in enumerate(found.groups, 1):
+            of[group.keeper] = number, group.keeper, "keeper", True, 1.0, 1.0, ""
+            for one in group.members:
+                why = reason(one.tier, one.similarity, one.jaccard, one.differs)
+                of[one.name] = number, group.keeper, one.tier, one.protected, one.similarity, one.jaccard, why
+        single = None, None, None, True, None, None, None
+        columns = {
+            "group": pa.int64(), "keeper": pa.string(), "tier": pa.string(), "kept": pa.bool_(),
+            "similarity": pa.float64(), "jaccard": pa.float64(), "reason": pa.string(),
+        }  # fmt: skip
+        for entry in pieces:
+            table = parquet_table(self.work.load(PIECES, entry)).select(["name", "source", "row", "text"])
+            rows = [of.get(name, single) for name in table["name"].to_pylist()]
+            for at, (name, kind) in enumerate(columns.items()):
+                table = table.append_column(name, pa.array([row[at] for row in rows], kind))
+            self.work.write(f"{RESULT}/{entry['file']}", parquet_bytes(table))
+        alike = {
+            name: [getattr(pair, name) for pair in found.rejected]
+            for name in ("left", "right", "similarity", "rule", "reason")
+        }
+        kinds = [("similarity", pa.float64())] if found.rejected else []
+        schema = pa.schema([(name, dict(kinds).get(name, pa.string())) for name in alike])
+        self.work.write("alike.parquet", parquet_bytes(pa.table(alike, schema=schema)))

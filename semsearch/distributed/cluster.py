@@ -1,0 +1,293 @@
+"""Run work on a Ray cluster: embed pieces of documents, and visit pairs of partitions. Only this module imports ray."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from semsearch import __version__, threads
+from semsearch.dedup.in_files import Dataset
+from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between
+from semsearch.distributed.partitions import Partition, visit
+from semsearch.distributed.pieces import Input, Piece, parquet_bytes, pieces, table_of
+from semsearch.distributed.work import Work
+from semsearch.embedding import Embedder, Fingerprint
+from semsearch.errors import FingerprintMismatch, SemsearchError, extra, reason_of
+
+LOCAL = "local"
+Load = Callable[[], Embedder]
+PIECES = "embeddings"
+"""The folder of the pieces in the output."""
+_RETRIES = 3
+_AHEAD = 2
+"""Pieces, or visits, that wait for each processor, so that none is idle."""
+
+
+class Cluster:
+    """A Ray cluster that this process is connected to: its processors, and the address of its dashboard or ""."""
+
+    def __init__(self, ray: Any, dashboard: str) -> None:
+        self._ray = ray
+        self.dashboard = dashboard
+        self.cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def embed(
+        self,
+        bundles: Sequence[Sequence[Input]],
+        done: Mapping[int, frozenset[int]],
+        load: Load,
+        work: Work,
+        finished: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """Embed the pieces of some bundles that are not `done`, by the number of the bundle, and save each in `work`.
+
+        `finished` is called with each entry that was saved. Raises the errors of the model and of `pieces`, and
+        `SemsearchError` where workers die again and again.
+        """
+        ray = self._ray
+        reading = ray.remote(num_cpus=0)(ReadingWorker)
+        embedding = ray.remote(num_cpus=1, max_restarts=_RETRIES, max_task_retries=_RETRIES)(EmbeddingWorker)
+        known = {number: set(done.get(number, ())) for number in range(len(bundles))}
+        waiting = deque(number for number in known if -1 not in known[number])
+        if not waiting:
+            return
+        alone = len(bundles) == 1 == len(bundles[0])
+        workers = [embedding.remote(load, work) for _ in range(self.cpus)]
+        with _translated(ray):
+            self._require_same(load().fingerprint, ray.get([one.identity.remote() for one in workers]))
+            taken: dict[Any, tuple[int, Any, Any]] = {}
+            busy: dict[Any, int] = {}
+            pending = [0] * len(workers)
+            tries = dict.fromkeys(known, 0)
+
+            def take(number: int, reader: Any) -> None:
+                about, piece = reader.take.options(num_returns=2).remote()
+                taken[about] = number, reader, piece
+
+            while waiting or taken or busy:
+                while waiting and len(taken) < self.cpus:
+                    number = waiting.popleft()
+                    take(number, reading.remote(bundles[number], frozenset(known[number]), alone))
+                room = sum(pending) < _AHEAD * len(workers)
+                (ready,), _ = ray.wait([*busy, *(taken if room else ())], num_returns=1, fetch_local=False)
+                if ready in busy:
+                    pending[busy.pop(ready)] -= 1
+                    finished(ray.get(ready))
+                    continue
+                number, reader, piece = taken.pop(ready)
+                try:
+                    at, last = ray.get(ready)
+                except ray.exceptions.RayActorError:  # it is read again, without what was taken
+                    tries[number] += 1
+                    if tries[number] > _RETRIES:
+                        raise
+                    waiting.append(number)
+                    continue
+                free = int(np.argmin(pending))
+                busy[workers[free].embed.remote(number, piece)] = free
+                pending[free] += 1
+                known[number].add(at)
+                if not last:
+                    take(number, reader)
+
+    def _require_same(self, own: Fingerprint, workers: Iterable[tuple[str, Fingerprint]]) -> None:
+        """Raise `FingerprintMismatch` where a worker has another version or model."""
+        for version, fingerprint in workers:
+            if (version, fingerprint) != (__version__, own):
+                raise FingerprintMismatch(
+                    f"a worker has semsearch {version} with {fingerprint.model}, and this process {__version__} with"
+                    f" {own.model}, or other weights",
+                    "install the same version and model on all machines",
+                )
+
+    def visit(
+        self,
+        partitions: Sequence[Partition],
+        chunks: Iterable[tuple[str, Sequence[tuple[int, int]]]],
+        threshold: float,
+        limit: int,
+        memory: int,
+    ) -> Iterator[tuple[str, Pairs, int]]:
+        """Visit chunks of pairs of partitions; yield the name of each, its pairs, and how many rows were compared.
+
+        Raises `TooManyPairs` where one chunk has more than `limit` pairs.
+        """
+        ray = self._ray
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_visit)
+        stored: dict[int, Any] = {}
+
+        def reference(number: int) -> Any:
+            if number not in stored:
+                stored[number] = ray.put(partitions[number])
+            return stored[number]
+
+        def submit(chunk: tuple[str, Sequence[tuple[int, int]]]) -> Any:
+            name, visits = chunk
+            numbers = sorted({number for pair in visits for number in pair})
+            at = [(numbers.index(i), numbers.index(j)) for i, j in visits]
+            return task.remote(name, at, threshold, limit, memory, *map(reference, numbers))
+
+        yield from self._results(map(submit, chunks))
+
+    def sample(
+        self, numbers: Integers, rows: Floats, partitions: Sequence[Partition], threshold: float, memory: int
+    ) -> Iterator[tuple[int, Pairs]]:
+        """Yield the number of each partition, and the pairs of some rows, with their numbers, and its other rows."""
+        ray = self._ray
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_sample)
+        some = ray.put(rows)
+        yield from self._results(
+            task.remote(number, numbers, some, one, threshold, memory)
+            for number, one in enumerate(partitions)
+        )
+
+    def margins(
+        self, partitions: Sequence[Partition], centres: Doubles
+    ) -> Iterator[tuple[int, Doubles, float, float]]:
+        """Yield the number of each partition, its margins, its longest square and its radius."""
+        ray = self._ray
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_margins)
+        yield from self._results(task.remote(number, one, centres) for number, one in enumerate(partitions))
+
+    def _results(self, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield the results of tasks as they come; a few more than there are processors are submitted."""
+        ray = self._ray
+        busy: list[Any] = []
+        with _translated(ray):
+            while True:
+                while len(busy) < _AHEAD * self.cpus and (reference := next(tasks, None)) is not None:
+                    busy.append(reference)
+                if not busy:
+                    return
+                ready, busy = ray.wait(busy, num_returns=1)
+                yield from ray.get(ready)
+
+
+def require_ray() -> Any:
+    """Return the module ray. Raises `MissingExtra` where it is not installed."""
+    with extra("ray", "`semsearch batch`"):
+        import ray
+    return ray
+
+
+@contextmanager
+def connected(address: str = LOCAL) -> Iterator[Cluster]:
+    """Connect to a cluster: `local` starts one on this machine, `auto` takes the one that runs here.
+
+    Other addresses are those of `ray.init`, such as `ray://host:10001`. A process that is connected stays so. What is
+    started here listens on 127.0.0.1 only, sends no statistics, and ends with the block. Raises `MissingExtra` without
+    ray, and `SemsearchError` where no cluster can be reached.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == LOCAL:
+        os.environ.setdefault(
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"
+        )  # the address of a node is then 127.0.0.1
+    ray = require_ray()
+    if ray.is_initialized():
+        yield Cluster(ray, "")
+        return
+    options: dict[str, Any] = {} if address.startswith("ray://") else {"log_to_driver": False}
+    if address == LOCAL:
+        options["num_cpus"] = threads.cpus()
+    try:
+        context = ray.init(address=address, logging_level="ERROR", **options)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise SemsearchError(
+            f"no Ray cluster answers at {address}: {reason_of(error)}",
+            "start one with `ray start --head`, or use --address local",
+        ) from error
+    try:
+        url = getattr(context, "dashboard_url", "") or ""
+        yield Cluster(ray, f"http://{url}" if url else "")
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _translated(ray: Any) -> Iterator[None]:
+    """Raise what a worker raised as if this process had, and the errors of Ray as `SemsearchError`."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, SemsearchError):
+            raise cause from error
+        raise SemsearchError(
+            f"a worker failed: {reason_of(cause)}", "run the command again: it goes on"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise SemsearchError(
+            f"the cluster lost work {_RETRIES + 1} times: {reason_of(error)}",
+            "run the command again: it goes on; look at the memory of the machines if this repeats",
+        ) from error
+
+
+# What follows runs in the workers.
+
+
+class ReadingWorker:
+    """An actor that reads the pieces of a bundle that are not `done`, one each time that it is asked."""
+
+    def __init__(self, bundle: Sequence[Input], done: frozenset[int], alone: bool) -> None:
+        self._pieces = pieces(bundle, done, alone=alone)
+
+    def take(self) -> tuple[tuple[int, bool], Piece]:
+        """Return the number of the next piece and whether it is the last, and the piece."""
+        piece = next(self._pieces)
+        return (piece.number, piece.last), piece
+
+
+class EmbeddingWorker:
+    """An actor with a model, which embeds pieces and saves them."""
+
+    def __init__(self, load: Load, work: Work) -> None:
+        self._embedder = load()
+        self._work = work
+
+    def identity(self) -> tuple[str, Fingerprint]:
+        """Return the version of semsearch here, and the fingerprint of the model."""
+        return __version__, self._embedder.fingerprint
+
+    def embed(self, number: int, piece: Piece) -> dict[str, Any]:
+        """Embed a piece of the bundle of this number, save it, and return its entry."""
+        said = {
+            "bundle": number,
+            "piece": -1 if piece.last else piece.number,
+            "skipped": [[one.path, one.reason, one.failed] for one in piece.skipped],
+            "notes": list(piece.notes),
+        }
+        if piece.last:
+            return self._work.save(PIECES, f"{number:05}-last", "", b"", said | {"pieces": piece.number})
+        with Dataset.of(piece.documents, embedder=self._embedder) as data:
+            said |= {
+                "documents": len(data.names),
+                "characters": sum(len(document.text) for document in piece.documents),
+                "passages": len(data.vectors),
+                "oov": data.oov,
+                "skipped": [[one.path, one.reason, one.failed] for one in data.skipped],
+            }
+            content = parquet_bytes(table_of(data))
+        return self._work.save(PIECES, f"{number:05}-{piece.number:06}", ".parquet", content, said)
+
+
+def _visit(
+    name: str, visits: Sequence[tuple[int, int]], threshold: float, limit: int, memory: int, *parts: Partition
+) -> tuple[str, Pairs, int]:
+    found = [visit(parts[i], parts[j], threshold, memory=memory, limit=limit) for i, j in visits]
+    return name, Pairs.merged(pairs for pairs, _ in found), sum(compared for _, compared in found)
+
+
+def _sample(
+    number: int, numbers: Integers, rows: Floats, part: Partition, threshold: float, memory: int
+) -> tuple[int, Pairs]:
+    found = between(rows, part.vectors, threshold, memory=memory)
+    pairs = Pairs(numbers[found.left], part.rows[found.right], found.similarity)
+    return number, pairs[pairs.left != pairs.right]
+
+
+def _margins(number: int, part: Partition, centres: Doubles) -> tuple[int, Doubles, float, float]:
+    return number, part.margins(centres), part.longest, part.radius

@@ -1,0 +1,130 @@
+"""The command `semsearch batch`: on a cluster that it starts, with wrong arguments, and where ray is not installed."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="needs semsearch[ray]")
+TEXTS = [
+    "The refund takes five days.",
+    "The refund takes  five days.",
+    "The refund takes six days.",
+    "退款需要五天。",
+]
+
+
+def batch(*arguments: str, cwd: Path, before: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run the command in a new process, after some Python code."""
+    code = f"{before}\nfrom semsearch.cli import main\nmain(['batch', *{list(arguments)!r}])"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", cwd=cwd, timeout=300
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = "".join(f"{json.dumps({'id': f'r{at}', 'text': text})}\n" for at, text in enumerate(TEXTS))
+    (tmp_path / "in.jsonl").write_text(rows, "utf-8")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_batch_without_ray_is_one_clear_line(folder: Path) -> None:
+    done = batch(
+        "embed", "in.jsonl", "--output", "out", cwd=folder, before="import sys; sys.modules['ray'] = None"
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Error: `semsearch batch` needs ray",
+        "hint: pip install 'semsearch[ray]'",
+    ]
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dedupe", "in.jsonl", "--output", "out"), "'dedupe' is not one of 'embed', 'dedup'"),
+        (("dedup", "in.jsonl"), "Missing option '--output'"),
+        (("dedup", "in.jsonl", "--output", "out", "--recall", "0"), "0 is not above 0"),
+        (("embed", "in.jsonl", "--output", "out", "--threshold", "90%"), "batch embed compares nothing"),
+    ],
+)
+def test_wrong_arguments_end_before_a_cluster_starts(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = batch(*arguments, cwd=folder, before="import sys; sys.modules['ray'] = None")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+
+
+@needs_ray
+def test_batch_dedup_writes_groups_and_says_what_it_did(folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    done = batch("dedup", "in.jsonl", "--output", "out", "--id-field", "id", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["groups"], report["exact"], report["vetoed"]) == (1, 1, {"number": 1})
+    assert "1 group: 1 of 4 documents (25.0%) repeat another" in done.stderr
+    (file,) = (folder / "out" / "result").iterdir()
+    rows = pq.read_table(file).to_pylist()
+    assert [(row["name"], row["tier"], row["kept"]) for row in rows] == [
+        ("in.jsonl#r0", "keeper", True),
+        ("in.jsonl#r1", "exact", False),
+        ("in.jsonl#r2", None, True),
+        ("in.jsonl#r3", None, True),
+    ]
+    assert rows[1]["reason"] == "equal after light cleaning"
+    assert [row["text"] for row in rows][3] == TEXTS[3]
+    nothing = batch("dedup", "empty", "--output", "other", cwd=folder)
+    assert nothing.returncode == 2
+    assert "there is nothing to read" in nothing.stderr
+
+
+SOCKETS = """
+import os
+from pathlib import Path
+from semsearch.distributed.cluster import LOCAL, connected
+with connected(LOCAL) as cluster:
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            pass
+    family = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    sockets = set()
+    for pid in family:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                sockets.add(os.readlink(link))
+            except OSError:
+                pass
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                print(fields[1].rpartition(":")[0])
+    print("usage", os.environ["RAY_USAGE_STATS_ENABLED"])
+"""
+
+
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
+def test_local_cluster_listens_on_loopback_only() -> None:
+    done = subprocess.run([sys.executable, "-c", SOCKETS], capture_output=True, text=True, timeout=300)
+    *addresses, usage = done.stdout.splitlines()
+    assert usage == "usage 0", done.stderr
+    assert len(addresses) >= 3  # the servers of ray
+    assert set(addresses) <= {
+        "0100007F",
+        "0000000000000000FFFF00000100007F",
+        "00000000000000000000000001000000",
+    }
