@@ -5,9 +5,9 @@ are cheap to import.
 """
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from semsearch.types import FieldValue, Level, Scalar, Tier, Unit
+from semsearch.types import Contained, FieldValue, Level, Linkage, Rejected, Scalar, Tier, Unit
 
 
 class Explained(TypedDict, total=False):
@@ -177,6 +177,174 @@ class ComparisonAnswer(DifferenceAnswer, Probable):
     fields: Mapping[str, FieldsOfBoth]
 
 
+class DedupAnswer(TypedDict):
+    """The counts of near-duplicates, see `Duplicates`; some are there only where they were asked for, or are not 0."""
+
+    threshold: float
+    level: Level
+    linkage: Linkage
+    total: int
+    exact: int
+    lexical: int
+    semantic: int
+    near: int
+    fraction: float
+    threshold_origin: str
+    vetoed: Mapping[str, int]
+    undecided: int
+    containment: NotRequired[float]
+    more_contained: NotRequired[int]
+    contained: NotRequired[list[Annotated[Mapping[str, Any], Contained]]]
+    guarantee_carries_over: NotRequired[bool | None]
+    rejected: NotRequired[list[Annotated[Mapping[str, Any], Rejected]]]
+    more_rejected: NotRequired[int | None]
+
+
+class MemberAnswer(TypedDict):
+    """A duplicate in a group, see `Member`, with the beginning of its text from near the first difference on.
+
+    `probability` is missing without a classifier, and `differs` where no facts differ. `difference` says how its words
+    differ from those of the keeper, for callers who ask for it.
+    """
+
+    name: str
+    similarity: float
+    jaccard: float
+    tier: Tier
+    protected: bool
+    probability: NotRequired[float]
+    differs: NotRequired[str]
+    text: str
+    difference: NotRequired[str]
+
+
+class GroupAnswer(TypedDict):
+    """A group, see `Group`. `weakest` is the lowest similarity of a member with the keeper."""
+
+    group: int
+    keeper: str
+    members: list[MemberAnswer]
+    lowest: float
+    weakest: float
+    keeper_text: str
+
+
+class ReviewedMember(MemberAnswer):
+    """A member of a group under review, with a person's verdict; the empty string while there is none."""
+
+    verdict: str
+
+
+class ReviewedGroupAnswer(TypedDict):
+    """A group under review. `decided` is true where each member has a verdict."""
+
+    group: int
+    keeper: str
+    members: list[ReviewedMember]
+    lowest: float
+    weakest: float
+    keeper_text: str
+    decided: bool
+
+
+class PlacedSource(TypedDict):
+    """The source of a document, and its row where it has one."""
+
+    source: str
+    row: NotRequired[int]
+
+
+PlanStepAnswer = TypedDict(
+    "PlanStepAnswer",
+    {
+        "remove": str,
+        "why": str,
+        "keep": str,
+        "tier": Tier,
+        "similarity": float,
+        "jaccard": float,
+        "differs": NotRequired[str],
+        "from": PlacedSource,
+        "kept_in": PlacedSource,
+    },
+)
+PlanStepAnswer.__doc__ = "A document to remove, and the one that stays in its place."
+
+
+class SourceContentAnswer(TypedDict):
+    """The digest and the size of a source when the plan was made."""
+
+    sha256: str
+    size: int
+
+
+class PlanAnswer(TypedDict):
+    """A plan, as `semsearch apply` reads it."""
+
+    note: str
+    version: int
+    made: str
+    threshold: float
+    linkage: Linkage
+    keep: list[str]
+    steps: list[PlanStepAnswer]
+    left_out: list[str]
+    sources: Mapping[str, SourceContentAnswer]
+
+
+class Ranged(TypedDict):
+    """A figure, with the ends of its range or of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class TriagedText(TypedDict):
+    """The label of a text, see `TriageAnswer`; `by` says what decided."""
+
+    name: str
+    label: str
+    by: str
+    guess: str
+    probability: float
+    text: str
+
+
+class LabelShare(TypedDict):
+    """A label in cross-validation: its number of examples, and the share of them that got it back."""
+
+    label: str
+    examples: int
+    recall: Ranged
+
+
+class UnknownTexts(TypedDict):
+    """A cluster of unknown texts, its size, and the name of the one in its middle."""
+
+    number: int
+    size: int
+    central: str
+
+
+class TriageFound(TypedDict):
+    """The labels of texts, the clusters of unknown ones, and what training found; see `TrainingReport`."""
+
+    promise: float
+    guarantee: Any
+    examples: int
+    kind: str
+    accuracy: Ranged
+    other_accuracy: Mapping[str, Ranged]
+    labels: list[LabelShare]
+    possible: float | None
+    sure: float
+    ambiguous: int
+    counts: Mapping[str, int]
+    unknown: list[UnknownTexts]
+    texts: list[Annotated[dict[str, Any], TriagedText]]
+
+
 class FactWarning(TypedDict):
     """A fact that differs, by the rule that finds it, in words for people."""
 
@@ -205,14 +373,6 @@ class RunAnswer(TypedDict):
     run: str
     mode: str
     files: int
-
-
-class Ranged(TypedDict):
-    """A figure, with the ends of its range or of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class WeightedTerm(TypedDict):

@@ -920,10 +920,9 @@ class Index:
 
         Raises `UnreadableSource` for a text without words.
         """
-        from semsearch.ingest.lookup import text_document
+        from semsearch.ingest.lookup import text_documents
 
-        sides = (("a", a), ("b", b))
-        return self._compared(text_document(name, text, lambda: self.embedder) for name, text in sides)
+        return self._compared(text_documents({"a": a, "b": b}, self.embedder))
 
     def _compared(self, sides: Iterable[DocumentVectors]) -> Comparison:
         from semsearch.dedup.comparison import compare

@@ -14,13 +14,16 @@ from semsearch.answers import (
     ClustersAnswer,
     ComparisonAnswer,
     CurveAnswer,
+    DedupAnswer,
     DifferenceAnswer,
     DocumentAnswer,
     Explained,
     FactWarning,
     FieldAnswer,
     FoundPassage,
+    GroupAnswer,
     Located,
+    MemberAnswer,
     PairAnswer,
     PassageAnswer,
     PassageOfQuery,
@@ -28,15 +31,18 @@ from semsearch.answers import (
     Probable,
     Ranged,
     RankedPassage,
+    ReviewedGroupAnswer,
+    ReviewedMember,
     RunAnswer,
     SearchAnswer,
     Sides,
     SimilarAnswer,
+    TriageFound,
 )
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
 from semsearch.search.doubt import nothing_relevant
-from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Pair
+from semsearch.types import TIERS, Contained, FieldCounts, Group, Hit, Member, Pair
 
 if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one of these results
     from semsearch.classification.triage import Triage
@@ -185,49 +191,70 @@ def duplicates_json(
     return {**duplicates_summary_json(found, origin), "groups": list(group_rows(found, difference))}
 
 
-def duplicates_summary_json(found: "Duplicates", origin: str) -> dict[str, Any]:
+def duplicates_summary_json(found: "Duplicates", origin: str) -> DedupAnswer:
     """Return what `duplicates_json` does without the groups."""
-    names = ("threshold", "level", "linkage", "total", "exact", "lexical", "semantic", "near", "fraction")
-    return {
-        **{name: getattr(found, name) for name in names},
+    counts: DedupAnswer = {
+        "threshold": found.threshold,
+        "level": found.level,
+        "linkage": found.linkage,
+        "total": found.total,
+        "exact": found.exact,
+        "lexical": found.lexical,
+        "semantic": found.semantic,
+        "near": found.near,
+        "fraction": found.fraction,
         "threshold_origin": origin,
-        **contained_json(found.contained, found.more_contained, found.containment),
         "vetoed": dict(found.vetoed),
         "undecided": found.undecided,
-        **({} if found.shift is None else {"guarantee_carries_over": found.guarantee_carries_over}),
-        **(
-            {"rejected": [asdict(pair) for pair in found.rejected], "more_rejected": found.more_rejected}
-            if found.rejected
-            else {}
-        ),
     }
+    if found.containment is not None:
+        counts["containment"] = found.containment
+        counts["more_contained"] = found.more_contained
+        counts["contained"] = [asdict(pair) for pair in found.contained]
+    if found.shift is not None:
+        counts["guarantee_carries_over"] = found.guarantee_carries_over
+    if found.rejected:
+        counts["rejected"] = [asdict(pair) for pair in found.rejected]
+        counts["more_rejected"] = found.more_rejected
+    return counts
 
 
-def contained_json(found: Sequence[Contained], more: int, share: float | None) -> dict[str, Any]:
-    """Return the documents that lie mostly in another one, with the share asked for; nothing if there is no share."""
-    if share is None:
-        return {}
-    return {"containment": share, "more_contained": more, "contained": [asdict(pair) for pair in found]}
-
-
-def group_rows(found: "Duplicates", difference: DescribedBy | None = None) -> Iterator[dict[str, Any]]:
+def group_rows(found: "Duplicates", difference: DescribedBy | None = None) -> Iterator[GroupAnswer]:
     """Yield an object for each group, with the beginning of each text as it was written.
 
     `difference` describes how a member differs from the keeper.
     """
     for number, group in enumerate(found.groups, 1):
         (keeper,) = found.originals([group.keeper])
-        row = {"group": number, **asdict(group), "weakest": group.weakest, "keeper_text": excerpt(keeper)}
-        for member, text in zip(row["members"], _texts(found.originals, group), strict=True):
-            member["text"] = excerpt(text, keeper)
-            if member["probability"] is None:
-                del member["probability"]
-            if not member["differs"]:
-                del member["differs"]
+        texts = _texts(found.originals, group)
+        members = [_member(*each, keeper) for each in zip(group.members, texts, strict=True)]
         if difference is not None:
-            for member, text in zip(row["members"], _differences(found, group, difference), strict=True):
+            for member, text in zip(members, _differences(found, group, difference), strict=True):
                 member["difference"] = text
-        yield row
+        yield {
+            "group": number,
+            "keeper": group.keeper,
+            "members": members,
+            "lowest": group.lowest,
+            "weakest": group.weakest,
+            "keeper_text": excerpt(keeper),
+        }
+
+
+def _member(member: Member, text: str, keeper: str) -> MemberAnswer:
+    found: MemberAnswer = {
+        "name": member.name,
+        "similarity": member.similarity,
+        "jaccard": member.jaccard,
+        "tier": member.tier,
+        "protected": member.protected,
+        "text": excerpt(text, keeper),
+    }
+    if member.probability is not None:
+        found["probability"] = member.probability
+    if member.differs:
+        found["differs"] = member.differs
+    return found
 
 
 def excerpt(text: str, other: str = "", width: int = 200) -> str:
@@ -261,14 +288,28 @@ def _differences(found: "Duplicates", group: Group, difference: DescribedBy) -> 
         yield "" if member.tier == "exact" else difference(keeper, text, (written, original))
 
 
-def review_json(found: "Duplicates", groups: "Sequence[ReviewedGroup]", first: int) -> list[dict[str, Any]]:
+def review_json(
+    found: "Duplicates", groups: "Sequence[ReviewedGroup]", first: int
+) -> list[ReviewedGroupAnswer]:
     """Return some groups under review, numbered from `first`, with the verdict on each member."""
     shown = replace(found, groups=tuple(one.group for one in groups))
-    rows = list(group_rows(shown))
-    for number, (row, one) in enumerate(zip(rows, groups, strict=True), first):
-        row |= {"group": number, "decided": one.decided}
-        for member, verdict in zip(row["members"], one.verdicts, strict=True):
-            member["verdict"] = verdict
+    rows: list[ReviewedGroupAnswer] = []
+    for number, (row, one) in enumerate(zip(group_rows(shown), groups, strict=True), first):
+        members: list[ReviewedMember] = [
+            {**member, "verdict": verdict}
+            for member, verdict in zip(row["members"], one.verdicts, strict=True)
+        ]
+        rows.append(
+            {
+                "group": number,
+                "keeper": row["keeper"],
+                "members": members,
+                "lowest": row["lowest"],
+                "weakest": row["weakest"],
+                "keeper_text": row["keeper_text"],
+                "decided": one.decided,
+            }
+        )
     return rows
 
 
@@ -321,7 +362,7 @@ def _leak(leak: Pair | Contained) -> dict[str, Any]:
     return {**names, "similarity": leak.similarity, "jaccard": leak.jaccard}
 
 
-def triage_json(found: "Triage") -> dict[str, Any]:
+def triage_json(found: "Triage") -> TriageFound:
     """Return the labels of texts, the clusters of unknown ones, and what training found."""
     report = found.report
     return {
@@ -329,14 +370,19 @@ def triage_json(found: "Triage") -> dict[str, Any]:
         "guarantee": report.guarantee and asdict(report.guarantee),
         "examples": report.examples,
         "kind": report.kind,
-        "accuracy": asdict(report.accuracy),
-        "other_accuracy": {kind: asdict(share) for kind, share in report.others},
-        "labels": [asdict(label) for label in report.labels],
+        "accuracy": _ranged(report.accuracy),
+        "other_accuracy": {kind: _ranged(share) for kind, share in report.others},
+        "labels": [
+            {"label": one.label, "examples": one.examples, "recall": _ranged(one.recall)}
+            for one in report.labels
+        ],
         "possible": report.possible,
         "sure": report.sure,
         "ambiguous": report.ambiguous,
-        "counts": found.counts,
-        "unknown": [asdict(cluster) for cluster in found.clusters],
+        "counts": {str(by): count for by, count in found.counts.items()},
+        "unknown": [
+            {"number": one.number, "size": one.size, "central": one.central} for one in found.clusters
+        ],
         "texts": found.to_dicts(),
     }
 

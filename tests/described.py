@@ -26,8 +26,8 @@ def require_described(description: Any, answer: Any, *, typed: bool = False) -> 
     content = responses.get(str(answer.status_code), responses["default"])["content"]
     kind = answer.headers["content-type"].partition(";")[0]
     schema = content[kind]["schema"]
-    assert not (typed and schema in UNTYPED), path
     if kind.endswith("json"):
+        assert not (typed and schema in UNTYPED), path
         jsonschema.validate(answer.json(), schema | {"components": description["components"]})
 
 

@@ -709,6 +709,11 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "POST embed": {"texts": ["a saw"]},
     "POST embed ": {"texts": ["a saw"], "tokens": False},
     "POST matrix": {"texts": ["a saw", "a shed"]},
+    "POST triage": {
+        "examples": [f"{word} number {at}" for word in ("saw", "tea") for at in range(8)],
+        "labels": ["tool"] * 8 + ["drink"] * 8,
+        "texts": ["a saw", "some tea"],
+    },
     "POST compare": {"a_text": "the saw is here", "b_text": "the saw is not here"},
 }
 """Calls whose answers have a type."""

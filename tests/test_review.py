@@ -375,13 +375,13 @@ class Api:
 
     def get(self, path: str, **parameters: Any) -> Any:
         answer = self.client.get(f"/api/v1/{path}", params=parameters)
-        require_described(self.description, answer)
+        require_described(self.description, answer, typed=True)
         return answer
 
     def post(self, path: str, **body: Any) -> Any:
         headers = {"X-Semsearch-Token": self.settings.token}
         answer = self.client.post(f"/api/v1/{path}", json=body, headers=headers)
-        require_described(self.description, answer)
+        require_described(self.description, answer, typed=True)
         return answer
 
     def job(self, kind: str, **options: Any) -> Any:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
+from semsearch.answers import PlacedSource, PlanAnswer, PlanStepAnswer
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.files import read_bounded, replacing
 from semsearch.readers.rewrite import has_rows
@@ -159,28 +160,14 @@ class Plan:
 
     def text(self) -> str:
         """Return the plan as JSON."""
-        steps = [
-            {
-                "remove": step.document,
-                "why": step.why,
-                "keep": step.keeper,
-                "tier": step.tier,
-                "similarity": step.similarity,
-                "jaccard": step.jaccard,
-                **({"differs": step.differs} if step.differs else {}),
-                "from": _location(step.remove),
-                "kept_in": _location(step.keep),
-            }
-            for step in self.steps
-        ]
-        plan = {
+        plan: PlanAnswer = {
             "note": _NOTE,
             "version": VERSION,
             "made": self.made.isoformat(),
             "threshold": self.threshold,
             "linkage": self.linkage,
             "keep": list(self.keep),
-            "steps": steps,
+            "steps": list(map(_step, self.steps)),
             "left_out": list(self.left_out),
             "sources": {
                 key: {"sha256": content.sha256, "size": content.size} for key, content in self.sources.items()
@@ -259,7 +246,26 @@ def _place_text(place: DocumentPlace) -> str:
     return f"{place.source!r}, row {place.row}" if place.row else repr(place.source)
 
 
-def _location(place: DocumentPlace) -> dict[str, str | int]:
+class _Differs(TypedDict, total=False):
+    differs: str
+
+
+def _step(step: PlanStep) -> PlanStepAnswer:
+    differs: _Differs = {"differs": step.differs} if step.differs else {}
+    return {
+        "remove": step.document,
+        "why": step.why,
+        "keep": step.keeper,
+        "tier": step.tier,
+        "similarity": step.similarity,
+        "jaccard": step.jaccard,
+        **differs,
+        "from": _location(step.remove),
+        "kept_in": _location(step.keep),
+    }
+
+
+def _location(place: DocumentPlace) -> PlacedSource:
     return {"source": place.source, "row": place.row} if place.row else {"source": place.source}
 
 

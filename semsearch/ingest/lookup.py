@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
+
 from semsearch.embedding import Embedder, Vectors, embed_checked
 from semsearch.errors import InvalidInput, UnreadableSource
 from semsearch.ingest.chunk import chunk
@@ -68,23 +70,29 @@ def file_document(name: str, embedder: Callable[[], Embedder], library: Library 
     Raises `InvalidInput` if there is no such file, with the nearest names as hint, or if it is a folder or needs a
     row. Raises `UnreadableSource` if it cannot be read, or has no text or no such row.
     """
-    return _embedded(_read_document(name, library), name, embedder())
+    (found,) = _embedded({name: _read_document(name, library)}, embedder())
+    return found
 
 
-def text_document(name: str, text: str, embedder: Callable[[], Embedder]) -> DocumentVectors:
-    """Return a text under a name, chunked and embedded as `ingest` does it with a file.
+def text_documents(texts: Mapping[str, str], embedder: Embedder) -> list[DocumentVectors]:
+    """Return texts by name, chunked and embedded as `ingest` does it with files, all at once.
 
     Raises `UnreadableSource` for a text without words.
     """
-    return _embedded(Document(name, storable(text)), name, embedder())
+    return _embedded({name: Document(name, storable(text)) for name, text in texts.items()}, embedder)
 
 
-def _embedded(document: Document, name: str, model: Embedder) -> DocumentVectors:
-    passages = chunk(document, model).record.passages
-    if not passages:
-        raise UnreadableSource(f"{name}: no text")
-    vectors = embed_checked(model, [passage.text for passage in passages])
-    return _with_vectors(name, passages, vectors, document.metadata)
+def _embedded(documents: Mapping[str, Document], model: Embedder) -> list[DocumentVectors]:
+    passages = [chunk(document, model).record.passages for document in documents.values()]
+    for name, some in zip(documents, passages, strict=True):
+        if not some:
+            raise UnreadableSource(f"{name}: no text")
+    vectors = embed_checked(model, [passage.text for some in passages for passage in some])
+    parts = np.split(vectors, np.cumsum([len(some) for some in passages])[:-1])
+    return [
+        _with_vectors(name, some, part, document.metadata)
+        for (name, document), some, part in zip(documents.items(), passages, parts, strict=True)
+    ]
 
 
 def _with_vectors(

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from semsearch.errors import SemsearchError
 from semsearch.server.problems import Problem, Refused, internal, problem
 from semsearch.server.reach import UnknownName
+from semsearch.server.results import JobResult
 
 JobState = Literal["running", "done", "failed", "cancelled"]
 Progress = Callable[[int, int], None]
@@ -71,7 +72,7 @@ class JobAnswer(TypedDict):
     kind: str
     state: JobState
     progress: JobProgress
-    result: Any
+    result: Annotated[Any, JobResult]
     problem: Problem | None
 
 

@@ -13,6 +13,7 @@ from semsearch.errors import InvalidInput, extra
 from semsearch.server.context import API, Context
 from semsearch.server.jobs import Kind, Progress
 from semsearch.server.operations import Operation
+from semsearch.server.results import SampleFound
 from semsearch.tuning.guarantee import Guarantee
 from semsearch.tuning.labels import FILE, SKIP, Label, SampledPair, open_labels, read_labels
 from semsearch.tuning.measured import label_metrics
@@ -230,7 +231,7 @@ class _Labelling:
         )
         return Labelling(found, options.precision)
 
-    def sampled(self, labelling: Labelling) -> dict[str, Any]:
+    def sampled(self, labelling: Labelling) -> SampleFound:
         """Return how many pairs there are, and from which similarity up."""
         sample = labelling.sample
         return {"pairs": len(sample), "lowest": sample.lowest, "asked": sample.asked}

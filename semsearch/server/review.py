@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import numpy as np
 
 from semsearch import serialize
-from semsearch.answers import PairAnswer, RunAnswer
+from semsearch.answers import PairAnswer, PlanAnswer, ReviewedGroupAnswer, RunAnswer
 from semsearch.dedup.quarantine import Outcome
 from semsearch.dedup.review import Decision, Order, Review, ReviewedGroup, Verdict, ordered
 from semsearch.dedup.veto import FACTS
@@ -20,6 +20,7 @@ from semsearch.server.context import API, Context
 from semsearch.server.jobs import Kind, Progress
 from semsearch.server.operations import Operation
 from semsearch.server.parameters import Part
+from semsearch.server.results import ReviewFound
 from semsearch.tuning.labels import FILE, Label, open_labels
 from semsearch.tuning.measured import label_metrics
 from semsearch.tuning.metrics import Estimate
@@ -135,6 +136,36 @@ class SizesAnswer(TypedDict):
     steps: list[SizesOfStep]
 
 
+class ReviewProgress(TypedDict):
+    """The number of groups, of those decided, and of the documents that go."""
+
+    total: int
+    decided: int
+    removed: int
+
+
+class GroupsAnswer(ReviewProgress):
+    """Some groups of a review, and how many are `matching` or have a member of each of the `tiers`.
+
+    `differing` counts the pairs that state different facts.
+    """
+
+    threshold: float
+    lowest: float
+    level: Level
+    documents: int
+    differing: int
+    matching: int
+    tiers: Mapping[str, int]
+    groups: list[ReviewedGroupAnswer]
+
+
+class DecidedAnswer(ReviewProgress):
+    """The progress of a review, and the group of the verdict."""
+
+    groups: list[ReviewedGroupAnswer]
+
+
 class AcceptedAnswer(TypedDict):
     """The number of verdicts that were made."""
 
@@ -182,7 +213,7 @@ class _Reviewing:
             progress=progress,
         )
 
-    def searched(self, review: Review) -> dict[str, Any]:
+    def searched(self, review: Review) -> ReviewFound:
         """Return what a review is about; its groups are read in parts."""
         found = review.found
         return {
@@ -192,7 +223,7 @@ class _Reviewing:
             "documents": found.total,
         }
 
-    def groups(self, request: GroupsRequest) -> dict[str, Any]:
+    def groups(self, request: GroupsRequest) -> GroupsAnswer:
         """Return groups of near-duplicates with the verdict on each member, and how far the review is."""
         review, threshold = self._at(request)
         groups = review.groups(threshold)
@@ -239,7 +270,7 @@ class _Reviewing:
             )
         return {"usual": review.usual, "saved": self._index.threshold, "steps": rows}
 
-    def decide(self, request: DecisionRequest) -> dict[str, Any]:
+    def decide(self, request: DecisionRequest) -> DecidedAnswer:
         """Keep a verdict on a document and some others, and return its group.
 
         A verdict holds in later reviews as well, while the texts are the same.
@@ -268,7 +299,7 @@ class _Reviewing:
             file.require_model(index.model)
             return {"labelled": file.merge(labels)}
 
-    def plan(self, request: ReviewRequest) -> Response:
+    def plan(self, request: ReviewRequest) -> Annotated[Response, PlanAnswer]:
         """Return the plan of all that goes, as the file that `semsearch plan` writes and `semsearch apply` reads."""
         review, threshold = self._at(request)
         text = self._index.plan(review.removals(threshold)).text()
@@ -320,7 +351,7 @@ def _filter(request: GroupsRequest) -> Callable[[ReviewedGroup], bool]:
     return wanted
 
 
-def _progress(groups: Sequence[ReviewedGroup]) -> dict[str, int]:
+def _progress(groups: Sequence[ReviewedGroup]) -> ReviewProgress:
     """Return how far a review is: the groups, those decided, and the documents that go."""
     return {
         "total": len(groups),

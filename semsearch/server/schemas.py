@@ -50,6 +50,9 @@ class Schemas:
             return {"anyOf": [self.of(one) for one in args]}
         if origin is Literal:
             return {"enum": list(args)}
+        if origin is tuple and args[-1] is not Ellipsis:
+            parts = [self.of(one) for one in args]
+            return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
         if origin in (list, tuple, Sequence):
             return {"type": "array", "items": self.of(args[0])}
         if origin in (dict, Mapping):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from semsearch import serialize
-from semsearch.answers import ComparisonAnswer
+from semsearch.answers import ComparisonAnswer, TriageFound
 from semsearch.classification.triage import PROMISE, triage
 from semsearch.embedding import Kind, Token, tokens_of
 from semsearch.errors import InvalidInput, extra
@@ -147,7 +147,7 @@ class _Texts:
         """Return how similar two texts are, whether they count as near-duplicates and why, and where they differ."""
         return serialize.comparison_json(self._context.index.compare_texts(request.a_text, request.b_text))
 
-    def triage(self, request: TriageRequest) -> dict[str, Any]:
+    def triage(self, request: TriageRequest) -> TriageFound:
         """Label texts by examples, and say of which labels to be sure. A name is the position of a text, from 0."""
         examples = zip(request.examples, request.labels, strict=True)
         embedder = self._context.index.embedder

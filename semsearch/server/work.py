@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from semsearch import serialize
+from semsearch.answers import DedupAnswer
 from semsearch.dedup import Duplicates
 from semsearch.dedup.decision import origin_in_index
 from semsearch.errors import InvalidInput, extra
@@ -171,7 +172,7 @@ class _Work:
         """Find near-duplicates."""
         return request, self._index.find_duplicates(request, progress=progress)
 
-    def dedup_json(self, value: tuple[DedupRequest, Duplicates]) -> dict[str, Any]:
+    def dedup_json(self, value: tuple[DedupRequest, Duplicates]) -> DedupAnswer:
         """Return the counts of near-duplicates; the groups are read in parts."""
         request, found = value
         origin = origin_in_index(found.threshold, request, self._index.threshold, self._index.classifier)
