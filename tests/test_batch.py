@@ -22,6 +22,7 @@ from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import TooManyPairs, join
 from semsearch.distributed.batch import Batch
 from semsearch.distributed.cluster import Cluster, connected
+from semsearch.distributed.datasets import dedup_dataset, embed_dataset
 from semsearch.distributed.matching import Matching
 from semsearch.distributed.work import Work
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
@@ -347,3 +348,31 @@ def test_vectors_in_parquet_are_those_of_the_model(cluster: Cluster, tmp_path: P
     assert row["name"].endswith("in.jsonl#x")
     assert np.allclose(row["vectors"][0], TinyEmbedder().embed(["kada lofe"])[0])
     assert row["text"] == "kada lofe"
+
+
+def test_dataset_gets_the_vectors_of_its_texts(cluster: Cluster) -> None:
+    data = ray.data.from_items(
+        [{"text": text, "n": at} for at, text in enumerate(["kada lofe", "", "migo  kada"])]
+    )
+    got = embed_dataset(data, TinyEmbedder).take_all()
+    for row in got:
+        wanted = TinyEmbedder().embed([" ".join(row["text"].split())])[0]
+        assert np.allclose(row["vector"], wanted)
+    assert sorted(row["n"] for row in got) == [0, 1, 2]
+    with pytest.raises(InvalidInput, match="text, n"):
+        embed_dataset(data, TinyEmbedder, text="body")
+
+
+def test_dataset_gets_the_groups_of_its_rows(cluster: Cluster, tmp_path: Path) -> None:
+    texts = ["kada lofe migo", "kada  lofe migo", "puda rifo nehu", "kada lofe migo."]
+    data = ray.data.from_items([{"key": f"k#{at}", "body": text} for at, text in enumerate(texts)])
+    got = dedup_dataset(data, str(tmp_path / "out"), TinyEmbedder, DedupRequest(0.9), id="key", text="body")
+    rows = {row["key"]: row for row in got.take_all()}
+    assert rows.keys() == {"k#0", "k#1", "k#2", "k#3"}
+    assert rows["k#0"]["tier"] == "keeper"
+    assert (rows["k#1"]["keeper"], rows["k#1"]["tier"], rows["k#1"]["kept"]) == ("k#0", "exact", False)
+    assert (rows["k#2"]["group"], rows["k#2"]["kept"]) == (None, True)
+    with pytest.raises(InvalidInput, match="not empty"):
+        dedup_dataset(data, str(tmp_path / "out"), TinyEmbedder, DedupRequest(0.9), id="key", text="body")
+    with pytest.raises(InvalidInput, match="no column id"):
+        dedup_dataset(data, str(tmp_path / "new"), TinyEmbedder, DedupRequest(0.9), id="id", text="body")
