@@ -16,7 +16,7 @@ from typing import cast
 import click
 
 from semsearch import errors
-from semsearch.cli import COMMANDS, diff, groups, label, leak, main, plan
+from semsearch.cli import COMMANDS, diff, drift, groups, label, leak, main, plan
 from semsearch.cli.command import _EXIT_CODES, Command
 from semsearch.cli.language import CATALOGUES, entries
 
@@ -30,6 +30,7 @@ COMPUTED = (
     *groups._FACTS.values(),
     *diff._TIERS.values(),
     *leak._TIERS.values(),
+    *drift._NAMES.values(),
     *(
         "remove",
         "protected",

@@ -36,6 +36,17 @@ __all__ = [
     "DocumentPlace",
     "DocumentVectors",
     "Draw",
+    "Drift",
+    "DriftDocument",
+    "DriftMeasure",
+    "DriftModel",
+    "DriftOptions",
+    "DriftPair",
+    "DriftRequest",
+    "DriftScores",
+    "DriftTerm",
+    "DriftTest",
+    "DriftWindow",
     "Duplicates",
     "Embedder",
     "Estimate",
@@ -154,6 +165,12 @@ if TYPE_CHECKING:
     from semsearch.dedup.result import Duplicates
     from semsearch.dedup.review import Decision, PairView, Review, ReviewedGroup
     from semsearch.dedup.runs import QuarantineRun, RemovedFile
+    from semsearch.drift.find import Drift, DriftDocument, DriftTest
+    from semsearch.drift.measures import DriftMeasure
+    from semsearch.drift.model import DriftModel
+    from semsearch.drift.scores import DriftPair, DriftScores
+    from semsearch.drift.terms import DriftTerm
+    from semsearch.drift.windows import DriftWindow
     from semsearch.embedding import Embedder, Fingerprint, Tokenizing, embed
     from semsearch.embedding.token_vectors import TextTokens
     from semsearch.errors import (
@@ -179,6 +196,8 @@ if TYPE_CHECKING:
         ClusterRequest,
         DedupOptions,
         DedupRequest,
+        DriftOptions,
+        DriftRequest,
         SearchOptions,
         SearchRequest,
         SimilarOptions,
@@ -227,8 +246,8 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "InvalidInput MissingExtra ModelError SemsearchError UnreadableSource",
         "types": "Contained Definition Document Draw FieldCounts Group Hit LabelledPair Level Linkage Member Mode Pair "
         "Record Rejected SharedPart Skipped Tier Unit",
-        "requests": "ClusterOptions ClusterRequest DedupOptions DedupRequest SearchOptions SearchRequest "
-        "SimilarOptions SimilarRequest",
+        "requests": "ClusterOptions ClusterRequest DedupOptions DedupRequest DriftOptions DriftRequest SearchOptions "
+        "SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
         "embedding.token_vectors": "TextTokens",
         "readers": "RowFields RowFormat",
@@ -260,6 +279,12 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "dedup.result": "Duplicates",
         "dedup.review": "Decision PairView Review ReviewedGroup",
         "dedup.runs": "RemovedFile QuarantineRun",
+        "drift.find": "Drift DriftDocument DriftTest",
+        "drift.measures": "DriftMeasure",
+        "drift.model": "DriftModel",
+        "drift.scores": "DriftPair DriftScores",
+        "drift.terms": "DriftTerm",
+        "drift.windows": "DriftWindow",
         "tuning.guarantee": "Guarantee",
         "tuning.pairs": "PairSet",
         "tuning.metrics": "PrecisionRecallCurve Estimate ThresholdMetrics OperatingPoint",

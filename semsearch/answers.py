@@ -444,6 +444,105 @@ class ClusteredText(PlacedText):
     outlier: bool
 
 
+class DriftWindowAnswer(TypedDict):
+    """A window of time, see `DriftWindow`."""
+
+    first: str
+    last: str
+    documents: int
+    passages: int
+    drawn: int
+
+
+class DriftTestAnswer(TypedDict):
+    """A test of a run, see `DriftTest`."""
+
+    name: str
+    p: float
+    adjusted: float
+    drift: bool
+
+
+class DriftMeasureAnswer(TypedDict):
+    """A figure of the texts of both windows, see `DriftMeasure`."""
+
+    name: str
+    before: Ranged
+    now: Ranged
+
+
+class DriftTermAnswer(TypedDict):
+    """A term that a window has more often, see `DriftTerm`."""
+
+    term: str
+    before: int
+    now: int
+    share_before: Ranged
+    share_now: Ranged
+    odds: Ranged
+    z: float
+    p: float
+    examples: list[str]
+
+
+class DriftDocumentAnswer(TypedDict):
+    """A document that sets its window apart, see `DriftDocument`."""
+
+    document: str
+    late: bool
+    weight: float
+    text: str
+
+
+class DriftModelAnswer(TypedDict):
+    """A look at whether the model gives other vectors than those stored, see `DriftModel`."""
+
+    texts: int
+    differing: Ranged | None
+    lowest: float | None
+    changed: bool
+    reason: str
+
+
+class DriftPairAnswer(TypedDict):
+    """Two documents, and their cosine."""
+
+    left: str
+    right: str
+    similarity: float
+
+
+class DriftScoresAnswer(TypedDict):
+    """A look at whether the guarantee of a saved threshold covers the later window, see `DriftScores`."""
+
+    threshold: float
+    edges: list[float]
+    before: list[int]
+    now: list[int]
+    p: float | None
+    covered: bool | None
+    labels: int
+    pairs: list[DriftPairAnswer]
+
+
+class DriftAnswer(TypedDict):
+    """The differences between two windows of time, see `Drift`."""
+
+    drift: bool
+    by: str
+    before: DriftWindowAnswer
+    now: DriftWindowAnswer
+    undated: int
+    amount: Ranged
+    tests: list[DriftTestAnswer]
+    measures: list[DriftMeasureAnswer]
+    terms: list[DriftTermAnswer]
+    documents: list[DriftDocumentAnswer]
+    model: DriftModelAnswer | None
+    scores: DriftScoresAnswer | None
+    notes: list[str]
+
+
 class MembersAnswer(TypedDict):
     """Some texts of a cluster, and how many it has."""
 

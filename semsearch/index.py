@@ -49,6 +49,8 @@ from semsearch.requests import (
     ClusterRequest,
     DedupOptions,
     DedupRequest,
+    DriftOptions,
+    DriftRequest,
     SearchOptions,
     SearchRequest,
     SimilarOptions,
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from semsearch.dedup.quarantine import Outcome
     from semsearch.dedup.review import Review
     from semsearch.dedup.runs import QuarantineRun
+    from semsearch.drift.find import Drift
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
     from semsearch.ingest.records import Records
@@ -793,6 +796,28 @@ class Index:
                 if self._library.state() == state:  # else what was forgotten meanwhile could be in a name
                     save_run(path, run, before)
         return found
+
+    def drift(self, **options: Unpack[DriftOptions]) -> Drift:
+        """Return what differs between two windows of time: `find_drift` with these fields of its request."""
+        return self.find_drift(DriftRequest(**options))
+
+    def find_drift(
+        self,
+        request: DriftRequest,
+        *,
+        queries: Sequence[Record] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Drift:
+        """Return what differs between two windows of time, of the documents or of `queries`; see `Drift`.
+
+        Nothing is kept. `progress` is called with the passages read so far, and all. Raises `InvalidInput` for an empty
+        index, a field without dates, and a window of fewer than 30 texts; and for queries the errors of `embedder`.
+        """
+        from semsearch.drift.find import find_drift, find_query_drift
+
+        if queries is not None:
+            return find_query_drift(queries, request, self.embedder)
+        return find_drift(self._library, request, lambda: self.embedder, progress)
 
     def rerank(
         self, query: str, hits: Sequence[Hit], model: str, *, k: int = 5, highlight: bool = True

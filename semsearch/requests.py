@@ -242,6 +242,49 @@ class ClusterOptions(TypedDict, total=False):
     over_time: str | None
 
 
+INGESTED, MODIFIED = "ingested", "modified"
+"""The times of a source that `DriftRequest.by` may name: when it was last indexed, and when its file was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRequest:
+    """A request to compare two windows of time.
+
+    Args:
+        by: A field of dates; or "ingested" or "modified", the times of a source, unless fields have these names. None
+            stands for "ingested", and in a log of queries for their order.
+        before: The day, month or year that the earlier window ends before. None: where the later one begins.
+        since: The day, month or year that the later window begins with. None: `before`, or the one that halves the
+            documents.
+    """
+
+    by: str | None = None
+    before: str | None = None
+    since: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("by", "before", "since"):
+            if getattr(self, name) is not None:
+                _text(name, getattr(self, name))
+        if self.by is not None and not self.by.strip():
+            raise InvalidInput("by is empty", "name a field of dates")
+        for name in ("before", "since"):
+            value = getattr(self, name)
+            if value is not None and not _DAY.fullmatch(value):
+                raise InvalidInput(
+                    f"{name} is {value!r:.80}, but must be a date such as 2024-05-31, 2024-05 or 2024"
+                )
+
+
+class DriftOptions(TypedDict, total=False):
+    """The fields of a `DriftRequest`, as keyword arguments."""
+
+    by: str | None
+    before: str | None
+    since: str | None
+
+
+_DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T\d\d(:\d\d(:\d\d)?)?)?)?)?", re.ASCII)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 

@@ -17,6 +17,7 @@ from semsearch.answers import (
     DedupAnswer,
     DifferenceAnswer,
     DocumentAnswer,
+    DriftAnswer,
     Explained,
     FactWarning,
     FieldAnswer,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.dedup.quarantine import Outcome
     from semsearch.dedup.review import PairView, ReviewedGroup
     from semsearch.dedup.runs import QuarantineRun
+    from semsearch.drift.find import Drift
     from semsearch.embedding.inventory import ListedModel
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
@@ -430,6 +432,21 @@ def clustered_json(found: "Clusters", positions: Sequence[int]) -> list[Clustere
         }
         for at, member in zip(positions, found.read(positions), strict=True)
     ]
+
+
+def drift_json(found: "Drift") -> DriftAnswer:
+    """Return what differs between two windows of time, each figure with its 95% interval."""
+    measures = [
+        {"name": one.name, "before": _ranged(one.before), "now": _ranged(one.now)} for one in found.measures
+    ]
+    answer: Any = {
+        **asdict(found),
+        "drift": found.found,
+        "amount": _ranged(found.amount),
+        "measures": measures,
+    }  # the fields of the answer are those of the dataclasses, and a test compares them
+    told: DriftAnswer = answer
+    return told
 
 
 def _placed(member: "ClusterMember") -> PlacedText:

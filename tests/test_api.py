@@ -422,6 +422,19 @@ def test_a_read_only_server_keeps_no_names(index: Index) -> None:
     assert not (index.folder / CLUSTERS).exists()
 
 
+# -- drift --------------------------------------------------------------------------------------------------
+
+
+def test_drift_is_what_the_library_finds(client: TestClient, index: Index) -> None:
+    rows = [{"id": f"d{at}", "text": f"note {at} on tides", "day": f"{2023 + at // 30}"} for at in range(60)]
+    index.add(rows)
+    told = client.post(f"{API}/drift", json={"by": "day", "since": "2024"})
+    assert told.status_code == 200 and told.json()["now"]["documents"] == 30
+    assert told.json() == json.loads(json.dumps(serialize.drift_json(index.drift(by="day", since="2024"))))
+    refused = client.post(f"{API}/drift", json={"since": "soon"})
+    assert refused.status_code == 400 and "must be a date" in refused.json()["detail"]
+
+
 # -- events and watching ------------------------------------------------------------------------------------
 
 

@@ -13,10 +13,11 @@ from tiny_embedder import TinyEmbedder, create_index
 from semsearch.cli import main
 from semsearch.clustering.communities import communities, nearest, overlaps
 from semsearch.clustering.kept import KeptRun, carried, digests_of, load_runs, save_run
-from semsearch.clustering.names import central_sentence, class_terms, joined, name_of, words_of
+from semsearch.clustering.names import class_terms, name_of
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.index import Index
 from semsearch.requests import ClusterRequest
+from semsearch.search.keywords import central_sentence, joined, words_of
 from semsearch.serialize import clustered_json
 from semsearch.storage.index_dir import CLUSTERS
 

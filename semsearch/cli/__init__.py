@@ -24,6 +24,7 @@ SECTIONS = {
         "query": ("query", "find passages"),
         "serve": ("serve", "serve a page, an API"),
         "clusters": ("clusters", "what it is about"),
+        "drift": ("drift", "what has changed"),
         "mcp": ("mcp", "serve an assistant"),
         "bench-search": ("bench", "measure search"),
     },
@@ -281,10 +282,7 @@ _FIRST = {
     "semsearch ingest docs/": "index a folder, in ./.semsearch",
     'semsearch query "how do refunds work"': "find passages",
 }
-_ANYWHERE = """\
---index DIR, --json, --jsonl, --csv, --set KEY=VALUE go with commands that use
-them. COMMAND --help has examples. --lang zh: Chinese. -V, --version, -h, --help\
-"""
+_ANYWHERE = "COMMAND --help has examples. --lang zh: Chinese. -V, --version, -h, --help"
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 
 from semsearch.clustering.communities import Floats, Ints, communities
 from semsearch.clustering.kept import KeptRun, carried, digests_of
-from semsearch.clustering.names import (
-    Term,
-    central_sentence,
-    class_terms,
-    joined,
-    name_of,
-    words_of,
-)
+from semsearch.clustering.names import class_terms, name_of
 from semsearch.clustering.periods import Periods, periods_of
 from semsearch.embedding import Vectors
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.requests import ClusterRequest
+from semsearch.search.keywords import Term, central_sentence, joined, words_of
 from semsearch.storage.library import Library, PassageMatrix
 from semsearch.tables import Table
 from semsearch.tuning.metrics import Estimate

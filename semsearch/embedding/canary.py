@@ -25,7 +25,7 @@ _TEXTS = (
 )
 _DIMENSIONS = 32
 """Dimensions that a vector is projected to. Vectors of two unrelated models then have a cosine of 0 +- 0.18."""
-_CLOSE = 0.995
+CLOSE = 0.995
 """The least cosine of two projected vectors of the same model. Eight bits a number cost 0.0001 of it."""
 
 
@@ -58,7 +58,7 @@ def same_weights(stored: object, loaded: object) -> bool:
     if len(digests) > 1:
         return False
     cosines = np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    return bool(cosines.min() >= _CLOSE)
+    return bool(cosines.min() >= CLOSE)
 
 
 def _vectors(weights: object) -> NDArray[np.float64] | None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 _INK = "#010203"
 """A placeholder colour, replaced in the SVG by the page's text colour, which follows light and dark."""
-_GREY = "#888888"
-_COLOURS = ("#3b82c4", "#d9662b", "#3f9b58", "#b05bb5", "#c9a227", "#5aa7a7")
+GREY = "#888888"
+COLOURS = ("#3b82c4", "#d9662b", "#3f9b58", "#b05bb5", "#c9a227", "#5aa7a7")
 _BINS = [step / 20 for step in range(-4, 21)]
 # Characters that XML and HTML forbid, and those that reorder text. File names and texts come from anywhere.
 _UNSAFE = re.compile(
@@ -52,34 +53,43 @@ def write_report(path: Path, name: str, found: Sequence[ModelReport]) -> None:
     without matplotlib.
     """
     require_matplotlib("a report with pictures")
-    page = _page(name, found).encode()
+    save_page(path, _page(name, found))
+
+
+def save_page(path: Path, page: str) -> None:
+    """Write a page, atomically. Raises `InvalidInput` if the file cannot be written."""
     try:
         with replacing(path) as file:
-            file.write(page)
+            file.write(page.encode())
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
 
 
+def html_page(title: str, parts: Sequence[str]) -> str:
+    """Return a page of some parts, which are HTML."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html_text(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
 def _page(name: str, found: Sequence[ModelReport]) -> str:
     first = found[0]
-    about = f"{first.pairs:,} pairs of {_text(name)}"
+    about = f"{first.pairs:,} pairs of {html_text(name)}"
     if first.rule:
-        about += f", {first.positives:,} of them duplicates by the rule <code>{_text(first.rule)}</code>"
+        about += f", {first.positives:,} of them duplicates by the rule <code>{html_text(first.rule)}</code>"
     parts = [
-        f"<h1>semsearch eval: {_text(name)}</h1><p>{about}. semsearch {__version__}.</p>",
+        f"<h1>semsearch eval: {html_text(name)}</h1><p>{about}. semsearch {__version__}.</p>",
         _summary(found),
         *(
-            [_figure(partial(_curves, found=found), 4, "Precision and recall of every threshold.")]
+            [html_figure(partial(_curves, found=found), 4, "Precision and recall of every threshold.")]
             if first.curve
             else []
         ),
         *(_model(one, _colour(number)) for number, one in enumerate(found)),
     ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>semsearch eval: {_text(name)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    return html_page(f"semsearch eval: {name}", parts)
 
 
 def _summary(found: Sequence[ModelReport]) -> str:
@@ -101,7 +111,7 @@ def _summary(found: Sequence[ModelReport]) -> str:
         "model", "Pearson", "Spearman", "average precision", "recall at 90% precision", "recall at 95% precision",
         "texts a second", "size", "out-of-vocabulary tokens",
     )  # fmt: skip
-    return _table(head, rows)
+    return html_table(head, rows)
 
 
 def _model(one: ModelReport, colour: str) -> str:
@@ -119,15 +129,15 @@ def _model(one: ModelReport, colour: str) -> str:
     head = ("pairs by", "pairs", "duplicates", "Pearson", "bias", "mean error")
     misses = "".join(
         f'<div class="pair"><small>cosine {miss.cosine:.3f}; mean grade of pairs with that cosine {miss.expected:.2f}, '
-        f"grade of this pair {miss.grade:.2f}{f'; {_text(miss.kind)}' if miss.kind else ''}</small>"
-        f"<p><bdi>{_text(miss.text_a)}</bdi></p><p><bdi>{_text(miss.text_b)}</bdi></p></div>"
+        f"grade of this pair {miss.grade:.2f}{f'; {html_text(miss.kind)}' if miss.kind else ''}</small>"
+        f"<p><bdi>{html_text(miss.text_a)}</bdi></p><p><bdi>{html_text(miss.text_b)}</bdi></p></div>"
         for miss in one.worst
     )
     return "\n".join(
         [
-            f"<h2>{_text(one.label)}</h2>",
-            _figure(partial(_histogram, one=one, colour=colour), 3, "Number of pairs by cosine."),
-            _figure(
+            f"<h2>{html_text(one.label)}</h2>",
+            html_figure(partial(_histogram, one=one, colour=colour), 3, "Number of pairs by cosine."),
+            html_figure(
                 partial(_calibration, one=one, colour=colour),
                 3,
                 "Grade (0 to 1) by cosine: the mean and the middle 80% of each tenth of the pairs, and the isotonic "
@@ -136,12 +146,12 @@ def _model(one: ModelReport, colour: str) -> str:
             "<h3>Errors by part</h3><p>The error of a pair is the mean grade of all pairs with its cosine, less its "
             "own grade, on a scale of 0 to 1. “Bias” is the mean error of a part: above 0, its pairs are scored too "
             "high. “Mean error” is the mean absolute error.</p>",
-            _figure(
+            html_figure(
                 partial(_errors, one=one, colour=colour),
                 0.6 + 0.3 * len(one.slices),
                 "Bias of each part: scored too high (right) or too low (left).",
             ),
-            _table(head, rows),
+            html_table(head, rows),
             "<h3>Largest errors</h3>" if misses else "",
             misses,
         ]
@@ -167,7 +177,7 @@ def _histogram(axes: "Axes", one: ModelReport, colour: str) -> None:
     if one.positive is None:
         axes.hist(scores, _BINS, color=colour)
         return
-    for positive, paint, label in ((False, _GREY, "not duplicates"), (True, colour, "duplicates")):
+    for positive, paint, label in ((False, GREY, "not duplicates"), (True, colour, "duplicates")):
         axes.hist(scores[one.positive == positive], _BINS, color=paint, alpha=0.65, label=label)
     axes.legend(frameon=False)
 
@@ -177,7 +187,7 @@ def _calibration(axes: "Axes", one: ModelReport, colour: str) -> None:
     order = np.argsort(one.scores, kind="stable")
     for part in np.array_split(order, min(10, len(order))):
         at = one.scores[part].mean()
-        axes.plot([at, at], np.quantile(one.grades[part], (0.1, 0.9)), color=_GREY, linewidth=1.5)
+        axes.plot([at, at], np.quantile(one.grades[part], (0.1, 0.9)), color=GREY, linewidth=1.5)
         axes.plot(at, one.grades[part].mean(), "o", color=colour, markersize=5)
     axes.plot(one.scores[order], one.expected[order], color=colour, linewidth=1.2)
 
@@ -190,30 +200,34 @@ def _errors(axes: "Axes", one: ModelReport, colour: str) -> None:
 
 
 def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+    return COLOURS[number % len(COLOURS)]
 
 
-def _figure(draw: Callable[["Axes"], None], height: float, caption: str) -> str:
+def html_figure(draw: Callable[["Axes"], None], height: float, caption: str) -> str:
     """Return an SVG figure that `draw` draws, 7 by `height` inches, in the page's fonts and colours."""
     import matplotlib
     from matplotlib.figure import Figure
 
     image = io.StringIO()
     # Keep text as text, and derive ids from the caption: they are reproducible and differ between the figures.
-    with matplotlib.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": f"semsearch {caption}",
-            "text.parse_math": False,
-            "text.color": _INK,
-            "axes.labelcolor": _INK,
-            "axes.edgecolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": f"semsearch {caption}",
+                "text.parse_math": False,
+                "text.color": _INK,
+                "axes.labelcolor": _INK,
+                "axes.edgecolor": _INK,
+                "xtick.color": _INK,
+                "ytick.color": _INK,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+            }
+        ),
     ):
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the page's fonts draw the text
         figure = Figure(figsize=(7, height), layout="constrained")
         draw(figure.subplots())
         figure.savefig(image, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -225,9 +239,10 @@ def _figure(draw: Callable[["Axes"], None], height: float, caption: str) -> str:
 # -- text ---------------------------------------------------------------------------------------------------
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = "".join(f"<th>{_text(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; everything in it is escaped."""
+    cells = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{html_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -235,7 +250,8 @@ def _safe(text: str) -> str:
     return _UNSAFE.sub("�", text)
 
 
-def _text(text: str) -> str:
+def html_text(text: str) -> str:
+    """Return a text as HTML, without characters that HTML forbids and those that reorder text."""
     return escape(_safe(text))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from semsearch.embedding import REMOTE
 from semsearch.errors import MissingExtra, SemsearchError, extra
 from semsearch.index import Index
-from semsearch.server import api, clusters, embeddings, labelling, map, problems, review, texts, work
+from semsearch.server import api, clusters, drift, embeddings, labelling, map, problems, review, texts, work
 from semsearch.server.context import API, Context, Settings
 from semsearch.server.follow import follow, watched
 from semsearch.server.guard import Guard
@@ -29,7 +29,7 @@ with extra("server", "the server"):
 PAGE = Path(__file__).parent / "page"
 _TOKEN = 'name="semsearch-token" content=""'
 """The place of the token in the page, in the `<meta>` of its HTML."""
-_MODULES = (api, work, texts, embeddings, review, labelling, map, clusters)
+_MODULES = (api, work, texts, embeddings, review, labelling, map, clusters, drift)
 """The modules with routes."""
 
 

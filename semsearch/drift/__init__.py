@@ -1,0 +1,1 @@
+"""Compare the texts of two windows of time, and decide whether they differ by more than chance."""
