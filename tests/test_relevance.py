@@ -23,6 +23,7 @@ from semsearch.search.relevance import (
     SETTING,
     Gumbel,
     NullModel,
+    asked_for,
     fitted,
     measured,
     read_null_model,
@@ -30,6 +31,7 @@ from semsearch.search.relevance import (
     unrelated_vectors,
     unspaced,
 )
+from semsearch.storage.library import StoredPassage
 from semsearch.types import MODES, Hit
 
 TOPICS = ("deposit", "boiler", "invoice", "penguin", "carburettor", "sonata", "quarry", "algebra")
@@ -215,6 +217,20 @@ def test_what_a_query_requires_is_what_was_asked_for(query: str, rare: Index) ->
 def test_nonsense_stays_irrelevant_next_to_rare_words(query: str, rare: Index) -> None:
     found = rare.query(query)
     assert found and not found.relevant
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("plums", True), ("what is a plum?", True), ("what's the plums", True), ("who was Plum", True),
+        ("挖掘机", True), ("do you like plums", False), ("where are my plums", False), ("I need a plum", False),
+    ],
+)  # fmt: skip
+def test_a_word_is_asked_for_where_the_query_only_names_it(query: str, expected: bool) -> None:
+    """One word that a remark to somebody has in common with a text says little."""
+    text = "Plums are bottled beside the 挖掘机."
+    passage = StoredPassage("id", "a.txt", "a.txt", text, "line", 1, 1, "", text, {})
+    assert asked_for(parse(query, list))(passage, 0.5) is expected
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ from semsearch.storage.vectors.qdrant_edge import QDRANT, QdrantEngine
 from semsearch.storage.vectors.qdrant_server import QdrantServer
 from semsearch.storage.vectors.server_store import ServerStore
 from semsearch.storage.vectors.sync import VectorSync
+from semsearch.storage.vectors.weaviate_server import WeaviateServer
 from tests import test_library
-from tests.engine_servers import QdrantDouble
+from tests.engine_servers import QdrantDouble, WeaviateDouble
 from tests.test_library import ids as passage_ids
 from tests.test_library import publish
 from tests.tiny_embedder import word_vector
@@ -158,11 +159,20 @@ def on_qdrant_double(request: pytest.FixtureRequest, folder: Path) -> QdrantServ
     return QdrantServer(double.url, f"semsearch-{uuid.uuid4().hex}")
 
 
+def on_weaviate_double(request: pytest.FixtureRequest, folder: Path) -> WeaviateServer:
+    double = WeaviateDouble()
+    request.addfinalizer(double.close)
+    engine = WeaviateServer(double.url, f"Semsearch_{uuid.uuid4().hex}")
+    engine.create()
+    return engine
+
+
 ENGINES: dict[str, Open] = {
     "chroma": lambda request, folder: ChromaEngine(folder / "chroma", create=True),
     "qdrant": lambda request, folder: QdrantEngine(folder / "qdrant", create=True),
     "chroma server": on_chroma_server,
     "qdrant double": on_qdrant_double,
+    "weaviate double": on_weaviate_double,
     "memory": lambda request, folder: MemoryEngine(),
 }
 STORES: dict[str, Callable[[Library, pytest.FixtureRequest], VectorStore]] = {
@@ -173,6 +183,9 @@ STORES: dict[str, Callable[[Library, pytest.FixtureRequest], VectorStore]] = {
     ),
     "qdrant double": lambda library, request: ServerStore(
         on_qdrant_double(request, library.path), library, "a"
+    ),
+    "weaviate double": lambda library, request: ServerStore(
+        on_weaviate_double(request, library.path), library, "a"
     ),
     "memory": lambda library, request: MemoryStore(library),
 }

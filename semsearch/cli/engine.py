@@ -37,6 +37,7 @@ def engine_(action: str, url: str, folder: Path | None, wait: float, as_json: bo
     qdrant:                      Qdrant, in the folder; needs semsearch[qdrant]
     chroma+http://HOST:PORT      a Chroma server; also chroma+https
     qdrant+http://HOST:PORT      a Qdrant server; also qdrant+https
+    weaviate+http://HOST:PORT    a Weaviate server; also weaviate+https
 
     The vectors are copied from the Library, so nothing is embedded. Every vector of the copy is compared before it is
     used, and after an interruption the old engine is still in use. Texts and vectors go to the server that you name

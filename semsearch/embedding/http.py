@@ -166,7 +166,7 @@ class JsonServer:
         most: int,
         stop: threading.Event | None = None,
     ) -> Any:
-        """Return any JSON that the server answers. Raises what `post` does."""
+        """Return any JSON that the server answers, or None for an empty answer. Raises what `post` does."""
         stop = stop or threading.Event()
         began = time.monotonic()
         for attempt in itertools.count(1):
@@ -200,7 +200,7 @@ class JsonServer:
             if self._key:
                 status, headers, content = self._exchange(method, path, body, most)
         if 200 <= status < 300:
-            return self._parsed(content)
+            return self._parsed(content) if content else None
         if 300 <= status < 400:
             to = servers.host_of(headers.get("location", "")) or "another path"
             raise ModelError(
@@ -363,6 +363,8 @@ def _said(content: bytes) -> tuple[str, str]:
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
     if isinstance(error, str) and isinstance(answer, dict) and isinstance(answer.get("message"), str):
         error = f"{error}: {answer['message']}"  # Chroma
+    if isinstance(error, list) and error and isinstance(error[0], dict):
+        error = error[0]  # Weaviate
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or ""
         return message if isinstance(message, str) else str(message), str(error.get("code"))

@@ -45,6 +45,8 @@ _TRUSTED = 0.85
 """Only this share of the lowest evidence is fitted: some of the questions may be about what the index is about."""
 _DRIFT = 1.25
 """The factor by which the number of passages may change before a null model is computed again."""
+_NAMING = frozenset({"a", "an", "are", "does", "is", "of", "s", "the", "was", "were", "what", "who"})
+"""The words with which people ask what something is."""
 _RUN = re.compile(f"[{UNSPACED}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _ASKED = [*ENGLISH.splitlines(), *CHINESE.splitlines()]
@@ -91,7 +93,7 @@ class NullModel:
         A hit that is what was asked for has at least `RELEVANT`.
         """
         script = unspaced(query.text)
-        null, asked_for = self.found[mode, script], _asked_for(query)
+        null, is_asked_for = self.found[mode, script], asked_for(query)
 
         def rate(passage: StoredPassage, cosine: float | None, bm25: float | None) -> float:
             words = 0.0 if bm25 is None else share(bm25, most, table)
@@ -99,7 +101,7 @@ class NullModel:
             if cosine is not None and bm25 is not None:
                 evidence = combined(cosine, words, known, self.found["dense", script])
             found = null.below(float(evidence))
-            return RELEVANT if found < RELEVANT and asked_for(passage, bm25) else found
+            return RELEVANT if found < RELEVANT and is_asked_for(passage, bm25) else found
 
         return rate
 
@@ -143,15 +145,18 @@ def combined(cosine: Any, words: Any, known: Any, unrelated: Gumbel) -> Any:
     return known * (cosine - unrelated.location) / unrelated.scale + _WORDS * words
 
 
-def _asked_for(query: Query) -> Callable[[StoredPassage, float | None], bool]:
+def asked_for(query: Query) -> Callable[[StoredPassage, float | None], bool]:
     """Return a test whether a passage with this BM25 is what was asked for, however common hits as good are.
 
-    It is if the query requires something. It also is if it has, in any form, every word that says what the query is
-    about: a name, an error number, a Chinese word.
+    It is if the query requires something. It also is if it has, in any form, every word of a query that only names
+    what it is about: a name, an error number, a Chinese word, "what is a quine". "Where are my keys" does more, and
+    its one such word is little evidence.
     """
     if query.requires:
         return lambda *_: True
     asked = content_terms(query.text)
+    if not (unspaced(query.text) or set(query_terms(query.text)) - asked <= _NAMING):
+        return lambda *_: False
     words = set(stemmed(list(asked)))
     # What all forms of a word begin with, and what its text has in any case.
     begins = tuple({word[: max(1, len(word) - 1) if word.isalnum() else 1] for word in words})

@@ -16,7 +16,11 @@ from semsearch.storage.vectors.server_store import ServerStore
 
 EMBEDDED = {"chroma": ("chroma", "CHROMA"), "qdrant": ("qdrant_edge", "QDRANT")}
 """The module and the `Embedded` of each engine that keeps its vectors in the folder of the index."""
-SERVERS = {"chroma": ("chroma_server", "ChromaServer"), "qdrant": ("qdrant_server", "QdrantServer")}
+SERVERS = {
+    "chroma": ("chroma_server", "ChromaServer"),
+    "qdrant": ("qdrant_server", "QdrantServer"),
+    "weaviate": ("weaviate_server", "WeaviateServer"),
+}
 """The module and the `ServerEngine` of each engine on a server."""
 _SETTING = "engine"
 """The setting that says where the vectors are, and which copies are to be removed. Without it, all are in Chroma."""
@@ -115,8 +119,8 @@ def store_at(place: Place, library: Library, folder: Path) -> VectorStore:
 
 
 def collection(place: Place) -> str:
-    """Return the name of the collection on a server."""
-    return f"semsearch-{place.id}"
+    """Return the name of the collection on a server. Weaviate's begin with a capital letter and have no hyphen."""
+    return f"Semsearch_{place.id}" if place.name.startswith("weaviate") else f"semsearch-{place.id}"
 
 
 def embedded(name: str) -> Embedded:

@@ -76,10 +76,10 @@ class Connection:
     """A connection to a server of vectors, for several threads. Without a URL, every request is refused.
 
     `software` is what should answer there. `missing` is how it begins to say, with status 404, that there is no such
-    collection. `header` names the header for the key, if it is not `Authorization`.
+    collection, or None if it never says so. `header` names the header for the key, if it is not `Authorization`.
     """
 
-    def __init__(self, url: str, software: str, missing: str, header: str = "") -> None:
+    def __init__(self, url: str, software: str, missing: str | None, header: str = "") -> None:
         self.url, self._software, self._missing, self._header = url, software, missing, header
         self._servers: dict[bool, Any] = {}
         self._down_until = 0.0
@@ -113,6 +113,10 @@ class Connection:
             self._down_until = time.monotonic() + _REST_SECONDS
             raise EngineUnavailable(str(error), "is the server running?") from error
         self._down_until = 0.0
+        return self.read(answer, read)
+
+    def read(self, answer: Any, read: Callable[[Any], T]) -> T:
+        """Return what `read` finds in an answer. Raises `SemsearchError` where it does not find what it should."""
         try:
             return read(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -123,7 +127,7 @@ class Connection:
 
     def _refused(self, error: Any) -> SemsearchError:
         """Return the error for a `Rejection`. A 404 may come from a proxy, or from a server that is something else."""
-        if error.status == 404 and error.said.startswith(self._missing):
+        if error.status == 404 and self._missing is not None and error.said.startswith(self._missing):
             return IndexDamaged(str(error), REPAIR)
         if error.status in (404, 405):
             return EngineUnavailable(
