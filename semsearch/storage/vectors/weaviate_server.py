@@ -1,6 +1,6 @@
 """The vector engine Weaviate on a server, by its REST interface and GraphQL, from version 1.21 on.
 
-Each index has a class of its own, without a vectorizer: the server embeds nothing. Texts are in one field and metadata
+Each index has a separate class without a vectorizer: the server embeds nothing. Texts are in one field and metadata
 are JSON in another; Weaviate indexes neither. Requests follow https://docs.weaviate.io/weaviate/api (2025).
 """
 
