@@ -70,6 +70,8 @@ def test_products_do_not_depend_on_others(sizes: tuple[int, ...], monkeypatch: p
     np.testing.assert_allclose(together, others.astype(float) @ np.concatenate(parts).T, atol=1e-4)
     monkeypatch.setattr("semsearch.threads.cpus", lambda: 1)
     np.testing.assert_array_equal(np.concatenate([table.products(one[None]) for one in others]), together)
+    some = np.arange(0, sum(sizes), 7)
+    np.testing.assert_array_equal(np.vecdot(table.take(some), others[1]), together[1, some])
 
 
 def test_the_file_has_the_vectors_of_the_library(index: Index) -> None:

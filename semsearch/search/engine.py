@@ -325,19 +325,18 @@ class SearchEngine:
         return _Ranking(rows, score, score, cosine, bm25, most, known, complete)
 
     def _cosines(self, corpus: Corpus, vector: Vectors, products: _ProductsWith, rows: Rows) -> _Floats:
-        """Return the exact cosine of each row with a query."""
+        """Return the exact cosine of each row with a query. It does not depend on the other rows."""
         if not len(rows):
             return np.empty(0, np.float32)
         if corpus.scanned or len(rows) == len(corpus.rows):
             table, vector_of = corpus.vectors
-            # Of all rows, whichever are wanted: sums in a product may depend on what else is in it.
             scores = products(table)[_take(vector_of, rows)]
         elif len(rows) > _MAPPED_FROM and corpus.mapped:
             table, vector_of = corpus.vectors
-            scores = table.take(vector_of[rows]) @ vector
+            scores = np.vecdot(table.take(vector_of[rows]), vector)
         else:
             numbers, place = np.unique(corpus.table.vectors[rows], return_inverse=True)
-            scores = (self._library.vectors_numbered(numbers.tolist()) @ vector)[place]
+            scores = np.vecdot(self._library.vectors_numbered(numbers.tolist()), vector)[place]
         if np.isnan(scores).any():
             raise IndexDamaged("the Library holds a vector that is not a number", SALVAGE)
         clipped: _Floats = np.clip(scores, -1, 1)  # rounding can exceed 1

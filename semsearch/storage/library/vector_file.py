@@ -36,9 +36,8 @@ _BATCH = 10_000
 _BLOCK, _SHARE = 256, 4_096
 """Vectors that are multiplied with all others before the next ones are, and the fewest that get a thread.
 
-The first stay in the cache, and for so few BLAS starts no threads, which would wait for the next product in a loop. 8
-products with 100,000 vectors take 24 ms of processor time; one by one they take 100 ms, and 65 ms each with BLAS's
-threads."""
+The first stay in the cache. Of 100,000 vectors one product takes 5 ms of processor time, and 8 take 25 ms:
+docs/decisions/0144-each-cosine-alone.md."""
 _STALE = 0.5
 """The share of rows that belong to no vector any more, above which the files are written again."""
 _NUMBER = np.dtype("<i8")
@@ -58,7 +57,7 @@ class VectorTable:
     def products(self, others: Vectors) -> Vectors:
         """Return the product of each of `others`, float32 [m, dimension], with each vector, float32 [m, n].
 
-        A row is the same to the last digit whatever other rows are computed with it.
+        A product is the same to the last digit whatever others are computed with it.
         """
         found = np.empty((len(others), len(self.numbers)), np.float32)
         step, tasks, start = _SHARE, [], 0
@@ -92,9 +91,9 @@ def _multiply(some: Vectors, others: Vectors, found: Vectors) -> None:
     """Set `found`, float32 [m, n], to the products of each of `others`, float32 [m, dimension], with some vectors."""
     whole = len(some) // _BLOCK * _BLOCK
     blocks = some[:whole].reshape(-1, _BLOCK, some.shape[1])
-    products = np.matmul(blocks[:, None], others[:, :, None])[..., 0]  # block by block: [blocks, m, _BLOCK]
+    products = np.vecdot(blocks[:, None], others[:, None])  # block by block: [blocks, m, _BLOCK]
     found[:, :whole].reshape(len(others), -1, _BLOCK)[:] = products.swapaxes(0, 1)
-    np.matmul(some[whole:], others[:, :, None], out=found[:, whole:, None])
+    np.vecdot(some[whole:], others[:, None], out=found[:, whole:])
 
 
 def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors]:
