@@ -12,6 +12,8 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Absent",
+    "AdaptTrial",
+    "Adaptation",
     "AddReport",
     "Aligner",
     "AlikeTexts",
@@ -75,6 +77,7 @@ __all__ = [
     "Member",
     "MissingExtra",
     "Mode",
+    "ModelComparison",
     "ModelError",
     "NextPair",
     "Objective",
@@ -211,6 +214,7 @@ if TYPE_CHECKING:
     from semsearch.storage.index_dir import Status
     from semsearch.storage.library import StoredPassage
     from semsearch.text.diff import Difference, Segment
+    from semsearch.tuning.adapt import Adaptation, AdaptTrial, ModelComparison
     from semsearch.tuning.guarantee import Guarantee
     from semsearch.tuning.labels import Label, SampledPair
     from semsearch.tuning.metrics import Estimate, OperatingPoint, PrecisionRecallCurve, ThresholdMetrics
@@ -285,6 +289,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "drift.scores": "DriftPair DriftScores",
         "drift.terms": "DriftTerm",
         "drift.windows": "DriftWindow",
+        "tuning.adapt": "AdaptTrial Adaptation ModelComparison",
         "tuning.guarantee": "Guarantee",
         "tuning.pairs": "PairSet",
         "tuning.metrics": "PrecisionRecallCurve Estimate ThresholdMetrics OperatingPoint",

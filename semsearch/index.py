@@ -63,6 +63,7 @@ from semsearch.search.query import Query
 from semsearch.search.relevance import renew
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.sentences import SentenceVectors
+from semsearch.storage.change_model import adapter_of, adopt, base_of, forget_kept, go_back
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
@@ -70,13 +71,16 @@ from semsearch.storage.index_dir import (
     JOIN,
     PLANE,
     QUARANTINE,
+    Settings,
     Status,
     create_index_dir,
     disk_usage,
     is_index,
+    loaded_fingerprint,
     open_library,
     require_fingerprint,
     require_index,
+    settings_of,
     vectors_of,
 )
 from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
@@ -95,11 +99,13 @@ if TYPE_CHECKING:
     from semsearch.dedup.review import Review
     from semsearch.dedup.runs import QuarantineRun
     from semsearch.drift.find import Drift
+    from semsearch.embedding.adapter import Adapter
     from semsearch.ingest.explain import SourceStatus
     from semsearch.ingest.lookup import DocumentVectors
     from semsearch.ingest.records import Records
     from semsearch.ingest.report import AddReport, Change, IngestProgress, IngestReport
     from semsearch.readers import RowFields
+    from semsearch.tuning.adapt import Adaptation
     from semsearch.tuning.pairs import PairSet
     from semsearch.tuning.sampling import PairSample
     from semsearch.tuning.scoring import PairScores
@@ -146,14 +152,16 @@ class Index:
         self._embedder: Embedder | None = None
         self._embedder_lock = threading.Lock()
         self._graph_lock = threading.Lock()
-        self._library, self._settings = open_library(self.folder, wait)
+        self._library, settings = open_library(self.folder, wait)
         if embedder is not None:
             try:
-                require_fingerprint(self.folder, self._settings, embedder)
+                require_fingerprint(self.folder, settings, embedder)
             except BaseException:
                 self._library.close()
                 raise
             self._embedder = embedder
+        self._loaded_as, self._closed = settings, False
+        self._own_embedder = embedder is not None
         self._vectors = vectors_of(self.folder, self._library)
         """Writes the graph; used under the write lock only."""
         self._graph = vectors_of(self.folder, self._library)
@@ -189,7 +197,9 @@ class Index:
             return load_embedder(model, dtype, dimensions=dimensions, device=device, base_url=base_url)
 
         made = create_index_dir(folder, lambda: embedder or load())
-        return cls(folder, embedder=made, wait=wait)
+        index = cls(folder, embedder=made, device=device, base_url=base_url, wait=wait)
+        index._own_embedder = embedder is not None
+        return index
 
     @classmethod
     def open(
@@ -215,16 +225,17 @@ class Index:
         index = cls(
             found, embedder=embedder, device=device, base_url=base_url, fetch=model is not None, wait=wait
         )
+        settings = index._settings
         asked = {
-            "model": model and model_name(model, str(index._settings["model"])),
+            "model": model and model_name(model, str(settings["model"])),
             "dtype": None if dtype == AUTO else dtype,
             "dimension": dimensions,
         }
         for name, value in asked.items():
-            if value is not None and value != index._settings[name]:
+            if value is not None and value != settings[name]:
                 index.close()
                 raise FingerprintMismatch(
-                    f"{found} contains vectors of {name} {index._settings[name]}, not {value}",
+                    f"{found} contains vectors of {name} {settings[name]}, not {value}",
                     f"leave --{_OPTIONS.get(name, name)} out, or ingest into a new index with --index",
                 )
         return index
@@ -275,6 +286,7 @@ class Index:
 
     def close(self) -> None:
         """Close the files of the index. It cannot be used afterwards, in any thread."""
+        self._closed = True
         with self._graph_lock:
             self._graph.close()
         self._vectors.close()
@@ -322,19 +334,34 @@ class Index:
         Raises `ModelError` when it cannot be loaded, and `FingerprintMismatch` when it has changed since.
         """
         with self._embedder_lock:
-            if self._embedder is None:
-                name, dtype = str(self._settings["model"]), str(self._settings["dtype"])
-                loaded = load_embedder(
-                    name,
-                    dtype,
-                    device=self._device,
-                    base_url=self._base_url,
-                    fetch=self._fetch,
-                    stored=self._settings,
-                )
-                require_fingerprint(self.folder, self._settings, loaded)
-                self._embedder = loaded
+            settings = self._settings
+            if settings != self._loaded_as and self._own_embedder and self._embedder is not None:
+                require_fingerprint(self.folder, settings, self._embedder)
+            if self._embedder is None or settings != self._loaded_as:
+                with self._library.snapshot():
+                    settings, adapter = self._settings, adapter_of(self.folder, self._library)
+                    base = loaded_fingerprint(base_of(self._library)) if adapter else settings
+                loaded = self._load(base, adapter)
+                require_fingerprint(self.folder, settings, loaded)
+                self._embedder, self._loaded_as = loaded, settings
             return self._embedder
+
+    def _load(self, settings: Settings, adapter: Adapter | None = None) -> Embedder:
+        """Load the model that some settings name, with an adapter."""
+        return load_embedder(
+            str(settings["model"]),
+            str(settings["dtype"]),
+            device=self._device,
+            base_url=self._base_url,
+            fetch=self._fetch,
+            stored=settings,
+            adapter=adapter,
+        )
+
+    @property
+    def _settings(self) -> Settings:
+        """The fingerprint of the model that the index has now: another process may have changed it."""
+        return self._loaded_as if self._closed else settings_of(self.folder, self._library)
 
     @property
     def unread_vocabulary(self) -> str:
@@ -673,7 +700,8 @@ class Index:
         return found[0] if isinstance(query, str | SearchRequest) else found
 
     def _search(self, requests: Sequence[SearchRequest]) -> list[Hits]:
-        found = self._engine.search([widened(request) for request in requests])
+        with self._library.snapshot():  # of one model
+            found = self._engine.search([widened(request) for request in requests])
         for at, request in enumerate(requests):
             if request.rerank is not None:
                 text = self.parse_query(request.query, literal=request.literal).text
@@ -742,9 +770,10 @@ class Index:
         from semsearch.search.similar import similar
 
         keys = [self.key_of(Path(request.document)), request.document]
-        return similar(
-            request, keys, self._library, lambda: self.embedder, self._sentences, self._vocabulary.unknown
-        )
+        with self._library.snapshot():  # of one model
+            return similar(
+                request, keys, self._library, lambda: self.embedder, self._sentences, self._vocabulary.unknown
+            )
 
     def find_contained(
         self, document: Path | str, share: float = 0.8, source: str | None = None
@@ -1064,6 +1093,90 @@ class Index:
             save(self._library, tuning)
         return tuning, found
 
+    # -- the model --------------------------------------------------------------------------------------
+
+    def adapt(
+        self,
+        pairs: PairSet,
+        *,
+        rule: str | None = None,
+        seed: int = 0,
+        guard: bool = True,
+        rates: Sequence[float] | None = None,
+        epochs: int | None = None,
+        dry_run: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Adaptation:
+        """Train an adapter of the index's model on labelled pairs, and move the index to it where it is better.
+
+        See `semsearch.tuning.adapt` for how it is trained and judged. All texts are embedded again, and until that is
+        done the index has its old model. What `tune` saved is for the old model and comes back with `undo_adapt`.
+        `rates` and `epochs` are the learning rates and the most epochs to choose from, by default those that did well.
+        Without `guard` only the held-out pairs judge, and with `dry_run` the index stays as it is. `progress` is called
+        with "train" or "embed", the pairs or texts done, and all.
+
+        Raises `InvalidInput` for too few pairs, for a model without known layers, for an index that has an adapted
+        model, and where no guard is on this machine; `MissingExtra` without the extra `models`; `IndexLocked`.
+        """
+        from semsearch.tuning.adapt import EPOCHS, RATES, adapt
+
+        self._require_own_model()
+        settings = self._settings
+        if adapter_of(self.folder, self._library):
+            raise InvalidInput(
+                "the model of this index is adapted already", "go back first: semsearch adapt --undo"
+            )
+        found, factors = adapt(
+            pairs,
+            self.embedder,
+            rule=rule,
+            seed=seed,
+            guard=guard,
+            rates=RATES if rates is None else rates,
+            epochs=EPOCHS if epochs is None else epochs,
+            progress=_named("train", progress),
+        )
+        if found.adopted and not dry_run:
+            with self._changing_model():
+                if self._settings != settings:
+                    raise SemsearchError("the model of the index has changed meanwhile", "try again")
+                adopt(
+                    self.folder,
+                    self._library,
+                    factors,
+                    lambda adapter: self._load(settings, adapter),
+                    _named("embed", progress),
+                )
+        return found
+
+    def undo_adapt(self, progress: Callable[[str, int, int], None] | None = None) -> str:
+        """Move the index back to the model that `adapt` trained from; return its name.
+
+        Vectors, threshold and classifier are again what they were, and texts that have come since are embedded. Raises
+        `InvalidInput` where the model is not adapted, and `SemsearchError` where the old vectors are gone or damaged.
+        """
+        self._require_own_model()
+        with self._changing_model():
+            base = loaded_fingerprint(base_of(self._library))
+            go_back(self.folder, self._library, lambda: self._load(base), _named("embed", progress))
+        return str(base["model"])
+
+    def _require_own_model(self) -> None:
+        if self._own_embedder:
+            raise InvalidInput(
+                "this index was opened with an embedder", "open it without one to change its model"
+            )
+
+    @contextmanager
+    def _changing_model(self) -> Iterator[None]:
+        """Hold the write lock, and rebuild the vector engine after the block."""
+        with self._writing():
+            self._vectors.recover()
+            yield
+            with contextlib.suppress(EngineUnavailable):  # the outbox has it all for the next writer
+                self._vectors.rebuild()
+            renew(self._library, self.embedder)
+
     @property
     def threshold(self) -> dict[str, Any] | None:
         """The saved threshold, or None.
@@ -1214,6 +1327,7 @@ class Index:
             for pattern in _CACHES:
                 for path in self.folder.glob(pattern):
                     path.unlink()
+        forget_kept(self.folder, self._library)
         forget_decisions(self.folder, keys)
         forget_labels(self.folder, keys)
 
@@ -1222,6 +1336,10 @@ class Index:
             self._library.remove(keys)
             self._library.gc()
             self._vectors.sync()
+
+
+def _named(what: str, progress: Callable[[str, int, int], None] | None) -> Callable[[int, int], None] | None:
+    return progress and (lambda done, total: progress(what, done, total))
 
 
 def _paths(paths: Path | str | Sequence[Path | str]) -> list[Path]:

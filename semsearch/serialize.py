@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # each is heavy to import, and few callers have more than one
     from semsearch.storage.index_dir import Status
     from semsearch.storage.library import Salvage, StoredPassage
     from semsearch.text.diff import Difference, Segment
+    from semsearch.tuning.adapt import Adaptation
     from semsearch.tuning.metrics import Estimate, PrecisionRecallCurve
     from semsearch.tuning.threshold import TuningResult
 
@@ -586,6 +587,11 @@ def curve_json(curve: "PrecisionRecallCurve") -> CurveAnswer:
         "precision": curve.precision.tolist(),
         "recall": curve.recall.tolist(),
     }
+
+
+def adaptation_json(found: "Adaptation") -> dict[str, Any]:
+    """Return what `adapt` came to."""
+    return _object(found)
 
 
 def tuning_json(tuning: "TuningResult", model: str, saved_in: Path | None) -> dict[str, Any]:

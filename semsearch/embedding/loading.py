@@ -17,6 +17,7 @@ from semsearch.embedding import (
     embed_checked,
     model_name,
 )
+from semsearch.embedding.adapter import Adapter, adapted
 from semsearch.embedding.hub import cached_folder, download, hub_name
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel, read_folder
 from semsearch.embedding.registry import KNOWN, known
@@ -34,6 +35,7 @@ class ModelRequest:
     fetch: bool = True
     stored: Mapping[str, object] = field(default_factory=dict)
     base_url: str | None = None
+    adapter: Adapter | None = None
 
     @property
     def by_sentence_transformers(self) -> bool:
@@ -68,6 +70,8 @@ def _is_remote(request: ModelRequest) -> bool:
 
 
 def _remote(request: ModelRequest) -> Embedder:
+    if request.adapter is not None:
+        raise ModelError(f"{request.model} cannot have an adapter: it is on a server")
     if request.dtype not in ("float32", AUTO):
         raise InvalidInput(f"{request.model} has the dtype that its server gives it", "leave out --dtype")
     from semsearch.embedding.remote import RemoteEmbedder
@@ -163,6 +167,8 @@ def _is_slip(name: str, known_name: str) -> bool:
 def _fast(request: ModelRequest, files: ModelFiles) -> Embedder:
     from semsearch.embedding.onnx import OnnxEmbedder
 
+    if request.adapter is not None:
+        files = adapted(files, request.adapter)
     dtype = _dtype(request, files)
     embedder = OnnxEmbedder(files, dtype, request.dimensions, device=request.device)
     if files.name != DEFAULT_MODEL and not request.stored:
@@ -194,6 +200,8 @@ def _slow(
     request: ModelRequest, name: str, source: str, reason: str = "", prompts: Mapping[Kind, str] | None = None
 ) -> Embedder:
     """Load a model through sentence-transformers, for `reason`."""
+    if request.adapter is not None:
+        raise ModelError(f"{name} cannot have an adapter: {reason or 'sentence-transformers runs it'}")
     if (
         request.stored and not request.by_sentence_transformers
     ):  # an index keeps the road that made its vectors

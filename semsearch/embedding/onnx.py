@@ -67,8 +67,9 @@ class OnnxEmbedder:
 
     `dimensions` cuts each vector to its first numbers and restores the unit length (Kusupati et al. 2022, Matryoshka
     representation learning, arXiv:2205.13147). `device` is "cpu", "cuda", or "auto" for CUDA where ONNX Runtime has it.
-    Raises `ModelError` if the weights cannot be found, checked or loaded, and `InvalidInput` for more dimensions than
-    the model has, for a dtype that it cannot have, and for a device that is missing.
+    `files` are what the model was loaded from. Raises `ModelError` if the weights cannot be found, checked or loaded,
+    and `InvalidInput` for more dimensions than the model has, for a dtype that it cannot have, and for a device that is
+    missing.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class OnnxEmbedder:
         providers = _providers(device)
         graph, self._tokens, special = _load(files, "int8" if dtype == "int8" else "float32")
         self._session = _session(graph, files, providers, dtype)
-        self._graph, self._files, self._providers = graph, files, providers
+        self._graph, self.files, self._providers = graph, files, providers
         self._has_layers = can_have_other_dtypes(files)
         if device == "cuda" and _CUDA not in self._session.get_providers():
             raise ModelError(
@@ -141,7 +142,7 @@ class OnnxEmbedder:
 
     @cached_property
     def _layers_session(self) -> onnxruntime.InferenceSession:
-        return _session(token_graph(self._graph), self._files, self._providers)
+        return _session(token_graph(self._graph), self.files, self._providers)
 
     def _token_vectors(self, texts: Sequence[str]) -> list[TextTokens]:
         ids = list(self._ids(texts))

@@ -50,7 +50,7 @@ class SentenceVectors:
         self._embedder, self._kept_bytes = embedder, kept_bytes
         self._lock = Lock()
         self._kept: OrderedDict[bytes, Vectors] = OrderedDict()
-        """Vectors by the digest of the text; what was not asked for the longest time comes first."""
+        """Vectors by the digest of the text and the model; what was not asked for the longest time comes first."""
 
     def embed(self, sentences: Sequence[str]) -> Vectors:
         """Return the unit vectors of one or more sentences, float32 [n, dimension].
@@ -58,8 +58,10 @@ class SentenceVectors:
         Raises what the embedder raises.
         """
         embedder = self._embedder()
+        model = embedder.fingerprint.weights.encode()[:64]  # the index may move to another one
         digests = [
-            blake2b(one.encode("utf-8", "surrogatepass"), digest_size=16).digest() for one in sentences
+            blake2b(one.encode("utf-8", "surrogatepass"), digest_size=16, key=model).digest()
+            for one in sentences
         ]
         with self._lock:
             found = {digest: self._kept[digest] for digest in digests if digest in self._kept}

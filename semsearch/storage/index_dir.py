@@ -95,7 +95,7 @@ def create_index_dir(folder: Path, load: Callable[[], Embedder]) -> Embedder:
         staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
         library = Library(staging / LIBRARY, create=True)
-        library.save_setting("fingerprint", _stored(embedder.fingerprint))
+        library.save_setting("fingerprint", stored_fingerprint(embedder.fingerprint))
         library.save_setting("created", datetime.now(UTC).isoformat(timespec="seconds"))
         store_at(Place(), library, staging).create()
         library.close()
@@ -130,16 +130,21 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
                 )  # older releases left it open to all
         library = Library(path)
     try:
-        stored = library.setting("fingerprint")
-        if not isinstance(stored, dict) or not {"model", "precision"} <= stored.keys():
-            raise IndexDamaged(
-                f"{folder} does not name the model that made it", "remove the folder and ingest again"
-            )
-        settings = _loaded(stored)
+        settings = settings_of(folder, library)
     except BaseException:
         library.close()
         raise
     return library, settings
+
+
+def settings_of(folder: Path, library: Library) -> Settings:
+    """Return the fingerprint of the model that an index has now. Raises `IndexDamaged` where there is none."""
+    stored = library.setting("fingerprint")
+    if not isinstance(stored, dict) or not {"model", "precision"} <= stored.keys():
+        raise IndexDamaged(
+            f"{folder} does not name the model that made it", "remove the folder and ingest again"
+        )
+    return loaded_fingerprint(stored)
 
 
 def vectors_of(folder: Path, library: Library) -> VectorSync:
@@ -165,7 +170,7 @@ def require_fingerprint(folder: Path, settings: Settings, embedder: Embedder) ->
         )
 
 
-def _stored(fingerprint: Fingerprint) -> dict[str, str | int]:
+def stored_fingerprint(fingerprint: Fingerprint) -> dict[str, str | int]:
     """Return a fingerprint as the index stores it: the dtype is called `precision`, and float32 is `fp32`."""
     values = asdict(fingerprint)
     return {
@@ -174,7 +179,7 @@ def _stored(fingerprint: Fingerprint) -> dict[str, str | int]:
     }
 
 
-def _loaded(stored: Mapping[str, str | int]) -> Settings:
+def loaded_fingerprint(stored: Mapping[str, str | int]) -> Settings:
     """Return stored settings under the names of `Fingerprint`. An unknown dtype stays as it is."""
     dtypes = {name: dtype for dtype, name in STORED_DTYPES.items()}
     return {

@@ -211,6 +211,33 @@ class Reader:
             np.concatenate(found), tuple(part for part in (vectors, rest) if len(part)) or (rest,)
         )
 
+    def stored_vectors(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the digest and the bytes of every vector, in order. Call it with the write lock."""
+        last, query = -1, "SELECT id, digest, vector FROM vectors WHERE id > ? ORDER BY id LIMIT ?"
+        while True:
+            with self._reading() as db:
+                rows = db.execute(query, (last, _READ)).fetchall()
+            if not rows:
+                return
+            self._matrix([vector for *_, vector in rows])  # or it raises
+            last = rows[-1][0]
+            yield from ((digest, vector) for _, digest, vector in rows)
+
+    def embedded_texts(self, size: int) -> Iterator[list[tuple[bytes, str]]]:
+        """Yield the digest and the text of each vector that a passage uses. Call it with the write lock."""
+        last = -1
+        query = (
+            "SELECT id, digest, (SELECT text FROM passages WHERE vector_id = vectors.id LIMIT 1) FROM vectors"
+            " WHERE id > ? ORDER BY id LIMIT ?"
+        )
+        while True:
+            with self._reading() as db:
+                rows = db.execute(query, (last, size)).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield [(digest, text) for _, digest, text in rows if text is not None]
+
     def vector_counts(self, last: int) -> tuple[int, int]:
         """Return how many vectors have a number up to `last`, and how many a larger one."""
         with self._reading() as db:

@@ -33,7 +33,7 @@ from semsearch.storage.library.store import Library
 from semsearch.storage.library.untrusted import is_plain_table
 from semsearch.text import text_digest
 
-_SETTINGS = ("fingerprint", "created", "threshold", "verifier", "last_ingest")
+_SETTINGS = ("fingerprint", "adapter", "created", "threshold", "verifier", "last_ingest")
 _ADD = 1_000
 _FURTHEST = 1 << 40
 

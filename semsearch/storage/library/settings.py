@@ -47,6 +47,10 @@ def _token(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
 
 
+def _sha256(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
 def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -119,17 +123,30 @@ _SEAL = _or_none(
         },
     )
 )
+_FINGERPRINT = _members(
+    {"model": _text, "precision": _text},
+    {"weights": _text, "pooling": _text, "dimension": _whole, "window": _whole},
+)
+_THRESHOLD = _or_none(_members({"threshold": is_number, **_TUNED}))
+_VERIFIER = _or_none(_members({"verifier": _mapping, "chance": is_number, **_TUNED}))
 SETTINGS: dict[str, _Shape] = {
-    "fingerprint": _or_none(
+    "fingerprint": _or_none(_FINGERPRINT),
+    "adapter": _or_none(
         _members(
-            {"model": _text, "precision": _text},
-            {"weights": _text, "pooling": _text, "dimension": _whole, "window": _whole},
+            {
+                "sha256": _sha256,
+                "before": _sha256,
+                "base": lambda value: _FINGERPRINT(value) and _count(value.get("dimension")),
+                "tuned": _members(
+                    {"threshold": _THRESHOLD, "verifier": _VERIFIER, "relevance": _or_none(_mapping)}
+                ),
+            }
         )
     ),
     "created": _text,
     "last_ingest": _or_none(_text),
-    "threshold": _or_none(_members({"threshold": is_number, **_TUNED})),
-    "verifier": _or_none(_members({"verifier": _mapping, "chance": is_number, **_TUNED})),
+    "threshold": _THRESHOLD,
+    "verifier": _VERIFIER,
     "chroma": _SEAL,
     "qdrant": _SEAL,
     "engine": _or_none(

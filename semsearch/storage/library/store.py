@@ -83,9 +83,7 @@ class Library(Reader):
     def save_setting(self, key: str, value: Any) -> None:
         """Save a JSON value under `key`."""
         with self._writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO settings VALUES (?1, ?2, checksum(?1, ?2))", (key, json.dumps(value))
-            )
+            _save(db, key, value)
 
     # -- writing ----------------------------------------------------------------------------------------
 
@@ -215,6 +213,23 @@ class Library(Reader):
             unused = "SELECT id FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
             db.execute(f"DELETE FROM vectors WHERE id IN ({unused})")
 
+    def replace_vectors(self, vectors: Iterable[tuple[bytes, bytes]], settings: Mapping[str, Any]) -> None:
+        """Replace all vectors, save settings, and put every passage on the outbox, in one transaction.
+
+        `vectors` are bytes by digest; those of unknown digests are left out. The vector file is in use no more. Raises
+        `SemsearchError`, and changes nothing, if one is missing.
+        """
+        with self._transaction() as db:
+            (count,) = db.execute("SELECT count(*) FROM vectors").fetchone()
+            replaced = db.executemany(
+                "UPDATE vectors SET vector = ?2, sum = checksum(digest, ?2) WHERE digest = ?1", vectors
+            )
+            if max(0, replaced.rowcount) != count:
+                raise SemsearchError("a text has no vector of the other model", "try again")
+            for key, value in {**settings, VECTOR_FILE: None}.items():
+                _save(db, key, value)
+            db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published")
+
     def rebuild_full_text(self) -> None:
         """Rebuild full-text search from the published passages."""
         with self._transaction() as db:
@@ -256,6 +271,11 @@ class Library(Reader):
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with translated(self.path), self._connections.transaction() as db:
             yield db
+
+
+def _save(db: sqlite3.Connection, key: str, value: Any) -> None:
+    query = "INSERT OR REPLACE INTO settings VALUES (?1, ?2, checksum(?1, ?2))"
+    db.execute(query, (key, json.dumps(value)))
 
 
 def _entries(db: sqlite3.Connection, sources: Iterable[int]) -> Iterator[tuple[int, int, int, str, str]]:
