@@ -39,7 +39,7 @@ from semsearch.text import clean, sentences
 
 PLANTED = 0.1
 BARS = {"false alarms": 0.05, "found": 0.95, "seconds": 60}
-_PEP = 4_000
+_PEP = 2_000
 """The characters of a PEP that are compared, so that a run is short."""
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -65,7 +65,7 @@ def chinese(data: Path, count: int) -> list[str]:
 
 
 def peps(data: Path) -> tuple[list[dict[str, str]], list[int]]:
-    """Return the beginnings of the PEPs, and the year of each."""
+    """Return the beginnings of every other PEP, and the year of each."""
     records, years = [], []
     for path in sorted((need(data / "folders") / "peps").rglob("pep-[0-9]*.rst")):
         text = path.read_text(encoding="utf-8")
@@ -73,7 +73,7 @@ def peps(data: Path) -> tuple[list[dict[str, str]], list[int]]:
             body = text.partition("\n\n")[2]
             years.append(datetime.strptime(created[1], "%d-%b-%Y").year)
             records.append({"id": path.stem, "text": body[:_PEP]})
-    return records, years
+    return records[::2], years[::2]
 
 
 def part(contents: Contents, rows: np.ndarray) -> Contents:
@@ -84,7 +84,6 @@ def part(contents: Contents, rows: np.ndarray) -> Contents:
     return replace(
         contents,
         names=[contents.names[at] for at in rows.tolist()],
-        passages=contents.passages[rows],
         vectors=contents.vectors[rows],
         characters=contents.characters[rows],
         words=contents.words[rows],

@@ -287,6 +287,17 @@ def test_few_texts_are_refused(tmp_path: Path) -> None:
             index.drift(by="d" * 500)
 
 
+def test_no_window_is_told_apart_for_sure(tmp_path: Path) -> None:
+    with create_index(tmp_path / "index") as index:
+        rows = [("boat", "2023"), ("oven", "2024")] * 30
+        index.add(
+            [{"id": str(at), "text": f"{word} w{at}", "day": day} for at, (word, day) in enumerate(rows)]
+        )
+        found = index.drift(by="day")
+    # By the rule of three, 3 in 30 may be on the wrong side, which is a fifth of the way from 1 to 0.
+    assert found.amount.value == found.amount.high == 1 and found.amount.low == pytest.approx(0.8)
+
+
 # -- a saved threshold --------------------------------------------------------------------------------------
 
 

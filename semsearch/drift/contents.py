@@ -33,7 +33,6 @@ class Contents:
     """
 
     names: Sequence[str]
-    passages: Ints
     vectors: Vectors
     characters: Ints
     words: Ints
@@ -103,7 +102,6 @@ def _contents(
     counted = counts.embedder is not None
     return Contents(
         names,
-        np.bincount(document, minlength=len(names)),
         (means / norms).astype(np.float32),
         characters,
         words,

@@ -82,10 +82,8 @@ def kernel_features(vectors: Vectors) -> Vectors:
 def witness(features: Vectors, late: Mask) -> Floats:
     """Return for each document how far it lies on the side of its window, its own weight left out [n]."""
     count, other = int(late.sum()), int((~late).sum())
-    sums = {side: features[late == side].sum(axis=0, dtype=np.float64) for side in (True, False)}
-    norms = np.einsum("ij,ij->i", features, features, dtype=np.float64)
-    to_late = features @ sums[True]
-    to_early = features @ sums[False]
+    to_late, to_early = (features @ features[side].sum(axis=0) for side in (late, ~late))
+    norms = np.einsum("ij,ij->i", features, features)
     found: Floats = np.where(
         late,
         (to_late - norms) / (count - 1) - to_early / other,

@@ -5,7 +5,7 @@ so whole documents are exchanged, as in the other tests.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +127,3 @@ def _labels(guarantee: Mapping[str, Any] | None) -> int:
         return 0
     target, confidence = float(guarantee["least"]), float(guarantee["confidence"])
     return math.ceil(math.log(1 - confidence) / math.log(target)) if 0 < target < 1 > confidence > 0 else 0
-
-
-def texts_of(contents: Contents, names: Sequence[str]) -> list[str]:
-    """Return the beginning of some documents by name."""
-    at = {name: number for number, name in enumerate(contents.names)}
-    return [contents.read(at[name])[0] for name in names]

@@ -88,7 +88,7 @@ def _middle(dates: Sequence[str]) -> str:
     if len(names) < 2:
         raise InvalidInput(
             f"all dates are {names[0]}" if len(names) else "no text has a date",
-            "name a field of dates with --by",
+            "name a field with more dates by --by",
         )
     later = len(shown) - np.cumsum(counts)[:-1]
     return str(names[1 + int(np.argmin(np.abs(later - len(shown) / 2)))])
