@@ -188,7 +188,7 @@ def semhash(vectors: Vectors, threshold: float) -> set[tuple[int, int]]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--rows", type=int, default=20_000, metavar="N", help="sentences (default 20,000)")
+    parser.add_argument("--rows", type=int, default=10_000, metavar="N", help="sentences (default 10,000)")
     parser.add_argument(
         "--size", type=int, default=1_000, metavar="N", help="vectors a partition (default 1,000)"
     )
@@ -232,6 +232,14 @@ def main() -> None:
 
             listed = pq.read_table(output / "alike.parquet").to_pylist()
             same_alike = {(one["left"], one["right"]) for one in listed} == alike
+            report.table(
+                f"{len(texts):,} sentences, {found.groups:,} groups: rows "
+                + ("identical" if got == rows else "NOT IDENTICAL")
+                + ", pairs that are alike "
+                + ("identical" if same_alike else "NOT IDENTICAL"),
+                ("", "CPU s"),
+                [("one process", f"{alone:.1f}"), ("two nodes", f"{together:.1f}")],
+            )
             talk("recall")
             promised = recalls(cluster, vectors, options, folder / "recall")
         nodes.shutdown()
@@ -269,14 +277,6 @@ def main() -> None:
         "visited": found.visited.visited / found.visited.partition_pairs,
         "pruning": pruned, "recalls": promised, "kept": kept, "planted": len(wanted), "peers": peers_found,
     }  # fmt: skip
-    report.table(
-        f"{len(texts):,} sentences, {found.groups:,} groups: rows "
-        + ("identical" if got == rows else "NOT IDENTICAL")
-        + ", pairs that are alike "
-        + ("identical" if same_alike else "NOT IDENTICAL"),
-        ("", "CPU s"),
-        [("one process", f"{alone:.1f}"), ("two nodes", f"{together:.1f}")],
-    )
     report.table(
         "pruning: share of pairs of partitions by radii, and visited; share of pairs of vectors that are compared",
         ("threshold", "partitions", "by radii", "visited", "compared"),

@@ -162,6 +162,35 @@ def test_dedup_equals_one_process_in_any_partition(cluster: Cluster, tmp_path: P
     assert report["visited"]["partitions"] == 1
 
 
+def test_leak_equals_one_process_in_any_partition(cluster: Cluster, tmp_path: Path) -> None:
+    texts = rows(1500, seed=5)
+    texts[300], texts[800] = (f"{' '.join(WORDS[:30])} {number}" for number in (5, 6))
+    test, train = tmp_path / "test.jsonl", tmp_path / "train.csv"
+    test.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts[:500]), "utf-8")
+    train.write_text("text\n" + "\n".join([*texts[500:], *texts[:40]]) + "\n", "utf-8")
+    paths = [[str(test)], [str(train), str(test)]]  # the test file itself is left out of the second part
+    batch = Batch(paths, str(tmp_path / "out"), TinyEmbedder)
+    told = batch.leak(cluster, 0.93, partition=100)
+    with Dataset.read(*paths, embedder=TinyEmbedder()) as data:
+        found = data.leaks(0.93)
+        alike = {(one.left, one.right, one.reason) for one in found.alike}
+        assert set(told.embedded.notes) == set(data.notes)
+    wanted = {one.left: (one.right, one.tier, one.similarity) for one in found.pairs}
+    got = table(tmp_path / "out")
+    assert len(got) == 500
+    leaked = {row["name"]: (row["train"], row["tier"], row["similarity"]) for row in got if row["leaked"]}
+    assert leaked.keys() == wanted.keys()
+    assert all(leaked[name][:2] == wanted[name][:2] for name in wanted)
+    assert all(abs(leaked[name][2] - wanted[name][2]) < 1e-6 for name in wanted)
+    assert {
+        (one["left"], one["right"], one["reason"])
+        for one in pq.read_table(tmp_path / "out" / "alike.parquet").to_pylist()
+    } == alike
+    assert (told.total, told.against) == (500, 1040)
+    assert told.exact >= 40 and told.semantic > 5 and alike
+    assert told.visited.compared < told.visited.total
+
+
 def test_recall_below_one_is_kept_and_reported(cluster: Cluster, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     centres = rng.normal(size=(12, 24))

@@ -48,9 +48,10 @@ def test_batch_without_ray_is_one_clear_line(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("dedupe", "in.jsonl", "--output", "out"), "'dedupe' is not one of 'embed', 'dedup'"),
+        (("dedupe", "in.jsonl", "--output", "out"), "'dedupe' is not one of 'embed', 'dedup', 'leak'"),
         (("dedup", "in.jsonl"), "Missing option '--output'"),
         (("dedup", "in.jsonl", "--output", "out", "--recall", "0"), "0 is not above 0"),
+        (("leak", "in.jsonl", "--output", "out"), "--against is for batch leak"),
         (("embed", "in.jsonl", "--output", "out", "--threshold", "90%"), "batch embed compares nothing"),
     ],
 )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semsearch.cli import groups, options, render
+from semsearch.cli import groups, leak, options, render
 from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
-    from semsearch.distributed.batch import BatchDuplicates, Embedded, Progress
+    from semsearch.distributed.batch import BatchDuplicates, BatchLeaks, Embedded, Progress
     from semsearch.readers import RowFields
 
 
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
         "semsearch batch dedup data/*.jsonl --output clean/",
         "semsearch batch embed s3://bucket/texts --text-field text --output s3://bucket/vectors",
         "semsearch batch dedup data/ --output clean/ --address ray://head:10001 --recall 99%",
+        "semsearch batch leak test.jsonl --against train/ --output leaks/",
     ),
     codes=(0, 1, 2, 3),
     groups={
-        "Reading": ("text_field", "id_field", "table", "model"),
+        "Reading": ("against", "text_field", "id_field", "table", "model"),
         "Which pairs": ("threshold", "recall", "remove_differing"),
         "Who stays": ("keep",),
         "Running": ("output", "address"),
     },
     settings=("lexical", "linkage", "memory", "base-url", "dtype", "threads"),
 )
-@click.argument("action", type=click.Choice(["embed", "dedup"]), metavar="ACTION")
+@click.argument("action", type=click.Choice(["embed", "dedup", "leak"]), metavar="ACTION")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--against", multiple=True, metavar="TRAIN", help="Training data, for leak; repeatable.")
 @click.option("--output", required=True, metavar="DIR", help="Folder or URL that all machines share.")
 @options.rows
 @options.model
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 def batch_(
     action: str,
     inputs: tuple[str, ...],
+    against: tuple[str, ...],
     output: str,
     fields: "RowFields",
     model: str | None,
@@ -70,14 +73,16 @@ def batch_(
     as_json: bool,
     **rules: Any,
 ) -> None:
-    """Embed data sets, or find near-duplicates in them, on the machines of a Ray cluster.
+    """Embed data sets, or find near-duplicates or leaks in them, on the machines of a Ray cluster.
 
     \b
     semsearch batch embed INPUT...   write names, digests and vectors as Parquet
     semsearch batch dedup INPUT...   also write each row with its group and keeper
+    semsearch batch leak INPUT...    also write each row with what --against has of it
 
-    An INPUT is a file or folder as in `dedup-files`, or a URL such as s3://, gs:// or hdfs://. The groups are those of
-    `dedup-files`, found by more processors. A run that is interrupted goes on where it was, if you run it again.
+    An INPUT is a file or folder as in `dedup-files`, or a URL such as s3://, gs:// or hdfs://. The answers are those of
+    `dedup-files` and `leak`, found by more processors. A run that is interrupted goes on where it was, if you run it
+    again.
 
     With --recall 99%, at least that share of the texts with near-duplicates has all of them found. A sample proves it,
     and the report says what was sampled. Needs semsearch[ray]. See docs/batch.md for what is written, and when one
@@ -95,15 +100,30 @@ def batch_(
         raise InvalidInput(
             "batch embed compares nothing", "leave out the options for pairs, or use batch dedup"
         )
+    if action == "leak" and (request.keep or recall < 1):
+        raise InvalidInput(
+            "batch leak keeps nothing, and compares everything", "leave out --keep and --recall"
+        )
+    if (action == "leak") != bool(against):
+        raise InvalidInput("--against is for batch leak, which needs it", "semsearch batch --help")
     load = partial(
         load_embedder, model or DEFAULT_MODEL, dtype or "float32", base_url=options.server_of(model, base_url)
     )
     with _stages() as progress:
-        batch = Batch([inputs], output, load, fields=fields, progress=progress)
+        batch = Batch(
+            [inputs, *([against] if against else [])], output, load, fields=fields, progress=progress
+        )
         with connected(address) as cluster:
             if cluster.dashboard:
                 render.talk(tr("dashboard: {url}").format(url=cluster.dashboard))
-            found = None if action == "embed" else batch.dedup(cluster, request, recall=recall)
+            found: BatchDuplicates | BatchLeaks | None = None
+            if action == "dedup":
+                found = batch.dedup(cluster, request, recall=recall)
+            elif action == "leak":
+                differing = request.remove_differing
+                found = batch.leak(
+                    cluster, request.threshold, count_differing=differing, memory=request.memory
+                )
             embedded = found.embedded if found else batch.embed(cluster)
     if as_json:
         render.emit_json(asdict(found or embedded))
@@ -112,7 +132,7 @@ def batch_(
     render.warn_oov(embedded.oov)
     _tell_embedded(embedded)
     if found:
-        _tell_groups(found)
+        _tell_found(found)
         origin = translated(threshold_origin(found.threshold, given=request.threshold is not None))
         render.talk(tr("threshold {threshold:g} ({origin})").format(threshold=found.threshold, origin=origin))
     if embedded.failed:
@@ -145,13 +165,19 @@ def _tell_embedded(embedded: "Embedded") -> None:
     render.talk(said)
 
 
-def _tell_groups(found: "BatchDuplicates") -> None:
-    total = found.embedded.documents
-    repeats = found.exact + found.lexical + found.semantic
-    named = render.plural(total, "document")
-    share = repeats / total if total else 0
-    render.talk(groups.counts(found.groups, found.exact, found.lexical, found.semantic, named, share))
-    for line in groups.left_out(found.vetoed):
+def _tell_found(found: "BatchDuplicates | BatchLeaks") -> None:
+    from semsearch.distributed.batch import BatchLeaks
+
+    tiers = found.exact, found.lexical, found.semantic
+    if isinstance(found, BatchLeaks):
+        render.talk(leak.counts(*tiers, found.total, found.against))
+        lines = groups.left_out(found.vetoed, "not counted", "--remove-differing takes them")
+    else:
+        total = found.embedded.documents
+        share = sum(tiers) / total if total else 0
+        render.talk(groups.counts(found.groups, *tiers, render.plural(total, "document"), share))
+        lines = groups.left_out(found.vetoed)
+    for line in lines:
         render.talk(line)
     visited = found.visited
     said = tr("visited {visited:,} of {pairs:,} pairs of partitions: {share:.0%} of all pairs were compared")

@@ -272,14 +272,27 @@ def _percent(share: Fraction | float) -> str:
 
 def _summary(found: "Leaks") -> str:
     """Return a summary in one line."""
-    tiers = [tr(said).format(count=found.count(tier)) for tier, said in _TIERS.items()]
-    if found.containment is not None:
-        tiers.append(tr("{count:,} contained in a longer one").format(count=len(found.contained)))
+    inside = None if found.containment is None else len(found.contained)
+    tiers = found.count("exact"), found.count("lexical"), found.count("semantic")
+    return counts(*tiers, found.total, found.against, inside)
+
+
+def counts(
+    exact: int, lexical: int, semantic: int, total: int, against: int, contained: int | None = None
+) -> str:
+    """Return a line with how many of `total` test records occur in `against` training records, by tier."""
+    leaked = exact + lexical + semantic + (contained or 0)
+    tiers = [
+        tr(said).format(count=count)
+        for said, count in zip(_TIERS.values(), (exact, lexical, semantic), strict=True)
+    ]
+    if contained is not None:
+        tiers.append(tr("{count:,} contained in a longer one").format(count=contained))
     return tr("{leaked:,} of {tests} ({rate}) occur in {trains}: {tiers}").format(
-        leaked=found.leaked,
-        tests=render.plural(found.total, "test record"),
-        rate=_percent(found.rate),
-        trains=render.plural(found.against, "train record"),
+        leaked=leaked,
+        tests=render.plural(total, "test record"),
+        rate=_percent(leaked / total if total else 0),
+        trains=render.plural(against, "train record"),
         tiers=tr(", ").join(tiers),
     )
 

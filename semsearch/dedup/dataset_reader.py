@@ -86,7 +86,6 @@ class DatasetReader:
         self.files: dict[str, SourceFile] = {}
         self.skipped: list[Skipped] = []
         self.notes: list[str] = []
-        self.repeated: list[str] = []
         self._whole = self._why_whole = ""
         self.fields: dict[Path, RowFields] = {}
         self.tokens = self.oov = 0
@@ -105,7 +104,7 @@ class DatasetReader:
     def read_all(self) -> None:
         """Read and embed everything. Raises the errors of `Dataset.read`."""
         files = [list(_files_of(items)) for items in self._parts]
-        self._read_once(files)
+        self.notes += leave_out_repeats(files)
         paths = [file.path for part in files for file in part]
         compared, notes = compared_fields(paths, self._fields)
         self.fields = dict.fromkeys(paths, self._fields) | compared
@@ -159,26 +158,6 @@ class DatasetReader:
                     self.notes.append(f"{source} has the same bytes as {seen[digest]}")
                 own[digest] = source
             seen |= {digest: source for digest, source in own.items() if digest}
-
-    def _read_once(self, files: list[list[Found]]) -> None:
-        """Leave out the files of an earlier part, under whatever name: they are not compared with themselves."""
-        seen: dict[tuple[int, int] | str, Path] = {}
-        for part in files:
-            own = dict(seen)
-            for file in list(part):
-                try:
-                    state = file.path.stat()
-                except OSError:
-                    continue  # reading it says why
-                identity = (state.st_dev, state.st_ino)
-                if first := seen.get(identity):
-                    part.remove(file)
-                    self.repeated.append(file.path.as_posix())
-                    name, known = file.path.as_posix(), first.as_posix()
-                    both = name if name == known else f"{name} (as {known})"
-                    self.notes.append(f"{both} is in both parts: the same file is not compared with itself")
-                own.setdefault(identity, file.path)
-            seen = own
 
     @property
     def passages(self) -> list[bytes]:
@@ -276,6 +255,31 @@ class DatasetReader:
             self._vectors.append(self._cache.embed(self._embedder, waiting, tell))
         self._embedded += len(waiting)
         self._waiting, self._characters = [], 0
+
+
+def leave_out_repeats(files: list[list[Found]]) -> list[str]:
+    """Leave out the files of an earlier part, under whatever name, and return notes on them.
+
+    They would be compared with themselves.
+    """
+    notes = []
+    seen: dict[tuple[int, int], Path] = {}
+    for part in files:
+        own = dict(seen)
+        for file in list(part):
+            try:
+                state = file.path.stat()
+            except OSError:
+                continue  # reading it says why
+            identity = (state.st_dev, state.st_ino)
+            if first := seen.get(identity):
+                part.remove(file)
+                name, known = file.path.as_posix(), first.as_posix()
+                both = name if name == known else f"{name} (as {known})"
+                notes.append(f"{both} is in both parts: the same file is not compared with itself")
+            own.setdefault(identity, file.path)
+        seen = own
+    return notes
 
 
 def _why_many(path: Path, text: str) -> str:

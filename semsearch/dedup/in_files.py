@@ -246,14 +246,16 @@ class Dataset:
         contained: float | None = None,
         count_differing: bool = False,
         memory: int = DEFAULT_MEMORY,
+        matches: Callable[[float], Pairs] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Leaks:
         """Return the documents of the first part that the second part has too, exactly or nearly.
 
         Every text is compared with every text of the other part. With `contained` (a share in (0, 1]) the documents
         count as well of which this much lies in a document of the second part. A text that differs from all similar
-        ones in a number, a date, a sign or another fact counts with `count_differing` only; see `Leaks.alike`. Raises
-        `InvalidInput` unless there are two parts, and the errors of `Corpus.pairs`.
+        ones in a number, a date, a sign or another fact counts with `count_differing` only; see `Leaks.alike`.
+        `matches` is an argument of `Corpus.pairs`. Raises `InvalidInput` unless there are two parts, and the errors of
+        `Corpus.pairs`.
         """
         if len(self.sizes) != 2:
             raise InvalidInput(f"leaks are from one part to another, but there are {len(self.sizes)} parts")
@@ -266,6 +268,7 @@ class Dataset:
             memory=memory,
             contained=contained,
             differing=count_differing,
+            matches=matches,
             progress=progress,
         )
 

@@ -70,13 +70,14 @@ def find_leaks(
     memory: int,
     contained: float | None = None,
     differing: bool = False,
+    matches: Callable[[float], Pairs] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Leaks:
     """Return the first `total` documents that also occur among the others, with at least this similarity.
 
     With `contained` also return those of which this share lies in one of the others; see `contained_documents`. Every
     text is compared with every text of the other side. With `differing`, texts that state different facts count too
-    (see `Veto`). Raises the errors of `Corpus.pairs`.
+    (see `Veto`). `matches` and `progress` are those of `Corpus.pairs`, and so are the errors.
     """
     collection = collection.by_indentation()
     names, digests = collection.names, collection.digests
@@ -94,7 +95,7 @@ def find_leaks(
         differing=differing,
         written=lambda numbers: collection.shown([positions[number] for number in numbers]),
     )
-    best, refused = _best(corpus, threshold, len(test), veto, progress, memory)
+    best, refused = _best(corpus, threshold, len(test), veto, matches, progress, memory)
     found: dict[bytes, tuple[int, float, float, Tier]]
     found = {digest: (at, 1.0, 1.0, "exact") for digest, at in train.items()}
     columns = (column.tolist() for column in (best.left, best.right, best.similarity))
@@ -138,6 +139,7 @@ def _best(
     threshold: float,
     split: int,
     veto: Veto,
+    matches: Callable[[float], Pairs] | None,
     progress: Callable[[int, int], None] | None,
     memory: int,
 ) -> tuple[Pairs, Pairs]:
@@ -147,7 +149,12 @@ def _best(
     """
     try:
         pairs = corpus.pairs(
-            threshold, split=split, progress=progress, memory=memory, limit=max(1, memory // PAIR_BYTES)
+            threshold,
+            matches=matches,
+            split=split,
+            progress=progress,
+            memory=memory,
+            limit=max(1, memory // PAIR_BYTES),
         )
     except TooManyPairs:
         every = np.arange(len(corpus.size))

@@ -7,8 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from semsearch.dedup.compared_fields import compared_fields
+from semsearch.dedup.dataset_reader import leave_out_repeats
+from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.in_memory import reason
+from semsearch.dedup.leak import Leaks
 from semsearch.dedup.result import Duplicates
 from semsearch.distributed.cluster import PIECES, Cluster, Load, require_ray
 from semsearch.distributed.matching import Matching, Visited
@@ -18,8 +23,8 @@ from semsearch.embedding import Embedder
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.inputs import walk_named
 from semsearch.readers import Found, RowFields
-from semsearch.requests import DedupRequest
-from semsearch.types import Skipped
+from semsearch.requests import DEFAULT_MEMORY, DedupRequest
+from semsearch.types import TIERS, Rejected, Skipped
 
 VERSION = 1
 """The version of the files in an output folder."""
@@ -68,6 +73,24 @@ class BatchDuplicates:
     visited: Visited
 
 
+@dataclass(frozen=True, slots=True)
+class BatchLeaks:
+    """The texts of the first part, out of `total`, that the second part of `against` texts has too: how many by tier.
+
+    `vetoed` counts those that are only alike, and state different facts, by the rule.
+    """
+
+    embedded: Embedded
+    threshold: float
+    total: int
+    against: int
+    exact: int
+    lexical: int
+    semantic: int
+    vetoed: Mapping[str, int]
+    visited: Visited
+
+
 def list_inputs(
     parts: Sequence[Sequence[str]], fields: RowFields
 ) -> tuple[list[Input], list[Skipped], list[str]]:
@@ -77,6 +100,7 @@ def list_inputs(
     """
     found: list[tuple[str, int, int, int]] = []
     skipped: list[Skipped] = []
+    local: list[list[Found]] = []
     for part, names in enumerate(parts):
         for name in filter(is_url, names):
             if not fields.text:
@@ -84,12 +108,18 @@ def list_inputs(
                     f"{name}: columns of files elsewhere are not guessed", "name one by --text-field"
                 )
             found += ((path, size, mtime, part) for path, size, mtime in _listed(name))
+        local.append([])
         for item in walk_named([Path(name) for name in names if not is_url(name)]):
             if isinstance(item, Found):
-                found.append((str(item.path), item.size, item.mtime_ns, part))
+                local[part].append(item)
             else:
                 skipped.append(item)
+    repeated = leave_out_repeats(local)
+    for part, files in enumerate(local):
+        found += ((str(file.path), file.size, file.mtime_ns, part) for file in files)
+    found.sort(key=lambda one: one[3])  # stable: the parts in order
     chosen, notes = compared_fields([Path(path) for path, *_ in found if not is_url(path)], fields)
+    notes += repeated
     return [Input(*one, chosen.get(Path(one[0]), fields), place(one[0])) for one in found], skipped, notes
 
 
@@ -218,20 +248,12 @@ class Batch:
         """
         embedded = self.embed(cluster)
         pieces = self._pieces(self.work.finished(PIECES))
-        tables = (parquet_table(self.work.load(PIECES, entry)) for entry in pieces)
-        with dataset_of(tables, embedded.sizes, self.inputs, self._embedder) as data:
-            matching = Matching(
-                cluster,
-                self.work,
-                data.vectors,
-                sha256("".join(entry["sha256"] for entry in pieces).encode()).hexdigest(),
-                recall=recall,
-                memory=request.memory,
-                size=partition,
-                progress=lambda done, total: self._progress("compare", done, total),
+        with self._dataset(embedded, pieces) as data:
+            matching = self._matching(
+                cluster, data, pieces, recall=recall, memory=request.memory, size=partition
             )
             found = data.find_duplicates(request, matches=matching)
-            self._write(found, pieces)
+            self._write_groups(found, pieces)
         result = BatchDuplicates(
             embedded,
             found.threshold,
@@ -242,33 +264,126 @@ class Batch:
             found.vetoed,
             matching.visited,
         )
-        self.work.write("report.json", json.dumps(asdict(result), ensure_ascii=False, indent=2).encode())
+        self._report(result)
         return result
 
-    def _write(self, found: Duplicates, pieces: Sequence[Mapping[str, Any]]) -> None:
+    def leak(
+        self,
+        cluster: Cluster,
+        threshold: float | None = None,
+        *,
+        count_differing: bool = False,
+        memory: int = DEFAULT_MEMORY,
+        partition: int = 0,
+    ) -> BatchLeaks:
+        """Embed, find the texts of the first part that the second has too, and write each row of the first.
+
+        The arguments, and the errors, are those of `Dataset.leaks`.
+        """
+        embedded = self.embed(cluster)
+        pieces = self._pieces(self.work.finished(PIECES))
+        with self._dataset(embedded, pieces) as data:
+            first, second = (
+                np.unique(np.concatenate([np.empty(0, np.int64), *(one.rows for one in some)]))
+                for some in (data.documents[: embedded.sizes[0]], data.documents[embedded.sizes[0] :])
+            )
+            matching = self._matching(
+                cluster, data, pieces, memory=memory, size=partition, sides=(first, second)
+            )
+            found = data.leaks(threshold, count_differing=count_differing, memory=memory, matches=matching)
+            self._write_leaks(found, pieces)
+        tiers = {tier: found.count(tier) for tier in TIERS}
+        result = BatchLeaks(
+            embedded,
+            found.threshold,
+            found.total,
+            found.against,
+            **tiers,
+            vetoed=found.vetoed,
+            visited=matching.visited,
+        )
+        self._report(result)
+        return result
+
+    def _dataset(self, embedded: Embedded, pieces: Sequence[Mapping[str, Any]]) -> Dataset:
+        tables = (parquet_table(self.work.load(PIECES, entry)) for entry in pieces)
+        return dataset_of(tables, embedded.sizes, self.inputs, self._embedder)
+
+    def _matching(
+        self, cluster: Cluster, data: Dataset, pieces: Sequence[Mapping[str, Any]], **options: Any
+    ) -> Matching:
+        key = sha256("".join(entry["sha256"] for entry in pieces).encode()).hexdigest()
+        return Matching(
+            cluster,
+            self.work,
+            data.vectors,
+            key,
+            progress=lambda done, total: self._progress("compare", done, total),
+            **options,
+        )
+
+    def _report(self, result: BatchDuplicates | BatchLeaks) -> None:
+        self.work.write("report.json", json.dumps(asdict(result), ensure_ascii=False, indent=2).encode())
+
+    def _write_groups(self, found: Duplicates, pieces: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows of each piece with their groups, and the pairs that are alike and not duplicates."""
-        pa = arrow()
         of: dict[str, tuple[int, str, str, bool, float, float, str]] = {}
         for number, group in enumerate(found.groups, 1):
             of[group.keeper] = number, group.keeper, "keeper", True, 1.0, 1.0, ""
             for one in group.members:
                 why = reason(one.tier, one.similarity, one.jaccard, one.differs)
                 of[one.name] = number, group.keeper, one.tier, one.protected, one.similarity, one.jaccard, why
-        single = None, None, None, True, None, None, None
         columns = {
-            "group": pa.int64(), "keeper": pa.string(), "tier": pa.string(), "kept": pa.bool_(),
-            "similarity": pa.float64(), "jaccard": pa.float64(), "reason": pa.string(),
+            "group": "int64", "keeper": "string", "tier": "string", "kept": "bool_",
+            "similarity": "float64", "jaccard": "float64", "reason": "string",
         }  # fmt: skip
+        self._write_rows(pieces, columns, of, (None, None, None, True, None, None, None))
+        self._write_alike(found.rejected)
+
+    def _write_leaks(self, found: Leaks, pieces: Sequence[Mapping[str, Any]]) -> None:
+        """Write the rows of the first part with the text of the second that each has, and what is only alike."""
+        of = {
+            one.left: (
+                True,
+                one.right,
+                one.tier,
+                one.similarity,
+                one.jaccard,
+                reason(one.tier, one.similarity, one.jaccard),
+            )
+            for one in found.pairs
+        }
+        columns = {
+            "leaked": "bool_", "train": "string", "tier": "string",
+            "similarity": "float64", "jaccard": "float64", "reason": "string",
+        }  # fmt: skip
+        tests = [entry for entry in pieces if self._bundles[entry["bundle"]][0].part == 0]
+        self._write_rows(tests, columns, of, (False, None, None, None, None, None))
+        self._write_alike(found.alike)
+
+    def _write_rows(
+        self,
+        pieces: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, str],
+        of: Mapping[str, tuple[Any, ...]],
+        otherwise: tuple[Any, ...],
+    ) -> None:
+        """Write the rows of some pieces with more columns: the values `of` each name, or others."""
+        pa = arrow()
         for entry in pieces:
             table = parquet_table(self.work.load(PIECES, entry)).select(["name", "source", "row", "text"])
-            rows = [of.get(name, single) for name in table["name"].to_pylist()]
+            rows = [of.get(name, otherwise) for name in table["name"].to_pylist()]
             for at, (name, kind) in enumerate(columns.items()):
-                table = table.append_column(name, pa.array([row[at] for row in rows], kind))
+                table = table.append_column(name, pa.array([row[at] for row in rows], getattr(pa, kind)()))
             self.work.write(f"{RESULT}/{entry['file']}", parquet_bytes(table))
-        alike = {
-            name: [getattr(pair, name) for pair in found.rejected]
-            for name in ("left", "right", "similarity", "rule", "reason")
-        }
-        kinds = [("similarity", pa.float64())] if found.rejected else []
-        schema = pa.schema([(name, dict(kinds).get(name, pa.string())) for name in alike])
-        self.work.write("alike.parquet", parquet_bytes(pa.table(alike, schema=schema)))
+
+    def _write_alike(self, pairs: Sequence[Rejected]) -> None:
+        pa = arrow()
+        columns = {
+            name: pa.array([getattr(pair, name) for pair in pairs], getattr(pa, kind)())
+            for name, kind in (
+                ("left", "string"), ("right", "string"), ("similarity", "float64"),
+                ("rule", "string"), ("reason", "string"),
+            )
+        }  # fmt: skip
+        self.work.write("alike.parquet", parquet_bytes(pa.table(columns)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import PAIR_BYTES, Floats, Integers, PairLimit, Pairs
+from semsearch.dedup.join import PAIR_BYTES, Doubles, Floats, Integers, PairLimit, Pairs
 from semsearch.distributed.cluster import Cluster
 from semsearch.distributed.partitions import (
     CONFIDENCE,
@@ -52,6 +52,8 @@ class Visited:
 class Matching:
     """The matches of some `vectors` (float32 [n, d]), found on a cluster and kept in `work`.
 
+    With two `sides` (int64, numbers of rows), only pairs of a row of the first and one of the second are looked for.
+
     `key` stands for the vectors: matches of another key, threshold or recall are not taken. `memory` limits the working
     bytes of each processor, and the pairs that are kept here.
     """
@@ -66,11 +68,12 @@ class Matching:
         recall: float = 1.0,
         memory: int,
         size: int = 0,
+        sides: tuple[Integers, Integers] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._cluster, self._work, self._vectors = cluster, work, vectors
         self._key, self._recall, self._memory, self._size = key, recall, memory, size
-        self._progress = progress
+        self._sides, self._progress = sides, progress
         self.visited = Visited()
 
     def __call__(self, reach: float) -> Pairs:
@@ -78,7 +81,7 @@ class Matching:
 
         Raises `TooManyPairs` where they do not fit in memory.
         """
-        identity = json.dumps([self._key, reach, self._recall, self._size]).encode()
+        identity = json.dumps([self._key, reach, self._recall, self._size, self._sides is not None]).encode()
         folder = f"matches/{hashlib.sha256(identity).hexdigest()[:16]}"
         done = self._work.finished(folder)
         self._work.tidy(folder)
@@ -86,21 +89,26 @@ class Matching:
         if plan is None:
             plan = self._plan(folder, reach)
         arrays = unpacked(self._work.load(folder, plan))
-        found = partitions(self._vectors, arrays["label"], arrays["centres"])
+        found, _ = self._partitions(arrays["label"], arrays["centres"])
         self.visited = Visited(**plan["visited"])
         return self._visit(folder, done, found, arrays["visits"], reach)
 
     def _plan(self, folder: str, reach: float) -> dict[str, Any]:
         """Decide which pairs of partitions are visited, and save that: so a later run visits the same."""
         label, centres = labelled(self._vectors, self._size)
-        found = partitions(self._vectors, label, centres)
+        found, first = self._partitions(label, centres)
+        centres_of = np.stack([part.centre for part in found]) if found else centres
         margins = np.empty((len(found), len(found)))
         longest, radii = np.empty(len(found)), np.empty(len(found))
-        for number, least, square, radius in self._cluster.margins(found, centres):
+        for number, least, square, radius in self._cluster.margins(found, centres_of):
             margins[number], longest[number], radii[number] = least, square, radius
-        order = visits(bounds(centres, margins, longest, radii), reach)
+        order = visits(bounds(centres_of, margins, longest, radii), reach)
         count, rows = len(found), len(self._vectors)
-        told = Visited(count, count * (count + 1) // 2, len(order), len(order), 0, rows * (rows - 1) // 2)
+        told = Visited(count, count * (count + 1) // 2, total=rows * (rows - 1) // 2)
+        if self._sides:
+            order = order[(order[:, 0] < first) & (order[:, 1] >= first)]
+            told = Visited(count, first * (count - first), total=len(self._sides[0]) * len(self._sides[1]))
+        told.possible = told.visited = len(order)
         if self._recall < 1:
             places = self._places(found, label, order, reach)
             told.recall, told.confidence = self._recall, CONFIDENCE
@@ -110,6 +118,16 @@ class Matching:
         content = packed(label=label, centres=centres, visits=order)
         entry = {"visited": {name: getattr(told, name) for name in Visited.__slots__}}
         return self._work.save(folder, "plan", ".npz", content, entry)
+
+    def _partitions(self, label: Integers, centres: Doubles) -> tuple[list[Partition], int]:
+        """Return the partitions, with two sides those of the first and then those of the second; and how many first."""
+        found = partitions(self._vectors, label, centres)
+        if self._sides is None:
+            return found, len(found)
+        first, second = (
+            [some for part in found if len((some := part.only(rows)).rows)] for rows in self._sides
+        )
+        return [*first, *second], len(first)
 
     def _places(
         self, found: Sequence[Partition], label: Integers, order: NDArray[np.int64], reach: float
@@ -167,4 +185,8 @@ class Matching:
             content = packed(left=some.left, right=some.right, similarity=some.similarity)
             self._work.save(folder, name, ".npz", content, {"compared": compared})
             take(some, compared)
-        return Pairs.merged(parts)
+        whole = Pairs.merged(parts)
+        if self._sides is None:
+            return whole
+        new = (np.diff(whole.left, prepend=-1) != 0) | (np.diff(whole.right, prepend=-1) != 0)
+        return whole[new & (whole.left != whole.right)]  # a row of both sides comes twice

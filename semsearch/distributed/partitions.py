@@ -61,6 +61,11 @@ class Partition:
             np.minimum(least, ((exact @ self.centre)[:, None] - products).min(axis=0), out=least)
         return least
 
+    def only(self, rows: Integers) -> "Partition":
+        """Return the partition with only those of its rows that are among some rows of the matrix."""
+        kept = np.isin(self.rows, rows)
+        return Partition(self.rows[kept], self.vectors[kept], self.centre)
+
     @property
     def radius(self) -> float:
         """The largest angle of a vector and the centre, in radians; pi where the centre has no direction."""
