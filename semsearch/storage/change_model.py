@@ -19,14 +19,13 @@ from semsearch.embedding import Embedder, embed_checked
 from semsearch.embedding.adapter import Adapter, Factors, save_adapter
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.files import disk, mode_within, opened, replacing
-from semsearch.storage.index_dir import stored_fingerprint
+from semsearch.storage.index_dir import ADAPTED, stored_fingerprint
 from semsearch.storage.library import Library
 
 ADAPTER = "adapter"
 """The setting that names the adapter of an index, its base, and what was kept for the way back."""
 _NEXT, _STAGED = "adapted-next.bin", "adapted-staged.bin"
 _BEFORE, _FACTORS = "adapted-before-{}.bin", "adapter-{}.safetensors"
-_FILES = ("adapted-*.bin", "adapter-*.safetensors")
 _TUNED = ("threshold", "verifier", "relevance")
 """The settings that hold for one model only."""
 _DIGEST, _PAGE = 16, 4096
@@ -196,7 +195,7 @@ def _clean(folder: Path, library: Library) -> None:
     """Remove the files of changes that are not in use."""
     held = library.setting(ADAPTER)
     used = {_FACTORS.format(held["sha256"][:16]), _BEFORE.format(held["before"][:16])} if held else set()
-    for pattern in _FILES:
+    for pattern in ADAPTED:
         for path in folder.glob(pattern):
             if path.name not in used:
                 path.unlink()

@@ -30,6 +30,9 @@ PLANE = "plane.bin"
 CLUSTERS = "clusters.jsonl"
 """The file within an index that keeps the names of its clusters."""
 
+ADAPTED = ("adapted-*.bin", "adapter-*.safetensors")
+"""Patterns of the files within an index that belong to an adapted model."""
+
 Settings = Mapping[str, str | int]
 """The fingerprint of the model that made an index."""
 
@@ -194,7 +197,11 @@ def disk_usage(folder: Path) -> dict[str, int]:
     """Return the size of an index on disk by part, in bytes."""
     parts = {
         "library": folder.glob(f"{LIBRARY}*"),
-        "vectors": chain(*((folder / name).rglob("*") for name in EMBEDDED), folder.glob(VECTOR_FILES)),
+        "vectors": chain(
+            *((folder / name).rglob("*") for name in EMBEDDED),
+            folder.glob(VECTOR_FILES),
+            *map(folder.glob, ADAPTED),
+        ),
         "comparisons": folder.glob(JOIN),
         "quarantine": (folder / QUARANTINE).rglob("*"),
     }
