@@ -154,10 +154,10 @@ def questions(report: Report, data: Path, cache: Path) -> None:
 
 def _opened(folder: Path, model: str, pages: Path) -> Index:
     try:
-        return Index.open(folder)
+        index = Index.open(folder)
     except IndexNotFound:
         index = Index.create(folder, model=model, device="cpu")
-    talk(f"ingest with {model}")
+    talk(f"ingest with {model}, unless done before")  # a run that was cut off goes on
     index.ingest([pages])
     return index
 
