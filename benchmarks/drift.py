@@ -4,9 +4,10 @@ Without a change, a set is parted at random into two windows: sentences, sentenc
 PEPs, whose beginnings have several passages each. At most 5% of the splits may give an alarm.
 
 A change is planted in the later window, 10% of its texts: sentences of one chapter of the Rust book among others, drawn
-for each split, or Chinese sentences of the Vue documentation. PEPs are also parted by the year they were created. For
-another model, the later half of an index is made by one with the same fingerprint whose vectors are those of
-multilingual-e5-small. At least 95% of these must give an alarm.
+for each split, or Chinese sentences of the Vue documentation. PEPs are also parted by the year they were created.
+For another model, the later half of an index is made by one with the same fingerprint whose vectors are those of
+multilingual-e5-small. At least 95% of these must give an alarm. A subject that grows from 2% to 18% is planted too, in
+windows of several sizes, to see how many texts it takes.
 
 `--index` names an index of many texts, and `--by` a field with dates, for which `semsearch drift` is timed in a new
 process. `--only` measures some of the parts.
@@ -38,6 +39,9 @@ from semsearch.index import Index
 from semsearch.text import clean, sentences
 
 PLANTED = 0.1
+GROWN = (0.02, 0.18)
+"""The shares of a subject in both windows, as the article on embeddings that this project began with has them."""
+GROWN_SIZES = (30, 50, 100, 200)
 BARS = {"false alarms": 0.05, "found": 0.95, "seconds": 60}
 _PEP = 2_000
 """The characters of a PEP that are compared, so that a run is short."""
@@ -139,6 +143,17 @@ def planted_splits(
         yield rows, np.arange(2 * size) >= size
 
 
+def grown_splits(pool: np.ndarray, subjects: list[np.ndarray], size: int, count: int) -> Iterator[Split]:
+    """Yield splits in which one of some subjects grows from the first to the second share of `GROWN`."""
+    draw = np.random.default_rng(5)
+    early, late = (max(1, round(share * size)) for share in GROWN)
+    for _ in range(count):
+        rows = draw.choice(pool, 2 * size, replace=False)
+        own = draw.choice(subjects[draw.integers(len(subjects))], early + late, replace=False)
+        rows[:early], rows[-late:] = own[:early], own[early:]
+        yield rows, np.arange(2 * size) >= size
+
+
 class Other:
     """An embedder with the fingerprint of one model and the vectors of another."""
 
@@ -192,7 +207,7 @@ def timed(index: Path, by: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parts = ("sentences", "copies", "topic", "language", "peps", "model")
+    parts = ("sentences", "copies", "topic", "language", "growth", "peps", "model")
     parser.add_argument("--only", choices=parts, nargs="+", default=parts, help="the parts to measure")
     parser.add_argument(
         "--splits", type=int, default=200, metavar="N", help="random splits of each set (200)"
@@ -255,6 +270,19 @@ def main() -> None:
             first = len(plain) + len(chapters)
             language = lambda draw: np.arange(first, first + len(foreign))  # noqa: E731
             changed["language"] = alarms(contents, planted_splits(pool, language, *sizes), options.seconds)
+    if "growth" in options.only:
+        plain = some_sentences(options.data, 1_000)
+        by_chapter: dict[str, list[str]] = {}
+        for text, chapter in book(options.data):
+            by_chapter.setdefault(chapter, []).append(text)
+        subjects = [own[:60] for own in by_chapter.values() if len(own) >= 60][:8]
+        texts = [*plain, *(text for own in subjects for text in own)]
+        talk(f"embedding {len(texts):,} sentences")
+        contents = log_contents(texts, texts, embedder)
+        rows_of = [len(plain) + 60 * at + np.arange(60) for at in range(len(subjects))]
+        for size in GROWN_SIZES:
+            splits = grown_splits(np.arange(len(plain)), rows_of, size, options.splits)
+            changed[f"growth, {size}"] = alarms(contents, splits, options.seconds)
     if "peps" in options.only:
         records, years = peps(options.data)
         talk(f"embedding the beginnings of {len(records)} PEPs")
@@ -294,6 +322,8 @@ def main() -> None:
         if rows:
             report.table(title, ("set", "splits", "alarms", "share", "from", "to", "by"), rows)
         for name, one in figures.items():
+            if name.startswith("growth"):  # which asks how many texts it takes
+                continue
             report.bar(f"{target}: {name}", one["share"], sign, BARS[target])
     if "model" in options.only:
         talk("another model")
