@@ -75,7 +75,8 @@ def labels(report: common.Report, options: Any) -> dict[str, Any]:
             for one in (found.held_out, *found.guards)
         ],
     )
-    report.bar("seconds for the pairs", result["seconds"], "<=", 120)
+    if options.size == SIZE:
+        report.bar("seconds for 1,000 pairs", result["seconds"], "<=", 120)
     if options.test:
         with tempfile.TemporaryDirectory() as folder:
             saved = save_adapter(Path(folder) / "adapter.safetensors", factors)
@@ -120,10 +121,13 @@ def harmful(report: common.Report, options: Any) -> dict[str, Any]:
 
 
 def undo(report: common.Report, options: Any) -> dict[str, Any]:
-    """Move an index to an adapted model and back."""
+    """Move an index to a model that was trained for a moment, whether or not it is better, and back."""
     from semsearch import Index
+    from semsearch.storage.change_model import adopt
+    from semsearch.tuning.adapt import examples_of, files_of
+    from semsearch.tuning.lora import Trainer
 
-    pairs = drawn("train", 180, options.seed)
+    pairs = drawn("train", 64, options.seed).pairs
     texts = list(dict.fromkeys(pair.text_a for pair in drawn("train", options.size, 1).pairs))
 
     def answers(index: Index) -> str:
@@ -133,10 +137,11 @@ def undo(report: common.Report, options: Any) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder, Index.create(Path(folder) / "index") as index:
         index.add(texts)
-        before = answers(index)
-        found = index.adapt(pairs, rule="paraphrase", guard=False)
-        if not found.adopted:
-            raise SystemExit(f"error: not adopted: {found.reason}")
+        before, settings = answers(index), index._settings
+        examples = examples_of(pairs, np.array([bool(pair.duplicate) for pair in pairs]))
+        factors = Trainer(files_of(index.embedder)).train(examples, 1e-3, 1)
+        with index._changing_model():
+            adopt(index.folder, index._library, factors, lambda adapter: index._load(settings, adapter))
         moved = answers(index)
         index.undo_adapt()
         after = answers(index)
