@@ -344,7 +344,10 @@ def leaks_of(data: Dataset, threshold: float) -> Leaks:
         return data.leaks(threshold)
 
 
-texts = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=5).map(" ".join), max_size=12)
+# Words in another order may be roles that were exchanged, which a veto keeps apart.
+texts = st.lists(
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=5).map(sorted).map(" ".join), max_size=12
+)
 
 
 @settings(max_examples=60)
