@@ -372,7 +372,6 @@ def test_hits_come_through_whole(index: Index) -> None:
 
 NO_QUESTIONS = (
     b"{}", b"[]", b"x", b'{"call": "close"}', b'{"call": "search"}', b"[" * 99_999,
-    b'{"call": "search", "requests": [{"query": "saw", "rerank": "x"}]}',
     b'{"call": "facets", "fields": 1, "query": [], "source": {}, "literal": 0}',
     b'{"call": "similar", "request": {"document": "none"}, "keys": ["none"]}', b'{"call": "contains"}',
     b'{"call": "tokens", "text": 5}', b'{"call": "unchanged", "source": {}}',
