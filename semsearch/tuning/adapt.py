@@ -4,7 +4,8 @@ Pairs that share a text, directly or through others, stay together. A third of t
 learning rate and the epochs are chosen by cross-validation, and the adapter is trained once more. Its strength, a
 factor from 0 to 1 (Wortsman et al. 2022, arXiv:2109.01903), is the largest at which pairs of a public data set, the
 guard, lose next to nothing. The result is judged on the held-out pairs and on other pairs of the guard. It is adopted
-only where the 95% interval of the gain is above 0 and no guard loses `MOST_LOST` or more.
+only where cross-validation finds a gain too, the 95% interval of the gain is above 0, and no guard loses `MOST_LOST` or
+more.
 """
 
 import shutil
@@ -70,7 +71,7 @@ class ModelComparison:
 
 @dataclass(frozen=True, slots=True)
 class AdaptTrial:
-    """The average precision in cross-validation of a learning rate and a number of epochs."""
+    """The average precision in cross-validation of a learning rate and a number of epochs; 0 of both: not trained."""
 
     rate: float
     epochs: int
@@ -146,6 +147,10 @@ def adapt(
 
     trials = _cross_validated(trainer, examples, rest, inner, rates, epochs, seed, tell)
     best = max(trials, key=lambda trial: trial.average_precision)
+    scores = _scores([pairs.pairs[at] for at in rest], partial(embed_checked, embedder))
+    truths = positive[rest].astype(np.float64)
+    plain = float(np.mean([_precision(scores[inner == at], truths[inner == at]) for at in range(_FOLDS)]))
+    trials = [AdaptTrial(0.0, 0, plain), *trials]
     factors = trainer.train(examples.some(rest), best.rate, best.epochs, seed=seed, progress=tell)
     if not all(np.isfinite(factor).all() for factor in factors.values()):
         raise ModelError(
@@ -169,7 +174,7 @@ def adapt(
         except BaseException:
             discard_graphs(made)
             raise
-    reason = _reason(found, judged)
+    reason = _reason(best.average_precision - plain, found, judged)
     if reason:
         discard_graphs(made)
     return (
@@ -341,8 +346,10 @@ def _compared(
     )
 
 
-def _reason(found: ModelComparison, guards: Sequence[ModelComparison]) -> str:
-    """Return why an adapter is not adopted, or nothing."""
+def _reason(expected: float, found: ModelComparison, guards: Sequence[ModelComparison]) -> str:
+    """Return why an adapter is not adopted, or nothing. `expected` is the gain in cross-validation."""
+    if expected <= 0:
+        return f"cross-validation finds no gain: {expected:+.3f}"
     if found.gain.low <= 0:
         return f"the gain on held-out pairs may be none: its interval begins at {found.gain.low:+.3f}"
     lost = [one for one in guards if -one.gain.value >= MOST_LOST]
