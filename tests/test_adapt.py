@@ -331,6 +331,8 @@ def test_command_adopts_and_undoes(index: Index, tmp_path: Path, monkeypatch: py
     assert index.status().settings["model"] == found["model"]
     again = run("adapt", "--index", index.folder, "--pairs", pairs, "--no-guard")
     assert again.exit_code == 2 and "adapted already" in again.stderr
+    both = run("adapt", "--index", index.folder, "--undo", "--pairs", pairs)
+    assert both.exit_code == 2 and "goes alone" in both.stderr
     back = run("adapt", "--index", index.folder, "--undo")
     assert back.exit_code == 0 and index.status().settings["model"] == base
     assert run("adapt", "--index", index.folder, "--undo").exit_code == 2

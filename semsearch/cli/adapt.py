@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from semsearch import serialize
 from semsearch.cli import options, pair_options, render
@@ -15,6 +16,11 @@ from semsearch.errors import InvalidInput
 if TYPE_CHECKING:
     from semsearch.tuning.adapt import Adaptation
     from semsearch.tuning.pairs import PairSet
+
+
+_NOT_WITH_UNDO = (
+    "spec", "download", "text_a", "text_b", "label", "score", "table", "rule", "dry_run", "no_guard",
+)  # fmt: skip
 
 
 @options.command(
@@ -65,7 +71,8 @@ def adapt_(
     """
     from semsearch.index import Index
 
-    if undo and (dry_run or no_guard or rule is not None):
+    given = click.get_current_context().get_parameter_source
+    if undo and any(given(name) is ParameterSource.COMMANDLINE for name in _NOT_WITH_UNDO):
         raise InvalidInput("--undo goes alone", "leave out the other options")
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait))
