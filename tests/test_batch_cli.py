@@ -13,7 +13,7 @@ TEXTS = [
     "The refund takes five days.",
     "The refund takes  five days.",
     "The refund takes six days.",
-    "退款需要五天。",
+    "退款，需要五天。",
 ]
 
 
@@ -51,7 +51,9 @@ def test_batch_without_ray_is_one_clear_line(folder: Path) -> None:
         (("dedupe", "in.jsonl", "--output", "out"), "'dedupe' is not one of 'embed', 'dedup', 'leak'"),
         (("dedup", "in.jsonl"), "Missing option '--output'"),
         (("dedup", "in.jsonl", "--output", "out", "--recall", "0"), "0 is not above 0"),
-        (("leak", "in.jsonl", "--output", "out"), "--against is for batch leak"),
+        (("leak", "in.jsonl", "--output", "out"), "batch leak needs the training data"),
+        (("dedup", "in.jsonl", "--output", "out", "--against", "empty"), "--against is for batch leak"),
+        (("dedup", "in.jsonl", "--output", "out", "--address", "head:1"), "'head:1' is not an address"),
         (("embed", "in.jsonl", "--output", "out", "--threshold", "90%"), "batch embed compares nothing"),
     ],
 )
@@ -82,9 +84,32 @@ def test_batch_dedup_writes_groups_and_says_what_it_did(folder: Path) -> None:
     ]
     assert rows[1]["reason"] == "equal after light cleaning"
     assert [row["text"] for row in rows][3] == TEXTS[3]
-    nothing = batch("dedup", "empty", "--output", "other", cwd=folder)
-    assert nothing.returncode == 2
-    assert "there is nothing to read" in nothing.stderr
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dedup", "empty", "--output", "other"), "there is nothing to read"),
+        (("dedup", "in.jsonl", "--output", "in.jsonl"), "in.jsonl is not a folder"),
+        (("dedup", ".", "--output", "out"), "is in the input"),
+        (("dedup", "in.jsonl", "--output", "."), "has an input in it"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_at_once(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = batch(*arguments, cwd=folder)
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert not (folder / "out").exists()
+
+
+@needs_ray
+def test_settings_with_which_nothing_was_done_hold_nobody_up(folder: Path) -> None:
+    wrong = batch("embed", "in.jsonl", "--output", "out", "--text-field", "nope", cwd=folder)
+    assert wrong.returncode == 2, wrong.stderr
+    right = batch("embed", "in.jsonl", "--output", "out", "--text-field", "text", cwd=folder)
+    assert right.returncode == 0, right.stderr
 
 
 SOCKETS = """

@@ -347,8 +347,28 @@ def test_queries_are_rows_or_lines(tmp_path: Path) -> None:
     assert [one.text for one in read_queries(log, RowFields())[0]] == ["how to sail", "退款"]
     rows = tmp_path / "log.jsonl"
     rows.write_text('{"q": "how to sail", "time": "2024-05-01"}\n', encoding="utf-8")
-    (one,), skipped = read_queries(rows, RowFields(("q",)))
-    assert one.text == "how to sail" and one.metadata["time"] == "2024-05-01" and not skipped
+    (one,), skipped, notes = read_queries(rows, RowFields(("q",)))
+    assert one.text == "how to sail" and one.metadata["time"] == "2024-05-01" and not skipped + notes
+
+
+def test_the_column_of_dates_is_not_a_text(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("time,asked\n2024-05-01,sail\n2024-05-02,row\n", encoding="utf-8")
+    queries, _, notes = read_queries(log, RowFields(), "Time")
+    assert [one.text for one in queries] == ["sail", "row"] and queries[0].metadata == {"time": "2024-05-01"}
+    assert notes == [f"{log.as_posix()}: compared by 'asked'"]
+    log.write_text("time\n2024-05-01\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="no column of texts"):
+        read_queries(log, RowFields(), "time")
+
+
+def test_the_order_of_a_log_with_dates_does_not_matter(index: Index) -> None:
+    some = [
+        Record(f"{at}", f"how to sail {at % 13} boats", {"day": f"2024-{1 + at % 12:02}-01"})
+        for at in range(120)
+    ]
+    request = DriftRequest(by="day")
+    assert index.find_drift(request, queries=some) == index.find_drift(request, queries=some[::-1])
 
 
 # -- the command --------------------------------------------------------------------------------------------

@@ -223,7 +223,8 @@ def test_nonsense_stays_irrelevant_next_to_rare_words(query: str, rare: Index) -
     ("query", "expected"),
     [
         ("plums", True), ("what is a plum?", True), ("what's the plums", True), ("who was Plum", True),
-        ("挖掘机", True), ("do you like plums", False), ("where are my plums", False), ("I need a plum", False),
+        ("挖掘机", True), ("plum 是什么", True), ("什么是 Plum？", True),
+        ("do you like plums", False), ("where are my plums", False), ("I need a plum", False),
     ],
 )  # fmt: skip
 def test_a_word_is_asked_for_where_the_query_only_names_it(query: str, expected: bool) -> None:

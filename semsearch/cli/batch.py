@@ -104,8 +104,14 @@ def batch_(
         raise InvalidInput(
             "batch leak keeps nothing, and compares everything", "leave out --keep and --recall"
         )
-    if (action == "leak") != bool(against):
-        raise InvalidInput("--against is for batch leak, which needs it", "semsearch batch --help")
+    if action == "leak" and not against:
+        raise InvalidInput("batch leak needs the training data", "name it with --against")
+    if action != "leak" and against:
+        raise InvalidInput(
+            f"--against is for batch leak, and not for batch {action}", "semsearch batch --help"
+        )
+    if address not in ("local", "auto") and not address.startswith("ray://"):
+        raise InvalidInput(f"--address {address!r} is not an address", "local, auto or ray://HOST:PORT")
     load = partial(
         load_embedder, model or DEFAULT_MODEL, dtype or "float32", base_url=options.server_of(model, base_url)
     )

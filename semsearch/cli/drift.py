@@ -102,9 +102,9 @@ def drift_(
     still gives the stored vectors. All tests share one decision: where nothing has changed, at most 2% of runs find
     drift. Whole documents are compared, since passages of one document are alike.
 
-    The amount of drift is the share of documents that would have to be of a new kind for a classifier to tell the
-    windows apart as well as it does. Queries without --by are compared by their order in FILE, the first half with the
-    second. Nothing is kept of them.
+    The amount of drift is about how well a classifier tells the windows apart: so many documents at least would have to
+    be of a new kind, if it were a perfect one. Queries without --by are compared by their order in FILE, the first half
+    with the second. Nothing is kept of them.
     """
     from semsearch.errors import InvalidInput, SemsearchError
     from semsearch.files import require_writable
@@ -127,8 +127,9 @@ def drift_(
         else:
             from semsearch.drift.log import read_queries
 
-            some, skipped = read_queries(queries, fields)
+            some, skipped, notes = read_queries(queries, fields, by)
             render.tell_skipped(skipped)
+            render.tell_notes(notes)
             failed = any(one.failed for one in skipped)
             if not some:
                 raise SemsearchError(f"{queries} has no queries", "name the column with --text-field")

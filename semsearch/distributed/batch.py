@@ -141,6 +141,11 @@ def _listed(url: str) -> Iterator[tuple[str, int, int]]:
             yield f"{start}{info.path}", info.size, info.mtime_ns or 0
 
 
+def _is_below(path: str, folder: str) -> bool:
+    """Return whether a path or URL is a folder or lies in it."""
+    return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
+
+
 class Batch:
     """Work on some inputs in the folder `output`, a path or a URL. What an earlier run has finished is not done again.
 
@@ -164,6 +169,17 @@ class Batch:
         self.inputs, self._skipped, self._notes = list_inputs(parts, fields)
         if not self.inputs:
             raise InvalidInput("there is nothing to read", "name files or folders with text")
+        within = next((one.path for one in self.inputs if _is_below(place(one.path), place(output))), None)
+        if within is not None:
+            raise InvalidInput(
+                f"the output folder {output} has an input in it: {within}", "name another --output"
+            )
+        for name in (name for names in parts for name in names):
+            if _is_below(place(output), place(name)):
+                raise InvalidInput(
+                    f"the output folder {output} is in the input {name}, so the next run would read it",
+                    "name another --output",
+                )
         self._bundles = bundles(self.inputs)
         self._sizes = [sum(one.size for one in bundle) for bundle in self._bundles]
         self.work.begin(
@@ -368,10 +384,13 @@ class Batch:
         of: Mapping[str, tuple[Any, ...]],
         otherwise: tuple[Any, ...],
     ) -> None:
-        """Write the rows of some pieces with more columns: the values `of` each name, or others."""
+        """Write the rows of some pieces, with texts as before cleaning, and the values `of` each name, or others."""
         pa = arrow()
         for entry in pieces:
-            table = parquet_table(self.work.load(PIECES, entry)).select(["name", "source", "row", "text"])
+            table = parquet_table(self.work.load(PIECES, entry))
+            both = zip(*(table[name].to_pylist() for name in ("text", "written")), strict=True)
+            original = pa.array([written or text for text, written in both], pa.string())
+            table = table.select(["name", "source", "row"]).append_column("text", original)
             rows = [of.get(name, otherwise) for name in table["name"].to_pylist()]
             for at, (name, kind) in enumerate(columns.items()):
                 table = table.append_column(name, pa.array([row[at] for row in rows], getattr(pa, kind)()))

@@ -55,6 +55,8 @@ class Work:
             )
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{where} cannot be opened: {error}") from error
+        if not is_url(where) and Path(where).exists() and not Path(where).is_dir():
+            raise InvalidInput(f"{where} is not a folder", "name a folder as --output")
 
     def __reduce__(self) -> tuple[type["Work"], tuple[str]]:
         return Work, (place(self.where),)
@@ -63,8 +65,9 @@ class Work:
         """Begin work by some settings, or go on with it. Raises `InvalidInput` where the folder has other work."""
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
         known = self._read(_RUN)
-        if known is None:
-            if any(not name.startswith(_TEMPORARY) for name in self.names()):
+        names = [name for name in self.names() if not name.startswith(_TEMPORARY)]
+        if known is None or names == [_RUN]:  # nothing was done by these settings yet
+            if names not in ([], [_RUN]):
                 raise InvalidInput(f"{self.where} is not empty, and not the output of `semsearch batch`")
             self._write(_RUN, text.encode())
         elif known != text.encode():

@@ -171,7 +171,8 @@ def find_query_drift(queries: Sequence[Record], request: DriftRequest, embedder:
     else:
         dates = [_date_of(query, request.by) for query in queries]
         windows = windows_of(dates, request)
-    chosen = _drawn(windows)
+    order = sorted(_drawn(windows).tolist(), key=lambda at: (queries[at].text, windows[at], queries[at].id))
+    chosen = np.array(order, np.int64)  # the same for any order of the rows
     some = [queries[at] for at in chosen.tolist()]
     contents = log_contents([one.text for one in some], [one.id for one in some], embedder)
     ones = np.ones(len(queries), np.int64)

@@ -29,7 +29,7 @@ from semsearch.search.query import Query
 from semsearch.search.unrelated import CHINESE, ENGLISH
 from semsearch.storage.library import Library, PassageTable, StoredPassage
 from semsearch.storage.library.fulltext import stemmed
-from semsearch.text.analyzer import content_terms, index_terms, normalize, query_terms
+from semsearch.text.analyzer import content_terms, framing_terms, index_terms, normalize, query_terms
 from semsearch.text.scripts import UNSPACED
 from semsearch.types import MODES, Mode
 
@@ -155,7 +155,7 @@ def asked_for(query: Query) -> Callable[[StoredPassage, float | None], bool]:
     if query.requires:
         return lambda *_: True
     asked = content_terms(query.text)
-    if not (unspaced(query.text) or set(query_terms(query.text)) - asked <= _NAMING):
+    if not (unspaced(query.text) or framing_terms(query.text) <= _NAMING):
         return lambda *_: False
     words = set(stemmed(list(asked)))
     # What all forms of a word begin with, and what its text has in any case.

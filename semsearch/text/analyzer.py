@@ -124,6 +124,11 @@ def content_terms(query: str) -> set[str]:
     return set(query_terms(_STOP_RUNS.sub(" ", query))) - STOP_WORDS or set(query_terms(query))
 
 
+def framing_terms(query: str) -> set[str]:
+    """Return the other terms of a query, such as those of "where is my"; a Chinese question word has none."""
+    return set(query_terms(_STOP_RUNS.sub(" ", query))) - content_terms(query)
+
+
 def phrase_pattern(text: str, *, begins: bool = False) -> re.Pattern[str] | None:
     """Return a pattern that finds the words of `text`, in order, in a *normalized* text; None if there are no words.
 

@@ -230,7 +230,8 @@ def folds(clusters: _Ints, positive: _Mask, count: int, seed: int) -> _Ints:
         held[fold_of[cluster]] += shares[cluster]
     if held.min() < _LEAST:
         raise InvalidInput(
-            f"{len(positive):,} pairs with {np.count_nonzero(positive):,} duplicates are too few, or share their texts:"
+            f"{np.count_nonzero(positive):,} duplicates and {np.count_nonzero(~positive):,} other pairs are too few, or"
+            " share their texts:"
             f" each of {count} parts without common texts takes {_LEAST} duplicates and {_LEAST} other pairs",
             "label more pairs: semsearch label",
         )
