@@ -243,7 +243,7 @@ def test_a_change_needs_the_token(index: Index, headers: dict[str, str], method:
 def test_every_route_that_changes_is_guarded(index: Index) -> None:
     client = client_of(index)
     description = client.get(f"{API}/openapi.json").json()
-    reads = {f"{API}/{name}" for name in ("embed", "matrix", "compare", "triage")}
+    reads = {f"{API}/{name}" for name in ("embed", "matrix", "compare", "triage", "drift")}
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             assert ("security" in operation) == (method != "get" and path not in reads), (method, path)

@@ -78,7 +78,7 @@ def batch_(
     \b
     semsearch batch embed INPUT...   write names, digests and vectors as Parquet
     semsearch batch dedup INPUT...   also write each row with its group and keeper
-    semsearch batch leak INPUT...    also write each row with what --against has of it
+    semsearch batch leak INPUT...    also write each row with its leak
 
     An INPUT is a file or folder as in `dedup-files`, or a URL such as s3://, gs:// or hdfs://. The answers are those of
     `dedup-files` and `leak`, found by more processors. A run that is interrupted goes on where it was, if you run it

@@ -7,7 +7,7 @@ files alone, so a run that goes on finds the pieces that an earlier one finished
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,9 +193,9 @@ def dataset_of(
     names, sources, digests = list[str](), list[str](), list[bytes]()
     rows, owners, vector_rows, lengths = (array("q") for _ in range(4))
     row_of: dict[bytes, int] = {}
-    texts, originals = TextFile(), TextFile()
     width = embedder.fingerprint.dimension
-    with temporary_files(), tempfile.TemporaryFile() as file:
+    with ExitStack() as opened, temporary_files(), tempfile.TemporaryFile() as file:
+        texts, originals = (opened.enter_context(closing(TextFile())) for _ in range(2))
         for table in tables:
             for text, written in zip(*(table[name].to_pylist() for name in ("text", "written")), strict=True):
                 texts.append(text)
@@ -223,6 +223,7 @@ def dataset_of(
             if row_of
             else np.empty(shape, np.float32)
         )
+        opened.pop_all()  # from here on the data set closes them
     columns = (np.array(column, np.int64) for column in (owners, vector_rows, lengths))
     return Dataset(
         (),

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.storage.library.connection import PASSAGE_SUM, VECTOR_SUM, connect
 from semsearch.storage.library.fulltext import POSTINGS_SUM, FullText
-from semsearch.storage.library.records import stored_passage
+from semsearch.storage.library.records import StoredPassage, stored_fields, stored_passage
 from semsearch.storage.library.schema import foreign_parts
 from semsearch.storage.library.settings import parsed_setting
 from semsearch.storage.library.untrusted import foreign_objects
@@ -86,11 +87,11 @@ def content_problems(path: Path) -> list[str]:
             query = (
                 f"SELECT {PASSAGE_SUM} AND text_digest(text) ="
                 " (SELECT digest FROM vectors WHERE vectors.id = vector_id),"
-                " id, source, document, text, unit, first, last, heading, original, metadata FROM published"
+                " metadata, id, source, document, text, unit, first, last, heading, original FROM published"
             )
             for sound, *values in db.execute(query):
                 wrong["passages are not as they were stored"] += not (
-                    sound and _is_possible(stored_passage, *values)
+                    sound and _is_possible(_published, *values)
                 )
             for sound, *values in db.execute("SELECT sum = checksum(key, value), key, value FROM settings"):
                 wrong["settings are not as they were saved"] += not (
@@ -108,6 +109,11 @@ def content_problems(path: Path) -> list[str]:
     except (sqlite3.Error, SemsearchError, ValueError, TypeError, AttributeError) as error:
         return [f"cannot be read: {_problem(path, error)}"]
     return [f"{count:,} {what}" for what, count in wrong.items() if count]
+
+
+def _published(metadata: str, *columns: Any) -> StoredPassage:
+    """Return a published passage from its columns, and the metadata of its document as text."""
+    return stored_passage(*[*columns, stored_fields(metadata)])
 
 
 def _is_possible(read: Callable[..., object], *values: object) -> bool:

@@ -515,13 +515,16 @@ def _passages(
     # The checksum of a passage includes the metadata of its document, which is read once.
     shown = "metadata" if metadata else "'{}'"
     query = f"SELECT id, checksum(name, metadata), {shown} FROM documents WHERE id"
-    documents = {id_: (begun, stored_fields(text)) for id_, begun, text in _each(db, query, numbers)}
+    documents = {id_: (begun, text) for id_, begun, text in _each(db, query, numbers)}
+    fields: dict[int, dict[str, FieldValue]] = {}
     for value, number, *columns, sum_, sound in rows:
         id_, source, _, *rest = columns
-        begun, fields = documents[number]
+        begun, text = documents[number]
         if not (sound and sum_ == checksum(id_, *rest, begun=begun)):
             raise IndexDamaged(f"passage {id_} of {source} is not as it was stored", SALVAGE)
-        found[value] = stored_passage(*[*columns, fields])
+        if number not in fields:
+            fields[number] = stored_fields(text)
+        found[value] = stored_passage(*[*columns, fields[number]])
     return found
 
 
