@@ -390,7 +390,7 @@ def _guards(pairs: PairSet, trained: NDArray[np.intp]) -> list[_Guard]:
     if not found:
         raise InvalidInput(
             "there is no guard on this machine that would show what the model forgets",
-            "get one: semsearch tune --pairs sts-b --download; or leave it out with --no-guard",
+            "get one: semsearch eval --pairs sts-b --download; or leave it out with --no-guard",
         )
     return found
 
