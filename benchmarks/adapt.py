@@ -17,7 +17,7 @@ from typing import Any
 import common
 import numpy as np
 
-SIZE, HARMFUL = 1_000, 180
+SIZE, HARMFUL = 1_000, 400
 QUESTIONS = (
     "a man is playing a guitar",
     "two dogs run on the beach",
@@ -90,7 +90,7 @@ def labels(report: common.Report, options: Any) -> dict[str, Any]:
 def harmful(report: common.Report, options: Any) -> dict[str, Any]:
     """Count the harmful tries that are refused."""
     from semsearch.embedding import load_embedder
-    from semsearch.errors import SemsearchError
+    from semsearch.errors import ModelError
     from semsearch.tuning.adapt import adapt
 
     embedder = load_embedder()
@@ -112,7 +112,7 @@ def harmful(report: common.Report, options: Any) -> dict[str, Any]:
         try:
             found, _ = adapt(judged, embedder, rule="paraphrase", seed=seed, rates=rates, epochs=2)
             reason = found.reason
-        except SemsearchError as error:
+        except ModelError as error:  # the rate has ruined the model
             reason = str(error)
         refused.append(bool(reason))
         print(f"{seed:3} {kind:7} {rates[0]:.2g}  {reason or 'ADOPTED'}", flush=True)
