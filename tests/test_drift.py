@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,8 @@ def test_new_texts_are_found(index: Index) -> None:
 
 
 def test_without_a_dictionary_pairs_become_words(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semsearch.drift.contents.has_dictionary", lambda: False)
+    monkeypatch.setattr("semsearch.search.keywords.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # an import of it fails
     terms = {term.term: term for term in index.drift(by="day").terms}
     assert "退款申请失败了" in terms and "款申" not in terms
     assert terms["退款申请失败了"].now == sum("退款" in record["text"] for record in records(new=0.4))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from semsearch.drift.contents import Contents
 from semsearch.drift.exchange import ALARM, Floats, Mask, p_value
-from semsearch.search.keywords import Term, central_sentence, joined
+from semsearch.search.keywords import Term, central_sentence, has_dictionary, joined
 from semsearch.text.analyzer import normalize
 from semsearch.tuning.metrics import Estimate, share_of
 
@@ -137,7 +137,7 @@ def _examples(contents: Contents, term: str, holding: Mask) -> tuple[str, ...]:
     found = []
     for at in _spread(np.flatnonzero(holding), _EXAMPLES):
         texts = contents.read(at)
-        sentences = [central_sentence(text, [(term, 1.0)]) for text in texts]
+        sentences = [central_sentence(text, [(term, 1.0)], dictionary=has_dictionary()) for text in texts]
         best = max(sentences, key=lambda sentence: (term in normalize(sentence), -len(sentence)))
         found.append(best)
     return tuple(found)

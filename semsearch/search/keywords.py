@@ -64,8 +64,8 @@ def joined(terms: Sequence[Term], texts: Sequence[str], most: int = TERMS) -> li
     return found[:most]
 
 
-def central_sentence(text: str, terms: Sequence[Term]) -> str:
-    """Return the sentence of a text with the most of some terms.
+def central_sentence(text: str, terms: Sequence[Term], *, dictionary: bool = True) -> str:
+    """Return the sentence of a text with the most of some terms; `dictionary` is as for `words_of`.
 
     A long sentence needs more of them than a short one, and one with few letters, such as a line of code, more than
     one with many.
@@ -73,7 +73,7 @@ def central_sentence(text: str, terms: Sequence[Term]) -> str:
     stems = stemmed([word for word, _ in terms])
 
     def score(sentence: str) -> float:
-        words = words_of(sentence)
+        words = words_of(sentence, dictionary=dictionary)
         own, plain = set(stemmed(words)), normalize(sentence)
         # What was joined of pairs of characters is not among these words.
         found = sum(
