@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from reading import Read, Reading
 from tiny_embedder import TinyEmbedder
 
+from semsearch.embedding import Embedder, load_embedder
 from semsearch.embedding.scale import passage_scale
 from semsearch.search.relevance import unrelated_vectors
 from tests.engine_servers import chroma_server
@@ -65,6 +66,12 @@ def what_the_tiny_model_computes_once() -> None:
     """
     passage_scale(TinyEmbedder().fingerprint, TinyEmbedder)
     unrelated_vectors(TinyEmbedder())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_model() -> Embedder:
+    """Keep the default model loaded, so that the indexes of all tests share it."""
+    return load_embedder()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tiny_models import make_model
 
 from semsearch import FingerprintMismatch, Index, InvalidInput, MissingExtra, ModelError
 from semsearch.cli import main
-from semsearch.embedding import Vectors, graph, load_embedder, onnx, openvino
+from semsearch.embedding import Vectors, graph, load_embedder, loading, onnx, openvino
 
 MODELS: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -49,6 +49,7 @@ def without_bfloat16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the system list a processor of 2017, without bfloat16."""
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu sse2 avx2 avx512f avx512bw\n", "utf-8")
     monkeypatch.setattr(openvino, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(loading, "_IN_USE", {})
 
 
 def cosines(a: Vectors, b: Vectors) -> Vectors:
@@ -133,6 +134,7 @@ def test_amx_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_extra_one_line_says_so(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = str(folders / "bert")
+    monkeypatch.setattr(loading, "_IN_USE", {})
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtra, match="bfloat16 needs openvino") as caught:
         load_embedder(model, "bfloat16", stored={"dimension": 16})

