@@ -397,6 +397,8 @@ def test_output_is_the_file_with_columns_for_the_labels(here: Path, name: str) -
         ),
         (("examples.csv", "--on", "inbox.csv", "--column", "x"), "--column is for --output"),
         (("examples.csv", "--on", "inbox.csv", "--force"), "--force is for --output"),
+        (("examples.csv", "--on", "inbox.csv", "--watch"), "--watch is for --output"),
+        (("examples.csv", "--on", "inbox.csv", "--output", "x.csv", "--watch", "--json"), "cannot be used"),
         (("examples.csv", "--on", "inbox.csv", "--output", "inbox.csv"), "is the file to copy from"),
         (("examples.csv", "--on", "inbox.csv", "--output", "no/x.csv"), "does not exist"),
         (("examples.csv", "--on", "empty"), "nothing to label"),

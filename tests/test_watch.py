@@ -1,5 +1,6 @@
-"""`semsearch ingest --watch` as a separate process, and the changes that `changes` reports."""
+"""`semsearch ingest --watch` and `triage --watch` as processes, and the changes that `changes` reports."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,9 +23,9 @@ SECONDS = 120
 class Watching:
     """A process that watches, and the lines it says."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: str = "ingest") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "semsearch", "ingest", "--watch", *arguments],
+            [sys.executable, "-m", "semsearch", command, "--watch", *arguments],
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -133,6 +134,37 @@ def test_ctrl_c_inside_sqlite_is_not_damage(tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", interrupted], cwd=tmp_path, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (130, "interrupted; run the same command to continue\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_inbox_is_labelled_as_it_grows(tmp_path: Path) -> None:
+    (tmp_path / "examples.csv").write_text(
+        "text,label\n"
+        + "".join(
+            f"The {fish} swims in the sea.,sea\nBake the {loaf} in the oven.,bread\n"
+            for fish, loaf in (("cod", "roll"), ("herring", "loaf"), ("whale", "baguette"))
+        )
+    )
+    inbox, output = tmp_path / "inbox.jsonl", tmp_path / "out.jsonl"
+    inbox.write_text('{"text": "The shark swims in the sea."}\n')
+    arguments = ("examples.csv", "--on", "inbox.jsonl", "--output", "out.jsonl", "--promise", "50%")
+
+    def labels() -> list[str]:
+        return [json.loads(line)["label"] for line in output.read_text().splitlines()]
+
+    with Watching(tmp_path, *arguments, command="triage") as watching:
+        watching.wait_for("watching examples.csv, inbox.jsonl")
+        assert labels() == ["sea"]
+        with inbox.open("a") as file:
+            file.write('{"text": "Bake the bun in the oven."}\n')
+        watching.wait_for("labelled 2 of 2 texts")
+        assert labels() == ["sea", "bread"]
+        inbox.rename(tmp_path / "away.jsonl")
+        watching.wait_for("the labels stay as they are")
+        assert labels() == ["sea", "bread"]
+        (tmp_path / "away.jsonl").rename(inbox)
+        watching.wait_for("labelled 2 of 2 texts")
+        assert watching.end(signal.SIGTERM) == 0
 
 
 def test_a_watch_ends_when_it_is_told_to(tmp_path: Path) -> None:

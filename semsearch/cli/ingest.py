@@ -350,7 +350,7 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
     failed: set[Skipped] = set()
     absent: tuple[Absent, ...] = ()
     missing = ""
-    with _ended_by_signals() as ended:
+    with ended_by_signals() as ended:
         for burst, _ in enumerate(index.changes(roots, stop=ended)):
             report = IngestReport(0, 0, 0, 0)
             while True:
@@ -386,7 +386,7 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
+def ended_by_signals() -> Iterator[threading.Event]:
     """Let Ctrl-C and SIGTERM end the block, and report that. A write in progress is completed or undone as a whole."""
     import signal
 

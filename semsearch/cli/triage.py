@@ -1,6 +1,7 @@
 """`semsearch triage`: label texts by examples."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import click
 from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.dedup import read_dataset
-from semsearch.cli.language import tr
+from semsearch.cli.ingest import ended_by_signals
+from semsearch.cli.language import tr, translated
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
         "semsearch triage examples.csv --on inbox.jsonl",
         "semsearch triage examples.csv --on inbox.jsonl --output labelled.jsonl",
         "semsearch triage examples.csv --on inbox.csv --rules rules.toml --promise 90%",
+        "semsearch triage examples.csv --on inbox.jsonl --output labelled.jsonl --watch",
     ),
     codes=(0, 1, 2, 3),
     groups={
         "Reading": ("on", "text_field", "id_field", "label_field", "table", "model"),
         "Deciding": ("promise", "rules"),
-        "Writing": ("output", "column", "force"),
+        "Writing": ("output", "column", "force", "watch"),
     },
     settings=("base-url", "dtype", "vector-cache", "threads"),
 )
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     help="Name of these columns (default: the label field).",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--watch", is_flag=True, help="Keep running, and label again what changes.")
 @options.as_json
 @options.as_jsonl
 def triage_(
@@ -93,6 +97,7 @@ def triage_(
     output: Path | None,
     column: str | None,
     force: bool,
+    watch: bool,
     as_json: bool,
     as_jsonl: bool,
 ) -> None:
@@ -103,7 +108,8 @@ def triage_(
     examples. Other texts stay without a label. They are unsure, or unknown where no example is like them; unknown texts
     are listed in clusters, for you to name.
 
-    --output adds columns to a copy of TEXTS: `label`, `label_by`, `label_guess` and `label_probability`.
+    --output adds columns to a copy of TEXTS: `label`, `label_by`, `label_guess` and `label_probability`. With --watch
+    it is written again whenever TEXTS, EXAMPLES or the rules change, until Ctrl-C or SIGTERM.
     """
     from semsearch.classification.classifier import require_trainable
     from semsearch.classification.rules import read_rules
@@ -116,44 +122,79 @@ def triage_(
         raise InvalidInput("--column is empty", "name the column of the label")
     if examples.samefile(on):
         raise InvalidInput("EXAMPLES and TEXTS are the same", "name the texts that have no labels yet")
-    if output:
-        require_copyable(on, output, fields=fields, columns=columns, force=force)
-        if output.exists() and any(output.samefile(path) for path in (examples, rules) if path):
-            raise InvalidInput(f"{output} is one of the files to read", "choose another name for --output")
-    elif column is not None or force:
-        raise InvalidInput(f"{'--force' if force else '--column'} is for --output", "add --output FILE")
-    asked = read_rules(rules) if rules else []
-    labels = read_labels([examples], fields, label_field)
-    require_trainable([label for label in labels.values() if label], promise)
-    with read_dataset(
-        (examples,), (on,), fields=fields, model=model, base_url=base_url, dtype=dtype, most=vector_cache
-    ) as data:
-        if not data.sizes[1]:
+    if not output and (column is not None or force or watch):
+        option = "--force" if force else "--column" if column is not None else "--watch"
+        raise InvalidInput(f"{option} is for --output", "add --output FILE")
+    if watch and (as_json or as_jsonl):
+        raise click.UsageError("--watch cannot be used with --json or --jsonl")
+
+    def label(*, again: bool = False) -> bool:
+        """Label all texts; return whether all could be read. `again`, less is said, and the output is our own."""
+        if output:
+            require_copyable(on, output, fields=fields, columns=columns, force=force or again)
+        asked = read_rules(rules) if rules else []
+        labels = read_labels([examples], fields, label_field)
+        require_trainable([label for label in labels.values() if label], promise)
+        with read_dataset(
+            (examples,), (on,), fields=fields, model=model, base_url=base_url, dtype=dtype, most=vector_cache
+        ) as data:
+            if not data.sizes[1]:
+                render.tell_skipped(data.skipped)
+                raise SemsearchError("there is nothing to label: TEXTS has no texts", "see what was skipped")
+            found = triaged(data, labels, asked, promise)
+            if not again:
+                _tell_examples(sum(not labels.get(name) for name in data.names[: data.sizes[0]]), found)
+                render.warn_oov(data.oov)
             render.tell_skipped(data.skipped)
-            raise SemsearchError("there is nothing to label: TEXTS has no texts", "see what was skipped")
-        found = triaged(data, labels, asked, promise)
-        if bare := sum(not labels.get(name) for name in data.names[: data.sizes[0]]):
-            said = tr("{examples} without a label left out").format(examples=render.plural(bare, "example"))
-            render.tell_note(said)
-        if found.report.ambiguous:
-            said = tr("{texts} with two labels or more, which count as wrong for one of them")
-            render.tell_note(said.format(texts=render.plural(found.report.ambiguous, "example")))
-        render.tell_skipped(data.skipped)
-        render.warn_oov(data.oov)
-        if output:
-            _write(found, data, on, output, columns, force)
-        if as_json:
-            render.emit_json(serialize.triage_json(found))
-        elif as_jsonl:
-            render.emit_jsonl(found.to_dicts())
-        else:
-            _show(found, whole=not output)
-        for line in _summary(found):
-            render.talk(line)
-        if output:
-            render.talk(tr("wrote {file}").format(file=render.relative(output)))
-        if data.failed:
-            raise click.exceptions.Exit(3)
+            if output:
+                _write(found, data, on, output, columns, force or again)
+            if as_json:
+                render.emit_json(serialize.triage_json(found))
+            elif as_jsonl:
+                render.emit_jsonl(found.to_dicts())
+            else:
+                _show(found, whole=not output)
+            for line in islice(_summary(found), 1 if again else None):
+                render.talk(line)
+            if output and not again:
+                render.talk(tr("wrote {file}").format(file=render.relative(output)))
+            return not data.failed
+
+    if output and output.exists() and any(output.samefile(path) for path in (examples, rules) if path):
+        raise InvalidInput(f"{output} is one of the files to read", "choose another name for --output")
+    if watch and output:
+        _keep_labelled(label, [path for path in (examples, on, rules) if path], output)
+    elif not label():
+        raise click.exceptions.Exit(3)
+
+
+def _keep_labelled(label: Callable[..., bool], read: list[Path], output: Path) -> None:
+    """Label all texts now, and again whenever what is read changes, until Ctrl-C or SIGTERM."""
+    from semsearch.errors import SemsearchError
+    from semsearch.readers.watch import changes
+
+    with ended_by_signals() as ended:
+        for burst, _ in enumerate(changes(read, ignoring=output, stop=ended)):
+            try:
+                label(again=burst > 0)
+            except SemsearchError as error:
+                if not burst:
+                    raise
+                # A file is being edited, or is replaced at this moment.
+                render.talk(tr("{error}; the labels stay as they are").format(error=translated(str(error))))
+            if not burst:
+                watched = tr(", ").join(map(render.relative, read))
+                render.talk(tr("watching {paths}; Ctrl-C ends it").format(paths=watched))
+
+
+def _tell_examples(bare: int, found: "Triage") -> None:
+    """Say which examples teach nothing: `bare` of them have no label, and others have two."""
+    if bare:
+        said = tr("{examples} without a label left out").format(examples=render.plural(bare, "example"))
+        render.tell_note(said)
+    if found.report.ambiguous:
+        said = tr("{texts} with two labels or more, which count as wrong for one of them")
+        render.tell_note(said.format(texts=render.plural(found.report.ambiguous, "example")))
 
 
 def _columns(name: str) -> "dict[str, Callable[[TriageAnswer], str]]":
