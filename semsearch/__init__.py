@@ -85,6 +85,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "PairClassifier",
+    "PairColumns",
     "PairSample",
     "PairScores",
     "PairSet",
@@ -141,6 +142,7 @@ __all__ = [
     "dedup",
     "embed",
     "leak",
+    "load_pairs",
     "triage",
 ]
 
@@ -218,7 +220,7 @@ if TYPE_CHECKING:
     from semsearch.tuning.guarantee import Guarantee
     from semsearch.tuning.labels import Label, SampledPair
     from semsearch.tuning.metrics import Estimate, OperatingPoint, PrecisionRecallCurve, ThresholdMetrics
-    from semsearch.tuning.pairs import PairSet
+    from semsearch.tuning.pairs import PairColumns, PairSet, load_pairs
     from semsearch.tuning.sampling import NextPair, PairSample
     from semsearch.tuning.scoring import PairScores
     from semsearch.tuning.split import Split
@@ -291,7 +293,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "drift.windows": "DriftWindow",
         "tuning.adapt": "AdaptTrial Adaptation ModelComparison",
         "tuning.guarantee": "Guarantee",
-        "tuning.pairs": "PairSet",
+        "tuning.pairs": "PairColumns PairSet load_pairs",
         "tuning.metrics": "PrecisionRecallCurve Estimate ThresholdMetrics OperatingPoint",
         "tuning.labels": "Label SampledPair",
         "tuning.sampling": "NextPair PairSample",

@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import Any, TypedDict, get_args
 
 from semsearch.errors import InvalidInput
-from semsearch.types import MODES, Level, Linkage, Mode
+from semsearch.types import MODES, Level, Linkage, Mode, as_date
 
 DEFAULT_CACHE = 512 * 10**6
 """The most bytes that the vectors of data sets take in the user's cache folder."""
@@ -253,8 +253,9 @@ class DriftRequest:
     Args:
         by: A field of dates; or "ingested" or "modified", the times of a source, unless fields have these names. None
             stands for "ingested", and in a log of queries for their order.
-        before: The day, month or year that the earlier window ends before. None: where the later one begins.
-        since: The day, month or year that the later window begins with. None: `before`, or the one that halves the
+        before: The day, month or year that the earlier window ends before, or a time, in UTC where it has no zone.
+            None: where the later one begins.
+        since: The same for the begin of the later window. None: `before`, or the one that halves the
             documents.
     """
 
@@ -269,11 +270,13 @@ class DriftRequest:
         if self.by is not None and not self.by.strip():
             raise InvalidInput("by is empty", "name a field of dates")
         for name in ("before", "since"):
-            value = getattr(self, name)
-            if value is not None and not _DAY.fullmatch(value):
+            if (value := getattr(self, name)) is None:
+                continue
+            if (date := as_date(value)) is None:
                 raise InvalidInput(
                     f"{name} is {value!r:.80}, but must be a date such as 2024-05-31, 2024-05 or 2024"
                 )
+            object.__setattr__(self, name, date)
 
 
 class DriftOptions(TypedDict, total=False):
@@ -284,7 +287,6 @@ class DriftOptions(TypedDict, total=False):
     since: str | None
 
 
-_DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T\d\d(:\d\d(:\d\d)?)?)?)?)?", re.ASCII)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
 Scalar = str | int | float | bool
@@ -15,6 +15,12 @@ HIGH_OOV_RATE = 0.05
 """From this share of out-of-vocabulary tokens on, scores mean little, and every command says so."""
 Unit = Literal["line", "page", "row", "paragraph", "slide", "chapter", "cell", "message", "second"]
 """The unit of a location's numbers, which count from 1 in the file. Seconds count from 0."""
+
+_DATE = re.compile(
+    r"\d{4}(-(?:0[1-9]|1[0-2])(?P<day>-(?:0[1-9]|[12]\d|3[01])"
+    r"([T ]\d\d(:\d\d(?P<seconds>:\d\d(\.\d+)?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?)?)?)?",
+    re.ASCII,
+)
 
 
 def place(unit: Unit, first: int, last: int) -> str:
@@ -330,3 +336,22 @@ def several(value: FieldValue) -> tuple[Scalar, ...]:
 def field_name(name: str) -> str:
     """Return the normalized name of a field: NFC, lower case, with `_` for blanks."""
     return re.sub(r"\s+", "_", unicodedata.normalize("NFC", name).strip()).casefold()
+
+
+def as_date(value: Scalar) -> str | None:
+    """Return an ISO 8601 date or time as `2024-05-31T23:59:59`, cut to the given precision; None for other values.
+
+    A time with a zone is converted to UTC. A day that no calendar has, such as 2024-02-30, is not a date.
+    """
+    text = str(value).strip()
+    if not (match := _DATE.fullmatch(text)):
+        return None
+    if match["day"] is None:
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+        if match["zone"] is None:
+            return text.replace(" ", "T")
+        return moment.astimezone(UTC).isoformat()[: 19 if match["seconds"] else 16]
+    except (ValueError, OverflowError):
+        return None

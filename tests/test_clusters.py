@@ -1,6 +1,7 @@
 """Clusters: the communities, their names and stability, names that stay, periods, and what the command writes."""
 
 import csv
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch.cli import main
+from semsearch.cli.render import write_csv
 from semsearch.clustering.communities import communities, nearest, overlaps
 from semsearch.clustering.kept import KeptRun, carried, digests_of, load_runs, save_run
 from semsearch.clustering.names import class_terms, name_of
@@ -426,6 +428,26 @@ def test_texts_are_written_with_their_clusters(folder: str, tmp_path: Path, suff
     assert any("退款" in row["text"] for row in rows)
     assert run("--index", folder, "--output", str(path)).exit_code == 2
     assert run("--index", folder, "--output", str(path), "--force").exit_code == 0
+
+
+def test_two_formats_exclude_each_other(folder: str) -> None:
+    result = run("--index", folder, "--json", "--jsonl")
+    assert result.exit_code == 2 and "exclude each other" in result.stderr and not result.stdout
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx"])
+def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
+    out = io.StringIO()
+    write_csv(out, ("text", "score"), [(text, -0.5)])
+    (row,) = csv.DictReader(io.StringIO(out.getvalue(), newline=""))
+    assert row == {"text": f"'{text}", "score": "-0.5"}
+
+
+def test_other_cells_of_a_table_stay() -> None:
+    out = io.StringIO()
+    cells = ("-0.5", "+3", "a = b", "", None)
+    write_csv(out, "abcde", [cells])
+    assert out.getvalue() == "a,b,c,d,e\n-0.5,+3,a = b,,\n"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

@@ -33,7 +33,7 @@ from semsearch.errors import InvalidInput
 from semsearch.index import Index
 from semsearch.readers import RowFields
 from semsearch.requests import DriftRequest
-from semsearch.types import Record
+from semsearch.types import Record, as_date
 
 SUBJECTS = "boat waves sail harbour tide anchor oven flour dough yeast crust bake lamp chair table window"
 WORDS = SUBJECTS.split()
@@ -417,6 +417,7 @@ def test_a_report_is_written(folder: str, tmp_path: Path) -> None:
     ("args", "message"),
     [
         (["--since", "soon"], "must be a date"),
+        (["--since", "2023-02-29"], "must be a date"),
         (["--by", "none"], "no document has a field"),
         (["--by", ""], "by is empty"),
         (["--max-drift", "10"], "write 0.1 or 10%"),
@@ -428,6 +429,40 @@ def test_a_report_is_written(folder: str, tmp_path: Path) -> None:
 def test_a_wrong_option_is_named(folder: str, args: list[str], message: str) -> None:
     result = run("--index", folder, *args)
     assert result.exit_code == 2 and message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("2024-05-31T23:30Z", "2024-05-31T23:30"),
+        ("2024-06-01T01:30:00+02:00", "2024-05-31T23:30:00"),
+        ("2024-05-31 23:30", "2024-05-31T23:30"),
+        ("2024-02-29", "2024-02-29"),
+        ("2024", "2024"),
+    ],
+)
+def test_a_window_may_begin_at_a_time_with_a_zone(given: str, meant: str) -> None:
+    assert DriftRequest(since=given).since == meant
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-02-30", "2023-02-29", "2024-05-31T25:00", "2024-04-31T10:00Z", "2024-1-1"]
+)
+def test_a_day_of_no_calendar_is_no_date(value: str) -> None:
+    assert as_date(value) is None
+
+
+def test_a_report_overwrites_no_source_and_no_log(tmp_path: Path) -> None:
+    note, log = tmp_path / "note.md", tmp_path / "log.txt"
+    note.write_text("A note about bread.", encoding="utf-8")
+    log.write_text("how to bake bread\n", encoding="utf-8")
+    with Index.create(tmp_path / "index", embedder=TinyEmbedder()) as index:
+        index.ingest(note)
+    at = ("--index", str(tmp_path / "index"), "--force", "--report")
+    assert "is a source of the index" in run(*at, str(note)).stderr
+    assert "in the folder of the index" in run(*at, str(tmp_path / "index" / "library.sqlite3")).stderr
+    assert "is the file of the queries" in run(*at, str(log), "--queries", str(log)).stderr
+    assert note.read_text(encoding="utf-8") == "A note about bread."
 
 
 def test_a_log_of_nothing_is_an_error(folder: str, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """`semsearch clusters`: what an index is about."""
 
-import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.language import tr
+from semsearch.cli.outputs import require_apart
 
 if TYPE_CHECKING:
     from semsearch.clustering.clusters import Cluster, Clusters, Spread
@@ -113,6 +114,7 @@ def clusters_(
         require_picture(plot)
         require_writable(plot, force=force)
     with Index.open(folder) as index:
+        require_apart((output, plot), index)
         with render.counting("comparing", "texts") as progress:
             found = index.find_clusters(request, progress=progress)
         if as_json:
@@ -203,10 +205,7 @@ def _write(found: "Clusters", output: Path) -> None:
         rows = (row for some in positions for row in serialize.clustered_json(found, some))
         if output.suffix.lower() == ".csv":
             first = next(rows)
-            writer = csv.DictWriter(file, list(first), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows([first])
-            writer.writerows(rows)
+            render.write_csv(file, list(first), (list(row.values()) for row in chain([first], rows)))
         else:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         file.flush()

@@ -138,8 +138,19 @@ class Command(click.Command):
                     raise click.UsageError(hint, ctx) from error
             raise
         if not ctx.resilient_parsing:
+            self._require_one_format(ctx)
             self._fill_in(ctx)
         return left
+
+    def _require_one_format(self, ctx: click.Context) -> None:
+        wanted = {f"--{name}" for name in _FORMATS}
+        given = [
+            param.opts[0]
+            for param in self.params
+            if wanted.intersection(param.opts) and ctx.params.get(str(param.name))
+        ]
+        if len(given) > 1:
+            raise click.UsageError(f"{' and '.join(given)} exclude each other; give one of them", ctx)
 
     def _fill_in(self, ctx: click.Context) -> None:
         wanted = self.configurable

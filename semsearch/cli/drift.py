@@ -9,6 +9,7 @@ import click
 from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.language import english, tr, translated
+from semsearch.cli.outputs import require_apart
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:
@@ -119,8 +120,11 @@ def drift_(
 
         require_matplotlib("a report with pictures")
         require_writable(report, force=force)
+        if queries is not None and report.exists() and report.samefile(queries):
+            raise InvalidInput(f"{report} is the file of the queries", "choose another name")
     failed = False
     with Index.open(folder) as index:
+        require_apart((report,), index)
         if queries is None:
             with render.counting("reading", "passages") as progress:
                 found = index.find_drift(request, progress=progress)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # C0 except tab and newline, DEL, C1, and marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_FORMULA = re.compile(r"[=@\t\r]|[-+](?![\d.]+$)")
+"""The start of a cell that a spreadsheet would run. A number with a sign is a number."""
 _MOST_LINES = 10
 _HANGING = 4
 """The columns by which the rest of a folded line is indented more than its beginning."""
@@ -71,10 +73,21 @@ def emit_jsonl(values: Iterable[Mapping[str, Any]]) -> None:
 def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table as CSV."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    write_csv(out, columns, rows)
     click.echo(out.getvalue(), nl=False)
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV, in which no text is a formula of a spreadsheet: such a text gets a `'` before it.
+
+    See https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(
+        [f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell for cell in row]
+        for row in rows
+    )
 
 
 def console(*, err: bool = False) -> "Console":

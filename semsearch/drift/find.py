@@ -27,11 +27,11 @@ from semsearch.drift.windows import EARLY, LATE, DriftWindow, document_dates, re
 from semsearch.embedding import Embedder, Vectors
 from semsearch.errors import FingerprintMismatch, InvalidInput, MissingExtra, ModelError
 from semsearch.requests import INGESTED, DriftRequest
-from semsearch.search.query import as_date, asked_name
+from semsearch.search.query import asked_name
 from semsearch.storage.library import Library
 from semsearch.tables import Table
 from semsearch.tuning.metrics import Estimate
-from semsearch.types import Record, several
+from semsearch.types import Record, as_date, several
 
 MOST = 100_000
 """The documents that are compared; of more, so many are drawn at random."""

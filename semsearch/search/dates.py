@@ -1,9 +1,9 @@
 """Find the date of each document in a field of its metadata."""
 
 from semsearch.errors import InvalidInput
-from semsearch.search.query import as_date, asked_name
+from semsearch.search.query import asked_name
 from semsearch.storage.library import Library, PassageMatrix
-from semsearch.types import several
+from semsearch.types import as_date, several
 
 
 def dates_of(library: Library, table: PassageMatrix, name: str) -> tuple[str, list[str | None]]:

@@ -11,12 +11,11 @@ import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from semsearch.text import clean
 from semsearch.text.analyzer import normalize, phrase_pattern
-from semsearch.types import FieldValue, Scalar, field_name, several
+from semsearch.types import FieldValue, Scalar, as_date, field_name, several
 
 SOURCE = "source"
 """The field that every passage has: the name of its source, which a glob matches."""
@@ -47,10 +46,6 @@ _CONNECTIVES = {
 """Words in capitals that connect conditions, each with what to type between words."""
 _GROUP = re.compile(r"(?:^|\s)[-+]?\(\s*\S.*\)")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_DATE = re.compile(
-    r"\d{4}(-(?:0[1-9]|1[0-2])(-(?:0[1-9]|[12]\d|3[01])([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,19 +303,3 @@ def _number(value: Scalar) -> float | None:
     if isinstance(value, int | float):
         return value
     return float(value) if _NUMBER.fullmatch(value.strip()) else None
-
-
-def as_date(value: Scalar) -> str | None:
-    """Return an ISO 8601 date or time as `2024-05-31T23:59:59`, cut to the given precision; None for other values.
-
-    A time with a zone is converted to UTC.
-    """
-    text = str(value).strip()
-    if not (match := _DATE.fullmatch(text)):
-        return None
-    if match["zone"] is None:
-        return text.replace(" ", "T")
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat()[:19]
-    except (ValueError, OverflowError):
-        return None
