@@ -175,11 +175,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Process:
-    """A finished process: its standard output, wall time in seconds, and peak memory in MB of 10^6 bytes."""
+    """A finished process: its standard output, wall and processor seconds, and peak memory in MB of 10^6 bytes."""
 
     out: str
     seconds: float
     peak_mb: float
+    cpu: float
 
 
 def run(*arguments: str | Path) -> Process:
@@ -203,7 +204,7 @@ def run(*arguments: str | Path) -> Process:
                 f"error: exit code {process.returncode} of {' '.join(command[1:])}\n{err.read()}"
             )
         unit = 1 if sys.platform == "darwin" else 1024
-        return Process(out.read(), seconds, usage.ru_maxrss * unit / 1e6)
+        return Process(out.read(), seconds, usage.ru_maxrss * unit / 1e6, usage.ru_utime + usage.ru_stime)
 
 
 # -- a report -------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def measure(folder: Path, way: str) -> None:
         library = Library(folder / "library.sqlite3")
         with library.snapshot():
             table = library.vectors(map_file=way == "mapped")
-        return lambda: table.products(query)
+        return lambda: table.products(query[None])[0]
 
     times = [(time.perf_counter(), time.process_time())]
     products = read()

@@ -49,21 +49,27 @@ def make(sentences: Path, real: int, count: int, file: Path) -> None:
     out[: len(vectors)] = vectors
     rng = np.random.default_rng(0)
     for start in range(len(vectors), count, CHUNK):
-        out[start : start + CHUNK] = turned(vectors, min(CHUNK, count - start), rng)
+        out[start : start + CHUNK] = turned(
+            vectors, *pairs(len(vectors), min(CHUNK, count - start), rng), rng
+        )
     out.flush()
     whole.replace(file)
 
 
-def turned(vectors: "Vectors", count: int, rng: Any) -> "Vectors":
-    """Yield random vectors, each turned towards another; see the docstring of the module."""
+def pairs(of: int, count: int, rng: Any) -> tuple[Any, Any]:
+    """Return `count` random pairs of different rows out of `of`, as two arrays."""
+    at = rng.integers(of, size=count)
+    return at, (at + rng.integers(1, of, size=count)) % of
+
+
+def turned(vectors: "Vectors", at: Any, other: Any, rng: Any) -> "Vectors":
+    """Return the vectors of some rows, each turned towards another one; see the docstring of the module."""
     import numpy as np
 
-    at = rng.integers(len(vectors), size=count)
-    other = (at + rng.integers(1, len(vectors), size=count)) % len(vectors)
     x, towards = vectors[at].astype(np.float64), vectors[other].astype(np.float64)
     towards -= np.einsum("ij,ij->i", x, towards)[:, None] * x
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-    cosine = rng.uniform(LEAST, MOST, (count, 1))
+    cosine = rng.uniform(LEAST, MOST, (len(at), 1))
     made = cosine * x + np.sqrt(1 - cosine**2) * towards
     result: Vectors = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
     return result

@@ -308,7 +308,7 @@ def test_processes_that_export_at_once_do_not_disturb_each_other(model: Embedder
             process.kill()
             process.wait()
     names = sorted(path.suffix or path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert names == [".json", ".onnx", "lock"]  # no half-written file is left
+    assert names == [".data", ".json", ".onnx", "lock"]  # no half-written file is left
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -351,6 +351,24 @@ def test_a_damaged_graph_is_named(cache: Path, content: bytes | str) -> None:
     assert "delete" in caught.value.hint
     graph.unlink()  # as the hint says
     load_embedder()
+
+
+def test_a_short_file_of_tensors_is_named(cache: Path) -> None:
+    (data,) = cache.glob("*.data")
+    data.write_bytes(data.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=graph_in(cache).name) as caught:
+        load_embedder()
+    assert "delete" in caught.value.hint
+    graph_in(cache).unlink()
+    load_embedder()
+
+
+def test_a_graph_of_the_last_release_is_removed(cache: Path) -> None:
+    graph = graph_in(cache)
+    former = graph.with_name("fp32-3.onnx")
+    graph.rename(former)
+    load_embedder()
+    assert graph_in(cache) == graph
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b'{"half'])

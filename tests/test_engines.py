@@ -32,7 +32,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """Yield an index of `COUNT` texts, in which a search asks the engine."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
-    monkeypatch.setattr(corpus, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(corpus, "CODED_BYTES", 0)
     with Index.create(tmp_path / "index", embedder=TinyEmbedder()) as index:
         index.add(
             [

@@ -12,10 +12,10 @@ from semsearch.patterns import Names
 from semsearch.search.query import asked_name
 from semsearch.storage.library import SALVAGE, Column, Library, PassageTable, VectorTable
 
-SCANNED_BYTES, MAPPED_BYTES = 320_000_000, 640_000_000
-"""Up to the first size of all vectors (208,333 of 384 numbers) every one is compared with a query, and up to the second
-(416,666) where the vector file has all but the first size of them. This is exact. It takes 23 ms of processor time for
-100,000 vectors, where a new process needs 0.8 s to import Chroma and load its graph: decision 146."""
+SCANNED_BYTES, MAPPED_BYTES, CODED_BYTES = 320_000_000, 640_000_000, 1_600_000_000
+"""Up to the first size of all vectors (208,333 of 384 numbers) a search is exact; up to the second (416,666) where the
+vector file has all but the first size of them, and up to the third (1,041,666) where it has their codes: decision 164.
+"""
 
 Rows = NDArray[np.int64]
 _T = TypeVar("_T")
@@ -45,13 +45,13 @@ class Corpus:
         return self.once("scanned", self._is_scanned)
 
     def _is_scanned(self) -> bool:
-        total, _ = self.once("bytes", self.library.vector_bytes)
-        return total <= SCANNED_BYTES or (total <= MAPPED_BYTES and self.mapped)
+        total, _, coded = self.once("bytes", self.library.vector_bytes)
+        return total <= SCANNED_BYTES or (total <= (CODED_BYTES if coded else MAPPED_BYTES) and self.mapped)
 
     @property
     def mapped(self) -> bool:
         """True where all but a few vectors are in the vector file."""
-        _, to_read = self.once("bytes", self.library.vector_bytes)
+        _, to_read, _ = self.once("bytes", self.library.vector_bytes)
         return to_read <= SCANNED_BYTES and not self._distrusted
 
     @property
@@ -63,9 +63,14 @@ class Corpus:
         wanted = self.table.vectors
         for map_file in (True, False)[self._distrusted :]:
             found = self.library.vectors(map_file=map_file)
-            places = np.searchsorted(found.numbers, wanted)
-            if np.array_equal(found.numbers.take(places[self.rows], mode="clip"), wanted[self.rows]):
-                return found, np.minimum(places, len(found.numbers) - 1)
+            numbers = found.numbers
+            if len(numbers) and numbers[-1] - numbers[0] == len(numbers) - 1:
+                places = wanted - numbers[0]
+            else:
+                places = np.searchsorted(numbers, wanted)
+            places = np.clip(places, 0, max(0, len(numbers) - 1))
+            if np.array_equal(numbers.take(places[self.rows], mode="clip"), wanted[self.rows]):
+                return found, places
         raise IndexDamaged("a passage has a vector that the Library does not have", SALVAGE)
 
     def confirm(self, rows: Rows) -> bool:
@@ -102,7 +107,10 @@ class Corpus:
         return self.once("long", self._has_repeated_document)
 
     def _has_repeated_document(self) -> bool:
-        ordered = np.sort(self.table.documents[self.rows])  # np.unique takes 50 times as long
+        documents = self.table.documents[self.rows]
+        if np.any(documents[1:] == documents[:-1]):  # as ingest stores them
+            return True
+        ordered = np.sort(documents)  # np.unique takes 50 times as long
         return bool(np.any(ordered[1:] == ordered[:-1]))
 
     @property

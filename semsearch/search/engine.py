@@ -18,14 +18,16 @@ from semsearch.requests import SearchRequest
 from semsearch.search import fusion
 from semsearch.search.approximate import Nearest, likeliest
 from semsearch.search.collapse import leaders
+from semsearch.search.contenders import contenders
 from semsearch.search.corpus import Corpus, CorpusCache, Rows
 from semsearch.search.facets import counted, facet
 from semsearch.search.filtering import listed, qualifying, remarks
 from semsearch.search.highest import highest
+from semsearch.search.product_batch import ProductBatch, ProductsWith
 from semsearch.search.query import Query, asked_name, fields_hint, parse
 from semsearch.search.relevance import SETTING, NullModel, Rater, measured, read_null_model
 from semsearch.search.sentences import SentenceVectors, by_meaning, by_words, highlighted
-from semsearch.storage.library import SALVAGE, Library, StoredPassage, VectorTable
+from semsearch.storage.library import SALVAGE, Library, StoredPassage
 from semsearch.storage.vectors.chroma import preload
 from semsearch.types import FieldCounts, FieldValue, Hit, Mode, field_name
 
@@ -39,8 +41,8 @@ _CANDIDATES = 200
 """The lowest number of passages that the graph, and the words, propose where not all are compared."""
 _COMPARED = 20_000
 """Up to this many passages that meet a condition are all compared, in 82 ms: decision 140."""
-_TOGETHER = 16
-"""Queries that are compared with all vectors at once: vectors are read from memory once for all of them."""
+_BOUNDED_FROM, _FEW = 50_000, 16
+"""From this many passages on, codes say which can be among the best. Up to one of `_FEW` are compared one by one."""
 _MAPPED_FROM = 2_000
 """Up to this many vectors are read from the Library, in 8 ms; more are taken from the vector file, in a fifth of it."""
 
@@ -50,25 +52,8 @@ _Ranked = tuple[StoredPassage, int]
 """A passage, and its position in a `_Ranking`."""
 
 
-_ProductsWith = Callable[[VectorTable], _Floats]
-"""Returns the products of all vectors of a table with the one of a query."""
-
-
-class _Products:
-    """The products of all vectors of an index with those of several queries, computed for some queries at once."""
-
-    def __init__(self, vectors: Sequence[Vectors | None]) -> None:
-        self._vectors = {number: vector for number, vector in enumerate(vectors) if vector is not None}
-        self._table: VectorTable | None = None
-        self._found: dict[int, _Floats] = {}
-
-    def of(self, number: int, table: VectorTable) -> _Floats:
-        """Return the products with the vector of one query. They are asked for in the order of the queries."""
-        if table is not self._table or number not in self._found:
-            numbers = [at for at in self._vectors if at >= number][:_TOGETHER]
-            found = table.products(np.stack([self._vectors[at] for at in numbers]))
-            self._table, self._found = table, dict(zip(numbers, found, strict=True))
-        return self._found[number]
+_Fuse = Callable[[_Floats, Rows | slice], _Floats]
+"""Computes the scores of some rows from their cosines: a higher cosine never has a lower score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +102,10 @@ class SearchEngine:
         """
         queries = [self.parse(request.query, literal=request.literal) for request in requests]
         vectors = self._vectors(requests, queries)
-        products = _Products(vectors)
+        batch = ProductBatch(vectors)
         with self._library.snapshot():
             found = [
-                self._hits(request, query, vector, partial(products.of, number))
+                self._hits(request, query, vector, partial(batch.of, number))
                 for number, (request, query, vector) in enumerate(
                     zip(requests, queries, vectors, strict=True)
                 )
@@ -235,7 +220,7 @@ class SearchEngine:
             preload()
 
     def _hits(
-        self, request: SearchRequest, query: Query, vector: Vectors | None, products: _ProductsWith
+        self, request: SearchRequest, query: Query, vector: Vectors | None, products: ProductsWith
     ) -> list[Hit]:
         """Return the hits of one query, without highlights, all of one state of the Library."""
         k, wanted = request.k, request.k
@@ -287,7 +272,7 @@ class SearchEngine:
         request: SearchRequest,
         query: Query,
         vector: Vectors | None,
-        products: _ProductsWith,
+        products: ProductsWith,
         wanted: int,
     ) -> _Ranking:
         """Return every passage that qualifies, with its scores. Where many do in a large index, only the likeliest."""
@@ -303,37 +288,79 @@ class SearchEngine:
                 rows, complete = likely, False
         if rows is None:
             rows = corpus.rows
-        cosine = None if vector is None else self._cosines(corpus, vector, products, rows)
         bm25 = None if bm25 is None else _take(bm25, rows)
-        known = 1.0
-        if cosine is None:
+        known, cosine = 1.0, None
+        if vector is None:
             assert bm25 is not None, "a lexical search has no vector, and any other has one"
             kept = bm25 > 0
             rows, score, bm25 = rows[kept], bm25[kept], bm25[kept]
         else:
-            score = cosine
-            if bm25 is not None:
-                # Words weigh what they weigh next to cosines of the default model.
-                scale = known_scale(self._embedder().fingerprint.model, "query") or DEFAULT_SCALE
-                oov_rate = self._oov_rate(query.text)
-                known = fusion.known_weight(oov_rate)
-                score = fusion.fused(scale.to_default(cosine), bm25, most, oov_rate)
+            known, score_of = self._fusing(query, bm25, most)
+            near = None
+            if self._has_bounds(corpus, request, rows):
+                near = self._contenders(corpus, request, vector, products, rows, score_of, wanted)
+                products = _alone(vector)
+            if near is not None:
+                rows, complete = rows[near], False
+            cosine = self._cosines(corpus, vector, products, rows)
+            score = score_of(cosine, slice(None) if near is None else near)
+            bm25 = bm25 if bm25 is None or near is None else bm25[near]
             if request.min_score > -1:
                 kept = cosine.astype(np.float64) >= request.min_score
                 rows, score, cosine = rows[kept], score[kept], cosine[kept]
                 bm25 = None if bm25 is None else bm25[kept]
         return _Ranking(rows, score, score, cosine, bm25, most, known, complete)
 
-    def _cosines(self, corpus: Corpus, vector: Vectors, products: _ProductsWith, rows: Rows) -> _Floats:
+    def _fusing(self, query: Query, bm25: _Floats | None, most: float) -> tuple[float, _Fuse]:
+        """Return the weight of a query's cosines, and what computes scores from the cosines of some of its rows."""
+        if bm25 is None:
+            return 1.0, lambda cosine, _: cosine
+        # Words weigh what they weigh next to cosines of the default model.
+        scale = known_scale(self._embedder().fingerprint.model, "query") or DEFAULT_SCALE
+        oov_rate, found = self._oov_rate(query.text), most if bm25.any() else 0.0
+        return fusion.known_weight(oov_rate), lambda cosine, at: fusion.fused(
+            scale.to_default(cosine), bm25[at], found, oov_rate
+        )
+
+    def _has_bounds(self, corpus: Corpus, request: SearchRequest, rows: Rows) -> bool:
+        """Return whether codes say which of some rows can be among the best; a rank in `explain` counts all rows."""
+        if len(rows) < _BOUNDED_FROM or request.explain or not corpus.scanned:
+            return False
+        table, _ = corpus.vectors
+        return table.codes is not None and len(rows) * _FEW > len(table.numbers)
+
+    def _contenders(
+        self,
+        corpus: Corpus,
+        request: SearchRequest,
+        vector: Vectors,
+        products: ProductsWith,
+        rows: Rows,
+        score_of: _Fuse,
+        wanted: int,
+    ) -> Rows | None:
+        """Return which of some rows can be among the best, or None where all of them are to be compared."""
+        table, vector_of = corpus.vectors
+        bounds = np.clip(products(table, bounds=True)[_take(vector_of, rows)], -1, 1)
+        by_document = request.mode == "hybrid" and corpus.has_long_documents
+        return contenders(
+            bounds,
+            wanted + _TIES,
+            lambda at: self._cosines(corpus, vector, _alone(vector), rows[at]),
+            score_of,
+            _take(corpus.table.documents, rows) if by_document else None,
+            request.min_score,
+        )
+
+    def _cosines(self, corpus: Corpus, vector: Vectors, products: ProductsWith, rows: Rows) -> _Floats:
         """Return the exact cosine of each row with a query. It does not depend on the other rows."""
         if not len(rows):
             return np.empty(0, np.float32)
-        if corpus.scanned or len(rows) == len(corpus.rows):
+        if corpus.scanned or len(rows) == len(corpus.rows) or (len(rows) > _MAPPED_FROM and corpus.mapped):
             table, vector_of = corpus.vectors
-            scores = products(table)[_take(vector_of, rows)]
-        elif len(rows) > _MAPPED_FROM and corpus.mapped:
-            table, vector_of = corpus.vectors
-            scores = np.vecdot(table.take(vector_of[rows]), vector)
+            at = _take(vector_of, rows)
+            few = len(rows) * _FEW <= len(table.numbers)
+            scores = table.products_at(at, vector) if few else products(table)[at]
         else:
             numbers, place = np.unique(corpus.table.vectors[rows], return_inverse=True)
             scores = np.vecdot(self._library.vectors_numbered(numbers.tolist()), vector)[place]
@@ -423,6 +450,11 @@ def _hit(
         lexical_rank=_rank(bm25, at) if explain and bm25 is not None and bm25[at] > 0 else None,
         document_factor=float(ranking.score[at] / alone if alone else 1) if explain else None,
     )
+
+
+def _alone(vector: Vectors) -> ProductsWith:
+    """Return what computes the products with one vector, for that query alone."""
+    return lambda table, **_: table.products(vector[None])[0]
 
 
 def _take(values: NDArray[_Value], rows: Rows) -> NDArray[_Value]:

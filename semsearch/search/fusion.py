@@ -14,6 +14,9 @@ DOCUMENT, NEXT, TYPICAL = 0.25, 2, 0.8
 """The weight of a document's `NEXT` best passages, and the neutral ratio of their scores to the best one.
 Chosen by benchmarks/fusion.py on train queries of SciFact, and on questions about the Rust book and Vue in Chinese."""
 
+LEAST, MOST = 1 - DOCUMENT * TYPICAL, 1 + DOCUMENT * (1 - TYPICAL)
+"""The bounds of the factor that the scores of a document are multiplied by."""
+
 _Number = TypeVar("_Number", float, NDArray[np.float64])
 
 
@@ -22,15 +25,15 @@ def fused(
 ) -> NDArray[np.float32]:
     """Return a score for each passage: its cosine, and what its words add to it.
 
-    `most` is a BM25 score that no passage can exceed, and BM25 is divided by it, not by the best score found. So few
-    matching words add little, and all words, as of a name, decide. A score also does not depend on what else qualifies.
-    On sums of scores and sums of ranks see Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval,
-    ACM TOIS 42(1), 2023.
+    `most` is a BM25 score that no passage can exceed, or 0 where no passage has a word of the query. BM25 is divided by
+    it, not by the best score found. So few matching words add little, and all words, as of a name, decide. A score also
+    does not depend on what else qualifies. On sums of scores and sums of ranks see Bruch, Gai and Ingber, An Analysis
+    of Fusion Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023.
 
     `oov_rate` is the share of the query's tokens outside the model's vocabulary, high for Chinese. The higher it is,
     the less the cosine counts. Where no word is found a score is the cosine.
     """
-    if not most or not bm25.any():
+    if not most:
         return cosine
     return (known_weight(oov_rate) * cosine + WORDS / most * bm25).astype(np.float32, copy=False)
 
@@ -53,9 +56,7 @@ def by_document(score: NDArray[np.float32], documents: NDArray[np.int64], wanted
         return score
     near = score > 0
     if wanted < len(score):
-        # Every factor lies between these two.
-        least, most = 1 - DOCUMENT * TYPICAL, 1 + DOCUMENT * (1 - TYPICAL)
-        near &= score >= score[highest(score, wanted)].min() * np.float32(least / most)
+        near &= score >= score[highest(score, wanted)].min() * np.float32(LEAST / MOST * (1 - 1e-6))
     affected = np.zeros(documents.max() + 1, np.bool_)
     affected[documents[near]] = True
     rows = np.flatnonzero(affected[documents])

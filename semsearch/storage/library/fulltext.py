@@ -238,18 +238,22 @@ class FullText:
 
     def passage_table(self) -> PassageTable:
         """Return every passage as arrays."""
+        found = list(self._segments())
+        total = sum(len(passages) for _, passages in found)
+        numbers, vectors, documents = (np.empty(total, np.int64) for _ in range(3))
+        lengths = np.empty(total, np.uint32)
         segments: dict[int, tuple[int, int]] = {}
-        parts, start = [np.empty(0, _PASSAGE)], 0
-        for id_, passages in self._segments():
-            segments[id_] = start, start + len(passages)
-            start += len(passages)
-            parts.append(passages)
-        rows = np.concatenate(parts)
-        live = rows["vector"] != _GONE
-        average = max(1.0, float(rows["length"][live].mean())) if live.any() else 1.0
-        norms = (_K1 * (1 - _B + _B / average * rows["length"])).astype(np.float32)
+        start = 0
+        for id_, passages in found:
+            end = start + len(passages)
+            segments[id_] = start, end
+            numbers[start:end], vectors[start:end] = passages["number"], passages["vector"]
+            documents[start:end], lengths[start:end] = passages["document"], passages["length"]
+            start = end
+        live = vectors != _GONE
+        average = max(1.0, float(lengths[live].mean())) if live.any() else 1.0
+        norms = (_K1 * (1 - _B + _B / average * lengths)).astype(np.float32)
         gone = len(live) - int(np.count_nonzero(live))
-        numbers, vectors, documents = (rows[name].copy() for name in ("number", "vector", "document"))
         return PassageTable(numbers, vectors, documents, norms, live, gone, segments)
 
     def occurrences(self, term: str, table: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

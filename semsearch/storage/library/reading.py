@@ -139,16 +139,15 @@ class Reader:
         with self._reading() as db:
             return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
-    def vector_bytes(self) -> tuple[int, int]:
-        """Return the size of all vectors in bytes, and of those that the vector file does not have."""
-        query = "SELECT count(*), (SELECT length(vector) FROM vectors LIMIT 1) FROM vectors"
-        with self._reading() as db:
-            count, size = db.execute(query).fetchone()
-            if count and size != self._vector_size(size):
-                raise ValueError("a vector has not the length that the model gives")
-        numbers, _ = mapped(self.path.parent, self.setting(VECTOR_FILE), int(size or 0) // 4)
-        later = self.vector_counts(int(numbers[-1]))[1] if len(numbers) else count
-        return int(count) * int(size or 0), int(later) * int(size or 0)
+    def vector_bytes(self) -> tuple[int, int, bool]:
+        """Return the size of all vectors in bytes, of those that the vector file does not have, and if it has codes.
+
+        Vectors that are in the file and gone from the Library count as well: a search compares them too.
+        """
+        dimension = self.dimension()
+        numbers, _, codes = mapped(self.path.parent, self.setting(VECTOR_FILE), dimension)
+        later = self.vectors_beyond(int(numbers[-1]) if len(numbers) else 0)
+        return 4 * dimension * (len(numbers) + later), 4 * dimension * later, codes is not None
 
     def passages(self, ids: Sequence[str], *, metadata: bool = True) -> dict[str, StoredPassage]:
         """Return published passages by id. Ids that are not published are left out.
@@ -197,9 +196,9 @@ class Reader:
         written is for the caller to see; without `map_file` all are read from the Library.
         """
         held = self.setting(VECTOR_FILE) if map_file else None
-        numbers, vectors = mapped(self.path.parent, held, self.dimension())
+        numbers, vectors, codes = mapped(self.path.parent, held, self.dimension())
         last = int(numbers[-1]) if len(numbers) else 0
-        _, later = self.vector_counts(last)
+        later = self.vectors_beyond(last)
         # NumPy allocates in large pages, where a matrix product takes three quarters of the time.
         rest, row = np.empty((later, self.dimension()), np.float32), 0
         found = [numbers]
@@ -207,9 +206,8 @@ class Reader:
             rest[row : row + len(rows)] = rows
             row += len(rows)
             found.append(some)
-        return VectorTable(
-            np.concatenate(found), tuple(part for part in (vectors, rest) if len(part)) or (rest,)
-        )
+        parts = tuple(part for part in (vectors, rest) if len(part)) or (rest,)
+        return VectorTable(np.concatenate(found), parts, codes)
 
     def stored_vectors(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the digest and the bytes of every vector, in order. Call it with the write lock."""
@@ -240,10 +238,16 @@ class Reader:
 
     def vector_counts(self, last: int) -> tuple[int, int]:
         """Return how many vectors have a number up to `last`, and how many a larger one."""
+        later = self.vectors_beyond(last)
         with self._reading() as db:
             (total,) = db.execute("SELECT count(*) FROM vectors").fetchone()
-            (later,) = db.execute("SELECT count(*) FROM vectors WHERE id > ?", (last,)).fetchone()
             return total - later, later
+
+    def vectors_beyond(self, last: int) -> int:
+        """Return how many vectors have a number larger than `last`."""
+        with self._reading() as db:
+            (count,) = db.execute("SELECT count(*) FROM vectors WHERE id > ?", (last,)).fetchone()
+            return int(count)
 
     def vectors_after(self, last: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield the vectors with a number larger than `last`, in order, as numbers [n] and vectors [n, dimension]."""

@@ -1,10 +1,10 @@
 """Keep the vectors of a Library in a file that readers map: reading them from SQLite is most of a cold query.
 
-Two files next to the Library hold the numbers and the vectors, in the order of the numbers. They can be made again from
-the Library at any time, and a reader who finds them missing, short or impossible reads the Library. The Library names
-the pair of files and says how many of their rows count. A row that counts never changes: a writer appends rows and
-waits for the disk before the Library counts them, and makes files of another name to leave rows out. So a reader of an
-older state of the Library still finds its rows, and a kill leaves at worst rows that nobody counts.
+Three files next to the Library hold the numbers, the vectors, and their codes (see `vector_codes`), in the order of the
+numbers. They can be made again from the Library at any time, and a reader who finds them missing, short or impossible
+reads the Library. The Library names the files and says how many rows count. A row that counts never changes: a writer
+appends rows and waits for the disk before the Library counts them, and makes files of another name to leave rows out.
+So a reader of an older state of the Library still finds its rows, and a kill leaves at worst rows that nobody counts.
 """
 
 import os
@@ -24,6 +24,7 @@ from semsearch import threads
 from semsearch.errors import SemsearchError
 from semsearch.files import mode_within, new_file, sync_folder
 from semsearch.storage.library.settings import VECTOR_FILE
+from semsearch.storage.library.vector_codes import ROWS, Codes, CodeWriter, block_bytes
 
 if TYPE_CHECKING:
     from semsearch.storage.library.store import Library
@@ -42,6 +43,7 @@ _STALE = 0.5
 """The share of rows that belong to no vector any more, above which the files are written again."""
 _NUMBER = np.dtype("<i8")
 _FLOAT = np.dtype("<f4")
+_CODE = np.dtype("i1")
 
 Vectors = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -49,10 +51,14 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorTable:
-    """Vectors with their numbers, which rise. `parts` are float32 [n, dimension], one below the other."""
+    """Vectors with their numbers, which rise. `parts` are float32 [n, dimension], one below the other.
+
+    `codes` are those of the first part.
+    """
 
     numbers: Numbers
     parts: tuple[Vectors, ...]
+    codes: Codes | None = None
 
     def products(self, others: Vectors) -> Vectors:
         """Return the product of each of `others`, float32 [m, dimension], with each vector, float32 [m, n].
@@ -76,6 +82,24 @@ class VectorTable:
                 _multiply(*task)
         return found
 
+    def bounds(self, others: Vectors) -> Vectors:
+        """Return what the product of each of `others` with each vector cannot exceed, float32 [m, n].
+
+        Call it where there are `codes`. A vector without codes that are sound has no bound, and vectors that are not in
+        the file have their products.
+        """
+        assert self.codes is not None
+        found = np.empty((len(others), len(self.numbers)), np.float32)
+        start = len(self.parts[0])
+        self.codes.bounds(others, found[:, :start])
+        found[:, start:] = VectorTable(self.numbers[start:], self.parts[1:]).products(others)
+        return found
+
+    def products_at(self, rows: Numbers, other: Vectors) -> Vectors:
+        """Return the products of one vector with those of some rows, as `products` has them."""
+        blocks = [np.vecdot(self.take(rows[at : at + _SHARE]), other) for at in range(0, len(rows), _SHARE)]
+        return np.concatenate([np.empty(0, np.float32), *blocks])
+
     def take(self, rows: Numbers) -> Vectors:
         """Return some vectors, float32 [rows, dimension], by their rows here."""
         found = np.empty((len(rows), self.parts[0].shape[1]), np.float32)
@@ -96,22 +120,26 @@ def _multiply(some: Vectors, others: Vectors, found: Vectors) -> None:
     np.vecdot(some[whole:], others[:, None], out=found[:, whole:])
 
 
-def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors]:
-    """Return the numbers and the mapped vectors of the files that the setting `held` names, both empty without a file.
+def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors, Codes | None]:
+    """Return the numbers, the mapped vectors and their codes of the files that the setting `held` names.
 
-    Nothing that is wrong with a file raises an error.
+    Without a file both are empty. Nothing that is wrong with a file raises an error.
     """
-    nothing = np.empty(0, np.int64), np.empty((0, dimension), np.float32)
+    nothing = np.empty(0, np.int64), np.empty((0, dimension), np.float32), None
     if not held:
         return nothing
-    numbers_at, vectors_at = _paths(folder, held["name"])
+    numbers_at, vectors_at, codes_at = _paths(folder, held["name"])
     try:
         numbers = _map(numbers_at, _NUMBER, held["rows"], 1)[:, 0]
         vectors = _map(vectors_at, _FLOAT, held["rows"], dimension)
     except (OSError, ValueError):
         return nothing
-    rising = numbers[0] > 0 and numbers[-1] == held["last"] and bool(np.all(numbers[1:] > numbers[:-1]))
-    return (numbers, vectors) if rising else nothing
+    if not (numbers[0] > 0 and numbers[-1] == held["last"] and bool(np.all(numbers[1:] > numbers[:-1]))):
+        return nothing
+    codes = None
+    with suppress(OSError, ValueError):
+        codes = Codes(_map(codes_at, _CODE, -(-len(numbers) // ROWS), block_bytes(dimension)), numbers)
+    return numbers, vectors, codes
 
 
 def update_vector_file(library: "Library") -> None:
@@ -121,10 +149,10 @@ def update_vector_file(library: "Library") -> None:
     """
     folder = library.path.parent
     held = library.setting(VECTOR_FILE)
-    numbers, _ = mapped(folder, held, library.dimension())
+    numbers, _, codes = mapped(folder, held, library.dimension())
     rows, last = (held["rows"], held["last"]) if len(numbers) else (0, 0)
     kept, later = library.vector_counts(last)
-    again = rows - kept > _STALE * rows or not rows
+    again = rows - kept > _STALE * rows or not codes
     if (max(kept + later, rows - kept) if again else later) <= LEAST:
         return
     if again:
@@ -146,17 +174,24 @@ def vector_file_problems(library: "Library") -> list[str]:
     if not held:
         return []
     with library.snapshot():
-        numbers, vectors = mapped(library.path.parent, held, library.dimension())
+        numbers, vectors, codes = mapped(library.path.parent, held, library.dimension())
         if not len(numbers):
             return ["the files are missing, too short or not as they were written"]
-        wrong = missing = seen = 0
+        if codes is None:
+            return ["the file of codes is missing or too short"]
+        wrong = missing = coded = 0
         for some, rows in library.vectors_after(0):
             at = np.searchsorted(numbers, some[some <= held["last"]])
-            seen += len(at)
             found = numbers[at] == some[: len(at)]
+            at, rows = at[found], rows[: len(found)][found]
             missing += int(np.count_nonzero(~found))
-            wrong += int(np.count_nonzero((vectors[at[found]] != rows[: len(at)][found]).any(axis=1)))
-    problems = {"vectors differ from those of the Library": wrong, "vectors are missing": missing}
+            wrong += int(np.count_nonzero((vectors[at] != rows).any(axis=1)))
+            coded += int(np.count_nonzero(codes.wrong(at, rows)))
+    problems = {
+        "vectors differ from those of the Library": wrong,
+        "vectors are missing": missing,
+        "vectors have codes of others": coded,
+    }
     return [f"{count:,} {what}" for what, count in problems.items() if count]
 
 
@@ -175,22 +210,25 @@ def _append(
     if not rows:
         for path in paths:
             new_file(path, mode_within(folder)).close()
-    with paths[0].open("r+b") as numbers, paths[1].open("r+b") as vectors:
-        files = ((numbers, _NUMBER.itemsize), (vectors, _FLOAT.itemsize * dimension))
+    with paths[0].open("r+b") as numbers, paths[1].open("r+b") as vectors, paths[2].open("r+b") as codes:
+        for file, size in zip((numbers, vectors), _sizes(rows, dimension), strict=False):
+            file.seek(size)
+        coder = CodeWriter(codes, rows, dimension)
         try:
-            for file, size in files:
-                file.seek(rows * size)
             for some, found in batches:
                 numbers.write(some.astype(_NUMBER).tobytes())
                 vectors.write(np.ascontiguousarray(found, _FLOAT).data)
+                coder.add(some, found)
                 rows, last = rows + len(some), int(some[-1])
-            for file, _ in files:
+            coder.flush()
+            for file in (numbers, vectors, codes):
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
-            for file, size in files:  # nobody counts these rows: free their room on a full disk
+            # Nobody counts these rows: free their room on a full disk.
+            for file, size in zip((numbers, vectors, codes), _sizes(begun, dimension), strict=True):
                 with suppress(OSError):
-                    file.truncate(begun * size)
+                    file.truncate(size)
             raise
     sync_folder(folder)
     return rows, last
@@ -202,8 +240,18 @@ def _map(path: Path, dtype: "np.dtype[Any]", rows: int, columns: int) -> NDArray
     return np.memmap(path, dtype, "r", shape=(rows, columns)).view(np.ndarray)
 
 
-def _paths(folder: Path, name: str) -> tuple[Path, Path]:
-    return folder / f"vectors-{name}.ids", folder / f"vectors-{name}.f32"
+def _sizes(rows: int, dimension: int) -> tuple[int, int, int]:
+    """Return the sizes of the files in bytes."""
+    return (
+        _NUMBER.itemsize * rows,
+        _FLOAT.itemsize * dimension * rows,
+        -(-rows // ROWS) * block_bytes(dimension),
+    )
+
+
+def _paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Return the files of the numbers, the vectors and the codes."""
+    return folder / f"vectors-{name}.ids", folder / f"vectors-{name}.f32", folder / f"vectors-{name}.i8"
 
 
 def _remove(folder: Path, but: str = "") -> None:

@@ -1,0 +1,215 @@
+"""Search a million passages exactly: warm and cold, by codes of eight bits and by float32, which must agree.
+
+The index is written without a vector engine, which an exact search does not ask. The first vectors are those of real
+sentences, and further ones are turned copies of them (see `scale.py`); the text of a copy is one half of its sentence
+and one half of the sentence that it is turned towards, so words and vectors go together. A document has ten passages.
+"""
+
+import gzip
+import json
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from common import Report, arguments, need, run, talk
+
+REAL, CHUNK, PASSAGES = 100_000, 50_000, 10
+HITS, WARM, UNSEEN = 10, 5, 390_000
+"""Hits of a query, queries that do not count, and the line from which on sentences are queries."""
+MODES, WAYS = ("dense", "hybrid"), ("codes", "float32")
+QUERY = "a film that is much longer than it needed to be"
+
+
+def build(sentences: Path, vectors_file: Path, real: int, count: int, folder: Path) -> None:
+    """Make the index: a Library of `count` passages, its vector file and its null model."""
+    import numpy as np
+    from dedup import clean, embed
+    from scale import pairs, turned
+
+    from semsearch import Index
+    from semsearch.search.relevance import renew
+    from semsearch.storage.library import update_vector_file
+    from semsearch.storage.library.records import DocumentRecord, PassageRecord, SourceState
+    from semsearch.text import text_digest
+
+    real = min(real, count)
+    vectors = embed(sentences, real, vectors_file)
+    with gzip.open(sentences, "rt", encoding="utf-8") as file:
+        texts = list(islice(dict.fromkeys(filter(None, (clean(line).strip() for line in file))), real))
+    rng = np.random.default_rng(0)
+    seen: set[str] = set()
+    with Index.create(folder) as index:
+        library = index._library  # private, but the public way computes each vector
+        start = 0
+        while start < count:
+            size = min(CHUNK, (real if start < real else count) - start)
+            if start < real:
+                some, own = vectors[start : start + size], texts[start : start + size]
+            else:
+                at, towards = pairs(real, size, rng)
+                some = turned(vectors, at, towards, rng)
+                own = [
+                    _halves(texts[a], texts[b]) for a, b in zip(at.tolist(), towards.tolist(), strict=True)
+                ]
+            # A text has one vector, so equal texts get a number.
+            own = [
+                f"{text} {start + row}" if text in seen or seen.add(text) else text
+                for row, text in enumerate(own)
+            ]
+            records = [
+                PassageRecord(f"{start + row:032x}", text, text_digest(text), "line", row + 1, row + 1)
+                for row, text in enumerate(own)
+            ]
+            key = f"record://{start}"
+            (source,) = library.begin_sources([(key, SourceState(0, 0, "", ""))])
+            documents = [
+                (source, DocumentRecord(f"{key}#{row}", bytes(16), {}, records[row : row + PASSAGES]))
+                for row in range(0, size, PASSAGES)
+            ]
+            library.add(documents, {one.digest: vector for one, vector in zip(records, some, strict=True)})
+            library.publish([(source, "")])
+            library.mark_applied([one.id for one in records])
+            start += size
+            talk(f"{start:,} passages")
+        update_vector_file(library)
+        renew(library, index.embedder)
+
+
+def _halves(first: str, second: str) -> str:
+    """Return the first half of the words of a text and the second half of those of another."""
+    a, b = first.split(), second.split()
+    return " ".join([*a[: (len(a) + 1) // 2], *b[len(b) // 2 :]])
+
+
+def ask(sentences: Path, folder: Path, way: str, queries: int) -> None:
+    """Print as JSON the milliseconds of queries in one way, a digest of their answers, and the memory at the end."""
+    from semsearch import Index
+    from semsearch.search import engine
+
+    with gzip.open(sentences, "rt", encoding="utf-8") as file:
+        lines = list(islice(filter(None, map(str.strip, islice(file, UNSEEN, None))), WARM + queries))
+    if way != "codes":
+        engine._BOUNDED_FROM = sys.maxsize  # private, but nothing public turns codes off
+    seal = blake2b(digest_size=8)
+    spent: dict[str, list[tuple[float, float]]] = {mode: [] for mode in MODES}
+    with Index.open(folder) as index:
+        for line in lines:
+            for mode, some in spent.items():
+                wall, cpu = time.perf_counter(), time.process_time()
+                hits = index.query(line, k=HITS, mode=mode, highlight=False, literal=True)
+                some.append((time.perf_counter() - wall, time.process_time() - cpu))
+                seal.update(repr(hits).encode())
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    memory = {name: int(status[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "RssFile")}
+    figures = {
+        mode: {"p50": 1e3 * median(walls), "p90": 1e3 * quantiles(walls, n=10)[-1], "cpu": 1e3 * median(cpus)}
+        for mode, some in spent.items()
+        for walls, cpus in [zip(*some[WARM:], strict=True)]
+    }
+    print(json.dumps({"ms": figures, "seal": seal.hexdigest(), "memory": memory}))
+
+
+def main() -> None:
+    parser = arguments(__doc__, repeats=3)
+    parser.add_argument(
+        "--count", type=int, default=1_000_000, metavar="N", help="passages (default 1,000,000)"
+    )
+    parser.add_argument(
+        "--real", type=int, default=REAL, metavar="N", help=f"real sentences (default {REAL})"
+    )
+    parser.add_argument(
+        "--vectors", type=Path, metavar="FILE", help="keep the vectors of real sentences here"
+    )
+    parser.add_argument(
+        "--queries", type=int, default=100, metavar="N", help="queries of a run (default 100)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep the index here (default: build it each time)"
+    )
+    parser.add_argument("--build", type=Path, metavar="DIR", help="make the index, and end")
+    parser.add_argument("--ask", nargs=2, metavar=("DIR", "WAY"), help="ask in one way, and end")
+    options = parser.parse_args()
+    sentences = need(options.data / "sentences" / "sentences-400k.txt.gz")
+    if options.build:
+        build(sentences, options.vectors, options.real, options.count, options.build)
+        return
+    if options.ask:
+        ask(sentences, Path(options.ask[0]), options.ask[1], options.queries)
+        return
+    report = Report("million", options)
+    with nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory() as kept:
+        folder = Path(kept).absolute() / f"passages-{options.count}"
+        data: list[str | Path] = ["--data", options.data, "--count", str(options.count)]
+        if not folder.exists():
+            stored = options.vectors or Path(kept) / "vectors.npy"
+            run(__file__, *data, "--real", str(options.real), "--vectors", stored, "--build", folder)
+        rounds: dict[str, list[Any]] = {way: [] for way in WAYS}
+        cold: dict[str, list[Any]] = {mode: [] for mode in MODES}
+        for turn in range(options.repeats + 1):
+            talk(f"round {turn} of {options.repeats}" if turn else "one round that does not count")
+            for way, some in rounds.items():
+                process = run(__file__, *data, "--queries", str(options.queries), "--ask", folder, way)
+                some.append(json.loads(process.out) | {"peak": process.peak_mb})
+            for mode, processes in cold.items():
+                command = ("-m", "semsearch", "query", QUERY, "--mode", mode, "--json", "--index", folder)
+                processes.append(run(*command))
+    seconds = {mode: median(one.seconds for one in some[1:]) for mode, some in cold.items()}
+    cpu = {mode: median(one.cpu for one in some[1:]) for mode, some in cold.items()}
+    peak = max(one.peak_mb for some in cold.values() for one in some)
+    ms = {
+        way: {
+            mode: {what: median(one["ms"][mode][what] for one in some[1:]) for what in ("p50", "p90", "cpu")}
+            for mode in MODES
+        }
+        for way, some in rounds.items()
+    }
+    memory = {
+        way: {what: max(one["memory"][what] for one in some) for what in ("RssAnon", "RssFile")}
+        | {"peak": max(one["peak"] for one in some)}
+        for way, some in rounds.items()
+    }
+    same = len({one["seal"] for some in rounds.values() for one in some}) == 1
+    report.figures = {
+        "passages": options.count,
+        "warm_ms": ms,
+        "cold_seconds": seconds,
+        "cold_cpu": cpu,
+        "cold_peak_mb": peak,
+        "memory_mb": memory,
+        "same_answers": same,
+    }
+    report.table(
+        f"{options.count:,} passages, a warm query with its embedding, ms",
+        ("", "p50", "p90", "CPU"),
+        [
+            (f"{mode}, {way}", *(f"{value:.1f}" for value in ms[way][mode].values()))
+            for mode in MODES
+            for way in WAYS
+        ],
+    )
+    report.table(
+        "memory of a process that has asked all, MB",
+        ("", "own", "mapped files", "peak of both"),
+        [(way, *(f"{value:,.0f}" for value in memory[way].values())) for way in WAYS],
+    )
+    report.table(
+        "a cold `semsearch query`, files in the cache",
+        ("", "s"),
+        [(k, f"{v:.2f}") for k, v in seconds.items()],
+    )
+    for mode in MODES:
+        report.bar(f"warm {mode}, p50 in ms", ms["codes"][mode]["p50"], "<=", 60)
+        report.bar(f"cold {mode}, s", seconds[mode], "<=", 1.5)
+    report.bar("peak memory, MB", max(peak, memory["codes"]["peak"]), "<=", 2_000)
+    report.bar("answers of all runs are the same", float(same), "==", 1)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
