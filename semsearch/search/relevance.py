@@ -188,7 +188,7 @@ def renew(library: Library, embedder: Embedder | None) -> None:
     with suppress(ModelError):
         with library.snapshot():
             saved = read_null_model(library.setting(SETTING))
-            if saved is not None and saved.fits(library.counts()["passages"]):
+            if saved is not None and saved.fits(library.passage_count()):
                 return
             found = measured(library, library.passage_table(), lambda: embedder)
         library.save_setting(SETTING, found.stored())

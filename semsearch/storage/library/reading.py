@@ -139,6 +139,12 @@ class Reader:
         with self._reading() as db:
             return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
+    def passage_count(self) -> int:
+        """Return the number of published passages as their sources say, without reading the passages."""
+        with self._reading() as db:
+            (count,) = db.execute("SELECT sum(passages) FROM sources WHERE published = 1").fetchone()
+            return int(count or 0)
+
     def vector_bytes(self) -> tuple[int, int, bool]:
         """Return the size of all vectors in bytes, of those that the vector file does not have, and if it has codes.
 
