@@ -62,14 +62,16 @@ def contenders(
     near = np.flatnonzero((highest_scores * np.float32(fusion.MOST) >= last) & possible)
     if len(near) * _MOST > len(bounds) or (found := scored(near)) is None:
         return None
-    # What others of a document can score at most says how much it can add. They do not exceed its best, or else none of
-    # its rows reaches the last score.
-    possible[near] = False
-    possible[found[0]] = True
     rows = _whole(found[0], documents)
-    rows = rows[possible[rows]]
-    scores = highest_scores[rows]
-    scores[np.searchsorted(rows, found[0])] = found[1]
+    if min_cosine <= -1:  # every row counts
+        # What others of a document can score at most says how much it can add. They do not exceed its best, or else
+        # none of its rows reaches the last score.
+        scores = highest_scores[rows]
+        scores[np.searchsorted(rows, found[0])] = found[1]
+    elif len(rows) * _MOST > len(bounds) or (found := scored(rows)) is None:
+        return None
+    else:  # a row that does not count may help its document: in its place there is a typical one
+        rows, scores = found
     rows = _whole(rows[fusion.by_document(scores, documents[rows], count) >= last], documents)
     return rows if len(rows) * _MOST <= len(bounds) else None
 
