@@ -1,4 +1,5 @@
 """Test that what is left out by bounds is never among the best: against scores of all rows, on drawn cosines."""
+
 from typing import Any
 
 import numpy as np

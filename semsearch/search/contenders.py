@@ -31,7 +31,7 @@ def contenders(
     """
     if count * _MOST > len(bounds):
         return None
-    possible = bounds.astype(np.float64) >= min_cosine
+    possible = bounds >= np.float32(min_cosine - 1e-6)  # or a little less: `scored` decides
     highest_scores = score(bounds, slice(None))
 
     def scored(rows: _Rows) -> tuple[_Rows, _Floats] | None:
