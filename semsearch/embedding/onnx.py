@@ -20,7 +20,6 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnxruntime
-from filelock import FileLock
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -360,6 +359,8 @@ def _load(files: ModelFiles, dtype: str) -> tuple[str | bytes, Tokens, Special]:
     graph, tokenizer = folder / f"{STORED_DTYPES[dtype]}-{_GRAPH_VERSION}.onnx", folder / "tokenizer.json"
     try:
         if not (graph.exists() and tokenizer.exists()):
+            from filelock import FileLock
+
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / "lock"):  # a second process waits, then finds the files
                 if not tokenizer.exists():

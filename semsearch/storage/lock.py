@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from semsearch.errors import IndexLocked
 from semsearch.files import disk, mode_within, new_file
 
@@ -16,6 +14,8 @@ from semsearch.files import disk, mode_within, new_file
 @contextmanager
 def write_lock(folder: Path, wait: float) -> Iterator[None]:
     """Hold the write lock of the index in `folder`. Raises `IndexLocked` where it is not free after `wait` seconds."""
+    from filelock import FileLock, Timeout  # a search takes no lock, and this takes 17 ms to load
+
     holder = folder / "holder"
     try:
         with disk(folder):
@@ -45,6 +45,8 @@ def graph_lock(folder: Path, wait: float) -> Iterator[bool]:
 
     Yield False where it is not free after `wait` seconds, or the folder cannot be written.
     """
+    from filelock import FileLock, Timeout
+
     try:
         lock = FileLock(folder / "graph.lock", timeout=wait, mode=mode_within(folder))
         lock.acquire()
