@@ -3,14 +3,18 @@
 labels   1,000 pairs of SICK's train part: what `adapt` chooses and reports, seconds, and with --test the average
          precision on SICK's test part, which nothing was chosen on
 harmful  tries with rates of 1e-3 and more, labels by chance, and labels that are turned round: how many are refused
+structure  headings of the Rust book and of the PEPs: what `adapt` chooses and reports, and the mean reciprocal rank
+         of questions on held-out documents before and after, by meaning and by meaning and words together
 undo     an index of sentences that moves to an adapted model and back: whether all answers are the same
 """
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import common
 import numpy as np
 
 SIZE, HARMFUL = 1_000, 400
+SETS = ("Rust book", "PEPs")
 QUESTIONS = (
     "a man is playing a guitar",
     "two dogs run on the beach",
@@ -120,11 +125,82 @@ def harmful(report: common.Report, options: Any) -> dict[str, Any]:
     return {"tries": len(refused), "refused": sum(refused)}
 
 
+def structure(report: common.Report, options: Any) -> dict[str, Any]:
+    """Adapt to the headings of the Rust book and of PEPs, and ask questions before and after, adopted or not."""
+    from long_texts import collections, gain, opened
+
+    from semsearch.evaluation.retrieval import reciprocal_rank
+    from semsearch.storage.change_model import adopt
+    from semsearch.tuning.adapt import adapt
+    from semsearch.tuning.structure import read_sections
+
+    def ranks(index: Any, judged: Any, mode: Any) -> np.ndarray:
+        found = index.query_many(
+            list(judged), k=10, mode=mode, collapse=False, per_document=1, literal=True, highlight=False
+        )
+        documents = ([hit.document for hit in hits] for hits in found)
+        return np.array([reciprocal_rank(*one) for one in zip(documents, judged.values(), strict=True)])
+
+    figures: dict[str, Any] = {}
+    for name in options.sets:
+        with tempfile.TemporaryDirectory() as made:
+            cache, folder = (options.cache or Path(made)).absolute(), Path(made) / "index"
+            one = collections(options.data, cache)[name]
+            with opened(cache / one.folder, one) as index:
+                shutil.copytree(index.folder, folder)
+            with opened(folder, one) as index:
+                ((_, judged),) = one.judged(index).items()
+                before = {mode: ranks(index, judged, mode) for mode in ("dense", "hybrid")}
+                cpu = time.process_time()
+                sections = read_sections(
+                    index._library, index.embedder, index._default_threshold(), seed=options.seed
+                )
+                found, factors = adapt(sections, index.embedder, seed=options.seed)
+                seconds = time.process_time() - cpu
+                with index._changing_model():
+                    adopt(index.folder, index._library, factors, partial(index._load, index._settings))
+                after = {mode: ranks(index, judged, mode) for mode in before}
+        gains = {mode: gain(before[mode], after[mode]) for mode in before}
+        figures[name] = asdict(found) | {"cpu_seconds": round(seconds, 1), "questions": gains}
+        rows = [
+            (
+                f"{each.name}: {each.measure}",
+                each.pairs,
+                f"{each.before:.4f}",
+                f"{each.after:.4f}",
+                f"{each.gain.value:+.4f}",
+                f"{each.gain.low:+.4f} to {each.gain.high:+.4f}",
+            )
+            for each in (found.held_out, *found.guards)
+        ]
+        rows += [
+            (
+                f"questions, {mode}: MRR@10",
+                len(judged),
+                f"{before[mode].mean():.4f}",
+                f"{after[mode].mean():.4f}",
+                f"{each['value']:+.4f}",
+                f"{each['low']:+.4f} to {each['high']:+.4f}",
+            )
+            for mode, each in gains.items()
+        ]
+        report.table(
+            f"{name}, {found.reason or 'adopted'}: trained on {found.trained_on} headings, rate {found.rate:g},"
+            f" epochs {found.epochs}, strength {found.strength:g}; {seconds:.0f} s of processor time",
+            ("", "number", "before", "after", "gain", "95% interval"),
+            rows,
+        )
+        if found.adopted:
+            report.bar(f"{name}: gain of questions by meaning", gains["dense"]["value"], ">=", 0)
+    return figures
+
+
 def undo(report: common.Report, options: Any) -> dict[str, Any]:
     """Move an index to a model that was trained for a moment, whether or not it is better, and back."""
     from semsearch import Index
     from semsearch.storage.change_model import adopt
-    from semsearch.tuning.adapt import examples_of, files_of
+    from semsearch.tuning.adapt import files_of
+    from semsearch.tuning.adapt_tasks import examples_of
     from semsearch.tuning.lora import Trainer
 
     pairs = drawn("train", 64, options.seed).pairs
@@ -158,6 +234,7 @@ def undo(report: common.Report, options: Any) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[common.Report, Any], dict[str, Any]]] = {
     "labels": labels,
+    "structure": structure,
     "harmful": harmful,
     "undo": undo,
 }
@@ -171,6 +248,8 @@ def main() -> None:
     parser.add_argument(
         "--tries", default="0:20", metavar="FIRST:LAST", help="seeds of `harmful` (default 0:20)"
     )
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="the sets of `structure`")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the indexes of `structure` here")
     parser.add_argument("--test", action="store_true", help="also judge on SICK's test part")
     options = parser.parse_args()
     os.environ["SEMSEARCH_DATA"] = str(common.need(options.data))

@@ -85,7 +85,7 @@ from semsearch.storage.index_dir import (
 )
 from semsearch.storage.library import VECTOR_FILES, StoredPassage, remove_vector_file, update_vector_file
 from semsearch.storage.location import FOLDER, locate
-from semsearch.storage.lock import write_lock
+from semsearch.storage.lock import training_lock, write_lock
 from semsearch.storage.vectors.engines import collection, place_of, shown
 from semsearch.storage.vectors.move import clear, move
 from semsearch.types import TIERS, Contained, FieldCounts, Hit, Level, Record, Skipped, Tier
@@ -1097,7 +1097,7 @@ class Index:
 
     def adapt(
         self,
-        pairs: PairSet,
+        pairs: PairSet | Literal["structure"],
         *,
         rule: str | None = None,
         seed: int = 0,
@@ -1107,46 +1107,52 @@ class Index:
         dry_run: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Adaptation:
-        """Train an adapter of the index's model on labelled pairs, and move the index to it where it is better.
+        """Train an adapter of the index's model, and move the index to it where it is better.
 
-        See `semsearch.tuning.adapt` for how it is trained and judged. All texts are embedded again, and until that is
-        done the index has its old model. What `tune` saved is for the old model and comes back with `undo_adapt`.
-        `rates` and `epochs` are the learning rates and the most epochs to choose from, by default those that did well.
-        Without `guard` only the held-out pairs judge, and with `dry_run` the index stays as it is. `progress` is called
-        with "train" or "embed", the pairs or texts done, and all.
+        It is trained on labelled pairs, or, with "structure", on the headings and titles in the index and the texts
+        below them. See `semsearch.tuning.adapt` for how it is trained and judged. All texts are embedded again, and
+        until that is done the index has its old model. What `tune` saved is for the old model and comes back with
+        `undo_adapt`. `rates` and `epochs` are the learning rates and the most epochs to choose from, by default those
+        that did well. Without `guard` only the held-out examples judge, and with `dry_run` the index stays as it is.
+        `progress` is called with "train" or "embed", the examples or texts done, and all.
 
         Raises `InvalidInput` for too few pairs, for a model without known layers, for an index that has an adapted
-        model, and where no guard is on this machine; `MissingExtra` without the extra `models`; `IndexLocked`.
+        model, and where no guard is on this machine; `MissingExtra` without the extra `models`; `IndexLocked`, at once
+        where another process adapts it.
         """
-        from semsearch.tuning.adapt import EPOCHS, RATES, adapt
+        from semsearch.tuning.adapt import adapt
+        from semsearch.tuning.structure import read_sections
 
         self._require_own_model()
-        settings = self._settings
-        if adapter_of(self.folder, self._library):
-            raise InvalidInput(
-                "the model of this index is adapted already", "go back first: semsearch adapt --undo"
-            )
-        found, factors = adapt(
-            pairs,
-            self.embedder,
-            rule=rule,
-            seed=seed,
-            guard=guard,
-            rates=RATES if rates is None else rates,
-            epochs=EPOCHS if epochs is None else epochs,
-            progress=_named("train", progress),
-        )
-        if found.adopted and not dry_run:
-            with self._changing_model():
-                if self._settings != settings:
-                    raise SemsearchError("the model of the index has changed meanwhile", "try again")
-                adopt(
-                    self.folder,
-                    self._library,
-                    factors,
-                    lambda adapter: self._load(settings, adapter),
-                    _named("embed", progress),
+        with contextlib.nullcontext() if dry_run else training_lock(self.folder):
+            settings = self._settings
+            if adapter_of(self.folder, self._library):
+                raise InvalidInput(
+                    "the model of this index is adapted already", "go back first: semsearch adapt --undo"
                 )
+            found, factors = adapt(
+                read_sections(self._library, self.embedder, self._default_threshold(), seed=seed)
+                if isinstance(pairs, str)
+                else pairs,
+                self.embedder,
+                rule=rule,
+                seed=seed,
+                guard=guard,
+                rates=rates or (),
+                epochs=epochs,
+                progress=_named("train", progress),
+            )
+            if found.adopted and not dry_run:
+                with self._changing_model():
+                    if self._settings != settings:
+                        raise SemsearchError("the model of the index has changed meanwhile", "try again")
+                    adopt(
+                        self.folder,
+                        self._library,
+                        factors,
+                        lambda adapter: self._load(settings, adapter),
+                        _named("embed", progress),
+                    )
         return found
 
     def undo_adapt(self, progress: Callable[[str, int, int], None] | None = None) -> str:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from semsearch import Index
 from semsearch.embedding import load_embedder
 from semsearch.embedding.adapter import Adapter, save_adapter
 from semsearch.errors import IndexLocked, InvalidInput, MissingExtra, ModelError, SemsearchError
-from semsearch.storage.lock import write_lock
-from semsearch.tuning.adapt import adapt, folds
+from semsearch.readers import RowFields
+from semsearch.storage.lock import training_lock, write_lock
+from semsearch.tuning.adapt import adapt
+from semsearch.tuning.adapt_tasks import SectionTask, folds
 from semsearch.tuning.pairs import PairSet
 from semsearch.tuning.split import pair_clusters
+from semsearch.tuning.structure import read_sections
 from semsearch.types import LabelledPair
 from tests.tiny_models import make_model
 
@@ -57,6 +61,31 @@ def index(tmp_path: Path, model: Path) -> Iterator[Index]:
         yield index
 
 
+OTHERS = ("park", "mat", "sat", "ran", "on", "and", "in", "a", "the")
+ALIKE = 0.999
+"""The threshold of near-duplicates here: all texts are alike to a model of random weights."""
+TRAINING = {"guard": False, "rates": [0.02], "epochs": 16}
+
+
+@pytest.fixture
+def book(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """Yield an index of documents with headings, and a text about its subject below each."""
+    monkeypatch.setattr(Index, "_default_threshold", lambda index: ALIKE)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for at in range(60):
+        lines = [f"# The {OTHERS[at % 9]} {OTHERS[at // 9]}"]
+        for number, subject in enumerate(SUBJECTS):
+            random = np.random.default_rng(10 * at + number)
+            words = [*random.choice(OTHERS, 5), *[subject] * 9]
+            random.shuffle(words)
+            lines += ["", f"## The {subject}", "", " ".join(words)]
+        (notes / f"{at}.md").write_text("\n".join(lines), encoding="utf-8")
+    with Index.create(tmp_path / "index", model=str(model)) as index:
+        index.ingest(notes)
+        yield index
+
+
 def answers(index: Index) -> list[tuple[Any, ...]]:
     """Return all that a search shows, with the scores to the last digit."""
     asked = ("the dog in the park", "bread and water", "a mat")
@@ -80,7 +109,8 @@ def test_adapted_model_gains_and_is_the_one_judged(model: Path) -> None:
 
 
 def test_adapter_on_onnx_gives_the_vectors_of_torch(model: Path, tmp_path: Path) -> None:
-    from semsearch.tuning.adapt import examples_of, files_of
+    from semsearch.tuning.adapt import files_of
+    from semsearch.tuning.adapt_tasks import examples_of
     from semsearch.tuning.lora import Trainer
 
     embedder = load_embedder(str(model))
@@ -90,14 +120,15 @@ def test_adapter_on_onnx_gives_the_vectors_of_torch(model: Path, tmp_path: Path)
     factors = trainer.train(examples, 0.01, 1)
     run = load_embedder(str(model), adapter=save_adapter(tmp_path / "a.safetensors", factors))
     texts = list(examples.texts[:20])
-    assert np.abs(run.embed(texts) - trainer.embed(texts, factors)).max() < 1e-5
+    assert np.abs(run.embed(texts) - trainer.embed(texts, "passage", factors)).max() < 1e-5
     assert np.abs(run.embed(texts) - embedder.embed(texts)).max() > 1e-3
     assert run.fingerprint.model.startswith(f"{model}+")
 
 
 @pytest.mark.parametrize("kind", ["distilbert", "mpnet", "xlm-roberta"])
 def test_other_architectures_train_what_runs(kind: str, tmp_path: Path) -> None:
-    from semsearch.tuning.adapt import examples_of, files_of
+    from semsearch.tuning.adapt import files_of
+    from semsearch.tuning.adapt_tasks import examples_of
     from semsearch.tuning.lora import Trainer
 
     folder = make_model(tmp_path / "model", kind, pooling="cls", dense=8)
@@ -107,7 +138,7 @@ def test_other_architectures_train_what_runs(kind: str, tmp_path: Path) -> None:
     factors = trainer.train(examples, 0.01, 1)
     run = load_embedder(str(folder), adapter=save_adapter(tmp_path / "a.safetensors", factors))
     texts = list(examples.texts[:20])
-    assert np.abs(run.embed(texts) - trainer.embed(texts, factors)).max() < 1e-5
+    assert np.abs(run.embed(texts) - trainer.embed(texts, "passage", factors)).max() < 1e-5
 
 
 def test_labels_by_chance_are_refused(model: Path) -> None:
@@ -293,6 +324,94 @@ def test_adapter_that_is_not_safetensors_is_refused(model: Path, tmp_path: Path)
         load_embedder(str(model), adapter=adapter)
 
 
+def test_structure_gives_each_heading_its_text(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "notes" / "guide.md").write_text(
+        "# Baking\n\n## 发酵\n\n"
+        + "把面团放在温暖的地方，等待一个小时，直到它的体积变成原来的两倍。" * 2
+        + "\n\n## Oven\n\nPreheat it well before the loaves have risen, since a cold stone gives no crust.\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "notes" / "rows.csv").write_text(
+        "title,text\nWater of dough,The more of it there is the larger the holes of the crumb will become.\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "notes" / "code.py").write_text(
+        "# Baking\n\ndef bake(loaf):\n    # Oven\n    return put_it_into_the_oven_for_forty_minutes(loaf)\n",
+        encoding="utf-8",
+    )
+    index.ingest(tmp_path / "notes", fields=RowFields(text=("text",)))
+    found = read_sections(index._library, index.embedder, 1.0)
+    texts = dict(zip(found.headings, found.texts, strict=True))
+    assert set(texts) == {"Baking: 发酵", "Baking: Oven", "Water of dough", "code: bake"}
+    assert texts["Baking: Oven"].startswith("Preheat") and texts["Baking: 发酵"].startswith("把面团")
+    assert texts["Water of dough"].startswith("The more") and "put_it_into" in texts["code: bake"]
+
+
+def test_structure_leaves_out_what_two_documents_have(book: Index, tmp_path: Path) -> None:
+    text = "Whoever has this text may copy and change it, without a word of thanks to us."
+    for at in range(2):
+        page = f"# Page {at}\n\n## Own words {at}\n\n{at} {'abc'[at] * 60}\n\n## Licence\n\n{text}\n"
+        (tmp_path / "notes" / f"page{at}.md").write_text(page, encoding="utf-8")
+    book.ingest(tmp_path / "notes")
+    found = read_sections(book._library, book.embedder, 1.0)
+    assert text not in found.texts and {"Page 0: Own words 0", "Page 1: Own words 1"} <= {*found.headings}
+    negatives = found.hard_negatives()
+    assert (found.groups[negatives] != found.groups).all()
+    cosines = found.heading_vectors @ found.text_vectors.T
+    cosines[found.groups[:, None] == found.groups] = -1
+    assert np.allclose(cosines[np.arange(len(found)), negatives], cosines.max(axis=1))
+
+
+def test_index_moves_by_its_structure_and_comes_back(book: Index) -> None:
+    before = answers(book)
+    found = book.adapt("structure", **TRAINING)
+    assert found.adopted and found.held_out.measure == "MRR" and found.held_out.gain.low > 0
+    assert answers(book) != before
+    book.undo_adapt()
+    assert answers(book) == before and book.check().sound
+
+
+def test_headings_by_chance_are_refused(book: Index) -> None:
+    sections = read_sections(book._library, book.embedder, ALIKE)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(sections))
+        mixed = replace(
+            sections,
+            headings=[sections.headings[at] for at in order],
+            heading_vectors=sections.heading_vectors[order],
+        )
+        found, _ = adapt(mixed, book.embedder, seed=seed, **TRAINING)
+        assert not found.adopted
+
+
+def test_parts_of_sections_share_no_document(book: Index) -> None:
+    task = SectionTask(read_sections(book._library, book.embedder, ALIKE))
+    parts = task.folds(np.arange(len(task.groups)), 3, 0)
+    assert all(len(set(parts[task.groups == one])) == 1 for one in np.unique(task.groups))
+    assert min(np.bincount(parts)) > 80
+
+
+def test_rank_of_a_text_is_among_those_asked(book: Index) -> None:
+    task = SectionTask(read_sections(book._library, book.embedder, ALIKE))
+    vectors = np.eye(3, dtype=np.float32)
+    answers = {
+        "query": vectors,
+        "passage": np.array([[1, 0, 0], [0.5, 0.2, 0.9], [0, 0.6, 0.8]], np.float32),
+    }
+    values = task.values(np.arange(3), lambda _, kind: answers[kind])
+    assert values.tolist() == [1, 1 / 2, 1 / 2]
+
+
+def test_second_adapt_fails_before_it_trains(index: Index) -> None:
+    calls: list[int] = []
+    with training_lock(index.folder), pytest.raises(IndexLocked, match="another process"):
+        index.adapt(labelled(240), guard=False, progress=lambda what, done, total: calls.append(done))
+    assert not calls
+    index._wait = 0.1
+    with training_lock(index.folder):  # others may write meanwhile
+        index.ingest(index.folder.parent / "notes")
+
+
 def written(path: Path, pairs: PairSet) -> Path:
     """Write pairs as a user's file."""
     import csv
@@ -347,6 +466,16 @@ def test_command_says_why_it_does_not_adopt(index: Index, tmp_path: Path) -> Non
 def test_command_without_pairs_says_what_to_give(index: Index) -> None:
     refused = run("adapt", "--index", index.folder)
     assert refused.exit_code == 2 and "--pairs" in refused.stderr
+
+
+def test_command_takes_structure_or_pairs(index: Index, tmp_path: Path) -> None:
+    pairs = written(tmp_path / "pairs.csv", labelled(6))
+    both = run("adapt", "--index", index.folder, "--structure", "--pairs", pairs)
+    assert both.exit_code == 2 and "--structure takes no pairs" in both.stderr
+    few = run("adapt", "--index", index.folder, "--structure")
+    assert few.exit_code == 2 and "0 headings" in few.stderr and "--pairs labels" in few.stderr
+    undo = run("adapt", "--index", index.folder, "--structure", "--undo")
+    assert undo.exit_code == 2 and "goes alone" in undo.stderr
 
 
 def test_without_peft_one_line_says_what_to_install(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
-"""`semsearch adapt`: train the model of the index on labelled pairs, and move the index to it where it is better."""
+"""`semsearch adapt`: train the model of the index on pairs or headings, and move the index to it where it is better."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from click.core import ParameterSource
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from semsearch.tuning.pairs import PairSet
 
 
-_NOT_WITH_UNDO = (
-    "spec", "download", "text_a", "text_b", "label", "score", "table", "rule", "dry_run", "no_guard",
-)  # fmt: skip
+_OF_PAIRS = ("spec", "download", "text_a", "text_b", "label", "score", "table", "rule")
+_NOT_WITH_UNDO = (*_OF_PAIRS, "structure", "dry_run", "no_guard")
 
 
 @options.command(
     "adapt",
-    short_help="Train the model of the index on labelled pairs.",
+    short_help="Train the model of the index on your pairs or headings.",
     examples=(
         "semsearch adapt --pairs labels",
+        "semsearch adapt --structure --dry-run",
         "semsearch adapt --pairs pairs.csv --dry-run",
         "semsearch adapt --undo",
     ),
     codes=(0, 1, 2, 3, 10, 11, 12, 13),
     groups={
-        "Pairs": ("spec", "download", "text_a", "text_b", "label", "score", "table", "rule"),
-        "What to do": ("dry_run", "no_guard", "undo"),
+        "Pairs": _OF_PAIRS,
+        "What to do": ("structure", "dry_run", "no_guard", "undo"),
     },
     settings=("wait", "threads"),
 )
@@ -46,6 +46,7 @@ _NOT_WITH_UNDO = (
     metavar="RULE",
     help="Duplicates: paraphrase (the label), or 'score>=4'.",
 )
+@click.option("--structure", is_flag=True, help="Train on headings and titles, without --pairs.")
 @click.option("--dry-run", is_flag=True, help="Train and judge, and leave the index as it is.")
 @click.option("--no-guard", is_flag=True, help="Judge without a public data set.")
 @click.option("--undo", is_flag=True, help="Go back to the model before.")
@@ -54,6 +55,7 @@ def adapt_(
     load: "Callable[[], PairSet]",
     folder: Path | None,
     rule: str | None,
+    structure: bool,
     dry_run: bool,
     no_guard: bool,
     undo: bool,
@@ -62,7 +64,8 @@ def adapt_(
 ) -> None:
     """Train an adapter of the index's model on labelled pairs, and move the index to it if it is better.
 
-    FILE and NAME are those of `tune`; `labels` are those of `label`. A third of the pairs is held out to judge. The
+    FILE and NAME are those of `tune`; `labels` are those of `label`. With --structure it is trained to find the texts
+    below the titles and headings in the index. A third of the pairs, or of the documents, is held out to judge. The
     index moves only where the interval of the gain is above 0, and where a public data set (STS-B, SICK) loses less
     than 0.005: that guards what the model knew. All texts are embedded again. Otherwise the exit code is 1.
 
@@ -71,9 +74,14 @@ def adapt_(
     """
     from semsearch.index import Index
 
-    given = click.get_current_context().get_parameter_source
-    if undo and any(given(name) is ParameterSource.COMMANDLINE for name in _NOT_WITH_UNDO):
+    def given(names: Sequence[str]) -> bool:
+        source = click.get_current_context().get_parameter_source
+        return any(source(name) is ParameterSource.COMMANDLINE for name in names)
+
+    if undo and given(_NOT_WITH_UNDO):
         raise InvalidInput("--undo goes alone", "leave out the other options")
+    if structure and given(_OF_PAIRS):
+        raise InvalidInput("--structure takes no pairs", "leave out --pairs and its options")
     with ExitStack() as stack:
         index = stack.enter_context(Index.open(folder, wait=wait))
         if undo:
@@ -83,7 +91,7 @@ def adapt_(
                 render.emit_json({"model": model})
             render.talk(tr("back to {model}").format(model=render.name(model)))
             return
-        pairs = load()
+        pairs: PairSet | Literal["structure"] = "structure" if structure else load()
         bars = {
             what: stack.enter_context(render.counting(what, unit))
             for what, unit in (("train", "pairs"), ("embed", "texts"))
@@ -112,9 +120,10 @@ def adapt_(
         )
     )
     if tuned:
+        names = "labels" if isinstance(pairs, str) else render.name(pairs.name)
         render.talk(
             tr("the threshold of the old model does not hold for this one; choose another: {command}").format(
-                command=f"semsearch tune --pairs {render.name(pairs.name)}"
+                command=f"semsearch tune --pairs {names}"
             )
         )
 

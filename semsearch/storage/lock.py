@@ -40,6 +40,24 @@ def write_lock(folder: Path, wait: float) -> Iterator[None]:
 
 
 @contextmanager
+def training_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock for training an adapter of an index. Raises `IndexLocked` at once where it is not free.
+
+    Training takes minutes, in which others may write, so it does not hold the write lock.
+    """
+    try:
+        with disk(folder):
+            lock = FileLock(folder / "training.lock", timeout=0, mode=mode_within(folder))
+            lock.acquire()
+    except Timeout:
+        raise IndexLocked(f"another process adapts the model of {folder}", "wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def graph_lock(folder: Path, wait: float) -> Iterator[bool]:
     """Hold the lock for loading the graph or starting to change it, and yield True.
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from semsearch import threads
-from semsearch.embedding import Vectors
+from semsearch.embedding import Kind, Vectors
 from semsearch.embedding.adapter import Factors
 from semsearch.embedding.four_bit import FourBitMatrix
 from semsearch.embedding.model_files import ModelFiles
 from semsearch.errors import ModelError, extra, reason_of
+from semsearch.tuning.structure import Sections
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +35,10 @@ _BATCH = 32
 """Pairs of a step."""
 _WARMUP = 5
 """The steps in which the rate rises to its full value, where it stays: then k epochs are the first k of more."""
-_LONGEST = 128
+LONGEST = 128
 """Tokens of a text that is trained on: the time of a step grows with the longest one."""
 
-Embed = Callable[[Sequence[str]], Vectors]
+Embed = Callable[[Sequence[str], Kind], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,30 @@ class Examples:
     pairs: NDArray[np.int64]
     positive: NDArray[np.bool_]
 
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def per_epoch(self) -> int:
+        """The number of pairs that an epoch trains on: all."""
+        return len(self)
+
     def some(self, rows: NDArray[np.intp]) -> "Examples":
         """Return some of the pairs."""
         return Examples(self.texts, self.pairs[rows], self.positive[rows])
 
+    def all_texts(self) -> Iterator[str]:
+        """Yield the texts of the pairs."""
+        yield from (self.texts[at] for at in np.unique(self.pairs))
+
 
 class Trainer:
-    """Trains adapters of one model. Raises `MissingExtra` without the extra `models`, and `ModelError`."""
+    """Trains adapters of one model on texts of at most `longest` tokens.
 
-    def __init__(self, files: ModelFiles) -> None:
+    Raises `MissingExtra` without the extra `models`, and `ModelError`.
+    """
+
+    def __init__(self, files: ModelFiles, longest: int = LONGEST) -> None:
         with extra("models", "adapt"), warnings.catch_warnings(action="ignore"), _waiting_quietly():
             import peft
             import torch
@@ -65,7 +81,7 @@ class Trainer:
         self._files = files
         self._tokenizer = Tokenizer.from_str(files.tokenizer().decode())
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(min(files.window, _LONGEST))
+        self._tokenizer.enable_truncation(min(files.window, longest))
         self._tensors = {
             name: tensor.dequantised() if isinstance(tensor, FourBitMatrix) else np.asarray(tensor)
             for name, tensor in files.tensors().items()
@@ -81,7 +97,7 @@ class Trainer:
 
     def train(
         self,
-        examples: Examples,
+        examples: Examples | Sections,
         rate: float,
         epochs: int,
         *,
@@ -101,16 +117,20 @@ class Trainer:
             model = self._model()
             weights = [weight for weight in model.parameters() if weight.requires_grad]
             optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
-            count = len(examples.pairs)
+            negatives = examples.hard_negatives() if isinstance(examples, Sections) else None
             schedule = torch.optim.lr_scheduler.LambdaLR(
                 optimizer, lambda step: min(1.0, (step + 1) / _WARMUP)
             )
             order = np.random.default_rng(seed)
             for epoch in range(epochs):
-                shuffled = order.permutation(count)
-                for start in range(0, count, _BATCH):
+                shuffled = order.permutation(len(examples))[: examples.per_epoch]
+                for start in range(0, len(shuffled), _BATCH):
                     some = shuffled[start : start + _BATCH]
-                    loss = self._loss(model, examples.some(some))
+                    if isinstance(examples, Examples):
+                        loss = self._order_loss(model, examples.some(some))
+                    else:
+                        assert negatives is not None
+                        loss = self._contrast_loss(model, examples, some, negatives[some])
                     optimizer.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -120,36 +140,54 @@ class Trainer:
                         progress(len(some))
                 if after_epoch is not None:
                     with torch.no_grad():
-                        after_epoch(epoch + 1, lambda texts: self._vectors(model, texts).numpy())
+                        after_epoch(epoch + 1, lambda texts, kind: self._vectors(model, texts, kind).numpy())
             return _factors(model)
 
-    def embed(self, texts: Sequence[str], factors: Factors) -> Vectors:
-        """Return unit vectors of texts by the model with an adapter, float32 [n, dimension]."""
+    def embed(self, texts: Sequence[str], kind: Kind, factors: Factors | None = None) -> Vectors:
+        """Return unit vectors of texts by the model, with an adapter if there is one, float32 [n, dimension]."""
         torch = self._torch
         with torch.no_grad(), torch.random.fork_rng(devices=[]), _threads(torch):
             model = self._model()
             for name, module in model.base_model.model.named_modules():
-                if hasattr(module, "lora_A"):
+                if factors is not None and hasattr(module, "lora_A"):
                     module.lora_A["default"].weight.copy_(torch.from_numpy(factors[f"{name}.lora_A"]))
                     module.lora_B["default"].weight.copy_(torch.from_numpy(factors[f"{name}.lora_B"]))
-            found: Vectors = self._vectors(model, texts).numpy()
+            found: Vectors = self._vectors(model, texts, kind).numpy()
         return found
 
-    def _loss(self, model: Any, examples: Examples) -> "Tensor":
+    def _order_loss(self, model: Any, examples: Examples) -> "Tensor":
         """Return the loss of CoSENT: log(1 + sum(exp(other - duplicate))) over the cosines of all two such pairs."""
         torch = self._torch
         texts = [examples.texts[at] for at in examples.pairs.T.ravel().tolist()]
-        left, right = self._vectors(model, texts).chunk(2)
+        left, right = self._vectors(model, texts, "passage").chunk(2)
         cosines = _SCALE * (left * right).sum(dim=1)
         positive = torch.from_numpy(examples.positive)
         apart = cosines[~positive][None, :] - cosines[positive][:, None]
         loss: Tensor = torch.logsumexp(torch.cat([torch.zeros(1), apart.flatten()]), dim=0)
         return loss
 
-    def _vectors(self, model: Any, texts: Sequence[str]) -> "Tensor":
+    def _contrast_loss(
+        self, model: Any, sections: Sections, rows: NDArray[np.intp], negatives: NDArray[np.intp]
+    ) -> "Tensor":
+        """Return the loss of InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): each heading is to find its text.
+
+        The others are the texts of the batch and one hard negative for each; those of the heading's own group do not
+        count, since they may answer it as well.
+        """
+        torch = self._torch
+        some, others = sections.some(rows), sections.some(negatives)
+        headings = self._vectors(model, some.headings, "query")
+        texts = self._vectors(model, [*some.texts, *others.texts], "passage")
+        same = some.groups[:, None] == np.concatenate([some.groups, others.groups])
+        same[np.arange(len(rows)), np.arange(len(rows))] = False
+        cosines = (_SCALE * headings @ texts.T).masked_fill(torch.from_numpy(same), -torch.inf)
+        loss: Tensor = torch.nn.functional.cross_entropy(cosines, torch.arange(len(rows)))
+        return loss
+
+    def _vectors(self, model: Any, texts: Sequence[str], kind: Kind) -> "Tensor":
         """Return unit vectors [texts, dimension], computed longest first in batches of little padding."""
         torch = self._torch
-        prompt = self._files.prompts.get("passage", "")
+        prompt = self._files.prompts.get(kind, "")
         ids = [found.ids for found in self._tokenizer.encode_batch([prompt + text for text in texts])]
         order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
         parts = []
