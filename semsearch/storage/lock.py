@@ -45,6 +45,8 @@ def training_lock(folder: Path) -> Iterator[None]:
 
     Training takes minutes, in which others may write, so it does not hold the write lock.
     """
+    from filelock import FileLock, Timeout
+
     try:
         with disk(folder):
             lock = FileLock(folder / "training.lock", timeout=0, mode=mode_within(folder))
