@@ -1123,6 +1123,8 @@ class Index:
         from semsearch.tuning.adapt import adapt
         from semsearch.tuning.structure import read_sections
 
+        if isinstance(pairs, str) and pairs != "structure":
+            raise InvalidInput(f"pairs is {pairs!r:.80}", "give what load_pairs returns, or 'structure'")
         self._require_own_model()
         with contextlib.nullcontext() if dry_run else training_lock(self.folder):
             settings = self._settings

@@ -402,6 +402,11 @@ def test_rank_of_a_text_is_among_those_asked(book: Index) -> None:
     assert values.tolist() == [1, 1 / 2, 1 / 2]
 
 
+def test_name_of_pairs_is_not_taken_for_structure(index: Index) -> None:
+    with pytest.raises(InvalidInput, match="pairs is 'labels'"):
+        index.adapt("labels")  # type: ignore[arg-type]
+
+
 def test_second_adapt_fails_before_it_trains(index: Index) -> None:
     calls: list[int] = []
     with training_lock(index.folder), pytest.raises(IndexLocked, match="another process"):
