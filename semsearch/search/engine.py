@@ -215,7 +215,9 @@ class SearchEngine:
         with self._library.snapshot():
             corpus = self._corpora.current()
             if corpus.scanned:
-                _ = corpus.vectors
+                table, _ = corpus.vectors
+                if table.codes is not None and len(corpus.rows) >= _BOUNDED_FROM:
+                    _ = table.codes.unsound
         if not corpus.scanned:
             preload()
 

@@ -56,11 +56,11 @@ class Codes:
                 query.bound(codes, kept, own[rows])
 
         self._each(bound)
-        if self._unsound.any():
-            found[:, self._unsound] = np.inf
+        if self.unsound.any():
+            found[:, self.unsound] = np.inf
 
     @cached_property
-    def _unsound(self) -> NDArray[np.bool_]:
+    def unsound(self) -> NDArray[np.bool_]:
         """True for each vector with another checksum than its own, or with norms that are impossible."""
         unsound = np.empty(len(self._numbers), np.bool_)
 
@@ -90,7 +90,7 @@ class Codes:
 
     def wrong(self, rows: NDArray[np.int64], vectors: Floats) -> NDArray[np.bool_]:
         """Return which of some rows, sorted, have codes that do not bound the products of these vectors."""
-        found = self._unsound[rows]
+        found = self.unsound[rows]
         for at in np.unique(rows // ROWS):
             some = np.flatnonzero(rows // ROWS == at)
             codes, kept = (part[:, rows[some] % ROWS] for part in _parts(self._blocks[at]))
