@@ -43,7 +43,8 @@ def pairs(names: str, *, required: bool = True) -> Callable[[Callable[..., None]
             def load() -> "PairSet":
                 if named is None:
                     raise InvalidInput(
-                        "Missing option '--pairs'.", "such as --pairs labels, the pairs of `label`"
+                        "Missing option '--pairs'.",
+                        "such as --pairs labels, the pairs of `label`; or --structure",
                     )
                 return _load(named, download, columns, format)
 
