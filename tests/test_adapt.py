@@ -473,6 +473,19 @@ def test_command_without_pairs_says_what_to_give(index: Index) -> None:
     assert refused.exit_code == 2 and "--pairs" in refused.stderr
 
 
+def test_command_adapts_to_structure(book: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semsearch.tuning.structure.RATES", (0.02,))
+    monkeypatch.setattr("semsearch.tuning.structure.EPOCHS", 16)
+    book._library.save_setting(
+        "threshold", {"threshold": 0.9, "promise": None, "pairs": "p", "rule": "r", "saved": "s"}
+    )
+    base = book.status().settings["model"]
+    moved = run("adapt", "--index", book.folder, "--structure", "--no-guard")
+    assert moved.exit_code == 0, moved.output
+    assert "MRR" in moved.stdout and "semsearch tune --pairs labels" in moved.stderr
+    assert book.status().settings["model"] != base
+
+
 def test_command_takes_structure_or_pairs(index: Index, tmp_path: Path) -> None:
     pairs = written(tmp_path / "pairs.csv", labelled(6))
     both = run("adapt", "--index", index.folder, "--structure", "--pairs", pairs)
