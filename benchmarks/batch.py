@@ -1,21 +1,24 @@
 """Measure `semsearch batch dedup`: a cluster of two nodes on this machine, and one process, on the same sentences.
 
-First the answer: rows, groups and pairs that are alike, and the CPU seconds of all processes. Then pruning: the share
-of the pairs of partitions that the radii leave, that the projections leave as well, and the share of the pairs of
-vectors that are compared. Then the recall that was asked for, over random orders of the vectors, each with other
-partitions. Last, copies of sentences with one word replaced, exchanged or left out are planted. MinHash (datasketch)
-and SemHash look for them as well, where these are installed.
+`--only` chooses parts. `cluster`: rows, groups and pairs that are alike, and the CPU seconds of all processes.
+`recall`: how often the recall that was asked for is kept, over random orders of the vectors, each with other
+partitions. `pruning`: the share of the pairs of partitions that the radii leave, that the projections leave as well,
+and the share of the pairs of vectors that are compared. `peers`: copies of sentences with one word replaced, exchanged
+or left out are planted, and MinHash (datasketch) and SemHash look for them as well, where these are installed.
 
 Every process computes with one thread. CPU seconds are read from /proc, so this runs on Linux.
 """
 
+import argparse
 import gzip
 import json
 import os
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,8 +40,9 @@ from semsearch.embedding import DEFAULT_MODEL, load_embedder
 from semsearch.requests import DEFAULT_MEMORY, DedupRequest
 
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
+SIZES = (250, 1_000, 8_192)
+"""Vectors of a partition where pruning is measured; `semsearch batch` chooses the last one."""
 PERMUTATIONS, BANDS_AT = 128, 0.5
-BARS = {"CPU of the cluster / of one process": 1.3, "runs that keep the recall": 0.95}
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -186,99 +190,79 @@ def semhash(vectors: Vectors, threshold: float) -> set[tuple[int, int]]:
     }
 
 
-def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--rows", type=int, default=10_000, metavar="N", help="sentences (default 10,000)")
-    parser.add_argument(
-        "--size", type=int, default=1_000, metavar="N", help="vectors a partition (default 1,000)"
-    )
-    parser.add_argument(
-        "--recall", type=float, default=0.95, metavar="R", help="recall to ask for (default 0.95)"
-    )
-    parser.add_argument(
-        "--threshold", type=float, default=0.85, metavar="T", help="least cosine (default 0.85)"
-    )
-    parser.add_argument(
-        "--partitionings", type=int, default=20, metavar="N", help="random orders (default 20)"
-    )
-    options = parser.parse_args()
-    source = need(options.data / "sentences" / "sentences-400k.txt.gz")
-    with gzip.open(source, "rt", encoding="utf-8") as file:
-        sentences = list(dict.fromkeys(line.strip() for line in file if line.strip()))[
-            : options.rows * 19 // 20
-        ]
-    texts, original = planted(sentences, options.rows - len(sentences))
-    report = Report("batch", options)
+@dataclass(frozen=True)
+class Subject:
+    """Holds texts, the original of each planted copy by position, the answer of one process, and options."""
 
-    from ray.cluster_utils import Cluster as Nodes
+    texts: list[str]
+    original: dict[int, int]
+    rows: list[tuple[str, str | None, str | None]]
+    alike: set[tuple[str, str]]
+    cpu: float
+    vectors: Vectors
+    path: Path
+    folder: Path
+    options: argparse.Namespace
 
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path, output = folder / "in.jsonl", folder / "out"
-        path.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), encoding="utf-8")
-        talk("one process")
-        rows, alike, alone, vectors = one_process(path)
-        talk("two nodes")
-        nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        nodes.add_node(num_cpus=1)
-        with connected(nodes.address) as cluster:
-            before, wall = cpu_seconds(), time.monotonic()
-            batch = Batch([[str(path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
-            found = batch.dedup(cluster, DedupRequest(), partition=options.size)
-            together, wall = cpu_seconds() - before, time.monotonic() - wall
-            got = result_rows(output)
-            import pyarrow.parquet as pq
 
-            listed = pq.read_table(output / "alike.parquet").to_pylist()
-            same_alike = {(one["left"], one["right"]) for one in listed} == alike
-            report.table(
-                f"{len(texts):,} sentences, {found.groups:,} groups: rows "
-                + ("identical" if got == rows else "NOT IDENTICAL")
-                + ", pairs that are alike "
-                + ("identical" if same_alike else "NOT IDENTICAL"),
-                ("", "CPU s"),
-                [("one process", f"{alone:.1f}"), ("two nodes", f"{together:.1f}")],
-            )
-            talk("recall")
-            promised = recalls(cluster, vectors, options, folder / "recall")
-        nodes.shutdown()
-        talk("pruning")
-        pruned = [
-            one
-            for size in (options.size // 4, options.size, options.size * 4)
-            for one in pruning(vectors, size)
-        ]
+def cluster(report: Report, subject: Subject) -> None:
+    """Report whether two nodes answer as one process does, and for how many CPU seconds."""
+    output = subject.folder / "out"
+    with two_nodes() as nodes:
+        before, wall = cpu_seconds(), time.monotonic()
+        batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
+        found = batch.dedup(nodes, DedupRequest(), partition=subject.options.size)
+        together, wall = cpu_seconds() - before, time.monotonic() - wall
+    import pyarrow.parquet as pq
 
-    keeper_of = {int(name.rpartition("#")[2]) - 1: keeper for name, keeper, tier in got if tier}
-    place = {name: int(name.rpartition("#")[2]) - 1 for name, *_ in got}
-    ours = {
-        (min(place[keeper], at), max(place[keeper], at))
-        for at, keeper in keeper_of.items()
-        if keeper and place[keeper] != at
+    listed = pq.read_table(output / "alike.parquet").to_pylist()
+    same = {
+        "rows": result_rows(output) == subject.rows,
+        "alike": {(one["left"], one["right"]) for one in listed} == subject.alike,
     }
-    wanted = {(at, copy) for copy, at in original.items()}
-    peers: dict[str, Callable[[], set[tuple[int, int]]]] = {}
-    if find_spec("datasketch"):
-        peers["MinHash (datasketch), Jaccard 0.5"] = partial(minhash, texts, BANDS_AT)
-    if find_spec("semhash") and len(vectors) == len(texts):
-        peers["SemHash, cosine 0.85"] = partial(semhash, vectors, 0.85)
-    peers_found = {"semsearch": {"planted": len(wanted & ours), "pairs": len(ours), "cpu": alone}}
-    for title, run in peers.items():
-        before = time.process_time()
-        pairs = run()
-        cpu = time.process_time() - before
-        peers_found[title] = {"planted": len(wanted & pairs), "pairs": len(pairs), "cpu": cpu}
-
-    kept = sum(one["share"] >= options.recall for one in promised) / max(1, len(promised))
-    report.figures = {
-        "rows": len(texts), "groups": found.groups, "identical_rows": got == rows, "identical_alike": same_alike,
-        "cpu_alone": alone, "cpu_together": together, "cpu_ratio": together / alone, "wall": wall,
+    report.figures["cluster"] = {
+        "rows": len(subject.texts), "groups": found.groups, "same": same, "wall": wall,
+        "cpu_alone": subject.cpu, "cpu_together": together,
         "visited": found.visited.visited / found.visited.partition_pairs,
-        "pruning": pruned, "recalls": promised, "kept": kept, "planted": len(wanted), "peers": peers_found,
     }  # fmt: skip
     report.table(
-        "pruning: share of pairs of partitions by radii, and visited; share of pairs of vectors that are compared",
+        f"{len(subject.texts):,} sentences, {found.groups:,} groups: "
+        + ", ".join(
+            f"{what} {'identical' if is_same else 'NOT IDENTICAL'}" for what, is_same in same.items()
+        ),
+        ("", "CPU s"),
+        [("one process", f"{subject.cpu:.1f}"), ("two nodes", f"{together:.1f}")],
+    )
+    report.bar("answers that differ", sum(not is_same for is_same in same.values()), "<=", 0)
+    report.bar("CPU of the cluster / of one process", together / subject.cpu, "<=", 1.3)
+
+
+def recall(report: Report, subject: Subject) -> None:
+    """Report how often the recall that was asked for is kept."""
+    with two_nodes() as nodes:
+        found = recalls(nodes, subject.vectors, subject.options, subject.folder / "recall")
+    kept = sum(one["share"] >= subject.options.recall for one in found) / len(found)
+    report.figures["recall"] = {"asked": subject.options.recall, "kept": kept, "runs": found}
+    report.table(
+        f"recall {subject.options.recall:g} asked for, {len(found)} partitionings: kept in {kept:.0%}",
+        ("", "least", "median"),
+        [
+            (key, *(f"{value:.4g}" for value in (min(values), float(np.median(values)))))
+            for key in ("share", "visited", "compared", "sampled")
+            for values in [[one[key] for one in found]]
+        ],
+    )
+    report.bar("runs that keep the recall", kept, ">=", 0.95)
+
+
+def partitions_apart(report: Report, subject: Subject) -> None:
+    """Report what the partitions rule out at each threshold."""
+    sizes = [size for size in SIZES if size < len(subject.vectors) / 2]
+    found = [one for size in sizes for one in pruning(subject.vectors, size)]
+    report.figures["pruning"] = found
+    report.table(
+        f"pruning of {len(subject.vectors):,} vectors: share of pairs of partitions by radii, and visited; share of"
+        " pairs of vectors that are compared",
         ("threshold", "partitions", "by radii", "visited", "compared"),
         [
             (
@@ -286,30 +270,86 @@ def main() -> None:
                 one["partitions"],
                 *(f"{one[key]:.1%}" for key in ("by_radius", "visited", "compared")),
             )
-            for one in pruned
+            for one in found
         ],
     )
-    report.table(
-        f"recall {options.recall:g} asked for, {len(promised)} partitionings: kept in {kept:.0%}",
-        ("", "least", "median"),
-        [
-            (key, *(f"{value:.4g}" for value in (min(values), float(np.median(values)))))
-            for key in ("share", "visited", "compared", "sampled")
-            for values in [[one[key] for one in promised]]
-        ],
-    )
+
+
+def peers(report: Report, subject: Subject) -> None:
+    """Report how many planted copies are found with their original, also by MinHash and SemHash."""
+    place = {name: int(name.rpartition("#")[2]) - 1 for name, *_ in subject.rows}
+    ours = {
+        (min(place[keeper], place[name]), max(place[keeper], place[name]))
+        for name, keeper, _ in subject.rows
+        if keeper and keeper != name
+    }
+    wanted = {(at, copy) for copy, at in subject.original.items()}
+    runs: dict[str, Callable[[], set[tuple[int, int]]]] = {}
+    if find_spec("datasketch"):
+        runs["MinHash (datasketch), Jaccard 0.5"] = partial(minhash, subject.texts, BANDS_AT)
+    if find_spec("semhash") and len(subject.vectors) == len(subject.texts):
+        runs["SemHash, cosine 0.85"] = partial(semhash, subject.vectors, 0.85)
+    found = {"semsearch": {"planted": len(wanted & ours), "pairs": len(ours), "cpu": subject.cpu}}
+    for title, run in runs.items():
+        before = time.process_time()
+        pairs = run()
+        cpu = time.process_time() - before
+        found[title] = {"planted": len(wanted & pairs), "pairs": len(pairs), "cpu": cpu}
+    report.figures["peers"] = found
     report.table(
         f"{len(wanted):,} planted copies",
         ("", "found with the original", "pairs", "CPU s"),
-        [(title, one["planted"], one["pairs"], f"{one['cpu']:.1f}") for title, one in peers_found.items()],
+        [(title, one["planted"], one["pairs"], f"{one['cpu']:.1f}") for title, one in found.items()],
     )
-    report.bar(
-        "CPU of the cluster / of one process",
-        together / alone,
-        "<=",
-        BARS["CPU of the cluster / of one process"],
-    )
-    report.bar("runs that keep the recall", kept, ">=", BARS["runs that keep the recall"])
+
+
+@contextmanager
+def two_nodes() -> Iterator[Cluster]:
+    from ray.cluster_utils import Cluster as Nodes
+
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    try:
+        with connected(nodes.address) as connection:
+            yield connection
+    finally:
+        nodes.shutdown()
+
+
+PARTS = {"cluster": cluster, "recall": recall, "pruning": partitions_apart, "peers": peers}
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    for name, kind, default, what in (
+        ("rows", int, 10_000, "sentences"),
+        ("size", int, 1_000, "vectors a partition"),
+        ("recall", float, 0.95, "recall to ask for"),
+        ("threshold", float, 0.85, "least cosine"),
+        ("partitionings", int, 20, "random orders"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default {default:,})"
+        )
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    options = parser.parse_args()
+    with gzip.open(
+        need(options.data / "sentences" / "sentences-400k.txt.gz"), "rt", encoding="utf-8"
+    ) as file:
+        sentences = list(dict.fromkeys(line.strip() for line in file if line.strip()))[
+            : options.rows * 19 // 20
+        ]
+    texts, original = planted(sentences, options.rows - len(sentences))
+    report = Report("batch", options)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "in.jsonl"
+        path.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), encoding="utf-8")
+        talk("one process")
+        subject = Subject(texts, original, *one_process(path), path, Path(name), options)
+        for part in options.only:
+            talk(part)
+            PARTS[part](report, subject)
     report.close()
 
 
