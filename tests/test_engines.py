@@ -136,12 +136,11 @@ def test_another_process_follows_the_move(index: Index, double: Double) -> None:
     assert index.status().engine == on(double)
 
 
-@pytest.mark.parametrize("url", ["", "faiss:", "qdrant:x", "qdrant+ftp://a", "qdrant+http:a", "chroma:"])
-def test_a_url_of_no_engine_is_refused(index: Index, url: str) -> None:
-    with pytest.raises(InvalidInput):
-        index.move_engine(url)
-    with pytest.raises(InvalidInput):
-        index.move_engine("qdrant+http://user:password@127.0.0.1:1")
+def test_a_url_of_no_engine_is_refused(index: Index) -> None:
+    secret = "qdrant+http://user:password@127.0.0.1:1"
+    for url in ("", "faiss:", "qdrant:x", "qdrant+ftp://a", "qdrant+http:a", "chroma:", secret):
+        with pytest.raises(InvalidInput):
+            index.move_engine(url)
     for wrong in ("qdrant+http://a b", "qdrant+http://a:port"):
         with pytest.raises(InvalidInput) as caught:
             index.move_engine(wrong)
