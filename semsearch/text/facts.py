@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 from semsearch.text.arrangement import reordered, steps
 from semsearch.text.chunking import sentences
 from semsearch.text.code_words import joined_names, keywords
-from semsearch.text.opposites import CONTRASTS, TERMS
+from semsearch.text.opposites import CONTRASTS, MODES, OPPOSITE, TERMS
 from semsearch.text.quantities import Quantity, numbered, quantities
 from semsearch.text.questions import asks, may_ask
 from semsearch.text.roles import exchanged
@@ -31,6 +32,8 @@ FEW = 3
 """Content words that may differ on each side where opposites and names are looked for."""
 ALIKE = 0.4
 """The least share of their content words that two sentences have in common if one is a version of the other."""
+HARDLY = 0.2
+"""The same for two sentences at one place of two texts that are otherwise alike there."""
 COMPARED = 300
 """Sentences, of those that only one text has, that are compared. This bounds the time for long texts."""
 _SMALL = word_set(
@@ -49,9 +52,18 @@ _CUT_SHORT = re.compile(
 _ACRONYM = re.compile(r"(?<![\w.])[A-Z]{2,3}(?![\w'’])")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
-_FORBIDDEN = ("forbidden", "prohibited", "hardly", "scarcely")
-_OBLIGED = re.compile("不[得能可]不")
-"""Two negations that state a duty."""
+_FORBIDDEN = ("forbidden", "prohibited", "hardly", "scarcely", "lacks", "lacked", "lacking", "lack")
+_OBLIGED = re.compile(
+    "不[得能可]不|(?:不是|不会|不會|并非|並非|没有|沒有|无|無|非)[不没沒无無](?:[能会會可是得]|可以)?"
+    "|[没沒](?:有)?(?:一[个個位名人])?[\u4e00-\u9fff]{0,2}[不没沒](?!有)|不[\u4e00-\u9fff]{2,8}不[能可行]"
+)
+"""Two negations that state a duty, or deny nothing: 不得不, 没有人不, 不报名不能参加."""
+_TWICE = re.compile(
+    r"(?:(?<![a-z])(?:not|never|cannot)|n['’]t)(?: [a-z]+)? (?:without|lack(?:s|ing)?|fail(?:s|ed)? to)(?![a-z])"
+    r"|(?<![a-z])no (?:[a-z]+ ){1,3}without(?![a-z])"
+    r"|(?<![a-z])if (?:[a-z]+ )?(?:not|(?:do|does|did|is|are)(?: not|n['’]t))(?=,)"
+)
+"""Two negations in English that deny nothing, and what says no more than "otherwise"."""
 _FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
@@ -59,6 +71,17 @@ _EXCEPTING = re.compile(
 """Words that make an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
 PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
 """The beginnings of words that negate the rest."""
+_SAME_WITH_PREFIX = frozenset(("less", "flammable", "valuable", "form", "deed", "side"))
+"""Words that such a beginning does not negate: invaluable, inform."""
+_NEAR = 3
+"""Words before a word among which a negation denies it."""
+_AHEAD = 2
+"""Content words after a negation that tell it from another one."""
+_CLAUSE = re.compile(r"[.;!?。；！？，,:：]")
+_MODES = {
+    mode: (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])"), re.compile(chinese))
+    for mode, (english, chinese) in MODES.items()
+}
 _TERMS = frozenset(TERMS)
 _TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
@@ -77,6 +100,8 @@ _BOUNDS = {
 _BOUND = re.compile("least|most|than|up to|imum of|over|above|under|below|[至最不起超多大高少小低]")
 _LABEL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{3,}[ -]|[\u4e00-\u9fff])([A-HJ-Z])(?![A-Za-z0-9'’])")
 """A letter that labels: pier A, 选项B."""
+_LABEL_A = re.compile(r"(?<=[A-Za-z]{3} )A(?=[\s,.;:!?)]|$)(?! [a-z]+ [A-Z])")
+"""The letter A where it labels: route A."""
 _REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d{1,3})*\](?=\s*\w)")
 """The mark of a reference before a sentence, which says nothing itself: [12]."""
 _CALENDAR = word_set(
@@ -88,12 +113,39 @@ _ABBREVIATED = {
     "inc": "incorporated", "corp": "corporation", "univ": "university", "dept": "department",
 }  # fmt: skip
 """Parts of names that are often cut short."""
-_TITLED = re.compile(
-    "([王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金"
-    "陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鐘譚鄒陸顧龍萬錢湯賴龔])"
-    "(?:先生|女士|小姐|太太|夫人|老师|老師|教授|医生|醫生|大夫|博士|经理|經理|主任|律师|律師|师傅|師傅|总(?![是有要会能共体结])|阿姨|叔叔|同学|同學)"
+_FAMILY = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹"
+    "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鐘譚鄒陸顧龍萬錢湯賴龔"
 )
-"""A Chinese family name before a title."""
+"""Chinese family names."""
+_TITLED = re.compile(
+    rf"([{_FAMILY}][\u4e00-\u9fff]{{0,2}}?)"
+    "(?:先生|女士|小姐|太太|夫人|老师|老師|教授|医生|醫生|大夫|博士|经理|經理|主任|律师|律師|师傅|師傅|总(?![是有要会能共体结])|阿姨|叔叔|同学|同學"
+    "|同志|[班队院校局处科部组会所厂店机船站]长|書記|书记|教练|工程师|法官|警官|护士|師父|导师)"
+)
+"""A Chinese family name, or a whole name, before a title."""
+_HAN_NAME = re.compile(
+    rf"(?:(?<![\u4e00-\u9fff])|(?<=[的是由请給给和与跟为為让讓找叫向对對明师師理任长長员員友及]))"
+    rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})(?=[的，。、；：,.;:!?！？)）是在将已会和与于]|\s*$|获|负责|担任|主持|主讲|表示|介绍|宣布|提出|参加|出席|说)"
+    r"|(?:孩子|儿子|女儿|丈夫|妻子|学生|学员|客户|用户|员工|患者|病人|同事|会员|业主|作者|导演|编辑|主编|记者|司机|选手|嘉宾|代表|[人者手员])"
+    rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})"
+)
+"""A Chinese word that may be a name, by what stands next to it."""
+_PLACE = re.compile(
+    "[\u4e00-\u9fff](?:州|市|县|縣|区|區|镇|鎮|村|路|街|巷|港|岛|島|厂|廠|桥|橋|乡|鄉|寺|湖|山)"
+)
+"""The last characters of the name of a Chinese place, a road or the like."""
+_SUBJECT = re.compile(
+    r"\W*([A-Z][a-z]+(?<!s)) (?:is|was|will|has|had|can|must|should|may|does|did|says|said|wants|needs|sends|sent)\b"
+)
+"""A word that begins a sentence and has its verb next to it."""
+_NO_SUBJECTS = word_set(
+    "he she it they we you this that there here who what which where when how why one each all both neither either none"
+    " everything everyone everybody anyone anybody anything someone somebody something nothing nobody another other not"
+    " today tomorrow yesterday mine ours yours hers theirs what who"
+)
+_INNER_CAPITAL = re.compile("[a-z][A-Z]")
+"""The middle of a name such as PostgreSQL."""
 _STARTS = frozenset((".", "!", "?", "\n", "“", '"', "#", "*", "-", "(", ">", "|"))
 _SAID: dict[Rule, str] = {
     "number": "a number differs",
@@ -133,8 +185,14 @@ class Amounts:
         self.have: dict[Key, set[str]] = {}
         for quantity, before in numbered(list(found)):
             self.need[_class(quantity), (quantity.value, before)] = quantity
-            for value, unit in ((quantity.value, quantity.unit), *quantity.others):
-                self.have.setdefault((value, before), set()).add(unit)
+            self.have.setdefault((quantity.value, before), set()).add(quantity.unit)
+            for value, unit in quantity.others:
+                for at in (
+                    before - 1,
+                    before,
+                    before + 1,
+                ):  # two days may follow two hours, and 48 hours none
+                    self.have.setdefault((value, at), set()).add(unit)
 
     def lacks(self, other: "Amounts") -> dict[str, list[Quantity]]:
         """Return the quantities that another text does not have, by their class."""
@@ -164,6 +222,7 @@ class Statement:
     __slots__ = (
         "amounts",
         "content",
+        "denied",
         "exceptions",
         "found",
         "key",
@@ -180,7 +239,8 @@ class Statement:
         if "[" in text:  # here and below, what few sentences have is searched for in those only
             text = _REFERENCE.sub("", text)
         self.text, self.question = text, asks(text)
-        low, self.found = quantities(text)
+        # The letter A that labels is not an article.
+        low, self.found = quantities(_LABEL_A.sub("aa", text) if " A" in text else text)
         self.amounts = Amounts(self.found) if self.found else _NO_AMOUNTS
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
         self.signs = (*signs(text), *keywords(low, self.tokens))
@@ -190,14 +250,20 @@ class Statement:
             _TERM.findall(low) if not low.isascii() else (), _comparisons(low)
         )
         low, bounds = _bounded(low)
-        self.words |= bounds
+        self.words = self.words.union(bounds, _modes(low))
         excepting = "unless" in low or "long as" in low or "provided" in low
         self.exceptions = _EXCEPTING.findall(low) if excepting else []
-        self.negations = _negations(_EXCEPTING.sub(" ", low) if self.exceptions else low, self.words)
+        low = _EXCEPTING.sub(" ", low) if self.exceptions else low
+        self.negations = _negations(low, self.words)
+        self.denied = _denials(low) if self.negations else ()
         self.content = content(words) - frozenset(self.negations)
         self.names = _NO_NAMES if _plain(text) else _names(text).union(_LABEL.findall(text))
+        if (subject := _SUBJECT.match(text)) and (name := subject[1].lower()) not in _NO_SUBJECTS:
+            self.names |= {name}
         if not text.isascii():
-            self.names = self.names.union(_TITLED.findall(text))
+            self.names = self.names.union(
+                _TITLED.findall(text), _PLACE.findall(text), filter(None, chain(*_HAN_NAME.findall(text)))
+            )
 
 
 def _bounded(low: str) -> tuple[str, frozenset[str]]:
@@ -209,6 +275,14 @@ def _bounded(low: str) -> tuple[str, frozenset[str]]:
         if count:
             found.add(sign)
     return low, frozenset(found)
+
+
+def _modes(low: str) -> Iterator[str]:
+    """Yield what a text in lower case demands, allows, expects and the like; see `MODES`."""
+    at = 0 if low.isascii() else 1
+    for mode, patterns in _MODES.items():
+        if any(pattern.search(low) for pattern in patterns[: at + 1]):
+            yield mode
 
 
 def _comparisons(low: str) -> list[str]:
@@ -233,11 +307,26 @@ _CONTENT = WordMemo(_content)
 def _negations(low: str, words: frozenset[str]) -> list[str]:
     if not low.isascii():
         low = _OBLIGED.sub(" ", low)
+    low = _TWICE.sub(" ", low)
     forbidden = not low.isascii() or any(map(low.__contains__, _FORBIDDEN))
     if not forbidden and "n't" not in low and _DENYING.isdisjoint(words):
         return []  # few texts deny: spares the search
     forbidding = [match[0] for match in _FORBIDDING.finditer(low)]
     return forbidding + [match[0] for match in NEGATION.finditer(_FORBIDDING.sub(" ", low))]
+
+
+def _denials(low: str) -> tuple[tuple[str, ...], ...]:
+    """Return for each negation the content words of its clause: those after it, or all if these are few."""
+    found = []
+    for match in NEGATION.finditer(low):
+        before = _CLAUSE.split(low[: match.start()])[-1]
+        after = content(
+            token[0] for token in TOKEN.finditer(_CLAUSE.split(low[match.end() :], maxsplit=1)[0])
+        )
+        if len(after) < _AHEAD:
+            after |= content(token[0] for token in TOKEN.finditer(before))
+        found.append(tuple(sorted(word for word in after if word[0].isalnum())))
+    return tuple(sorted(found))
 
 
 def _plain(text: str) -> bool:
@@ -255,7 +344,7 @@ def _names(text: str) -> frozenset[str]:
             words += 1
             if token[0].isupper() and before not in _STARTS:
                 capitals += 1
-                if token[1:].islower() and _CALENDAR.isdisjoint(
+                if (token[1:].islower() or _INNER_CAPITAL.search(token)) and _CALENDAR.isdisjoint(
                     (token.lower(), token.lower().removesuffix("s"))
                 ):
                     found.add(_ABBREVIATED.get(token.lower(), token.lower()))
@@ -272,7 +361,7 @@ _statement = lru_cache(1024)(Statement)
 class Facts:
     """A text parsed into statements, once for all pairs that it is in."""
 
-    __slots__ = ("amounts", "length", "statements", "steps")
+    __slots__ = ("amounts", "denials", "length", "statements", "steps")
 
     def __init__(self, text: str) -> None:
         if _DOTS.search(text):
@@ -282,6 +371,7 @@ class Facts:
         parts = [text[start:end] for start, end in sentences(text)]
         self.statements = [*map(_statement, parts)]
         self.steps = steps(text, parts)
+        self.denials = sorted(denied for statement in self.statements for denied in statement.denied)
         self.length = sum(len(statement.tokens) for statement in self.statements)
         found = [quantity for statement in self.statements for quantity in statement.found]
         self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
@@ -322,9 +412,16 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     if found := reordered(a.steps, b.steps):
         yield Reason("order", *found)
     excepting = a.exceptions == b.exceptions
+    moved = bool(a.denials) and a.denials == b.denials
     for x, y in versions:
         only_x, only_y = x.words - y.words, y.words - x.words
-        if _denied(x, y, moved=excepting):
+        if (lifted := _lifted(x, only_x, only_y) + _lifted(y, only_y, only_x)) and any(
+            len(side.negations) != len(other.negations) for side, other in ((x, y), (y, x))
+        ):
+            # "not impossible" and "not outside" say the same as "possible" and "inside"
+            same = frozenset(word for pair in lifted for word in pair)
+            only_x, only_y = only_x - same, only_y - same
+        elif not moved and _denied(x, y, moved=excepting) and not _misspelt(x, y, only_x, only_y):
             negated = _negated(only_x, only_y), _negated(only_y, only_x)
             if any(negated) and len(x.negations) + len(negated[0]) == len(y.negations) + len(negated[1]):
                 # "impossible" says the same as "not possible"
@@ -346,6 +443,31 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("sign", "?" * x.question, "?" * y.question)
         if found := _other_joints(x, y):
             yield Reason("sign", *found)
+
+
+def _lifted(statement: Statement, words: frozenset[str], others: frozenset[str]) -> list[tuple[str, str]]:
+    """Return the words of a statement that it denies and that the other's words are the opposite of, with these."""
+    if not statement.negations:
+        return []
+    pairs = [(word, other) for word in words for other in OPPOSITE.get(word, ()) if other in others]
+    pairs += _negated(words, others)
+    return [pair for pair in sorted(pairs) if _denies(statement.tokens, pair[0])]
+
+
+def _denies(tokens: Sequence[str], word: str) -> bool:
+    """Return whether one of the words just before a word denies it."""
+    at = tokens.index(word) if word in tokens else 0
+    return any(token in _DENYING or "n't" in token for token in tokens[max(0, at - _NEAR) : at])
+
+
+def _misspelt(a: Statement, b: Statement, x: frozenset[str], y: frozenset[str]) -> bool:
+    """Return whether the only negation that one of two texts has is a word of the other with two letters exchanged."""
+    more, words = (a, y) if len(a.negations) > len(b.negations) else (b, x)
+    return len(a.negations) + len(b.negations) == 2 * min(len(a.negations), len(b.negations)) + 1 and any(
+        len(negation) > 3 and sorted(negation) == sorted(word)
+        for negation in more.negations
+        for word in words
+    )
 
 
 def _negated(x: frozenset[str], y: frozenset[str]) -> list[tuple[str, str]]:
@@ -384,12 +506,30 @@ def _versions(a: Sequence[Statement], b: Sequence[Statement]) -> Iterator[tuple[
         for j, other in enumerate(y):
             if (share := _overlap(one.content, other.content)) >= ALIKE:
                 alike.append((-share, abs(i - j), i, j))
-    taken_x, taken_y = set(), set()
+    taken: dict[int, int] = {}
     for _, _, i, j in sorted(alike):
-        if i not in taken_x and j not in taken_y:
-            taken_x.add(i)
-            taken_y.add(j)
+        if i not in taken and j not in taken.values():
+            taken[i] = j
             yield x[i], y[j]
+    yield from _between(a, b, {id(x[i]): y[j] for i, j in taken.items()})
+
+
+def _between(
+    a: Sequence[Statement], b: Sequence[Statement], versions: Mapping[int, Statement]
+) -> Iterator[tuple[Statement, Statement]]:
+    """Yield the sentences at one place of two texts that are hardly alike, and stand between equals or versions."""
+    if len(a) != len(b) or len(a) > COMPARED:
+        return
+    fitting = [
+        one.key == other.key or versions.get(id(one)) is other for one, other in zip(a, b, strict=True)
+    ]
+    taken = {id(other) for other in versions.values()}
+    for at, (one, other) in enumerate(zip(a, b, strict=True)):
+        if fitting[at] or id(one) in versions or id(other) in taken:
+            continue
+        around = fitting[max(0, at - 1) : at] + fitting[at + 1 : at + 2]
+        if all(around) and _overlap(one.content, other.content) >= HARDLY:
+            yield one, other
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
@@ -422,10 +562,10 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
         for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
             if other in y or (len(other) > 1 and stem(other) in stems):
                 return word, other if other in y else stems[stem(other)]
-        for prefix in ("un", "non"):
+        for prefix in PREFIXES:
             for one, two in ((word, prefix + word), (word.removeprefix(prefix), word)):
                 found = two if one == word else one
-                if len(one) > 3 and found in y and one != two and two not in ("unless",):
+                if len(one) > 3 and found in y and one != two and one not in _SAME_WITH_PREFIX:
                     return word, found
     return None
 

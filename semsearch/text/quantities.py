@@ -70,6 +70,8 @@ _PART = re.compile(
     rf"|(?P<count>{'|'.join(_COUNTS)})[\s-]+(?P<part>{'|'.join(_PARTS)})s?(?=\s+of\b(?!\s+an\s+hour)))(?![\w'-])"
 )
 """A part of a whole, such as "two thirds of", and half a dozen."""
+_AND_A_HALF = re.compile(rf"(?<![\w'-])(a|an|{'|'.join([*_SMALL][1:])}|\d{{1,3}})\s+and\s+a\s+half(?![\w'-])")
+_OF_AN_HOUR = re.compile(r"(?<![\w'-])(half|a\s+quarter|three\s+quarters)\s+(?:of\s+)?an\s+hour(?![\w'-])")
 _OF_A_WHOLE = tuple(f"{part}{s} of" for part in _PARTS for s in ("", "s"))
 _HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
@@ -79,6 +81,10 @@ _HAN_FORMAL = re.compile(f"[{''.join(map(chr, _HAN_PLAIN))}]{{2,}}")
 _HAN_PART = re.compile(
     rf"(?<![百千万])([{''.join(_HAN)}\d])分之([{''.join(_HAN)}十\d])(?![百\d])|一半(?!天|路)"
 )
+_HAN_HALF = re.compile(
+    rf"([{''.join(_HAN)}十]|\d{{1,2}})[个個]半(?=小时|小時|月|钟头|鐘頭)|半[个個]?(?:小时|小時|钟头|鐘頭)|一刻[钟鐘]|[3三]刻[钟鐘]"
+)
+"""Numbers with a half, and parts of an hour."""
 _HAN_NUMBER = re.compile(
     rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
 )
@@ -122,6 +128,17 @@ def _english(match: re.Match[str]) -> str:
     return str(total + part)
 
 
+def _and_a_half(match: re.Match[str]) -> str:
+    """Return a number with a half as a decimal number."""
+    whole = match[1]
+    return f"{1 if whole in ('a', 'an') else _SMALL.get(whole) or int(whole)}.5"
+
+
+def _minutes(match: re.Match[str]) -> str:
+    """Return a part of an hour in minutes."""
+    return f"{ {'h': 30, 'a': 15, 't': 45}[match[1][0]] } minutes"
+
+
 def _part(match: re.Match[str]) -> str:
     """Return a part of a whole in English as a fraction."""
     if match["six"]:
@@ -135,6 +152,13 @@ def _han_part(match: re.Match[str]) -> str:
         return "1/2"
     bottom, top = (_han_value(part) if not part.isdigit() else int(part) for part in match.groups())
     return f"{top}/{bottom}"
+
+
+def _han_half(match: re.Match[str]) -> str:
+    """Return a Chinese number with a half as a decimal number, or a part of an hour in minutes."""
+    if match[1]:
+        return f"{match[1] if match[1].isdigit() else _han_value(match[1])}.5个"
+    return "30分钟" if match[0][0] == "半" else "15分钟" if match[0][0] == "一" else "45分钟"
 
 
 def _ordinal(number: int) -> str:
@@ -201,13 +225,15 @@ centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters �
 μm micrometre micrometres micrometer micrometers micron microns 微米|ms millisecond milliseconds 毫秒
 μs microsecond microseconds 微秒
 l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters 毫升
+m3 cubic_metre cubic_metres cubic_meter cubic_meters 立方米
 h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
 day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
 kb kilobyte kilobytes|mb megabyte megabytes|gb gigabyte gigabytes|tb terabyte terabytes
 kbit kilobit kilobits|mbit megabit megabits|gbit gigabit gigabits|tbit terabit terabits
 v volt volts 伏|millivolt millivolts|mv megavolt megavolts|w watt watts 瓦|kw kilowatt kilowatts 千瓦
 milliwatt milliwatts 毫瓦|mw megawatt megawatts 兆瓦|amp amps ampere amperes|milliampere milliamperes ma
-hz hertz|millihertz|mhz megahertz|mpa megapascal megapascals|millipascal millipascals|millimolar|micromolar|nanomolar
+hz hertz|millihertz|mhz megahertz|kpa kilopascal kilopascals|mpa megapascal megapascals
+millipascal millipascals|millimolar|micromolar|nanomolar
 bar bars|°c celsius degrees_celsius 摄氏度|°f fahrenheit degrees_fahrenheit 华氏度|hkd 港元 港币|krw 韩元|rub 卢布
 % percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
 """
@@ -221,12 +247,16 @@ _FACTORS = (
     {"t": 10**6, "kg": 1000, "jin": 500, "g": 1, "mg": 0.001, "mcg": 1e-6},
     {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "μm": 1e-06},
     {"ha": 15, "mu": 1},
-    {"l": 1, "ml": 0.001},
+    {"m3": 1000, "l": 1, "ml": 0.001},
+    {"mpa": 10, "bar": 1, "kpa": 0.01},
+    {"yd": 36, "ft": 12, "inch": 1},
+    {"tbsp": 3, "tsp": 1},
+    {"usd": 100, "cent": 1},
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001, "μs": 1e-06},
     {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
     {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 1000},
     {"mw": 10**6, "kw": 1000, "w": 1, "milliwatt": 0.001},
-    {"year": 12, "month": 1},
+    {"century": 1200, "decade": 120, "year": 12, "month": 1},
     {"lb": 1, "gbp": 1},  # both are pounds
 )
 """Units of one dimension, and the size of each in the same unit."""
@@ -294,10 +324,15 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     if "/" in text or not text.isascii():  # here and below, what few texts have is searched for in those only
         text = _FRACTION.sub(_decimal, text)
     text = _in_one_case(unicodedata.normalize("NFKC", text)).replace("’", "'")
+    if _MAY_SPAN.search(text):
+        text = _SPAN.sub(_ends, text)
     if "half" in text or any(map(text.__contains__, _OF_A_WHOLE)):
         text = _PART.sub(_part, text)
+    if "half" in text or "quarter" in text:
+        text = _OF_AN_HOUR.sub(_minutes, _AND_A_HALF.sub(_and_a_half, text))
     text = _WORDS.sub(_english, text)
     if not text.isascii():
+        text = _HAN_HALF.sub(_han_half, text)
         text = _HAN_FORMAL.sub(lambda match: match[0].translate(_HAN_PLAIN), text)
         text = _HAN_NUMBER.sub(_han, _HAN_PART.sub(_han_part, text))
     if _MINUS.search(text):
@@ -397,6 +432,28 @@ def _decimal(match: re.Match[str]) -> str:
     return _plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
 
 
+_MAY_SPAN = re.compile(r"\d[a-z]*\s*(?:[-–—~至到/]|to|and|until|till|through)\s*\d")
+_AND_TO = r"\s*(?:[-–—~至到]|to|and|until|till|through)\s*"
+_SPAN = re.compile(
+    rf"(?<![\w.,/-])(?P<a>\d\d?)(?:st|nd|rd|th)?{_AND_TO}(?P<b>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<after>{_MONTH})\b"
+    rf"|\b(?P<before>{_MONTH})\s+(?P<c>\d\d?)(?:st|nd|rd|th)?{_AND_TO}(?P<d>\d\d?)(?:(?:st|nd|rd|th)(?!\w)|(?=\s*(?:[.,;:)!?\n]|$)))"
+    r"|(?<![\w/])(?P<e>\d\d?/\d\d?)\s*[-–—~至到]\s*(?P<f>\d\d?/\d\d?)(?![\w/])"
+    r"|(?P<month>\d\d?)月(?P<g>\d\d?)日?\s*[-–—~至到]\s*(?P<h>\d\d?)[日号號]"
+)
+"""Two days of a month, or two dates, with what joins them."""
+
+
+def _ends(match: re.Match[str]) -> str:
+    """Return both ends of a span of days as dates: 12 to 16 august as 12 august to 16 august."""
+    if match["after"]:
+        return f"{match['a']} {match['after']} to {match['b']} {match['after']}"
+    if match["before"]:
+        return f"{match['c']} {match['before']} to {match['d']} {match['before']}"
+    if match["month"]:
+        return f"{match['month']}月{match['g']}日至{match['month']}月{match['h']}日"
+    return f"{match['e']} 至 {match['f']}"
+
+
 _SIGNS = re.compile(rf"\d|{'|'.join(_WEEKDAYS)}|星期|周|礼拜|禮拜|noon|mid(?:day|night)|正午|午夜")
 
 
@@ -460,7 +517,8 @@ def _time(g: dict[str, str | None], said: str) -> Quantity:
         hour += 12
     elif half.startswith(("a", "in the m")) and hour == 12:
         hour = 0
-    either = (g["oh"] or (g["fh"] and not half)) and f"{(hour + 12) % 24}:{minute % 60:02}"
+    vague = g["cn"] and not g["ch"] and hour <= 12  # 晚上8点到10点
+    either = (g["oh"] or vague or (g["fh"] and not half)) and f"{(hour + 12) % 24}:{minute % 60:02}"
     others = ((either, ""),) if either else ()
     return Quantity("time", f"{hour}:{minute % 60:02}{g['ts'] or ''}", "", said, others)
 
@@ -490,6 +548,11 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
         if g["sign"] and at == 0:
             value = f"-{value}"
         others = [(other, unit) for other in more]
+        if day := re.fullmatch(
+            r"(0?[1-9]|[12]\d|3[01])/(0?[1-9]|[12]\d|3[01])", value
+        ):  # 3/5 is a date to some
+            one, other = map(int, day.groups())
+            others += [(f"{x}-{y}", "") for x, y in ((one, other), (other, one)) if x <= 12]
         if ratio := re.fullmatch(r"(\d)/(\d\d?)", value):
             others.append((_plain(100 * int(ratio[1]) / (int(ratio[2]) or 1)), "%"))
         scale = next((factors for factors in _FACTORS if unit in factors), None)

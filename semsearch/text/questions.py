@@ -3,8 +3,17 @@
 import re
 
 _MARKED = re.compile(r"[?？][\s\"'”’」』）)\]*_!！.。]*$|吗[\s\"'”’」』）)\]。.]*$")
+_TAG = re.compile(
+    r"[,，]\s*(?:(?:all ?right|ok(?:ay)?|right|yes|no|eh|huh"
+    r"|(?:is|are|was|were|do|does|did|can|could|will|would|have|has|should)(?:n['’]t)? (?:it|you|they|we|he|she|i))"
+    r"\s*\?"
+    r"|[好对對行是]吗\s*[?？]?|可以吗\s*[?？]?|[是对好]吧\s*[?？])[\s\"'”’」』）)\]*_!！.。]*$",
+    re.IGNORECASE,
+)
+"""The end of a sentence that asks for no more than a nod: "all right?"."""
 _SUBJECTS = (
-    "a|an|any|anyone|her|his|i|it|my|our|she|he|that|the|their|there|these|they|this|those|we|you|your"
+    "a|all|an|any|anybody|anyone|both|each|everybody|everyone|her|his|i|it|my|one|our|people|she|he|some|somebody|someone"
+    "|that|the|their|there|these|they|this|those|we|you|your"
 )
 _POSSIBLE = re.compile(
     r"(?:^|[,;:.!—–-]\s*|\b(?:and|but|hello|hey|hi|or|please|so)\s+)(?:(?:am|are|can|could|did|do|does|had|has|have|is|may"
@@ -18,7 +27,7 @@ _POSSIBLE = re.compile(
 
 def asks(sentence: str) -> bool:
     """Return True for a sentence with the mark of a question at its end, or the word for it (吗)."""
-    return _MARKED.search(sentence[-12:]) is not None
+    return _MARKED.search(sentence[-12:]) is not None and _TAG.search(sentence[-24:]) is None
 
 
 def may_ask(sentence: str) -> bool:

@@ -1,8 +1,9 @@
 """Find stretches of words that have changed places between two sentences with the same words."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, groupby
 
 from semsearch.text.code_words import has_arguments
 from semsearch.text.words import word_set
@@ -10,13 +11,20 @@ from semsearch.text.words import word_set
 UNPLACED = word_set("a an the this that these those of his her their he she they him them its 的 了 着")
 """Words that the order of roles does not depend on."""
 _LINKS = frozenset(("and", "or", ",", "、", "和", "与", "或", "及", "&", "/", "+"))
-_SEQUENCE = word_set("then before after first next finally afterwards 先 再 后 前")
+_SEQUENCE = word_set("then before after first next finally afterwards 先 再")
 """Words that give the parts of a list an order."""
 _PREPOSITIONS = word_set("in at on by with for from to after before during if when while because as since")
+_BREAKS = _LINKS | {";", "；", ":", "，"}
+"""The words and marks between the parts of a list, and between clauses."""
 _STOPS = frozenset(".!?。")
 _SCORE = re.compile(r"\d+-\d+")
 _LONG = 60
 """Words of a sentence whose order is looked at: what that takes grows with their square."""
+
+
+def _parts(words: Sequence[str]) -> Counter[tuple[str, ...]]:
+    """Return the parts of a list, or the clauses of a sentence."""
+    return Counter(tuple(part) for is_break, part in groupby(words, _BREAKS.__contains__) if not is_break)
 
 
 def placed(tokens: Sequence[str]) -> list[str]:
@@ -49,21 +57,19 @@ def exchanged(a: str, b: str, x: Sequence[str], y: Sequence[str]) -> tuple[str, 
     start = next(at for at in range(len(x)) if x[at] != y[at])
     end = next(at for at in range(len(x), 0, -1) if x[at - 1] != y[at - 1])
     x, y = x[start:end], y[start:end]
-    ordered = arguments or not _SEQUENCE.isdisjoint(x)
+    numbers = all(one[0].isdigit() and other[0].isdigit() for one, other in differing)
+    ordered = arguments or numbers or not _SEQUENCE.isdisjoint(x)
+    if not ordered and _parts(x) == _parts(y):
+        return None
     if len({frozenset(pair) for pair in differing}) == 1:
         one, other = differing[0]
-        several = not _LINKS.issuperset(x[1:-1])  # more than links between the two
-        listed = not _LINKS.isdisjoint(x) and len(differing) == 2
-        numbers = one[0].isdigit() and other[0].isdigit()
-        if several:
-            return None if listed and not (ordered or numbers) else (one, other)
-        if arguments and len(differing) == 2:
+        if not _LINKS.issuperset(x[1:-1]) or (arguments and len(differing) == 2):
             return one, other
     if len(x) > _LONG:
         return None
     for i, j in combinations(range(1, len(x)), 2):  # x = left + middle + right, y = right + middle + left
         if x[j] == y[0] and x[j:] + x[i:j] + x[:i] == y:
-            if (_LINKS & set(x[i:j]) and not ordered) or {x[0], x[j]} & _PREPOSITIONS:
+            if {x[0], x[j]} & _PREPOSITIONS:
                 return None
             return " ".join(x[:i]), " ".join(x[j:])
     return None

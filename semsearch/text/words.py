@@ -32,8 +32,11 @@ NEGATIONS = (
     "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nobody", "nothing", "nowhere", "non"
 )  # fmt: skip
 """The English words that negate."""
-_UNLESS_BEFORE = {"not": r"\s+only\b", "no": r"\.\s*\d"}
-"""The text after a word that does not negate: "not only", and "no. 5" for a number."""
+_UNLESS_BEFORE = {
+    "not": r"\s+(?:only|least|to\s+mention|to\s+say)\b",
+    "no": r"\.\s*\d|\s+(?:doubt|problem|worries|wonder)\b",
+}
+"""The text after a word that does not negate: "not only", "no doubt", and "no. 5" for a number."""
 _ENGLISH = "|".join(
     f"{word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
 )
@@ -41,7 +44,7 @@ _ENGLISH = "|".join(
 # (very), 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
 _CHINESE = (
     r"(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
-    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處])"
+    r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處忘])"
 )
 NEGATION = re.compile(rf"(?<![a-z])(?:{_ENGLISH})(?![a-z])|n['’]t(?![a-z])|{_CHINESE}", re.IGNORECASE)
 """A word or character that negates, in English or Chinese."""
