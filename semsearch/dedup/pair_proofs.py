@@ -198,7 +198,7 @@ class _Statements:
         return row
 
     def _add(self, place: int, statement: Statement, sense: object) -> None:
-        bag = sorted(word for word in placed(statement.tokens) if word not in _MARKS)
+        bag = sorted({word for word in placed(statement.tokens) if word not in _MARKS})
         self._columns.add(hash(statement.key), hash(sense), hash(tuple(bag)), hash(statement.signs), place)
         names = statement.names
         plain = content(statement.words - names) - frozenset(statement.negations)

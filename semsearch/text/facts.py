@@ -14,8 +14,8 @@ from typing import Literal
 from semsearch.text.arrangement import reordered, steps
 from semsearch.text.chunking import sentences
 from semsearch.text.code_words import joined_names, keywords
-from semsearch.text.opposites import CONTRASTS, MODES, OPPOSITE, TERMS
-from semsearch.text.quantities import Quantity, numbered, quantities
+from semsearch.text.opposites import CONTRASTS, MODES, ONE_OF_MANY, TERMS
+from semsearch.text.quantities import UNITS, Quantity, numbered, quantities
 from semsearch.text.questions import asks, may_ask
 from semsearch.text.roles import exchanged
 from semsearch.text.signs import sign_difference, signs
@@ -58,12 +58,20 @@ _OBLIGED = re.compile(
     "|[没沒](?:有)?(?:一[个個位名人])?[\u4e00-\u9fff]{0,2}[不没沒](?!有)|不[\u4e00-\u9fff]{2,8}不[能可行]"
 )
 """Two negations that state a duty, or deny nothing: 不得不, 没有人不, 不报名不能参加."""
-_TWICE = re.compile(
-    r"(?:(?<![a-z])(?:not|never|cannot)|n['’]t)(?: [a-z]+)? (?:without|lack(?:s|ing)?|fail(?:s|ed)? to)(?![a-z])"
-    r"|(?<![a-z])no (?:[a-z]+ ){1,3}without(?![a-z])"
-    r"|(?<![a-z])if (?:[a-z]+ )?(?:not|(?:do|does|did|is|are)(?: not|n['’]t))(?=,)"
+_TWICE = (
+    (re.compile(r"(?<![a-z])never fail(?:s|ed)? to(?![a-z])"), "always"),
+    (re.compile(r"(?<![a-z])(?:not|n['’]t) (?:fail|forget) to(?![a-z])"), " "),
+    (re.compile(r"(?<![a-z])(?:not|never) (?:[a-z]+ )?without(?![a-z])"), "with"),
+    (re.compile(r"(?:(?<![a-z])(?:not|never)|n['’]t) lack(?:s|ing)?(?![a-z])"), " have"),
+    (re.compile(r"(?<![a-z])no ((?:[a-z]+ ){1,3})without(?![a-z])"), r"every \1with"),
+    (re.compile(r"(?<![a-z])if (?:[a-z]+ )?(?:not|(?:do|does|did|is|are)(?: not|n['’]t))(?=,)"), "otherwise"),
 )
-"""Two negations in English that deny nothing, and what says no more than "otherwise"."""
+"""Two negations in English that deny nothing, and what says the same."""
+_ONCE = ("without", "lack", "fail to", "fails to", "failed to", "forget to", "if ")
+"""The words of which each of these has one."""
+_DENYING_ALL = {"no": ("every", "all", "each"), "none": ("all", "every", "each"), "never": ("always",)}
+_DENYING_ALL |= {"nobody": ("everybody", "everyone"), "nothing": ("everything",)}
+"""Words that deny all of what follows, and those that they are the opposite of."""
 _FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
@@ -78,10 +86,18 @@ _NEAR = 3
 _AHEAD = 2
 """Content words after a negation that tell it from another one."""
 _CLAUSE = re.compile(r"[.;!?。；！？，,:：]")
-_MODES = {
-    mode: (re.compile(rf"(?<![a-z])(?:{english})(?![a-z])"), re.compile(chinese))
-    for mode, (english, chinese) in MODES.items()
-}
+_MODE_OF = {word: mode for mode, (words, _, _) in MODES.items() for word in words.split()}
+_MODE_NAMES = [*MODES]
+_PHRASES, _HAN_PHRASES = (
+    re.compile(
+        "|".join(
+            f"{edge}(?P<m{at}>{forms[kind]}){edge}" for at, forms in enumerate(MODES.values()) if forms[kind]
+        )
+    )
+    for kind, edge in ((1, r"\b"), (2, ""))
+)
+_IN_PHRASES = word_set("to than even matter long only thinking thought planned when and")
+"""Words of which each phrase of `MODES` has one."""
 _TERMS = frozenset(TERMS)
 _TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
@@ -131,12 +147,16 @@ _HAN_NAME = re.compile(
     rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})"
 )
 """A Chinese word that may be a name, by what stands next to it."""
+_NAMING = "[^\\W\\d_a-zA-Z在有去到的是和与好上下一两个家所我你他她们还从回往这那各本该贵同其某每]"
 _PLACE = re.compile(
-    "[\u4e00-\u9fff](?:州|市|县|縣|区|區|镇|鎮|村|路|街|巷|港|岛|島|厂|廠|桥|橋|乡|鄉|寺|湖|山)"
+    f"{_NAMING}(?:州|市|县|縣|区|區|镇|鎮|村|路|街|巷|港|岛|島|厂|廠|桥|橋|乡|鄉|寺|湖|山|科)"
+    f"|{_NAMING}{{2}}(?:公园|广场|大学|学院|中学|小学|医院|酒店|饭店|宾馆|机场|车站|大厦|商场|超市|银行|公司|书店|剧院|博物馆)"
+    f"|{_NAMING}{{1,2}}色"
 )
-"""The last characters of the name of a Chinese place, a road or the like."""
+"""The last characters of the name of a Chinese place, a road, a house or a colour."""
 _SUBJECT = re.compile(
-    r"\W*([A-Z][a-z]+(?<!s)) (?:is|was|will|has|had|can|must|should|may|does|did|says|said|wants|needs|sends|sent)\b"
+    r"\W*([A-Z][a-z]+(?<!s)) (?:is|was|will|has|had|can|must|should|may|does|did|says|said|wants|needs|sends|sent"
+    r"|took|won|lost|beat|made|came|went|gave|left|found|told|saw|got|held|led|scored|[a-z]+ed)\b"
 )
 """A word that begins a sentence and has its verb next to it."""
 _NO_SUBJECTS = word_set(
@@ -241,6 +261,9 @@ class Statement:
         self.text, self.question = text, asks(text)
         # The letter A that labels is not an article.
         low, self.found = quantities(_LABEL_A.sub("aa", text) if " A" in text else text)
+        if any(map(low.__contains__, _ONCE)):
+            for twice, once in _TWICE:
+                low = twice.sub(once, low)
         self.amounts = Amounts(self.found) if self.found else _NO_AMOUNTS
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
         self.signs = (*signs(text), *keywords(low, self.tokens))
@@ -250,7 +273,7 @@ class Statement:
             _TERM.findall(low) if not low.isascii() else (), _comparisons(low)
         )
         low, bounds = _bounded(low)
-        self.words = self.words.union(bounds, _modes(low))
+        self.words = self.words.union(bounds, _modes(low, self.words))
         excepting = "unless" in low or "long as" in low or "provided" in low
         self.exceptions = _EXCEPTING.findall(low) if excepting else []
         low = _EXCEPTING.sub(" ", low) if self.exceptions else low
@@ -277,12 +300,17 @@ def _bounded(low: str) -> tuple[str, frozenset[str]]:
     return low, frozenset(found)
 
 
-def _modes(low: str) -> Iterator[str]:
-    """Yield what a text in lower case demands, allows, expects and the like; see `MODES`."""
-    at = 0 if low.isascii() else 1
-    for mode, patterns in _MODES.items():
-        if any(pattern.search(low) for pattern in patterns[: at + 1]):
-            yield mode
+def _modes(low: str, words: frozenset[str]) -> set[str]:
+    """Return what a text in lower case with these words demands, allows, expects and the like; see `MODES`."""
+    found = set()
+    if not words.isdisjoint(_IN_PHRASES) or "as " in low:
+        found = {_MODE_NAMES[int(str(match.lastgroup)[1:])] for match in _PHRASES.finditer(low)}
+        if found:  # "had to" reports nothing
+            words = frozenset(_PHRASES.sub(" ", low).split())
+    found.update(_MODE_OF[word] for word in words & _MODE_OF.keys())
+    if not low.isascii():
+        found.update(_MODE_NAMES[int(str(match.lastgroup)[1:])] for match in _HAN_PHRASES.finditer(low))
+    return found
 
 
 def _comparisons(low: str) -> list[str]:
@@ -307,7 +335,6 @@ _CONTENT = WordMemo(_content)
 def _negations(low: str, words: frozenset[str]) -> list[str]:
     if not low.isascii():
         low = _OBLIGED.sub(" ", low)
-    low = _TWICE.sub(" ", low)
     forbidden = not low.isascii() or any(map(low.__contains__, _FORBIDDEN))
     if not forbidden and "n't" not in low and _DENYING.isdisjoint(words):
         return []  # few texts deny: spares the search
@@ -318,7 +345,7 @@ def _negations(low: str, words: frozenset[str]) -> list[str]:
 def _denials(low: str) -> tuple[tuple[str, ...], ...]:
     """Return for each negation the content words of its clause: those after it, or all if these are few."""
     found = []
-    for match in NEGATION.finditer(low):
+    for match in chain(NEGATION.finditer(low), _FORBIDDING.finditer(low)):
         before = _CLAUSE.split(low[: match.start()])[-1]
         after = content(
             token[0] for token in TOKEN.finditer(_CLAUSE.split(low[match.end() :], maxsplit=1)[0])
@@ -361,7 +388,7 @@ _statement = lru_cache(1024)(Statement)
 class Facts:
     """A text parsed into statements, once for all pairs that it is in."""
 
-    __slots__ = ("amounts", "denials", "length", "statements", "steps")
+    __slots__ = ("amounts", "denials", "length", "questions", "statements", "steps")
 
     def __init__(self, text: str) -> None:
         if _DOTS.search(text):
@@ -371,6 +398,7 @@ class Facts:
         parts = [text[start:end] for start, end in sentences(text)]
         self.statements = [*map(_statement, parts)]
         self.steps = steps(text, parts)
+        self.questions = sum(statement.question for statement in self.statements)
         self.denials = sorted(denied for statement in self.statements for denied in statement.denied)
         self.length = sum(len(statement.tokens) for statement in self.statements)
         found = [quantity for statement in self.statements for quantity in statement.found]
@@ -419,8 +447,7 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             len(side.negations) != len(other.negations) for side, other in ((x, y), (y, x))
         ):
             # "not impossible" and "not outside" say the same as "possible" and "inside"
-            same = frozenset(word for pair in lifted for word in pair)
-            only_x, only_y = only_x - same, only_y - same
+            only_x, only_y = only_x - set(lifted), only_y - set(lifted)
         elif not moved and _denied(x, y, moved=excepting) and not _misspelt(x, y, only_x, only_y):
             negated = _negated(only_x, only_y), _negated(only_y, only_x)
             if any(negated) and len(x.negations) + len(negated[0]) == len(y.negations) + len(negated[1]):
@@ -439,25 +466,35 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("roles", *found)
         if x.signs != y.signs:
             yield Reason("sign", *sign_difference(x.signs, y.signs))
-        if x.question != y.question and not may_ask((y if x.question else x).text):
+        if (
+            a.questions != b.questions
+            and x.question != y.question
+            and not may_ask((y if x.question else x).text)
+        ):
             yield Reason("sign", "?" * x.question, "?" * y.question)
         if found := _other_joints(x, y):
             yield Reason("sign", *found)
 
 
-def _lifted(statement: Statement, words: frozenset[str], others: frozenset[str]) -> list[tuple[str, str]]:
-    """Return the words of a statement that it denies and that the other's words are the opposite of, with these."""
+def _lifted(statement: Statement, words: frozenset[str], others: frozenset[str]) -> list[str]:
+    """Return what a statement denies whose opposite the other says, with that and the words that deny all."""
     if not statement.negations:
         return []
-    pairs = [(word, other) for word in words for other in OPPOSITE.get(word, ()) if other in others]
+    pairs = [
+        (word, other)
+        for word in sorted(words - ONE_OF_MANY)
+        for other in CONTRASTS.get(word, ())
+        if other in others
+    ]
     pairs += _negated(words, others)
-    return [pair for pair in sorted(pairs) if _denies(statement.tokens, pair[0])]
-
-
-def _denies(tokens: Sequence[str], word: str) -> bool:
-    """Return whether one of the words just before a word denies it."""
-    at = tokens.index(word) if word in tokens else 0
-    return any(token in _DENYING or "n't" in token for token in tokens[max(0, at - _NEAR) : at])
+    found = []
+    for word, other in pairs:
+        at = statement.tokens.index(word) if word in statement.tokens else 0
+        before = statement.tokens[:at]
+        whole = [(token, all_) for token in before for all_ in _DENYING_ALL.get(token, ()) if all_ in others]
+        if whole or any(token in _DENYING or "n't" in token for token in before[-_NEAR:]):
+            found += [word, other, *chain(*whole)]
+    return found
 
 
 def _misspelt(a: Statement, b: Statement, x: frozenset[str], y: frozenset[str]) -> bool:
@@ -596,7 +633,10 @@ def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
             return None
     if not x or not y:
         return None
-    rest = (a.content - b.content - {stem(w) for w in x}, b.content - a.content - {stem(w) for w in y})
+    rest = [
+        one.content - other.content - {stem(name) for name in names}.union(*names)
+        for one, other, names in ((a, b, x), (b, a, y))
+    ]
     if max(map(len, rest)) > FEW:
         return None
     return " ".join(sorted(x)), " ".join(sorted(y))
@@ -606,7 +646,7 @@ def acronyms(sentence: Statement) -> frozenset[str]:
     """Return the names in capitals, such as U.S. and UK, in lower case and without dots."""
     if _plain(sentence.text) or sentence.text.isupper():
         return _NO_NAMES
-    return frozenset(map(str.lower, _ACRONYM.findall(sentence.text)))
+    return frozenset(map(str.lower, _ACRONYM.findall(sentence.text))) - UNITS
 
 
 def _other_joints(a: Statement, b: Statement) -> tuple[str, str] | None:

@@ -71,7 +71,17 @@ _PART = re.compile(
 )
 """A part of a whole, such as "two thirds of", and half a dozen."""
 _AND_A_HALF = re.compile(rf"(?<![\w'-])(a|an|{'|'.join([*_SMALL][1:])}|\d{{1,3}})\s+and\s+a\s+half(?![\w'-])")
-_OF_AN_HOUR = re.compile(r"(?<![\w'-])(half|a\s+quarter|three\s+quarters)\s+(?:of\s+)?an\s+hour(?![\w'-])")
+_SHARES = {"half": "0.5", "a quarter": "0.25", "three quarters": "0.75", "a third": "1/3", "a tenth": "0.1"}
+_OF_A_UNIT = re.compile(
+    rf"(?<![\w'-])({'|'.join(_SHARES)})\s+(?:of\s+)?an?\s+"
+    r"(?=(?:hour|day|year|decade|century|litre|liter|kilo|kilogram|kilometre|kilometer|metre|meter|mile|pound|tonne|ton)\b)"
+)
+"""A part of a unit: half an hour, a quarter of a litre."""
+_ONE_IN = re.compile(
+    rf"(?<![\w'-])({'|'.join([*_SMALL][1:4])}|\d)\s+(?:in|out\s+of)\s+({'|'.join([*_SMALL][2:])}|\d\d?)(?![\w'-])"
+    r"(?!\s+(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?))"
+)
+"""A share such as one in five."""
 _OF_A_WHOLE = tuple(f"{part}{s} of" for part in _PARTS for s in ("", "s"))
 _HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
@@ -85,6 +95,8 @@ _HAN_HALF = re.compile(
     rf"([{''.join(_HAN)}十]|\d{{1,2}})[个個]半(?=小时|小時|月|钟头|鐘頭)|半[个個]?(?:小时|小時|钟头|鐘頭)|一刻[钟鐘]|[3三]刻[钟鐘]"
 )
 """Numbers with a half, and parts of an hour."""
+_TENTHS = re.compile("([一二三四五六七八九])成(?=[，。、；,.;)）的以左多首]|$)")
+"""Tenths of a whole: 三成 is 30%."""
 _HAN_NUMBER = re.compile(
     rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
 )
@@ -134,9 +146,10 @@ def _and_a_half(match: re.Match[str]) -> str:
     return f"{1 if whole in ('a', 'an') else _SMALL.get(whole) or int(whole)}.5"
 
 
-def _minutes(match: re.Match[str]) -> str:
-    """Return a part of an hour in minutes."""
-    return f"{ {'h': 30, 'a': 15, 't': 45}[match[1][0]] } minutes"
+def _one_in(match: re.Match[str]) -> str:
+    """Return a share such as one in five as a fraction."""
+    few, many = (_SMALL.get(word) or int(word) for word in match.groups())
+    return f"{few}/{many}"
 
 
 def _part(match: re.Match[str]) -> str:
@@ -225,6 +238,7 @@ centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters �
 μm micrometre micrometres micrometer micrometers micron microns 微米|ms millisecond milliseconds 毫秒
 μs microsecond microseconds 微秒
 l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters 毫升
+m2 square_metre square_metres square_meter square_meters 平方米 平米|km2 square_kilometre square_kilometres 平方公里
 m3 cubic_metre cubic_metres cubic_meter cubic_meters 立方米
 h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
 day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
@@ -246,7 +260,7 @@ _UNIT = {
 _FACTORS = (
     {"t": 10**6, "kg": 1000, "jin": 500, "g": 1, "mg": 0.001, "mcg": 1e-6},
     {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "μm": 1e-06},
-    {"ha": 15, "mu": 1},
+    {"km2": 3000, "ha": 30, "mu": 2, "m2": 0.003},
     {"m3": 1000, "l": 1, "ml": 0.001},
     {"mpa": 10, "bar": 1, "kpa": 0.01},
     {"yd": 36, "ft": 12, "inch": 1},
@@ -260,6 +274,8 @@ _FACTORS = (
     {"lb": 1, "gbp": 1},  # both are pounds
 )
 """Units of one dimension, and the size of each in the same unit."""
+UNITS = frozenset(_UNIT)
+"""The words and signs of units, in lower case."""
 _LATIN_UNITS = "|".join(
     sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] in "°μ‰"), key=len, reverse=True)
 )
@@ -327,12 +343,15 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     if _MAY_SPAN.search(text):
         text = _SPAN.sub(_ends, text)
     if "half" in text or any(map(text.__contains__, _OF_A_WHOLE)):
+        text = _OF_A_UNIT.sub(lambda match: f"{_SHARES[' '.join(match[1].split())]} ", text)
         text = _PART.sub(_part, text)
-    if "half" in text or "quarter" in text:
-        text = _OF_AN_HOUR.sub(_minutes, _AND_A_HALF.sub(_and_a_half, text))
+    if "half" in text:
+        text = _AND_A_HALF.sub(_and_a_half, text)
+    if _IN.search(text):
+        text = _ONE_IN.sub(_one_in, text)
     text = _WORDS.sub(_english, text)
     if not text.isascii():
-        text = _HAN_HALF.sub(_han_half, text)
+        text = _TENTHS.sub(lambda match: f"{_HAN[match[1]]}0%", _HAN_HALF.sub(_han_half, text))
         text = _HAN_FORMAL.sub(lambda match: match[0].translate(_HAN_PLAIN), text)
         text = _HAN_NUMBER.sub(_han, _HAN_PART.sub(_han_part, text))
     if _MINUS.search(text):
@@ -432,6 +451,7 @@ def _decimal(match: re.Match[str]) -> str:
     return _plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
 
 
+_IN = re.compile(r" (?:in|out of) [a-z0-9]")
 _MAY_SPAN = re.compile(r"\d[a-z]*\s*(?:[-–—~至到/]|to|and|until|till|through)\s*\d")
 _AND_TO = r"\s*(?:[-–—~至到]|to|and|until|till|through)\s*"
 _SPAN = re.compile(
@@ -469,7 +489,8 @@ def _read(match: re.Match[str]) -> Iterator[Quantity]:
     elif g["th"] or g["ah"] or g["cn"] or g["oh"] or g["fh"] or g["word"] or g["zword"]:
         yield _time(g, said)
     elif g["wd"] or g["zw"]:
-        yield Quantity("weekday", str(_WEEKDAYS[g["wd"]] if g["wd"] else _HAN_DAYS[g["zw"]]), "", said)
+        day = _WEEKDAYS[g["wd"]] if g["wd"] else _HAN_DAYS[g["zw"]]
+        yield Quantity("weekday", f"day {day}", "", said)  # not the number of a page
     elif g["phone"]:
         yield Quantity("number", re.sub(r"\D", "", said).lstrip("0"), "", said)
     elif nth := g["ord"] or g["nth"]:

@@ -38,12 +38,12 @@ _UNLESS_BEFORE = {
 }
 """The text after a word that does not negate: "not only", "no doubt", and "no. 5" for a number."""
 _ENGLISH = "|".join(
-    f"{word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
+    f"(?<!or ){word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
 )
 # Not every 不 negates. These do not: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and the like; nor do 非常
 # (very), 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
 _CHINESE = (
-    r"(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
+    r"(?:(?<=(.))|(?<!.))不(?!\1)(?![但仅僅光只过過少断斷管论論错錯久愧妨])|[没沒勿莫]|[无無](?![论論数數])|未(?![来來])|非(?![常洲])"
     r"|(?<![特区區分性级級类類个個差告识識辨鉴鑑])别(?![人的处處忘])"
 )
 NEGATION = re.compile(rf"(?<![a-z])(?:{_ENGLISH})(?![a-z])|n['’]t(?![a-z])|{_CHINESE}", re.IGNORECASE)
