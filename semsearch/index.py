@@ -1067,13 +1067,19 @@ class Index:
         rule: str | None = None,
         objective: Objective | None = None,
         seed: int = 0,
+        cross_encoder: bool = False,
         progress: Callable[[int], None] | None = None,
+        training: Callable[[int, int], None] | None = None,
     ) -> tuple[TuningResult, PairScores]:
         """Choose a threshold on labelled pairs and save it, with its guarantee, as the default of `duplicates`.
 
         Without an `objective` it has the best F1. With enough pairs a classifier is trained and saved as well; it
-        replaces an older one. Raises `SemsearchError`, and saves nothing, where no threshold and no classifier can
-        guarantee what `objective` asks for.
+        replaces an older one. With `cross_encoder` it also reads both texts together, where held-out pairs show a
+        gain; training it takes minutes and the extra `models`, and using it neither. `training` is called with the
+        pairs trained on so far, and all.
+
+        Raises `SemsearchError`, and saves nothing, where no threshold and no classifier can guarantee what `objective`
+        asks for, and `InvalidInput` or `MissingExtra` where no cross-encoder can be trained.
         """
         from semsearch.tuning.drawn import drawn_by
         from semsearch.tuning.saved import save
@@ -1088,6 +1094,8 @@ class Index:
             seed=seed,
             progress=progress,
             classifier=self._decision_rule().classifier if drawn_by(pairs.pairs) else None,
+            cross_encoder=cross_encoder,
+            training=training,
         )
         with self._writing():
             save(self._library, tuning)

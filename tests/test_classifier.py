@@ -375,7 +375,7 @@ def test_commands_guarantee_a_precision_or_refuse(
     assert "no threshold guarantees precision at least 0.95 with 90% confidence" in refused
     assert "hint: a guarantee takes at least 45 flagged pairs that are all duplicates" in refused
     assert json.loads(run("status", "--json").stdout)["threshold"] is None
-    run("tune", "--pairs", "labels.csv", "--min-precision", "0.95", "--f1", code=2)
+    run("tune", "--pairs", "labels.csv", "--min-precision", "0.95", "--min-recall", "0.9", code=2)
     run("tune", "--pairs", "labels.csv", "--min-precision", "1.5", code=2)
     tuned = json.loads(run("tune", "--pairs", "labels.csv", "--min-precision", "0.7", "--json").stdout)
     assert (tuned["guarantee"]["target"], tuned["guarantee"]["correct"], tuned["guarantee"]["pairs"]) == (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,7 +32,7 @@ _SHARE = Share(open="both")
     codes=(0, 1, 2, 3, 11, 12, 13),
     groups={
         "Pairs": ("spec", "download", "text_a", "text_b", "label", "score", "table"),
-        "What to choose": ("rule", "min_precision", "min_recall", "f1", "confidence"),
+        "What to choose": ("rule", "min_precision", "min_recall", "confidence", "cross_encoder"),
     },
     settings=("wait", "threads"),
 )
@@ -56,7 +56,6 @@ _SHARE = Share(open="both")
     metavar="SHARE",
     help="Guarantee this recall.",
 )
-@click.option("--f1", is_flag=True, help="Take the best F1, as by default.")
 @click.option(
     "--confidence",
     type=_SHARE,
@@ -64,6 +63,11 @@ _SHARE = Share(open="both")
     show_default=True,
     metavar="SHARE",
     help="Confidence of a guarantee.",
+)
+@click.option(
+    "--cross-encoder",
+    is_flag=True,
+    help="Train a cross-encoder too, in minutes.",
 )
 @click.option(
     "--plot",
@@ -83,8 +87,8 @@ def tune_(
     rule: str | None,
     min_precision: float | None,
     min_recall: float | None,
-    f1: bool,
     confidence: float,
+    cross_encoder: bool,
     plot: Path | None,
     seed: int,
     wait: float,
@@ -110,8 +114,8 @@ def tune_(
     if plot is not None:  # checked before minutes of work
         require_picture(plot)
         require_writable(plot)
-    if (min_precision is not None) + (min_recall is not None) + f1 > 1:
-        raise InvalidInput("--min-precision, --min-recall and --f1 exclude each other", "give one of them")
+    if min_precision is not None and min_recall is not None:
+        raise InvalidInput("--min-precision and --min-recall exclude each other", "give one of them")
     objective = BEST_F1
     if min_precision is not None:
         objective = Objective("precision", min_precision, confidence)
@@ -123,15 +127,21 @@ def tune_(
         index = stack.enter_context(Index.open(folder, wait=wait)) if folder or locate() else None
         bar = stack.enter_context(render.progress("embed", "texts"))
         report = pair_options.bar_updater(bar, 2 * len(pairs.pairs))
+        training = stack.enter_context(render.counting("train", "pairs")) if cross_encoder else None
+        how: dict[str, Any] = {
+            "rule": rule,
+            "objective": objective,
+            "seed": seed,
+            "cross_encoder": cross_encoder,
+        }
+        how |= {"progress": report, "training": training}
         if index is None:
             embedder = load_embedder()
-            tuning, found = tune_pairs(
-                pairs, embedder, rule=rule, objective=objective, seed=seed, progress=report
-            )
+            tuning, found = tune_pairs(pairs, embedder, **how)
             model = embedder.fingerprint.model
         else:
             had_classifier = index.classifier is not None
-            tuning, found = index.tune(pairs, rule=rule, objective=objective, seed=seed, progress=report)
+            tuning, found = index.tune(pairs, **how)
             model = index.embedder.fingerprint.model
     if plot is not None:
         save_plot(tuning.curve, tuning.threshold, plot, f"{pairs.name}: {tuning.rule}, {model}")

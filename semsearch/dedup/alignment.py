@@ -4,14 +4,17 @@ Each token of a text has its best match in the other, at each of a few layers of
 word alone, the highest what it says in its sentence (Zhang et al. 2020, BERTScore, arXiv:1904.09675).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.features import SMALL_WORDS
 from semsearch.embedding import Embedder
+from semsearch.embedding.cross_encoder import CrossEncoder, CrossEncoderWeights
 from semsearch.embedding.token_vectors import LAYERS, TextTokens, TokenReader, token_reader
+from semsearch.errors import ModelError
 
 _SIGNS = [".", ",", ";", ":", "!", "?", "'", '"', "(", ")", "-", "。", "，", "；", "：", "！", "？"]
 _SMALL_WEIGHT = 0.2
@@ -42,10 +45,16 @@ Mask = NDArray[np.bool_]
 
 
 class Aligner:
-    """The features of pairs of texts by the vectors of their tokens, as a `reader` of a model gives them."""
+    """The features of pairs of texts by the vectors of their tokens, as a `reader` of a model gives them.
 
-    def __init__(self, reader: TokenReader) -> None:
+    `cross_encoder` makes of trained weights what reads pairs together.
+    """
+
+    def __init__(
+        self, reader: TokenReader, cross_encoder: Callable[[CrossEncoderWeights], CrossEncoder] | None = None
+    ) -> None:
         self._reader = reader
+        self._cross_encoder = cross_encoder and lru_cache(1)(cross_encoder)
         small = reader([*sorted(SMALL_WORDS), *_SIGNS])
         self._small = np.array([int(one.numbers[0]) for one in small if len(one.numbers) == 1], np.int64)
         self._known: dict[str, tuple[TextTokens, Mask]] = {}
@@ -63,6 +72,20 @@ class Aligner:
                 found[at] = _align(*self._known[x], *self._known[y])
         return found
 
+    def read_together(
+        self, weights: CrossEncoderWeights, a: Sequence[str], b: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """Return the logits of pairs by a cross-encoder with these weights; see `CrossEncoder.logits`.
+
+        Raises `ModelError` for weights of another model, and for a model that cannot run them.
+        """
+        if self._cross_encoder is None:
+            raise ModelError(
+                "the saved classifier has a cross-encoder, which this model cannot run",
+                "run `semsearch tune` again",
+            )
+        return self._cross_encoder(weights).logits(a, b) if a else np.zeros(0)
+
     def _read(self, texts: Iterable[str]) -> None:
         wanted = dict.fromkeys(texts)
         new = [text for text in wanted if text not in self._known]
@@ -75,7 +98,7 @@ class Aligner:
 def aligner_of(embedder: Embedder) -> Aligner | None:
     """Return what aligns texts by a model, or None for a model that gives no tokens."""
     reader = token_reader(embedder)
-    return Aligner(reader) if reader else None
+    return Aligner(reader, getattr(embedder, "cross_encoder", None)) if reader else None
 
 
 def _align(a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask) -> Sequence[float]:

@@ -5,7 +5,8 @@ classifying loads only NumPy. Platt scaling turns their mean into a probability.
 text with the pairs of training.
 
 Most pairs of a collection are not duplicates, which their words tell at once. Only those that pass this screen are
-looked at by the trees, and have their tokens read by the model. Decision 130 has the measurements.
+looked at by the trees, and have their tokens read by the model. Of these, those that may be duplicates are read by a
+cross-encoder, if one was trained. Decisions 130 and 166 have the measurements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.dedup.alignment import ALIGNMENT_FEATURES, Aligner
 from semsearch.dedup.features import FEATURES, TextWords, word_features
 from semsearch.dedup.forest import Forest
+from semsearch.embedding.cross_encoder import CrossEncoderWeights
 from semsearch.errors import IndexDamaged
 from semsearch.text import clean
 from semsearch.types import LabelledPair
@@ -32,10 +34,42 @@ _NUMBERS = (
 _WORDS = 1 + len(FEATURES)
 _ARRAYS = {"weights": (_WORDS,), "vocabulary": (-1,), "reference": (-1, 1 + _WORDS)}
 _MOST_REFERENCES, _MOST_WORDS = 1_000, 1_000_000
+_BLEND = ("least", "trees", "read", "bias")
 _SMALL = 1e-4
 """The least distance from 0 and 1 with which the mean of the trees counts."""
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadTogether:
+    """A cross-encoder that reads the pairs whose logit by the trees is at least `least`.
+
+    The logit of such a pair is `trees` times the trees' logit, plus `read` times the cross-encoder's, plus `bias`.
+    """
+
+    weights: CrossEncoderWeights
+    least: float
+    trees: float
+    read: float
+    bias: float
+
+    def blended(self, found: Floats, read: Floats) -> Floats:
+        """Return the logit of pairs by the trees and by the cross-encoder; NaN by the latter counts for nothing."""
+        blended = self.trees * found + self.read * read + self.bias
+        return np.where(np.isnan(read), found, blended)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values for JSON."""
+        return self.weights.to_dict() | {name: getattr(self, name) for name in _BLEND}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ReadTogether":
+        """Return what `to_dict` wrote. Raises `ValueError`, `TypeError` or `KeyError` for any other value."""
+        numbers = {name: float(values[name]) for name in _BLEND}
+        if not np.isfinite(list(numbers.values())).all():
+            raise ValueError("impossible numbers")
+        return cls(CrossEncoderWeights.from_dict(values), **numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +80,8 @@ class PairClassifier:
     `least` on. `slope` and `intercept` calibrate the trees, `cosine_slope` and `cosine_intercept` the cosine. `blend`
     is the share of the trees, the rest is the cosine's, in a pair all of whose words training had, and `blend` times
     `unfamiliar` in one that has none of them. `vocabulary` has the checksums of these words. `tokens` says whether the
-    trees know the tokens. `reference` has the rows of `evidence` of accepted labelled pairs: see
-    `semsearch.dedup.shift`.
+    trees know the tokens. `together` has the cross-encoder, if one was trained; it takes `tokens`. `reference` has the
+    rows of `evidence` of accepted labelled pairs: see `semsearch.dedup.shift`.
     """
 
     floor: float
@@ -64,6 +98,7 @@ class PairClassifier:
     forest: Forest
     tokens: bool
     reference: NDArray[np.float32]
+    together: ReadTogether | None = None
 
     def probabilities(
         self,
@@ -93,7 +128,13 @@ class PairClassifier:
                         raise ValueError("this classifier needs the tokens of the texts")
                     texts = ([side[at].text for at in seen.tolist()] for side in (x, y))
                     passed = np.column_stack([passed, aligner.features(*texts)])
-                found[seen] = self.slope * logit(self.forest.predict(passed)) + self.intercept
+                by_trees = self.slope * logit(self.forest.predict(passed)) + self.intercept
+                if self.together and aligner is not None:
+                    likely = np.flatnonzero(by_trees >= self.together.least)
+                    texts = ([side[at].text for at in seen[likely].tolist()] for side in (x, y))
+                    read = aligner.read_together(self.together.weights, *texts)
+                    by_trees[likely] = self.together.blended(by_trees[likely], read)
+                found[seen] = by_trees
             total[able] += trust * (found - total[able])
         return logistic(total)
 
@@ -120,6 +161,7 @@ class PairClassifier:
         return {
             "version": VERSION,
             "tokens": self.tokens,
+            "together": self.together and self.together.to_dict(),
             "forest": self.forest.to_dict(),
             **numbers,
             **arrays,
@@ -147,13 +189,15 @@ class PairClassifier:
             arrays["reference"] = arrays["reference"].astype(np.float32)
             arrays["vocabulary"] = frozenset(map(int, arrays["vocabulary"].tolist()))
             forest = Forest.from_dict(values["forest"], width)
+            together = ReadTogether.from_dict(saved) if (saved := values.get("together")) else None
+            possible = possible and (tokens or not together)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             possible = False
         if not possible:
             raise IndexDamaged(
                 "the saved classifier is damaged, or of another version", "run `semsearch tune` again"
             )
-        return cls(**numbers, **arrays, forest=forest, tokens=tokens)
+        return cls(**numbers, **arrays, forest=forest, tokens=tokens, together=together)
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextWords]]:

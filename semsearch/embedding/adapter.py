@@ -57,6 +57,11 @@ def adapted(files: ModelFiles, adapter: Adapter) -> ModelFiles:
     )
 
 
+def with_factors(files: ModelFiles, factors: Factors) -> ModelFiles:
+    """Return a model with other tensors, by factors at hand. They are checked when the tensors are read."""
+    return replace(files, tensors=lambda: _Adapted(files.tensors(), factors))
+
+
 def adapted_name(model: str, sha256: str) -> str:
     """Return the name of a model with the adapter that has a digest."""
     return f"{model}+{sha256[:8]}"

@@ -13,6 +13,7 @@ output projection. The biases of all other readers of its output subtract it aga
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -34,6 +35,8 @@ _FAR_BELOW = -1e9
 """The value of a padded token in a maximum, as in sentence-transformers."""
 _EXTERNAL, _PAGE = 2**18, 4096
 """Bytes from which on a tensor is stored outside the graph's file, and where it may begin there."""
+_INDEXES = {"zero": 0, "one": 1, "two": 2, "last": -1}
+"""The constants that every graph has."""
 _Array = NDArray[Any]
 
 
@@ -198,7 +201,7 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
     """
     graph, own = _Graph(dtype == "int8", data), None
     tensors = files.tensors()
-    for name, value in {"zero": 0, "one": 1, "two": 2, "last": -1}.items():
+    for name, value in _INDEXES.items():
         graph.constant(name, np.array([value]))
     if files.encoder.architecture == "static":
         words = graph.constant("words", _array(tensors["embedding.weight"]))
@@ -209,23 +212,55 @@ def build(files: ModelFiles, dtype: str, data: DataFile | None = None) -> onnx.M
     else:
         x = _encode(graph, files, tensors)
     _pool(graph, files, tensors, x)
+    return _model(graph, files.name, ("input_ids", "attention_mask"), ("embedding", files.dimension), own)
 
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
-        for name in ("input_ids", "attention_mask")
-    ]
-    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", files.dimension])
+
+def build_cross_encoder(files: ModelFiles, head: Mapping[str, NDArray[np.float32]]) -> onnx.ModelProto:
+    """Return the graph that reads two texts together, in float32, for a model whose layers are known.
+
+    It goes from int64 `input_ids`, `attention_mask` and `second` [batch, tokens], 1 for the tokens of the second text,
+    to the `logit` [batch, 1] of being duplicates. `head` has the vector `segment` that is added to the second text's
+    words, and the matrices and biases of two layers, `hidden` and `output`, over the first token and the mean. Raises
+    what `build` raises.
+    """
+    graph = _Graph(quantised=False, data=None)
+    for name, value in _INDEXES.items():
+        graph.constant(name, np.array([value]))
+    second = graph.add("Unsqueeze", [graph.add("Cast", ["second"], to=TensorProto.FLOAT), "two"])
+    segment = graph.add("Mul", [second, graph.constant("segment", head["segment"])])
+    x = _encode(graph, files, files.tensors(), segment)
+    real = graph.add("Unsqueeze", [graph.add("Cast", ["attention_mask"], to=TensorProto.FLOAT), "one"])
+    mean = graph.add(
+        "Div", [graph.add("MatMul", [real, x]), graph.add("ReduceSum", [real, "two"], keepdims=1)]
+    )
+    first = graph.add("Slice", [x, "zero", "one", "one"])
+    x = graph.add("Squeeze", [graph.add("Concat", [first, mean], axis=2), "one"])
+    x = graph.add("Tanh", [graph.linear(x, "hidden", head["hidden.weight"], head["hidden.bias"])])
+    x = graph.linear(x, "output", head["output.weight"][:1], head["output.bias"][:1])
+    graph.nodes.append(helper.make_node("Identity", [x], ["logit"]))
+    return _model(graph, files.name, ("input_ids", "attention_mask", "second"), ("logit", 1))
+
+
+def _model(
+    graph: _Graph, name: str, inputs: Sequence[str], output: tuple[str, int], own: Any = None
+) -> onnx.ModelProto:
+    """Return a graph with inputs [batch, tokens] and one output, by its name and width; `own` is a model's graph."""
     four_bits = any(tensor.data_type == TensorProto.UINT4 for tensor in graph.initializers)
     written = [helper.make_opsetid("", 21 if four_bits else 18), helper.make_opsetid(_CONTRIB, 1)]
+    given = [helper.make_tensor_value_info(one, TensorProto.INT64, ["batch", "tokens"]) for one in inputs]
+    found = helper.make_tensor_value_info(output[0], TensorProto.FLOAT, ["batch", output[1]])
     return helper.make_model(
-        helper.make_graph(graph.nodes, files.name, inputs, [output], graph.initializers),
+        helper.make_graph(graph.nodes, name, given, [found], graph.initializers),
         opset_imports=own.opset_import if own else written,
         ir_version=own.ir_version if own else 10 if four_bits else 9,
     )
 
 
-def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
-    """Add the encoder. Return the name of the vectors of tokens [batch, tokens, width]."""
+def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors, segment: str = "") -> str:
+    """Add the encoder. Return the name of the vectors of tokens [batch, tokens, width].
+
+    `segment` names what is added to the vectors of words, if there is anything.
+    """
     encoder, names = files.encoder, _NAMES[files.encoder.architecture]
 
     def exact(*given: str) -> _Array:
@@ -258,6 +293,8 @@ def _encode(graph: _Graph, files: ModelFiles, tensors: Tensors) -> str:
     x = graph.add(
         "Add", [graph.rows("words", tensors["embeddings.word_embeddings.weight"], "input_ids"), positions]
     )
+    if segment:
+        x = graph.add("Add", [x, segment])
     x = normalise(x, "embeddings.LayerNorm", ahead_of_attention[0])
     mask = graph.add("Cast", ["attention_mask"], to=TensorProto.INT32)
     further = []  # inputs of attention after the mask

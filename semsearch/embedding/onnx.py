@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from operator import itemgetter
@@ -36,6 +36,7 @@ from semsearch.embedding import (
     pooling_of,
     windows,
 )
+from semsearch.embedding.cross_encoder import CrossEncoder, CrossEncoderWeights, PairTokens
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
 from semsearch.embedding.token_vectors import TextTokens, TokenReader, token_graph
 from semsearch.embedding.tokens import Tokens
@@ -139,6 +140,26 @@ class OnnxEmbedder:
         The first call loads a second session of the model.
         """
         return self._token_vectors if self._has_layers else None
+
+    def cross_encoder(self, weights: CrossEncoderWeights) -> CrossEncoder:
+        """Return what reads pairs by this model with trained weights; only for one that has `token_vectors`.
+
+        Raises `ModelError` for weights that do not fit the model.
+        """
+        graph = _graph_bytes(lambda: weights.graph(self.files), self._name)
+        session = _session(graph, self.files, self._providers)
+
+        def read(inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+            with _of_model(self._name):
+                found: NDArray[np.float32] = session.run(None, inputs)[0]
+            return found
+
+        return CrossEncoder(self.pair_tokens, read)
+
+    @property
+    def pair_tokens(self) -> PairTokens:
+        """The tokenizer of pairs for a cross-encoder."""
+        return PairTokens(self._ids, self._before, self._after, self.files.window)
 
     @cached_property
     def _layers_session(self) -> onnxruntime.InferenceSession:
@@ -439,9 +460,14 @@ def _built(files: ModelFiles, dtype: str, data: BinaryIO | None = None, location
     """Return the graph as an ONNX file; see `graph.build`. Raises `ModelError` if the weights do not fit it."""
     from semsearch.embedding import graph
 
+    place = graph.DataFile(data, location) if data else None
+    return _graph_bytes(lambda: bytes(graph.build(files, dtype, place).SerializeToString()), files.name)
+
+
+def _graph_bytes(build: Callable[[], bytes], name: str) -> bytes:
+    """Return what builds a graph, and raise `ModelError` if the weights of a model do not fit it."""
     try:
-        built = graph.build(files, dtype, graph.DataFile(data, location) if data else None)
-        content: bytes = built.SerializeToString()
+        return build()
     except KeyError as error:
         raise UnsupportedModel(f"its weights have no {error}") from error
     except (
@@ -450,5 +476,4 @@ def _built(files: ModelFiles, dtype: str, data: BinaryIO | None = None, location
         IndexError,
         OverflowError,
     ) as error:  # shapes that do not fit, and more than 2 GB
-        raise ModelError(f"cannot write a graph for {files.name}: {error}") from error
-    return content
+        raise ModelError(f"cannot write a graph for {name}: {error}") from error

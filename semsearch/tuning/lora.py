@@ -72,8 +72,8 @@ class Trainer:
     Raises `MissingExtra` without the extra `models`, and `ModelError`.
     """
 
-    def __init__(self, files: ModelFiles, longest: int = LONGEST) -> None:
-        with extra("models", "adapt"), warnings.catch_warnings(action="ignore"), _waiting_quietly():
+    def __init__(self, files: ModelFiles, longest: int = LONGEST, what: str = "adapt") -> None:
+        with extra("models", what), warnings.catch_warnings(action="ignore"), _waiting_quietly():
             import peft
             import torch
             import transformers
@@ -112,7 +112,7 @@ class Trainer:
         examples done since the last call.
         """
         torch = self._torch
-        with torch.random.fork_rng(devices=[]), _threads(torch):
+        with torch.random.fork_rng(devices=[]), torch_threads(torch):
             torch.manual_seed(seed)
             model = self._model()
             weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -141,12 +141,12 @@ class Trainer:
                 if after_epoch is not None:
                     with torch.no_grad():
                         after_epoch(epoch + 1, lambda texts, kind: self._vectors(model, texts, kind).numpy())
-            return _factors(model)
+            return factors_of(model)
 
     def embed(self, texts: Sequence[str], kind: Kind, factors: Factors | None = None) -> Vectors:
         """Return unit vectors of texts by the model, with an adapter if there is one, float32 [n, dimension]."""
         torch = self._torch
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), _threads(torch):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), torch_threads(torch):
             model = self._model()
             for name, module in model.base_model.model.named_modules():
                 if factors is not None and hasattr(module, "lora_A"):
@@ -286,7 +286,7 @@ class Trainer:
         return library.BertModel(library.BertConfig(**shape), add_pooling_layer=False)
 
 
-def _factors(model: Any) -> Factors:
+def factors_of(model: Any) -> Factors:
     """Return the two factors of each adapted matrix. The scale of the adapter is 1, since alpha is its rank."""
     found: dict[str, NDArray[np.float32]] = {}
     for name, module in model.base_model.model.named_modules():
@@ -314,7 +314,8 @@ def _waiting_quietly() -> Iterator[None]:
 
 
 @contextmanager
-def _threads(torch: Any) -> Iterator[None]:
+def torch_threads(torch: Any) -> Iterator[None]:
+    """Have PyTorch use as many threads as `semsearch.threads` says, in the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads.cores() or before)
     try:

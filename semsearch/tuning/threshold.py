@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.dedup.alignment import Aligner
 from semsearch.dedup.classifier import PairClassifier, words_of
 from semsearch.errors import InvalidInput
+from semsearch.tuning.cross_encoder import CrossEncoderTrainer
 from semsearch.tuning.drawn import CLASSIFIER, drawn_by, drawn_guarantee, scorer_name
 from semsearch.tuning.guarantee import CONFIDENCE, Guarantee, find_guarantee, threshold_between
 from semsearch.tuning.metrics import (
@@ -199,18 +200,21 @@ def tune_classifier(
     split: Split,
     objective: Objective = BEST_F1,
     aligner: Aligner | None = None,
+    cross_encoder: CrossEncoderTrainer | None = None,
 ) -> TunedClassifier | None:
     """Train a classifier, choose its probability threshold, and measure both on the held-out part of `split`.
 
     One half of the choosing part trains it and the other half chooses the threshold; where possible the halves share
-    no text. `aligner` gives the features of tokens. Return None if there are too few pairs to train on. Raises the
-    errors of `train_classifier`.
+    no text. `aligner` gives the features of tokens, and `cross_encoder` trains a cross-encoder too. Return None if
+    there are too few pairs to train on. Raises the errors of `train_classifier`.
     """
     cosines, positive = np.asarray(cosines, np.float64), np.asarray(positive, np.bool_)
     chosen = [pairs[at] for at in split.choose.tolist()]
     halves = split_pairs(chosen, positive[split.choose], ignore_marks=True)
     fit, cut = split.choose[halves.choose], split.choose[halves.report]
-    model = train_classifier([pairs[at] for at in fit.tolist()], cosines[fit], positive[fit], aligner)
+    model = train_classifier(
+        [pairs[at] for at in fit.tolist()], cosines[fit], positive[fit], aligner, cross_encoder
+    )
     if model is None:
         return None
     scored = np.concatenate([cut, split.report])

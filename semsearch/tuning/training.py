@@ -1,6 +1,6 @@
 """Train the pair classifier with scikit-learn, and keep it only where it ranks pairs better than their cosine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from semsearch.dedup.alignment import Aligner
 from semsearch.dedup.classifier import (
     Floats,
     PairClassifier,
+    ReadTogether,
     features_of,
     known_share,
     logit,
@@ -20,6 +21,8 @@ from semsearch.dedup.classifier import (
 from semsearch.dedup.features import FEATURES
 from semsearch.dedup.forest import LEAF, Forest
 from semsearch.errors import extra
+from semsearch.text import clean
+from semsearch.tuning.cross_encoder import EPOCHS, CrossEncoderTrainer
 from semsearch.tuning.metrics import average_precision, precision_recall_curve
 from semsearch.tuning.split import Ints, Mask, pair_clusters
 from semsearch.types import LabelledPair
@@ -33,7 +36,11 @@ _BLENDS, _UNFAMILIAR = (0.3, 0.6, 0.8, 1.0), (0.3, 0.6, 1.0)
 _SAME = 0.005
 """Average precisions that differ by no more are the same: then the trees are trusted less with unfamiliar pairs."""
 _GAIN = 0.01
-"""The least gain over the cosine's average precision with which the classifier is kept."""
+"""The least gain in average precision with which the classifier is kept, and a cross-encoder."""
+_LIKELY = -4.0
+"""The logit by the trees from which on a cross-encoder reads a pair: a probability of 2%."""
+_JUDGES = 25
+"""The likely duplicates and other pairs that must be left for choosing a cross-encoder's share."""
 _SAMPLES = 100
 """Bootstrap samples (Efron 1979) that say whether a gain may be chance."""
 _GRADE, _KIND, _MOST_KINDS = 0.8, 0.5, 5
@@ -55,11 +62,13 @@ def train_classifier(
     cosines: ArrayLike,
     positive: ArrayLike,
     aligner: Aligner | None = None,
+    cross_encoder: CrossEncoderTrainer | None = None,
 ) -> PairClassifier | None:
     """Train a classifier on pairs, with `cosines` float [n] and `positive` bool [n].
 
-    Training is deterministic. `aligner` gives the features of tokens, if the model has them. Return None if there are
-    fewer than `MIN_PAIRS` duplicates or other pairs, or if the cosine alone separates the two. Raises `NotBetter` where
+    Training is deterministic. `aligner` gives the features of tokens, if the model has them. `cross_encoder` trains
+    what reads the likely pairs; it is kept only where held-out pairs show a gain. Return None if there are fewer than
+    `MIN_PAIRS` duplicates or other pairs, or if the cosine alone separates the two. Raises `NotBetter` where
     cross-validation on pairs without a common text finds the cosine as good, and `MissingExtra` if scikit-learn is not
     installed.
     """
@@ -78,7 +87,8 @@ def train_classifier(
     rows = words
     if aligner is not None:
         rows = np.column_stack([words, aligner.features([x.text for x in a], [y.text for y in b])])
-    targets = _targets(labelled, truth)
+    outputs, shares = _targets(labelled, truth)
+    targets = outputs * shares
     cosine = _line(cosines[:, None], positive)
     unseen, screened, known = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
     for rest, held in _folds(pair_clusters(labelled)):
@@ -96,6 +106,17 @@ def train_classifier(
     ours = slope[0] * unseen + intercept
     ours = np.where(screened >= least, ours, np.minimum(screened, by_cosine[able]))
     blend, unfamiliar = _best_blend(ours, by_cosine, known, able, positive)
+    together = None
+    if cross_encoder is not None:
+        likely = np.flatnonzero((screened >= least) & (ours >= _LIKELY))
+        trust: Floats = blend * trust_of(known, unfamiliar)
+
+        def scores(logits: Floats) -> Floats:
+            found: Floats = by_cosine.copy()
+            found[able] += trust * (logits - by_cosine[able])
+            return found
+
+        together = _read_together(cross_encoder, pairs, positive, able[likely], likely, ours, scores)
     return PairClassifier(
         floor=floor,
         least=least,
@@ -111,7 +132,48 @@ def train_classifier(
         forest=_trees(rows, targets, _TREES),
         tokens=aligner is not None,
         reference=np.zeros((0, 2 + len(FEATURES)), np.float32),
+        together=together,
     )
+
+
+def _read_together(
+    trainer: CrossEncoderTrainer,
+    pairs: Sequence[LabelledPair],
+    positive: Mask,
+    likely: Ints,
+    places: Ints,
+    logits: Floats,
+    scores: Callable[[Floats], Floats],
+) -> ReadTogether | None:
+    """Train a cross-encoder on four fifths of the pairs; choose its share on the rest. Return None without a gain.
+
+    `likely` are the pairs to read, `logits` has those of the trees at `places`, by trees that were not trained on the
+    pair, and `scores` turns logits into what ranks all pairs.
+    """
+    outputs, shares = _targets(pairs, positive)
+    a, b = (
+        [clean(text) for text in side] for side in zip(*((p.text_a, p.text_b) for p in pairs), strict=True)
+    )
+    tokens = trainer.tokens.pairs(a, b)
+    rest, held = next(_folds(pair_clusters(pairs)))
+    rows = np.flatnonzero(rest & trainer.tokens.fit(tokens))
+    inside = held[likely]
+    likely, places = likely[inside], places[inside]
+    if min(np.count_nonzero(positive[likely]), np.count_nonzero(~positive[likely])) < _JUDGES:
+        return None
+    trainer.total = EPOCHS * len(rows)
+    weights = trainer.train_pairs([tokens[at] for at in rows.tolist()], outputs[rows], shares)
+    read = trainer.reader(weights).logits(*([side[at] for at in likely.tolist()] for side in (a, b)))
+    values = np.column_stack([logits[places], read])
+    known = ~np.isnan(read)
+    (trees, share), bias = _line(values[known], positive[likely[known]])
+    found = ReadTogether(weights, _LIKELY, float(trees), float(share), bias)
+    blended = logits.copy()
+    blended[places] = found.blended(*values.T)
+    before, after = (scores(one)[held] for one in (logits, blended))
+    trainer.compared = _precision(before, positive[held]), _precision(after, positive[held])
+    gain = _resampled_gain(after, before, positive[held])
+    return found if trainer.compared[1] >= trainer.compared[0] + _GAIN and gain > 0 and share > 0 else None
 
 
 def _best_blend(
@@ -121,13 +183,13 @@ def _best_blend(
 
     Raises `NotBetter` where the cosine is as good.
     """
-    plain = average_precision(precision_recall_curve(cosine, positive))
+    plain = _precision(cosine, positive)
     found = []
     for unfamiliar in _UNFAMILIAR:
         for blend in _BLENDS:
             scores = cosine.copy()
             scores[able] += blend * trust_of(known, unfamiliar) * (ours - cosine[able])
-            found.append((average_precision(precision_recall_curve(scores, positive)), blend, unfamiliar))
+            found.append((_precision(scores, positive), blend, unfamiliar))
     best = max(found)[0]
     least = min(unfamiliar for value, _, unfamiliar in found if value >= best - _SAME)
     value, blend, unfamiliar = max(choice for choice in found if choice[2] == least)
@@ -136,6 +198,10 @@ def _best_blend(
     if value < plain + _GAIN or _resampled_gain(scores, cosine, positive) <= 0:
         raise NotBetter(value, plain)
     return blend, unfamiliar
+
+
+def _precision(scores: Floats, positive: Mask) -> float:
+    return average_precision(precision_recall_curve(scores, positive))
 
 
 def _resampled_gain(ours: Floats, cosine: Floats, positive: Mask) -> float:
@@ -159,19 +225,22 @@ def _folds(cluster: Ints) -> Iterator[tuple[Mask, Mask]]:
         yield fold != held, fold == held
 
 
-def _targets(pairs: Sequence[LabelledPair], truth: Mask) -> Floats:
-    """Return what the trees predict, float64 [n, k]: the label, then the grade and the kinds where all pairs have them.
+def _targets(pairs: Sequence[LabelledPair], truth: Mask) -> tuple[Floats, Floats]:
+    """Return what to predict, float64 [n, k] in [0, 1], and the weight of each column, [k].
 
-    Only the label is used later. The others help to choose the splits: a leaf then has pairs alike in all respects.
+    The columns are the label, then the grade and the kinds where all pairs have them. Only the label is used later. The
+    others help to choose the splits: a leaf then has pairs alike in all respects.
     """
-    columns = [truth.astype(np.float64)]
+    columns, shares = [truth.astype(np.float64)], [1.0]
     grades = [pair.score for pair in pairs]
     if None not in grades and np.ptp(known := np.array(grades, np.float64)):
-        columns.append(_GRADE * (known - known.min()) / np.ptp(known))
+        columns.append((known - known.min()) / np.ptp(known))
+        shares.append(_GRADE)
     kinds = sorted({pair.kind for pair in pairs})
     if "" not in kinds and 1 < len(kinds) <= _MOST_KINDS:
-        columns += [_KIND * np.array([pair.kind == kind for pair in pairs], np.float64) for kind in kinds]
-    return np.column_stack(columns)
+        columns += [np.array([pair.kind == kind for pair in pairs], np.float64) for kind in kinds]
+        shares += [_KIND] * len(kinds)
+    return np.column_stack(columns), np.array(shares)
 
 
 def _trees(rows: Rows, targets: Floats, count: int) -> Forest:
