@@ -15,7 +15,7 @@ measured first, and what the version before made of the same set, as shares of t
     set 5    11.0%,  4.0%    the version before: 18.0%,  5.0%
 
 After each of the first four, the words and rules that vetoes know were extended. So the first four guard against a step
-back, and the fifth says what to expect of other pairs: nothing was changed after it.
+back, and the fifth says what to expect of other pairs: nothing was changed for it.
 """
 
 import csv
@@ -30,7 +30,7 @@ from semsearch.embedding import DEFAULT_MODEL, MULTILINGUAL_MODEL, load_embedder
 
 MODELS = {"en": DEFAULT_MODEL, "zh": MULTILINGUAL_MODEL}
 UNSEEN = "5"
-"""The set after which nothing was changed."""
+"""The set for which nothing was changed."""
 BARS = {"traps taken": 0.02, "duplicates refused": 0.03}
 
 

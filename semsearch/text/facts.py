@@ -96,7 +96,7 @@ _PHRASES, _HAN_PHRASES = (
     )
     for kind, edge in ((1, r"\b"), (2, ""))
 )
-_IN_PHRASES = word_set("to than even matter long only thinking thought planned when and")
+_IN_PHRASES = word_set("to than even matter long only thinking thought planned when and not")
 """Words of which each phrase of `MODES` has one."""
 _TERMS = frozenset(TERMS)
 _TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")

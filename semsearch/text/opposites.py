@@ -63,7 +63,7 @@ guilty/innocent synchronous/asynchronous prefix/suffix 每天/每周 每天/每�
 每周/每月 每周/每年 每月/每年 员工/雇主 雇员/雇主 全部/部分 所有/部分 所有/少数 永久/临时 债务/债权 房东/租客
 必须/可选 上午/下午 最早/最晚 至少/至多 至少/最多 最少/最多 都/只 全/只 全都/只有 都/仅 和/或 与/或 及/或 且/或
 并且/或者 之前/之后 以前/以后 以上/以下 最大/最小 最高/最低 药片/胶囊 片剂/胶囊 正午/午夜 1st/last 1st/final only/also
-adult/child adults/children morning/night must/may weekday/weekend weekdays/weekends tablespoon/teaspoon
+adult/child adults/children morning/night weekday/weekend weekdays/weekends tablespoon/teaspoon
 tablespoons/teaspoons doubled/halved doubles/halves mr/mrs mr/ms eastern/western northern/southern largest/smallest
 biggest/smallest longest/shortest highest/lowest failed/succeeded passed/failed until/from one/2 one/3 one/4 one/5
 one/6 one/7 one/8 one/9 one/10 tight/loose tighten/loosen tightened/loosened keep/scrap keep/drop keep/remove
@@ -163,6 +163,16 @@ christmas easter thanksgiving halloween | morning afternoon evening night | 春�
 """
 """Words of one kind, of which a statement has one: another one says something else. A bar ends a kind."""
 MODES: dict[str, tuple[str, str, str]] = {
+    "‹forbidden›": (
+        "cannot can't mustn't",
+        "(?:must|may|can|shall) not|(?:not|n't) (?:allowed|permitted) to",
+        "不得(?!不)|不能(?!不)|不可以?(?!不)|不允许|不准|禁止|严禁",
+    ),
+    "‹needless›": (
+        "needn't",
+        "need not|(?:not|n't) (?:have|need) to|(?:not|n't) (?:required|obliged) to|no need to",
+        "不必|不需要|无需|無需|不用",
+    ),
     "‹should›": (
         "should",
         "ought to|had better|(?:is|are) (?:supposed|advised|recommended|encouraged) to",
@@ -202,7 +212,7 @@ MODES: dict[str, tuple[str, str, str]] = {
 Of `must`, `have to` and `is required to` each says the same as the others, and something else than `may`.
 """
 _MODES_APART = """
-must/should must/can must/may should/may will/may may/done must/might must/done should/can
+forbidden/needless must/should must/can must/may should/may will/may may/done must/might must/done should/can
 should/done can/done might/will might/done will/done if/even_if if/only_if even_if/only_if than/as
 """
 OPPOSITE: dict[str, set[str]] = {}
