@@ -29,6 +29,7 @@ __all__ = [
     "Condition",
     "Contained",
     "Coverage",
+    "CrossEncoderWeights",
     "Decision",
     "DedupOptions",
     "DedupRequest",
@@ -97,6 +98,7 @@ __all__ = [
     "PrecisionRecallCurve",
     "QuarantineRun",
     "Query",
+    "ReadTogether",
     "Record",
     "Refusal",
     "Rejected",
@@ -152,7 +154,7 @@ if TYPE_CHECKING:
     from semsearch.clustering.clusters import Cluster, ClusterMember, Clusters, Spread
     from semsearch.clustering.periods import Periods
     from semsearch.dedup.alignment import Aligner
-    from semsearch.dedup.classifier import PairClassifier
+    from semsearch.dedup.classifier import PairClassifier, ReadTogether
     from semsearch.dedup.comparison import Comparison, Coverage
     from semsearch.dedup.features import TextWords
     from semsearch.dedup.forest import Forest
@@ -177,6 +179,7 @@ if TYPE_CHECKING:
     from semsearch.drift.terms import DriftTerm
     from semsearch.drift.windows import DriftWindow
     from semsearch.embedding import Embedder, Fingerprint, Tokenizing, embed
+    from semsearch.embedding.cross_encoder import CrossEncoderWeights
     from semsearch.embedding.token_vectors import TextTokens
     from semsearch.errors import (
         FingerprintMismatch,
@@ -255,6 +258,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "requests": "ClusterOptions ClusterRequest DedupOptions DedupRequest DriftOptions DriftRequest SearchOptions "
         "SearchRequest SimilarOptions SimilarRequest",
         "embedding": "Embedder Fingerprint Tokenizing embed",
+        "embedding.cross_encoder": "CrossEncoderWeights",
         "embedding.token_vectors": "TextTokens",
         "readers": "RowFields RowFormat",
         "text.diff": "Difference Segment",
@@ -275,7 +279,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "clustering.clusters": "Cluster ClusterMember Clusters Spread",
         "clustering.periods": "Periods",
         "dedup.alignment": "Aligner",
-        "dedup.classifier": "PairClassifier",
+        "dedup.classifier": "PairClassifier ReadTogether",
         "dedup.features": "TextWords",
         "dedup.forest": "Forest",
         "dedup.comparison": "Comparison Coverage",

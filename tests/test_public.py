@@ -14,8 +14,8 @@ import semsearch
 from semsearch.ingest.records import Records
 from semsearch.ingest.report import Change
 
-BUILDERS = {"Duplicates.of"}
-"""Methods that the package calls to make a result. Their arguments are internal."""
+BUILDERS = {"Duplicates.of", "Aligner.__init__", "CrossEncoderWeights.graph"}
+"""Methods that the package calls to make a result or a model. Their arguments are internal."""
 NAMES = {name: getattr(semsearch, name) for name in semsearch.__all__} | {
     "Change": Change,
     "Records": Records,

@@ -35,7 +35,7 @@ TEXTS = {
     "e.md": "bread rises overnight in a warm kitchen while the oven is cold",
     "f.md": "bread rises overnight in a warm kitchen while the oven is cold",
     "g.md": "the ferry to the island leaves the pier at nine on every weekday",
-    "h.md": "the ferry to the island leaves the pier at nine on every sunday",
+    "h.md": "the ferry to the island leaves the pier at nine on every workday",
 }
 
 
