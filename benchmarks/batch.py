@@ -15,6 +15,7 @@ import json
 import os
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,20 +47,43 @@ PERMUTATIONS, BANDS_AT = 128, 0.5
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and all below it, with those that ended and were waited for."""
+def cpu_by_process() -> dict[int, float]:
+    """Return the CPU seconds of this process and of each one below it that runs."""
     stats = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        stats[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+        stats[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:13]))
     family, grown = {os.getpid()}, True
     while grown:
         more = {pid for pid, (parent, _) in stats.items() if parent in family} - family
         family, grown = family | more, bool(more)
-    return sum(stats[pid][1] for pid in family if pid in stats) / os.sysconf("SC_CLK_TCK")
+    return {pid: stats[pid][1] / os.sysconf("SC_CLK_TCK") for pid in family if pid in stats}
+
+
+@contextmanager
+def cpu_seconds() -> Iterator[Callable[[], float]]:
+    """Yield what returns the CPU seconds of all processes since; those of one that ends count up to a look before."""
+    before, seen = cpu_by_process(), dict[int, float]()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.2):  # Ray's processes end as they like, and nobody is told what they took
+            seen.update(cpu_by_process())
+
+    def total() -> float:
+        seen.update(cpu_by_process())
+        return sum(seconds - before.get(pid, 0) for pid, seconds in seen.items())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield total
+    finally:
+        stop.set()
+        looking.join()
 
 
 def planted(sentences: list[str], count: int) -> tuple[list[str], dict[int, int]]:
@@ -208,11 +232,11 @@ class Subject:
 def cluster(report: Report, subject: Subject) -> None:
     """Report whether two nodes answer as one process does, and for how many CPU seconds."""
     output = subject.folder / "out"
-    with two_nodes() as nodes:
-        before, wall = cpu_seconds(), time.monotonic()
+    with two_nodes() as nodes, cpu_seconds() as taken:
+        wall = time.monotonic()
         batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
         found = batch.dedup(nodes, DedupRequest(), partition=subject.options.size)
-        together, wall = cpu_seconds() - before, time.monotonic() - wall
+        together, wall = taken(), time.monotonic() - wall
     import pyarrow.parquet as pq
 
     listed = pq.read_table(output / "alike.parquet").to_pylist()
