@@ -1,14 +1,11 @@
 """Multiply bytes by ONNX Runtime, which uses the processor's instructions for it."""
 
-import os
 from functools import cache
 
-# From 1.29 on, onnxruntime contacts its maker's server when a model is loaded. This must be set before the import.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+from semsearch.embedding.runtime import onnxruntime
 
 _GRAPH = (
     b'\x08\x08:b\n\x18\n\x01a\n\x01b\x12\x01y"\rMatMulInteger\x12\x01gZ\x15\n\x01a\x12\x10\n\x0e\x08\x02\x12\n\n\x03'

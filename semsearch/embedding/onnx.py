@@ -5,7 +5,6 @@ only `onnxruntime` and `tokenizers`.
 """
 
 import hashlib
-import os
 import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# From 1.29 on, onnxruntime contacts its maker's server when a model is loaded. This must be set before the import.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -38,6 +33,7 @@ from semsearch.embedding import (
 )
 from semsearch.embedding.cross_encoder import CrossEncoder, CrossEncoderWeights, PairTokens
 from semsearch.embedding.model_files import ModelFiles, UnsupportedModel
+from semsearch.embedding.runtime import onnxruntime
 from semsearch.embedding.token_vectors import TextTokens, TokenReader, token_graph
 from semsearch.embedding.tokens import Tokens
 from semsearch.embedding.unigram import PieceTable, write_table
