@@ -133,8 +133,9 @@ def tune_(
             "objective": objective,
             "seed": seed,
             "cross_encoder": cross_encoder,
+            "progress": report,
+            "training": training,
         }
-        how |= {"progress": report, "training": training}
         if index is None:
             embedder = load_embedder()
             tuning, found = tune_pairs(pairs, embedder, **how)

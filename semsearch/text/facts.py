@@ -69,8 +69,13 @@ _TWICE = (
 """Two negations in English that deny nothing, and what says the same."""
 _ONCE = ("without", "lack", "fail to", "fails to", "failed to", "forget to", "if ")
 """The words of which each of these has one."""
-_DENYING_ALL = {"no": ("every", "all", "each"), "none": ("all", "every", "each"), "never": ("always",)}
-_DENYING_ALL |= {"nobody": ("everybody", "everyone"), "nothing": ("everything",)}
+_DENYING_ALL = {
+    "no": ("every", "all", "each"),
+    "none": ("all", "every", "each"),
+    "never": ("always",),
+    "nobody": ("everybody", "everyone"),
+    "nothing": ("everything",),
+}
 """Words that deny all of what follows, and those that they are the opposite of."""
 _FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
@@ -87,15 +92,14 @@ _AHEAD = 2
 """Content words after a negation that tell it from another one."""
 _CLAUSE = re.compile(r"[.;!?。；！？，,:：]")
 _MODE_OF = {word: mode for mode, (words, _, _) in MODES.items() for word in words.split()}
-_MODE_NAMES = [*MODES]
 _PHRASES, _HAN_PHRASES = (
-    re.compile(
-        "|".join(
-            f"{edge}(?P<m{at}>{forms[kind]}){edge}" for at, forms in enumerate(MODES.values()) if forms[kind]
-        )
+    (
+        re.compile("|".join(f"{edge}({forms[kind]}){edge}" for forms in MODES.values() if forms[kind])),
+        ("", *(mode for mode, forms in MODES.items() if forms[kind])),
     )
     for kind, edge in ((1, r"\b"), (2, ""))
 )
+"""The phrases in English and in Chinese, a group for each mode, and the modes by the number of their group."""
 _IN_PHRASES = word_set("to than even matter long only thinking thought planned when and not")
 """Words of which each phrase of `MODES` has one."""
 _TERMS = frozenset(TERMS)
@@ -162,7 +166,7 @@ _SUBJECT = re.compile(
 _NO_SUBJECTS = word_set(
     "he she it they we you this that there here who what which where when how why one each all both neither either none"
     " everything everyone everybody anyone anybody anything someone somebody something nothing nobody another other not"
-    " today tomorrow yesterday mine ours yours hers theirs what who"
+    " today tomorrow yesterday mine ours yours hers theirs"
 )
 _INNER_CAPITAL = re.compile("[a-z][A-Z]")
 """The middle of a name such as PostgreSQL."""
@@ -207,11 +211,8 @@ class Amounts:
             self.need[_class(quantity), (quantity.value, before)] = quantity
             self.have.setdefault((quantity.value, before), set()).add(quantity.unit)
             for value, unit in quantity.others:
-                for at in (
-                    before - 1,
-                    before,
-                    before + 1,
-                ):  # two days may follow two hours, and 48 hours none
+                # Two days may follow two hours, and 48 hours none.
+                for at in range(before - 1, before + 2):
                     self.have.setdefault((value, at), set()).add(unit)
 
     def lacks(self, other: "Amounts") -> dict[str, list[Quantity]]:
@@ -302,15 +303,17 @@ def _bounded(low: str) -> tuple[str, frozenset[str]]:
 
 def _modes(low: str, words: frozenset[str]) -> set[str]:
     """Return what a text in lower case with these words demands, allows, expects and the like; see `MODES`."""
-    found = set()
+    found = set[str]()
     if not words.isdisjoint(_IN_PHRASES) or "as " in low:
-        found = {_MODE_NAMES[int(str(match.lastgroup)[1:])] for match in _PHRASES.finditer(low)}
+        found = _modes_by(*_PHRASES, low)
         if found:  # "had to" reports nothing
-            words = frozenset(_PHRASES.sub(" ", low).split())
+            words = frozenset(_PHRASES[0].sub(" ", low).split())
     found.update(_MODE_OF[word] for word in words & _MODE_OF.keys())
-    if not low.isascii():
-        found.update(_MODE_NAMES[int(str(match.lastgroup)[1:])] for match in _HAN_PHRASES.finditer(low))
-    return found
+    return found if low.isascii() else found | _modes_by(*_HAN_PHRASES, low)
+
+
+def _modes_by(phrases: re.Pattern[str], modes: Sequence[str], low: str) -> set[str]:
+    return {modes[match.lastindex or 0] for match in phrases.finditer(low)}
 
 
 def _comparisons(low: str) -> list[str]:
@@ -443,8 +446,8 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     moved = bool(a.denials) and a.denials == b.denials
     for x, y in versions:
         only_x, only_y = x.words - y.words, y.words - x.words
-        if (lifted := _lifted(x, only_x, only_y) + _lifted(y, only_y, only_x)) and any(
-            len(side.negations) != len(other.negations) for side, other in ((x, y), (y, x))
+        if len(x.negations) != len(y.negations) and (
+            lifted := _lifted(x, only_x, only_y) + _lifted(y, only_y, only_x)
         ):
             # "not impossible" and "not outside" say the same as "possible" and "inside"
             only_x, only_y = only_x - set(lifted), only_y - set(lifted)
@@ -500,7 +503,7 @@ def _lifted(statement: Statement, words: frozenset[str], others: frozenset[str])
 def _misspelt(a: Statement, b: Statement, x: frozenset[str], y: frozenset[str]) -> bool:
     """Return whether the only negation that one of two texts has is a word of the other with two letters exchanged."""
     more, words = (a, y) if len(a.negations) > len(b.negations) else (b, x)
-    return len(a.negations) + len(b.negations) == 2 * min(len(a.negations), len(b.negations)) + 1 and any(
+    return abs(len(a.negations) - len(b.negations)) == 1 and any(
         len(negation) > 3 and sorted(negation) == sorted(word)
         for negation in more.negations
         for word in words
@@ -544,9 +547,11 @@ def _versions(a: Sequence[Statement], b: Sequence[Statement]) -> Iterator[tuple[
             if (share := _overlap(one.content, other.content)) >= ALIKE:
                 alike.append((-share, abs(i - j), i, j))
     taken: dict[int, int] = {}
+    others = set[int]()
     for _, _, i, j in sorted(alike):
-        if i not in taken and j not in taken.values():
+        if i not in taken and j not in others:
             taken[i] = j
+            others.add(j)
             yield x[i], y[j]
     yield from _between(a, b, {id(x[i]): y[j] for i, j in taken.items()})
 

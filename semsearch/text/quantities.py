@@ -452,8 +452,8 @@ def _decimal(match: re.Match[str]) -> str:
 
 
 _IN = re.compile(r" (?:in|out of) [a-z0-9]")
-_MAY_SPAN = re.compile(r"\d[a-z]*\s*(?:[-–—~至到/]|to|and|until|till|through)\s*\d")
 _AND_TO = r"\s*(?:[-–—~至到]|to|and|until|till|through)\s*"
+_MAY_SPAN = re.compile(rf"\d[a-z]*(?:{_AND_TO}|\s*/\s*)\d")
 _SPAN = re.compile(
     rf"(?<![\w.,/-])(?P<a>\d\d?)(?:st|nd|rd|th)?{_AND_TO}(?P<b>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<after>{_MONTH})\b"
     rf"|\b(?P<before>{_MONTH})\s+(?P<c>\d\d?)(?:st|nd|rd|th)?{_AND_TO}(?P<d>\d\d?)(?:(?:st|nd|rd|th)(?!\w)|(?=\s*(?:[.,;:)!?\n]|$)))"
