@@ -84,7 +84,7 @@ _EXCEPTING = re.compile(
 """Words that make an exception: `unless somebody waits` says the same as `as long as nobody waits`."""
 PREFIXES = ("un", "non", "in", "im", "il", "ir", "dis")
 """The beginnings of words that negate the rest."""
-_SAME_WITH_PREFIX = frozenset(("less", "flammable", "valuable", "form", "deed", "side"))
+_SAME_WITH_PREFIX = word_set("to less flammable valuable form deed side put let age")
 """Words that such a beginning does not negate: invaluable, inform."""
 _NEAR = 3
 """Words before a word among which a negation denies it."""
@@ -278,8 +278,9 @@ class Statement:
         excepting = "unless" in low or "long as" in low or "provided" in low
         self.exceptions = _EXCEPTING.findall(low) if excepting else []
         low = _EXCEPTING.sub(" ", low) if self.exceptions else low
-        self.negations = _negations(low, self.words)
-        self.denied = _denials(low) if self.negations else ()
+        negations = _negations(low, self.words)
+        self.negations = [match[0] for match in negations]
+        self.denied = [*map(_denied, negations)]
         self.content = content(words) - frozenset(self.negations)
         self.names = _NO_NAMES if _plain(text) else _names(text).union(_LABEL.findall(text))
         if (subject := _SUBJECT.match(text)) and (name := subject[1].lower()) not in _NO_SUBJECTS:
@@ -335,28 +336,28 @@ def _content(word: str) -> str:
 _CONTENT = WordMemo(_content)
 
 
-def _negations(low: str, words: frozenset[str]) -> list[str]:
+def _negations(low: str, words: frozenset[str]) -> list[re.Match[str]]:
+    """Return what denies in a text in lower case with these words, first what forbids."""
     if not low.isascii():
-        low = _OBLIGED.sub(" ", low)
+        low = _OBLIGED.sub(_blank, low)
     forbidden = not low.isascii() or any(map(low.__contains__, _FORBIDDEN))
     if not forbidden and "n't" not in low and _DENYING.isdisjoint(words):
         return []  # few texts deny: spares the search
-    forbidding = [match[0] for match in _FORBIDDING.finditer(low)]
-    return forbidding + [match[0] for match in NEGATION.finditer(_FORBIDDING.sub(" ", low))]
+    return [*_FORBIDDING.finditer(low), *NEGATION.finditer(_FORBIDDING.sub(_blank, low))]
 
 
-def _denials(low: str) -> tuple[tuple[str, ...], ...]:
-    """Return for each negation the content words of its clause: those after it, or all if these are few."""
-    found = []
-    for match in chain(NEGATION.finditer(low), _FORBIDDING.finditer(low)):
-        before = _CLAUSE.split(low[: match.start()])[-1]
-        after = content(
-            token[0] for token in TOKEN.finditer(_CLAUSE.split(low[match.end() :], maxsplit=1)[0])
-        )
-        if len(after) < _AHEAD:
-            after |= content(token[0] for token in TOKEN.finditer(before))
-        found.append(tuple(sorted(word for word in after if word[0].isalnum())))
-    return tuple(sorted(found))
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _denied(negation: re.Match[str]) -> tuple[str, ...]:
+    """Return the content words of a negation's clause: those after it, or all if these are few."""
+    before = _CLAUSE.split(negation.string[: negation.start()])[-1]
+    after = _CLAUSE.split(negation.string[negation.end() :], maxsplit=1)[0]
+    found = content(token[0] for token in TOKEN.finditer(after))
+    if len(found) < _AHEAD:
+        found |= content(token[0] for token in TOKEN.finditer(before))
+    return tuple(sorted(word for word in found if word[0].isalnum()))
 
 
 def _plain(text: str) -> bool:
@@ -451,7 +452,7 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
         ):
             # "not impossible" and "not outside" say the same as "possible" and "inside"
             only_x, only_y = only_x - set(lifted), only_y - set(lifted)
-        elif not moved and _denied(x, y, moved=excepting) and not _misspelt(x, y, only_x, only_y):
+        elif not moved and _one_denies(x, y, moved=excepting) and not _misspelt(x, y, only_x, only_y):
             negated = _negated(only_x, only_y), _negated(only_y, only_x)
             if any(negated) and len(x.negations) + len(negated[0]) == len(y.negations) + len(negated[1]):
                 # "impossible" says the same as "not possible"
@@ -513,14 +514,14 @@ def _misspelt(a: Statement, b: Statement, x: frozenset[str], y: frozenset[str]) 
 def _negated(x: frozenset[str], y: frozenset[str]) -> list[tuple[str, str]]:
     """Return the words in `x` that negate one in `y` by their beginning, each with that one."""
     return [
-        (word, word.removeprefix(prefix))
+        (word, rest)
         for word in sorted(x)
         for prefix in PREFIXES
-        if word.startswith(prefix) and word.removeprefix(prefix) in y
+        if (rest := word.removeprefix(prefix)) != word and rest in y and rest not in _SAME_WITH_PREFIX
     ]
 
 
-def _denied(a: Statement, b: Statement, *, moved: bool) -> bool:
+def _one_denies(a: Statement, b: Statement, *, moved: bool) -> bool:
     """Return True if only one of two sentences denies. If exceptions `moved`, they may be in another sentence."""
     if moved and len(a.negations) == len(b.negations):
         return False
@@ -604,12 +605,7 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
         for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
             if other in y or (len(other) > 1 and stem(other) in stems):
                 return word, other if other in y else stems[stem(other)]
-        for prefix in PREFIXES:
-            for one, two in ((word, prefix + word), (word.removeprefix(prefix), word)):
-                found = two if one == word else one
-                if len(one) > 3 and found in y and one != two and one not in _SAME_WITH_PREFIX:
-                    return word, found
-    return None
+    return min(_negated(x, y) + [(one, other) for other, one in _negated(y, x)], default=None)
 
 
 def _said_otherwise(words: frozenset[str]) -> Iterator[str]:

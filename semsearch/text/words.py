@@ -32,14 +32,12 @@ NEGATIONS = (
     "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nobody", "nothing", "nowhere", "non"
 )  # fmt: skip
 """The English words that negate."""
-_UNLESS_BEFORE = {
-    "not": r"\s+(?:only|least|to\s+mention|to\s+say)\b",
-    "no": r"\.\s*\d|\s+(?:doubt|problem|worries|wonder)\b",
+_IN_PLACE = {
+    "not": r"(?<!or )not(?!\s+(?:only|least|to\s+mention|to\s+say)\b)",
+    "no": r"no(?!\.\s*\d|\s+(?:doubt|problem|worries|wonder)\b)",
 }
-"""The text after a word that does not negate: "not only", "no doubt", and "no. 5" for a number."""
-_ENGLISH = "|".join(
-    f"(?<!or ){word}(?!{_UNLESS_BEFORE[word]})" if word in _UNLESS_BEFORE else word for word in NEGATIONS
-)
+"""The places where a word negates: "or not", "not only" and "no doubt" deny nothing, and "no. 5" is a number."""
+_ENGLISH = "|".join(_IN_PLACE.get(word, word) for word in NEGATIONS)
 # Not every 不 negates. These do not: 不但, 不仅 (not only), 不过 (but), 是不是 (whether) and the like; nor do 非常
 # (very), 未来 (future), 别人 (others), 特别 (especially) and 无论 (whatever).
 _CHINESE = (
