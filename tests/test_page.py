@@ -149,6 +149,26 @@ def test_search_answers_the_last_question(visit: Visit) -> None:
     visit.complaints.clear()  # the browser may report the question that was given up
 
 
+def test_passages_are_shown_before_their_best_sentences(visit: Visit) -> None:
+    page = visit.page
+    held: list[Any] = []
+    page.route(
+        lambda url: "/search?" in url and "highlight=false" not in url, lambda route: held.append(route)
+    )
+    visit.go("search?q=drill")
+    page.locator(".result .snippet").first.wait_for()
+    found = titles(page)
+    assert page.locator(".result mark").count() == 0
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.locator(".result mark").first.wait_for()
+    assert titles(page) == found
+    hits = visit.site.index.search("drill", k=10)
+    best = " ".join(hits[0].text[slice(*hits[0].highlight)].split())
+    assert page.locator(".result").first.locator("mark").inner_text() == best
+
+
 def test_search_is_used_by_keyboard_alone(visit: Visit) -> None:
     page = visit.go("search?q=drill")
     page.locator(".result").first.wait_for()

@@ -232,7 +232,9 @@ class Searcher:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._quick = Turns[_Searches](lambda waiting: self._work(waiting[:_SEARCHES]))
+        self._quick, self._reading = (
+            Turns[_Searches](lambda waiting: self._work(waiting[:_SEARCHES])) for _ in range(2)
+        )
         self._long = Turns[_Searches](lambda waiting: self._work(waiting[:1]))
 
     async def search(self, requests: Sequence[SearchRequest], answer: Callable[[list[Hits]], _A]) -> _A:
@@ -241,10 +243,15 @@ class Searcher:
         Raises what `Index.search` raises for these requests, and what `answer` raises.
         """
         searches = _Searches(requests, answer)
-        quick = len(requests) == 1 and requests[0].k <= _FEW and requests[0].rerank is None
-        await (self._quick if quick else self._long).until_ended(searches)
+        await self._turns(requests).until_ended(searches)
         found: _A = searches.answer
         return found
+
+    def _turns(self, requests: Sequence[SearchRequest]) -> Turns[_Searches]:
+        """Return the turns for some requests. To find best sentences takes ten times as long as to find passages."""
+        if len(requests) != 1 or requests[0].k > _FEW or requests[0].rerank is not None:
+            return self._long
+        return self._reading if requests[0].highlight else self._quick
 
     def _work(self, waiting: Sequence[_Searches]) -> None:
         def failed(one: _Searches, error: Exception) -> None:

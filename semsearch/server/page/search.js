@@ -159,15 +159,16 @@ export function render(main, api, t, page) {
         list,
         [1, 2, 3].map(() => h("li.skeleton", { "aria-hidden": "true" })),
       );
+    const question = {
+      q,
+      k: asked.k,
+      mode: asked.mode,
+      source: asked.source,
+      collapse: asked.collapse,
+      explain: true,
+    };
     try {
-      const answer = await ask.get("search", {
-        q,
-        k: asked.k,
-        mode: asked.mode,
-        source: asked.source,
-        collapse: asked.collapse,
-        explain: true,
-      });
+      const answer = await ask.get("search", { ...question, highlight: false });
       hits = answer.hits;
       showAnswer(answer);
     } catch (error) {
@@ -179,6 +180,9 @@ export function render(main, api, t, page) {
       fill(remarks, problem(error, t, search));
     }
     list.removeAttribute("aria-busy");
+    // The best sentences of ten long passages take ten times as long to find as the passages do.
+    const marked = hits.length && (await ask.get("search", question).catch(() => null));
+    if (marked) markBest(marked.hits);
   }
 
   // -- showing --------------------------------------------------------------------------------------------
@@ -259,6 +263,14 @@ export function render(main, api, t, page) {
     fill(said, hits.length ? t.count(hits.length, "{count} passage", "{count} passages") : t("Nothing found"));
     more.hidden = hits.length < asked.k;
     mark();
+  }
+
+  function markBest(marked) {
+    const sentences = new Map(marked.map((hit) => [hit.passage_id, hit.best_sentence]));
+    for (const [at, shown] of [...list.children].entries()) {
+      hits[at].best_sentence = sentences.get(hits[at].passage_id);
+      fill(shown.querySelector(".snippet"), snippet(hits[at]));
+    }
   }
 
   function result(hit, at, best) {
