@@ -359,6 +359,18 @@ class Broken(TinyEmbedder):
         raise ModelError("the model fails", "use another one")
 
 
+def test_processor_that_others_use_is_not_waited_for(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semsearch.distributed.cluster._BEGIN_SECONDS", 1.0)
+    paths = write_inputs(tmp_path / "in", rows(60))
+    other = ray.remote(num_cpus=1)(TinyEmbedder).remote()
+    ray.get(other.embed.remote(["it has begun"]))
+    found = Batch([paths], str(tmp_path / "out"), TinyEmbedder).embed(cluster)
+    assert found.documents == 60
+    ray.kill(other)
+
+
 def test_error_of_a_worker_is_the_error_of_the_run(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one text", "utf-8")
     with pytest.raises(ModelError, match="the model fails") as caught:

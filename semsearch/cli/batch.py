@@ -122,6 +122,8 @@ def batch_(
         with connected(address) as cluster:
             if cluster.dashboard:
                 render.talk(tr("dashboard: {url}").format(url=cluster.dashboard))
+            if cluster.in_use:
+                render.talk(tr("others use all processors of the cluster: waiting for one"))
             found: BatchDuplicates | BatchLeaks | None = None
             if action == "dedup":
                 found = batch.dedup(cluster, request, recall=recall)

@@ -24,6 +24,8 @@ PIECES = "embeddings"
 _RETRIES = 3
 _AHEAD = 2
 """Pieces, or visits, that wait for each processor, so that none is idle."""
+_BEGIN_SECONDS = 30.0
+"""How long the first worker waits for the others. Where others use the cluster, some may not begin for hours."""
 
 
 class Cluster:
@@ -33,6 +35,11 @@ class Cluster:
         self._ray = ray
         self.dashboard = dashboard
         self.cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    @property
+    def in_use(self) -> bool:
+        """Return whether others use all of the processors, so that work has to wait."""
+        return self._ray.available_resources().get("CPU", 0) < 1
 
     def embed(
         self,
@@ -55,9 +62,10 @@ class Cluster:
         if not waiting:
             return
         alone = len(bundles) == 1 == len(bundles[0])
-        workers = [embedding.remote(load, work) for _ in range(self.cpus)]
         with _translated(ray):
-            self._require_same(load().fingerprint, ray.get([one.identity.remote() for one in workers]))
+            workers = self._begun(
+                [embedding.remote(load, work) for _ in range(self.cpus)], load().fingerprint
+            )
             taken: dict[Any, tuple[int, Any, Any]] = {}
             busy: dict[Any, int] = {}
             pending = [0] * len(workers)
@@ -93,15 +101,19 @@ class Cluster:
                 if not last:
                     take(number, reader)
 
-    def _require_same(self, own: Fingerprint, workers: Iterable[tuple[str, Fingerprint]]) -> None:
-        """Raise `FingerprintMismatch` where a worker has another version or model."""
-        for version, fingerprint in workers:
+    def _begun(self, workers: Sequence[Any], own: Fingerprint) -> list[Any]:
+        """Return the workers that have begun. Raises `FingerprintMismatch` where one has another version or model."""
+        identities = {one.identity.remote(): one for one in workers}
+        self._ray.wait(list(identities), num_returns=1)
+        begun, _ = self._ray.wait(list(identities), num_returns=len(identities), timeout=_BEGIN_SECONDS)
+        for version, fingerprint in self._ray.get(begun):
             if (version, fingerprint) != (__version__, own):
                 raise FingerprintMismatch(
                     f"a worker has semsearch {version} with {fingerprint.model}, and this process {__version__} with"
                     f" {own.model}, or other weights",
                     "install the same version and model on all machines",
                 )
+        return [identities[one] for one in begun]
 
     def visit(
         self,
