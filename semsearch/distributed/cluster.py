@@ -25,7 +25,7 @@ _RETRIES = 3
 _AHEAD = 2
 """Pieces, or visits, that wait for each processor, so that none is idle."""
 _BEGIN_SECONDS = 30.0
-"""How long the first worker waits for the others. Where others use the cluster, some may not begin for hours."""
+"""Seconds in which the first worker waits for others. Where a cluster is in use, some may not begin for hours."""
 
 
 class Cluster:
@@ -39,7 +39,7 @@ class Cluster:
     @property
     def in_use(self) -> bool:
         """Return whether others use all of the processors, so that work has to wait."""
-        return self._ray.available_resources().get("CPU", 0) < 1
+        return bool(self._ray.available_resources().get("CPU", 0) < 1)
 
     def embed(
         self,
