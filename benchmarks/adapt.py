@@ -72,8 +72,8 @@ def labels(report: common.Report, options: Any) -> dict[str, Any]:
                 one.name,
                 one.measure,
                 one.pairs,
-                f"{one.before:.4f}",
-                f"{one.after:.4f}",
+                f"{one.before.value:.4f}",
+                f"{one.after.value:.4f}",
                 f"{one.gain.value:+.4f}",
                 f"{one.gain.low:+.4f} to {one.gain.high:+.4f}",
             )
@@ -166,8 +166,8 @@ def structure(report: common.Report, options: Any) -> dict[str, Any]:
             (
                 f"{each.name}: {each.measure}",
                 each.pairs,
-                f"{each.before:.4f}",
-                f"{each.after:.4f}",
+                f"{each.before.value:.4f}",
+                f"{each.after.value:.4f}",
                 f"{each.gain.value:+.4f}",
                 f"{each.gain.low:+.4f} to {each.gain.high:+.4f}",
             )

@@ -292,6 +292,12 @@ class PlanAnswer(TypedDict):
     sources: Mapping[str, SourceContentAnswer]
 
 
+class UndoneAdaptation(TypedDict):
+    """The name of the model that an index has again."""
+
+    model: str
+
+
 class Ranged(TypedDict):
     """A figure, with the ends of its range or of its 95% interval."""
 
@@ -338,7 +344,7 @@ class TriageFound(TypedDict):
     other_accuracy: Mapping[str, Ranged]
     labels: list[LabelShare]
     possible: float | None
-    sure: float
+    sure: Ranged
     ambiguous: int
     counts: Mapping[str, int]
     unknown: list[UnknownTexts]

@@ -63,7 +63,7 @@ from semsearch.search.query import Query
 from semsearch.search.relevance import renew
 from semsearch.search.rerank import HitReranker, widened
 from semsearch.search.sentences import SentenceVectors
-from semsearch.storage.change_model import adapter_of, adopt, base_of, forget_kept, go_back
+from semsearch.storage.change_model import adapted_from, adapter_of, adopt, base_of, forget_kept, go_back
 from semsearch.storage.check import CheckReport, check
 from semsearch.storage.forget import Forgotten, complete_forget, forget, unfinished
 from semsearch.storage.index_dir import (
@@ -1256,6 +1256,7 @@ class Index:
             pending=self._vectors.unfinished,
             roots=self._library.setting("roots") or {},
             engine=self.engine,
+            adapted_from=adapted_from(self._library),
         )
 
     @property

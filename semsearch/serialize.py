@@ -39,6 +39,7 @@ from semsearch.answers import (
     Sides,
     SimilarAnswer,
     TriageFound,
+    UndoneAdaptation,
 )
 from semsearch.ingest.sources import is_file
 from semsearch.requests import SearchRequest, SimilarRequest
@@ -380,7 +381,7 @@ def triage_json(found: "Triage") -> TriageFound:
             for one in report.labels
         ],
         "possible": report.possible,
-        "sure": report.sure,
+        "sure": _ranged(report.sure),
         "ambiguous": report.ambiguous,
         "counts": {str(by): count for by, count in found.counts.items()},
         "unknown": [
@@ -592,6 +593,11 @@ def curve_json(curve: "PrecisionRecallCurve") -> CurveAnswer:
 def adaptation_json(found: "Adaptation") -> dict[str, Any]:
     """Return what `adapt` came to."""
     return _object(found)
+
+
+def undone_adaptation_json(model: str) -> UndoneAdaptation:
+    """Return the name of the model that an index has again."""
+    return {"model": model}
 
 
 def tuning_json(tuning: "TuningResult", model: str, saved_in: Path | None) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 import numpy as np
 import pytest
+from test_api import TOKEN, client_of
 
-from semsearch import Index
+from semsearch import Index, serialize
 from semsearch.embedding import load_embedder
 from semsearch.embedding.adapter import Adapter, save_adapter
 from semsearch.errors import IndexLocked, InvalidInput, MissingExtra, ModelError, SemsearchError
@@ -19,7 +21,8 @@ from semsearch.readers import RowFields
 from semsearch.storage.lock import training_lock, write_lock
 from semsearch.tuning.adapt import adapt
 from semsearch.tuning.adapt_tasks import SectionTask, folds
-from semsearch.tuning.pairs import PairSet
+from semsearch.tuning.labels import FILE as LABELS
+from semsearch.tuning.pairs import PairSet, load_pairs
 from semsearch.tuning.split import pair_clusters
 from semsearch.tuning.structure import read_sections
 from semsearch.types import LabelledPair
@@ -102,6 +105,10 @@ def test_adapted_model_gains_and_is_the_one_judged(model: Path) -> None:
     embedder = load_embedder(str(model))
     found, factors = adapt(labelled(240), embedder, guard=False, rates=RATES, epochs=3)
     assert found.adopted and found.held_out.gain.low > 0 and not found.guards
+    one = found.held_out
+    for each in (one.before, one.after, one.gain, *(trial.quality for trial in found.trials)):
+        assert each.low <= each.value <= each.high and each.low < each.high
+    assert one.gain.value == one.after.value - one.before.value
     assert found.trained_on + found.held_out.pairs == 240
     assert [(trial.rate, trial.epochs) for trial in found.trials] == [(0, 0), (0.01, 1), (0.01, 2), (0.01, 3)]
     again, same = adapt(labelled(240), embedder, guard=False, rates=RATES, epochs=3)
@@ -460,6 +467,85 @@ def test_command_adopts_and_undoes(index: Index, tmp_path: Path, monkeypatch: py
     back = run("adapt", "--index", index.folder, "--undo")
     assert back.exit_code == 0 and index.status().settings["model"] == base
     assert run("adapt", "--index", index.folder, "--undo").exit_code == 2
+
+
+def ended(client: Any, **job: Any) -> dict[str, Any]:
+    """Run a job of a server to its end, and return it as the server shows it."""
+    told = client.post("/api/v1/jobs", json=job, headers=TOKEN)
+    assert told.status_code == 202, told.text
+    client.get(f"{told.headers['location']}/events")
+    return dict(client.get(told.headers["location"]).json())
+
+
+def test_server_adopts_and_undoes_as_the_library_does(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semsearch.tuning.adapt.RATES", RATES)
+    monkeypatch.setattr("semsearch.tuning.adapt.EPOCHS", 3)
+    base, before = index.status().settings["model"], answers(index)
+    with client_of(index) as client:
+        without = ended(client, kind="adapt", guard=False)
+        assert without["state"] == "failed" and "no labels" in without["problem"]["detail"]
+        pairs = load_pairs(str(written(index.folder / LABELS, labelled(240))))
+        tried = ended(client, kind="adapt", guard=False, dry_run=True)
+        assert answers(index) == before and client.get("/api/v1/status").json()["adapted_from"] is None
+        found = index.adapt(pairs, guard=False, dry_run=True)
+        assert tried["result"] == json.loads(json.dumps(serialize.adaptation_json(found)))
+        moved = ended(client, kind="adapt", guard=False)
+        assert moved["result"] == tried["result"] and moved["result"]["adopted"]
+        assert moved["progress"]["done"] == moved["progress"]["total"] == 6, "the texts, after the pairs"
+        status = client.get("/api/v1/status").json()
+        assert (status["settings"]["model"], status["adapted_from"]) == (found.model, base)
+        asked = client.get("/api/v1/search", params={"q": "the dog in the park"}).json()
+        with Index.open(index.folder) as other:
+            hits = other.query("the dog in the park")
+        assert [hit["score"] for hit in asked["hits"]] == [round(hit.score, 6) for hit in hits]
+        again = ended(client, kind="adapt", guard=False)
+        assert "adapted already" in again["problem"]["detail"]
+        assert ended(client, kind="undo_adapt")["result"] == {"model": base}
+        assert "not adapted" in ended(client, kind="undo_adapt")["problem"]["detail"]
+    assert answers(index) == before
+
+
+@pytest.mark.parametrize("phase", ["train", "embed"])
+def test_cancelled_job_changes_nothing(phase: str, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semsearch.tuning.adapt.RATES", RATES)
+    monkeypatch.setattr("semsearch.tuning.adapt.EPOCHS", 3)
+    written(index.folder / LABELS, labelled(240))
+    before, adapt, waiting, go_on = answers(index), Index.adapt, Event(), Event()
+
+    def stopped(index: Index, *pairs: Any, progress: Any, **options: Any) -> Any:
+        def told(what: str, done: int, total: int) -> None:
+            if what == phase:
+                waiting.set()
+                assert go_on.wait(60)
+            progress(what, done, total)
+
+        return adapt(index, *pairs, progress=told, **options)
+
+    monkeypatch.setattr(Index, "adapt", stopped)
+    with client_of(index) as client:
+        job = client.post("/api/v1/jobs", json={"kind": "adapt", "guard": False}, headers=TOKEN)
+        assert waiting.wait(60)
+        path = job.headers["location"]
+        Timer(0.1, go_on.set).start()
+        client.delete(path, headers=TOKEN)
+        client.get(f"{path}/events")
+        assert client.get(path).json()["state"] == "cancelled"
+        assert ended(client, kind="check")["result"]["sound"]
+    assert answers(index) == before and files(index) == set()
+
+
+def test_read_only_server_does_not_adapt(index: Index) -> None:
+    with client_of(index, read_only=True) as client:
+        for kind in ("adapt", "undo_adapt"):
+            assert client.post("/api/v1/jobs", json={"kind": kind}, headers=TOKEN).status_code == 403
+
+
+def test_status_says_that_the_model_is_adapted(index: Index) -> None:
+    assert "adapt --undo" not in run("status", "--index", index.folder).stdout
+    assert index.adapt(labelled(240), guard=False, rates=RATES, epochs=3).adopted
+    assert "adapt --undo" in run("status", "--index", index.folder).stdout
+    index.undo_adapt()
+    assert index.status().adapted_from is None
 
 
 def test_command_says_why_it_does_not_adopt(index: Index, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_promise_is_kept_in_nine_of_ten_draws() -> None:
 def test_no_promise_is_made_where_labels_are_chance() -> None:
     vectors, labels, digests = clouds(200, 0.8, 0)
     model = train(vectors, np.random.default_rng(0).permutation(labels).tolist(), digests, 0.9)
-    assert model.report.guarantee is None and model.report.sure == 0
+    assert model.report.guarantee is None and model.report.sure.value == 0
     assert not (model.probabilities(vectors).max(axis=1) >= model.cut).any()
 
 

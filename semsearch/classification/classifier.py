@@ -73,7 +73,7 @@ class TrainingReport:
     promise: float
     guarantee: Guarantee | None
     possible: float | None
-    sure: float
+    sure: Estimate
     ambiguous: int
 
 
@@ -161,7 +161,7 @@ def train(
         promise,
         guarantee,
         possible,
-        float((score >= cut).mean()),
+        share_of(score >= cut) if guarantee is not None else Estimate(0.0, 0.0, 0.0),
         sum(count > 1 for count in Counter(texts[at] for at in once).values()),
     )
     return TextClassifier(

@@ -88,7 +88,7 @@ def adapt_(
             with render.counting("embed", "texts") as show:
                 model = index.undo_adapt(lambda what, done, total: show(done, total))
             if as_json:
-                render.emit_json({"model": model})
+                render.emit_json(serialize.undone_adaptation_json(model))
             render.talk(tr("back to {model}").format(model=render.name(model)))
             return
         pairs: PairSet | Literal["structure"] = "structure" if structure else load()
@@ -130,20 +130,21 @@ def adapt_(
 
 def _show(found: "Adaptation") -> None:
     """Print what was compared, with intervals, and what was chosen."""
-    rows = [
-        (
-            tr("held out") if one is found.held_out else tr("guard {name}").format(name=one.name),
-            translated(one.measure),
-            f"{one.pairs:,}",
-            f"{one.before:.3f}",
-            f"{one.after:.3f}",
-            f"{one.gain.value:+.3f}",
-            tr("{low:+.3f} to {high:+.3f}").format(low=one.gain.low, high=one.gain.high),
+    rows = []
+    for one in (found.held_out, *found.guards):
+        name = tr("held out") if one is found.held_out else tr("guard {name}").format(name=one.name)
+        figures = ((one.before, "{:.3f}"), (one.after, "{:.3f}"), (one.gain, "{:+.3f}"))
+        rows.append((name, f"{one.pairs:,}", *(form.format(value.value) for value, form in figures)))
+        between = tr("{low} to {high}")
+        rows.append(
+            (
+                f"  {translated(one.measure)}",
+                "",
+                *(between.format(low=form.format(v.low), high=form.format(v.high)) for v, form in figures),
+            )
         )
-        for one in (found.held_out, *found.guards)
-    ]
-    heading = ("", tr("measure"), tr("pairs"), tr("before"), tr("after"), tr("gain"), tr("95% confidence"))
-    render.table(heading, rows, right=range(2, 7))
+    render.table(("", tr("pairs"), tr("before"), tr("after"), tr("gain")), rows, right=range(1, 5))
+    click.echo(tr("below each figure: its interval of 95% confidence"))
     click.echo()
     said = tr("trained on {pairs:,} pairs: rate {rate:g}, epochs {epochs}, strength {strength:g}")
     click.echo(

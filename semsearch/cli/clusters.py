@@ -15,7 +15,7 @@ from semsearch.cli.language import tr
 from semsearch.cli.outputs import require_apart
 
 if TYPE_CHECKING:
-    from semsearch.clustering.clusters import Cluster, Clusters, Spread
+    from semsearch.clustering.clusters import Cluster, Clusters
     from semsearch.tuning.metrics import Estimate
     from semsearch.types import Level
 
@@ -163,9 +163,9 @@ def _lines(found: "Clusters", one: "Cluster") -> Iterator[str]:
     title = f"{one.number}. {render.name(one.name)}{new}"
     yield click.style(title, bold=True) if render.coloured() else title
     share = tr("{count}, {share}").format(
-        count=render.plural(one.size, found.level), share=_range(one.share, "{:.1%}")
+        count=render.plural(one.size, found.level), share=render.ranged(one.share, "{:.1%}")
     )
-    stability = tr("stability {value}").format(value=_range(one.stability, "{:.2f}"))
+    stability = tr("stability {value}").format(value=render.ranged(one.stability, "{:.2f}"))
     doubt = f" {tr('(doubtful)')}" if one.stability.value < _UNSTABLE else ""
     yield f"    {share}{tr('; ')}{stability}{doubt}"
     yield f"    {render.excerpt(one.sentence, width=74)}"
@@ -177,18 +177,13 @@ def _lines(found: "Clusters", one: "Cluster") -> Iterator[str]:
         yield f"    {said.format(outliers=render.plural(one.outlier_count, 'outlier'), text=shown)}"
 
 
-def _range(value: "Spread | Estimate", form: str) -> str:
-    said = tr("{value} ({low} to {high})")
-    return said.format(**{name: form.format(getattr(value, name)) for name in ("value", "low", "high")})
-
-
 def _over_time(periods: "Sequence[tuple[str, int, Estimate]]") -> str:
     """Return the shares of periods as bars of text, with those of the first and the last one."""
     most = max(share.value for *_, share in periods) or 1
     heights = (int(share.value / most * len(_BARS)) for *_, share in periods)
     bars = "".join(_BARS[min(height, len(_BARS) - 1)] for height in heights)
     first, last = (
-        tr("{period}: {share}").format(period=period, share=_range(share, "{:.1%}"))
+        tr("{period}: {share}").format(period=period, share=render.ranged(share, "{:.1%}"))
         for period, _, share in (periods[0], periods[-1])
     )
     return f"{first} {bars} {last}" if len(periods) > 1 else first

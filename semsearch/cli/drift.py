@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from semsearch.drift.terms import DriftTerm
     from semsearch.drift.windows import DriftWindow
     from semsearch.readers import RowFields
-    from semsearch.tuning.metrics import Estimate
 
 _NAMES = {
     "terms": "terms",
@@ -171,7 +170,7 @@ def _lines(found: "Drift", top: int) -> Iterator[str]:
     """Yield the lines of the answer."""
     for name, window in (("before", found.before), ("now", found.now)):
         yield _window(tr(name), window, found.by)
-    amount = tr("amount {share}").format(share=_range(found.amount, "{:.1%}"))
+    amount = tr("amount {share}").format(share=render.ranged(found.amount, "{:.1%}"))
     verdict = tr("drift") if found.found else tr("no drift found")
     yield (
         click.style(f"{verdict}{tr('; ')}{amount}", bold=True)
@@ -184,7 +183,7 @@ def _lines(found: "Drift", top: int) -> Iterator[str]:
     for test in found.tests:
         one = measures.get(test.name)
         form = _FORMS.get(test.name, "")
-        told = "" if one is None else f"{_range(one.before, form)} → {_range(one.now, form)}"
+        told = "" if one is None else f"{render.ranged(one.before, form)} → {render.ranged(one.now, form)}"
         rows.append(
             (
                 tr(_NAMES[test.name]),
@@ -241,7 +240,9 @@ def _model(found: "Drift") -> Iterator[str]:
         if model.changed
         else tr("model: no sign of a change; of {texts} that were embedded again {share} differ")
     )
-    yield said.format(texts=render.plural(model.texts, "text"), share=_range(model.differing, "{:.1%}"))
+    yield said.format(
+        texts=render.plural(model.texts, "text"), share=render.ranged(model.differing, "{:.1%}")
+    )
 
 
 def _scores(scores: "DriftScores") -> Iterator[str]:
@@ -270,12 +271,7 @@ def _scores(scores: "DriftScores") -> Iterator[str]:
 
 
 def _term(term: "DriftTerm") -> Iterator[str]:
-    shares = " → ".join(_range(share, "{:.1%}") for share in (term.share_before, term.share_now))
+    shares = " → ".join(render.ranged(share, "{:.1%}") for share in (term.share_before, term.share_now))
     yield f"  {render.excerpt(term.term, width=26)}  {shares}"
     for example in term.examples[:1]:
         yield f"      {render.excerpt(example, width=72)}"
-
-
-def _range(value: "Estimate", form: str) -> str:
-    said = tr("{value} ({low} to {high})")
-    return said.format(**{name: form.format(getattr(value, name)) for name in ("value", "low", "high")})

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
+    from semsearch.clustering.clusters import Spread
+    from semsearch.tuning.metrics import Estimate
     from semsearch.types import Skipped
 
 # C0 except tab and newline, DEL, C1, and marks that reorder or hide text (Unicode UAX #9, CVE-2021-42574).
@@ -152,6 +154,12 @@ def folded(line: str, indent: int = 0) -> str:
     else:
         lines = wide.wrapped(line, width)
     return " " * indent + f"\n{' ' * (indent + _HANGING)}".join(lines)
+
+
+def ranged(value: "Spread | Estimate", form: str) -> str:
+    """Return a figure with its range or interval, such as "0.81 (0.76 to 0.86)"; `form` formats each number."""
+    said = tr("{value} ({low} to {high})")
+    return said.format(**{name: form.format(getattr(value, name)) for name in ("value", "low", "high")})
 
 
 def excerpt(text: str, other: str = "", width: int = 60) -> str:

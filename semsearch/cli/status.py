@@ -99,6 +99,10 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         )
         if classifier["guarantee"]:
             rows["classifier"] += tr("; ") + translated(guarantee_text(classifier["guarantee"]))
+    if status.adapted_from:
+        rows["adapted"] = tr("from {model}; to go back: {command}").format(
+            model=status.adapted_from, command="semsearch adapt --undo"
+        )
     if status.engine != "chroma:":
         rows["engine"] = status.engine
     for label, value in rows.items():

@@ -271,22 +271,18 @@ def _summary(found: "Triage") -> Iterator[str]:
         texts=render.plural(len(found), "text"),
         **{by: counts.get(by, 0) for by in ("rule", "model", "unsure", "unknown")},
     )
-    share = report.accuracy
     yield tr(
-        "trained on {examples} of {labels}; in cross-validation {right} of all guesses are right ({low} to {high})"
+        "trained on {examples} of {labels}; in cross-validation {right} of all guesses are right"
     ).format(
         examples=render.plural(report.examples, "example"),
         labels=render.plural(len(report.labels), "label"),
-        **{
-            name: f"{value:.1%}"
-            for name, value in (("right", share.value), ("low", share.low), ("high", share.high))
-        },
+        right=render.ranged(report.accuracy, "{:.1%}"),
     )
     if report.guarantee:
         yield tr(
             "for texts like the examples at least {promise:.3g}% of the model's labels are right (confidence 90%); it"
-            " labels about {sure:.0%} of them"
-        ).format(promise=100 * report.promise, sure=report.sure)
+            " labels {sure} of them"
+        ).format(promise=100 * report.promise, sure=render.ranged(report.sure, "{:.0%}"))
     else:
         yield tr(
             "these examples are too few, or too alike, to promise that {promise:.3g}% are right, so the model labels"

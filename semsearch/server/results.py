@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
-from semsearch.answers import DedupAnswer
+from semsearch.answers import DedupAnswer, UndoneAdaptation
 from semsearch.ingest.report import IngestReport
 from semsearch.storage.check import CheckReport
+from semsearch.tuning.adapt import Adaptation
 from semsearch.tuning.guarantee import Guarantee
 from semsearch.tuning.metrics import OperatingPoint, ThresholdMetrics
 from semsearch.tuning.threshold import Objective
@@ -64,6 +65,8 @@ JobResult = (
     Annotated[Mapping[str, Any], IngestReport]
     | DedupAnswer
     | TuningFound
+    | Annotated[Mapping[str, Any], Adaptation]
+    | UndoneAdaptation
     | Annotated[Mapping[str, Any], CheckReport, Soundness]
     | ReviewFound
     | SampleFound

@@ -1,4 +1,4 @@
-"""The work that takes long, as jobs: ingest, dedup, tune and check; and the events of the index."""
+"""The work that takes long, as jobs: ingest, dedup, tune, adapt and check; and the events of the index."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from semsearch import serialize
 from semsearch.answers import DedupAnswer
@@ -20,9 +20,10 @@ from semsearch.server.jobs import Job, JobAnswer, Kind, Progress
 from semsearch.server.operations import Operation
 from semsearch.server.reach import near_roots, reached
 from semsearch.storage.check import CheckReport
+from semsearch.tuning.adapt import Adaptation
 from semsearch.tuning.guarantee import CONFIDENCE
 from semsearch.tuning.labels import FILE
-from semsearch.tuning.pairs import load_pairs
+from semsearch.tuning.pairs import PairSet, load_pairs
 from semsearch.tuning.threshold import BEST_F1, Objective, TuningResult
 
 with extra("server", "the server"):
@@ -97,8 +98,27 @@ class TuneOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOptions:
-    """A check of the index has no options."""
+class AdaptOptions:
+    """The examples to train the index's model on; see `Index.adapt`.
+
+    Args:
+        pairs: The index's own labels, or its headings and titles with the texts below them.
+        rule: The pairs that are duplicates, such as `score>=4`.
+        guard: Judge by a public data set too, which shows what the model forgets.
+        dry_run: Train and judge, and leave the index as it is.
+        seed: The seed of the random split.
+    """
+
+    pairs: Literal["labels", "structure"] = "labels"
+    rule: str | None = None
+    guard: bool = True
+    dry_run: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """This job has no options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,11 @@ def routes(context: Context) -> list[Route]:
         "ingest": Kind(IngestOptions, work.ingest, serialize.ingest_json, "bytes", writes=True),
         "dedup": Kind(DedupRequest, work.dedup, work.dedup_json, "pairs"),
         "tune": Kind(TuneOptions, work.tune, work.tune_json, "texts", writes=True),
-        "check": Kind(CheckOptions, work.check, serialize.check_json, "checks", writes=True),
+        "adapt": Kind(AdaptOptions, work.adapt, serialize.adaptation_json, "examples", writes=True),
+        "undo_adapt": Kind(
+            NoOptions, work.undo_adapt, serialize.undone_adaptation_json, "texts", writes=True
+        ),
+        "check": Kind(NoOptions, work.check, serialize.check_json, "checks", writes=True),
     }
     changing: dict[str, Any] = {"changes": True}
     operations = [
@@ -180,10 +204,7 @@ class _Work:
 
     def tune(self, options: TuneOptions, progress: Progress) -> TuningResult:
         """Choose a threshold."""
-        labels = self._index.folder / FILE
-        if not (options.sample or labels.exists()):
-            raise InvalidInput("the index has no labels yet", "label some pairs, or tune on the sample")
-        pairs = load_pairs("sample" if options.sample else str(labels))
+        pairs = load_pairs("sample") if options.sample else self._labels()
         done, total = 0, 2 * len(pairs.pairs)  # equal texts are embedded once, so this is the most
 
         def step(count: int) -> None:
@@ -196,11 +217,33 @@ class _Work:
         )
         return tuning
 
+    def _labels(self) -> PairSet:
+        """Return the index's own labels. Raises `InvalidInput` where it has none."""
+        labels = self._index.folder / FILE
+        if not labels.exists():
+            raise InvalidInput("the index has no labels yet", "label some pairs first: semsearch label")
+        return load_pairs(str(labels))
+
     def tune_json(self, tuning: TuningResult) -> dict[str, Any]:
         """Return what was chosen."""
         return serialize.tuning_json(tuning, self._index.embedder.fingerprint.model, self._index.folder)
 
-    def check(self, options: CheckOptions, progress: Progress) -> CheckReport:
+    def adapt(self, options: AdaptOptions, progress: Progress) -> Adaptation:
+        """Train the model, and move the index to it where it is better: the examples, and then the texts."""
+        return self._index.adapt(
+            self._labels() if options.pairs == "labels" else "structure",
+            rule=options.rule,
+            seed=options.seed,
+            guard=options.guard,
+            dry_run=options.dry_run,
+            progress=lambda _, done, total: progress(done, total),
+        )
+
+    def undo_adapt(self, options: NoOptions, progress: Progress) -> str:
+        """Move the index back to the model before, and embed the texts that have come since."""
+        return self._index.undo_adapt(lambda _, done, total: progress(done, total))
+
+    def check(self, options: NoOptions, progress: Progress) -> CheckReport:
         """Verify the index."""
         return self._index.check(progress)
 

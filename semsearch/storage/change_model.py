@@ -49,6 +49,11 @@ def base_of(library: Library) -> dict[str, str | int]:
     return base
 
 
+def adapted_from(library: Library) -> str | None:
+    """Return the name of the model that an index's own was adapted from, or None."""
+    return str(base_of(library)["model"]) if library.setting(ADAPTER) else None
+
+
 def adopt(
     folder: Path,
     library: Library,

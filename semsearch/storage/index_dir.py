@@ -42,7 +42,7 @@ class Status:
     """The settings and contents of an index. `bytes` is its size on disk by part.
 
     `roots` has each path that was ingested, with the options that are remembered for it. `engine` is the URL of the
-    vector engine, such as `chroma:`.
+    vector engine, such as `chroma:`. `adapted_from` is the name of the model that `adapt` trained from, or None.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class Status:
     pending: bool
     roots: dict[str, dict[str, Any]] = field(default_factory=dict)
     engine: str = "chroma:"
+    adapted_from: str | None = None
 
 
 def is_index(folder: Path) -> bool:

@@ -38,6 +38,7 @@ EPOCHS = 2
 """The learning rates and the most epochs that cross-validation compares. A rate of 1e-3 ruined models in trials."""
 _FOLDS = 2
 _STRENGTHS = (1.0, 0.7, 0.5, 0.35, 0.25)
+_Floats = NDArray[np.float64]
 _MARGIN = 0.6
 """The share of `MOST_LOST` that a guard may lose where the strength is chosen."""
 _RESAMPLES = 1_000
@@ -45,7 +46,7 @@ _RESAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """The quality of two models on the same pairs, and the gain with its 95% interval by a bootstrap over clusters.
+    """The quality of two models on the same pairs, and the gain, with 95% intervals by a bootstrap over clusters.
 
     `measure` is "average precision", "rank correlation" where the pairs are graded, or "MRR" of headings and texts.
     """
@@ -53,18 +54,21 @@ class ModelComparison:
     name: str
     measure: str
     pairs: int
-    before: float
-    after: float
+    before: Estimate
+    after: Estimate
     gain: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptTrial:
-    """The quality in cross-validation of a learning rate and a number of epochs; 0 of both: not trained."""
+    """The quality in cross-validation of a learning rate and a number of epochs; 0 of both: not trained.
+
+    The quality has its 95% interval.
+    """
 
     rate: float
     epochs: int
-    quality: float
+    quality: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def adapt(
             progress(min(done, total), total)
 
     trials = _cross_validated(trainer, task, rest, inner, rates, epochs, seed, tell)
-    plain, best = trials[0], max(trials[1:], key=lambda trial: trial.quality)
+    plain, best = trials[0], max(trials[1:], key=lambda trial: trial.quality.value)
     factors = trainer.train(task.examples.some(rest), best.rate, best.epochs, seed=seed, progress=tell)
     if not all(np.isfinite(factor).all() for factor in factors.values()):
         raise ModelError(
@@ -148,7 +152,7 @@ def adapt(
         except BaseException:
             discard_graphs(made)
             raise
-    reason = _reason(best.quality - plain.quality, found, judged)
+    reason = _reason(best.quality.value - plain.quality.value, found, judged)
     if reason:
         discard_graphs(made)
     return (
@@ -195,31 +199,26 @@ def _cross_validated(
     tell: Callable[[int], None],
 ) -> list[AdaptTrial]:
     """Return the mean quality on the folds that were left out: first untrained, then of each rate and epoch."""
-    found = np.zeros((1 + len(rates), epochs))
+    settings = [(0.0, 0), *((rate, epoch + 1) for rate in rates for epoch in range(epochs))]
+    quality, drawn = np.zeros(len(settings)), np.zeros((_RESAMPLES, len(settings)))
     for fold in range(_FOLDS):
         left_out = rest[inner == fold]
+        values = [task.values(left_out, trainer.embed)]
 
-        def quality(embed: Embed, left_out: NDArray[np.intp] = left_out) -> float:
-            value = task.summary(task.values(left_out, embed), left_out)
-            return value / _FOLDS if np.isfinite(value) else 0.0  # else the rate has ruined the model
+        def judge(
+            epoch: int, embed: Embed, rows: NDArray[np.intp] = left_out, values: list[_Floats] = values
+        ) -> None:
+            values.append(task.values(rows, embed))
 
-        found[0] += quality(trainer.embed)
-        for at, rate in enumerate(rates, 1):
-
-            def judge(
-                epoch: int, embed: Embed, at: int = at, quality: Callable[[Embed], float] = quality
-            ) -> None:
-                found[at, epoch - 1] += quality(embed)
-
+        for rate in rates:
             some = task.examples.some(rest[inner != fold])
             trainer.train(some, rate, epochs, seed=seed, after_epoch=judge, progress=tell)
+        # Not a number: the rate has ruined the model.
+        quality += np.nan_to_num([task.summary(one, left_out) for one in values]) / _FOLDS
+        drawn += np.nan_to_num(_drawn(task, left_out, values, seed)) / _FOLDS
     return [
-        AdaptTrial(0.0, 0, float(found[0, 0])),
-        *(
-            AdaptTrial(rate, epoch + 1, float(found[at, epoch]))
-            for at, rate in enumerate(rates, 1)
-            for epoch in range(epochs)
-        ),
+        AdaptTrial(*setting, _estimate(value, some))
+        for setting, value, some in zip(settings, quality, drawn.T, strict=True)
     ]
 
 
@@ -250,24 +249,36 @@ def _compared(
     task: Task, rows: NDArray[np.intp], before: Embedder, after: Embedder, seed: int
 ) -> ModelComparison:
     """Compare two models on examples."""
-    old, new = (task.values(rows, partial(embed_checked, one)) for one in (before, after))
+    values = [task.values(rows, partial(embed_checked, one)) for one in (before, after)]
+    old, new = (task.summary(one, rows) for one in values)
+    drawn = _drawn(task, rows, values, seed)
+    return ModelComparison(
+        task.name,
+        task.measure,
+        len(rows),
+        _estimate(old, drawn[:, 0]),
+        _estimate(new, drawn[:, 1]),
+        _estimate(new - old, drawn[:, 1] - drawn[:, 0]),
+    )
+
+
+def _drawn(task: Task, rows: NDArray[np.intp], values: Sequence[_Floats], seed: int) -> _Floats:
+    """Return the quality by each of some models' values on each bootstrap sample, [samples, models]."""
     groups = task.groups[rows]
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     random = np.random.default_rng(seed)
 
-    def gain(drawn: NDArray[np.intp]) -> float:
-        return task.summary(new[drawn], rows[drawn]) - task.summary(old[drawn], rows[drawn])
+    found = np.empty((_RESAMPLES, len(values)))
+    for at in range(_RESAMPLES):
+        some = np.concatenate([members[one] for one in random.integers(len(members), size=len(members))])
+        found[at] = [task.summary(one[some], rows[some]) for one in values]
+    return found
 
-    gains = [
-        gain(np.concatenate([members[at] for at in random.integers(len(members), size=len(members))]))
-        for _ in range(_RESAMPLES)
-    ]
-    low, high = np.nanquantile(gains, [0.025, 0.975])  # a draw of one class cannot tell
-    values = task.summary(old, rows), task.summary(new, rows)
-    return ModelComparison(
-        task.name, task.measure, len(rows), *values, Estimate(values[1] - values[0], float(low), float(high))
-    )
+
+def _estimate(value: float, drawn: _Floats) -> Estimate:
+    low, high = np.nanquantile(drawn, [0.025, 0.975])  # a sample of one class cannot tell
+    return Estimate(float(value), float(low), float(high))
 
 
 def _reason(expected: float, found: ModelComparison, guards: Sequence[ModelComparison]) -> str:
