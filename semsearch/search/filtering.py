@@ -35,9 +35,11 @@ def qualifying(corpus: Corpus, query: Query, source: str | None) -> Rows | None:
             meets |= np.isin(table.documents[rows], _meeting(corpus, condition)) != condition.excluded
         rows = rows[meets]
     for word in query.required:
-        rows = np.intersect1d(rows, corpus.library.having(word.text, table, exact=word.exact))
+        having = corpus.library.having(word.text, table, exact=word.exact)
+        rows = np.intersect1d(rows, having, assume_unique=True)
     for word in query.excluded:
-        rows = np.setdiff1d(rows, corpus.library.having(word.text, table, exact=word.exact))
+        having = corpus.library.having(word.text, table, exact=word.exact)
+        rows = np.setdiff1d(rows, having, assume_unique=True)
     return rows
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -364,7 +364,8 @@ class Reader:
             return np.empty(0, np.int64)
         with self._reading() as db:
             stems = stemmed(list(dict.fromkeys(terms)))
-            rows = reduce(np.intersect1d, (FullText(db).occurrences(stem, table)[0] for stem in stems))
+            having = (FullText(db).occurrences(stem, table)[0] for stem in stems)
+            rows = reduce(partial(np.intersect1d, assume_unique=True), having)
             if len(terms) == 1 and not exact:
                 return rows
             numbers = table.numbers[rows].tolist()
