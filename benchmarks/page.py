@@ -20,7 +20,9 @@ from common import Report, arguments, run, talk
 from playwright.sync_api import Page, sync_playwright
 from serve import free_port, server
 
-VIEWS = ("search", "map", "duplicates", "label", "tune", "embed", "compare", "index")
+VIEWS = (
+    "search", "map", "clusters", "drift", "duplicates", "label", "tune", "embed", "compare", "triage", "index",
+)  # fmt: skip
 TURNS = 60
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 _BYTES = """() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]

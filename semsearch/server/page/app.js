@@ -10,11 +10,13 @@ const VIEWS = [
   { path: "search", title: "Search" },
   { path: "map", title: "Map" },
   { path: "clusters", title: "Clusters" },
+  { path: "drift", title: "Drift" },
   { path: "duplicates", title: "Duplicates", first: true },
   { path: "label", title: "Label" },
   { path: "tune", title: "Tune" },
   { path: "embed", title: "Embed", first: true },
   { path: "compare", title: "Compare" },
+  { path: "triage", title: "Triage" },
   { path: "index", title: "Index", first: true },
 ];
 const THEMES = { "": ["system", N("As the system")], light: ["light", N("Light")], dark: ["dark", N("Dark")] };

@@ -1,7 +1,7 @@
 // What the index is about: clusters by meaning, with their names, and the texts of one of them.
 import { fill, h, icon } from "./dom.js";
 import { documentPanel } from "./document.js";
-import { empty, meter, place, problem, segmented } from "./widgets.js";
+import { empty, meter, percentRange, place, problem, ranged, segmented } from "./widgets.js";
 
 const GRANULARITIES = { coarse: 0.3, usual: 1, fine: 3, finest: 10 };
 const PART = 20;
@@ -81,22 +81,15 @@ export async function render(main, api, t, page) {
     const texts = h("div");
     let shownNow = 0;
     const more = h("button.button.small", { type: "button", onclick: grow }, t("Show its texts"));
-    const range = ({ value, low, high }, digits, unit = "") =>
-      t("{value} ({low} to {high})", {
-        value: value.toFixed(digits) + unit,
-        low: low.toFixed(digits) + unit,
-        high: high.toFixed(digits) + unit,
-      });
-    const percent = ({ value, low, high }) => range({ value: 100 * value, low: 100 * low, high: 100 * high }, 1, "%");
     return h(
       "li.card",
       h("h2", one.name, one.new && h("span.muted", ` ${t("(new)")}`)),
       h("p", one.sentence),
       h(
         "p.row.small",
-        h("span", t.count(one.size, "{count} text", "{count} texts"), ", ", percent(one.share)),
-        meter(one.share.value, percent(one.share)),
-        h("span", t("Stability"), " ", range(one.stability, 2)),
+        h("span", t.count(one.size, "{count} text", "{count} texts"), ", ", percentRange(one.share, t)),
+        meter(one.share.value, percentRange(one.share, t)),
+        h("span", t("Stability"), " ", ranged(one.stability, 2, t)),
         one.outlier_count > 0 && h("span", t.count(one.outlier_count, "{count} outlier", "{count} outliers")),
       ),
       texts,

@@ -1,4 +1,6 @@
-// Read a table as RFC 4180 has it: quoted cells may have separators, line ends and doubled quotes in them.
+// Tables as RFC 4180 has them.
+
+/** Read a table: quoted cells may have separators, line ends and doubled quotes in them. */
 export function parseTable(content, separator = ",") {
   const rows = [];
   let row = [];
@@ -26,4 +28,14 @@ export function parseTable(content, separator = ",") {
   }
   if (row.length) rows.push(row);
   return rows.filter((one) => one.length > 1 || one[0] !== "");
+}
+
+/** Write a table. A cell that a spreadsheet would run as a formula begins with a quote, as in the files of the commands. */
+export function toTable(head, rows) {
+  const cell = (value) => {
+    const text = String(value);
+    const safe = /^(?:[=@\t\r]|[-+](?![\d.]+$))/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return [head, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }

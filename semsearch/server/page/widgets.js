@@ -53,6 +53,29 @@ export function meter(share, label, kind = "") {
   });
 }
 
+/** A figure with the ends of its range or interval, such as "0.81 (0.76 to 0.86)". */
+export function ranged({ value, low, high }, digits, t, unit = "") {
+  const shown = (number) => number.toFixed(digits) + unit;
+  return t("{value} ({low} to {high})", { value: shown(value), low: shown(low), high: shown(high) });
+}
+
+/** A share with the ends of its range or interval, in percent. */
+export const percentRange = ({ value, low, high }, t, digits = 1) =>
+  ranged({ value: 100 * value, low: 100 * low, high: 100 * high }, digits, t, "%");
+
+/** A table that scrolls by itself where the screen is narrow; cells are texts or elements. */
+export function table(label, head, rows) {
+  return h(
+    "div.scroll",
+    { tabindex: "0", role: "region", "aria-label": label },
+    h(
+      "table",
+      h("thead", h("tr", head.map((cell) => h("th", { scope: "col" }, cell)))),
+      h("tbody", rows.map((row) => h("tr", row.map((cell) => h("td", cell))))),
+    ),
+  );
+}
+
 /** Where a passage is in its file: "lines 3–9", "page 2", "0:01:05–0:01:09". */
 export function place({ unit, start, end }, t) {
   const [first, last] = unit === "second" ? [clock(start), clock(end)] : [start, end];
