@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from serve import free_port, server
 
 VIEWS = (
-    "search", "map", "clusters", "drift", "duplicates", "label", "tune", "embed", "compare", "triage", "index",
+    "search", "map", "clusters", "drift", "duplicates", "label", "tune", "adapt", "embed", "compare", "triage", "index",
 )  # fmt: skip
 TURNS = 60
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"

@@ -1,6 +1,7 @@
 """The views of the page that show drift and label texts, in a real browser."""
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from browsing import Visit, chromium, serious_violations, visiting
 from serving import served
+from test_adapt import RATES, SUBJECTS, labelled, written
 from tiny_embedder import create_index
+from tiny_models import make_model
 
-from semsearch import triage
+from semsearch import Index, triage
+from semsearch.tuning.labels import FILE as LABELS
 
 HOSTILE = "<img src=x onerror=hacked()>"
 TOOLS = ("drill", "saw", "shed", "ladder", "loan")
@@ -89,7 +93,11 @@ def label(page: Any, promise: str = "70") -> None:
     page.get_by_role("button", name="CSV").wait_for()
 
 
-FILLED = {"drift": compare, "triage": label}
+FILLED = {
+    "adapt": lambda page: page.get_by_role("button", name="Train", exact=True).wait_for(),
+    "drift": compare,
+    "triage": label,
+}
 
 
 def test_drift_is_what_the_library_finds(visit: Visit) -> None:
@@ -117,11 +125,10 @@ def test_drift_is_what_the_library_finds(visit: Visit) -> None:
 
 
 def test_drift_says_what_is_wrong_with_a_date(visit: Visit) -> None:
-    page = visit.go("drift")
+    page, visit.expected = visit.go("drift"), "400"  # the browser tells that a call was refused
     page.get_by_label("The earlier one ends").fill("soon")
     page.keyboard.press("Enter")
     page.get_by_role("alert").get_by_text("must be a date").wait_for()
-    visit.complaints.clear()  # the browser tells that a call was refused
 
 
 def test_texts_are_labelled_as_by_the_library(visit: Visit, tmp_path: Path) -> None:
@@ -171,6 +178,50 @@ def test_what_cannot_be_promised_is_said(visit: Visit) -> None:
     page.get_by_label("Texts to label", exact=True).fill("")
     page.get_by_role("button", name="Label them").click()
     page.get_by_text("Give examples and texts").wait_for()
+
+
+class ModelSite:
+    """A served index with a model that can be trained, and labels."""
+
+    def __init__(self, folder: Path) -> None:
+        words = (*SUBJECTS, "the", "a", "in", "park", "mat", "on", "sat", "ran", "and")
+        model = make_model(folder / "model", words=words)
+        self.ending = ExitStack()
+        self.index = self.ending.enter_context(Index.create(folder / "index", model=str(model)))
+        self.index.add([f"The {subject} ran to the park and sat on a mat." for subject in SUBJECTS])
+        written(self.index.folder / LABELS, labelled(240))
+        self.address = self.ending.enter_context(served(self.index))
+
+
+def test_model_is_adapted_and_back(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semsearch.tuning.adapt.RATES", RATES)
+    monkeypatch.setattr("semsearch.tuning.adapt.EPOCHS", 3)
+    site = ModelSite(tmp_path)
+    with site.ending, visiting(browser, site) as visit:
+        page, base = visit.go("adapt"), site.index.status().settings["model"]
+        page.get_by_label("Judge by public pairs too").uncheck()
+        page.get_by_label("Only try it").check()
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.get_by_role("heading", name="It is better").wait_for()
+        assert site.index.status().adapted_from is None
+        page.get_by_label("Judge by public pairs too").uncheck()
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="The model is adapted").wait_for()
+        assert site.index.status().adapted_from == base
+        page.get_by_role("cell", name=re.compile(r"0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)")).first.wait_for()
+        assert serious_violations(page) == []
+        page.get_by_role("button", name="Back to the model before").click()
+        page.get_by_role("heading", name="The model is not adapted").wait_for()
+        assert site.index.status().settings["model"] == base
+
+
+def test_what_cannot_be_trained_says_why(visit: Visit) -> None:
+    page = visit.go("adapt")
+    page.get_by_label("Headings and titles").check()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("alert").get_by_text("opened with an embedder").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Train", exact=True).wait_for()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

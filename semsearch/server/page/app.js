@@ -14,6 +14,7 @@ const VIEWS = [
   { path: "duplicates", title: "Duplicates", first: true },
   { path: "label", title: "Label" },
   { path: "tune", title: "Tune" },
+  { path: "adapt", title: "Adapt" },
   { path: "embed", title: "Embed", first: true },
   { path: "compare", title: "Compare" },
   { path: "triage", title: "Triage" },
