@@ -378,7 +378,7 @@ def test_a_refusal_has_its_status() -> None:
 # -- triage -------------------------------------------------------------------------------------------------
 
 
-def test_texts_are_labelled_as_by_the_library(client: TestClient, index: Index) -> None:
+def test_texts_are_labelled_as_by_the_library(client: TestClient, index: Index, tmp_path: Path) -> None:
     examples = {
         "sea": ["the boat sails on the sea", "waves rock the boat", "the sea is calm"],
         "bread": ["bread is baked hot", "the oven bakes bread", "hot bread of the oven"],
@@ -396,6 +396,20 @@ def test_texts_are_labelled_as_by_the_library(client: TestClient, index: Index) 
     )
     found = triage(pairs, asked, promise=0.5, embedder=index.embedder)
     assert told.json() == json.loads(json.dumps(serialize.triage_json(found)))
+    rules = '[[rule]]\nlabel = "harbour"\nany = ["boat*"]\n'
+    (tmp_path / "rules.toml").write_text(rules)
+    sent = {
+        "texts": asked,
+        "examples": [a for a, _ in pairs],
+        "labels": [b for _, b in pairs],
+        "promise": 0.5,
+    }
+    ruled = client.post(f"{API}/triage", json=sent | {"rules": rules})
+    found = triage(pairs, asked, promise=0.5, embedder=index.embedder, rules=tmp_path / "rules.toml")
+    assert ruled.json() == json.loads(json.dumps(serialize.triage_json(found)))
+    assert ruled.json()["texts"][0]["label"] == "harbour"
+    slow = client.post(f"{API}/triage", json=sent | {"rules": '[[rule]]\nlabel = "a"\npattern = "(a+)+$"\n'})
+    assert slow.status_code == 400 and "cannot have a pattern" in slow.json()["detail"]
     refused = client.post(f"{API}/triage", json={"texts": asked, "examples": ["a"], "labels": []})
     assert refused.status_code == 400 and "0 labels" in refused.json()["detail"]
 

@@ -80,9 +80,19 @@ class Rule:
 def read_rules(path: Path) -> list[Rule]:
     """Return the rules of a file. Raises `InvalidInput` for what is not a rule, with its place."""
     try:
-        found = tomllib.loads(read_bounded(path, _MOST_BYTES).decode())
+        content = read_bounded(path, _MOST_BYTES)
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror or error}") from error
+    return parse_rules(content, str(path))
+
+
+def parse_rules(content: bytes, path: str, *, patterns: bool = True) -> list[Rule]:
+    """Return the rules of the content of a file; errors call it `path`. Raises `InvalidInput` as `read_rules` does.
+
+    Without `patterns` a regular expression is refused: one from a stranger could keep the process busy for hours.
+    """
+    try:
+        found = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not TOML: {error}", "docs/triage.md shows a file of rules") from error
     tables = found.pop("rule", [])
@@ -93,6 +103,8 @@ def read_rules(path: Path) -> list[Rule]:
         or not tables
     ):
         raise InvalidInput(f"{path} has no rules", "each rule begins with [[rule]]; see docs/triage.md")
+    if not patterns and any("pattern" in table for table in tables):
+        raise InvalidInput(f"{path} cannot have a pattern here", "use semsearch triage --rules FILE")
     return [_rule(number, table, f"{path}, rule {number}") for number, table in enumerate(tables, 1)]
 
 

@@ -120,7 +120,7 @@ def triage(
     label: str = "label",
     text: str | Sequence[str] | None = None,
     promise: float = PROMISE,
-    rules: str | Path | None = None,
+    rules: str | Path | Sequence[Rule] | None = None,
     model: str = DEFAULT_MODEL,
     base_url: str | None = None,
     embedder: Embedder | None = None,
@@ -134,7 +134,7 @@ def triage(
         label: The field of the label.
         text: The field of the text, or several; by default `text`, `content` and so on, as in files of rows.
         promise: The share of the sure labels of texts like the examples that shall be right, with 90% confidence.
-        rules: A file of rules, see `semsearch.classification.rules`.
+        rules: A file of rules, see `semsearch.classification.rules`, or what was read from one.
         model: The name or folder of the model, or `ollama:NAME` or `openai:NAME` for one on a server.
         base_url: Where that server is.
         embedder: A model in place of a name. Its vectors are not cached.
@@ -142,7 +142,7 @@ def triage(
 
     Raises `InvalidInput` for what has no texts or labels, and the errors of `train`.
     """
-    asked = read_rules(Path(rules)) if rules is not None else []
+    asked = read_rules(Path(rules)) if isinstance(rules, str | Path) else rules or ()
     known = [_as_row(item, label) for item in items_of(examples)]
     labels = {f"#0:{at}": _label(row[label]) for at, row in enumerate(known)}
     require_trainable([one for one in labels.values() if one], promise)

@@ -234,7 +234,7 @@ def _show(found: "Triage", *, whole: bool) -> None:
         lines = (
             (
                 _shown(one),
-                "" if one.by == "rule" else f"{one.probability:.2f}",
+                "" if one.by in ("rule", "unknown") else f"{one.probability:.2f}",
                 one.name,
                 render.excerpt(text, width=40),
             )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from semsearch import serialize
 from semsearch.answers import ComparisonAnswer, TriageFound
+from semsearch.classification.rules import parse_rules
 from semsearch.classification.triage import PROMISE, triage
 from semsearch.embedding import Kind, Token, tokens_of
 from semsearch.errors import InvalidInput, extra
@@ -86,15 +87,17 @@ class TriageRequest:
         examples: The texts that have labels.
         labels: The label of each example.
         promise: The share of the sure labels of texts like the examples that shall be right.
+        rules: Rules that decide first, in TOML as in a file of rules, but without `pattern`.
     """
 
     texts: Sequence[str]
     examples: Sequence[str]
     labels: Sequence[str]
     promise: float = PROMISE
+    rules: str = ""
 
     def __post_init__(self) -> None:
-        require_sizes((*self.texts, *self.examples, *self.labels))
+        require_sizes((*self.texts, *self.examples, *self.labels, *filter(None, [self.rules])))
         if len(set(self.labels)) > MOST_LABELS:
             raise InvalidInput(f"there are {len(set(self.labels)):,} labels, of at most {MOST_LABELS}")
         if len(self.examples) != len(self.labels):
@@ -150,7 +153,8 @@ class _Texts:
     def triage(self, request: TriageRequest) -> TriageFound:
         """Label texts by examples, and say of which labels to be sure. A name is the position of a text, from 0."""
         examples = zip(request.examples, request.labels, strict=True)
+        rules = parse_rules(request.rules.encode(), "rules", patterns=False) if request.rules else None
         embedder = self._context.index.embedder
         return serialize.triage_json(
-            triage(examples, request.texts, promise=request.promise, embedder=embedder)
+            triage(examples, request.texts, promise=request.promise, rules=rules, embedder=embedder)
         )
