@@ -154,7 +154,7 @@ def test_texts_are_labelled_as_by_the_library(visit: Visit, tmp_path: Path) -> N
         ]
         for one in found.to_dicts()
     ]
-    page.get_by_text("at least 70% of these labels are right").wait_for()
+    page.get_by_text("at least 70% of the model's labels are right").wait_for()
     assert page.locator("main img").count() == 0
     page.reload()
     assert page.get_by_label("Texts to label", exact=True).input_value() == "\n".join(ASKED)
@@ -169,6 +169,19 @@ def test_tables_are_read_by_the_names_of_their_columns(visit: Visit) -> None:
     page.get_by_role("button", name="Label them").click()
     page.get_by_role("heading", name="1 labelled, 0 unsure, 0 unknown").wait_for()
     page.get_by_role("cell", name=ASKED[0]).wait_for()
+
+
+def test_rules_decide_first(visit: Visit) -> None:
+    page = visit.go("triage")
+    page.locator("summary", has_text="Rules that decide first").click()
+    page.get_by_label("Rules in TOML").fill('[[rule]]\nlabel = "night"\nany = ["moon"]')
+    label(page)
+    row = page.get_by_role("row", name="zebra moon")
+    assert row.get_by_role("cell").all_inner_texts() == ["night", "", "by a rule 1", "zebra moon"]
+    visit.expected = "400"
+    page.get_by_label("Rules in TOML").fill("no rule")
+    page.get_by_role("button", name="Label them").click()
+    page.get_by_role("alert").get_by_text("rules is not TOML").wait_for()
 
 
 def test_what_cannot_be_promised_is_said(visit: Visit) -> None:

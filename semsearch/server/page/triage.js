@@ -7,7 +7,7 @@ import { download, empty, notice, percentRange, problem, table } from "./widgets
 
 const LONGEST_FILE = 8_000_000; // bytes
 const SHOWN = 100; // rows at first
-const DECIDED = { model: N("labelled"), unsure: N("unsure"), unknown: N("unknown") };
+const DECIDED = { model: N("labelled"), rule: N("by a rule"), unsure: N("unsure"), unknown: N("unknown") };
 
 export function render(main, api, t, page) {
   const ask = api.latest(page.signal);
@@ -18,6 +18,14 @@ export function render(main, api, t, page) {
   );
   const texts = box("triaged", t("Texts to label"), t("One text on each line; or CSV with a column text"));
   const promise = h("input.input", { type: "number", min: 50, max: 99.9, step: 0.1, value: "95", required: true });
+  const rules = h("textarea.input.mono", {
+    id: "rules",
+    rows: 5,
+    spellcheck: "false",
+    placeholder: '[[rule]]\nlabel = "refund"\nany = ["money back", "refund*"]',
+    value: draft("rules"),
+    oninput: () => keepDraft("rules", rules.value),
+  });
   const results = h("section.life", { "aria-label": t("Labels"), "aria-live": "polite" });
   const form = h(
     "form.life",
@@ -28,6 +36,12 @@ export function render(main, api, t, page) {
       },
     },
     h("div.life-boxes", examples.element, texts.element),
+    h(
+      "details.card",
+      { open: Boolean(rules.value) },
+      h("summary", t("Rules that decide first")),
+      h("div.fields", h("label.label", { for: "rules" }, t("Rules in TOML")), rules),
+    ),
     h(
       "div.row",
       h("label.field.tune-target", h("span", t("Labels that shall be right, in %")), promise),
@@ -103,6 +117,7 @@ export function render(main, api, t, page) {
       labels: usable.map(([label]) => label.trim()),
       texts: asked.map((text) => text.trim()).filter(Boolean),
       promise: Number(promise.value) / 100,
+      rules: rules.value.trim(),
     };
   }
 
@@ -128,17 +143,17 @@ export function render(main, api, t, page) {
 
   function worth(found) {
     const percent = (share) => `${Number((100 * share).toFixed(1))}%`;
-    const { model = 0, unsure = 0, unknown = 0 } = found.counts;
+    const { rule = 0, model = 0, unsure = 0, unknown = 0 } = found.counts;
     return h(
       "section.card",
-      h("h2", t("{count} labelled, {unsure} unsure, {unknown} unknown", { count: model, unsure, unknown })),
+      h("h2", t("{count} labelled, {unsure} unsure, {unknown} unknown", { count: rule + model, unsure, unknown })),
       found.guarantee
         ? h(
             "p",
             h("span.badge.good", t("promised")),
             " ",
             t(
-              "For texts like the examples at least {promise} of these labels are right, with {confidence} confidence. {sure} of such texts get a label.",
+              "For texts like the examples at least {promise} of the model's labels are right, with {confidence} confidence. {sure} of such texts get a label.",
               {
                 promise: percent(found.promise),
                 confidence: percent(found.guarantee.confidence),
@@ -194,12 +209,8 @@ export function render(main, api, t, page) {
             const by = one.by.split(" ")[0];
             return [
               by === "unknown" ? h("span.muted", "–") : one.label || `${one.guess}?`,
-              by === "unknown" ? "" : one.probability.toFixed(2),
-              h(
-                `span.badge${by === "model" ? ".good" : ".warn"}`,
-                t(DECIDED[by]),
-                by === "unknown" && ` ${one.by.split(" ")[1] ?? ""}`,
-              ),
+              by === "unknown" || by === "rule" ? "" : one.probability.toFixed(2),
+              h(`span.badge${one.label ? ".good" : ".warn"}`, t(DECIDED[by]), one.by.slice(by.length)),
               one.text,
             ];
           }),

@@ -510,7 +510,7 @@ export const ZH = {
   "An example is a line such as: order, where is my parcel": "示例是这样的一行：订单, 我的包裹在哪里",
   "Labelling {count} texts…": "正在给 {count} 个文本打标签……",
   "{count} labelled, {unsure} unsure, {unknown} unknown": "{count} 个已打标签，{unsure} 个不确定，{unknown} 个未知",
-  "For texts like the examples at least {promise} of these labels are right, with {confidence} confidence. {sure} of such texts get a label.": "对于与示例同类的文本，这些标签至少 {promise} 是对的，置信度 {confidence}。此类文本中 {sure} 会得到标签。",
+  "For texts like the examples at least {promise} of the model's labels are right, with {confidence} confidence. {sure} of such texts get a label.": "对于与示例同类的文本，模型的标签至少 {promise} 是对的，置信度 {confidence}。此类文本中 {sure} 会得到标签。",
   "{promise} cannot be promised, so no label counts": "无法保证 {promise}，因此没有标签算数",
   "These examples allow {possible}. Ask for that, or add examples.": "这些示例允许 {possible}。请改为要求此值，或增加示例。",
   "The examples are too few, or too alike: add some, ten a label or more.": "示例太少或太相似：请增加，每个标签十个或更多。",
@@ -555,4 +555,7 @@ export const ZH = {
   "after": "之后",
   "gain": "提升",
   "Ranges are intervals of 95% confidence. Trained on {pairs} pairs: rate {rate}, epochs {epochs}, strength {strength}.": "范围是 95% 置信区间。用 {pairs} 对训练：学习率 {rate}，轮数 {epochs}，强度 {strength}。",
+  "Rules that decide first": "先行判定的规则",
+  "Rules in TOML": "TOML 格式的规则",
+  "by a rule": "按规则",
 };
