@@ -44,11 +44,12 @@ def by_word(texts: list[str]) -> list[TextTokens]:
 )
 def test_features_of_aligned_tokens_by_hand(a: str, b: str, layer: list[float], order: list[float]) -> None:
     # A token like none of the other text counts as matched with the first.
-    found = Aligner(by_word).features([a, b], [b, a])
+    found, differences = Aligner(by_word).features([a, b], [b, a])
     assert found.shape == (2, len(ALIGNMENT_FEATURES))
     expected = [*layer[:8], *layer * (LAYERS - 1), *order]  # the lowest layer has no word in its sentence
     np.testing.assert_allclose(found[0], expected, atol=1e-6)
     assert found[0].tolist() == found[1].tolist()
+    assert differences[0].tolist() == differences[1].tolist()
 
 
 def test_many_texts_are_read_once_while_they_are_kept() -> None:

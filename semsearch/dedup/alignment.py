@@ -6,6 +6,7 @@ word alone, the highest what it says in its sentence (Zhang et al. 2020, BERTSco
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ _KEPT = 5_000
 
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Singles = NDArray[np.float32]
+Project = Callable[[Singles], NDArray[Any]]
 
 
 class Aligner:
@@ -59,18 +62,29 @@ class Aligner:
         self._small = np.array([int(one.numbers[0]) for one in small if len(one.numbers) == 1], np.int64)
         self._known: dict[str, tuple[TextTokens, Mask]] = {}
 
-    def features(self, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
-        """Return `ALIGNMENT_FEATURES` of each pair of texts, float32 [n, features]; their order does not matter."""
+    def features(
+        self, a: Sequence[str], b: Sequence[str], project: Project | None = None
+    ) -> tuple[Singles, NDArray[Any]]:
+        """Return `ALIGNMENT_FEATURES` of each pair of texts, float32 [n, features], and their differences.
+
+        The differences are float32 [n, LAYERS * width]: by how much the tokens differ from their best matches in each
+        direction of the model's space. With `project` they are what it makes of them. The order of texts does not
+        matter.
+        """
         found = np.zeros((len(a), len(ALIGNMENT_FEATURES)), np.float32)
+        others: list[NDArray[Any]] = []
         step = max(1, _KEPT // 4)
         for start in range(0, len(a), step):
             pairs = list(zip(a[start : start + step], b[start : start + step], strict=True))
             self._read(text for pair in pairs for text in pair)
+            differences = []
             for at, (x, y) in enumerate(
                 map(sorted, pairs), start
             ):  # one order, so one result to the last digit
-                found[at] = _align(*self._known[x], *self._known[y])
-        return found
+                found[at], difference = _align(*self._known[x], *self._known[y])
+                differences.append(difference)
+            others.append(project(np.stack(differences)) if project else np.stack(differences))
+        return found, np.concatenate(others)
 
     def read_together(
         self, weights: CrossEncoderWeights, a: Sequence[str], b: Sequence[str]
@@ -101,10 +115,15 @@ def aligner_of(embedder: Embedder) -> Aligner | None:
     return Aligner(reader, getattr(embedder, "cross_encoder", None)) if reader else None
 
 
-def _align(a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask) -> Sequence[float]:
+def _align(a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask) -> tuple[Sequence[float], Singles]:
+    """Return the features of two texts, and their differences [LAYERS * width]."""
     if not (len(a.numbers) and len(b.numbers)):
-        return [0.0] * len(ALIGNMENT_FEATURES)
+        width = LAYERS * (a if len(a.numbers) else b).vectors.shape[-1]
+        return [0.0] * len(ALIGNMENT_FEATURES), np.zeros(width, np.float32)
     alike = a.vectors @ b.vectors.transpose(0, 2, 1)
+    squares = _squares(a, b, alike.argmax(axis=2), content_a) + _squares(
+        b, a, alike.argmax(axis=1), content_b
+    )
     same = a.numbers[:, None] == b.numbers
     sides = (
         (alike.max(axis=2), content_a, content_a & ~same.any(axis=1)),
@@ -137,7 +156,14 @@ def _align(a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask) -> Se
     values += sorted(
         [_disorder(middle.argmax(axis=1)[content_a]), _disorder(middle.argmax(axis=0)[content_b])]
     )
-    return values
+    return values, np.sqrt(squares)
+
+
+def _squares(text: TextTokens, other: TextTokens, matches: NDArray[np.int64], content: Mask) -> Singles:
+    """Return the weighted sum of the squared distances of tokens to their matches, for each layer and direction."""
+    apart = text.vectors - np.take_along_axis(other.vectors, matches[:, :, None], axis=1)
+    found: Singles = (np.where(content, 1.0, _SMALL_WEIGHT).astype(np.float32) @ (apart * apart)).ravel()
+    return found
 
 
 def _disorder(places: NDArray[np.int64]) -> float:

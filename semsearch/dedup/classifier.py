@@ -2,11 +2,11 @@
 
 Extremely randomised trees (Geurts, Ernst and Wehenkel 2006), trained with scikit-learn and kept as plain arrays:
 classifying loads only NumPy. Platt scaling turns their mean into a probability. It is fitted to pairs that share no
-text with the pairs of training.
+text with the pairs of training. Where the model gives tokens, a kernel machine sees in which directions they differ.
 
 Most pairs of a collection are not duplicates, which their words tell at once. Only those that pass this screen are
 looked at by the trees, and have their tokens read by the model. Of these, those that may be duplicates are read by a
-cross-encoder, if one was trained. Decisions 130 and 166 have the measurements.
+cross-encoder, if one was trained. Decisions 130, 166 and 169 have the measurements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from semsearch.dedup.alignment import ALIGNMENT_FEATURES, Aligner
 from semsearch.dedup.features import FEATURES, TextWords, word_features
 from semsearch.dedup.forest import Forest
+from semsearch.dedup.kernel import KernelMachine
 from semsearch.embedding.cross_encoder import CrossEncoderWeights
 from semsearch.errors import IndexDamaged
 from semsearch.text import clean
@@ -80,8 +81,9 @@ class PairClassifier:
     `least` on. `slope` and `intercept` calibrate the trees, `cosine_slope` and `cosine_intercept` the cosine. `blend`
     is the share of the trees, the rest is the cosine's, in a pair all of whose words training had, and `blend` times
     `unfamiliar` in one that has none of them. `vocabulary` has the checksums of these words. `tokens` says whether the
-    trees know the tokens. `together` has the cross-encoder, if one was trained; it takes `tokens`. `reference` has the
-    rows of `evidence` of accepted labelled pairs: see `semsearch.dedup.shift`.
+    trees know the tokens. What takes `tokens` too: `machine` is added to the trees' logit, if it helped, and `together`
+    has the cross-encoder, if one was trained. `reference` has the rows of `evidence` of accepted labelled pairs: see
+    `semsearch.dedup.shift`.
     """
 
     floor: float
@@ -98,6 +100,7 @@ class PairClassifier:
     forest: Forest
     tokens: bool
     reference: NDArray[np.float32]
+    machine: KernelMachine | None = None
     together: ReadTogether | None = None
 
     def probabilities(
@@ -126,9 +129,13 @@ class PairClassifier:
                 if self.tokens:
                     if aligner is None:
                         raise ValueError("this classifier needs the tokens of the texts")
-                    texts = ([side[at].text for at in seen.tolist()] for side in (x, y))
-                    passed = np.column_stack([passed, aligner.features(*texts)])
+                    one, other = ([side[at].text for at in seen.tolist()] for side in (x, y))
+                    project = self.machine.space.project if self.machine else None
+                    aligned, differences = aligner.features(one, other, project)
+                    passed = np.column_stack([passed, aligned])
                 by_trees = self.slope * logit(self.forest.predict(passed)) + self.intercept
+                if self.machine:
+                    by_trees += self.machine.logits(differences, passed)
                 if self.together and aligner is not None:
                     likely = np.flatnonzero(by_trees >= self.together.least)
                     texts = ([side[at].text for at in seen[likely].tolist()] for side in (x, y))
@@ -161,6 +168,7 @@ class PairClassifier:
         return {
             "version": VERSION,
             "tokens": self.tokens,
+            "machine": self.machine and self.machine.to_dict(),
             "together": self.together and self.together.to_dict(),
             "forest": self.forest.to_dict(),
             **numbers,
@@ -189,15 +197,16 @@ class PairClassifier:
             arrays["reference"] = arrays["reference"].astype(np.float32)
             arrays["vocabulary"] = frozenset(map(int, arrays["vocabulary"].tolist()))
             forest = Forest.from_dict(values["forest"], width)
+            machine = KernelMachine.from_dict(saved, width) if (saved := values.get("machine")) else None
             together = ReadTogether.from_dict(saved) if (saved := values.get("together")) else None
-            possible = possible and (tokens or not together)
+            possible = possible and (tokens or not (machine or together))
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             possible = False
         if not possible:
             raise IndexDamaged(
                 "the saved classifier is damaged, or of another version", "run `semsearch tune` again"
             )
-        return cls(**numbers, **arrays, forest=forest, tokens=tokens, together=together)
+        return cls(**numbers, **arrays, forest=forest, tokens=tokens, machine=machine, together=together)
 
 
 def words_of(pairs: Sequence[LabelledPair]) -> tuple[list[TextWords], list[TextWords]]:

@@ -5,9 +5,6 @@ it is data of a stranger: sizes, names, shapes and a digest are checked, and not
 it and of the model's own tensors when a first pair is read, and runs on ONNX Runtime.
 """
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +14,10 @@ from numpy.typing import NDArray
 
 from semsearch.embedding.adapter import with_factors
 from semsearch.embedding.model_files import ModelFiles
+from semsearch.embedding.packed_tensors import Tensors, pack, rounded, unpack
 
 HEAD = {"segment": 1, "hidden.weight": 2, "hidden.bias": 1, "output.weight": 2, "output.bias": 1}
 """The tensors of the head and their dimensions; see `semsearch.embedding.graph.build_cross_encoder`."""
-_MOST_BYTES = 2**26
 _PAIRS = 16
 """Pairs read at a time, each in both orders."""
 _DECIMALS = 4
@@ -36,12 +33,12 @@ class CrossEncoderWeights:
     Make it with `rounded`: the numbers are those of float16, in which they are stored.
     """
 
-    tensors: Mapping[str, NDArray[np.float32]]
+    tensors: Tensors
 
     @classmethod
-    def rounded(cls, tensors: Mapping[str, NDArray[np.float32]]) -> "CrossEncoderWeights":
+    def rounded(cls, tensors: Tensors) -> "CrossEncoderWeights":
         """Return tensors as they are after `to_dict` and `from_dict`."""
-        return cls({name: one.astype(np.float16).astype(np.float32) for name, one in tensors.items()})
+        return cls(dict(zip(tensors, rounded(*tensors.values()), strict=True)))
 
     def graph(self, files: ModelFiles) -> bytes:
         """Return the graph of a model with these weights. Raises `ModelError` and what `graph.build` raises."""
@@ -53,36 +50,19 @@ class CrossEncoderWeights:
 
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
-        from safetensors.numpy import save
-
-        content = save({name: one.astype(np.float16) for name, one in self.tensors.items()})
-        data = base64.b64encode(content).decode("ascii")
-        return {"sha256": hashlib.sha256(content).hexdigest(), "data": data}
+        return pack(self.tensors)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "CrossEncoderWeights":
         """Return the weights that `to_dict` wrote. Raises `ValueError`, `TypeError` or `KeyError` for other values."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        if len(values["data"]) > _MOST_BYTES:
-            raise ValueError("a cross-encoder of another size")
-        try:
-            content = base64.b64decode(values["data"], validate=True)
-            if hashlib.sha256(content).hexdigest() != values["sha256"]:
-                raise ValueError("a damaged cross-encoder")
-            tensors = load(content)
-        except (binascii.Error, SafetensorError) as error:
-            raise ValueError("a damaged cross-encoder") from error
-        if not all(one.dtype == np.float16 and np.isfinite(one).all() for one in tensors.values()):
-            raise ValueError("a cross-encoder whose tensors are not finite float16")
+        tensors = unpack(values)
         shapes = [tensors[name].shape for name in HEAD]
         (width,), (hidden, inputs), bias, (outputs, inner), output_bias = shapes
         if (inputs, bias, inner, output_bias) != (2 * width, (hidden,), hidden, (outputs,)) or not outputs:
             raise ValueError("a cross-encoder whose head does not fit together")
         if any(one.ndim != 2 for name, one in tensors.items() if name not in HEAD):
             raise ValueError("a cross-encoder whose factors are not matrices")
-        return cls({name: one.astype(np.float32) for name, one in tensors.items()})
+        return cls(tensors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from semsearch.dedup.classifier import (
 )
 from semsearch.dedup.features import FEATURES
 from semsearch.dedup.forest import LEAF, Forest
+from semsearch.dedup.kernel import KernelMachine, PairSpace
+from semsearch.embedding.packed_tensors import rounded
 from semsearch.errors import extra
 from semsearch.text import clean
 from semsearch.tuning.cross_encoder import EPOCHS, CrossEncoderTrainer
@@ -43,6 +45,12 @@ _JUDGES = 25
 """The likely duplicates and other pairs that must be left for choosing a cross-encoder's share."""
 _SAMPLES = 100
 """Bootstrap samples (Efron 1979) that say whether a gain may be chance."""
+_AXES, _COST, _FEATURES_WEIGHT = 128, 2.0, 2.0
+"""The axes of a kernel machine, its penalty for an error, and the weight of the trees' features next to the axes."""
+_MOST_POINTS = 5_000
+"""Pairs that train a kernel machine, drawn at random if there are more: it takes the square of their number."""
+_CONSTANT = 1e-4
+"""The standard deviation up to which a value is constant for a kernel machine."""
 _GRADE, _KIND, _MOST_KINDS = 0.8, 0.5, 5
 """The weights of a grade and of a kind next to the label where the trees split, and the most kinds that count."""
 
@@ -84,16 +92,21 @@ def train_classifier(
     labelled = [pairs[at] for at in able.tolist()]
     a, b = words_of(labelled)
     words, truth = features_of(cosines[able], a, b), positive[able]
-    rows = words
+    rows, differences = words, None
     if aligner is not None:
-        rows = np.column_stack([words, aligner.features([x.text for x in a], [y.text for y in b])])
+        aligned, differences = aligner.features([x.text for x in a], [y.text for y in b])
+        rows = np.column_stack([words, aligned])
     outputs, shares = _targets(labelled, truth)
     targets = outputs * shares
     cosine = _line(cosines[:, None], positive)
-    unseen, screened, known = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+    screened, known = np.zeros(len(rows)), np.zeros(len(rows))
+    unseen = np.zeros((len(rows), 1 if differences is None else 2))  # logits by the trees, and by the machine
     for rest, held in _folds(pair_clusters(labelled)):
         if 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
-            unseen[held] = logit(_trees(rows[rest], targets[rest], _TREES // 2).predict(rows[held]))
+            unseen[held, 0] = logit(_trees(rows[rest], targets[rest], _TREES // 2).predict(rows[held]))
+            if differences is not None:
+                machine = _machine(differences[rest], rows[rest], truth[rest])
+                unseen[held, 1] = machine.logits(machine.space.project(differences[held]), rows[held])
             weights, bias = _screen(words[rest], truth[rest])
             screened[held] = words[held] @ weights + bias
             seen = vocabulary_of(side[at] for side in (a, b) for at in np.flatnonzero(rest).tolist())
@@ -101,9 +114,12 @@ def train_classifier(
             known[held] = known_share([a[at] for at in inside], [b[at] for at in inside], seen)
     weights, bias = _screen(words, truth)
     least = float(np.quantile(screened[truth], _SCREENED))
-    slope, intercept = _line(unseen[:, None], truth)
+    slope, intercept = _line(unseen, truth)
+    if len(slope) > 1 and slope[1] <= 0:  # the machine does not help
+        unseen, differences = unseen[:, :1], None
+        slope, intercept = _line(unseen, truth)
     by_cosine = cosine[0][0] * cosines + cosine[1]
-    ours = slope[0] * unseen + intercept
+    ours = unseen @ slope + intercept
     ours = np.where(screened >= least, ours, np.minimum(screened, by_cosine[able]))
     blend, unfamiliar = _best_blend(ours, by_cosine, known, able, positive)
     together = None
@@ -132,6 +148,7 @@ def train_classifier(
         forest=_trees(rows, targets, _TREES),
         tokens=aligner is not None,
         reference=np.zeros((0, 2 + len(FEATURES)), np.float32),
+        machine=None if differences is None else _machine(differences, rows, truth, float(slope[1])),
         together=together,
     )
 
@@ -249,6 +266,28 @@ def _trees(rows: Rows, targets: Floats, count: int) -> Forest:
 
     forest = ExtraTreesRegressor(count, min_samples_leaf=3, max_features=0.4, random_state=0)
     return flatten(forest.fit(rows, targets if targets.shape[1] > 1 else targets.ravel()))
+
+
+def _machine(differences: Rows, features: Rows, truth: Mask, share: float = 1.0) -> KernelMachine:
+    """Train a support vector machine whose logits are multiplied with a share."""
+    from sklearn.decomposition import PCA
+    from sklearn.svm import SVC
+
+    drawn = np.random.default_rng(0).permutation(len(truth))[:_MOST_POINTS]
+    differences, features, truth = differences[drawn], features[drawn], truth[drawn]
+    width = differences.shape[1]
+    values = np.column_stack([differences, features]).astype(np.float64)
+    spread = values.std(axis=0)
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > _CONSTANT)
+    scale[width:] *= _FEATURES_WEIGHT
+    standard = (values[:, :width] - values[:, :width].mean(axis=0)) * scale[:width]
+    axes = PCA(min(_AXES, *standard.shape), random_state=0).fit(standard).components_.T
+    space = PairSpace(*rounded(values.mean(axis=0), scale, axes))
+    points = space.points(space.project(differences), features)
+    gamma = 1 / points.var(axis=0).sum()
+    fitted = SVC(C=_COST, gamma=gamma).fit(points, truth)
+    shares, bias = share * fitted.dual_coef_[0], share * fitted.intercept_
+    return KernelMachine(space, *rounded(fitted.support_vectors_, shares, np.array([gamma]), bias))
 
 
 def flatten(forest: Any) -> Forest:
