@@ -127,7 +127,7 @@ export async function render(main, api, t, page) {
       one.pairs,
       ranged(one.before, 3, t),
       ranged(one.after, 3, t),
-      ranged(one.gain, 3, t),
+      ranged(one.gain, 3, t, "", true),
     ]);
     return h(
       "section.card",

@@ -54,8 +54,8 @@ export function meter(share, label, kind = "") {
 }
 
 /** A figure with the ends of its range or interval, such as "0.81 (0.76 to 0.86)". */
-export function ranged({ value, low, high }, digits, t, unit = "") {
-  const shown = (number) => number.toFixed(digits) + unit;
+export function ranged({ value, low, high }, digits, t, unit = "", signed = false) {
+  const shown = (number) => (signed && number > 0 ? "+" : "") + number.toFixed(digits) + unit;
   return t("{value} ({low} to {high})", { value: shown(value), low: shown(low), high: shown(high) });
 }
 
