@@ -7,6 +7,7 @@ and one half of the sentence that it is turned towards, so words and vectors go 
 
 import gzip
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -115,8 +116,45 @@ def ask(sentences: Path, folder: Path, way: str, queries: int) -> None:
     print(json.dumps({"ms": figures, "seal": seal.hexdigest(), "memory": memory}))
 
 
+def change(report: Report, index: Path, repeats: int) -> None:
+    """Add one line to a copy of the index in a new process, change it, and ingest it again unchanged, in turn."""
+    with tempfile.TemporaryDirectory(dir=index.parent) as temporary:
+        folder, note = Path(temporary) / "index", Path(temporary) / "note.txt"
+        shutil.copytree(index, folder)
+        processes: dict[str, list[Any]] = {"nothing to do": [], "add": [], "change": []}
+        for turn in range(repeats + 1):
+            talk(f"round {turn} of {repeats}" if turn else "one round that does not count")
+            for what, some in processes.items():
+                if what == "add":
+                    note = note.with_name(f"note{turn}.txt")
+                if what != "nothing to do" or not turn:
+                    note.write_text(f"{what} {turn}: the kettle boils before the train leaves")
+                some.append(run("-m", "semsearch", "ingest", note, "--index", folder, "--json"))
+    figures = {
+        what: {
+            "seconds": median(one.seconds for one in some[1:]),
+            "cpu": median(one.cpu for one in some[1:]),
+            "peak_mb": max(one.peak_mb for one in some[1:]),
+        }
+        for what, some in processes.items()
+    }
+    report.figures = figures
+    rows = [
+        (what, f"{one['seconds']:.2f}", f"{one['cpu']:.2f}", f"{one['peak_mb']:.0f}")
+        for what, one in figures.items()
+    ]
+    report.table("one line, by `semsearch ingest` in a new process", ("", "s", "CPU s", "peak MB"), rows)
+    for what in ("add", "change"):
+        report.bar(f"{what} one line, s", figures[what]["seconds"], "<=", 1)
+        report.bar(f"{what} one line, peak MB", figures[what]["peak_mb"], "<=", 500)
+    report.close()
+
+
 def main() -> None:
     parser = arguments(__doc__, repeats=3)
+    parser.add_argument(
+        "--only", choices=("change",), help="measure a one-line change of the index, and no search"
+    )
     parser.add_argument(
         "--count", type=int, default=1_000_000, metavar="N", help="passages (default 1,000,000)"
     )
@@ -149,6 +187,9 @@ def main() -> None:
         if not folder.exists():
             stored = options.vectors or Path(kept) / "vectors.npy"
             run(__file__, *data, "--real", str(options.real), "--vectors", stored, "--build", folder)
+        if options.only == "change":
+            change(report, folder, options.repeats)
+            return
         rounds: dict[str, list[Any]] = {way: [] for way in WAYS}
         cold: dict[str, list[Any]] = {mode: [] for mode in MODES}
         for turn in range(options.repeats + 1):

@@ -42,7 +42,7 @@ from semsearch.errors import (
     UnreadableSource,
 )
 from semsearch.files import disk
-from semsearch.ingest.sources import is_below, is_file, keys_of, record_key, source_key
+from semsearch.ingest.sources import is_below, is_file, keys_below, keys_of, record_key, source_key
 from semsearch.patterns import unmatched
 from semsearch.requests import (
     ClusterOptions,
@@ -424,14 +424,15 @@ class Index:
         from semsearch.readers import RowFields
 
         scope = Scope(_paths(paths), fields or RowFields(), max_bytes, include, exclude, everything, prune)
+        below = keys_below(scope.roots, self.folder.parent)
         saved = self._library.setting("roots")
         if dry_run:
-            survey = Survey(self._library.states(), self.folder.parent, scope, saved)
+            survey = Survey(self._library.states(below), self.folder.parent, scope, saved)
             return survey.report(standard_input is not None)
         with self._writing():
             self._vectors.recover()
             saved = self._library.setting("roots")
-            survey = Survey(self._library.states(), self.folder.parent, scope, saved)
+            survey = Survey(self._library.states(below), self.folder.parent, scope, saved)
             if survey.changed or survey.gone or standard_input is not None:
                 run = IngestRun(survey, self._library, self.embedder, self._vectors)
                 report = run.run(standard_input, progress, on_change, on_unknown)
@@ -501,7 +502,12 @@ class Index:
 
         with self._writing():
             self._vectors.recover()
-            run = RecordRun(self._library, lambda: self.embedder, self._vectors.sync, known_only=known_only)
+            run = RecordRun(
+                self._library,
+                lambda: self.embedder,
+                lambda now: self._vectors.sync(now=now),
+                known_only=known_only,
+            )
             report = run.run(records, keep_ids=not isinstance(data, Iterator), progress=progress)
             renew(self._library, self._embedder)
             self._library.save_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
@@ -1257,6 +1263,7 @@ class Index:
             roots=self._library.setting("roots") or {},
             engine=self.engine,
             adapted_from=adapted_from(self._library),
+            waiting=self._library.pending(),
         )
 
     @property
@@ -1351,8 +1358,8 @@ class Index:
     def _forget(self, keys: Collection[str]) -> None:
         if keys:
             self._library.remove(keys)
-            self._library.gc()
-            self._vectors.sync()
+            self._library.sweep()
+            self._vectors.sync(now=True)
 
 
 def _named(what: str, progress: Callable[[str, int, int], None] | None) -> Callable[[int, int], None] | None:

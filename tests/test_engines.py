@@ -18,7 +18,8 @@ from semsearch.embedding import Vectors
 from semsearch.errors import EngineUnavailable, IndexDamaged, InvalidInput, SemsearchError
 from semsearch.files import config_folder
 from semsearch.index import Index
-from semsearch.search import approximate, corpus, engine
+from semsearch.search import approximate, engine
+from semsearch.storage.library import vector_file
 from semsearch.storage.vectors import engines, move, server
 from semsearch.storage.vectors.server_store import ServerEngine
 from semsearch.types import Mode
@@ -32,8 +33,8 @@ DOUBLES: dict[str, type[Double]] = {"qdrant": QdrantDouble, "weaviate": Weaviate
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """Yield an index of `COUNT` texts, in which a search asks the engine."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
-    monkeypatch.setattr(corpus, "CODED_BYTES", 0)
+    monkeypatch.setattr(vector_file, "SCANNED_BYTES", 0)
+    monkeypatch.setattr(vector_file, "CODED_BYTES", 0)
     with Index.create(tmp_path / "index", embedder=TinyEmbedder()) as index:
         index.add(
             [

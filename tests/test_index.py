@@ -275,8 +275,8 @@ print(json.dumps({"hits": hits, "modules": sorted(sys.modules)}))
 """
 
 BY_GRAPH = """
-import semsearch.search.corpus
-semsearch.search.corpus.SCANNED_BYTES = -1
+import semsearch.storage.library.vector_file
+semsearch.storage.library.vector_file.SCANNED_BYTES = -1
 """
 
 
@@ -348,7 +348,7 @@ WORDS = (
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Compare all vectors, as in small indexes, or search Chroma's graph, as in large ones. Return which."""
     if request.param == "graph":
-        monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
+        monkeypatch.setattr("semsearch.storage.library.vector_file.SCANNED_BYTES", -1)
     return str(request.param)
 
 

@@ -569,9 +569,9 @@ class Versions(RuleBasedStateMachine):
         self.library.remove([key])
         self.model.pop(key, None)
 
-    @rule()
-    def gc(self) -> None:
-        self.library.gc()
+    @rule(method=st.sampled_from([Library.gc, Library.sweep]))
+    def gc(self, method: Callable[[Library], None]) -> None:
+        method(self.library)
         texts = {text for source, _ in self.model.values() for document in source for text in document}
         assert self.library.counts()["vectors"] == len(texts)
 

@@ -28,8 +28,8 @@ from semsearch.embedding import Kind, ProgressCallback, Vectors
 from semsearch.errors import FingerprintMismatch, IndexDamaged, SemsearchError
 from semsearch.index import FOLDER
 from semsearch.ingest import run as ingest
-from semsearch.search import corpus
 from semsearch.storage.check import salvage_damaged
+from semsearch.storage.library import vector_file
 from semsearch.storage.vectors import folder_store, sync
 
 KILLS = int(os.environ.get("SEMSEARCH_KILLS", "10"))
@@ -253,7 +253,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(folder: Path, by_graph: bool) -> Any:
-    corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
+    vector_file.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
         rows = index.query_many(QUERIES, k=3, highlight=False, collapse=False, per_document=None)
         return [[(hit.document, hit.start, hit.text, round(hit.score, 5)) for hit in row] for row in rows]
@@ -446,7 +446,7 @@ def ingest_rows(folder: Path, name: str) -> None:
 
 
 def ask(folder: Path, by_graph: bool) -> int:
-    corpus.SCANNED_BYTES = -1 if by_graph else 320_000_000
+    vector_file.SCANNED_BYTES = -1 if by_graph else 320_000_000
     with open_index(folder / FOLDER) as index:
         for _ in range(5):
             counts = [

@@ -40,7 +40,7 @@ def row(number: int) -> dict[str, str | int | bool]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Compare all vectors, as in small indexes, or search Chroma's graph, as in large ones. Return which."""
     if request.param == "graph":
-        monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", -1)
+        monkeypatch.setattr("semsearch.storage.library.vector_file.SCANNED_BYTES", -1)
     return str(request.param)
 
 

@@ -155,7 +155,7 @@ def test_first_queries_from_many_threads_agree(
     tmp_path: Path, corpus: Path, scanned: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is loaded yet when the threads begin: each load is done once, or twice to the same end."""
-    monkeypatch.setattr("semsearch.search.corpus.SCANNED_BYTES", scanned)
+    monkeypatch.setattr("semsearch.storage.library.vector_file.SCANNED_BYTES", scanned)
     with create_index(tmp_path / "index") as made:
         made.ingest([corpus])
         expected = [ask(made) for ask in QUERIES]

@@ -12,7 +12,7 @@ from tiny_embedder import DIMENSION, TinyEmbedder, create_index
 
 from semsearch import Index
 from semsearch.embedding.byte_products import byte_products
-from semsearch.search import contenders, corpus, engine
+from semsearch.search import contenders, engine
 from semsearch.storage.library import vector_codes, vector_file
 from semsearch.storage.library.vector_codes import ROWS, Codes, CodeWriter, block_bytes
 
@@ -262,8 +262,8 @@ def test_damaged_codes_hide_nothing(
         assert index.check().sound
         assert ask(index) == expected
     with monkeypatch.context() as patch:  # without codes fewer vectors are all compared
-        patch.setattr(corpus, "SCANNED_BYTES", 0)
-        patch.setattr(corpus, "MAPPED_BYTES", 0)
+        patch.setattr(vector_file, "SCANNED_BYTES", 0)
+        patch.setattr(vector_file, "MAPPED_BYTES", 0)
         with opened(tmp_path / "index") as index, index._library.snapshot():
             assert index._engine._corpora.current().scanned
         next((tmp_path / "index").glob("vectors-*.i8")).unlink()

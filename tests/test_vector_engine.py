@@ -99,6 +99,7 @@ class MemoryStore:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._engine = MemoryEngine()
+        self.deferred = False
         self.trouble = ""
         self.finalized = False
 

@@ -10,7 +10,7 @@ import pytest
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch import Index
-from semsearch.search import corpus, engine
+from semsearch.search import engine
 from semsearch.storage.library import Library, vector_file
 from semsearch.storage.library.settings import VECTOR_FILE
 
@@ -225,8 +225,8 @@ def test_the_file_is_for_the_owner_only(index: Index) -> None:
 def test_more_vectors_are_compared_where_they_are_mapped(
     index: Index, monkeypatch: pytest.MonkeyPatch, mapped_bytes: int, scanned: bool
 ) -> None:
-    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
-    monkeypatch.setattr(corpus, "CODED_BYTES", mapped_bytes)
+    monkeypatch.setattr(vector_file, "SCANNED_BYTES", 0)
+    monkeypatch.setattr(vector_file, "CODED_BYTES", mapped_bytes)
     with index._library.snapshot():
         assert index._engine._corpora.current().scanned == scanned
 
@@ -255,8 +255,8 @@ def test_many_that_meet_a_condition_come_from_the_file(
         index.add([{"id": text, "text": text, "kind": text.split()[0]} for text in TEXTS])
         expected = best(index)
         assert len(expected) == 2
-    monkeypatch.setattr(corpus, "SCANNED_BYTES", 0)
-    monkeypatch.setattr(corpus, "CODED_BYTES", 0)
+    monkeypatch.setattr(vector_file, "SCANNED_BYTES", 0)
+    monkeypatch.setattr(vector_file, "CODED_BYTES", 0)
     monkeypatch.setattr(engine, "_MAPPED_FROM", 0)
     read: list[int] = []
     numbered = Library.vectors_numbered

@@ -115,6 +115,11 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         render.talk(
             tr("a run was interrupted or is still at work; the next command that writes completes it")
         )
+    elif status.waiting:
+        waiting = tr(
+            "{count:,} changes wait for the vector engine, which no search asks yet; `semsearch check` sends them"
+        )
+        render.talk(waiting.format(count=status.waiting))
 
 
 def _tell_not_read(found: "Sequence[SourceStatus]") -> None:

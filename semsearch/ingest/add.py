@@ -24,13 +24,16 @@ _READING = json.dumps(["record", CLEANER_VERSION, SPLITTER_VERSION])
 
 
 class RecordRun:
-    """One run of `Index.add` or `Index.update`. `sync` sends the outbox to the vector engine."""
+    """One run of `Index.add` or `Index.update`.
+
+    `sync` sends the outbox to the vector engine; given True, also one that can wait.
+    """
 
     def __init__(
         self,
         library: Library,
         embedder: Callable[[], Embedder],
-        sync: Callable[[], None],
+        sync: Callable[[bool], None],
         *,
         known_only: bool,
     ) -> None:
@@ -58,7 +61,7 @@ class RecordRun:
                 self._ids += [record.id for record in step if isinstance(record, Record)]
             if progress is not None:
                 progress(done)
-        self._library.gc()
+        self._library.sweep()
         repeated = f"{self._repeated} had the id of a later record, and were replaced by it"
         return AddReport(
             **self._counts,
@@ -93,7 +96,7 @@ class RecordRun:
         if gone:
             self._library.remove(gone)
             self._counts["removed"] += len(gone)
-        self._sync()
+        self._sync(bool(gone))  # what is removed does not stay in the engine
 
     def _publish(self, changed: dict[str, tuple[Record, SourceState]], gone: list[str]) -> None:
         embedder = self._embedder()

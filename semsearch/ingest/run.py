@@ -219,8 +219,8 @@ class IngestRun:
         """Remove the sources that are gone, and the vectors that nothing uses any more."""
         self._library.touch(self._survey.touched)
         self._library.remove(self._survey.gone)
-        self._library.gc()
-        self._vectors.sync()
+        self._library.sweep()
+        self._vectors.sync(now=bool(self._survey.gone))  # what is removed does not stay in the engine
         for key in self._survey.gone:
             self._on_change("removed", key)
 

@@ -34,6 +34,18 @@ def is_below(key: str, path: Path, base: Path) -> bool:
     return is_file(key) and (base / key).is_relative_to(absolute(path))
 
 
+def keys_below(paths: Iterable[Path], base: Path) -> list[str] | None:
+    """Return keys such that all sources at or below some paths have one of them, or one that continues it after a `/`.
+
+    None where any source may be. Sources whose keys these are need not be below the paths.
+    """
+    full = [absolute(path) for path in paths]
+    if os.name == "nt" or any(base.is_relative_to(path) for path in full):  # Windows ignores case
+        return None
+    # The absolute path too: a folder that was elsewhere when it was ingested may have moved below the base.
+    return [STANDARD_INPUT, *{key for path in full for key in (source_key(path, base), path.as_posix())}]
+
+
 def is_within(path: Path, folders: Iterable[Path]) -> bool:
     """Return whether a path lies in one of some resolved folders once its links are followed; a loop does not."""
     try:

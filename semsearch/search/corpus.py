@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 from semsearch.errors import IndexDamaged
 from semsearch.patterns import Names
 from semsearch.search.query import asked_name
-from semsearch.storage.library import SALVAGE, Column, Library, PassageTable, VectorTable
-
-SCANNED_BYTES, MAPPED_BYTES, CODED_BYTES = 320_000_000, 640_000_000, 1_600_000_000
-"""Up to the first size of all vectors (208,333 of 384 numbers) a search is exact; up to the second (416,666) where the
-vector file has all but the first size of them, and up to the third (1,041,666) where it has their codes: decision 164.
-"""
+from semsearch.storage.library import SALVAGE, Column, Library, PassageTable, VectorBytes, VectorTable
 
 Rows = NDArray[np.int64]
 _T = TypeVar("_T")
@@ -42,17 +37,16 @@ class Corpus:
     @property
     def scanned(self) -> bool:
         """True where there are so few vectors that all of them are compared with a query."""
-        return self.once("scanned", self._is_scanned)
-
-    def _is_scanned(self) -> bool:
-        total, _, coded = self.once("bytes", self.library.vector_bytes)
-        return total <= SCANNED_BYTES or (total <= (CODED_BYTES if coded else MAPPED_BYTES) and self.mapped)
+        return self.once("scanned", lambda: self._bytes.scanned if self.mapped else self._bytes.few)
 
     @property
     def mapped(self) -> bool:
         """True where all but a few vectors are in the vector file."""
-        _, to_read, _ = self.once("bytes", self.library.vector_bytes)
-        return to_read <= SCANNED_BYTES and not self._distrusted
+        return self._bytes.mapped and not self._distrusted
+
+    @property
+    def _bytes(self) -> VectorBytes:
+        return self.once("bytes", self.library.vector_bytes)
 
     @property
     def vectors(self) -> tuple[VectorTable, Rows]:

@@ -84,14 +84,15 @@ def _findings(library: Library, vectors: VectorSync) -> Iterator[CheckResult]:
     yield CheckResult("words", tuple(problems), "" if problems else "full-text search is as it was stored")
     problems = vector_file_problems(library)
     yield CheckResult("vector file", tuple(problems), "" if problems else "none, or as the Library has it")
-    left = vectors.unfinished
+    left, waited = vectors.unfinished, library.pending()
     try:
-        vectors.recover()
+        vectors.recover(now=True)
         vectors.finalize()
     except IndexDamaged as error:
         yield CheckResult("unfinished", (str(error),))
         return
-    yield CheckResult("unfinished", (), "what an interrupted run left is done" if left else "nothing")
+    note = f"changes that waited for the vector engine were sent: {waited:,}" if waited else "nothing"
+    yield CheckResult("unfinished", (), "what an interrupted run left is done" if left else note)
     yield CheckResult(
         "files", tuple(vectors.file_problems()), "the vector engine's files are as the last write left them"
     )

@@ -43,6 +43,7 @@ class Status:
 
     `roots` has each path that was ingested, with the options that are remembered for it. `engine` is the URL of the
     vector engine, such as `chroma:`. `adapted_from` is the name of the model that `adapt` trained from, or None.
+    `waiting` passages are on the outbox: the engine has yet to be told about them.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Status:
     roots: dict[str, dict[str, Any]] = field(default_factory=dict)
     engine: str = "chroma:"
     adapted_from: str | None = None
+    waiting: int = 0
 
 
 def is_index(folder: Path) -> bool:

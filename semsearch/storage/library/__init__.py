@@ -27,6 +27,7 @@ from semsearch.storage.library.store import Library
 from semsearch.storage.library.untrusted import refuse_journal, refuse_special_files
 from semsearch.storage.library.vector_file import FILES as VECTOR_FILES
 from semsearch.storage.library.vector_file import (
+    VectorBytes,
     VectorTable,
     remove_vector_file,
     update_vector_file,
@@ -46,6 +47,7 @@ __all__ = [
     "SourceState",
     "SourceSummary",
     "StoredPassage",
+    "VectorBytes",
     "VectorTable",
     "content_problems",
     "database_problems",

@@ -123,13 +123,15 @@ class FullText:
 
     def tombstone(self, numbers: Sequence[int]) -> None:
         """Mark passages as removed. Numbers that do not exist are ignored."""
-        if not numbers:
-            return
         gone = np.array(numbers, np.int64)
-        for id_, passages in self._segments():
+        for id_ in self._likeliest(gone):
+            if not len(gone):
+                return
+            ((_, passages),) = self._segments([id_])
             struck = np.isin(passages["number"], gone) & (passages["vector"] != _GONE)
             if not struck.any():
                 continue
+            gone = gone[~np.isin(gone, passages["number"][struck])]
             passages = passages.copy()
             passages["vector"][struck] = _GONE
             left = np.count_nonzero(passages["vector"] != _GONE)
@@ -137,6 +139,23 @@ class FullText:
             self._db.execute(query, (passages.tobytes(), id_))
             if left < len(passages) / 2:
                 self._merge([id_])
+
+    def _likeliest(self, numbers: NDArray[np.int64]) -> list[int]:
+        """Return all segments, first those that probably have passages of some numbers.
+
+        Numbers mostly rise from segment to segment, so these are the segments with the highest first number below.
+        """
+        if not len(numbers):
+            return []
+        ids = [id_ for (id_,) in self._db.execute("SELECT id FROM segments ORDER BY id")]
+        firsts = np.empty(len(ids), np.int64)
+        for at, id_ in enumerate(ids):
+            with self._db.blobopen("segments", "passages", id_, readonly=True) as blob:
+                firsts[at] = np.frombuffer(blob.read(8).ljust(8, b"\0"), "<i8")[0]  # reads one page of many
+        order = np.argsort(firsts, kind="stable")
+        places = np.searchsorted(firsts[order], np.unique(numbers), side="right") - 1
+        likely = [ids[order[place]] for place in dict.fromkeys(places.tolist()) if place >= 0]
+        return [*likely, *(id_ for id_ in ids if id_ not in likely)]
 
     def expunge(self) -> None:
         """Delete everything that is left of removed passages."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial, reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ from semsearch.storage.library.records import (
     stored_passage,
 )
 from semsearch.storage.library.settings import VECTOR_FILE, parsed_setting
-from semsearch.storage.library.vector_file import VectorTable, mapped
+from semsearch.storage.library.vector_file import VectorBytes, VectorTable, mapped
 from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
 from semsearch.types import FieldValue
 
@@ -106,11 +107,18 @@ class Reader:
         with self._reading() as db:
             return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
-    def states(self) -> dict[str, SourceState]:
-        """Return the state of every published source by key."""
+    def states(self, below: Iterable[str] | None = None) -> dict[str, SourceState]:
+        """Return the state of every published source by key, or of those with the keys, or paths, of `below`.
+
+        Sources whose path lies below one of these paths are among them.
+        """
         query = f"SELECT key, {STATE} FROM sources WHERE published = 1"
         with self._reading() as db:
-            return {key: SourceState(*state) for key, *state in db.execute(query)}
+            if below is None:
+                return {key: SourceState(*state) for key, *state in db.execute(query)}
+            some = f"{query} AND key = ?1 UNION ALL {query} AND key > ?1 || '/' AND key < ?1 || '0'"  # '0' follows '/'
+            rows = chain.from_iterable(db.execute(some, (path,)).fetchall() for path in below)
+            return {key: SourceState(*state) for key, *state in rows}
 
     def summaries(self) -> dict[str, SourceSummary]:
         """Return the contents of every published source by key."""
@@ -140,20 +148,20 @@ class Reader:
             return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
     def passage_count(self) -> int:
-        """Return the number of published passages as their sources say, without reading the passages."""
+        """Return the number of passages, with those that are not published yet, by reading an index of them only."""
         with self._reading() as db:
-            (count,) = db.execute("SELECT sum(passages) FROM sources WHERE published = 1").fetchone()
-            return int(count or 0)
+            (count,) = db.execute("SELECT count(*) FROM passages").fetchone()
+            return int(count)
 
-    def vector_bytes(self) -> tuple[int, int, bool]:
-        """Return the size of all vectors in bytes, of those that the vector file does not have, and if it has codes.
+    def vector_bytes(self) -> VectorBytes:
+        """Return the size of the vectors. Those that are gone from the Library count where the vector file has them.
 
-        Vectors that are in the file and gone from the Library count as well: a search compares them too.
+        A search compares them too.
         """
         dimension = self.dimension()
         numbers, _, codes = mapped(self.path.parent, self.setting(VECTOR_FILE), dimension)
         later = self.vectors_beyond(int(numbers[-1]) if len(numbers) else 0)
-        return 4 * dimension * (len(numbers) + later), 4 * dimension * later, codes is not None
+        return VectorBytes(4 * dimension * (len(numbers) + later), 4 * dimension * later, codes is not None)
 
     def passages(self, ids: Sequence[str], *, metadata: bool = True) -> dict[str, StoredPassage]:
         """Return published passages by id. Ids that are not published are left out.

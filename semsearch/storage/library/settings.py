@@ -9,6 +9,8 @@ from typing import Any
 _Shape = Callable[[Any], bool]
 VECTOR_FILE = "vector_file"
 """The setting that names the files of `semsearch.storage.library.vector_file`."""
+UNSWEPT = "unswept"
+"""The setting that names the writer that has yet to sweep; see `Library.sweep`."""
 
 
 def parsed_setting(key: str, text: str) -> Any:
@@ -158,6 +160,7 @@ SETTINGS: dict[str, _Shape] = {
         _each(_members({"finalized": _flag, "sound": _flag, "count": _whole})),
     ),
     VECTOR_FILE: _or_none(_members({"name": _token, "rows": _count, "last": _count})),
+    UNSWEPT: _or_none(_token),
     "forgetting": _or_none(_texts),
     "relevance": _or_none(_mapping),
     "roots": _or_none(

@@ -9,11 +9,13 @@ a source.
 """
 
 import json
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,10 @@ from semsearch.storage.library.fulltext import ENTRY, FullText
 from semsearch.storage.library.reading import STATE, Reader
 from semsearch.storage.library.records import DocumentRecord, SourceState
 from semsearch.storage.library.schema import VERSION, foreign_parts, make
-from semsearch.storage.library.settings import VECTOR_FILE
+from semsearch.storage.library.settings import UNSWEPT, VECTOR_FILE
+
+_LOOSE = 10_000
+"""Up to this many vectors are looked up one by one to see if a passage uses them; for more, all are compared."""
 
 
 class Library(Reader):
@@ -39,6 +44,12 @@ class Library(Reader):
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
+        self._token = secrets.token_hex(8)
+        """The name of this Library in `UNSWEPT`."""
+        self._loose: set[int] | None = set()
+        """The vectors that it has added, or taken a passage from, since it last swept; None for too many."""
+        self._begun: set[int] = set()
+        """The versions of sources that it has begun and not published."""
         with translated(path):
             self._connections = Connections(path, create=create)
         try:
@@ -94,7 +105,8 @@ class Library(Reader):
     def begin_sources(self, sources: Iterable[tuple[str, SourceState]]) -> list[int]:
         """Start new versions of sources in one transaction, see `begin_source`. Return their numbers."""
         with self._transaction() as db:
-            return [
+            self._loosen(db)
+            numbers = [
                 int(
                     db.execute(
                         f"INSERT INTO sources (key, {STATE}) VALUES (?, {', '.join('?' * len(astuple(state)))})",
@@ -104,6 +116,8 @@ class Library(Reader):
                 )
                 for key, state in sources
             ]
+            self._begun.update(numbers)
+            return numbers
 
     def add(
         self,
@@ -118,6 +132,8 @@ class Library(Reader):
             # Numbers are never used twice: the vector file may keep the rows of vectors that are gone.
             (number,) = db.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()
             number = max(number, (self.setting(VECTOR_FILE) or {"last": 0})["last"])
+            if vectors:
+                self._loosen(db, range(number + 1, number + 1 + len(vectors)))
             db.executemany(
                 "INSERT OR IGNORE INTO vectors (id, digest, vector, sum) VALUES (?1, ?2, ?3, checksum(?2, ?3))",
                 (
@@ -167,6 +183,7 @@ class Library(Reader):
                 told = ((id_,) for id_, to_tell in differing.items() if to_tell)
                 db.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", told)
                 same_documents = _documents(db, old) == _documents(db, new)
+                self._loosen(db, _vectors(db, old))
                 _tombstone(db, old)
                 db.execute("DELETE FROM sources WHERE id = ?", (old,))
                 db.execute(
@@ -177,6 +194,7 @@ class Library(Reader):
                 )
                 outcome.append(None if old is None else bool(differing) or not same_documents)
             FullText(db).add(_entries(db, (new for new, _ in sources)))
+        self._begun.difference_update(new for new, _ in sources)
         return outcome
 
     def touch(self, states: Mapping[str, SourceState]) -> None:
@@ -197,21 +215,55 @@ class Library(Reader):
             for key in keys:
                 db.execute("INSERT OR IGNORE INTO outbox SELECT id FROM published WHERE source = ?", (key,))
                 row = db.execute("SELECT id FROM sources WHERE key = ? AND published = 1", (key,)).fetchone()
+                self._loosen(db, _vectors(db, row and row[0]))
                 _tombstone(db, row and row[0])
                 db.execute("DELETE FROM sources WHERE key = ? AND published = 1", (key,))
 
     def discard_unpublished(self) -> None:
         """Remove versions that an interrupted ingest never published. Their vectors stay for the next ingest."""
         with self._transaction() as db:
-            db.execute("DELETE FROM sources WHERE published = 0")
+            if self.setting(UNSWEPT) is not None:
+                db.execute("DELETE FROM sources WHERE published = 0")
+                self._loose = None
 
     def gc(self) -> None:
-        """Remove unpublished versions, and vectors that no passage uses."""
-        self.discard_unpublished()
+        """Remove unpublished versions, and vectors that no passage uses. Everything is compared; see `sweep`."""
         with self._transaction() as db:
+            db.execute("DELETE FROM sources WHERE published = 0")
             # The inner query reads indexes only, and not the pages of the vectors.
             unused = "SELECT id FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
             db.execute(f"DELETE FROM vectors WHERE id IN ({unused})")
+            _save(db, UNSWEPT, None)
+        self._loose, self._begun = set(), set()
+
+    def sweep(self) -> None:
+        """Remove the same as `gc`, and look only at the vectors that this Library has changed since it last did.
+
+        A writer that was interrupted before has left `UNSWEPT` behind, and then everything is compared.
+        """
+        with self._transaction() as db:
+            writer = self.setting(UNSWEPT)
+            if writer is None:
+                return
+            some = None if self._begun or writer != self._token else self._loose
+            if some is not None:
+                db.executemany(
+                    "DELETE FROM vectors WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM passages WHERE vector_id = ?1)",
+                    ((number,) for number in sorted(some)),
+                )
+                _save(db, UNSWEPT, None)
+        if some is None:
+            self.gc()
+        self._loose = set()
+
+    def _loosen(self, db: sqlite3.Connection, vectors: Iterable[int] = ()) -> None:
+        """Note vectors that may be left without a passage, and that a sweep is due."""
+        if self.setting(UNSWEPT) is None:
+            _save(db, UNSWEPT, self._token)
+        if self._loose is not None:
+            self._loose.update(islice(vectors, _LOOSE + 1))
+            if len(self._loose) > _LOOSE:
+                self._loose = None
 
     def replace_vectors(self, vectors: Iterable[tuple[bytes, bytes]], settings: Mapping[str, Any]) -> None:
         """Replace all vectors, save settings, and put every passage on the outbox, in one transaction.
@@ -286,6 +338,12 @@ def _entries(db: sqlite3.Connection, sources: Iterable[int]) -> Iterator[tuple[i
     )
     for source in sources:
         yield from db.execute(query, (source,))
+
+
+def _vectors(db: sqlite3.Connection, source: int | None) -> Iterator[int]:
+    """Yield the numbers of the vectors of a source."""
+    query = "SELECT vector_id FROM passages JOIN documents ON documents.id = document_id WHERE source_id = ?"
+    return (number for (number,) in db.execute(query, (source,)))
 
 
 def _tombstone(db: sqlite3.Connection, source: int | None) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ _BLOCK, _SHARE = 256, 4_096
 
 The first stay in the cache. Of 100,000 vectors one product takes 5 ms of processor time, and 8 take 25 ms:
 docs/decisions/0144-each-cosine-alone.md."""
+SCANNED_BYTES, MAPPED_BYTES, CODED_BYTES = 320_000_000, 640_000_000, 1_600_000_000
+"""Up to the first size of all vectors (208,333 of 384 numbers) a search is exact; up to the second (416,666) where the
+vector file has all but the first size of them, and up to the third (1,041,666) where it has their codes: decision 164.
+"""
 _STALE = 0.5
 """The share of rows that belong to no vector any more, above which the files are written again."""
 _NUMBER = np.dtype("<i8")
@@ -47,6 +51,29 @@ _CODE = np.dtype("i1")
 
 Vectors = NDArray[np.float32]
 Numbers = NDArray[np.int64]
+
+
+class VectorBytes(NamedTuple):
+    """The bytes of all vectors, of those that the vector file does not have, and whether it has codes."""
+
+    total: int
+    to_read: int
+    coded: bool
+
+    @property
+    def few(self) -> bool:
+        """True where a search compares all vectors, wherever they are."""
+        return self.total <= SCANNED_BYTES
+
+    @property
+    def mapped(self) -> bool:
+        """True where all but a few vectors are in the vector file."""
+        return self.to_read <= SCANNED_BYTES
+
+    @property
+    def scanned(self) -> bool:
+        """True where a search that trusts the vector file compares all vectors, and asks no vector engine."""
+        return self.few or (self.mapped and self.total <= (CODED_BYTES if self.coded else MAPPED_BYTES))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,6 +106,9 @@ class VectorStore(Protocol):
     Methods that write need the index's write lock. All raise the errors that `VectorEngine` does.
     """
 
+    deferred: bool
+    """True where writing costs much even for one passage, since the engine has to be loaded: a few can wait."""
+
     trouble: str
     """Why the last `reader` could not be asked, where a person can do something about it; or ""."""
 

@@ -77,6 +77,8 @@ class FolderStore:
     It serves one thread at a time; `reader` and `writer` wait for one another.
     """
 
+    deferred = True
+
     def __init__(self, kind: Embedded, library: Library, index: Path) -> None:
         self._kind = kind
         self._library = library

@@ -31,6 +31,8 @@ class ServerEngine(VectorEngine, Protocol):
 class ServerStore:
     """The `VectorStore` of one index's collection on a server. `id` is the collection's in the Library's settings."""
 
+    deferred = False
+
     def __init__(self, engine: ServerEngine, library: Library, id: str) -> None:
         self._engine, self._library, self._id = engine, library, id
         self.trouble = ""

@@ -12,6 +12,10 @@ from semsearch.storage.vectors.engines import Stores
 
 BATCH = 2_000
 """Passages that are sent to the engine at once."""
+WAITING, _SHARE = 2_000, 100
+"""Up to this many changes wait on the outbox, and at most one in so many vectors.
+
+docs/decisions/0167-small-writes-wait.md."""
 
 
 class VectorSync:
@@ -39,12 +43,14 @@ class VectorSync:
 
     # -- writing ----------------------------------------------------------------------------------------
 
-    def sync(self, progress: Callable[[int], None] | None = None) -> None:
-        """Send the outbox to the engine. It may be interrupted at any point and repeated.
+    def sync(self, progress: Callable[[int], None] | None = None, *, now: bool = False) -> None:
+        """Send the outbox to the engine, unless it `can_wait`; with `now`, in any case.
 
-        `progress` is called with the number of passages sent so far. Where a server cannot be asked, the rest stays on
-        the outbox for the next writer, and `notes` say so.
+        It may be interrupted at any point and repeated. `progress` is called with the number of passages sent so far.
+        Where a server cannot be asked, the rest stays on the outbox for the next writer, and `notes` say so.
         """
+        if self.can_wait and not now:
+            return
         try:
             self._send_outbox(progress)
         except EngineUnavailable as error:
@@ -60,10 +66,13 @@ class VectorSync:
             if progress is not None:
                 progress(sent)
 
-    def recover(self) -> None:
-        """Finish what an interrupted writer left: a rebuild, the outbox, a store that was not finalized."""
+    def recover(self, *, now: bool = False) -> None:
+        """Finish what an interrupted writer left: a rebuild, the outbox, a store that was not finalized.
+
+        With `now`, send also what `can_wait`.
+        """
         self._store.clean()
-        if self.unfinished:
+        if self.unfinished or (now and self._library.outbox(1)):
             try:
                 self._writer()
             except EngineUnavailable as error:
@@ -106,7 +115,7 @@ class VectorSync:
 
         None means that the engine cannot be relied on now: it is being written, or its files have changed.
         """
-        if not self.unfinished:
+        if self.finalized and not self._library.outbox(1):
             with self._store.reader() as engine:
                 if engine is not None:
                     return engine.nearest(queries, k)
@@ -131,7 +140,21 @@ class VectorSync:
     @property
     def unfinished(self) -> bool:
         """True while a writer is at work, and after one was interrupted. The next one finishes what it left."""
-        return not self.finalized or bool(self._library.outbox(1))
+        return not self.finalized or not self.can_wait
+
+    @property
+    def can_wait(self) -> bool:
+        """True where the outbox is empty or can wait for a later write.
+
+        It can where it is short, no search asks the engine, and the engine has to be loaded to be written to.
+        """
+        waiting = len(self._library.outbox(WAITING + 1))
+        if not waiting:
+            return True
+        if waiting > WAITING or self._writing or not self._store.deferred:
+            return False
+        size = self._library.vector_bytes()
+        return size.scanned and waiting * _SHARE * self._library.dimension() * 4 <= size.total - size.to_read
 
     def prove(self) -> Proof:
         """Compare everything in the engine with the Library."""
