@@ -117,9 +117,9 @@ def status_(folder: Path | None, sources: bool, lists_fields: bool, as_json: boo
         )
     elif status.waiting:
         waiting = tr(
-            "{count:,} changes wait for the vector engine, which no search asks yet; `semsearch check` sends them"
+            "not yet in the vector engine, which no search asks: {changes}; `semsearch check` sends them"
         )
-        render.talk(waiting.format(count=status.waiting))
+        render.talk(waiting.format(changes=render.plural(status.waiting, "change")))
 
 
 def _tell_not_read(found: "Sequence[SourceStatus]") -> None:
