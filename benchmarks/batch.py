@@ -5,6 +5,8 @@
 partitions. `pruning`: the share of the pairs of partitions that the radii leave, that the projections leave as well,
 and the share of the pairs of vectors that are compared. `peers`: copies of sentences with one word replaced, exchanged
 or left out are planted, and MinHash (datasketch) and SemHash look for them as well, where these are installed.
+`kills`: a driver, or one of its workers, is killed at moments drawn at random, and the run goes on; rows, pairs and the
+texts that were embedded again are compared with a run that nobody disturbed.
 
 Every process computes with one thread. CPU seconds are read from /proc, so this runs on Linux.
 """
@@ -14,6 +16,9 @@ import gzip
 import json
 import os
 import random
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -37,13 +42,15 @@ from semsearch.distributed.cluster import Cluster, connected
 from semsearch.distributed.matching import Matching
 from semsearch.distributed.partitions import bounds, labelled, partitions, possible, visits
 from semsearch.distributed.work import Work
-from semsearch.embedding import DEFAULT_MODEL, load_embedder
+from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder
 from semsearch.requests import DEFAULT_MEMORY, DedupRequest
 
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
 SIZES = (250, 1_000, 8_192)
 """Vectors of a partition where pruning is measured; `semsearch batch` chooses the last one."""
 PERMUTATIONS, BANDS_AT = 128, 0.5
+PIECE = 4_096
+"""Texts of a piece, as `semsearch.distributed.pieces` has it."""
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -114,6 +121,12 @@ def result_rows(output: Path) -> list[tuple[str, str | None, str | None]]:
         [one for table in tables for one in table[name].to_pylist()] for name in ("name", "keeper", "tier")
     ]
     return list(zip(*columns, strict=True))
+
+
+def alike_pairs(output: Path) -> set[tuple[str, str]]:
+    import pyarrow.parquet as pq
+
+    return {(one["left"], one["right"]) for one in pq.read_table(output / "alike.parquet").to_pylist()}
 
 
 def one_process(
@@ -232,17 +245,14 @@ class Subject:
 def cluster(report: Report, subject: Subject) -> None:
     """Report whether two nodes answer as one process does, and for how many CPU seconds."""
     output = subject.folder / "out"
-    with two_nodes() as nodes, cpu_seconds() as taken:
+    with two_nodes() as address, connected(address) as nodes, cpu_seconds() as taken:
         wall = time.monotonic()
         batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
         found = batch.dedup(nodes, DedupRequest(), partition=subject.options.size)
         together, wall = taken(), time.monotonic() - wall
-    import pyarrow.parquet as pq
-
-    listed = pq.read_table(output / "alike.parquet").to_pylist()
     same = {
         "rows": result_rows(output) == subject.rows,
-        "alike": {(one["left"], one["right"]) for one in listed} == subject.alike,
+        "alike": alike_pairs(output) == subject.alike,
     }
     report.figures["cluster"] = {
         "rows": len(subject.texts), "groups": found.groups, "same": same, "wall": wall,
@@ -263,7 +273,7 @@ def cluster(report: Report, subject: Subject) -> None:
 
 def recall(report: Report, subject: Subject) -> None:
     """Report how often the recall that was asked for is kept."""
-    with two_nodes() as nodes:
+    with two_nodes() as address, connected(address) as nodes:
         found = recalls(nodes, subject.vectors, subject.options, subject.folder / "recall")
     kept = sum(one["share"] >= subject.options.recall for one in found) / len(found)
     report.figures["recall"] = {"asked": subject.options.recall, "kept": kept, "runs": found}
@@ -277,6 +287,97 @@ def recall(report: Report, subject: Subject) -> None:
         ],
     )
     report.bar("runs that keep the recall", kept, ">=", 0.95)
+
+
+def noting(log: str) -> Embedder:
+    """Return the default model, which notes in a file of this process how many texts it embeds."""
+    embedder: Any = load_embedder(DEFAULT_MODEL)
+    embed = embedder.embed
+
+    def noted(texts: list[str], *rest: Any) -> Vectors:
+        with Path(log, str(os.getpid())).open("a") as file:
+            file.write(f"{len(texts)}\n")
+        found: Vectors = embed(texts, *rest)
+        return found
+
+    embedder.embed = noted
+    return embedder  # type: ignore[no-any-return]
+
+
+def drive(address: str, path: str, output: str, log: str, size: str) -> None:
+    """Run the whole work as a driver, in a process that can be killed."""
+    with connected(address) as nodes:
+        Batch([[path]], output, partial(noting, log)).dedup(nodes, DedupRequest(), partition=int(size))
+
+
+def workers() -> list[int]:
+    """Return the processes below this one that embed or compare for a cluster."""
+    found = []
+    for pid in cpu_by_process():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if command.startswith((b"ray::EmbeddingWorker", b"ray::_visit")):
+            found.append(pid)
+    return found
+
+
+def kills(report: Report, subject: Subject) -> None:
+    """Report what is left of a run whose driver or worker is killed, once it has gone on to its end."""
+    rng = random.Random(11)
+    code = "import sys, batch; batch.drive(*sys.argv[1:])"
+
+    def embedded(log: Path) -> int:
+        return sum(int(line) for file in log.iterdir() for line in file.read_text().split())
+
+    with two_nodes() as address:
+
+        def started(name: str) -> "subprocess.Popen[bytes]":
+            (subject.folder / f"{name}.log").mkdir(exist_ok=True)
+            given = (address, subject.path, subject.folder / name, subject.folder / f"{name}.log")
+            command = [sys.executable, "-c", code, *map(str, given), str(subject.options.size)]
+            return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+        def ended(process: "subprocess.Popen[bytes]") -> bool:
+            _, said = process.communicate(timeout=600)
+            if process.returncode > 0:
+                raise SystemExit(f"error: {said.decode()[-2000:]}")
+            return process.returncode == 0
+
+        wall = time.monotonic()
+        assert ended(started("undisturbed"))
+        wall = time.monotonic() - wall
+        once = embedded(subject.folder / "undisturbed.log")
+        rows, alike = (read(subject.folder / "undisturbed") for read in (result_rows, alike_pairs))
+        found = []
+        for point in range(subject.options.points):
+            process, after = started(f"killed-{point}"), rng.uniform(0.1, 0.95) * wall
+            time.sleep(after)
+            victims = workers() if point % 2 else []
+            victim = rng.choice(victims) if victims else process.pid
+            os.kill(victim, signal.SIGKILL)
+            if not ended(process):
+                assert ended(started(f"killed-{point}"))
+            output = subject.folder / f"killed-{point}"
+            found.append(
+                {
+                    "who": "worker" if victims else "driver",
+                    "after": after / wall,
+                    "same": result_rows(output) == rows and alike_pairs(output) == alike,
+                    "again": embedded(subject.folder / f"killed-{point}.log") - once,
+                }
+            )
+            talk(f"{found[-1]}")
+    report.figures["kills"] = {"rows": len(subject.texts), "embedded": once, "points": found}
+    report.table(
+        f"{len(subject.texts):,} sentences, killed once and gone on ({once:,} texts embedded where nobody is killed)",
+        ("killed", "after, share of the time", "the same", "texts embedded again"),
+        [(one["who"], f"{one['after']:.2f}", one["same"], f"{one['again']:,}") for one in found],
+    )
+    report.bar("runs with another result", sum(not one["same"] for one in found), "<=", 0)
+    again = max(int(one["again"]) for one in found)
+    report.bar("texts embedded again, at most: the pieces of two workers", again, "<=", 2 * PIECE)
 
 
 def partitions_apart(report: Report, subject: Subject) -> None:
@@ -328,20 +429,25 @@ def peers(report: Report, subject: Subject) -> None:
 
 
 @contextmanager
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes() -> Iterator[str]:
+    """Yield the address of a cluster of two nodes with a processor each."""
     from ray.cluster_utils import Cluster as Nodes
 
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "PYTHONPATH": paths,
+    }
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes.add_node(num_cpus=1)
     try:
-        with connected(nodes.address) as connection:
-            yield connection
+        yield nodes.address
     finally:
         nodes.shutdown()
 
 
-PARTS = {"cluster": cluster, "recall": recall, "pruning": partitions_apart, "peers": peers}
+PARTS = {"cluster": cluster, "recall": recall, "pruning": partitions_apart, "peers": peers, "kills": kills}
 
 
 def main() -> None:
@@ -352,6 +458,7 @@ def main() -> None:
         ("recall", float, 0.95, "recall to ask for"),
         ("threshold", float, 0.85, "least cosine"),
         ("partitionings", int, 20, "random orders"),
+        ("points", int, 20, "kills"),
     ):
         parser.add_argument(
             f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default {default:,})"
