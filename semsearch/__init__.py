@@ -69,6 +69,7 @@ __all__ = [
     "IngestProgress",
     "IngestReport",
     "InvalidInput",
+    "KernelMachine",
     "Label",
     "LabelReport",
     "LabelledPair",
@@ -90,6 +91,7 @@ __all__ = [
     "PairSample",
     "PairScores",
     "PairSet",
+    "PairSpace",
     "PairView",
     "PassagePlane",
     "Periods",
@@ -167,6 +169,7 @@ if TYPE_CHECKING:
         dedup,
         leak,
     )
+    from semsearch.dedup.kernel import KernelMachine, PairSpace
     from semsearch.dedup.plan import DocumentPlace, Plan, PlanStep, SourceContent
     from semsearch.dedup.quarantine import Outcome, Refusal
     from semsearch.dedup.result import Duplicates
@@ -282,6 +285,7 @@ else:  # hidden from type checkers, which would take a misspelt name for one tha
         "dedup.classifier": "PairClassifier ReadTogether",
         "dedup.features": "TextWords",
         "dedup.forest": "Forest",
+        "dedup.kernel": "KernelMachine PairSpace",
         "dedup.comparison": "Comparison Coverage",
         "dedup.in_memory": "AlikeTexts TextDuplicates TextGroup TextLeaks TextMatch leak",
         "dedup.plan": "SourceContent DocumentPlace Plan PlanStep",

@@ -281,7 +281,7 @@ def test_doubtful_hits_come_with_a_warning(visit: Visit) -> None:
     visit.go("search?q=soup")
     page.get_by_text("Nothing relevant found").wait_for()
     assert page.locator(".result").count() > 0
-    page.unroute_all()
+    page.unroute_all(behavior="ignoreErrors")  # best sentences are asked for just now
 
 
 def test_an_error_of_the_query_is_told_with_its_hint(visit: Visit) -> None:

@@ -233,7 +233,8 @@ class Library(Reader):
             # The inner query reads indexes only, and not the pages of the vectors.
             unused = "SELECT id FROM vectors WHERE id NOT IN (SELECT vector_id FROM passages)"
             db.execute(f"DELETE FROM vectors WHERE id IN ({unused})")
-            _save(db, UNSWEPT, None)
+            if self.setting(UNSWEPT) is not None:
+                _save(db, UNSWEPT, None)
         self._loose, self._begun = set(), set()
 
     def sweep(self) -> None:
