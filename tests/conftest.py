@@ -4,8 +4,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import chromium
 from hypothesis import HealthCheck, settings
 from reading import Read, Reading
 from tiny_embedder import TinyEmbedder
@@ -96,3 +98,9 @@ def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of a real Chroma server."""
     with chroma_server(tmp_path_factory.mktemp("chroma-server")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser

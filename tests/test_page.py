@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Visit, chromium, serious_violations, visiting
+from browsing import Visit, serious_violations, visiting
 from serving import served
 from tiny_embedder import TinyEmbedder, create_index
 
@@ -76,12 +76,6 @@ class Site:
             (folder / name).write_text(text, encoding="utf-8")
         self.index.ingest([folder / "notes", folder / "rows.csv"])
         self.address = self.ending.enter_context(served(self.index, settings))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Visit, chromium, serious_violations, visiting
+from browsing import Visit, serious_violations, visiting
 from serving import served
 from test_adapt import RATES, SUBJECTS, labelled, written
 from tiny_embedder import create_index
@@ -44,12 +44,6 @@ class Site:
         ]
         self.index.add(rows)
         self.address = self.ending.enter_context(served(self.index))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Visit, chromium, serious_violations, visiting
+from browsing import Visit, serious_violations, visiting
 from serving import served
 from tiny_embedder import create_index
 
@@ -63,12 +63,6 @@ class Site:
         self.index = self.ending.enter_context(create_index(folder / ".semsearch"))
         self.index.ingest(folder)
         self.address = self.ending.enter_context(served(self.index))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

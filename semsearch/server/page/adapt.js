@@ -1,7 +1,7 @@
 // Train the model of the index on labels or headings, see whether it is better, and go back.
 import { fill, h, icon } from "./dom.js";
 import { N } from "./i18n.js";
-import { empty, notice, problem, progress, ranged, segmented, table } from "./widgets.js";
+import { addFirst, notice, problem, progress, ranged, segmented, table } from "./widgets.js";
 
 const MEASURES = {
   "average precision": N("average precision"),
@@ -50,15 +50,7 @@ export async function render(main, api, t, page) {
   function draw(result) {
     const { read_only: readOnly, counts, adapted_from: base, settings } = status;
     if (!counts.passages)
-      return fill(
-        main,
-        empty(
-          "adapt",
-          t("This index is empty"),
-          h("p", t("Add a folder first.")),
-          h("a.button", { href: page.address("index") }, t("Go to Index")),
-        ),
-      );
+      return fill(main, addFirst("adapt", t("This index is empty"), t, page));
     const parts = [
       h(
         "section.card.tune-saved",

@@ -1,7 +1,7 @@
 // What the index is about: clusters by meaning, with their names, and the texts of one of them.
 import { fill, h, icon } from "./dom.js";
 import { documentPanel } from "./document.js";
-import { empty, meter, percentRange, place, problem, ranged, segmented } from "./widgets.js";
+import { addFirst, meter, percentRange, place, problem, ranged, segmented } from "./widgets.js";
 
 const GRANULARITIES = { coarse: 0.3, usual: 1, fine: 3, finest: 10 };
 const PART = 20;
@@ -9,15 +9,7 @@ const PART = 20;
 export async function render(main, api, t, page) {
   const { counts } = await page.status();
   if (!counts.passages)
-    return fill(
-      main,
-      empty(
-        "clusters",
-        t("This index is empty"),
-        h("p", t("Add a folder first.")),
-        h("a.button", { href: page.address("index") }, t("Go to Index")),
-      ),
-    );
+    return fill(main, addFirst("clusters", t("This index is empty"), t, page));
   const ask = api.latest(page.signal);
   const asked = {
     level: page.params.get("level") === "document" ? "document" : "passage",

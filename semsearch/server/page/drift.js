@@ -2,7 +2,7 @@
 import { documentPanel } from "./document.js";
 import { fill, h } from "./dom.js";
 import { N } from "./i18n.js";
-import { empty, notice, percentRange, problem, ranged, table } from "./widgets.js";
+import { addFirst, empty, notice, percentRange, problem, ranged, table } from "./widgets.js";
 
 const TIMES = { ingested: N("when it came into the index"), modified: N("when its file was last changed") };
 const TESTS = {
@@ -19,15 +19,7 @@ const DATE = /^\d{4}(-\d{2}(-\d{2})?)?/;
 export async function render(main, api, t, page) {
   const [{ counts }, fields] = await Promise.all([page.status(), api.get("facets", {}, page.signal)]);
   if (!counts.passages)
-    return fill(
-      main,
-      empty(
-        "drift",
-        t("This index is empty"),
-        h("p", t("Add a folder first.")),
-        h("a.button", { href: page.address("index") }, t("Go to Index")),
-      ),
-    );
+    return fill(main, addFirst("drift", t("This index is empty"), t, page));
   const ask = api.latest(page.signal);
   const dates = fields.filter(({ values }) => values.length && values.every(({ value }) => DATE.test(String(value))));
   const options = {

@@ -2,7 +2,7 @@
 import { fill, h, icon } from "./dom.js";
 import { N } from "./i18n.js";
 import { compared, folds, legend, panes, warnings } from "./pair.js";
-import { download, empty, notice, problem, segmented } from "./widgets.js";
+import { addFirst, download, empty, notice, problem, segmented } from "./widgets.js";
 
 const CHANGED = 422;  // the status of an answer that the index has changed
 const PAGE = 50;  // groups that are asked for at a time
@@ -24,7 +24,7 @@ export async function render(main, api, t, page) {
 async function welcome(main, t, page, start) {
   const { read_only: readOnly, counts } = await page.status();
   if (!counts.documents) {
-    return fill(main, empty("duplicates", t("The index is empty"), h("p", t("Add a folder first.")), h("a.button", { href: page.address("index") }, t("Go to Index"))));
+    return fill(main, addFirst("duplicates", t("The index is empty"), t, page));
   }
   const form = h("form.dup-start.card", { onsubmit: (event) => {
     event.preventDefault();

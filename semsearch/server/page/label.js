@@ -1,7 +1,7 @@
 // Label pairs of texts as duplicates or not, one at a time. Every answer is on the disk before the next pair comes.
 import { fill, h, icon } from "./dom.js";
 import { compared, folds, legend, panes, warnings } from "./pair.js";
-import { empty, notice, problem, segmented } from "./widgets.js";
+import { addFirst, empty, notice, problem, segmented } from "./widgets.js";
 
 const GOAL = 150;  // labels that are worth tuning on
 const ANSWERS = { yes: "y", no: "n", skip: "s" };
@@ -9,7 +9,7 @@ const ANSWERS = { yes: "y", no: "n", skip: "s" };
 export async function render(main, api, t, page) {
   const { read_only: readOnly, counts } = await page.status();
   if (readOnly) return fill(main, notice("info", t("This server is read-only"), h("p", t("Labels are written into the index, so they cannot be given here."))));
-  if (counts.documents < 2) return fill(main, empty("label", t("There is nothing to pair yet"), h("p", t("Add a folder first.")), h("a.button", { href: page.address("index") }, t("Go to Index"))));
+  if (counts.documents < 2) return fill(main, addFirst("label", t("There is nothing to pair yet"), t, page));
   const jobs = (await api.get("jobs", {}, page.signal)).filter((one) => one.kind === "label" && ["running", "done"].includes(one.state));
   const job = jobs.find((one) => one.id === page.params.get("job")) ?? jobs.at(-1);
   return job ? sample(main, api, t, page, async () => job) : welcome(main, api, t, page);

@@ -1,6 +1,6 @@
 // The map: every passage as a point. Points are typed arrays, and a frame is one image that is written pixel by pixel.
 import { fill, h, icon } from "./dom.js";
-import { empty, place, problem, segmented } from "./widgets.js";
+import { addFirst, place, problem, segmented } from "./widgets.js";
 
 const SHADES = 10;  // colours for the largest folders; the rest share one
 const LISTED = 30;  // passages that are asked for at a time
@@ -11,7 +11,7 @@ const CORNERS = 300;  // of a lasso that is sent
 
 export async function render(main, api, t, page) {
   const { counts } = await page.status();
-  if (!counts.passages) return fill(main, empty("map", t("The index is empty"), h("p", t("Add a folder first.")), h("a.button", { href: page.address("index") }, t("Go to Index"))));
+  if (!counts.passages) return fill(main, addFirst("map", t("The index is empty"), t, page));
   fill(main, h("div.map-wait.card", h("p.muted", t("Placing {count} passages…", { count: counts.passages }))));
   const reviews = (await api.get("jobs", {}, page.signal)).filter((one) => one.kind === "review" && one.state === "done" && one.result.level === "document");
   const review = reviews.at(-1)?.id;

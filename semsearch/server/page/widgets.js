@@ -29,6 +29,16 @@ export function empty(name, title, ...children) {
   return h("div.empty", icon(name), h("h2", title), ...children);
 }
 
+/** What a view shows while the index has too few texts for it. */
+export function addFirst(name, title, t, page) {
+  return empty(
+    name,
+    title,
+    h("p", t("Add a folder first.")),
+    h("a.button", { href: page.address("index") }, t("Go to Index")),
+  );
+}
+
 /** A choice of one among a few: options is {value: label}. */
 export function segmented(legend, name, options, chosen, changed) {
   return h(
