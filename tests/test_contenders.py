@@ -46,7 +46,9 @@ def test_the_best_of_what_is_left_are_the_best_of_all(
         bm25 = np.where(rng.random(total) < rng.choice([0, 0.01, 0.5]), rng.random(total), 0).astype(
             np.float32
         )
-        documents = np.sort(rng.integers(0, rng.choice([20, 200, 600]), total)) if by_document else None
+        documents = rng.integers(0, rng.choice([20, 200, 600]), total) if by_document else None
+        if documents is not None and seed % 4:
+            documents.sort()  # as ingest stores them
         most = 2.0 if bm25.any() else 0.0
         rows = contenders(
             bounds,

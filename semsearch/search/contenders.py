@@ -80,6 +80,13 @@ def _whole(rows: _Rows, documents: NDArray[np.int64] | None) -> _Rows:
     """Return some rows, sorted, with all others of their documents."""
     if documents is None:
         return np.sort(rows)
+    if np.all(documents[1:] >= documents[:-1]):  # as ingest stores them: a tenth of the time
+        wanted = np.sort(documents[rows])
+        wanted = wanted[np.diff(wanted, prepend=-1) > 0]  # np.unique imports numpy.ma
+        starts = np.searchsorted(documents, wanted)
+        sizes = np.searchsorted(documents, wanted, side="right") - starts
+        shifts: _Rows = np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+        return shifts + np.arange(len(shifts))
     chosen = np.zeros(int(documents.max()) + 1, np.bool_)
     chosen[documents[rows]] = True
     return np.flatnonzero(chosen[documents])

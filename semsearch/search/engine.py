@@ -343,7 +343,8 @@ class SearchEngine:
     ) -> Rows | None:
         """Return which of some rows can be among the best, or None where all of them are to be compared."""
         table, vector_of = corpus.vectors
-        bounds = np.clip(products(table, bounds=True)[_take(vector_of, rows)], -1, 1)
+        bounds = products(table, bounds=True)[_take(vector_of, rows)]
+        np.clip(bounds, -1, 1, out=bounds)
         by_document = request.mode == "hybrid" and corpus.has_long_documents
         return contenders(
             bounds,

@@ -35,7 +35,9 @@ def fused(
     """
     if not most:
         return cosine
-    return (known_weight(oov_rate) * cosine + WORDS / most * bm25).astype(np.float32, copy=False)
+    score = known_weight(oov_rate) * cosine
+    score += WORDS / most * bm25
+    return score
 
 
 def known_weight(oov_rate: _Number) -> _Number:

@@ -46,8 +46,10 @@ _known_stems: dict[str, str] = {}
 _stemming = threading.Lock()
 _TERMS = 500
 """The most terms that one statement reads. SQLite can bind 32,766 values."""
-_COMMON, _KEPT = 1_000, 5_000_000
-"""The fewest rows of a term whose impact is kept, and the most rows of all. A row takes at most 12 bytes."""
+_COMMON, _KEPT, _EACH = 1_000, 5_000_000, 20
+"""The fewest rows of a term whose impact is kept, and the most rows of all: the first, or so many for each passage.
+
+A row takes at most 12 bytes. docs/decisions/0173-impacts-by-size.md."""
 _GONE = 0
 _PASSAGE = np.dtype([("number", "<i8"), ("vector", "<i8"), ("document", "<i8"), ("length", "<u4")])
 _POSTING = 4 + 1
@@ -89,7 +91,8 @@ class _Impacts:
     Any number of threads may use it at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._of: dict[str, _Impact] = {}
         self._rows = 0
@@ -101,7 +104,7 @@ class _Impacts:
     def add(self, term: str, impact: _Impact, rows: int) -> None:
         """Remember the impact of a term that `rows` passages hold."""
         with self._lock:
-            if self._rows + rows > _KEPT:
+            if self._rows + rows > self._most:
                 self._of, self._rows = {}, 0
             self._rows += rows
             self._of[term] = impact
@@ -273,7 +276,8 @@ class FullText:
         average = max(1.0, float(lengths[live].mean())) if live.any() else 1.0
         norms = (_K1 * (1 - _B + _B / average * lengths)).astype(np.float32)
         gone = len(live) - int(np.count_nonzero(live))
-        return PassageTable(numbers, vectors, documents, norms, live, gone, segments)
+        impacts = _Impacts(max(_KEPT, _EACH * total))
+        return PassageTable(numbers, vectors, documents, norms, live, gone, segments, impacts)
 
     def occurrences(self, term: str, table: PassageTable) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return the rows that hold a stemmed term, rising, and how often each does."""
