@@ -302,11 +302,11 @@ def test_a_server_that_is_gone_is_told(visit: Visit) -> None:
 
 
 def test_embedded_lines_download_as_the_library_embeds_them(visit: Visit, tmp_path: Path) -> None:
-    texts = ['the "saw", lent', "drill ?unseen", "汤 at six"]
+    texts = ['the "saw", lent', "drill ?unseen", "汤 at six", "=drill"]
     page = visit.go("embed")
     page.get_by_label("Texts", exact=True).fill("\n".join([texts[0], "", *texts[1:]]))
     page.get_by_role("button", name="Embed", exact=True).click()
-    page.get_by_role("heading", name="3 vectors").wait_for()
+    page.get_by_role("heading", name="4 vectors").wait_for()
     assert page.locator(".token.unknown").all_text_contents() == ["?unseen (unknown)"]
     expected = visit.site.index.embed(texts)
     files = {}
@@ -318,7 +318,8 @@ def test_embedded_lines_download_as_the_library_embeds_them(visit: Visit, tmp_pa
     told = json.loads(files["JSON"].read_text(encoding="utf-8"))
     with files["CSV"].open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
-    assert told["texts"] == [row[0] for row in rows] == texts
+    assert told["texts"] == texts
+    assert [row[0] for row in rows] == [*texts[:-1], "'=drill"]  # what a spreadsheet would run
     for vectors in (told["vectors"], np.array([row[1:] for row in rows], np.float32), np.load(files["NPY"])):
         np.testing.assert_allclose(vectors, expected, atol=1e-6)
 

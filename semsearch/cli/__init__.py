@@ -6,7 +6,6 @@ import importlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ import click
 from semsearch import __version__
 from semsearch.cli import language, spelling
 from semsearch.cli.language import tr, translated
+from semsearch.cli.signals import interruptible
 from semsearch.errors import SemsearchError
 
 SECTIONS = {
@@ -91,14 +91,6 @@ class _Reported(click.ClickException):
             click.echo(tr("hint: {hint}").format(hint=plain(translated(self.hint))), file=file, err=True)
 
 
-class Interruption(KeyboardInterrupt):
-    """Ctrl-C, or another signal that asks the process to end. Its notes say what is stored (`add_note`)."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
 class _Ended(click.ClickException):
     """An interruption in click's form: one line on standard error, and the exit code that shells know."""
 
@@ -162,36 +154,6 @@ def _show(error: click.ClickException, file: Any = None) -> None:
         click.echo(ctx.get_usage(), file=file, err=True)
         click.echo(tr("Try '{command} --help' for help.").format(command=ctx.command_path) + "\n", err=True)
     click.echo(tr("Error: {message}").format(message=error.format_message()), file=file, err=True)
-
-
-@contextlib.contextmanager
-def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
-    """Raise an `Interruption` for the signals, even where a library turns it into another error.
-
-    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged. The event that
-    is yielded is set by a signal, for a block that would go on if a library dropped the exception.
-    """
-    came = threading.Event()
-    numbers: list[int] = []
-
-    def handle(number: int, frame: Any) -> None:
-        numbers.append(number)
-        came.set()
-        raise Interruption(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    before = {number: signal.signal(number, handle) for number in signals}
-    try:
-        yield came
-    except Exception as error:
-        if came.is_set():
-            raise Interruption(numbers[0]) from error
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Commands(click.Group):

@@ -3,9 +3,8 @@
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.command import given
 from semsearch.cli.language import tr, translated
+from semsearch.cli.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from semsearch.index import Index
@@ -383,18 +383,6 @@ def _keep_up_to_date(index: "Index", scope: "Scope") -> None:
             if not burst:  # this ingest has also read what changed before the watch began
                 watched = tr(", ").join(render.name(str(root)) for root in roots)
                 render.talk(tr("watching {paths}; Ctrl-C ends it").format(paths=watched))
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[threading.Event]:
-    """Let Ctrl-C and SIGTERM end the block, and report that. A write in progress is completed or undone as a whole."""
-    import signal
-
-    from semsearch.cli import interruptible
-
-    with suppress(KeyboardInterrupt), interruptible(signal.SIGINT, signal.SIGTERM) as came:
-        yield came
-    render.talk(tr("ended"))
 
 
 def _tell_absent(report: "IngestReport") -> None:

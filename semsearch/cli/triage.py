@@ -10,8 +10,8 @@ import click
 from semsearch import serialize
 from semsearch.cli import options, render
 from semsearch.cli.dedup import read_dataset
-from semsearch.cli.ingest import ended_by_signals
 from semsearch.cli.language import tr, translated
+from semsearch.cli.signals import ended_by_signals
 from semsearch.cli.values import Share
 
 if TYPE_CHECKING:

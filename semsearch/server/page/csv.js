@@ -33,6 +33,7 @@ export function parseTable(content, separator = ",") {
 /** Write a table. A cell that a spreadsheet would run as a formula begins with a quote, as in the files of the commands. */
 export function toTable(head, rows) {
   const cell = (value) => {
+    if (typeof value === "number") return String(value); // -1e-8 is no formula
     const text = String(value);
     const safe = /^(?:[=@\t\r]|[-+](?![\d.]+$))/.test(text) ? `'${text}` : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

@@ -1,12 +1,15 @@
 // Vectors as files.
+import { toTable } from "./csv.js";
 
 export const toJson = ({ model, dimensions, texts, vectors }) =>
   `${JSON.stringify({ model, dimensions, texts, vectors })}\n`;
 
 export function toCsv({ dimensions, texts, vectors }) {
   const head = ["text", ...Array.from({ length: dimensions }, (_, at) => `v${at}`)];
-  const rows = texts.map((text, at) => [`"${text.replaceAll('"', '""')}"`, ...vectors[at]]);
-  return [head, ...rows].map((row) => `${row.join(",")}\r\n`).join("");
+  return toTable(
+    head,
+    texts.map((text, at) => [text, ...vectors[at]]),
+  );
 }
 
 /** The format of NumPy's files, version 1.0: float32, little-endian, one row for each text. */
