@@ -162,6 +162,7 @@ def test_dedup_equals_one_process_in_any_partition(cluster: Cluster, tmp_path: P
     assert report["visited"]["partitions"] == 1
 
 
+@pytest.mark.long
 def test_leak_equals_one_process_in_any_partition(cluster: Cluster, tmp_path: Path) -> None:
     texts = rows(1500, seed=5)
     texts[300], texts[800] = (f"{' '.join(WORDS[:30])} {number}" for number in (5, 6))
@@ -226,6 +227,7 @@ def test_more_pairs_than_memory_holds_are_found_again(cluster: Cluster, tmp_path
         Matching(cluster, Work(str(tmp_path)), vectors, "key", memory=2**22, size=100)(0.9)
 
 
+@pytest.mark.long
 def test_killed_worker_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
     texts = [*rows(9_000)]
     texts[7_000] = MARK
@@ -280,6 +282,7 @@ def drive(address: str, paths: str, output: Path, log: Path, point: int) -> subp
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_killed_drivers_go_on_to_the_same_result(address: str, cluster: Cluster, tmp_path: Path) -> None:
     texts = [*rows(9_000, seed=2)]
     texts[8_990] = MARK  # in the third and last piece
@@ -301,6 +304,7 @@ def test_killed_drivers_go_on_to_the_same_result(address: str, cluster: Cluster,
     assert not list(output.rglob(".tmp-*"))
 
 
+@pytest.mark.long
 def test_ray_client_gives_the_same_answer(address: str, client_port: int, tmp_path: Path) -> None:
     paths = write_inputs(tmp_path / "in", rows(600, seed=4))
     (tmp_path / "log").mkdir()
@@ -323,6 +327,7 @@ def test_output_of_other_work_is_refused(cluster: Cluster, tmp_path: Path) -> No
         Batch([paths], str(tmp_path / "mine"), TinyEmbedder)
 
 
+@pytest.mark.long
 def test_damaged_piece_is_noticed_and_made_again(cluster: Cluster, tmp_path: Path) -> None:
     paths = write_inputs(tmp_path / "in", rows(300))
     output = tmp_path / "out"
@@ -339,6 +344,7 @@ def test_damaged_piece_is_noticed_and_made_again(cluster: Cluster, tmp_path: Pat
     check_equal(output, paths, REQUEST)
 
 
+@pytest.mark.long
 def test_urls_are_read_and_written(cluster: Cluster, tmp_path: Path) -> None:
     paths = write_inputs(tmp_path / "in", rows(300))
     url, output = f"file://{tmp_path / 'in'}", f"file://{tmp_path / 'out'}"
@@ -404,6 +410,7 @@ def test_dataset_gets_the_vectors_of_its_texts(cluster: Cluster) -> None:
         embed_dataset(data, TinyEmbedder, text="body")
 
 
+@pytest.mark.long
 def test_dataset_gets_the_groups_of_its_rows(cluster: Cluster, tmp_path: Path) -> None:
     texts = ["kada lofe migo", "kada  lofe migo", "puda rifo nehu", "kada lofe migo."]
     data = ray.data.from_items([{"key": f"k#{at}", "body": text} for at, text in enumerate(texts)])

@@ -104,6 +104,7 @@ def test_an_output_that_cannot_be_is_refused_at_once(
     assert not (folder / "out").exists()
 
 
+@pytest.mark.long
 @needs_ray
 def test_settings_with_which_nothing_was_done_hold_nobody_up(folder: Path) -> None:
     wrong = batch("embed", "in.jsonl", "--output", "out", "--text-field", "nope", cwd=folder)

@@ -16,6 +16,8 @@ from click.testing import CliRunner
 
 from semsearch.cli import main
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parent.parent
 CONSTRAINTS = REPOSITORY / "constraints.txt"
 EXTRAS = ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib")

@@ -155,6 +155,7 @@ def test_a_download_that_is_cut_leaves_no_file(hub: Hub, home: Path) -> None:
     assert not cached(home)
 
 
+@pytest.mark.long
 def test_without_a_network_an_error_says_how(home: Path) -> None:
     result = probe(home, "http://127.0.0.1:9")
     assert result.returncode == 1

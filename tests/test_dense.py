@@ -135,6 +135,7 @@ def test_a_leak_is_the_best_of_too_many_pairs() -> None:
     assert len(one.pairs) == 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["word " * 200_000, "word\n" * 200_000, "字" * 300_000])
 def test_a_long_text_is_cut_in_bounded_memory(text: str, traced: None) -> None:
     tracemalloc.reset_peak()

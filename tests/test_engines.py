@@ -164,6 +164,7 @@ def test_a_url_of_no_engine_is_refused(index: Index) -> None:
 # -- a server that fails -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "path"),
     [(-1, "writes"), (500, "exists"), (400, "writes"), (404, "exists"), (404, "counts"), (404, "")],
@@ -368,6 +369,7 @@ with Index.open(Path(sys.argv[1]), embedder=TinyEmbedder()) as index:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", (2, 5, 8, 11))
 def test_a_kill_leaves_the_old_or_the_new_engine(index: Index, double: Double, step: int) -> None:
     url = on(double) if step % 2 else "qdrant:"

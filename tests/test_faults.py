@@ -287,6 +287,7 @@ def assert_kept(server: Server, folder: Path, before: dict[str, list[str]], case
         assert (ended.signal, ended.code) == (0, 0), (case, ended)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COMMANDS if FAULTS > 1 else FEW)
 def test_a_disk_that_fails_is_an_error_and_nothing_is_lost(
     name: str, library: Path | None, whole: Path, server: Server, tmp_path: Path
@@ -346,6 +347,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ROOMS if FAULTS > 1 else ("ingest", "repair", "migrate"))
 def test_a_disk_without_room_is_an_error_and_nothing_is_lost(
     name: str, whole: Path, server: Server, small_disk: Path

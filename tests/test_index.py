@@ -790,6 +790,7 @@ except IndexDamaged as error:
 damages = pytest.mark.parametrize("damage", [spoil_graph, remove_graph, remove_chroma, spoil_database])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["", BY_GRAPH])
 @damages
 def test_a_damaged_graph_changes_no_answer(damaged: Path, damage: Callable[[Path], None], way: str) -> None:
@@ -810,6 +811,7 @@ def test_whoever_writes_to_a_damaged_graph_is_told_to_repair_it(
     assert use(damaged)[0].text == "row 7"
 
 
+@pytest.mark.long
 @damages
 def test_a_damaged_vector_index_is_made_anew_from_the_library(
     damaged: Path, damage: Callable[[Path], None]

@@ -611,6 +611,7 @@ def run_until_killed(folder: Path, calls: int, stored: int) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("calls", "rows", "stored"), [(1, 500, 0), (2, 4_500, 0), (3, 8_500, 4_096)])
 def test_killed_ingest_leaves_no_half_source_and_can_be_repeated(
     docs: Path, tmp_path: Path, calls: int, rows: int, stored: int

@@ -42,6 +42,7 @@ def compared(vectors: Floats, threshold: float, path: Path) -> int:
     return max(totals)
 
 
+@pytest.mark.long
 @given(
     seed=st.integers(0, 2**32 - 1),
     runs=st.lists(

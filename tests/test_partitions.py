@@ -44,6 +44,7 @@ def same(left: Pairs, right: Pairs) -> bool:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threshold", [-0.5, 0.6, 0.95, 1.0])
 @pytest.mark.parametrize("size", [60, 300])
 def test_visits_find_what_one_join_finds(threshold: float, size: int) -> None:
@@ -52,6 +53,7 @@ def test_visits_find_what_one_join_finds(threshold: float, size: int) -> None:
     assert same(found, join(vectors, threshold))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_visits_with_any_labels_and_centres_are_exact(seed: int) -> None:
     """Labels at random, centres that have nothing to do with them, equal centres, empty partitions, lengths near 1."""

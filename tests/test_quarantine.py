@@ -693,6 +693,7 @@ PHASES = {
 A_PHASE = 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hardlink", [False, True], ids=["move", "hardlink"])
 @pytest.mark.parametrize("do", ["apply", "undo"])
 def test_a_kill_anywhere_loses_nothing(tmp_path: Path, killable: Killable, do: str, hardlink: bool) -> None:

