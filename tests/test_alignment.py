@@ -52,6 +52,25 @@ def test_features_of_aligned_tokens_by_hand(a: str, b: str, layer: list[float], 
     assert differences[0].tolist() == differences[1].tolist()
 
 
+def test_features_do_not_depend_on_the_other_pairs() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(LAYERS, 60, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+
+    def reader(texts: list[str]) -> list[TextTokens]:
+        rows = [np.array([int(word) for word in text.split() if word.isdigit()], np.int64) for text in texts]
+        return [TextTokens(row, vectors[:, row]) for row in rows]
+
+    a, b = ([" ".join(map(str, rng.integers(0, 60, size))) for size in rng.integers(1, 30, 40)] for _ in "ab")
+    a[7] = ""
+    aligner = Aligner(reader)
+    together = aligner.features(a, b)
+    alone = [aligner.features([x], [y]) for x, y in zip(a, b, strict=True)]
+    for found, single in zip(together, zip(*alone, strict=True), strict=True):
+        assert np.array_equal(found, np.concatenate(single))
+    assert not together[0][7].any()
+
+
 def test_many_texts_are_read_once_while_they_are_kept() -> None:
     read: list[str] = []
 

@@ -5,6 +5,7 @@ word alone, the highest what it says in its sentence (Zhang et al. 2020, BERTSco
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -77,12 +78,18 @@ class Aligner:
         for start in range(0, len(a), step):
             pairs = list(zip(a[start : start + step], b[start : start + step], strict=True))
             self._read(text for pair in pairs for text in pair)
-            differences = []
+            sides: list[_Side] = []
+            rows, differences = [], []
             for at, (x, y) in enumerate(
                 map(sorted, pairs), start
             ):  # one order, so one result to the last digit
-                found[at], difference = _align(*self._known[x], *self._known[y])
+                difference, matched = _match(*self._known[x], *self._known[y])
                 differences.append(difference)
+                if matched:
+                    sides += matched
+                    rows.append(at)
+            if rows:
+                found[rows] = _features(sides)
             others.append(project(np.stack(differences)) if project else np.stack(differences))
         return found, np.concatenate(others)
 
@@ -115,57 +122,85 @@ def aligner_of(embedder: Embedder) -> Aligner | None:
     return Aligner(reader, getattr(embedder, "cross_encoder", None)) if reader else None
 
 
-def _align(a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask) -> tuple[Sequence[float], Singles]:
-    """Return the features of two texts, and their differences [LAYERS * width]."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """Keep how the tokens of a text fit another text.
+
+    `best` and `shared` are float32 [LAYERS, tokens]: the cosine to the best match, and to an equal token, or -1 without
+    one. `places` int64 [tokens] are the best matches at one layer. `content` and `same` bool [tokens] say which tokens
+    are not small, and which the other text has too.
+    """
+
+    best: Singles
+    shared: Singles
+    places: NDArray[np.int64]
+    content: Mask
+    same: Mask
+
+
+def _match(
+    a: TextTokens, content_a: Mask, b: TextTokens, content_b: Mask
+) -> tuple[Singles, tuple[_Side, _Side] | None]:
+    """Return the differences of two texts [LAYERS * width], and how each fits the other if both have tokens."""
     if not (len(a.numbers) and len(b.numbers)):
-        width = LAYERS * (a if len(a.numbers) else b).vectors.shape[-1]
-        return [0.0] * len(ALIGNMENT_FEATURES), np.zeros(width, np.float32)
+        return np.zeros(LAYERS * (a if len(a.numbers) else b).vectors.shape[-1], np.float32), None
     alike = a.vectors @ b.vectors.transpose(0, 2, 1)
-    squares = _squares(a, b, alike.argmax(axis=2), content_a) + _squares(
-        b, a, alike.argmax(axis=1), content_b
-    )
     same = a.numbers[:, None] == b.numbers
-    sides = (
-        (alike.max(axis=2), content_a, content_a & ~same.any(axis=1)),
-        (alike.max(axis=1), content_b, content_b & ~same.any(axis=0)),
+    shared = np.where(same, alike, np.float32(-1))
+    to_b, to_a = alike.argmax(axis=2), alike.argmax(axis=1)
+    return np.sqrt(_squares(a, b, to_b, content_a) + _squares(b, a, to_a, content_b)), (
+        _Side(alike.max(axis=2), shared.max(axis=2), to_b[_ORDERED], content_a, same.any(axis=1)),
+        _Side(alike.max(axis=1), shared.max(axis=1), to_a[_ORDERED], content_b, same.any(axis=0)),
     )
-    values: list[float] = []
-    by_side = [
-        np.stack(
-            [
-                (best * (weight := np.where(content, 1.0, _SMALL_WEIGHT))).sum(axis=1) / weight.sum(),
-                best[:, content].min(axis=1) if content.any() else np.ones(LAYERS),
-                best[:, alone].mean(axis=1) if alone.any() else np.ones(LAYERS),
-                ((1 - best) * weight).sum(axis=1),
-            ]
-        )
-        for best, content, alone in sides
-    ]
-    ordered = np.sort(np.stack(by_side), axis=0)  # [2, 4, layers]
-    only_same = np.where(same, alike, -1)
-    shared = [
-        only_same.max(axis=2)[:, content_a & same.any(axis=1)],
-        only_same.max(axis=1)[:, content_b & same.any(axis=0)],
-    ]
-    likeness = np.concatenate(shared, axis=1)
-    for layer in range(LAYERS):
-        values += ordered[:, :, layer].T.ravel().tolist()
-        if layer:
-            values += [likeness[layer].min(), likeness[layer].mean()] if likeness.size else [0.0, 0.0]
-    middle = alike[_ORDERED]
-    values += sorted(
-        [_disorder(middle.argmax(axis=1)[content_a]), _disorder(middle.argmax(axis=0)[content_b])]
-    )
-    return values, np.sqrt(squares)
 
 
 def _squares(text: TextTokens, other: TextTokens, matches: NDArray[np.int64], content: Mask) -> Singles:
     """Return the weighted sum of the squared distances of tokens to their matches, for each layer and direction."""
-    apart = text.vectors - np.take_along_axis(other.vectors, matches[:, :, None], axis=1)
-    found: Singles = (np.where(content, 1.0, _SMALL_WEIGHT).astype(np.float32) @ (apart * apart)).ravel()
+    layers, count, width = other.vectors.shape
+    rows = matches + count * np.arange(layers)[:, None]
+    apart = other.vectors.reshape(-1, width).take(rows, axis=0)
+    np.subtract(text.vectors, apart, out=apart)
+    apart *= apart
+    found: Singles = (np.where(content, 1.0, _SMALL_WEIGHT).astype(np.float32) @ apart).ravel()
     return found
 
 
-def _disorder(places: NDArray[np.int64]) -> float:
-    """Return the share of neighbours whose matches stand the other way round."""
-    return float((np.diff(places) < 0).mean()) if len(places) > 1 else 0.0
+def _features(sides: Sequence[_Side]) -> Doubles:
+    """Return the features of pairs, float64 [n, features]; each pair is two neighbours of `sides`.
+
+    All pairs are computed at once: the tokens of all sides stand one after another.
+    """
+    best, shared = (
+        np.concatenate([getattr(side, name) for side in sides], axis=1) for name in ("best", "shared")
+    )
+    places, content, same = (
+        np.concatenate([getattr(side, name) for side in sides]) for name in ("places", "content", "same")
+    )
+    counts = np.array([len(side.places) for side in sides])
+    starts = np.cumsum(counts) - counts
+    weight = np.where(content, 1.0, _SMALL_WEIGHT)
+    mean = np.add.reduceat(best * weight, starts, axis=1) / np.add.reduceat(weight, starts)
+    missing = np.add.reduceat((1 - best) * weight, starts, axis=1)
+    worst, _ = _of_some(best, content, starts, 1.0)
+    _, alone = _of_some(best, content & ~same, starts, 1.0)
+    by_side = np.stack([mean, worst, alone, missing]).reshape(4, LAYERS, -1, 2)
+    by_layer = np.sort(by_side, axis=3).transpose(1, 0, 3, 2).reshape(LAYERS, 8, -1)
+    likeness = np.stack(_of_some(shared, content & same, starts[::2], 0.0), axis=1)
+    text = np.repeat(np.arange(len(sides)), counts)[content]
+    turned = (np.diff(places[content]) < 0) & (np.diff(text) == 0)
+    neighbours = np.maximum(1, np.bincount(text, minlength=len(sides)) - 1)
+    disorder = np.bincount(text[1:][turned], minlength=len(sides)) / neighbours
+    columns = [by_layer[0]]
+    for layer in range(1, LAYERS):
+        columns += [by_layer[layer], likeness[layer]]
+    return np.concatenate([*columns, np.sort(disorder.reshape(-1, 2), axis=1).T]).T
+
+
+def _of_some(
+    values: Singles, mask: Mask, starts: NDArray[np.int64], without: float
+) -> tuple[Doubles, Doubles]:
+    """Return the least and the mean value of the tokens of each text in a mask, [LAYERS, texts], or `without` any."""
+    count = np.add.reduceat(mask, starts, dtype=np.int64)
+    least = np.minimum.reduceat(np.where(mask, values, np.inf), starts, axis=1)
+    total = np.add.reduceat(np.where(mask, values, 0.0), starts, axis=1)
+    return np.where(count, least, without), np.where(count, total / np.maximum(1, count), without)

@@ -37,6 +37,7 @@ class TextWords:
         "negations",
         "numbers",
         "passive",
+        "places",
         "said",
         "text",
         "triples",
@@ -64,6 +65,9 @@ class TextWords:
         self.said = frozenset(word for word in plain if word not in SMALL_WORDS or word in OPPOSITE)
         unsaid = SMALL_WORDS.union(self.negations)
         self.content = [stem(word) for word in plain if word not in unsaid]
+        self.places: dict[str, int] = {}  # the first of each, in order
+        for at, word in enumerate(self.content):
+            self.places.setdefault(word, at)
         self.distinct = frozenset(self.content)
         self.triples = frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
 
@@ -81,24 +85,26 @@ FEATURES = (
 def word_features(a: TextWords, b: TextWords) -> list[float]:
     """Return the values of `FEATURES` for two texts; their order does not matter."""
     shared, triples = len(a.distinct & b.distinct), len(a.triples & b.triples)
-    sizes, letters = (sorted(map(len, sides)) for sides in ((a.distinct, b.distinct), (a.triples, b.triples)))
+    fewer, more = sorted((len(a.distinct), len(b.distinct)))
+    letters = len(a.triples), len(b.triples)
+    common = len(a.every & b.every)
     numbers = False, False
     if a.numbers != b.numbers:
         numbers = bool(a.numbers - b.numbers), bool(b.numbers - a.numbers)
-    order, ordered = _disorder(a.content, b.content)
+    order, ordered = _disorder(a, b)
     return [
-        shared / max(1, sum(sizes) - shared),
-        shared / max(1, sizes[0]),
-        shared / max(1, sizes[1]),
-        len(a.every & b.every) / max(1, len(a.every | b.every)),
-        sizes[0] - shared,
-        sizes[1] - shared,
+        shared / max(1, fewer + more - shared),
+        shared / max(1, fewer),
+        shared / max(1, more),
+        common / max(1, len(a.every) + len(b.every) - common),
+        fewer - shared,
+        more - shared,
         order,
         ordered,
         abs(a.length - b.length),
         min(a.length, b.length),
         triples / max(1, sum(letters) - triples),
-        triples / max(1, letters[0]),
+        triples / max(1, min(letters)),
         abs(len(a.negations) - len(b.negations)),
         all(numbers),
         bool(_opposites(a, b)),
@@ -140,10 +146,10 @@ def _exchanged(a: TextWords, b: TextWords) -> tuple[str, str] | None:
     return None
 
 
-def _disorder(a: list[str], b: list[str]) -> tuple[float, int]:
+def _disorder(a: TextWords, b: TextWords) -> tuple[float, int]:
     """Return the share of pairs of shared words in reverse order, and the number of shared words."""
-    place = {word: at for at, word in reversed(list(enumerate(b)))}
-    order = [place[word] for word in dict.fromkeys(a) if word in place][:_LONG]
+    place = b.places
+    order = [place[word] for word in a.places if word in place][:_LONG]
     turned = 0
     if order != sorted(order):
         turned = sum(x > y for x, y in combinations(order, 2))
