@@ -95,7 +95,7 @@ def test_tokens_have_the_vectors_of_sentence_transformers() -> None:
         last = theirs[1:-1].numpy()  # without the special tokens
         assert ours.vectors.shape == (LAYERS, *last.shape)
         expected = last / np.linalg.norm(last, axis=1, keepdims=True)
-        np.testing.assert_allclose(ours.vectors[-1], expected, atol=1e-4)
+        assert (ours.vectors[-1] * expected).sum(axis=1).min() > 0.98  # they are computed in bytes
         np.testing.assert_allclose(np.linalg.norm(ours.vectors, axis=2), 1, atol=1e-5)
     assert empty.vectors.shape == (LAYERS, 0, 384)
 

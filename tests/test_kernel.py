@@ -13,6 +13,7 @@ from semsearch.dedup.kernel import KernelMachine, PairSpace
 from semsearch.embedding.packed_tensors import pack, rounded
 from semsearch.embedding.token_vectors import LAYERS, TextTokens
 from semsearch.errors import IndexDamaged, ModelError
+from semsearch.tuning import training
 from semsearch.tuning.training import train_classifier
 from semsearch.types import LabelledPair
 
@@ -64,6 +65,22 @@ def test_it_learns_which_words_may_differ(trained: PairClassifier) -> None:
     pairs, cosines = examples(200, 2)
     found = trained.probabilities(cosines, *words_of(pairs), Aligner(by_word))
     assert np.mean((found > 0.5) == truth_of(pairs)) > 0.95
+
+
+def test_a_second_machine_learns_grades_with_the_same_vectors() -> None:
+    rng = np.random.default_rng(0)
+    differences, features = rng.normal(size=(900, 20)).astype(np.float32), np.zeros((900, 3), np.float32)
+    grades = 1 / (1 + np.exp(-differences[:, 0].astype(np.float64)))
+    truth = grades > 0.7
+    first, second = training._machines(differences[:600], features[:600], truth[:600], grades[:600])
+    unseen = first.space.project(differences[600:]), features[600:]
+    predicted = second.logits(*unseen)
+    assert np.corrcoef(predicted, grades[600:])[0, 1] > 0.9
+    assert np.abs(predicted - grades[600:]).mean() < np.abs(grades[:600].mean() - grades[600:]).mean() / 2
+    assert second.vectors is first.vectors
+    joined = training._weighted([first, second], np.array([0.5, 2.0]))
+    expected = 0.5 * first.logits(*unseen) + 2 * predicted
+    np.testing.assert_allclose(joined.logits(*unseen), expected, atol=0.02)  # float16
 
 
 def test_a_saved_machine_decides_the_same(trained: PairClassifier) -> None:

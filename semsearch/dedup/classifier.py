@@ -27,7 +27,7 @@ from semsearch.errors import IndexDamaged
 from semsearch.text import clean
 from semsearch.types import LabelledPair
 
-VERSION = 2
+VERSION = 3
 """The version of `PairClassifier.to_dict`. A classifier of another version is not used."""
 _NUMBERS = (
     "floor", "least", "blend", "unfamiliar", "slope", "intercept", "cosine_slope", "cosine_intercept", "bias",
@@ -232,10 +232,15 @@ def vocabulary_of(texts: Iterable[TextWords]) -> frozenset[int]:
 
 def known_share(a: Iterable[TextWords], b: Iterable[TextWords], vocabulary: frozenset[int]) -> Floats:
     """Return the share of the content words of each pair that are in a vocabulary, float64 [n]; 1 without words."""
-    words = (x.distinct | y.distinct for x, y in zip(a, b, strict=True))
-    return np.array(
-        [sum(_checksum(w) in vocabulary for w in some) / len(some) if some else 1.0 for some in words]
-    )
+    unknown: dict[TextWords, frozenset[str]] = {}
+    found = []
+    for x, y in zip(a, b, strict=True):
+        for text in (x, y):
+            if text not in unknown:
+                unknown[text] = frozenset(w for w in text.distinct if _checksum(w) not in vocabulary)
+        count = len(x.distinct | y.distinct)
+        found.append((count - len(unknown[x] | unknown[y])) / count if count else 1.0)
+    return np.array(found)
 
 
 def trust_of(known: Floats, unfamiliar: float) -> Floats:

@@ -51,8 +51,10 @@ class PairSpace:
         return np.column_stack([projected, self._standardised(features, slice(len(self.axes), None))])
 
     def _standardised(self, values: Singles, part: slice) -> Floats:
-        found: Floats = (values.astype(np.float64) - self.middle[part]) * self.scale[part]
-        return np.clip(found, -_FAR, _FAR)
+        found: Floats = values.astype(np.float64)
+        found -= self.middle[part]
+        found *= self.scale[part]
+        return np.clip(found, -_FAR, _FAR, out=found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +73,8 @@ class KernelMachine:
 
     def logits(self, projected: Floats, features: Singles) -> Floats:
         """Return the logit of each pair by what `space` projected and its features [n, f], float64 [n]."""
-        points, vectors = self.space.points(projected, features), self.vectors.astype(np.float64)
-        squares = (points**2).sum(axis=1)[:, None] - 2 * points @ vectors.T + (vectors**2).sum(axis=1)
-        found: Floats = np.exp(-self.gamma * squares) @ self.shares + self.bias
+        points = self.space.points(projected, features)
+        found: Floats = gaussian(points, self.vectors, self.gamma) @ self.shares + self.bias
         return np.round(found, _DECIMALS)
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,3 +102,13 @@ class KernelMachine:
         ):
             raise ValueError("a machine whose arrays do not fit together")
         return machine
+
+
+def gaussian(points: Floats, vectors: Singles, gamma: Singles) -> Floats:
+    """Return exp(-gamma |x - y|^2) for each of n points and m vectors, float64 [n, m]."""
+    others = vectors.astype(np.float64)
+    found: Floats = points @ (-2 * others.T)  # the squares of distances, in place: it may be large
+    found += (points**2).sum(axis=1)[:, None]
+    found += (others**2).sum(axis=1)
+    found *= -gamma
+    return np.exp(found, out=found)

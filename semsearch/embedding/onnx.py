@@ -159,7 +159,8 @@ class OnnxEmbedder:
 
     @cached_property
     def _layers_session(self) -> onnxruntime.InferenceSession:
-        return _session(token_graph(self._graph), self.files, self._providers)
+        graph = self._graph if len(self._providers) > 1 else _load(self.files, "int8")[0]  # decision 178
+        return _session(token_graph(graph), self.files, self._providers)
 
     def _token_vectors(self, texts: Sequence[str]) -> list[TextTokens]:
         ids = list(self._ids(texts))

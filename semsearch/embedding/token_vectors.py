@@ -1,7 +1,7 @@
 """Give the vectors of a text's tokens, at a few layers of a model that runs on ONNX Runtime.
 
-The graph is the model's own with more outputs, written once to the cache, next to it. It is loaded when a first text is
-asked for, so nobody else pays for it.
+The graph is the model's own in int8 with more outputs, written once to the cache, next to it. It is loaded when a first
+text is asked for, so nobody else pays for it.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """Train the pair classifier with scikit-learn, and keep it only where it ranks pairs better than their cosine."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from semsearch.dedup.classifier import (
 )
 from semsearch.dedup.features import FEATURES
 from semsearch.dedup.forest import LEAF, Forest
-from semsearch.dedup.kernel import KernelMachine, PairSpace
+from semsearch.dedup.kernel import KernelMachine, PairSpace, gaussian
 from semsearch.embedding.packed_tensors import rounded
 from semsearch.errors import extra
 from semsearch.text import clean
@@ -47,6 +48,8 @@ _SAMPLES = 100
 """Bootstrap samples (Efron 1979) that say whether a gain may be chance."""
 _AXES, _COST, _FEATURES_WEIGHT = 128, 2.0, 2.0
 """The axes of a kernel machine, its penalty for an error, and the weight of the trees' features next to the axes."""
+_RIDGE, _JITTER = 0.1, 1e-6
+"""The penalty of the regression on grades, and what keeps its equations solvable."""
 _MOST_POINTS = 5_000
 """Pairs that train a kernel machine, drawn at random if there are more: it takes the square of their number."""
 _CONSTANT = 1e-4
@@ -97,16 +100,20 @@ def train_classifier(
         aligned, differences = aligner.features([x.text for x in a], [y.text for y in b])
         rows = np.column_stack([words, aligned])
     outputs, shares = _targets(labelled, truth)
-    targets = outputs * shares
+    targets, grades = outputs * shares, _grades(labelled)
     cosine = _line(cosines[:, None], positive)
     screened, known = np.zeros(len(rows)), np.zeros(len(rows))
-    unseen = np.zeros((len(rows), 1 if differences is None else 2))  # logits by the trees, and by the machine
+    machines = 0 if differences is None else 1 if grades is None else 2
+    unseen = np.zeros((len(rows), 1 + machines))  # logits by the trees, and by the machines
     for rest, held in _folds(pair_clusters(labelled)):
         if 0 < np.count_nonzero(truth[rest]) < np.count_nonzero(rest):
             unseen[held, 0] = logit(_trees(rows[rest], targets[rest], _TREES // 2).predict(rows[held]))
             if differences is not None:
-                machine = _machine(differences[rest], rows[rest], truth[rest])
-                unseen[held, 1] = machine.logits(machine.space.project(differences[held]), rows[held])
+                known_grades = None if grades is None else grades[rest]
+                for at, one in enumerate(
+                    _machines(differences[rest], rows[rest], truth[rest], known_grades), 1
+                ):
+                    unseen[held, at] = one.logits(one.space.project(differences[held]), rows[held])
             weights, bias = _screen(words[rest], truth[rest])
             screened[held] = words[held] @ weights + bias
             seen = vocabulary_of(side[at] for side in (a, b) for at in np.flatnonzero(rest).tolist())
@@ -115,8 +122,8 @@ def train_classifier(
     weights, bias = _screen(words, truth)
     least = float(np.quantile(screened[truth], _SCREENED))
     slope, intercept = _line(unseen, truth)
-    if len(slope) > 1 and slope[1] <= 0:  # the machine does not help
-        unseen, differences = unseen[:, :1], None
+    while (slope[1:] < 0).any():  # a machine that does not help is left out
+        unseen[:, 1:] *= slope[1:] > 0
         slope, intercept = _line(unseen, truth)
     by_cosine = cosine[0][0] * cosines + cosine[1]
     ours = unseen @ slope + intercept
@@ -148,7 +155,9 @@ def train_classifier(
         forest=_trees(rows, targets, _TREES),
         tokens=aligner is not None,
         reference=np.zeros((0, 2 + len(FEATURES)), np.float32),
-        machine=None if differences is None else _machine(differences, rows, truth, float(slope[1])),
+        machine=_weighted(_machines(differences, rows, truth, grades), slope[1:])
+        if differences is not None and slope[1:].any()
+        else None,
         together=together,
     )
 
@@ -249,15 +258,23 @@ def _targets(pairs: Sequence[LabelledPair], truth: Mask) -> tuple[Floats, Floats
     others help to choose the splits: a leaf then has pairs alike in all respects.
     """
     columns, shares = [truth.astype(np.float64)], [1.0]
-    grades = [pair.score for pair in pairs]
-    if None not in grades and np.ptp(known := np.array(grades, np.float64)):
-        columns.append((known - known.min()) / np.ptp(known))
+    if (grades := _grades(pairs)) is not None:
+        columns.append(grades)
         shares.append(_GRADE)
     kinds = sorted({pair.kind for pair in pairs})
     if "" not in kinds and 1 < len(kinds) <= _MOST_KINDS:
         columns += [np.array([pair.kind == kind for pair in pairs], np.float64) for kind in kinds]
         shares += [_KIND] * len(kinds)
     return np.column_stack(columns), np.array(shares)
+
+
+def _grades(pairs: Sequence[LabelledPair]) -> Floats | None:
+    """Return the grades of pairs, float64 [n] from 0 to 1, or None where a pair has none or all have the same."""
+    grades = [pair.score for pair in pairs]
+    if None in grades or not np.ptp(known := np.array(grades, np.float64)):
+        return None
+    found: Floats = (known - known.min()) / np.ptp(known)
+    return found
 
 
 def _trees(rows: Rows, targets: Floats, count: int) -> Forest:
@@ -268,8 +285,11 @@ def _trees(rows: Rows, targets: Floats, count: int) -> Forest:
     return flatten(forest.fit(rows, targets if targets.shape[1] > 1 else targets.ravel()))
 
 
-def _machine(differences: Rows, features: Rows, truth: Mask, share: float = 1.0) -> KernelMachine:
-    """Train a support vector machine whose logits are multiplied with a share."""
+def _machines(differences: Rows, features: Rows, truth: Mask, grades: Floats | None) -> list[KernelMachine]:
+    """Train a support vector machine, and with `grades` a ridge regression on them that has the same vectors.
+
+    The latter is the approximation by a subset of regressors (Rasmussen and Williams 2006, section 8.3.1).
+    """
     from sklearn.decomposition import PCA
     from sklearn.svm import SVC
 
@@ -286,8 +306,35 @@ def _machine(differences: Rows, features: Rows, truth: Mask, share: float = 1.0)
     points = space.points(space.project(differences), features)
     gamma = 1 / points.var(axis=0).sum()
     fitted = SVC(C=_COST, gamma=gamma).fit(points, truth)
-    shares, bias = share * fitted.dual_coef_[0], share * fitted.intercept_
-    return KernelMachine(space, *rounded(fitted.support_vectors_, shares, np.array([gamma]), bias))
+    found = [
+        KernelMachine(
+            space,
+            *rounded(fitted.support_vectors_, fitted.dual_coef_[0], np.array([gamma]), fitted.intercept_),
+        )
+    ]
+    if grades is not None:
+        grades, vectors = grades[drawn], found[0].vectors
+        near = gaussian(points, vectors, found[0].gamma)
+        smooth = gaussian(vectors.astype(np.float64), vectors, found[0].gamma)
+        mean = grades.mean()
+        least_squares = near.T @ near + _RIDGE * smooth + _JITTER * np.eye(len(vectors))
+        shares = np.linalg.solve(least_squares, near.T @ (grades - mean))
+        shares, bias = rounded(shares, np.array([mean]))
+        found.append(replace(found[0], shares=shares, bias=bias))
+    return found
+
+
+def _weighted(machines: Sequence[KernelMachine], weights: Floats) -> KernelMachine:
+    """Return the machine whose logits are the weighted sum of those of machines with the same vectors."""
+    shares, bias = (
+        sum(
+            weight * getattr(one, name).astype(np.float64)
+            for one, weight in zip(machines, weights, strict=True)
+        )
+        for name in ("shares", "bias")
+    )
+    shares, bias = rounded(shares, bias)
+    return replace(machines[0], shares=shares, bias=bias)
 
 
 def flatten(forest: Any) -> Forest:
