@@ -155,14 +155,16 @@ def require_writable(path: Path, *, force: bool = True) -> None:
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[None]:
+def disk(folder: Path | str) -> Iterator[None]:
     """Raise an `OSError` of the block, which writes in a folder, as `SemsearchError`; let `TimeoutError` pass."""
     try:
         yield
     except TimeoutError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = (
+            os.strerror(error.errno) if error.errno else str(error)
+        )  # pyarrow's strerror is a whole story
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
         ) from error

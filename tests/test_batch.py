@@ -10,12 +10,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray_embedders import MARK, Dying, logged
+from ray_embedders import MARK, Dying, Logging, logged
 from tiny_embedder import TinyEmbedder
 
 from semsearch.dedup.in_files import Dataset
@@ -249,6 +250,7 @@ def test_killed_worker_changes_nothing(cluster: Cluster, tmp_path: Path) -> None
 DRIVER = """
 import json, os, sys
 from functools import partial
+from itertools import count
 from pathlib import Path
 from ray_embedders import Dying, Logging
 from semsearch.distributed.batch import Batch
@@ -311,6 +313,37 @@ def test_ray_client_gives_the_same_answer(address: str, client_port: int, tmp_pa
     done = drive(f"ray://127.0.0.1:{client_port}", *paths, tmp_path / "out", tmp_path / "log", -1)
     assert done.returncode == 0, done.stderr
     check_equal(tmp_path / "out", paths, DedupRequest(0.97))
+
+
+def test_full_disk_is_an_error_until_there_is_room(
+    cluster: Cluster, small_disk: Path, tmp_path: Path
+) -> None:
+    texts, output, log = rows(9_000, seed=6), small_disk / "out", tmp_path / "log"
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), "utf-8")
+    log.mkdir()
+    paths = [str(tmp_path / "in.jsonl")]
+
+    def failures(work: str, room: int, growth: int, *rest: Any, **options: Any) -> int:
+        """Do the work in ever more room, until it is done; return how often there was none."""
+        for failed in count():
+            stat = os.statvfs(small_disk)
+            size = max(1, stat.f_blocks - stat.f_bfree) * stat.f_frsize + room * growth**failed
+            subprocess.run(["mount", "-o", f"remount,size={size}", small_disk], check=True)
+            try:
+                batch = Batch([paths], str(output), partial(Logging, log))
+                getattr(batch, work)(cluster, *rest, **options)
+                return failed
+            except SemsearchError as error:
+                assert str(error) == f"cannot write {output}: No space left on device"
+        raise AssertionError
+
+    embedding = failures("embed", 50_000, 4)
+    assert embedding > 1
+    assert failures("dedup", 8_000, 2, DedupRequest(0.97), partition=700) > 1
+    check_equal(output, paths, DedupRequest(0.97))
+    assert not list(output.rglob(".tmp-*"))
+    distinct = len(set(texts))
+    assert len(logged(log)) <= distinct + 2 * 4096 * embedding  # the pieces that two workers could not save
 
 
 def test_output_of_other_work_is_refused(cluster: Cluster, tmp_path: Path) -> None:

@@ -333,20 +333,6 @@ ROOMS = {
 """About how much room each command takes."""
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a separate file system of 64 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("name", ROOMS if FAULTS > 1 else ("ingest", "repair", "migrate"))
 def test_a_disk_without_room_is_an_error_and_nothing_is_lost(

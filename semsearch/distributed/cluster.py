@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,10 +62,10 @@ class Cluster:
         if not waiting:
             return
         alone = len(bundles) == 1 == len(bundles[0])
-        with _translated(ray):
-            workers = self._begun(
-                [embedding.remote(load, work) for _ in range(self.cpus)], load().fingerprint
-            )
+        with _translated(ray), ExitStack() as ended:
+            every = [embedding.remote(load, work) for _ in range(self.cpus)]
+            ended.callback(lambda: [ray.kill(one) for one in every])  # else they go on writing after an error
+            workers = self._begun(every, load().fingerprint)
             taken: dict[Any, tuple[int, Any, Any]] = {}
             busy: dict[Any, int] = {}
             pending = [0] * len(workers)
@@ -194,6 +194,7 @@ def connected(address: str = LOCAL) -> Iterator[Cluster]:
     ray, and `SemsearchError` where no cluster can be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first one is raised
     if address == LOCAL:
         os.environ.setdefault(
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"
@@ -208,6 +209,11 @@ def connected(address: str = LOCAL) -> Iterator[Cluster]:
     try:
         context = ray.init(address=address, logging_level="ERROR", **options)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        if address == LOCAL:
+            raise SemsearchError(
+                f"Ray does not start: {reason_of(error)}",
+                "look at the room where it keeps its files: in TMPDIR, or in /tmp",
+            ) from error
         raise SemsearchError(
             f"no Ray cluster answers at {address}: {reason_of(error)}",
             "start one with `ray start --head`, or use --address local",
@@ -230,6 +236,11 @@ def _translated(ray: Any) -> Iterator[None]:
             raise cause from error
         raise SemsearchError(
             f"a worker failed: {reason_of(cause)}", "run the command again: it goes on"
+        ) from error
+    except (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError) as error:
+        raise SemsearchError(
+            "Ray has no room for its objects: its memory for them and its disk are full",
+            "make room in TMPDIR, or in /tmp, of each machine, then run the command again: it goes on",
         ) from error
     except ray.exceptions.RayError as error:
         raise SemsearchError(

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.errors import InvalidInput, SemsearchError, UnreadableSource, extra
+from semsearch.files import disk
 from semsearch.strict_json import load_json
 
 _RUN = "run.json"
@@ -85,13 +87,13 @@ class Work:
     def names(self, folder: str = "") -> list[str]:
         """Return the names in a folder of this one, sorted; none where it does not exist."""
         selector = arrow().fs.FileSelector(f"{self._root}/{folder}".rstrip("/"), allow_not_found=True)
-        with self._disk():
+        with disk(self.where):
             return sorted(info.base_name for info in self._fs.get_file_info(selector))
 
     def finished(self, folder: str) -> dict[str, dict[str, Any]]:
         """Return the entries of all finished files of a folder by name, without the suffix."""
         selector = arrow().fs.FileSelector(f"{self._root}/{folder}", allow_not_found=True)
-        with self._disk():
+        with disk(self.where):
             sizes = {info.base_name: info.size for info in self._fs.get_file_info(selector)}
         found = {}
         for name in sorted(sizes):
@@ -129,7 +131,7 @@ class Work:
 
     def tidy(self, folder: str) -> None:
         """Delete what interrupted writes have left in a folder."""
-        with self._disk():
+        with disk(self.where):
             for name in self.names(folder):
                 if name.startswith(_TEMPORARY):
                     self._fs.delete_file(f"{self._root}/{folder}/{name}")
@@ -147,30 +149,16 @@ class Work:
     def _write(self, name: str, content: bytes) -> None:
         folder, _, file = f"{self._root}/{name}".rpartition("/")
         temporary = f"{folder}/{_TEMPORARY}{uuid4().hex[:12]}"
-        with self._disk():
+        with disk(self.where):
             self._fs.create_dir(folder, recursive=True)
-            with self._fs.open_output_stream(temporary) as stream:
-                stream.write(content)
-            self._fs.move(temporary, f"{folder}/{file}")
-
-    def _disk(self) -> "_Disk":
-        return _Disk(self.where)
-
-
-class _Disk:
-    """Raises an `OSError` of the block as `SemsearchError`."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise SemsearchError(
-                f"cannot write {self._where}: {error}", "check its permissions and the disk"
-            ) from error
+            try:
+                with self._fs.open_output_stream(temporary) as stream:
+                    stream.write(content)
+                self._fs.move(temporary, f"{folder}/{file}")
+            except OSError:
+                with suppress(OSError):  # a full disk needs the room
+                    self._fs.delete_file(temporary)
+                raise
 
 
 def packed(**arrays: NDArray[Any]) -> bytes:
