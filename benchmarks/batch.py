@@ -6,7 +6,8 @@ partitions. `pruning`: the share of the pairs of partitions that the radii leave
 and the share of the pairs of vectors that are compared. `peers`: copies of sentences with one word replaced, exchanged
 or left out are planted, and MinHash (datasketch) and SemHash look for them as well, where these are installed.
 `kills`: a driver, or one of its workers, is killed at moments drawn at random, and the run goes on; rows, pairs and the
-texts that were embedded again are compared with a run that nobody disturbed.
+texts that were embedded again are compared with a run that nobody disturbed. `scaling`: the wall time of embedding on
+one node with a core and on two, in turn; the machine should be quiet.
 
 Every process computes with one thread. CPU seconds are read from /proc, so this runs on Linux.
 """
@@ -245,7 +246,7 @@ class Subject:
 def cluster(report: Report, subject: Subject) -> None:
     """Report whether two nodes answer as one process does, and for how many CPU seconds."""
     output = subject.folder / "out"
-    with two_nodes() as address, connected(address) as nodes, cpu_seconds() as taken:
+    with nodes_of_a_core() as address, connected(address) as nodes, cpu_seconds() as taken:
         wall = time.monotonic()
         batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
         found = batch.dedup(nodes, DedupRequest(), partition=subject.options.size)
@@ -273,7 +274,7 @@ def cluster(report: Report, subject: Subject) -> None:
 
 def recall(report: Report, subject: Subject) -> None:
     """Report how often the recall that was asked for is kept."""
-    with two_nodes() as address, connected(address) as nodes:
+    with nodes_of_a_core() as address, connected(address) as nodes:
         found = recalls(nodes, subject.vectors, subject.options, subject.folder / "recall")
     kept = sum(one["share"] >= subject.options.recall for one in found) / len(found)
     report.figures["recall"] = {"asked": subject.options.recall, "kept": kept, "runs": found}
@@ -331,7 +332,7 @@ def kills(report: Report, subject: Subject) -> None:
     def embedded(log: Path) -> int:
         return sum(int(line) for file in log.iterdir() for line in file.read_text().split())
 
-    with two_nodes() as address:
+    with nodes_of_a_core() as address:
 
         def started(name: str) -> "subprocess.Popen[bytes]":
             (subject.folder / f"{name}.log").mkdir(exist_ok=True)
@@ -428,9 +429,33 @@ def peers(report: Report, subject: Subject) -> None:
     )
 
 
+def scaling(report: Report, subject: Subject) -> None:
+    """Report the wall time of embedding on one node with a core, and on two, in turn."""
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    loads = []
+    for again in range(subject.options.repeats):
+        for count in walls:
+            output = subject.folder / f"scaling-{count}-{again}"
+            batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
+            with nodes_of_a_core(count) as address, connected(address) as nodes:
+                loads.append(os.getloadavg()[0])
+                wall = time.monotonic()
+                batch.embed(nodes)
+                walls[count].append(time.monotonic() - wall)
+            talk(f"{count}: {walls[count][-1]:.1f} s")
+    ratios = [one / two for one, two in zip(walls[1], walls[2], strict=True)]
+    report.figures["scaling"] = {"rows": len(subject.texts), "walls": walls, "ratios": ratios, "load": loads}
+    report.table(
+        f"{len(subject.texts):,} sentences embedded, with starting the workers; load before {max(loads):.1f} at most",
+        ("one node, s", "two nodes, s", "ratio"),
+        [tuple(f"{x:.2f}" for x in row) for row in zip(walls[1], walls[2], ratios, strict=True)],
+    )
+    report.bar("two nodes / one node, median", float(np.median(ratios)), ">=", 1.8)
+
+
 @contextmanager
-def two_nodes() -> Iterator[str]:
-    """Yield the address of a cluster of two nodes with a processor each."""
+def nodes_of_a_core(count: int = 2) -> Iterator[str]:
+    """Yield the address of a cluster of some nodes with a processor each."""
     from ray.cluster_utils import Cluster as Nodes
 
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
@@ -440,18 +465,22 @@ def two_nodes() -> Iterator[str]:
         "PYTHONPATH": paths,
     }
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    nodes.add_node(num_cpus=1)
+    for _ in range(count - 1):
+        nodes.add_node(num_cpus=1)
     try:
         yield nodes.address
     finally:
         nodes.shutdown()
 
 
-PARTS = {"cluster": cluster, "recall": recall, "pruning": partitions_apart, "peers": peers, "kills": kills}
+PARTS = {
+    "cluster": cluster, "scaling": scaling, "recall": recall, "pruning": partitions_apart, "peers": peers,
+    "kills": kills,
+}  # fmt: skip
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, repeats=3)
     for name, kind, default, what in (
         ("rows", int, 10_000, "sentences"),
         ("size", int, 1_000, "vectors a partition"),
@@ -477,7 +506,8 @@ def main() -> None:
         path = Path(name) / "in.jsonl"
         path.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), encoding="utf-8")
         talk("one process")
-        subject = Subject(texts, original, *one_process(path), path, Path(name), options)
+        alone = ([], set(), 0.0, np.empty(0)) if options.only == ["scaling"] else one_process(path)
+        subject = Subject(texts, original, *alone, path, Path(name), options)
         for part in options.only:
             talk(part)
             PARTS[part](report, subject)
