@@ -7,6 +7,21 @@ from semsearch.dedup.veto import RULES, Veto
 from semsearch.text import clean
 
 DIFFERENT = {
+    "state, cause and unit": (
+        ("The fair on the green has been postponed.", "The fair on the green has been cancelled."),
+        ("The coach has left the depot.", "The coach has yet to leave the depot."),
+        ("Ms Roth is the chair of the choir.", "Ms Roth was formerly the chair of the choir."),
+        ("They went home because it rained.", "They went home although it rained."),
+        ("It is recommended that you wear gloves.", "It is mandatory that you wear gloves."),
+        ("All of the seedlings survived the frost.", "Half of the seedlings survived the frost."),
+        ("The barrel holds 9 gallons of cider.", "The barrel holds 9 litres of cider."),
+        ("Delivery is free of charge.", "Delivery is at an extra charge."),
+        ("We were able to open the gate.", "We were unable to open the gate."),
+        ("每次服用5毫升糖浆。", "每次服用5滴糖浆。"),
+        ("球赛因雨推迟了。", "球赛因雨取消了。"),
+        ("因为下雨，他们回家了。", "虽然下雨，他们回家了。"),
+        ("发票由明辉科技有限公司开具。", "发票由明远科技有限公司开具。"),
+    ),
     "order": (
         (
             "Day 1: arrive in Lyon. Day 2: hike to the lake.",
@@ -368,6 +383,13 @@ SAME = (
     ("今天天气好！", "今天天气好。"),
     ("“开放”", "「开放」"),
     ("Note: read this", "# Note: read this"),
+    ("Please tell us your shoe size.", "Could you please tell us your shoe size?"),
+    ("Would you mind closing the hatch?", "Close the hatch, please."),
+    ("We were not able to open the gate.", "We were unable to open the gate."),
+    ("The key is available at no extra cost.", "The key is available free of charge."),
+    ("Please don't hesitate to call us.", "Please call us."),
+    ("不好意思，请把表格寄给我。", "请把表格寄给我。"),
+    ("桶里有2加仑水。", "桶里有8夸脱水。"),
 )
 
 

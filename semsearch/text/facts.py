@@ -52,22 +52,38 @@ _CUT_SHORT = re.compile(
 _ACRONYM = re.compile(r"(?<![\w.])[A-Z]{2,3}(?![\w'’])")
 _PASSIVE = frozenset(("by", "被"))
 _DENYING = frozenset(NEGATIONS)
-_FORBIDDEN = ("forbidden", "prohibited", "hardly", "scarcely", "lacks", "lacked", "lacking", "lack")
+_FORBIDDEN = (
+    "forbidden", "prohibited", "hardly", "scarcely", "lacks", "lacked", "lacking", "lack", "formerly", "yet to",
+    "is still to", "are still to",
+)  # fmt: skip
 _OBLIGED = re.compile(
     "不[得能可]不|(?:不是|不会|不會|并非|並非|没有|沒有|无|無|非)[不没沒无無](?:[能会會可是得]|可以)?"
+    "|不好意思|对不起|對不起|差不多|说不定|說不定|了不起|不客气|不客氣|不妨|不吝"
     "|[没沒](?:有)?(?:一[个個位名人])?[\u4e00-\u9fff]{0,2}[不没沒](?!有)|不[\u4e00-\u9fff]{2,8}不[能可行]"
 )
-"""Two negations that state a duty, or deny nothing: 不得不, 没有人不, 不报名不能参加."""
+"""Two negations that state a duty, or deny nothing, and words that only look like one: 不得不, 不好意思."""
 _TWICE = (
     (re.compile(r"(?<![a-z])never fail(?:s|ed)? to(?![a-z])"), "always"),
     (re.compile(r"(?<![a-z])(?:not|n['’]t) (?:fail|forget) to(?![a-z])"), " "),
     (re.compile(r"(?<![a-z])(?:not|never) (?:[a-z]+ )?without(?![a-z])"), "with"),
     (re.compile(r"(?:(?<![a-z])(?:not|never)|n['’]t) lack(?:s|ing)?(?![a-z])"), " have"),
     (re.compile(r"(?<![a-z])no ((?:[a-z]+ ){1,3})without(?![a-z])"), r"every \1with"),
+    (re.compile(r"(?<![a-z])unable to(?![a-z])"), "not able to"),
+    (re.compile(r"(?<![a-z])at no (?:extra |additional |further )?(?:charge|cost)(?![a-z])"), "free"),
+    (re.compile(r"(?<![a-z])(?:for free|free of (?:charge|cost)|without charge)(?![a-z])"), "free"),
+    (re.compile(r"(?<![a-z])(?:please )?do(?: not|n['’]t) hesitate to(?![a-z])"), "please"),
+    (
+        re.compile(
+            r"(?<![a-z])if you do(?: not|n['’]t) mind(?![a-z])|(?<![a-z])if it(?: is|['’]s) not too much trouble"
+        ),
+        " ",
+    ),
     (re.compile(r"(?<![a-z])if (?:[a-z]+ )?(?:not|(?:do|does|did|is|are)(?: not|n['’]t))(?=,)"), "otherwise"),
 )
-"""Two negations in English that deny nothing, and what says the same."""
-_ONCE = ("without", "lack", "fail to", "fails to", "failed to", "forget to", "if ")
+"""Negations in English that deny nothing, or in another form, and what says the same."""
+_ONCE = (
+    "without", "lack", "fail to", "fails to", "failed to", "forget to", "if ", "unable", "at no ", "free", "hesitate",
+)  # fmt: skip
 """The words of which each of these has one."""
 _DENYING_ALL = {
     "no": ("every", "all", "each"),
@@ -100,7 +116,7 @@ _PHRASES, _HAN_PHRASES = (
     for kind, edge in ((1, r"\b"), (2, ""))
 )
 """The phrases in English and in Chinese, a group for each mode, and the modes by the number of their group."""
-_IN_PHRASES = word_set("to than even matter long only thinking thought planned when and not")
+_IN_PHRASES = word_set("to that than even matter long only thinking thought planned when and not")
 """Words of which each phrase of `MODES` has one."""
 _TERMS = frozenset(TERMS)
 _TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")
@@ -146,18 +162,25 @@ _TITLED = re.compile(
 """A Chinese family name, or a whole name, before a title."""
 _HAN_NAME = re.compile(
     rf"(?:(?<![\u4e00-\u9fff])|(?<=[的是由请給给和与跟为為让讓找叫向对對明师師理任长長员員友及]))"
+    r"(?!(?<=任)何)"  # 任何
     rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})(?=[的，。、；：,.;:!?！？)）是在将已会和与于]|\s*$|获|负责|担任|主持|主讲|表示|介绍|宣布|提出|参加|出席|说)"
     r"|(?:孩子|儿子|女儿|丈夫|妻子|学生|学员|客户|用户|员工|患者|病人|同事|会员|业主|作者|导演|编辑|主编|记者|司机|选手|嘉宾|代表|[人者手员])"
     rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})"
 )
 """A Chinese word that may be a name, by what stands next to it."""
 _NAMING = "[^\\W\\d_a-zA-Z在有去到的是和与好上下一两个家所我你他她们还从回往这那各本该贵同其某每]"
+_TRADES = (
+    "科技|贸易|商贸|实业|电子|机械|建材|食品|服饰|物流|建筑|信息|软件|网络|咨询|投资|医药|化工|五金|塑料|家具|印刷|广告|传媒|文化|教育|旅游"
+    "|餐饮|汽车|电器|环保|生物|能源|电力|钢铁|纺织|包装|置业|地产|物业|保险|证券|租赁|农业|技术|电气|材料|设备|装饰|工程"
+)
+"""The trade in the name of a Chinese company."""
 _PLACE = re.compile(
     f"{_NAMING}(?:州|市|县|縣|区|區|镇|鎮|村|路|街|巷|港|岛|島|厂|廠|桥|橋|乡|鄉|寺|湖|山|科)"
     f"|{_NAMING}{{2}}(?:公园|广场|大学|学院|中学|小学|医院|酒店|饭店|宾馆|机场|车站|大厦|商场|超市|银行|公司|书店|剧院|博物馆)"
     f"|{_NAMING}{{1,2}}色"
+    f"|{_NAMING}{{2}}(?:{_TRADES})?(?:有限|股份|集团|集團)"
 )
-"""The last characters of the name of a Chinese place, a road, a house or a colour."""
+"""The last characters of the name of a Chinese place, a road, a house, a colour or a company."""
 _SUBJECT = re.compile(
     r"\W*([A-Z][a-z]+(?<!s)) (?:is|was|will|has|had|can|must|should|may|does|did|says|said|wants|needs|sends|sent"
     r"|took|won|lost|beat|made|came|went|gave|left|found|told|saw|got|held|led|scored|[a-z]+ed)\b"

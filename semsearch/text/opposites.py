@@ -132,7 +132,19 @@ painful/painless 打开/关闭 打开/关上 开启/关闭 启用/停用 启用/
 会前/会后 赛前/赛后 术前/术后 产前/产后 售前/售后 初稿/终稿 草案/定稿 初审/终审 初赛/决赛 主场/客场 胜诉/败诉
 有罪/无罪 已婚/未婚 在职/离职 在校/离校 成年/未成年 好/差 优/差 省/费 省时/费时 节省/浪费 节约/浪费 大部分/全部
 部分/全部 每/至少 每个/至少 所有/至少 满意/失望 热情/冷淡 礼貌/粗鲁 表扬/批评 赞扬/批评 称赞/投诉 乐观/悲观
-复杂/简单 常见/罕见 湿润/干燥 潮湿/干燥 清楚/模糊 稳定/波动
+复杂/简单 常见/罕见 湿润/干燥 潮湿/干燥 清楚/模糊 稳定/波动 free/charge free/extra free/surcharge all/½ every/½ whole/½
+entire/½ most/½ 全部/½ 所有/½ 全体/½ 大部分/½ because/although because/though because/despite because/unless if/although
+so/although therefore/however 因为/虽然 因为/尽管 由于/尽管 由于/虽然 所以/但是 因此/但是 如果/虽然 postponed/cancelled
+postponed/canceled postponed/completed delayed/cancelled delayed/canceled scheduled/cancelled scheduled/canceled
+planned/cancelled planned/canceled suspended/cancelled suspended/canceled suspended/completed approved/pending
+rejected/pending accepted/pending confirmed/pending paid/pending shipped/pending shipped/delivered sent/delivered
+negotiating/signed negotiating/concluded negotiated/signed discussing/agreed considering/decided nominated/elected
+nominated/appointed shortlisted/selected accused/convicted charged/convicted arrested/convicted suspected/confirmed
+injured/killed wounded/killed reserved/sold rented/sold leased/sold borrowed/bought tested/approved repaired/replaced
+推迟/取消 延期/取消 推迟/完成 审核中/驳回 审核中/通过 审批中/批准 审批中/驳回 待审核/通过 待审核/驳回 待付款/已付款
+待发货/已发货 已发货/已签收 进行中/已完成 处理中/已完成 处理中/已处理 处理中/已解决 施工中/已竣工
+谈判/签署 协商/签署 洽谈/签约
+提名/当选 候选/当选 起诉/判刑 受伤/死亡 受伤/遇难 维修/更换 租用/购买 租赁/购买
 """
 _EITHER = """
 today tomorrow yesterday | spring summer autumn winter | breakfast lunch dinner | january february march april may
@@ -175,12 +187,14 @@ MODES: dict[str, tuple[str, str, str]] = {
     ),
     "‹should›": (
         "should",
-        "ought to|had better|(?:is|are) (?:supposed|advised|recommended|encouraged) to",
+        "ought to|had better|(?:is|are) (?:supposed|advised|recommended|encouraged) to"
+        "|(?:advisable|recommended|suggested) (?:to|that)",
         "应该|應該|建议|建議|最好",
     ),
     "‹must›": (
         "must shall mandatory compulsory obligatory",
-        "ha(?:ve|s|d) (?:got )?to|need(?:s|ed)? to|(?:is|are|be|was|were) (?:required|obliged) to",
+        "ha(?:ve|s|d) (?:got )?to|need(?:s|ed)? to|(?:is|are|be|was|were) (?:required|obliged) to"
+        "|(?:essential|imperative|required) (?:to|that)",
         "必须|必須|必需|务必|務必|应当|應當|需要|一定要|一定得|须(?!知)|不得不",
     ),
     "‹can›": (
@@ -227,6 +241,7 @@ for _one, _other in [
     *(_pair for _kind in _EITHER.split("|") for _pair in combinations(_kind.split(), 2)),
     *([f"‹{_mode.replace('_', ' ')}›" for _mode in _pair.split("/")] for _pair in _MODES_APART.split()),
 ]:
+    _one, _other = _one.replace("½", "1/2"), _other.replace("½", "1/2")
     CONTRASTS.setdefault(_one, set()).add(_other)
     CONTRASTS.setdefault(_other, set()).add(_one)
 ONE_OF_MANY = frozenset(_EITHER.split()).union(MODES)

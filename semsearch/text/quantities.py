@@ -230,6 +230,9 @@ lb lbs 磅|oz ounce ounces 盎司|mi mile miles 英里|inch inches 英寸|ft foo
 ha hectare hectares 公顷|mu 亩 畝|jin 斤 市斤|‰ permille per_mille
 mph miles_per_hour miles_an_hour|km/h km/hr kph kmh kilometres_per_hour kilometers_per_hour
 tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
+gal gallon gallons 加仑|pint pints 品脱|quart quarts 夸脱|fl_oz fluid_ounce fluid_ounces|drop drops 滴|cup cups 杯
+spoonful spoonfuls 勺 匙|slice slices|jar jars|packet packets 包|crate crates 箱|bucket buckets 桶|roll rolls 卷
+knot knots|dose doses|rpm|decibel decibels 分贝|newton newtons 牛顿|joule joules 焦耳
 kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
 cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
 kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
@@ -264,6 +267,7 @@ _FACTORS = (
     {"m3": 1000, "l": 1, "ml": 0.001},
     {"mpa": 10, "bar": 1, "kpa": 0.01},
     {"yd": 36, "ft": 12, "inch": 1},
+    {"gal": 8, "quart": 2, "pint": 1},
     {"tbsp": 3, "tsp": 1},
     {"usd": 100, "cent": 1},
     {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001, "μs": 1e-06},

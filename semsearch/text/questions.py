@@ -11,6 +11,12 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 """The end of a sentence that asks for no more than a nod: "all right?"."""
+_REQUEST = re.compile(
+    r"\b(?:could|can|would|will) you (?:please|kindly|mind|be so kind)\b|\bcould you (?:[a-z]+ ){1,2}(?:me|us)\b"
+    r"|(?:能否|可否|能不能|可不可以|可以)(?:请|請|麻烦|麻煩|帮|幫)",
+    re.IGNORECASE,
+)
+"""A request in the form of a question: "Could you please send it?"."""
 _SUBJECTS = (
     "a|all|an|any|anybody|anyone|both|each|everybody|everyone|her|his|i|it|my|one|our|people|she|he|some|somebody|someone"
     "|that|the|their|there|these|they|this|those|we|you|your"
@@ -26,8 +32,9 @@ _POSSIBLE = re.compile(
 
 
 def asks(sentence: str) -> bool:
-    """Return True for a sentence with the mark of a question at its end, or the word for it (吗)."""
-    return _MARKED.search(sentence[-12:]) is not None and _TAG.search(sentence[-24:]) is None
+    """Return True for a sentence with the mark of a question at its end, or the word for it (吗), but no request."""
+    marked = _MARKED.search(sentence[-12:]) is not None
+    return marked and _TAG.search(sentence[-24:]) is None and _REQUEST.search(sentence) is None
 
 
 def may_ask(sentence: str) -> bool:
