@@ -315,6 +315,7 @@ def test_ray_client_gives_the_same_answer(address: str, client_port: int, tmp_pa
     check_equal(tmp_path / "out", paths, DedupRequest(0.97))
 
 
+@pytest.mark.long
 def test_full_disk_is_an_error_until_there_is_room(
     cluster: Cluster, small_disk: Path, tmp_path: Path
 ) -> None:
