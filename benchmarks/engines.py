@@ -87,6 +87,16 @@ def opened(name: str, folder: Path, used: dict[str, float], *, create: bool = Fa
         embedded.close()
 
 
+def configure(links: int | None, construct: int | None, candidates: int) -> None:
+    """Set the parameters of Qdrant's graph for this process."""
+    from semsearch.storage.vectors import qdrant_edge
+
+    qdrant_edge.LINKS = links or qdrant_edge.LINKS
+    qdrant_edge.EF_CONSTRUCT = construct or qdrant_edge.EF_CONSTRUCT
+    if candidates:
+        qdrant_edge.EF_SEARCH = qdrant_edge.EF_MOST = candidates
+
+
 def build(name: str, file: Path, folder: Path) -> dict[str, float]:
     """Fill an engine, and return the seconds and the size of its files."""
     import numpy as np
@@ -204,6 +214,14 @@ def main() -> None:
         "--sizes", type=numbers, default=[100_000], metavar="N,N", help="vectors (default 100000)"
     )
     parser.add_argument("--engines", default=",".join(ENGINES), metavar="A,B", help="which (default all)")
+    parser.add_argument("--links", type=int, metavar="N", help="LINKS of Qdrant (default its own)")
+    parser.add_argument("--construct", type=int, metavar="N", help="EF_CONSTRUCT of Qdrant (default its own)")
+    parser.add_argument(
+        "--candidates",
+        default="0",
+        metavar="N,N",
+        help="EF_SEARCH of Qdrant, each searched with (0: its own)",
+    )
     parser.add_argument("--real", type=int, default=REAL, metavar="N", help=f"real vectors (default {REAL})")
     parser.add_argument("--vectors", type=Path, metavar="FILE", help="keep the real vectors in this file")
     parser.add_argument(
@@ -221,6 +239,8 @@ def main() -> None:
         return
     if options.work:
         what, name, file, folder = options.work
+        if name == "qdrant":
+            configure(options.links, options.construct, int(options.candidates))
         step = build(name, Path(file), Path(folder)) if what == "build" else None
         print(json.dumps(step or search(name, Path(file), Path(folder), options.repeats)))
         return
@@ -238,9 +258,14 @@ def main() -> None:
                 folder = Path(temporary) / name.replace(" ", "-")
                 folder.mkdir()
                 talk(f"{size:,}: {name}")
-                work: list[str | Path] = [Path(__file__), "--repeats", str(options.repeats), "--work"]
-                built = json.loads(run(*work, "build", name, file, folder).out)
-                measured[name] = built | json.loads(run(*work, "search", name, file, folder).out)
+                work: list[str | Path] = [Path(__file__), "--repeats", str(options.repeats)]
+                for option in ("links", "construct"):
+                    if value := vars(options)[option]:
+                        work += [f"--{option}", str(value)]
+                built = json.loads(run(*work, "--work", "build", name, file, folder).out)
+                for ef in options.candidates.split(",") if name == "qdrant" else ["0"]:
+                    found = run(*work, "--candidates", ef, "--work", "search", name, file, folder).out
+                    measured[f"{name}, {ef}" if int(ef) else name] = built | json.loads(found)
                 shutil.rmtree(folder)
             table(report, size, measured)
             file.unlink()

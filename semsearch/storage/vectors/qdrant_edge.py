@@ -30,9 +30,13 @@ _DISK = (
     "quota",
 )
 """Words in Qdrant's messages about a disk or a machine that fails. Its files are sound then."""
-EF_SEARCH = 1_000
-"""Candidates that HNSW keeps while searching. Of the ten nearest of 100,000 sentences 256 find 98.3%, and 800 99.5%
-(benchmarks/engines.py). Qdrant's default is 100."""
+LINKS, EF_CONSTRUCT, _PLAIN = 32, 200, 10_000
+"""Links of a vector in HNSW, candidates for them, and the kilobytes of vectors below which there is no graph.
+
+docs/decisions/0172-qdrant-searches-codes.md."""
+EF_SEARCH, EF_MOST = 1_000, 8_000
+"""Candidates that HNSW keeps while searching: ten for each vector that is asked for, within these. Qdrant's default
+is 100. A search with a condition asks for more vectors, and so it gets more candidates."""
 
 
 class QdrantEngine:
@@ -99,7 +103,11 @@ class QdrantEngine:
         with self._used() as shard:
             if shard is None and points:
                 params = qdrant.EdgeVectorParams(size=vectors.shape[1], distance=qdrant.Distance.Dot)
-                config = qdrant.EdgeConfig(vectors=params, wal_enabled=False)
+                graph = qdrant.HnswIndexConfig(m=LINKS, ef_construct=EF_CONSTRUCT, full_scan_threshold=_PLAIN)
+                codes = qdrant.ScalarQuantizationConfig(type=qdrant.ScalarType.Int8)
+                config = qdrant.EdgeConfig(
+                    vectors=params, hnsw_config=graph, quantization_config=codes, wal_enabled=False
+                )
                 shard = self._shard = qdrant.EdgeShard.create(str(self._folder), config)
             for start in range(0, len(points), _PAGE):
                 shard.update(qdrant.UpdateOperation.upsert_points(points[start : start + _PAGE]))
@@ -117,7 +125,7 @@ class QdrantEngine:
             if shard is None or not len(queries):
                 return [[] for _ in queries]
             qdrant = self._qdrant
-            params = qdrant.SearchParams(hnsw_ef=max(EF_SEARCH, k))
+            params = qdrant.SearchParams(hnsw_ef=max(k, min(max(EF_SEARCH, 10 * k), EF_MOST)))
             requests = [
                 qdrant.QueryRequest(
                     query=qdrant.Query.Nearest(query), limit=k, params=params, with_payload=["id"]
