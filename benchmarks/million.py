@@ -3,10 +3,12 @@
 The index is written without a vector engine, which an exact search does not ask. The first vectors are those of real
 sentences, and further ones are turned copies of them (see `scale.py`); the text of a copy is one half of its sentence
 and one half of the sentence that it is turned towards, so words and vectors go together. A document has ten passages.
+`--only check` fills an engine from indexes of some sizes (`repair`) and verifies them (`check`), by part.
 """
 
 import gzip
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -150,11 +152,70 @@ def change(report: Report, index: Path, repeats: int) -> None:
     report.close()
 
 
+def verify(folder: Path, engine: str) -> None:
+    """Print as JSON the processor seconds to move an index to an engine, to repair it, and of each check."""
+    from semsearch import Index
+
+    spent: dict[str, float] = {}
+    last = 0.0
+
+    def lap(what: str) -> None:
+        nonlocal last
+        times = os.times()  # with those of children, since a child opens the engine's files
+        now = sum(times[:4])
+        spent[what], last = now - last, now
+
+    def checked(done: int, _: int) -> None:
+        lap(f"check {done}")
+
+    with Index.open(folder) as index:
+        lap("open")
+        if index.engine != engine:
+            index.move_engine(engine)
+            lap("move")
+        index.repair()
+        lap("repair")
+        found = index.check(checked)
+    problems = [problem for finding in found.findings for problem in finding.problems]
+    if problems:
+        raise SystemExit(f"the index is damaged: {problems}")
+    names = {f"check {at}": f"check: {one.subject}" for at, one in enumerate(found.findings, 1)}
+    print(json.dumps({names.get(what, what): seconds for what, seconds in spent.items()}))
+
+
+def check(report: Report, folders: dict[int, Path], engine: str) -> None:
+    """Verify a copy of each index in a new process; compare the processor time of a passage between the sizes."""
+    measured: dict[int, dict[str, float]] = {}
+    for count, index in folders.items():
+        talk(f"{count:,} passages: repair and check")
+        with tempfile.TemporaryDirectory(dir=index.parent) as temporary:
+            folder = Path(temporary) / "index"
+            shutil.copytree(index, folder)
+            process = run(__file__, "--verify", folder, "--engine", engine)
+        measured[count] = json.loads(process.out)
+        checks = {what: seconds for what, seconds in measured[count].items() if what.startswith("check")}
+        measured[count] |= {"check": sum(checks.values()), "peak MB": process.peak_mb}
+    report.figures = {str(count): one for count, one in measured.items()}
+    least, most = min(measured), max(measured)
+    rows = [(what, *(f"{one[what]:.1f}" for one in measured.values())) for what in measured[least]]
+    report.table(f"processor seconds, engine {engine}", ("", *(f"{count:,}" for count in measured)), rows)
+    for what in ("check", "repair"):
+        ratio = measured[most][what] / most / (measured[least][what] / least)
+        report.bar(f"{what}: a passage of {most:,} against one of {least:,}", ratio, "<=", 1.2)
+    report.close()
+
+
 def main() -> None:
     parser = arguments(__doc__, repeats=3)
     parser.add_argument(
-        "--only", choices=("change",), help="measure a one-line change of the index, and no search"
+        "--only",
+        choices=("change", "check"),
+        help="measure a one-line change of the index, or `repair` and `check`, and no search",
     )
+    parser.add_argument(
+        "--sizes", default="100000,200000,300000", metavar="N,N", help="passages (--only check)"
+    )
+    parser.add_argument("--engine", default="chroma:", metavar="URL", help="vector engine (--only check)")
     parser.add_argument(
         "--count", type=int, default=1_000_000, metavar="N", help="passages (default 1,000,000)"
     )
@@ -171,22 +232,33 @@ def main() -> None:
         "--cache", type=Path, metavar="DIR", help="keep the index here (default: build it each time)"
     )
     parser.add_argument("--build", type=Path, metavar="DIR", help="make the index, and end")
+    parser.add_argument("--verify", type=Path, metavar="DIR", help="repair and check an index, and end")
     parser.add_argument("--ask", nargs=2, metavar=("DIR", "WAY"), help="ask in one way, and end")
     options = parser.parse_args()
     sentences = need(options.data / "sentences" / "sentences-400k.txt.gz")
     if options.build:
         build(sentences, options.vectors, options.real, options.count, options.build)
         return
+    if options.verify:
+        verify(options.verify, options.engine)
+        return
     if options.ask:
         ask(sentences, Path(options.ask[0]), options.ask[1], options.queries)
         return
     report = Report("million", options)
     with nullcontext(options.cache) if options.cache else tempfile.TemporaryDirectory() as kept:
-        folder = Path(kept).absolute() / f"passages-{options.count}"
-        data: list[str | Path] = ["--data", options.data, "--count", str(options.count)]
-        if not folder.exists():
-            stored = options.vectors or Path(kept) / "vectors.npy"
-            run(__file__, *data, "--real", str(options.real), "--vectors", stored, "--build", folder)
+        data: list[str | Path] = ["--data", options.data, "--real", str(options.real)]
+        data += ["--vectors", options.vectors or Path(kept) / "vectors.npy"]
+        counts = [options.count]
+        if options.only == "check":
+            counts = [int(size) for size in options.sizes.split(",")]
+        folders = {count: Path(kept).absolute() / f"passages-{count}" for count in counts}
+        for count, folder in folders.items():
+            if not folder.exists():
+                run(__file__, *data, "--count", str(count), "--build", folder)
+        if options.only == "check":
+            check(report, folders, options.engine)
+            return
         if options.only == "change":
             change(report, folder, options.repeats)
             return
