@@ -30,8 +30,8 @@ demo: setup  ## show search, near-duplicates and tuning on sample_corpus/
 
 test: lint  ## lint, type-check and run the tests
 	@$(BIN)/python -m compileall -q semsearch  # many tests start processes, also where Python writes no bytecode
-	@# Two workers more than processors: many tests wait for a process or a server.
-	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) OMP_NUM_THREADS=1 \
+	@# One worker more than processors: many tests wait for a process or a server.
+	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1)) OMP_NUM_THREADS=1 \
 		$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check format, lint, types and prose
