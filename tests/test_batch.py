@@ -250,7 +250,6 @@ def test_killed_worker_changes_nothing(cluster: Cluster, tmp_path: Path) -> None
 DRIVER = """
 import json, os, sys
 from functools import partial
-from itertools import count
 from pathlib import Path
 from ray_embedders import Dying, Logging
 from semsearch.distributed.batch import Batch

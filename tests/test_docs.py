@@ -193,13 +193,8 @@ def test_options_that_a_page_names_exist(page: Path) -> None:
                 for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", options)
                 if option not in known
             ]
-    allowed = {
-        "--no-deps",
-        "--hypothesis-profile",
-        "--long",
-        "--models",
-        "--only",
-    }  # of pip, pytest and the benchmarks
+    # Of pip, pytest and the benchmarks.
+    allowed = {"--no-deps", "--hypothesis-profile", "--long", "--models", "--only"}
     assert [line for line in wrong if line.partition(":")[0] not in allowed] == []
 
 
