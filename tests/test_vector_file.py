@@ -1,6 +1,7 @@
 """The vector file: it answers as the Library does, and whatever is wrong with it changes no answer."""
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tiny_embedder import TinyEmbedder, create_index
 
 from semsearch import Index
+from semsearch.errors import IndexDamaged
 from semsearch.search import engine
 from semsearch.storage.library import Library, vector_file
 from semsearch.storage.library.settings import VECTOR_FILE
@@ -146,6 +148,18 @@ def test_a_broken_file_changes_no_answer(index: Index, damage: str, tmp_path: Pa
         assert vector_file.vector_file_problems(other._library) != []
         other.add([{"id": "new", "text": "glass"}])  # which writes the files again
         assert from_file(other) == from_library(other)
+
+
+def test_rows_are_read_and_not_mapped(index: Index) -> None:
+    with index._library.snapshot():
+        table = index._library.vectors()
+    assert table.file is not None
+    rows = np.array([len(table.numbers) - 1, 0, 7, 7])
+    assert np.array_equal(table.take(rows), np.concatenate(table.parts)[rows])
+    (path,) = index.folder.glob("vectors-*.f32")
+    os.truncate(path, table.parts[0].nbytes // 2)
+    with pytest.raises(IndexDamaged, match="shorter"):
+        table.take(np.array([0, len(table.parts[0]) - 1]))
 
 
 def test_check_finds_a_changed_vector(index: Index) -> None:

@@ -30,7 +30,7 @@ from semsearch.storage.library.records import (
     stored_passage,
 )
 from semsearch.storage.library.settings import VECTOR_FILE, parsed_setting
-from semsearch.storage.library.vector_file import VectorBytes, VectorTable, mapped
+from semsearch.storage.library.vector_file import VectorBytes, VectorTable, mapped, row_file
 from semsearch.text.analyzer import normalize, phrase_pattern, query_terms
 from semsearch.types import FieldValue
 
@@ -221,7 +221,8 @@ class Reader:
             row += len(rows)
             found.append(some)
         parts = tuple(part for part in (vectors, rest) if len(part)) or (rest,)
-        return VectorTable(np.concatenate(found), parts, codes)
+        file = row_file(self.path.parent, held) if len(vectors) else None
+        return VectorTable(np.concatenate(found), parts, codes, file)
 
     def stored_vectors(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the digest and the bytes of every vector, in order. Call it with the write lock."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import threads
-from semsearch.errors import SemsearchError
+from semsearch.errors import IndexDamaged, SemsearchError
 from semsearch.files import mode_within, new_file, sync_folder
 from semsearch.storage.library.settings import VECTOR_FILE
 from semsearch.storage.library.vector_codes import ROWS, Codes, CodeWriter, block_bytes
@@ -80,12 +80,13 @@ class VectorBytes(NamedTuple):
 class VectorTable:
     """Vectors with their numbers, which rise. `parts` are float32 [n, dimension], one below the other.
 
-    `codes` are those of the first part.
+    `codes` are those of the first part, and `file` is the one that it maps.
     """
 
     numbers: Numbers
     parts: tuple[Vectors, ...]
     codes: Codes | None = None
+    file: "RowFile | None" = None
 
     def products(self, others: Vectors) -> Vectors:
         """Return the product of each of `others`, float32 [m, dimension], with each vector, float32 [m, n].
@@ -128,14 +129,46 @@ class VectorTable:
         return np.concatenate([np.empty(0, np.float32), *blocks])
 
     def take(self, rows: Numbers) -> Vectors:
-        """Return some vectors, float32 [rows, dimension], by their rows here."""
+        """Return some vectors, float32 [rows, dimension], by their rows here.
+
+        Raises `IndexDamaged` where the file has become shorter.
+        """
         found = np.empty((len(rows), self.parts[0].shape[1]), np.float32)
         start = 0
         for part in self.parts:
-            at = (start <= rows) & (rows < start + len(part))
-            found[at] = part[rows[at] - start]
+            at = np.flatnonzero((start <= rows) & (rows < start + len(part)))
+            if start or self.file is None:
+                found[at] = part[rows[at] - start]
+            else:
+                self.file.read(found, at, rows[at])
             start += len(part)
         return found
+
+
+class RowFile:
+    """A file of vectors whose rows are read.
+
+    Rows that are taken from a map leave pages of it in the process, up to all that the kernel has in its cache: 1.5 GB
+    for a million vectors. To read them takes no longer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._number = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+    def read(self, found: Vectors, at: Numbers, rows: Numbers) -> None:
+        """Set the rows `at` of `found`, float32 [n, dimension], to some rows of the file.
+
+        Raises `IndexDamaged` where it does not have them.
+        """
+        content, size = memoryview(found).cast("B"), found.itemsize * found.shape[1]
+        for to, row in zip((size * at).tolist(), (size * rows).tolist(), strict=True):
+            if os.preadv(self._number, [content[to : to + size]], row) < size:
+                raise IndexDamaged(
+                    "the file of vectors has become shorter", "make it again: semsearch repair"
+                )
 
 
 def _multiply(some: Vectors, others: Vectors, found: Vectors) -> None:
@@ -167,6 +200,13 @@ def mapped(folder: Path, held: Any, dimension: int) -> tuple[Numbers, Vectors, C
     with suppress(OSError, ValueError):
         codes = Codes(_map(codes_at, _CODE, -(-len(numbers) // ROWS), block_bytes(dimension)), numbers)
     return numbers, vectors, codes
+
+
+def row_file(folder: Path, held: Any) -> RowFile | None:
+    """Return the file of the vectors that `mapped` maps; None where only the map can be had, as on Windows."""
+    with suppress(OSError):
+        return RowFile(_paths(folder, held["name"])[1]) if hasattr(os, "preadv") else None
+    return None
 
 
 def update_vector_file(library: "Library") -> None:
