@@ -1,13 +1,18 @@
 """Measure `semsearch batch dedup`: a cluster of two nodes on this machine, and one process, on the same sentences.
 
 `--only` chooses parts. `cluster`: rows, groups and pairs that are alike, and the CPU seconds of all processes.
-`recall`: how often the recall that was asked for is kept, over random orders of the vectors, each with other
-partitions. `pruning`: the share of the pairs of partitions that the radii leave, that the projections leave as well,
-and the share of the pairs of vectors that are compared. `peers`: copies of sentences with one word replaced, exchanged
-or left out are planted, and MinHash (datasketch) and SemHash look for them as well, where these are installed.
-`kills`: a driver, or one of its workers, is killed at moments drawn at random, and the run goes on; rows, pairs and the
-texts that were embedded again are compared with a run that nobody disturbed. `scaling`: the wall time of embedding on
-one node with a core and on two, in turn; the machine should be quiet.
+`vectors`: all pairs of `--vectors` vectors, those of the sentences and turned copies of them (see `scale.py`), on the
+nodes and by `join`. `recall`: how often the recall that was asked for is kept, over random orders of the vectors, each
+with other partitions. `pruning`: the share of the pairs of partitions that the radii leave, that the projections leave
+as well, and the share of the pairs of vectors that are compared. `peers`: copies of sentences with one word replaced,
+exchanged or left out are planted, and MinHash (datasketch) and SemHash look for them as well, where these are
+installed. `kills`: a driver, or one of its workers, is killed at moments drawn at random, and the run goes on; rows,
+pairs and the texts that were embedded again are compared with a run that nobody disturbed. `scaling`: the wall time of
+embedding on one node with a core and on two, in turn, and of one process and two without a cluster, which is what the
+machine has to give; it should be quiet.
+
+After `cluster`, the one process takes the vectors that the cluster has kept, so that answers are of the same vectors,
+and 400,000 sentences are embedded once: its seconds of embedding are computed from 10,000 of them.
 
 Every process computes with one thread. CPU seconds are read from /proc, so this runs on Linux.
 """
@@ -26,7 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,16 +44,19 @@ from common import Report, arguments, need, talk
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import Pairs, join
 from semsearch.distributed.batch import Batch
-from semsearch.distributed.cluster import Cluster, connected
+from semsearch.distributed.cluster import PIECES, Cluster, connected
 from semsearch.distributed.matching import Matching
 from semsearch.distributed.partitions import bounds, labelled, partitions, possible, visits
 from semsearch.distributed.work import Work
 from semsearch.embedding import DEFAULT_MODEL, Embedder, load_embedder
 from semsearch.requests import DEFAULT_MEMORY, DedupRequest
+from semsearch.text import text_digest
 
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
-SIZES = (250, 1_000, 8_192)
-"""Vectors of a partition where pruning is measured; `semsearch batch` chooses the last one."""
+SIZES, MOST_PARTITIONS = (250, 1_000, 8_192), 500
+"""Vectors of a partition where pruning is measured (`semsearch batch` chooses the last), and the most partitions."""
+SAMPLE = 10_000
+"""Texts that stand for all when the embedding of one process is timed."""
 PERMUTATIONS, BANDS_AT = 128, 0.5
 PIECE = 4_096
 """Texts of a piece, as `semsearch.distributed.pieces` has it."""
@@ -130,11 +138,45 @@ def alike_pairs(output: Path) -> set[tuple[str, str]]:
     return {(one["left"], one["right"]) for one in pq.read_table(output / "alike.parquet").to_pylist()}
 
 
-def one_process(
-    path: Path,
-) -> tuple[list[tuple[str, str | None, str | None]], set[tuple[str, str]], float, Vectors]:
-    """Return each row with its keeper and tier, the pairs that are alike, the CPU seconds, and the vectors."""
-    embedder = load_embedder(DEFAULT_MODEL)
+@dataclass(frozen=True)
+class Answer:
+    """Holds what one process finds: rows with keeper and tier, pairs that are alike, vectors; and its CPU seconds."""
+
+    rows: list[tuple[str, str | None, str | None]]
+    alike: set[tuple[str, str]]
+    vectors: Vectors
+    embedding: float
+    rest: float
+
+
+def kept_vectors(output: Path) -> dict[bytes, Vectors]:
+    """Return the vector of each passage, by its digest, that a run has kept in a folder."""
+    import pyarrow.parquet as pq
+
+    found = {}
+    for file in sorted((output / PIECES).glob("*.parquet")):
+        table = pq.read_table(file, columns=["passages", "vectors"])
+        digests = table["passages"].combine_chunks().flatten().to_pylist()
+        numbers = table["vectors"].combine_chunks().flatten().flatten().to_numpy()
+        found |= dict(zip(digests, numbers.reshape(len(digests), -1), strict=True))
+    return found
+
+
+def one_process(path: Path, texts: list[str], output: Path) -> Answer:
+    """Return what one process finds in the file of the texts, with the vectors of a run where the folder has one."""
+    embedder: Any = load_embedder(DEFAULT_MODEL)
+    embed, kept, embedding = embedder.embed, kept_vectors(output), 0.0
+
+    def timed(some: list[str], *rest: Any) -> Vectors:
+        nonlocal embedding
+        began = time.process_time()
+        if kept:
+            return np.stack([kept[text_digest(text)] for text in some])
+        vectors: Vectors = embed(some, *rest)
+        embedding += time.process_time() - began
+        return vectors
+
+    embedder.embed = timed
     before = time.process_time()
     with Dataset.read([path], embedder=embedder) as data:
         found = data.duplicates()
@@ -142,7 +184,13 @@ def one_process(
         of |= {one.name: (group.keeper, one.tier) for group in found.groups for one in group.members}
         rows = [(name, *of.get(name, (None, None))) for name in data.names]
         alike = {(one.left, one.right) for one in found.rejected}
-        return rows, alike, time.process_time() - before, data.vectors
+        rest, vectors = time.process_time() - before - embedding, data.vectors
+    if kept:
+        some = random.Random(3).sample(texts, min(SAMPLE, len(texts)))
+        began = time.process_time()
+        embed(some)
+        embedding = (time.process_time() - began) * len(texts) / len(some)
+    return Answer(rows, alike, vectors, embedding, rest)
 
 
 def pruning(vectors: Vectors, size: int) -> list[dict[str, float]]:
@@ -230,52 +278,104 @@ def semhash(vectors: Vectors, threshold: float) -> set[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Subject:
-    """Holds texts, the original of each planted copy by position, the answer of one process, and options."""
+    """Holds texts, the original of each planted copy by position, the file of the texts, a folder, and options."""
 
     texts: list[str]
     original: dict[int, int]
-    rows: list[tuple[str, str | None, str | None]]
-    alike: set[tuple[str, str]]
-    cpu: float
-    vectors: Vectors
     path: Path
     folder: Path
     options: argparse.Namespace
 
+    @property
+    def output(self) -> Path:
+        """The folder of the run on the cluster."""
+        return self.folder / "out"
+
+    @cached_property
+    def alone(self) -> Answer:
+        """The answer of one process."""
+        talk("one process")
+        return one_process(self.path, self.texts, self.output)
+
 
 def cluster(report: Report, subject: Subject) -> None:
     """Report whether two nodes answer as one process does, and for how many CPU seconds."""
-    output = subject.folder / "out"
+    batch = Batch([[str(subject.path)]], str(subject.output), partial(load_embedder, DEFAULT_MODEL))
     with nodes_of_a_core() as address, connected(address) as nodes, cpu_seconds() as taken:
         wall = time.monotonic()
-        batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
+        new = batch.embed(nodes).embedded
+        embedding = taken()
+        talk(f"{new:,} texts embedded: {embedding:.0f} CPU s")
         found = batch.dedup(nodes, DedupRequest(), partition=subject.options.size)
         together, wall = taken(), time.monotonic() - wall
+    talk(f"all: {together:.0f} CPU s")
+    alone = subject.alone
     same = {
-        "rows": result_rows(output) == subject.rows,
-        "alike": alike_pairs(output) == subject.alike,
+        "rows": result_rows(subject.output) == alone.rows,
+        "alike": alike_pairs(subject.output) == alone.alike,
     }
     report.figures["cluster"] = {
-        "rows": len(subject.texts), "groups": found.groups, "same": same, "wall": wall,
-        "cpu_alone": subject.cpu, "cpu_together": together,
+        "rows": len(subject.texts), "embedded": new, "groups": found.groups, "alike": len(alone.alike), "same": same,
+        "wall": wall, "embedding_alone": alone.embedding, "rest_alone": alone.rest,
+        "embedding_together": embedding, "rest_together": together - embedding,
         "visited": found.visited.visited / found.visited.partition_pairs,
+        "partition_pairs": found.visited.partition_pairs,
     }  # fmt: skip
     report.table(
         f"{len(subject.texts):,} sentences, {found.groups:,} groups: "
         + ", ".join(
             f"{what} {'identical' if is_same else 'NOT IDENTICAL'}" for what, is_same in same.items()
         ),
-        ("", "CPU s"),
-        [("one process", f"{subject.cpu:.1f}"), ("two nodes", f"{together:.1f}")],
+        ("CPU s", "embedding", "the rest"),
+        [
+            ("one process", f"{alone.embedding:.1f}", f"{alone.rest:.1f}"),
+            ("two nodes", f"{embedding:.1f}", f"{together - embedding:.1f}"),
+        ],
     )
     report.bar("answers that differ", sum(not is_same for is_same in same.values()), "<=", 0)
-    report.bar("CPU of the cluster / of one process", together / subject.cpu, "<=", 1.3)
+    if new == len(subject.texts):  # a run that goes on has not embedded all
+        ratio = together / (alone.embedding + alone.rest)
+        report.bar("CPU of the cluster / of one process", ratio, "<=", 1.3)
+
+
+def vectors(report: Report, subject: Subject) -> None:
+    """Report whether two nodes find the pairs that `join` finds among many vectors, and for how many CPU seconds."""
+    from scale import make
+
+    options, file = subject.options, subject.folder / "vectors.npy"
+    if not file.exists():
+        np.save(file, subject.alone.vectors)
+    make(options.data, len(np.load(file, mmap_mode="r")), options.vectors, file)
+    some = np.load(file)[: options.vectors]
+    before = time.process_time()
+    whole = join(some, options.threshold)
+    alone = time.process_time() - before
+    talk(f"one process: {len(whole.left):,} pairs, {alone:.0f} CPU s")
+    with nodes_of_a_core() as address, connected(address) as nodes, cpu_seconds() as taken:
+        work = Work(str(subject.folder / "vectors"))
+        matching = Matching(nodes, work, some, "", memory=DEFAULT_MEMORY, size=options.size)
+        pairs = matching(options.threshold)
+        together = taken()
+    places = [np.sort(found.left * len(some) + found.right) for found in (whole, pairs)]
+    differ = len(np.setxor1d(*places, assume_unique=True))
+    told = matching.visited
+    report.figures["vectors"] = {
+        "vectors": len(some), "pairs": len(whole.left), "differ": differ, "cpu_alone": alone, "cpu_together": together,
+        "partitions": told.partitions, "visited": told.visited / told.partition_pairs,
+    }  # fmt: skip
+    report.table(
+        f"{len(some):,} vectors, {len(whole.left):,} pairs, {differ} of which only one way finds",
+        ("", "CPU s"),
+        [("one process", f"{alone:.1f}"), ("two nodes", f"{together:.1f}")],
+    )
+    report.bar("pairs that only one finds", differ, "<=", 0)
+    report.bar("CPU of the cluster / of one process, vectors", together / alone, "<=", 1.3)
 
 
 def recall(report: Report, subject: Subject) -> None:
     """Report how often the recall that was asked for is kept."""
     with nodes_of_a_core() as address, connected(address) as nodes:
-        found = recalls(nodes, subject.vectors, subject.options, subject.folder / "recall")
+        found = recalls(nodes, subject.alone.vectors, subject.options, subject.folder / "recall")
     kept = sum(one["share"] >= subject.options.recall for one in found) / len(found)
     report.figures["recall"] = {"asked": subject.options.recall, "kept": kept, "runs": found}
     report.table(
@@ -383,11 +483,12 @@ def kills(report: Report, subject: Subject) -> None:
 
 def partitions_apart(report: Report, subject: Subject) -> None:
     """Report what the partitions rule out at each threshold."""
-    sizes = [size for size in SIZES if size < len(subject.vectors) / 2]
-    found = [one for size in sizes for one in pruning(subject.vectors, size)]
+    vectors = subject.alone.vectors
+    sizes = [size for size in SIZES if len(vectors) / MOST_PARTITIONS < size < len(vectors) / 2]
+    found = [one for size in sizes for one in pruning(vectors, size)]
     report.figures["pruning"] = found
     report.table(
-        f"pruning of {len(subject.vectors):,} vectors: share of pairs of partitions by radii, and visited; share of"
+        f"pruning of {len(vectors):,} vectors: share of pairs of partitions by radii, and visited; share of"
         " pairs of vectors that are compared",
         ("threshold", "partitions", "by radii", "visited", "compared"),
         [
@@ -403,37 +504,91 @@ def partitions_apart(report: Report, subject: Subject) -> None:
 
 def peers(report: Report, subject: Subject) -> None:
     """Report how many planted copies are found with their original, also by MinHash and SemHash."""
-    place = {name: int(name.rpartition("#")[2]) - 1 for name, *_ in subject.rows}
+    alone, texts = subject.alone, subject.texts
+    place = {name: int(name.rpartition("#")[2]) - 1 for name, *_ in alone.rows}
     ours = {
         (min(place[keeper], place[name]), max(place[keeper], place[name]))
-        for name, keeper, _ in subject.rows
+        for name, keeper, _ in alone.rows
         if keeper and keeper != name
     }
     wanted = {(at, copy) for copy, at in subject.original.items()}
     runs: dict[str, Callable[[], set[tuple[int, int]]]] = {}
     if find_spec("datasketch"):
-        runs["MinHash (datasketch), Jaccard 0.5"] = partial(minhash, subject.texts, BANDS_AT)
-    if find_spec("semhash") and len(subject.vectors) == len(subject.texts):
-        runs["SemHash, cosine 0.85"] = partial(semhash, subject.vectors, 0.85)
-    found = {"semsearch": {"planted": len(wanted & ours), "pairs": len(ours), "cpu": subject.cpu}}
+        runs["MinHash (datasketch), Jaccard 0.5"] = partial(minhash, texts, BANDS_AT)
+    if find_spec("semhash") and len(alone.vectors) == len(texts):
+        runs["SemHash, cosine 0.85"] = partial(semhash, alone.vectors, 0.85)
+    found, cpu = {"semsearch": ours}, {"semsearch": alone.rest}
     for title, run in runs.items():
+        talk(title)
         before = time.process_time()
-        pairs = run()
-        cpu = time.process_time() - before
-        found[title] = {"planted": len(wanted & pairs), "pairs": len(pairs), "cpu": cpu}
-    report.figures["peers"] = found
+        found[title] = run()
+        cpu[title] = time.process_time() - before
+    report.figures["peers"] = {
+        title: {
+            "planted": len(wanted & pairs),
+            "pairs": len(pairs),
+            "below": below(alone.vectors, pairs, subject.options.threshold),
+            "cpu": cpu[title],
+            "cpu_ratio": cpu[title] / alone.rest,
+        }
+        for title, pairs in found.items()
+    }
     report.table(
-        f"{len(wanted):,} planted copies",
-        ("", "found with the original", "pairs", "CPU s"),
-        [(title, one["planted"], one["pairs"], f"{one['cpu']:.1f}") for title, one in found.items()],
+        f"{len(wanted):,} planted copies; {alone.embedding:.0f} CPU s to embed, which MinHash need not, are left out",
+        ("", "found with the original", "pairs", f"cosine below {subject.options.threshold}", "CPU s", "ratio"),
+        [
+            (
+                title, f"{one['planted']:,}", f"{one['pairs']:,}", f"{one['below']:,}", f"{one['cpu']:.1f}",
+                f"{one['cpu_ratio']:.2f}",
+            )
+            for title, one in report.figures["peers"].items()
+        ],
+    )  # fmt: skip
+
+
+def below(vectors: Vectors, pairs: set[tuple[int, int]], threshold: float) -> int:
+    """Return how many pairs of rows have a cosine below the threshold."""
+    left, right = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
+    blocks = range(0, len(left), 100_000)
+    return sum(
+        int(
+            np.sum(
+                np.einsum("ij,ij->i", vectors[left[at : at + 100_000]], vectors[right[at : at + 100_000]])
+                < threshold
+            )
+        )
+        for at in blocks
     )
 
 
+def processes(texts: list[str], count: int) -> float:
+    """Return the seconds of the slowest of some processes that embed the same texts at a time."""
+    code = (
+        "import json, sys, time; from semsearch.embedding import DEFAULT_MODEL, load_embedder;"
+        "embedder = load_embedder(DEFAULT_MODEL); texts = json.load(sys.stdin); began = time.monotonic();"
+        "embedder.embed(texts); print(time.monotonic() - began)"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    given = json.dumps(texts)
+    for one in running:
+        assert one.stdin
+        one.stdin.write(given)
+        one.stdin.close()
+    return max(float(one.stdout.read()) for one in running if one.stdout and one.wait() == 0)
+
+
 def scaling(report: Report, subject: Subject) -> None:
-    """Report the wall time of embedding on one node with a core, and on two, in turn."""
+    """Report the wall time of embedding on one node with a core, and on two, in turn, and without a cluster."""
     walls: dict[int, list[float]] = {1: [], 2: []}
-    loads = []
+    loads, machine = [], []
     for again in range(subject.options.repeats):
+        machine.append(2 * processes(subject.texts[:PIECE], 1) / processes(subject.texts[:PIECE], 2))
+        talk(f"two processes / one, without a cluster: {machine[-1]:.2f}")
         for count in walls:
             output = subject.folder / f"scaling-{count}-{again}"
             batch = Batch([[str(subject.path)]], str(output), partial(load_embedder, DEFAULT_MODEL))
@@ -444,11 +599,17 @@ def scaling(report: Report, subject: Subject) -> None:
                 walls[count].append(time.monotonic() - wall)
             talk(f"{count}: {walls[count][-1]:.1f} s")
     ratios = [one / two for one, two in zip(walls[1], walls[2], strict=True)]
-    report.figures["scaling"] = {"rows": len(subject.texts), "walls": walls, "ratios": ratios, "load": loads}
+    report.figures["scaling"] = {
+        "rows": len(subject.texts),
+        "walls": walls,
+        "ratios": ratios,
+        "load": loads,
+        "machine": machine,
+    }
     report.table(
         f"{len(subject.texts):,} sentences embedded, with starting the workers; load before {max(loads):.1f} at most",
-        ("one node, s", "two nodes, s", "ratio"),
-        [tuple(f"{x:.2f}" for x in row) for row in zip(walls[1], walls[2], ratios, strict=True)],
+        ("one node, s", "two nodes, s", "ratio", "ratio without a cluster"),
+        [tuple(f"{x:.2f}" for x in row) for row in zip(walls[1], walls[2], ratios, machine, strict=True)],
     )
     report.bar("two nodes / one node, median", float(np.median(ratios)), ">=", 1.8)
 
@@ -474,8 +635,8 @@ def nodes_of_a_core(count: int = 2) -> Iterator[str]:
 
 
 PARTS = {
-    "cluster": cluster, "scaling": scaling, "recall": recall, "pruning": partitions_apart, "peers": peers,
-    "kills": kills,
+    "cluster": cluster, "scaling": scaling, "vectors": vectors, "recall": recall, "pruning": partitions_apart,
+    "peers": peers, "kills": kills,
 }  # fmt: skip
 
 
@@ -488,10 +649,14 @@ def main() -> None:
         ("threshold", float, 0.85, "least cosine"),
         ("partitionings", int, 20, "random orders"),
         ("points", int, 20, "kills"),
+        ("vectors", int, 20_000, "vectors to compare"),
     ):
         parser.add_argument(
             f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default {default:,})"
         )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep the work here, and go on with what is there"
+    )
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
     options = parser.parse_args()
     with gzip.open(
@@ -503,11 +668,12 @@ def main() -> None:
     texts, original = planted(sentences, options.rows - len(sentences))
     report = Report("batch", options)
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "in.jsonl"
-        path.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), encoding="utf-8")
-        talk("one process")
-        alone = ([], set(), 0.0, np.empty(0)) if options.only == ["scaling"] else one_process(path)
-        subject = Subject(texts, original, *alone, path, Path(name), options)
+        folder = options.keep or Path(name)
+        folder.mkdir(exist_ok=True)
+        path = folder / "in.jsonl"
+        if not path.exists():
+            path.write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts), encoding="utf-8")
+        subject = Subject(texts, original, path, folder, options)
         for part in options.only:
             talk(part)
             PARTS[part](report, subject)
