@@ -163,7 +163,7 @@ class RowFile:
 
         Raises `IndexDamaged` where it does not have them.
         """
-        content, size = memoryview(found).cast("B"), found.itemsize * found.shape[1]
+        content, size = found.data.cast("B"), found.itemsize * found.shape[1]
         for to, row in zip((size * at).tolist(), (size * rows).tolist(), strict=True):
             if os.preadv(self._number, [content[to : to + size]], row) < size:
                 raise IndexDamaged(
