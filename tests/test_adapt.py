@@ -101,6 +101,7 @@ def files(index: Index) -> set[str]:
     return {path.name for path in index.folder.iterdir() if path.name.startswith("adapt")}
 
 
+@pytest.mark.long
 def test_adapted_model_gains_and_is_the_one_judged(model: Path) -> None:
     embedder = load_embedder(str(model))
     found, factors = adapt(labelled(240), embedder, guard=False, rates=RATES, epochs=3)
@@ -378,6 +379,7 @@ def test_index_moves_by_its_structure_and_comes_back(book: Index) -> None:
     assert answers(book) == before and book.check().sound
 
 
+@pytest.mark.long
 def test_headings_by_chance_are_refused(book: Index) -> None:
     sections = read_sections(book._library, book.embedder, ALIKE)
     for seed in range(3):
@@ -477,6 +479,7 @@ def ended(client: Any, **job: Any) -> dict[str, Any]:
     return dict(client.get(told.headers["location"]).json())
 
 
+@pytest.mark.long
 def test_server_adopts_and_undoes_as_the_library_does(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semsearch.tuning.adapt.RATES", RATES)
     monkeypatch.setattr("semsearch.tuning.adapt.EPOCHS", 3)

@@ -398,6 +398,7 @@ class Broken(TinyEmbedder):
         raise ModelError("the model fails", "use another one")
 
 
+@pytest.mark.long
 def test_processor_that_others_use_is_not_waited_for(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,6 +411,7 @@ def test_processor_that_others_use_is_not_waited_for(
     ray.kill(other)
 
 
+@pytest.mark.long
 def test_error_of_a_worker_is_the_error_of_the_run(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one text", "utf-8")
     with pytest.raises(ModelError, match="the model fails") as caught:
@@ -430,6 +432,7 @@ def test_vectors_in_parquet_are_those_of_the_model(cluster: Cluster, tmp_path: P
     assert row["text"] == "kada lofe"
 
 
+@pytest.mark.long
 def test_dataset_gets_the_vectors_of_its_texts(cluster: Cluster) -> None:
     data = ray.data.from_items(
         [{"text": text, "n": at} for at, text in enumerate(["kada lofe", "", "migo  kada"])]

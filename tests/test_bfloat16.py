@@ -56,6 +56,7 @@ def cosines(a: Vectors, b: Vectors) -> Vectors:
     return np.einsum("ij,ij->i", a.astype(np.float64), b.astype(np.float64))
 
 
+@pytest.mark.long
 @has_bfloat16
 @pytest.mark.parametrize("name", MODELS)
 def test_vectors_are_near_those_of_float32(name: str, folders: Path) -> None:

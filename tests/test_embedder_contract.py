@@ -123,6 +123,7 @@ def test_an_empty_text_has_a_vector_and_no_tokens(embedder: Embedder) -> None:
     assert [counts.tolist() for counts in count_tokens(embedder, [""])] == [[0], [0]]
 
 
+@pytest.mark.long
 def test_all_of_a_very_long_text_counts(embedder: Embedder) -> None:
     window = embedder.fingerprint.window
     assert count_tokens(embedder, [LONG])[0][0] > 3 * window

@@ -232,6 +232,7 @@ def agreement(model: Embedder, rows: list[tuple[str, str, float]]) -> tuple[floa
     return round(float(pearson.statistic), 3), round(float(spearman.statistic), 3)
 
 
+@pytest.mark.long
 def test_published_figures(model: Embedder, shared_data: Path) -> None:
     """Compare with published correlations.
 

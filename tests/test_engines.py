@@ -186,6 +186,7 @@ def test_a_move_that_fails_leaves_the_old_engine(
     assert double.collections() == [], "the next writer removes half a copy"
 
 
+@pytest.mark.long
 def test_a_copy_that_differs_is_not_used(
     index: Index, double: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_server_that_is_gone_delays_no_answer(index: Index, double: Double) ->
     assert done.pieces and done.left == done.elsewhere == () and len(done.unremoved) == 1
 
 
+@pytest.mark.long
 def test_changes_reach_a_server_that_comes_back(index: Index, double: Double) -> None:
     index.move_engine(on(double))
     double.fails["."] = 503
@@ -241,6 +243,7 @@ def test_a_server_that_was_never_there_keeps_no_copy(index: Index, double: Doubl
     assert not list((config_folder() / "engines").iterdir())
 
 
+@pytest.mark.long
 def test_forget_names_a_copy_that_it_cannot_remove(
     index: Index, double: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +323,7 @@ def test_a_server_that_wants_a_key_gets_its_own(
 # -- an index of a stranger -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_an_index_that_was_copied_asks_nobody(index: Index, double: Double, tmp_path: Path) -> None:
     """The id of a copy on a server is known to whoever has the index; the folder is not theirs."""
     index.move_engine(on(double))

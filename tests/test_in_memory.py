@@ -148,6 +148,7 @@ CHECKERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_type_checkers_accept_a_users_script(checker: str, tmp_path: Path) -> None:
     """Check a right script and a wrong one. pyright is skipped where it cannot fetch what it runs on."""

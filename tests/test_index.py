@@ -299,6 +299,7 @@ def test_a_query_imports_nothing_heavy(corpus: Index) -> None:
     assert not modules & heavy
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("content", "environment"),
     [
@@ -824,6 +825,7 @@ def test_a_damaged_vector_index_is_made_anew_from_the_library(
     assert not list(damaged.glob("chroma-*"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pages", [1, 2])
 def test_a_repair_that_is_cut_off_is_completed(
     damaged: Path, monkeypatch: pytest.MonkeyPatch, pages: int

@@ -425,6 +425,7 @@ def write_rows(path: Path, rows: Sequence[str]) -> None:
     os.utime(path, (HOUR, HOUR + len(rows)))
 
 
+@pytest.mark.long
 def test_a_large_file_of_rows_streams_and_is_published_whole(index: Index, docs: Path) -> None:
     seen: list[tuple[int, int]] = []
 

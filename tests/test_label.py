@@ -390,6 +390,7 @@ def test_tune_on_ones_own_labels(
         assert_sound(index)
 
 
+@pytest.mark.long
 def test_labels_of_other_texts_beat_the_threshold_of_sick(shared_data: Path) -> None:
     """Draw and weigh pairs of STS-B's training part as `label` does it, and measure the threshold on its test part.
 

@@ -222,6 +222,7 @@ def test_no_text_breaks_the_terminal_or_the_xml(here: Path) -> None:
 # -- the real thing -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_sentences_of_sts_b_by_brute_force(here: Path, shared_data: Path) -> None:
     """A part of STS-B's test set against a part of its training and development sets, with the real model."""
 

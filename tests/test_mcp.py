@@ -252,6 +252,7 @@ def test_http_changes_the_index_only_with_write_and_the_token(index: Index) -> N
     assert "record://n" in index.sources()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("become", REPLACED)
 def test_a_replaced_index_is_not_answered_from(index: Index, become: str) -> None:
     async def ask(client: Any) -> Any:

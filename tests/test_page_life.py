@@ -94,6 +94,7 @@ FILLED = {
 }
 
 
+@pytest.mark.long
 def test_drift_is_what_the_library_finds(visit: Visit) -> None:
     page, found = visit.go("drift"), visit.site.index.drift(by="day", since="2024")
     compare(page)
@@ -200,6 +201,7 @@ class ModelSite:
         self.address = self.ending.enter_context(served(self.index))
 
 
+@pytest.mark.long
 def test_model_is_adapted_and_back(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semsearch.tuning.adapt.RATES", RATES)
     monkeypatch.setattr("semsearch.tuning.adapt.EPOCHS", 3)
@@ -231,6 +233,7 @@ def test_what_cannot_be_trained_says_why(visit: Visit) -> None:
     page.get_by_role("button", name="Train", exact=True).wait_for()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", FILLED)
 def test_axe_finds_no_serious_violation(browser: Any, shared_site: Site, view: str, theme: str) -> None:

@@ -67,6 +67,7 @@ def test_visits_with_any_labels_and_centres_are_exact(seed: int) -> None:
         assert same(found, join(vectors, threshold))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_pairs_on_the_edge_of_both_bounds_are_found(seed: int) -> None:
     """Two clouds whose nearest vectors have a cosine within a few units in the last place of the threshold.

@@ -246,6 +246,7 @@ def test_pages_of_two_editions(shared_data: Path) -> None:
     assert pages == {frozenset(f"{edition} {name}" for edition in editions) for name in alike}
 
 
+@pytest.mark.long
 def test_a_chapter_is_no_duplicate_of_its_manuscript(shared_data: Path) -> None:
     """The manuscript of chapter 4 has the text of all its parts, so none of them is the whole of it."""
     book = shared_data / "folders" / "rust-book"

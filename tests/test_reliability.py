@@ -333,6 +333,7 @@ def test_damage_anywhere_is_an_error_or_changes_nothing(whole: Path, tmp_path: P
         shutil.rmtree(folder)
 
 
+@pytest.mark.long
 def test_a_graph_of_an_interrupted_writer_is_rebuilt(whole: Path, tmp_path: Path) -> None:
     """The graph differs from its last seal, which is broken: nothing tells which links were written."""
     for name, anew in (("untouched", False), ("halfway", True)):
@@ -358,6 +359,7 @@ def churned(folder: Path, rounds: int) -> int:
     return sum(path.stat().st_size for path in (folder / FOLDER / "chroma").glob("*/*.bin"))
 
 
+@pytest.mark.long
 def test_a_graph_does_not_grow_with_what_is_replaced(whole: Path, tmp_path: Path) -> None:
     sizes = []
     for rounds in (1, 5):
@@ -386,6 +388,7 @@ def test_check_names_what_is_wrong_and_ends_with_13(whole: Path, tmp_path: Path)
     command("check", "--index", tmp_path / "copy" / FOLDER, code=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rot",
     [
@@ -568,6 +571,7 @@ def salvaged(folder: Path) -> tuple[str, ...] | None:
     return saved and saved.lost
 
 
+@pytest.mark.long
 def test_what_can_be_read_of_a_damaged_library_is_saved(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for number in range(60):

@@ -164,6 +164,7 @@ def test_a_small_write_does_not_load_the_engine(index: Index) -> None:
     assert index.status().waiting == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "step", ["Library.begin_sources", "Library.add", "Library.publish", "VectorSync.sync", "Library.sweep"]
 )

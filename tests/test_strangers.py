@@ -300,6 +300,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.filterwarnings("error")
 def test_an_impossible_value_is_damage(here: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -637,6 +638,7 @@ def holding(folder: Path, text: str) -> list[str]:
 SECRET = "xylophone marmalade quartz"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("owner", "method", "after", "then"),
     [

@@ -248,6 +248,7 @@ def test_answers_are_of_one_state_while_a_writer_works(tmp_path: Path, where: st
         assert index.check().sound
 
 
+@pytest.mark.long
 def test_writers_in_threads_take_turns(tmp_path: Path) -> None:
     with create_index(tmp_path / "index") as index, open_index(tmp_path / "index", wait=60) as other:
         index._wait = 60

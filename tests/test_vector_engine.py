@@ -258,6 +258,7 @@ def test_nearest_is_by_cosine_nearest_first(engine: VectorEngine) -> None:
     assert {len(row) for row in engine.nearest(queries, 1_000)} == {200}
 
 
+@pytest.mark.long
 def test_batches_may_have_any_size(engine: VectorEngine) -> None:
     """More than Chroma takes in a call, and more than SQLite binds in a statement."""
     ids, vectors, texts, metadata = rows(6_000)

@@ -136,6 +136,7 @@ def test_ctrl_c_inside_sqlite_is_not_damage(tmp_path: Path) -> None:
     assert (run.returncode, run.stderr) == (130, "interrupted; run the same command to continue\n")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_inbox_is_labelled_as_it_grows(tmp_path: Path) -> None:
     (tmp_path / "examples.csv").write_text(
