@@ -162,9 +162,8 @@ def disk(folder: Path | str) -> Iterator[None]:
     except TimeoutError:
         raise
     except OSError as error:
-        reason = (
-            os.strerror(error.errno) if error.errno else str(error)
-        )  # pyarrow's strerror is a whole story
+        # The strerror of pyarrow is a whole story.
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise SemsearchError(
             f"cannot write {folder}: {reason}", "check its permissions and the disk"
         ) from error

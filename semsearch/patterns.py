@@ -285,9 +285,8 @@ class IgnoreRules:
         self._exact: dict[str, int] = {}
         """The number of the last rule without wildcards by what it matches, see `_subjects`."""
         self._sources: list[tuple[int, str]] = []
-        for line, raw in enumerate(
-            content.decode("utf-8-sig", "surrogateescape").split("\n"), 1
-        ):  # as os decodes
+        # Undecodable bytes are kept as `os` keeps them.
+        for line, raw in enumerate(content.decode("utf-8-sig", "surrogateescape").split("\n"), 1):
             text = _UNTRIMMED.findall(raw.removesuffix("\r"))[0]
             if not text.startswith("#") and text.strip("!/"):
                 self._add(Rule(line, text, text.startswith("!")), name)

@@ -80,9 +80,8 @@ class Aligner:
             self._read(text for pair in pairs for text in pair)
             sides: list[_Side] = []
             rows, differences = [], []
-            for at, (x, y) in enumerate(
-                map(sorted, pairs), start
-            ):  # one order, so one result to the last digit
+            # One order, so one result to the last digit.
+            for at, (x, y) in enumerate(map(sorted, pairs), start):
                 difference, matched = _match(*self._known[x], *self._known[y])
                 differences.append(difference)
                 if matched:

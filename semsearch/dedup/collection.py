@@ -57,9 +57,8 @@ class DocumentCollection:
             np.array(self.digests, object), return_index=True, return_inverse=True, return_counts=True
         )
         heads = np.flatnonzero(count > 1)
-        meant = np.zeros(
-            len(first), np.bool_
-        )  # nearly all copies are prose, and one text tells for all of them
+        # Nearly all copies are prose, and one text tells for all of them.
+        meant = np.zeros(len(first), np.bool_)
         for start in range(0, len(heads), _READ):
             some = heads[start : start + _READ]
             meant[some] = [may_carry_meaning(text) for text in self.read(first[some].tolist())]

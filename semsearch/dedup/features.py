@@ -49,9 +49,8 @@ class TextWords:
         every = word_pattern().findall(text)
         self.length = len(every)
         self.negations: list[str] = []
-        if (
-            not text.isascii() or "n't" in text or not _NEGATIONS.isdisjoint(every)
-        ):  # few texts deny: spares the search
+        # Few texts deny, which spares the search.
+        if not text.isascii() or "n't" in text or not _NEGATIONS.isdisjoint(every):
             self.negations = [match[0] for match in NEGATION.finditer(text)]
         digits = DIGIT.search(text) is not None
         self.numbers = Counter(

@@ -184,10 +184,11 @@ class Neighbours:
             return
         middle = float(np.partition(found.similarity, count // 2)[count // 2])
         above = float(np.nextafter(middle, 2))
+        # As in Quicksort: what is more similar than the median, then equals, then the others.
         del (
             parts,
             found,
-        )  # as in Quicksort: what is more similar than the median, then equals, then the others
+        )
         for part in ((above, high), (middle, above), (low, middle)):
             if part[0] < part[1]:
                 yield from self.falling(texts, *part)

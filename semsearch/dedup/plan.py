@@ -311,9 +311,8 @@ def _count(value: int, at: str) -> int:
 
 
 def _between(least: float, value: float, most: float, at: str) -> float:
-    if (
-        not least - 1e-6 <= value <= most + 1e-6
-    ):  # rounding may take a cosine a little above 1; NaN is not between
+    # Rounding may take a cosine a little above 1; NaN is not between.
+    if not least - 1e-6 <= value <= most + 1e-6:
         raise InvalidInput(f"{at}: not between {least} and {most}")
     return float(value)
 

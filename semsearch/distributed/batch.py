@@ -213,9 +213,8 @@ class Batch:
 
         for entry in entries:
             count(entry)
-        for (
-            entry
-        ) in entries:  # a bundle whose last piece is known is read again only if another one is missing
+        # A bundle whose last piece is known is read again only if another one is missing.
+        for entry in entries:
             if entry["piece"] < 0 and len(done[entry["bundle"]]) <= entry["pieces"]:
                 done[entry["bundle"]].discard(-1)
         known = {number: frozenset(pieces) for number, pieces in done.items()}

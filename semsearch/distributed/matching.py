@@ -168,7 +168,6 @@ class Matching:
         }
         limit = max(1, self._memory // PAIR_BYTES)
         parts: list[Pairs] = []
-
         counted = PairLimit(limit)
 
         def take(some: Pairs, compared: int) -> None:

@@ -257,9 +257,8 @@ def _amount(contents: Contents, late: Mask) -> Estimate:
     told = shift(*rows)
     assert told is not None  # a window has enough documents
     area, error = told
-    if (
-        not error
-    ):  # perfectly told apart: by the rule of three, at most 3 in n documents are not so, with 95% confidence
+    # Perfectly told apart: by the rule of three, at most 3 in n documents are not so, with 95% confidence.
+    if not error:
         error = 3 / min(map(len, some)) / _NORMAL
     value, low, high = (min(1.0, max(0.0, 2 * (area + step * _NORMAL * error) - 1)) for step in (0, -1, 1))
     return Estimate(value, low, high)

@@ -357,9 +357,8 @@ def _pool(graph: _Graph, files: ModelFiles, tensors: Tensors, x: str) -> None:
         pooled = graph.add("ReduceMax", [graph.add("Where", [masked, x, least]), "one"], keepdims=0)
     else:
         pooled = graph.add("Squeeze", [graph.add("MatMul", [real, x]), "one"])
-    if (
-        files.dense and files.pooling == "mean"
-    ):  # otherwise the sum has the direction of the mean, which is enough
+    # Otherwise the sum has the direction of the mean, which is enough.
+    if files.dense and files.pooling == "mean":
         count = graph.add("Squeeze", [graph.add("ReduceSum", [real, "two"], keepdims=1), "one"])
         pooled = graph.add("Div", [pooled, count])
     for layer in files.dense:

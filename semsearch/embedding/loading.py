@@ -222,9 +222,8 @@ def _slow(
     """Load a model through sentence-transformers, for `reason`."""
     if request.adapter is not None:
         raise ModelError(f"{name} cannot have an adapter: {reason or 'sentence-transformers runs it'}")
-    if (
-        request.stored and not request.by_sentence_transformers
-    ):  # an index keeps the road that made its vectors
+    # An index keeps the road that made its vectors.
+    if request.stored and not request.by_sentence_transformers:
         raise ModelError(
             f"cannot load the model {name}: {reason}", "bring back the files that made the index"
         )

@@ -485,9 +485,8 @@ def _tensors(parts: Mapping[str, list[Path]], encoder: Encoder, name: str) -> Te
     rows = stored["embeddings"].astype(np.float32)
     if "mapping" in stored:
         mapping = stored["mapping"].astype(np.int64)
-        if (
-            mapping.ndim != 1 or mapping.size * encoder.width > _MOST_NUMBERS
-        ):  # before the rows take their memory
+        # Before the rows take their memory.
+        if mapping.ndim != 1 or mapping.size * encoder.width > _MOST_NUMBERS:
             raise ModelError(
                 f"{name}: its mapping has the shape {mapping.shape}, which is wrong or too large"
             )

@@ -316,9 +316,8 @@ def _special(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
 
 def _unknown(tokenizer: Tokenizer, content: str) -> int:
     """Return the number of the token for what is outside the vocabulary, or -1 for a tokenizer without one."""
-    if by_number := re.search(
-        r'(?<!\\)"unk_id": ?(\d+)', content
-    ):  # Unigram; no other place has the name unescaped
+    # Unigram; no other place has the name unescaped.
+    if by_number := re.search(r'(?<!\\)"unk_id": ?(\d+)', content):
         return int(by_number[1])
     name = getattr(tokenizer.model, "unk_token", None)
     number = tokenizer.token_to_id(name) if name else None

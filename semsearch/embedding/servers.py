@@ -133,9 +133,8 @@ def key_from_keyring(base_url: str) -> str:
         import keyring
         from keyring.errors import KeyringError
 
-        with suppress(
-            KeyringError, OSError, RuntimeError
-        ):  # such as a locked keyring, or a machine without one
+        # A keyring may be locked, and a machine may have none.
+        with suppress(KeyringError, OSError, RuntimeError):
             return _checked_key(keyring.get_password(_KEYRING, host_of(base_url)) or "", "the keyring's key")
     return ""
 

@@ -110,9 +110,8 @@ def picture(path: Path, size: tuple[float, float]) -> Iterator[Any]:
     image = io.BytesIO()
     suffix = path.suffix.lower()
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph", UserWarning
-        )  # where no font has a character, a box stands for it
+        # Where no font has a character, a box stands for it.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         matplotlib.rcdefaults()  # ignore a matplotlibrc in the working directory
         matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold a formula, or half of one
         matplotlib.rcParams["svg.hashsalt"] = "semsearch"  # otherwise the ids in an SVG are random

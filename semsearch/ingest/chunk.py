@@ -80,9 +80,8 @@ def chunk(document: Document, embedder: Embedder, *, everything: bool = True) ->
     breaks = array("q", (match.start() for match in re.finditer("\n", text)))
     lines = document.numbers or range(1, len(breaks) + 2)
     path = PurePosixPath(document.source)
-    suffix = (
-        "" if document.source.startswith(RECORDS) else path.suffix.lower()
-    )  # an id may end like a program
+    # An id may end like a program.
+    suffix = "" if document.source.startswith(RECORDS) else path.suffix.lower()
     is_code = suffix in CODE
     title = path.stem if is_code else str(document.metadata.get("title", ""))
     passages: list[PassageRecord] = []

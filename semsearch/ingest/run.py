@@ -198,9 +198,8 @@ class IngestRun:
         for part in batch:
             if part.key not in self._versions:
                 begun.setdefault(part.key, part.state)
-        numbers = self._library.begin_sources(
-            begun.items()
-        )  # once a batch: each transaction waits for the disk
+        # Once a batch: each transaction waits for the disk.
+        numbers = self._library.begin_sources(begun.items())
         self._versions |= zip(begun, numbers, strict=True)
         self._library.add(
             [(self._versions[part.key], document) for part in batch for document in part.documents], {}
@@ -283,9 +282,8 @@ class IngestRun:
             self._oov_rates.append((key, oov / tokens))
         part.size += left
         part.last, part.tokens = True, (tokens, oov)
-        if (
-            failed
-        ):  # without a digest the next ingest reads the source again, and reports again what is wrong with it
+        # Without a digest the next ingest reads the source again, and reports again what is wrong with it.
+        if failed:
             part.state = replace(state, digest="")
         yield part
 

@@ -86,9 +86,8 @@ def json_layout(file: TextIO, names: Sequence[str] = (), *, lines: bool = False)
     if lines and (start not in ("[", "{") or (first and first[0] in complete and start == "{")):
         return JsonLayout("lines")
     if lines and start == "{" and len(head) == _CHUNK and "\n" not in head.lstrip("\ufeff \t\r\n"):
-        return JsonLayout(
-            "lines"
-        )  # a first line this long is a record, and not one written over several lines
+        # A first line this long is a record, and not one written over several lines.
+        return JsonLayout("lines")
     if start == "[":
         if lines and len(complete) > 1 and first[0] in complete:
             return JsonLayout("lines")

@@ -131,9 +131,8 @@ def open_library(folder: Path, wait: float) -> tuple[Library, Settings]:
         with write_lock(folder, wait):
             migrate(path)
             with suppress(OSError):  # where it belongs to another user
-                folder.chmod(
-                    stat.S_IMODE(folder.stat().st_mode) & 0o700
-                )  # older releases left it open to all
+                # Older releases left it open to all.
+                folder.chmod(stat.S_IMODE(folder.stat().st_mode) & 0o700)
         library = Library(path)
     try:
         settings = settings_of(folder, library)

@@ -290,9 +290,8 @@ def _with_paths(spans: Sequence[Span], headings: Sequence[Heading], text: str) -
 def sentences(text: str) -> list[tuple[int, int]]:
     """Return the spans [start, end) of the sentences, headings and list items of a text, without blanks around them."""
     first = _MAY_END.search(text)
-    ends = (
-        _SENTENCES.finditer(text) if first and first.end() < len(text) else ()
-    )  # most texts are one sentence
+    # Most texts are one sentence.
+    ends = _SENTENCES.finditer(text) if first and first.end() < len(text) else ()
     edges = [0, *(match.end() for match in ends), len(text)]
     bodies = ((start, text[start:end]) for start, end in pairwise(edges))
     return [

@@ -573,9 +573,8 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
         if g["sign"] and at == 0:
             value = f"-{value}"
         others = [(other, unit) for other in more]
-        if day := re.fullmatch(
-            r"(0?[1-9]|[12]\d|3[01])/(0?[1-9]|[12]\d|3[01])", value
-        ):  # 3/5 is a date to some
+        # 3/5 is a date to some.
+        if day := re.fullmatch(r"(0?[1-9]|[12]\d|3[01])/(0?[1-9]|[12]\d|3[01])", value):
             one, other = map(int, day.groups())
             others += [(f"{x}-{y}", "") for x, y in ((one, other), (other, one)) if x <= 12]
         if ratio := re.fullmatch(r"(\d)/(\d\d?)", value):

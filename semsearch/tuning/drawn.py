@@ -180,9 +180,8 @@ class DrawnLabels:
             cut = frame.cut(wider) if wider else float(ours[-1])
             return cut, cut
         size = loosest(_SURE, _FEWEST)
-        if len(
-            ours
-        ):  # fewer duplicates than the target so far: start again where it is likelier, if there is such a place
+        # Fewer duplicates than the target so far: start again where it is likelier, if there is such a place.
+        if len(ours):
             now = frame.size(ours[0])
             hopeless = precision[now - 1] < self.target + _POSSIBLE * (1 - self.target)
             if not (hopeless and 0 < size < 0.8 * now):

@@ -188,9 +188,8 @@ class _Document:
         pieces.append(")" if last is None else _value(last))
 
     def _note(self, kind: str, id_: str) -> None:
-        note = self._notes[kind].pop(
-            id_, None
-        )  # a note is written once, and refers to no other without an end
+        # A note is written once, and refers to no other without an end.
+        note = self._notes[kind].pop(id_, None)
         if note is None or not (text := self._inner_text(note)):
             return
         mark = f"comment by {note.get('author')}" if kind == "comment" else str(next(self._numbers))
