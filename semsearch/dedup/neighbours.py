@@ -185,10 +185,7 @@ class Neighbours:
         middle = float(np.partition(found.similarity, count // 2)[count // 2])
         above = float(np.nextafter(middle, 2))
         # As in Quicksort: what is more similar than the median, then equals, then the others.
-        del (
-            parts,
-            found,
-        )
+        del parts, found
         for part in ((above, high), (middle, above), (low, middle)):
             if part[0] < part[1]:
                 yield from self.falling(texts, *part)
