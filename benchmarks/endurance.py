@@ -184,10 +184,11 @@ def records(report: Report, folder: Path, count: int, tiny: bool) -> None:
 
 def rounds(report: Report, folder: Path, files: int, count: int) -> None:
     """Run rounds of changes to a folder. Each round ingests it and asks twice."""
+    # Imported here: a command's memory includes what this process has loaded.
     from semsearch.index import (
         FOLDER,
         Index,
-    )  # imported here: a command's memory includes what this process has loaded
+    )
 
     draw = Random(1)
     docs = folder / "docs"

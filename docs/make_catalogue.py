@@ -183,9 +183,8 @@ def updated(catalogue: Path) -> str:
     old = catalogue.read_text(encoding="utf-8")
     header, _, _ = old.partition("\n\n")
     said: dict[tuple[str, str], str] = {}
-    for context, text, translation in entries(
-        old.splitlines()
-    ):  # of two, as after a merge, one that is not empty
+    # Of two, as after a merge, one that is not empty.
+    for context, text, translation in entries(old.splitlines()):
         said[context, text] = translation or said.get((context, text), "")
     wanted = required()
     for context, text, place in library_texts():

@@ -242,9 +242,8 @@ def test_killed_worker_changes_nothing(cluster: Cluster, tmp_path: Path) -> None
     check_equal(tmp_path / "out", paths, DedupRequest(0.97))
     twice = Counter(logged(tmp_path / "log"))
     assert found.embedded.documents == 9_000
-    assert (
-        sum(count - 1 for text, count in twice.items()) <= 4096 + 2 * 4096
-    )  # equal texts, and the piece in flight
+    # Equal texts, and the piece in flight.
+    assert sum(count - 1 for text, count in twice.items()) <= 4096 + 2 * 4096
 
 
 DRIVER = """

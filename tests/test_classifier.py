@@ -182,9 +182,8 @@ def test_a_verifier_tells_apart_what_the_cosine_cannot(trained: PairClassifier) 
     ]
     chances = trained.probabilities(cosines, *words)
     assert ((chances > 0.5) == [pair.duplicate for pair in pairs]).mean() > 0.95
-    below = trained.probabilities(
-        [0.5, 0.6, 0.7], words[0][:3], words[1][:3]
-    )  # below the floor: as the cosine
+    # Below the floor: as the cosine.
+    below = trained.probabilities([0.5, 0.6, 0.7], words[0][:3], words[1][:3])
     assert np.ptp(below) > 0
     assert sorted(below.tolist(), reverse=trained.cosine_slope < 0) == below.tolist()
     again = PairClassifier.from_dict(json.loads(json.dumps(trained.to_dict())))

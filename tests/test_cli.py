@@ -284,9 +284,8 @@ def test_dedup_tells_copies_from_near_duplicates(indexed: Path) -> None:
     )
     assert all(member["tier"] == "exact" for member in groups[copies]["members"])
     windows = frozenset(f"{corpus}/zh/opening-hours{end}.txt" for end in ("", "-windows"))
-    assert (
-        groups[windows]["members"][0]["tier"] == "exact"
-    )  # equal but for line ends, blanks and full-width letters
+    # Equal but for line ends, blanks and full-width letters.
+    assert groups[windows]["members"][0]["tier"] == "exact"
     rewritten = frozenset(
         f"{corpus}/{name}" for name in ("faq/late-returns.md", "notes/late-tools-explained.txt")
     )

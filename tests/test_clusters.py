@@ -178,9 +178,8 @@ def test_the_central_sentence_is_a_sentence_rather_than_code() -> None:
 def test_names_pass_to_clusters_that_share_most_texts() -> None:
     digests = np.arange(10, dtype=np.uint64)
     before = KeptRun("passage", 1.0, ["low", "high"], digests, np.array([0] * 6 + [1] * 4))
-    more = np.arange(
-        4, 100, dtype=np.uint64
-    )  # 4 and 5 are old, and the first half of what "high" had grew a lot
+    # 4 and 5 are old, and the first half of what "high" had grew a lot.
+    more = np.arange(4, 100, dtype=np.uint64)
     of = np.array([1, 1] + [0] * 4 + [0] * 90)
     assert carried(before, more, of) == {1: "low", 0: "high"}
     torn = np.array([0] * 3 + [1] * 3 + [2] * 4)

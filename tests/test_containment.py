@@ -333,9 +333,8 @@ def test_a_similar_passage_needs_the_same_words_and_numbers(
 def test_a_pair_that_only_passages_complete_is_semantic() -> None:
     words = [f"w{number}" for number in range(40)]
     part = " ".join(words)
-    loose = " ".join(
-        word if at % 4 else f"{word}x" for at, word in enumerate(words[20:])
-    )  # no run of five is left
+    # No run of five is left.
+    loose = " ".join(word if at % 4 else f"{word}x" for at, word in enumerate(words[20:]))
     note = " ".join(words[:20]) + " " + loose
     asked = []
 

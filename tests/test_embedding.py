@@ -487,9 +487,8 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_a_model_folder_reads_all_of_a_long_text(transformer: Embedder, model: Embedder) -> None:
-    text = (
-        "1 2 3 4 5 6 7 8 9 0 " * 30 + "international understanding " * 150
-    )  # 300 tokens, then 300 longer ones
+    # 300 tokens, then 300 longer ones.
+    text = "1 2 3 4 5 6 7 8 9 0 " * 30 + "international understanding " * 150
     assert cosines(transformer.embed([text]), model.embed([text])).min() >= 0.999
 
 

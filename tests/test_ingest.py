@@ -638,9 +638,8 @@ def test_killed_ingest_leaves_no_half_source_and_can_be_repeated(
         kept = index.status().counts["vectors"]
         assert kept >= stored
         report = index.ingest([docs])
-        assert (
-            report.embedded <= whole.embedded - kept + 2
-        )  # "the old row" and the vanished file are of no use
+        # "the old row" and the vanished file are of no use.
+        assert report.embedded <= whole.embedded - kept + 2
         assert ids(index) == expected
         assert counts(index.ingest([docs])) == (0, 0, 104, 0)
         assert_sound(index)

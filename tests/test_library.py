@@ -93,9 +93,8 @@ def test_publish_tells_what_changed(library: Library) -> None:
     assert drain(library) == set()
     assert publish(library, "a", [["one"], ["three"]]) is True
     assert drain(library) == {"a/1/0/two", "a/1/0/three"}
-    assert (
-        publish(library, "a", [["one"], ["three"]], first=7) is True
-    )  # moved: the same passages, other lines
+    # Moved: the same passages, other lines.
+    assert publish(library, "a", [["one"], ["three"]], first=7) is True
     assert drain(library) == {"a/0/0/one", "a/1/0/three"}
     assert publish(library, "a", [["one"]], first=7) is True
     assert drain(library) == {"a/1/0/three"}

@@ -768,9 +768,8 @@ def test_a_full_disk_moves_nothing_and_leaves_nothing(tmp_path: Path, killable: 
     assert {name: found[0] for name, found in snapshot(base).items()} == {
         name: found[0] for name, found in before.items()
     }
-    said = killable.order(
-        base, "apply", hardlink=True, largest=300
-    )  # the run's manifest outlives the failure
+    # The run's manifest outlives the failure.
+    said = killable.order(base, "apply", hardlink=True, largest=300)
     assert said is not None
     said = killable.order(base, "undo")
     assert said is not None and said["refused"] == []

@@ -135,12 +135,13 @@ def test_a_copy_that_shows_another_format_is_told(tmp_path: Path) -> None:
     quoted = RowFields(("text",), format=RowFormat("tab"))
     for content, drop, fields, told in (
         ('text\tn\n\t"\n"\n"', {1}, quoted, "the rows left do not show the format of a.csv"),
+        # What is left looks like one quoted cell.
         (
             "1;a b\n2;c d\n3;e f\n4;g, h\n",
             {1, 2, 3},
             RowFields(),
             "--delimiter ';' --no-header",
-        ),  # what is left looks like one quoted cell
+        ),
         ("text;n\na, b;1\nc;2\nd;3\n", {2, 3}, RowFields(), ""),
         ("text;n\na;1\n", {1}, RowFields(), ""),
         ("text,n\na,1\nb,2\n", {2}, RowFields(), ""),

@@ -51,9 +51,8 @@ def test_a_document_of_the_index_needs_no_model(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("the old mill has a roof that leaks")
     (tmp_path / "b.txt").write_text("A bird sings. The roof of the mill leaks. We eat soup.")
     create_index(tmp_path / ".semsearch", TinyEmbedder()).ingest(tmp_path)
-    with Index.open(
-        tmp_path / ".semsearch"
-    ) as index:  # whose model cannot be loaded: there is none of this name
+    # Whose model cannot be loaded: there is none of this name.
+    with Index.open(tmp_path / ".semsearch") as index:
         (hit,) = index.similar("a.txt")
         assert hit.highlight and hit.text[slice(*hit.highlight)] == "The roof of the mill leaks."
 

@@ -71,9 +71,8 @@ def test_a_changed_text_is_replaced_once_it_is_sent(index: Index) -> None:
 
 def test_changes_up_to_the_share_wait_and_then_all_are_sent(index: Index) -> None:
     index.add([NEW])
-    index.add(
-        [{"id": f"more{at}", "text": f"new text {at}"} for at in "ab"]
-    )  # three are more than one in 100
+    # Three are more than one in 100.
+    index.add([{"id": f"more{at}", "text": f"new text {at}"} for at in "ab"])
     assert index.status().waiting == 0
     assert_sound(index)
 

@@ -129,9 +129,8 @@ def test_what_lies_in_the_working_directory_changes_nothing(notes: Path, tmp_pat
     assert b"#ff0000" not in (tmp_path / "curve.svg").read_bytes()
     console = shutil.which("semsearch", path=str(Path(sys.executable).parent))
     for command in ([console], [sys.executable, "-m", "semsearch"]):
-        if console is None or (
-            command[0] != console and (notes / "semsearch.py").unlink()
-        ):  # `-m` runs that one
+        # `-m` runs that one.
+        if console is None or (command[0] != console and (notes / "semsearch.py").unlink()):
             continue
         again = subprocess.run(
             [*command, "query", "deposit"], cwd=notes, capture_output=True, text=True, check=False
