@@ -1,6 +1,7 @@
 """The kernel machine next to the trees: against scikit-learn, on what the trees cannot see, and from a stranger."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,31 @@ def test_a_machine_takes_tokens(trained: PairClassifier) -> None:
     assert PairClassifier.from_dict(saved).machine is not None
     with pytest.raises(IndexDamaged, match="saved classifier"):
         PairClassifier.from_dict(saved | {"tokens": False})
+
+
+def test_what_cannot_reach_a_probability_is_not_read(trained: PairClassifier) -> None:
+    pairs, cosines = examples(200, 6)
+    more = " ".join(f"{letter}oz" for letter in "bcdfghjklmnpqrstvwxz")  # words that training did not have
+    unknown = [
+        replace(pair, text_a=f"{pair.text_a} {more}", text_b=f"{pair.text_b} {more}") for pair in pairs[:100]
+    ]
+    words = words_of([*unknown, *pairs[100:]])
+    careful = replace(trained, unfamiliar=0.3)
+    read: list[str] = []
+
+    def reader(texts: list[str]) -> list[TextTokens]:
+        read.extend(texts)
+        return by_word(texts)
+
+    expected = careful.probabilities(cosines, *words, Aligner(by_word))
+    for least in (0.98, 0.9, 0.5, 0.0):
+        read.clear()
+        found = careful.probabilities(cosines, *words, Aligner(reader), at_least=least)
+        accepted = expected >= least
+        assert ((found >= least) == accepted).all()
+        assert (found >= expected).all()
+        assert found[accepted].tolist() == expected[accepted].tolist()
+        if least == 0.98:
+            assert accepted.any()
+            assert not {pair.text_a for pair in unknown}.intersection(read)
+    assert {pair.text_a for pair in unknown}.intersection(read)

@@ -39,8 +39,10 @@ ALIGNMENT_FEATURES = (
     "matches out of order, the more",
 )
 """The names of the values of `Aligner.features`, in order."""
-_KEPT = 5_000
-"""Texts whose tokens are kept for the next pairs: about 500 MB of sentences of 15 tokens."""
+_TOGETHER = 1_250
+"""Pairs whose texts are read at a time."""
+_KEPT = 80_000
+"""Tokens that are kept for the next pairs: about 500 MB."""
 
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -74,9 +76,8 @@ class Aligner:
         """
         found = np.zeros((len(a), len(ALIGNMENT_FEATURES)), np.float32)
         others: list[NDArray[Any]] = []
-        step = max(1, _KEPT // 4)
-        for start in range(0, len(a), step):
-            pairs = list(zip(a[start : start + step], b[start : start + step], strict=True))
+        for start in range(0, len(a), _TOGETHER):
+            pairs = list(zip(a[start : start + _TOGETHER], b[start : start + _TOGETHER], strict=True))
             self._read(text for pair in pairs for text in pair)
             sides: list[_Side] = []
             rows, differences = [], []
@@ -109,10 +110,15 @@ class Aligner:
     def _read(self, texts: Iterable[str]) -> None:
         wanted = dict.fromkeys(texts)
         new = [text for text in wanted if text not in self._known]
-        if len(self._known) + len(new) > _KEPT:
+        if sum(len(content) for _, content in self._known.values()) > _KEPT:
             self._known = {text: self._known[text] for text in wanted if text in self._known}
-        for text, tokens in zip(new, self._reader(new) if new else (), strict=True):
-            self._known[text] = tokens, ~np.isin(tokens.numbers, self._small)
+        if not new:
+            return
+        read = self._reader(new)
+        numbers = [tokens.numbers for tokens in read]
+        content = ~np.isin(np.concatenate(numbers), self._small)
+        ends = np.cumsum([len(some) for some in numbers])
+        self._known.update(zip(new, zip(read, np.split(content, ends[:-1]), strict=True), strict=True))
 
 
 def aligner_of(embedder: Embedder) -> Aligner | None:

@@ -27,8 +27,10 @@ from semsearch.errors import IndexDamaged
 from semsearch.text import clean
 from semsearch.types import LabelledPair
 
-VERSION = 3
+VERSION = 4
 """The version of `PairClassifier.to_dict`. A classifier of another version is not used."""
+MOST = 6.9
+"""The highest logit that counts, odds of 1,000: it bounds what the tokens of a pair can say (decision 174)."""
 _NUMBERS = (
     "floor", "least", "blend", "unfamiliar", "slope", "intercept", "cosine_slope", "cosine_intercept", "bias",
 )  # fmt: skip
@@ -109,41 +111,61 @@ class PairClassifier:
         a: Sequence[TextWords],
         b: Sequence[TextWords],
         aligner: Aligner | None = None,
+        *,
+        at_least: float = 0.0,
     ) -> Floats:
         """Return the probability of each pair to be duplicates, float64 [n] in [0, 1].
 
-        `aligner` is for a classifier that knows `tokens`. Raises `ValueError` where it is missing.
+        `aligner` is for a classifier that knows `tokens`. Raises `ValueError` where it is missing. A pair that cannot
+        reach `at_least`, whatever its words and tokens say, gets the most that it could have: nothing is read for it.
         """
         cosines = np.asarray(cosines, np.float64)
         total = self.cosine_slope * cosines + self.cosine_intercept
         able = np.flatnonzero(cosines >= self.floor)
-        if len(able):
-            x, y = ([side[at] for at in able.tolist()] for side in (a, b))
-            rows = features_of(cosines[able], x, y)
-            trust = self.blend * trust_of(known_share(x, y, self.vocabulary), self.unfamiliar)
-            found = self.screen(rows)
-            seen = np.flatnonzero(found >= self.least)
-            found = np.minimum(found, total[able])
-            if len(seen):
-                passed = rows[seen]
-                if self.tokens:
-                    if aligner is None:
-                        raise ValueError("this classifier needs the tokens of the texts")
-                    one, other = ([side[at].text for at in seen.tolist()] for side in (x, y))
-                    project = self.machine.space.project if self.machine else None
-                    aligned, differences = aligner.features(one, other, project)
-                    passed = np.column_stack([passed, aligned])
-                by_trees = self.slope * logit(self.forest.predict(passed)) + self.intercept
-                if self.machine:
-                    by_trees += self.machine.logits(differences, passed)
-                if self.together and aligner is not None:
-                    likely = np.flatnonzero(by_trees >= self.together.least)
-                    texts = ([side[at].text for at in seen[likely].tolist()] for side in (x, y))
-                    read = aligner.read_together(self.together.weights, *texts)
-                    by_trees[likely] = self.together.blended(by_trees[likely], read)
-                found[seen] = by_trees
-            total[able] += trust * (found - total[able])
+        x, y = ([side[at] for at in able.tolist()] for side in (a, b))
+        trust = self.blend * trust_of(known_share(x, y, self.vocabulary), self.unfamiliar)
+        most = weighed(total[able], trust, np.full(len(able), MOST))
+        asked = np.flatnonzero(logistic(most) >= at_least)
+        x, y = ([side[at] for at in asked.tolist()] for side in (x, y))
+        found = self._logits(cosines[able[asked]], total[able[asked]], x, y, aligner)
+        most[asked] = weighed(total[able[asked]], trust[asked], found)
+        total[able] = most
         return logistic(total)
+
+    def _logits(
+        self,
+        cosines: Floats,
+        by_cosine: Floats,
+        a: Sequence[TextWords],
+        b: Sequence[TextWords],
+        aligner: Aligner | None,
+    ) -> Floats:
+        """Return the logits of pairs above the floor by all but their cosine, whose logits are `by_cosine`."""
+        if not len(cosines):
+            return np.zeros(0)
+        rows = features_of(cosines, a, b)
+        found = self.screen(rows)
+        seen = np.flatnonzero(found >= self.least)
+        found = np.minimum(found, by_cosine)
+        if len(seen):
+            passed = rows[seen]
+            if self.tokens:
+                if aligner is None:
+                    raise ValueError("this classifier needs the tokens of the texts")
+                one, other = ([side[at].text for at in seen.tolist()] for side in (a, b))
+                project = self.machine.space.project if self.machine else None
+                aligned, differences = aligner.features(one, other, project)
+                passed = np.column_stack([passed, aligned])
+            by_trees = self.slope * logit(self.forest.predict(passed)) + self.intercept
+            if self.machine:
+                by_trees += self.machine.logits(differences, passed)
+            if self.together and aligner is not None:
+                likely = np.flatnonzero(by_trees >= self.together.least)
+                texts = ([side[at].text for at in seen[likely].tolist()] for side in (a, b))
+                read = aligner.read_together(self.together.weights, *texts)
+                by_trees[likely] = self.together.blended(by_trees[likely], read)
+            found[seen] = by_trees
+        return found
 
     def screen(self, rows: NDArray[np.float32]) -> Floats:
         """Return the logit of the screen for the features of words, float64 [n]."""
@@ -246,6 +268,11 @@ def known_share(a: Iterable[TextWords], b: Iterable[TextWords], vocabulary: froz
 def trust_of(known: Floats, unfamiliar: float) -> Floats:
     """Return how far the trees are trusted with pairs of which training had a share of the words, float64 [n]."""
     return unfamiliar + (1 - unfamiliar) * known**2
+
+
+def weighed(cosine: Floats, trust: Floats, found: Floats) -> Floats:
+    """Return the logits of pairs by their cosines and by all else, float64 [n]; the latter counts as far as trusted."""
+    return cosine + trust * (np.minimum(found, MOST) - cosine)
 
 
 @lru_cache(100_000)

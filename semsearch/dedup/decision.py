@@ -76,10 +76,16 @@ class DecisionRule:
         return replace(self, min_precision=min_precision)
 
     def probabilities(
-        self, cosines: ArrayLike, a: Sequence[TextWords], b: Sequence[TextWords]
+        self,
+        cosines: ArrayLike,
+        a: Sequence[TextWords],
+        b: Sequence[TextWords],
+        *,
+        at_least: float = 0.0,
     ) -> NDArray[np.float64]:
         """Return the probability of each pair by the classifier, float64 [n]; the model is loaded if it knows tokens.
 
+        `at_least` is the probability from which on it matters: see `PairClassifier.probabilities`.
         Raises `ModelError`, `MissingExtra` or `FingerprintMismatch` where the model cannot be loaded.
         """
         assert self.classifier is not None
@@ -89,7 +95,7 @@ class DecisionRule:
                 "the saved classifier reads the tokens of texts, which this model does not give",
                 "run `semsearch tune` again",
             )
-        return self.classifier.probabilities(cosines, a, b, aligner)
+        return self.classifier.probabilities(cosines, a, b, aligner, at_least=at_least)
 
     @property
     def uses_classifier(self) -> bool:

@@ -18,6 +18,8 @@ in at on for with by which who whom whose while as his her their he she they him
 """
 SMALL_WORDS = frozenset(_SMALL.split())
 """Words that say little on their own."""
+_UNSAID = SMALL_WORDS.difference(OPPOSITE)
+_NUMERALS = frozenset(NUMERALS)
 _NEGATIONS = frozenset(NEGATIONS)
 _PASSIVE = frozenset({"by", "被"})
 _FEW = 3
@@ -39,6 +41,7 @@ class TextWords:
         "passive",
         "places",
         "said",
+        "small",
         "text",
         "triples",
     )
@@ -52,22 +55,26 @@ class TextWords:
         # Few texts deny, which spares the search.
         if not text.isascii() or "n't" in text or not _NEGATIONS.isdisjoint(every):
             self.negations = [match[0] for match in NEGATION.finditer(text)]
+        self.numbers: list[str] = []  # sorted
         digits = DIGIT.search(text) is not None
-        self.numbers = Counter(
-            without_separators(value) if digits else value
-            for word in every
-            if (value := NUMERALS.get(word, word)) is not word or (digits and DIGIT.search(word))
-        )
+        if digits or not _NUMERALS.isdisjoint(every):
+            self.numbers = sorted(
+                without_separators(value) if digits else value
+                for word in every
+                if (value := NUMERALS.get(word, word)) is not word or (digits and DIGIT.search(word))
+            )
         self.passive = not _PASSIVE.isdisjoint(every)
-        plain = [word for word in every if "'" not in word or not word.endswith("n't")]
-        self.every = frozenset(map(stem, plain))
-        self.said = frozenset(word for word in plain if word not in SMALL_WORDS or word in OPPOSITE)
-        unsaid = SMALL_WORDS.union(self.negations)
-        self.content = [stem(word) for word in plain if word not in unsaid]
+        if "n't" in text:
+            every = [word for word in every if not word.endswith("n't")]
+        self.every = frozenset(map(stem, every))
+        self.said = frozenset(every) - _UNSAID
+        unsaid = SMALL_WORDS.union(self.negations) if self.negations else SMALL_WORDS
+        self.content = [stem(word) for word in every if word not in unsaid]
         self.places: dict[str, int] = {}  # the first of each, in order
         for at, word in enumerate(self.content):
             self.places.setdefault(word, at)
         self.distinct = frozenset(self.content)
+        self.small = self.every - self.distinct
         self.triples = frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
 
 
@@ -89,8 +96,9 @@ def word_features(a: TextWords, b: TextWords) -> list[float]:
     common = len(a.every & b.every)
     numbers = False, False
     if a.numbers != b.numbers:
-        numbers = bool(a.numbers - b.numbers), bool(b.numbers - a.numbers)
-    order, ordered = _disorder(a, b)
+        one, other = Counter(a.numbers), Counter(b.numbers)
+        numbers = bool(one - other), bool(other - one)
+    order, ordered = _disorder(a, b) if shared > 1 else (0.0, shared)
     return [
         shared / max(1, fewer + more - shared),
         shared / max(1, fewer),
@@ -110,7 +118,7 @@ def word_features(a: TextWords, b: TextWords) -> list[float]:
         bool(_exchanged(a, b)),
         a.passive != b.passive,
         numbers[0] != numbers[1],
-        len(a.every - b.every - a.distinct) + len(b.every - a.every - b.distinct),
+        len(a.small - b.every) + len(b.small - a.every),
     ]
 
 

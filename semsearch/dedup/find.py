@@ -212,9 +212,9 @@ class Decision:
         decided = np.flatnonzero(single)
         for start in range(0, len(decided), _BLOCK):
             block = decided[start : start + _BLOCK]
-            accepted[block] = (
-                self.probabilities(left[block], right[block], similarity[block]) >= self._rule.probability
-            )
+            least = self._rule.probability
+            found = self.probabilities(left[block], right[block], similarity[block], at_least=least)
+            accepted[block] = found >= least
         return accepted
 
     def rejected(self, refused: Pairs) -> list[Rejected]:
@@ -243,10 +243,12 @@ class Decision:
         single: NDArray[np.bool_] = (size[left] == 1) & (size[right] == 1)
         return single
 
-    def probabilities(self, left: Integers, right: Integers, similarity: Doubles) -> Doubles:
-        """Return what the classifier gives texts left[k] and right[k], float64 [n]."""
+    def probabilities(
+        self, left: Integers, right: Integers, similarity: Doubles, *, at_least: float = 0.0
+    ) -> Doubles:
+        """Return what the classifier gives texts left[k] and right[k], float64 [n]: see `DecisionRule`."""
         a, b = self._parsed.words(left), self._parsed.words(right)
-        return self._rule.probabilities(similarity, a, b)
+        return self._rule.probabilities(similarity, a, b, at_least=at_least)
 
     def with_probabilities(self, found: Duplicates) -> Duplicates:
         """Return the groups with the probability of each member, where it and its keeper have one passage.

@@ -17,6 +17,7 @@ from semsearch.dedup.classifier import (
     logit,
     trust_of,
     vocabulary_of,
+    weighed,
     words_of,
 )
 from semsearch.dedup.features import FEATURES
@@ -136,7 +137,7 @@ def train_classifier(
 
         def scores(logits: Floats) -> Floats:
             found: Floats = by_cosine.copy()
-            found[able] += trust * (logits - by_cosine[able])
+            found[able] = weighed(by_cosine[able], trust, logits)
             return found
 
         together = _read_together(cross_encoder, pairs, positive, able[likely], likely, ours, scores)
@@ -214,13 +215,13 @@ def _best_blend(
     for unfamiliar in _UNFAMILIAR:
         for blend in _BLENDS:
             scores = cosine.copy()
-            scores[able] += blend * trust_of(known, unfamiliar) * (ours - cosine[able])
+            scores[able] = weighed(cosine[able], blend * trust_of(known, unfamiliar), ours)
             found.append((_precision(scores, positive), blend, unfamiliar))
     best = max(found)[0]
     least = min(unfamiliar for value, _, unfamiliar in found if value >= best - _SAME)
     value, blend, unfamiliar = max(choice for choice in found if choice[2] == least)
     scores = cosine.copy()
-    scores[able] += blend * trust_of(known, unfamiliar) * (ours - cosine[able])
+    scores[able] = weighed(cosine[able], blend * trust_of(known, unfamiliar), ours)
     if value < plain + _GAIN or _resampled_gain(scores, cosine, positive) <= 0:
         raise NotBetter(value, plain)
     return blend, unfamiliar
