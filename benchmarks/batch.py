@@ -210,8 +210,7 @@ def pruning(vectors: Vectors, size: int) -> list[dict[str, float]]:
             compared += count * (count - 1) // 2 if i == j else len(x) * len(y)
         shares.append(
             {
-                "size": size, "partitions": len(found), "threshold": threshold,
-                
+                "vectors": len(vectors), "size": size, "partitions": len(found), "threshold": threshold,
                 "radius_degrees": float(np.degrees(np.median(radii))), 
                 "by_radius": len(by_radius) / every, "visited": len(left) / every, "compared": compared / total,
             }
@@ -297,6 +296,12 @@ class Subject:
         talk("one process")
         return one_process(self.path, self.texts, self.output)
 
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The vectors of the texts, which a run on the cluster may have kept."""
+        kept = kept_vectors(self.output)
+        return np.stack(list(kept.values())) if kept else self.alone.vectors
+
 
 def cluster(report: Report, subject: Subject) -> None:
     """Report whether two nodes answer as one process does, and for how many CPU seconds."""
@@ -375,7 +380,7 @@ def vectors(report: Report, subject: Subject) -> None:
 def recall(report: Report, subject: Subject) -> None:
     """Report how often the recall that was asked for is kept."""
     with nodes_of_a_core() as address, connected(address) as nodes:
-        found = recalls(nodes, subject.alone.vectors, subject.options, subject.folder / "recall")
+        found = recalls(nodes, subject.vectors, subject.options, subject.folder / "recall")
     kept = sum(one["share"] >= subject.options.recall for one in found) / len(found)
     report.figures["recall"] = {"asked": subject.options.recall, "kept": kept, "runs": found}
     report.table(
@@ -482,24 +487,59 @@ def kills(report: Report, subject: Subject) -> None:
 
 
 def partitions_apart(report: Report, subject: Subject) -> None:
-    """Report what the partitions rule out at each threshold."""
-    vectors = subject.alone.vectors
-    sizes = [size for size in SIZES if len(vectors) / MOST_PARTITIONS < size < len(vectors) / 2]
-    found = [one for size in sizes for one in pruning(vectors, size)]
+    """Report what the partitions rule out at each threshold, of all vectors and of a quarter of them."""
+    every = subject.vectors
+    found = []
+    for count in (len(every) // 4, len(every)):
+        for size in SIZES:
+            if count / MOST_PARTITIONS < size < count / 2:
+                talk(f"{count:,} vectors, {size:,} a partition")
+                found += pruning(every[:count], size)
     report.figures["pruning"] = found
     report.table(
-        f"pruning of {len(vectors):,} vectors: share of pairs of partitions by radii, and visited; share of"
-        " pairs of vectors that are compared",
-        ("threshold", "partitions", "by radii", "visited", "compared"),
+        "pruning: share of pairs of partitions by radii, and visited; share of pairs of vectors that are compared",
+        ("vectors", "partitions", "threshold", "by radii", "visited", "compared"),
         [
             (
-                one["threshold"],
+                f"{one['vectors']:,}",
                 one["partitions"],
+                one["threshold"],
                 *(f"{one[key]:.1%}" for key in ("by_radius", "visited", "compared")),
             )
             for one in found
         ],
     )
+    if subject.options.plot:
+        plot(found, subject.options.plot)
+
+
+def plot(found: list[dict[str, float]], to: Path) -> None:
+    """Draw the share of the pairs of partitions that are visited, and of vectors that are compared, by threshold."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    runs = dict.fromkeys((int(one["vectors"]), int(one["partitions"])) for one in found)
+    for number, run in enumerate(runs):
+        some = [one for one in found if (one["vectors"], one["partitions"]) == run]
+        for key, line in (("visited", "--"), ("compared", "-")):
+            axes.plot(
+                [one["threshold"] for one in some],
+                [100 * one[key] for one in some],
+                line,
+                color=f"C{number}",
+                marker="o",
+                label=f"{run[0]:,} vectors, {run[1]} partitions" if key == "compared" else None,
+            )
+    axes.set(
+        xlabel="cosine at least",
+        ylabel="%",
+        ylim=(0, 105),
+        title="pairs of vectors compared (solid), pairs of partitions visited (dashed)",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(to)
 
 
 def peers(report: Report, subject: Subject) -> None:
@@ -654,6 +694,7 @@ def main() -> None:
         parser.add_argument(
             f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default {default:,})"
         )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the pruning here: .svg, .png, ...")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep the work here, and go on with what is there"
     )
