@@ -504,7 +504,7 @@ def test_rows_that_differ_in_a_name_take_no_look_each() -> None:
         f"Dear {first}{last}, your order of {goods} ships today."
         for first in ("Ada", "Bo", "Cy", "Di")
         for last in ("bert", "dor", "fred", "gar", "mund", "rik", "vin", "wald")
-        for goods in ("oak chairs", "pine lamps", "rugs")
+        for goods in ("folding chairs", "desk lamps", "rugs")
     ]
     veto = Veto(lambda numbers: [texts[n] for n in numbers], len(texts))
     left, right = np.triu_indices(len(texts), 1)

@@ -20,7 +20,8 @@ from semsearch.dedup.number_masks import MASKS, Booleans, Integers, Masks, MaskT
 from semsearch.dedup.parsed_text import ParsedText
 from semsearch.dedup.template import FILLED, Frame
 from semsearch.text.code_words import joined_names
-from semsearch.text.facts import ALIKE, FEW, PREFIXES, Amounts, Statement, acronyms, content
+from semsearch.text.facts import ALIKE, FEW, PREFIXES, Amounts, Statement, content
+from semsearch.text.names import acronyms
 from semsearch.text.opposites import CONTRASTS
 from semsearch.text.roles import placed
 from semsearch.text.shingles import LEXICAL, shingles
@@ -206,7 +207,7 @@ class _Statements:
         self._content.add(statement.content, learn=False)
         sure = names <= statement.words and names.isdisjoint(NEGATIONS)
         self._need.add(*self._names.bits((name, 0) for name in names if sure))
-        self._have.add(*self._names.bits((word, 0) for word in statement.words | names))
+        self._have.add(*self._names.bits((word, 0) for word in statement.known))
         at, union = self._columns.size - 1, self._union[place]
         new = union | self._content.bits[:_OWN, at]
         shared = max(int(self._shared[place]), int(self._content.rest[at]))
@@ -373,7 +374,8 @@ def _sense(statement: Statement) -> tuple[object, ...]:
         statement.names,
         statement.signs,
         statement.question,
-        acronyms(statement),
+        statement.relations,
+        acronyms(statement.text),
         frozenset(joined_names(statement.text).items()),
     )
 

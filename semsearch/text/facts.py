@@ -5,7 +5,7 @@ such as an added paragraph. Of two sentences that are alike but not equal, the f
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -14,10 +14,12 @@ from typing import Literal
 from semsearch.text.arrangement import reordered, steps
 from semsearch.text.chunking import sentences
 from semsearch.text.code_words import joined_names, keywords
-from semsearch.text.opposites import CONTRASTS, MODES, ONE_OF_MANY, TERMS
-from semsearch.text.quantities import UNITS, Quantity, numbered, quantities
+from semsearch.text.double_negations import without_double_negations
+from semsearch.text.names import acronyms, names
+from semsearch.text.opposites import CONTRASTS, MODES, ONE_OF_MANY, POLAR, STRONG, TERMS, terms
+from semsearch.text.quantities import Quantity, numbered, quantities
 from semsearch.text.questions import asks, may_ask
-from semsearch.text.roles import exchanged
+from semsearch.text.roles import Relation, crossed, exchanged, relations, turned
 from semsearch.text.signs import sign_difference, signs
 from semsearch.text.word_memo import WordMemo
 from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem, word_set
@@ -30,10 +32,14 @@ SHORT = 60
 """Words of a text whose numbers are compared as a whole; those of a longer text are compared by its sentences."""
 FEW = 3
 """Content words that may differ on each side where opposites and names are looked for."""
+MANY = 6
+"""The same where the opposites are of a kind that other wording hardly has."""
 ALIKE = 0.4
 """The least share of their content words that two sentences have in common if one is a version of the other."""
 HARDLY = 0.2
 """The same for two sentences at one place of two texts that are otherwise alike there."""
+SAME = 0.6
+"""The same for what two sentences deny."""
 COMPARED = 300
 """Sentences, of those that only one text has, that are compared. This bounds the time for long texts."""
 _SMALL = word_set(
@@ -49,51 +55,29 @@ _CUT_SHORT = re.compile(
     r"(?i)(?<![\w.])(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|no|nr|fig|vol|pp?|ch|sec|art|eq|ed|approx|ca)\.(?=\s\d)"
 )
 """A word cut short before a number, whose point ends no sentence."""
-_ACRONYM = re.compile(r"(?<![\w.])[A-Z]{2,3}(?![\w'’])")
 _PASSIVE = frozenset(("by", "被"))
-_DENYING = frozenset(NEGATIONS)
+_DENYING = frozenset((*NEGATIONS, *"不没沒未"))
 _FORBIDDEN = (
-    "forbidden", "prohibited", "hardly", "scarcely", "lacks", "lacked", "lacking", "lack", "formerly", "yet to",
-    "is still to", "are still to",
+    "forbidden", "prohibited", "banned", "barred", "off limits", "off-limits", "out of bounds", "outlawed", "hardly",
+    "scarcely", "lacks", "lacked", "lacking", "lack", "formerly", "yet to", "is still to", "are still to",
 )  # fmt: skip
 _OBLIGED = re.compile(
     "不[得能可]不|(?:不是|不会|不會|并非|並非|没有|沒有|无|無|非)[不没沒无無](?:[能会會可是得]|可以)?"
     "|不好意思|对不起|對不起|差不多|说不定|說不定|了不起|不客气|不客氣|不妨|不吝"
     "|[没沒](?:有)?(?:一[个個位名人])?[\u4e00-\u9fff]{0,2}[不没沒](?!有)|不[\u4e00-\u9fff]{2,8}不[能可行]"
+    "|未[\u4e00-\u9fff]{1,10}[，,]?(?:一律|均|都|概)?(?:不得|不能|不可|不予|不准|严禁|禁止|请勿)"
 )
 """Two negations that state a duty, or deny nothing, and words that only look like one: 不得不, 不好意思."""
-_TWICE = (
-    (re.compile(r"(?<![a-z])never fail(?:s|ed)? to(?![a-z])"), "always"),
-    (re.compile(r"(?<![a-z])(?:not|n['’]t) (?:fail|forget) to(?![a-z])"), " "),
-    (re.compile(r"(?<![a-z])(?:not|never) (?:[a-z]+ )?without(?![a-z])"), "with"),
-    (re.compile(r"(?:(?<![a-z])(?:not|never)|n['’]t) lack(?:s|ing)?(?![a-z])"), " have"),
-    (re.compile(r"(?<![a-z])no ((?:[a-z]+ ){1,3})without(?![a-z])"), r"every \1with"),
-    (re.compile(r"(?<![a-z])unable to(?![a-z])"), "not able to"),
-    (re.compile(r"(?<![a-z])at no (?:extra |additional |further )?(?:charge|cost)(?![a-z])"), "free"),
-    (re.compile(r"(?<![a-z])(?:for free|free of (?:charge|cost)|without charge)(?![a-z])"), "free"),
-    (re.compile(r"(?<![a-z])(?:please )?do(?: not|n['’]t) hesitate to(?![a-z])"), "please"),
-    (
-        re.compile(
-            r"(?<![a-z])if you do(?: not|n['’]t) mind(?![a-z])|(?<![a-z])if it(?: is|['’]s) not too much trouble"
-        ),
-        " ",
-    ),
-    (re.compile(r"(?<![a-z])if (?:[a-z]+ )?(?:not|(?:do|does|did|is|are)(?: not|n['’]t))(?=,)"), "otherwise"),
-)
-"""Negations in English that deny nothing, or in another form, and what says the same."""
-_ONCE = (
-    "without", "lack", "fail to", "fails to", "failed to", "forget to", "if ", "unable", "at no ", "free", "hesitate",
-)  # fmt: skip
-"""The words of which each of these has one."""
 _DENYING_ALL = {
     "no": ("every", "all", "each"),
     "none": ("all", "every", "each"),
     "never": ("always",),
     "nobody": ("everybody", "everyone"),
     "nothing": ("everything",),
+    "neither": ("both",),
 }
 """Words that deny all of what follows, and those that they are the opposite of."""
-_FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
+_FORBIDDING = re.compile(rf"禁止|严禁|嚴禁|谢绝|謝絕|不得|不能|(?<![a-z])(?:{'|'.join(_FORBIDDEN)})(?![a-z])")
 _EXCEPTING = re.compile(
     r"(?<![a-z])(?:unless|(?:(?:as|so) long as|provided(?: that)?) (?:no|nobody|nothing|none))(?![a-z])"
 )
@@ -110,16 +94,22 @@ _CLAUSE = re.compile(r"[.;!?。；！？，,:：]")
 _MODE_OF = {word: mode for mode, (words, _, _) in MODES.items() for word in words.split()}
 _PHRASES, _HAN_PHRASES = (
     (
-        re.compile("|".join(f"{edge}({forms[kind]}){edge}" for forms in MODES.values() if forms[kind])),
+        re.compile(
+            rf"{start}(?:{'|'.join(f'({forms[kind]})' for forms in MODES.values() if forms[kind])}){end}"
+        ),
         ("", *(mode for mode, forms in MODES.items() if forms[kind])),
     )
-    for kind, edge in ((1, r"\b"), (2, ""))
+    for kind, start, end in ((1, r"\b(?=[a-z])", r"\b"), (2, "", ""))
 )
 """The phrases in English and in Chinese, a group for each mode, and the modes by the number of their group."""
-_IN_PHRASES = word_set("to that than even matter long only thinking thought planned when and not")
-"""Words of which each phrase of `MODES` has one."""
-_TERMS = frozenset(TERMS)
-_TERM = re.compile(f"(?=[{''.join({term[0] for term in TERMS})}])(?:{'|'.join(TERMS)})")
+_NARROWING = (
+    (frozenset(("‹might›",)), word_set("‹could› ‹may› ‹can› ‹should› ‹if› seems appears")),
+    (
+        word_set("only 仅"),
+        word_set("just merely alone except with after if when once ‹only if› 唯 只"),
+    ),
+)
+"""Words that narrow what is said, and others that do so as well."""
 _COMPARISON = re.compile(r"(?<=[\w)\]%])\s*([<>]=?|[≤≥])(?=\s*[$€£¥]?[-−]?\d)")
 _COMPARED = frozenset("<>≤≥")
 _COMPARED_AS = {"<=": "≤", ">=": "≥"}
@@ -134,66 +124,15 @@ _BOUNDS = {
 }
 """The words that set a bound to a number, by their sign; the longer ones come first."""
 _BOUND = re.compile("least|most|than|up to|imum of|over|above|under|below|[至最不起超多大高少小低]")
-_LABEL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]{3,}[ -]|[\u4e00-\u9fff])([A-HJ-Z])(?![A-Za-z0-9'’])")
-"""A letter that labels: pier A, 选项B."""
 _LABEL_A = re.compile(r"(?<=[A-Za-z]{3} )A(?=[\s,.;:!?)]|$)(?! [a-z]+ [A-Z])")
 """The letter A where it labels: route A."""
+_INITIALS = re.compile(
+    r"(?:^|(?<=[:,;(&/] )|(?<=\b(?:by|Mr|Ms|Dr) )|(?<=\b(?:and|for|Mrs) )|(?<=\b(?:Prof|from|with) ))"
+    r"(?:[A-Z]\. ){1,3}(?=[A-Z][a-z])"
+)
+"""The first letters of a name, whose points end no sentence."""
 _REFERENCE = re.compile(r"(?:^|(?<=[.!?。，,;]))\s*\[\d{1,3}(?:\s?[,–-]\s?\d{1,3})*\](?=\s*\w)")
 """The mark of a reference before a sentence, which says nothing itself: [12]."""
-_CALENDAR = word_set(
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug"
-    " sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mr mrs ms dr doctor prof i"
-)
-_ABBREVIATED = {
-    "st": "street", "rd": "road", "ave": "avenue", "blvd": "boulevard", "mt": "mount", "ft": "fort", "ltd": "limited",
-    "inc": "incorporated", "corp": "corporation", "univ": "university", "dept": "department",
-}  # fmt: skip
-"""Parts of names that are often cut short."""
-_FAMILY = (
-    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹"
-    "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鐘譚鄒陸顧龍萬錢湯賴龔"
-)
-"""Chinese family names."""
-_TITLED = re.compile(
-    rf"([{_FAMILY}][\u4e00-\u9fff]{{0,2}}?)"
-    "(?:先生|女士|小姐|太太|夫人|老师|老師|教授|医生|醫生|大夫|博士|经理|經理|主任|律师|律師|师傅|師傅|总(?![是有要会能共体结])|阿姨|叔叔|同学|同學"
-    "|同志|[班队院校局处科部组会所厂店机船站]长|書記|书记|教练|工程师|法官|警官|护士|師父|导师)"
-)
-"""A Chinese family name, or a whole name, before a title."""
-_HAN_NAME = re.compile(
-    rf"(?:(?<![\u4e00-\u9fff])|(?<=[的是由请給给和与跟为為让讓找叫向对對明师師理任长長员員友及]))"
-    r"(?!(?<=任)何)"  # 任何
-    rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})(?=[的，。、；：,.;:!?！？)）是在将已会和与于]|\s*$|获|负责|担任|主持|主讲|表示|介绍|宣布|提出|参加|出席|说)"
-    r"|(?:孩子|儿子|女儿|丈夫|妻子|学生|学员|客户|用户|员工|患者|病人|同事|会员|业主|作者|导演|编辑|主编|记者|司机|选手|嘉宾|代表|[人者手员])"
-    rf"([{_FAMILY}][\u4e00-\u9fff]{{1,2}})"
-)
-"""A Chinese word that may be a name, by what stands next to it."""
-_NAMING = "[^\\W\\d_a-zA-Z在有去到的是和与好上下一两个家所我你他她们还从回往这那各本该贵同其某每]"
-_TRADES = (
-    "科技|贸易|商贸|实业|电子|机械|建材|食品|服饰|物流|建筑|信息|软件|网络|咨询|投资|医药|化工|五金|塑料|家具|印刷|广告|传媒|文化|教育|旅游"
-    "|餐饮|汽车|电器|环保|生物|能源|电力|钢铁|纺织|包装|置业|地产|物业|保险|证券|租赁|农业|技术|电气|材料|设备|装饰|工程"
-)
-"""The trade in the name of a Chinese company."""
-_PLACE = re.compile(
-    f"{_NAMING}(?:州|市|县|縣|区|區|镇|鎮|村|路|街|巷|港|岛|島|厂|廠|桥|橋|乡|鄉|寺|湖|山|科)"
-    f"|{_NAMING}{{2}}(?:公园|广场|大学|学院|中学|小学|医院|酒店|饭店|宾馆|机场|车站|大厦|商场|超市|银行|公司|书店|剧院|博物馆)"
-    f"|{_NAMING}{{1,2}}色"
-    f"|{_NAMING}{{2}}(?:{_TRADES})?(?:有限|股份|集团|集團)"
-)
-"""The last characters of the name of a Chinese place, a road, a house, a colour or a company."""
-_SUBJECT = re.compile(
-    r"\W*([A-Z][a-z]+(?<!s)) (?:is|was|will|has|had|can|must|should|may|does|did|says|said|wants|needs|sends|sent"
-    r"|took|won|lost|beat|made|came|went|gave|left|found|told|saw|got|held|led|scored|[a-z]+ed)\b"
-)
-"""A word that begins a sentence and has its verb next to it."""
-_NO_SUBJECTS = word_set(
-    "he she it they we you this that there here who what which where when how why one each all both neither either none"
-    " everything everyone everybody anyone anybody anything someone somebody something nothing nobody another other not"
-    " today tomorrow yesterday mine ours yours hers theirs"
-)
-_INNER_CAPITAL = re.compile("[a-z][A-Z]")
-"""The middle of a name such as PostgreSQL."""
-_STARTS = frozenset((".", "!", "?", "\n", "“", '"', "#", "*", "-", "(", ">", "|"))
 _SAID: dict[Rule, str] = {
     "number": "a number differs",
     "date": "a date or time differs",
@@ -249,12 +188,12 @@ class Amounts:
 
 
 _NO_AMOUNTS = Amounts(())
-_NO_NAMES: frozenset[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
 
 
 def _class(quantity: Quantity) -> str:
     """Return the class of a quantity: only two of one class contradict each other."""
-    return quantity.kind if quantity.kind in ("ordinal", "weekday") else "amount"
+    return quantity.kind if quantity.kind in ("ordinal", "weekday", "frequency") else "amount"
 
 
 class Statement:
@@ -264,6 +203,7 @@ class Statement:
     """
 
     __slots__ = (
+        "_relations",
         "amounts",
         "content",
         "denied",
@@ -285,17 +225,13 @@ class Statement:
         self.text, self.question = text, asks(text)
         # The letter A that labels is not an article.
         low, self.found = quantities(_LABEL_A.sub("aa", text) if " A" in text else text)
-        if any(map(low.__contains__, _ONCE)):
-            for twice, once in _TWICE:
-                low = twice.sub(once, low)
+        low = without_double_negations(low)
         self.amounts = Amounts(self.found) if self.found else _NO_AMOUNTS
         self.tokens = [match[0] for match in TOKEN.finditer(low)]
         self.signs = (*signs(text), *keywords(low, self.tokens))
         self.key = tuple(self.tokens), self.signs
         words = [token for token in self.tokens if token[0].isalnum() or DIGIT.search(token)]
-        self.words = frozenset(words).union(
-            _TERM.findall(low) if not low.isascii() else (), _comparisons(low)
-        )
+        self.words = frozenset(words).union(terms(low) if not low.isascii() else (), _comparisons(low))
         low, bounds = _bounded(low)
         self.words = self.words.union(bounds, _modes(low, self.words))
         excepting = "unless" in low or "long as" in low or "provided" in low
@@ -305,13 +241,25 @@ class Statement:
         self.negations = [match[0] for match in negations]
         self.denied = [*map(_denied, negations)]
         self.content = content(words) - frozenset(self.negations)
-        self.names = _NO_NAMES if _plain(text) else _names(text).union(_LABEL.findall(text))
-        if (subject := _SUBJECT.match(text)) and (name := subject[1].lower()) not in _NO_SUBJECTS:
-            self.names |= {name}
-        if not text.isascii():
-            self.names = self.names.union(
-                _TITLED.findall(text), _PLACE.findall(text), filter(None, chain(*_HAN_NAME.findall(text)))
-            )
+        self.names = names(text)
+        self._relations: tuple[Relation, ...] | None = None
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """Return what the words relate: who stands on which side."""
+        if self._relations is None:
+            self._relations = relations(self.tokens, self.names)
+        return self._relations
+
+    @property
+    def denying(self) -> frozenset[str]:
+        """Return the words and characters of the negations."""
+        return frozenset(self.negations).union(*(word for word in self.negations if not word.isascii()))
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return the words that may be names in another sentence."""
+        return self.words | self.names | {word[:-2] for word in self.words if word.endswith("'s")}
 
 
 def _bounded(low: str) -> tuple[str, frozenset[str]]:
@@ -327,11 +275,9 @@ def _bounded(low: str) -> tuple[str, frozenset[str]]:
 
 def _modes(low: str, words: frozenset[str]) -> set[str]:
     """Return what a text in lower case with these words demands, allows, expects and the like; see `MODES`."""
-    found = set[str]()
-    if not words.isdisjoint(_IN_PHRASES) or "as " in low:
-        found = _modes_by(*_PHRASES, low)
-        if found:  # "had to" reports nothing
-            words = frozenset(_PHRASES[0].sub(" ", low).split())
+    found = _modes_by(*_PHRASES, low)
+    if found:  # "had to" reports nothing
+        words = frozenset(_PHRASES[0].sub(" ", low).split())
     found.update(_MODE_OF[word] for word in words & _MODE_OF.keys())
     return found if low.isascii() else found | _modes_by(*_HAN_PHRASES, low)
 
@@ -373,39 +319,14 @@ def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-def _denied(negation: re.Match[str]) -> tuple[str, ...]:
+def _denied(negation: re.Match[str]) -> frozenset[str]:
     """Return the content words of a negation's clause: those after it, or all if these are few."""
     before = _CLAUSE.split(negation.string[: negation.start()])[-1]
     after = _CLAUSE.split(negation.string[negation.end() :], maxsplit=1)[0]
     found = content(token[0] for token in TOKEN.finditer(after))
     if len(found) < _AHEAD:
         found |= content(token[0] for token in TOKEN.finditer(before))
-    return tuple(sorted(word for word in found if word[0].isalnum()))
-
-
-def _plain(text: str) -> bool:
-    """Return True for a text that has no name: no capital but as its first character."""
-    return text[1:].islower() and "@" not in text
-
-
-def _names(text: str) -> frozenset[str]:
-    """Return the words, in lower case, that have a capital within a sentence whose words mostly have none."""
-    found, words, capitals = set(), 0, 0
-    before = "\n"
-    for match in TOKEN.finditer(text):
-        token = match[0]
-        if token[0].isalpha():
-            words += 1
-            if token[0].isupper() and before not in _STARTS:
-                capitals += 1
-                if (token[1:].islower() or _INNER_CAPITAL.search(token)) and _CALENDAR.isdisjoint(
-                    (token.lower(), token.lower().removesuffix("s"))
-                ):
-                    found.add(_ABBREVIATED.get(token.lower(), token.lower()))
-            elif before == "@":
-                found.add(token.lower())
-        before = token[0]
-    return frozenset(found) if found and capitals * 2 <= words + 1 else frozenset()
+    return frozenset(word for word in found if word[0].isalnum())
 
 
 _statement = lru_cache(1024)(Statement)
@@ -421,12 +342,12 @@ class Facts:
         if _DOTS.search(text):
             text = _DOTTED.sub(_undotted, text)
         if ". " in text:
-            text = _CUT_SHORT.sub(_without_point, text)
+            text = _INITIALS.sub(_without_points, _CUT_SHORT.sub(_without_point, text))
         parts = [text[start:end] for start, end in sentences(text)]
         self.statements = [*map(_statement, parts)]
         self.steps = steps(text, parts)
         self.questions = sum(statement.question for statement in self.statements)
-        self.denials = sorted(denied for statement in self.statements for denied in statement.denied)
+        self.denials = [denied for statement in self.statements for denied in statement.denied]
         self.length = sum(len(statement.tokens) for statement in self.statements)
         found = [quantity for statement in self.statements for quantity in statement.found]
         self.amounts = Amounts(found) if len(self.statements) != 1 else self.statements[0].amounts
@@ -445,6 +366,10 @@ class Facts:
 def _undotted(match: re.Match[str]) -> str:
     """Return an abbreviation without its dots, but for one that may end a sentence."""
     return match[0].replace(".", "") + "." * (match["end"] is not None)
+
+
+def _without_points(match: re.Match[str]) -> str:
+    return match[0].replace(".", "")
 
 
 def _without_point(match: re.Match[str]) -> str:
@@ -467,7 +392,7 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
     if found := reordered(a.steps, b.steps):
         yield Reason("order", *found)
     excepting = a.exceptions == b.exceptions
-    moved = bool(a.denials) and a.denials == b.denials
+    moved = _same_denied(a.denials, b.denials)
     for x, y in versions:
         only_x, only_y = x.words - y.words, y.words - x.words
         if len(x.negations) != len(y.negations) and (
@@ -483,12 +408,18 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
                 only_x, only_y = only_x - same, only_y - same
             else:
                 yield Reason("negation", *(" ".join(side.negations + side.exceptions) for side in (x, y)))
-        if found := opposites(only_x, only_y):
+        if len(x.negations) == len(y.negations):  # "not allowed" is "forbidden"
+            only_x, only_y = only_x - x.denying, only_y - y.denying
+        found = opposites(only_x, only_y)
+        crossing = crossed(x.relations, y.relations, opposite=found is not None)
+        if found and (crossing or turned(x.tokens, y.tokens, *found) or _undone(only_x, only_y)):
+            found = crossing = None  # who is taller, and who is shorter
+        if found := found or _narrowed(x, y) or _narrowed(y, x):
             yield Reason("opposite", *found)
         if found := _other_names(x, y):
             yield Reason("name", *found)
         if x.words & _PASSIVE == y.words & _PASSIVE and (
-            found := exchanged(x.text, y.text, x.tokens, y.tokens)
+            found := crossing or exchanged(x.text, y.text, x.tokens, y.tokens)
         ):
             yield Reason("roles", *found)
         if x.signs != y.signs:
@@ -503,25 +434,41 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("sign", *found)
 
 
+def _same_denied(a: Sequence[frozenset[str]], b: Sequence[frozenset[str]]) -> bool:
+    """Return True if two texts deny the same words, which may be in other sentences."""
+    rest = list(b)
+    for one in a:
+        best = max(rest, key=lambda other: _overlap(one, other), default=None)
+        if best is None or _overlap(one, best) < SAME:
+            return False
+        rest.remove(best)
+    return bool(a) and not rest
+
+
 def _lifted(statement: Statement, words: frozenset[str], others: frozenset[str]) -> list[str]:
     """Return what a statement denies whose opposite the other says, with that and the words that deny all."""
     if not statement.negations:
         return []
-    pairs = [
-        (word, other)
-        for word in sorted(words - ONE_OF_MANY)
-        for other in CONTRASTS.get(word, ())
-        if other in others
-    ]
+    pairs = [(word, other) for word in sorted(words - ONE_OF_MANY) for other in _contrasting(word, others)]
     pairs += _negated(words, others)
     found = []
     for word, other in pairs:
-        at = statement.tokens.index(word) if word in statement.tokens else 0
+        at = _place(word, statement.tokens)
         before = statement.tokens[:at]
         whole = [(token, all_) for token in before for all_ in _DENYING_ALL.get(token, ()) if all_ in others]
         if whole or any(token in _DENYING or "n't" in token for token in before[-_NEAR:]):
             found += [word, other, *chain(*whole)]
+    if found:  # 从不 is a negation, and a word that has an opposite
+        terms = (word for word in words & TERMS if not statement.denying.isdisjoint(word))
+        found += chain(*((word, *_contrasting(word, others)) for word in terms))
     return found
+
+
+def _place(word: str, tokens: Sequence[str]) -> int:
+    """Return where a word, or a term of several tokens, stands; 0 if it does not."""
+    if word in tokens:
+        return tokens.index(word)
+    return next((at for at in range(len(tokens)) if "".join(tokens[at : at + len(word)]) == word), 0)
 
 
 def _misspelt(a: Statement, b: Statement, x: frozenset[str], y: frozenset[str]) -> bool:
@@ -609,7 +556,7 @@ def _amounts(a: Amounts, b: Amounts) -> Iterator[Reason]:
         group for group in x if group in y
     ]:  # in the text's order: a set's differs between processes
         kinds = {quantity.kind for quantity in (*x[group], *y[group])}
-        rule: Rule = "date" if kinds <= {"date", "time", "weekday"} else "number"
+        rule: Rule = "date" if kinds <= {"date", "time", "weekday", "frequency"} else "number"
         said = (" ".join(dict.fromkeys(quantity.said for quantity in side[group])) for side in (x, y))
         yield Reason(rule, *said)
 
@@ -620,28 +567,66 @@ def opposites(x: frozenset[str], y: frozenset[str]) -> tuple[str, str] | None:
     Many words that differ are another wording, and opposites among them mean little.
     """
     x, y = x - _SMALL | x & CONTRASTS.keys(), y - _SMALL | y & CONTRASTS.keys()
-    stems = {stem(word): word for word in sorted(y)}
-    common = stems.keys() & set(map(stem, x))
-    if any(sum(stem(word) not in common for word in _said_otherwise(side)) > FEW for side in (x, y)):
+    common = set(map(stem, x)) & set(map(stem, y))
+    differing = [[word for word in _said_otherwise(side) if stem(word) not in common] for side in (x, y)]
+    most, size = max(map(len, differing)), max(map(_size, differing))
+    if size > MANY:
         return None
     for word in sorted(x):
-        for other in sorted(CONTRASTS.get(word, set()) | _stemmed().get(stem(word), set())):
-            if other in y or (len(other) > 1 and stem(other) in stems):
-                return word, other if other in y else stems[stem(other)]
+        for other in _contrasting(word, y):
+            if (
+                most <= FEW
+                or (most <= MANY and word in STRONG and other in STRONG)
+                or (size <= FEW and word in TERMS and other in TERMS)
+            ):
+                return word, other
+    if most > FEW:
+        return None
     return min(_negated(x, y) + [(one, other) for other, one in _negated(y, x)], default=None)
+
+
+def _undone(x: frozenset[str], y: frozenset[str]) -> bool:
+    """Return True for opposites that undo each other: `rarely late` is `usually punctual`."""
+    pairs = [(word, other) for word in x for other in _contrasting(word, y) if "‹" not in word]
+    return len({POLAR.isdisjoint(pair) for pair in pairs}) == 2
+
+
+def _narrowed(a: Statement, b: Statement) -> tuple[str, str] | None:
+    """Return what makes only one of two statements narrower, such as "perhaps" and "only"; else None."""
+    for narrowing, more in _NARROWING:
+        found = a.words & narrowing
+        if found and b.words.isdisjoint(narrowing | more) and not (a.question or b.question):
+            x, y = a.content - b.content - narrowing, b.content - a.content
+            if "‹should›" not in a.words and _size(x) < FEW and _size(y) <= 1:
+                return min(found), ""
+    return None
+
+
+def _contrasting(word: str, words: frozenset[str]) -> list[str]:
+    """Return those of some words that are opposites of a word, or other words of its kind."""
+    others = CONTRASTS.get(word, _NONE) | _stemmed().get(stem(word), _NONE)
+    if not others:
+        return []
+    stems = {stem(one) for one in others if len(one) > 1}
+    return sorted(one for one in words if (one in others or stem(one) in stems) and stem(one) != stem(word))
+
+
+def _size(words: Iterable[str]) -> float:
+    """Return how many words these are; a Chinese character is half a word."""
+    return sum(0.5 if len(word) == 1 and not word.isascii() else 1 for word in words)
 
 
 def _said_otherwise(words: frozenset[str]) -> Iterator[str]:
     """Yield the words but terms of several characters, the characters of these, and signs of bounds."""
-    spelled = frozenset("".join(word for word in words if word in _TERMS))
-    return (word for word in words if word not in _TERMS and word not in spelled and word[0].isalnum())
+    spelled = frozenset("".join(word for word in words if word in TERMS))
+    return (word for word in words if word not in TERMS and word not in spelled and word[0].isalnum())
 
 
 @lru_cache(1)
 def _stemmed() -> Mapping[str, set[str]]:
     table: dict[str, set[str]] = {}
     for word, others in CONTRASTS.items():
-        if word.endswith("ly"):  # a yearly fee, but not a year
+        if word.endswith("ly") or not word.isascii():  # a yearly fee, but not a year
             continue
         table.setdefault(stem(word), set()).update(others)
     return table
@@ -649,28 +634,28 @@ def _stemmed() -> Mapping[str, set[str]]:
 
 def _other_names(a: Statement, b: Statement) -> tuple[str, str] | None:
     """Return the names that only each text has, where little else differs; else None."""
-    x, y = a.names - b.words - b.names, b.names - a.words - a.names
+    x, y = a.names - b.known, b.names - a.known
     if not x or not y:
-        x = acronyms(a) - b.words - b.names
-        y = acronyms(b) - a.words - a.names if x else _NO_NAMES
+        x = acronyms(a.text) - b.known
+        y = acronyms(b.text) - a.known if x else _NONE
         if any(one.startswith(other) or other.startswith(one) for one in x for other in y):  # US and USA
             return None
-    if not x or not y:
+    if not x or not y or _initials_of(x, y) or _initials_of(y, x):
         return None
     rest = [
         one.content - other.content - {stem(name) for name in names}.union(*names)
         for one, other, names in ((a, b, x), (b, a, y))
     ]
-    if max(map(len, rest)) > FEW:
+    if max(map(_size, rest)) > FEW:
         return None
     return " ".join(sorted(x)), " ".join(sorted(y))
 
 
-def acronyms(sentence: Statement) -> frozenset[str]:
-    """Return the names in capitals, such as U.S. and UK, in lower case and without dots."""
-    if _plain(sentence.text) or sentence.text.isupper():
-        return _NO_NAMES
-    return frozenset(map(str.lower, _ACRONYM.findall(sentence.text))) - UNITS
+def _initials_of(names: Set[str], others: Set[str]) -> bool:
+    """Return True for the first letters of names: T. and Tom."""
+    return all(name.isupper() for name in names) and any(
+        other.startswith(name.lower()) for name in names for other in others
+    )
 
 
 def _other_joints(a: Statement, b: Statement) -> tuple[str, str] | None:

@@ -13,7 +13,10 @@ from functools import cache
 from itertools import pairwise
 from typing import Literal
 
-Kind = Literal["number", "date", "time", "ordinal", "weekday"]
+from semsearch.text.frequencies import frequencies
+from semsearch.text.units import LATIN_UNITS, OTHER_UNITS, UNIT, in_other_units, plain
+
+Kind = Literal["number", "date", "time", "ordinal", "weekday", "frequency"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ _OF_A_UNIT = re.compile(
     r"(?=(?:hour|day|year|decade|century|litre|liter|kilo|kilogram|kilometre|kilometer|metre|meter|mile|pound|tonne|ton)\b)"
 )
 """A part of a unit: half an hour, a quarter of a litre."""
+_SINGLE = re.compile(
+    r"(?<![\w-])(for|in|within|takes?|took|lasts?|lasted|after) an? "
+    r"(?=(?:minute|hour|day|week|fortnight|month|year|decade|century)(?![\w-]| and a half))"
+)
+"""The article before a span of time, where it counts."""
+_BY_A = re.compile(r"(?<![\w-])by (?:a|one)[ -](half|third|quarter|fifth|tenth)(?![\w-])")
 _ONE_IN = re.compile(
     rf"(?<![\w'-])({'|'.join([*_SMALL][1:4])}|\d)\s+(?:in|out\s+of)\s+({'|'.join([*_SMALL][2:])}|\d\d?)(?![\w'-])"
     r"(?!\s+(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?))"
@@ -85,18 +94,29 @@ _ONE_IN = re.compile(
 _OF_A_WHOLE = tuple(f"{part}{s} of" for part in _PARTS for s in ("", "s"))
 _HAN = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_HAN_TENTH = {"百": "十", "千": "百", "万": "千", "萬": "千", "亿": "千万", "億": "千万"}
 _HAN_PLAIN = str.maketrans("壹贰貳叁參肆伍陆陸柒捌玖拾佰仟", "一二二三三四五六六七八九十百千")
-_HAN_FORMAL = re.compile(f"[{''.join(map(chr, _HAN_PLAIN))}]{{2,}}")
+_HAN_FORMAL = re.compile("[F]{2,}|[F](?=[万萬亿億元圆])".replace("F", "".join(map(chr, _HAN_PLAIN))))
 """A number as it is written on a cheque. One such character alone is mostly a name."""
 _HAN_PART = re.compile(
     rf"(?<![百千万])([{''.join(_HAN)}\d])分之([{''.join(_HAN)}十\d])(?![百\d])|一半(?!天|路)"
 )
 _HAN_HALF = re.compile(
     rf"([{''.join(_HAN)}十]|\d{{1,2}})[个個]半(?=小时|小時|月|钟头|鐘頭)|半[个個]?(?:小时|小時|钟头|鐘頭)|一刻[钟鐘]|[3三]刻[钟鐘]"
+    rf"|([{''.join(_HAN)}十]|\d{{1,2}})年半|(?<![上下前后後年])半年"
 )
-"""Numbers with a half, and parts of an hour."""
+"""Numbers with a half, and parts of an hour and of a year."""
 _TENTHS = re.compile("([一二三四五六七八九])成(?=[，。、；,.;)）的以左多首]|$)")
 """Tenths of a whole: 三成 is 30%."""
+_SHORTENED = re.compile(
+    rf"([{''.join(_HAN)}十]|\d{{1,3}})(米|块|元|斤|公斤|公里|吨|寸)([{''.join(_HAN)}半]|\d)"
+    rf"(?![\d{''.join((*_HAN, *_HAN_SCALES))}个個位名条張张块元米斤角毛分])"
+)
+"""A number whose last digit is a tenth of the unit: 一米五 is 1.5米."""
+_REDUCED = re.compile(
+    rf"(?<![转百])([{''.join(_HAN)}\d])(?:\.?([{''.join(_HAN)}\d]))?折(?![叠疊腰断斷线線磨返合射扇页頁])|半价|半價"
+)
+"""A price in tenths: 八五折 is 15% less."""
 _HAN_NUMBER = re.compile(
     rf"(?<![周期拜])百分之[{''.join(_HAN)}十百]+|(?<![周期拜])[{''.join((*_HAN, *_HAN_SCALES))}]+"
 )
@@ -169,9 +189,27 @@ def _han_part(match: re.Match[str]) -> str:
 
 def _han_half(match: re.Match[str]) -> str:
     """Return a Chinese number with a half as a decimal number, or a part of an hour in minutes."""
-    if match[1]:
-        return f"{match[1] if match[1].isdigit() else _han_value(match[1])}.5个"
+    if count := match[1] or match[2]:
+        return f"{count if count.isdigit() else _han_value(count)}.5{'个' if match[1] else '年'}"
+    if match[0][-1] == "年":
+        return "6个月"
     return "30分钟" if match[0][0] == "半" else "15分钟" if match[0][0] == "一" else "45分钟"
+
+
+def _shortened(match: re.Match[str]) -> str:
+    whole, unit, tenth = match.groups()
+    digits = (
+        part if part.isdigit() else str(_han_value(part)) for part in (whole, tenth.replace("半", "五"))
+    )
+    return f"{'.'.join(digits)}{unit}"
+
+
+def _reduced(match: re.Match[str]) -> str:
+    """Return how much less a price in tenths is."""
+    if not match[1]:
+        return "50%"
+    tenths, hundredths = (part if not part or part.isdigit() else str(_HAN[part]) for part in match.groups())
+    return f"{100 - int(f'{tenths}{hundredths or 0}')}%"
 
 
 def _ordinal(number: int) -> str:
@@ -183,6 +221,8 @@ def _han_value(run: str) -> int:
     if not _HAN_SCALES.keys() & set(run):
         return int("".join(str(_HAN[char]) for char in run))
     total = section = digit = 0
+    if len(run) > 2 and run[-1] in _HAN and run[-1] not in "零〇" and _HAN_SCALES.get(run[-2], 0) > 10:
+        run += _HAN_TENTH[run[-2]]  # 三百二 is 320
     for char in run:
         if char in _HAN:
             digit = _HAN[char]
@@ -224,66 +264,6 @@ _WEEKDAYS = {
     name: at for at, name in enumerate(_list("monday tuesday wednesday thursday friday saturday sunday"), 1)
 }
 _HAN_DAYS = {char: at for at, char in enumerate("一二三四五六日", 1)} | {"天": 7}
-_UNIT_WORDS = """
-aud|cad|percentage_point percentage_points 个百分点 個百分點|mcg microgram micrograms μg ug 微克
-lb lbs 磅|oz ounce ounces 盎司|mi mile miles 英里|inch inches 英寸|ft foot feet 英尺|yd yard yards|acre acres
-ha hectare hectares 公顷|mu 亩 畝|jin 斤 市斤|‰ permille per_mille
-mph miles_per_hour miles_an_hour|km/h km/hr kph kmh kilometres_per_hour kilometers_per_hour
-tablet tablets pill pills 片|capsule capsules 粒|sachet sachets|puff puffs|bottle bottles 瓶|box boxes 盒|bag bags 袋
-gal gallon gallons 加仑|pint pints 品脱|quart quarts 夸脱|fl_oz fluid_ounce fluid_ounces|drop drops 滴|cup cups 杯
-spoonful spoonfuls 勺 匙|slice slices|jar jars|packet packets 包|crate crates 箱|bucket buckets 桶|roll rolls 卷
-knot knots|dose doses|rpm|decibel decibels 分贝|newton newtons 牛顿|joule joules 焦耳
-kcal calorie calories|kj kilojoule kilojoules|tbsp tablespoon tablespoons|tsp teaspoon teaspoons|night nights
-cent cents|chf franc francs|jpy yen 日元|decade decades|century centuries
-kg kilogram kilograms kilo kilos 公斤 千克|g gram grams 克|mg milligram milligrams 毫克|t tonne tonnes ton tons 吨
-km kilometre kilometres kilometer kilometers 公里 千米|m metre metres meter meters 米|cm centimetre centimetres
-centimeter centimeters 厘米|mm millimetre millimetres millimeter millimeters 毫米
-μm micrometre micrometres micrometer micrometers micron microns 微米|ms millisecond milliseconds 毫秒
-μs microsecond microseconds 微秒
-l litre litres liter liters 升|ml millilitre millilitres milliliter milliliters 毫升
-m2 square_metre square_metres square_meter square_meters 平方米 平米|km2 square_kilometre square_kilometres 平方公里
-m3 cubic_metre cubic_metres cubic_meter cubic_meters 立方米
-h hour hours hr hrs 小时 小時|min minute minutes mins 分钟 分鐘|s second seconds sec secs 秒
-day days 天|week weeks 周 星期|month months 个月 個月|year years yr yrs 年
-kb kilobyte kilobytes|mb megabyte megabytes|gb gigabyte gigabytes|tb terabyte terabytes
-kbit kilobit kilobits|mbit megabit megabits|gbit gigabit gigabits|tbit terabit terabits
-v volt volts 伏|millivolt millivolts|mv megavolt megavolts|w watt watts 瓦|kw kilowatt kilowatts 千瓦
-milliwatt milliwatts 毫瓦|mw megawatt megawatts 兆瓦|amp amps ampere amperes|milliampere milliamperes ma
-hz hertz|millihertz|mhz megahertz|kpa kilopascal kilopascals|mpa megapascal megapascals
-millipascal millipascals|millimolar|micromolar|nanomolar
-bar bars|°c celsius degrees_celsius 摄氏度|°f fahrenheit degrees_fahrenheit 华氏度|hkd 港元 港币|krw 韩元|rub 卢布
-% percent per_cent|usd $ dollar dollars 美元|eur € euro euros 欧元|gbp £ pound pounds 英镑|cny ¥ yuan rmb 元 块
-"""
-_UNIT = {
-    word.replace("_", " "): group.split()[0]
-    for line in _UNIT_WORDS.replace("\ncentimeter", " centimeter").strip().split("\n")
-    for group in line.split("|")
-    for word in group.split()
-}
-_FACTORS = (
-    {"t": 10**6, "kg": 1000, "jin": 500, "g": 1, "mg": 0.001, "mcg": 1e-6},
-    {"km": 1000, "m": 1, "cm": 0.01, "mm": 0.001, "μm": 1e-06},
-    {"km2": 3000, "ha": 30, "mu": 2, "m2": 0.003},
-    {"m3": 1000, "l": 1, "ml": 0.001},
-    {"mpa": 10, "bar": 1, "kpa": 0.01},
-    {"yd": 36, "ft": 12, "inch": 1},
-    {"gal": 8, "quart": 2, "pint": 1},
-    {"tbsp": 3, "tsp": 1},
-    {"usd": 100, "cent": 1},
-    {"week": 604_800, "day": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001, "μs": 1e-06},
-    {"tb": 10**12, "gb": 10**9, "mb": 10**6, "kb": 1000},
-    {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 1000},
-    {"mw": 10**6, "kw": 1000, "w": 1, "milliwatt": 0.001},
-    {"century": 1200, "decade": 120, "year": 12, "month": 1},
-    {"lb": 1, "gbp": 1},  # both are pounds
-)
-"""Units of one dimension, and the size of each in the same unit."""
-UNITS = frozenset(_UNIT)
-"""The words and signs of units, in lower case."""
-_LATIN_UNITS = "|".join(
-    sorted((re.escape(u) for u in _UNIT if u.isascii() or u[0] in "°μ‰"), key=len, reverse=True)
-)
-_OTHER_UNITS = "|".join(sorted((u for u in _UNIT if "\u3400" <= u[0] <= "\u9fff"), key=len, reverse=True))
 _MULTIPLES = {
     "k": 10**3,
     "thousand": 10**3,
@@ -321,7 +301,7 @@ def _pattern() -> re.Pattern[str]:
             (?:\s?o'?\s?clock)? (?P<fa>{half})? (?! [,.:]?\d)
         | \b (?P<word>noon|midday|midnight) \b | (?P<zword>正午|午夜)
         | (?P<ch>凌晨|清晨|上午|早上|中午|下午|傍晚|晚上)? (?<!\d) (?P<cn>[01]?\d|2[0-4]) [点點时時]
-            (?: (?P<cm>[0-5]?\d) 分? | (?P<chalf>半|[1一3]刻) | [整钟鐘] )? (?![间間])
+            (?: (?P<chalf>半|[1一3]刻) | (?P<cm>[0-5]?\d) 分? | [整钟鐘] )? (?![间間])
         | \b (?P<wd>{"|".join(_WEEKDAYS)}) s? \b | (?:星期|周|礼拜|禮拜) (?P<zw>[{"".join(_HAN_DAYS)}]) (?![期天年])
         | (?<![\w]) (?P<phone> (?:\+|00|\() \d [\d\ ()/-]{{6,}} \d )
         | (?<![\w.]) (?P<ord>\d+) (?:st|nd|rd|th) (?!\w) | 第 (?P<nth>\d+)
@@ -329,7 +309,7 @@ def _pattern() -> re.Pattern[str]:
           (?P<pre>(?<![^\W\d])[a-z_]+(?=\d))?
           (?P<num> \d{{1,3}} (?:[\ \u00a0\u202f\u2009'’]\d{{3}})+ (?!\d) (?:[.,]\d+)? | \d+ (?:[.,:/]\d+)* (?:-\d+)* )
           (?: \s? (?P<mul>{"|".join(_MULTIPLES)}|(?(cur)(?:{"|".join(_OF_MONEY)})|(?!))) (?![a-z]) )?
-          (?: [\s-]? (?P<unit>{_LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{_OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
+          (?: [\s-]? (?P<unit>{LATIN_UNITS}) (?![\w]) | \s? (?P<zunit>{OTHER_UNITS}) | (?P<tail>[a-z_]\w*) )?
         )""",
         re.VERBOSE,
     )
@@ -349,6 +329,8 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     if "half" in text or any(map(text.__contains__, _OF_A_WHOLE)):
         text = _OF_A_UNIT.sub(lambda match: f"{_SHARES[' '.join(match[1].split())]} ", text)
         text = _PART.sub(_part, text)
+    if " a " in text or " an " in text:
+        text = _BY_A.sub(lambda match: f"by 1/{_PARTS.get(match[1], 2)}", _SINGLE.sub(r"\1 1 ", text))
     if "half" in text:
         text = _AND_A_HALF.sub(_and_a_half, text)
     if _IN.search(text):
@@ -356,11 +338,24 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     text = _WORDS.sub(_english, text)
     if not text.isascii():
         text = _TENTHS.sub(lambda match: f"{_HAN[match[1]]}0%", _HAN_HALF.sub(_han_half, text))
+        text = _REDUCED.sub(_reduced, _SHORTENED.sub(_shortened, text))
         text = _HAN_FORMAL.sub(lambda match: match[0].translate(_HAN_PLAIN), text)
         text = _HAN_NUMBER.sub(_han, _HAN_PART.sub(_han_part, text))
     if _MINUS.search(text):
         text = _NEGATIVE.sub(_negative, text)
-    found = [] if not _may_have(text) else [q for match in _pattern().finditer(text) for q in _read(match)]
+    rest, often = frequencies(text)
+    found = [
+        Quantity(
+            "frequency",
+            f"every {plain(days)}",
+            "",
+            said,
+            tuple((f"every {plain(day)}", "") for day in more),
+        )
+        for (days, *more), said in often
+    ]
+    if _may_have(rest):
+        found += [q for match in _pattern().finditer(rest) for q in _read(match)]
     return text, found
 
 
@@ -451,8 +446,8 @@ def _decimal(match: re.Match[str]) -> str:
     """Return a fraction, such as 1½ or 1 1/2, as a decimal number. It leaves 1 3/2 as it is."""
     whole, sign, before, top, bottom = match.groups()
     if sign:
-        return _plain(int(whole or 0) + unicodedata.numeric(sign))
-    return _plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
+        return plain(int(whole or 0) + unicodedata.numeric(sign))
+    return plain(int(before) + int(top) / int(bottom)) if top < bottom else match[0]
 
 
 _IN = re.compile(r" (?:in|out of) [a-z0-9]")
@@ -564,12 +559,12 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
     if len(parts) > 1 and sum(map(len, parts)) >= 7:  # a telephone number, an ISBN
         yield Quantity("number", "".join(parts), "", said)
         return
-    unit = _UNIT.get((g["cur"] or g["unit"] or g["zunit"] or "").strip(), "")
+    unit = UNIT.get((g["cur"] or g["unit"] or g["zunit"] or "").strip(), "")
     for at, part in enumerate(parts):
         value, *more = _value(part)
         if g["mul"] and at == len(parts) - 1:
             times = _MULTIPLES.get(g["mul"]) or _OF_MONEY[g["mul"]]
-            value = _plain(float(value) * times) if _is_decimal(value) else value
+            value = plain(float(value) * times) if _is_decimal(value) else value
         if g["sign"] and at == 0:
             value = f"-{value}"
         others = [(other, unit) for other in more]
@@ -578,23 +573,14 @@ def _numbers(g: dict[str, str | None], said: str) -> Iterator[Quantity]:
             one, other = map(int, day.groups())
             others += [(f"{x}-{y}", "") for x, y in ((one, other), (other, one)) if x <= 12]
         if ratio := re.fullmatch(r"(\d)/(\d\d?)", value):
-            others.append((_plain(100 * int(ratio[1]) / (int(ratio[2]) or 1)), "%"))
-        scale = next((factors for factors in _FACTORS if unit in factors), None)
-        if scale and _is_decimal(value):
-            others += (
-                (_plain(float(value) * scale[unit] / size), other)
-                for other, size in scale.items()
-                if other != unit
-            )
+            others.append((plain(100 * int(ratio[1]) / (int(ratio[2]) or 1)), "%"))
+        if unit and _is_decimal(value):
+            others += in_other_units(float(value), unit)
         yield Quantity("number", value, unit, said if len(parts) == 1 else part, tuple(others))
 
 
 def _is_decimal(value: str) -> bool:
     return re.fullmatch(r"-?\d{1,15}(?:\.\d+)?", value) is not None
-
-
-def _plain(value: float) -> str:
-    return f"{value:.12g}"
 
 
 def _value(number: str) -> list[str]:
@@ -604,7 +590,7 @@ def _value(number: str) -> list[str]:
         number.count(".") > 1 and not re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", number)
     ):
         part = re.fullmatch(r"([1-9])/([1-9]|10)", number)
-        return [number, _plain(int(part[1]) / int(part[2]))] if part else [number]  # a ratio, a version
+        return [number, plain(int(part[1]) / int(part[2]))] if part else [number]  # a ratio, a version
     found = []
     if re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", number):
         found.append(number.replace(",", ""))

@@ -1,12 +1,13 @@
-"""Find stretches of words that have changed places between two sentences with the same words."""
+"""Find words that have changed places between two sentences: `A beats B`, `from A to B`, `A before B`, `A than B`."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
+from typing import NamedTuple
 
 from semsearch.text.code_words import has_arguments
-from semsearch.text.words import word_set
+from semsearch.text.words import stem, word_set
 
 UNPLACED = word_set("a an the this that these those of his her their he she they him them its 的 了 着")
 """Words that the order of roles does not depend on."""
@@ -92,3 +93,153 @@ def exchanged(a: str, b: str, x: Sequence[str], y: Sequence[str]) -> tuple[str, 
                 return None
             return " ".join(x[:i]), " ".join(x[j:])
     return None
+
+
+class Relation(NamedTuple):
+    """Hold what a word relates, such as `than`: the words on both sides, and those that say in what regard."""
+
+    kind: str
+    left: frozenset[str]
+    right: frozenset[str]
+    regard: frozenset[str] = frozenset()
+
+
+_RELATING = word_set("than by before after until 比 被 给 給 向 教 请 陪 帮 替 借 前 后 後")
+"""Words between two parts that are not alike: who gives to whom, and what comes before what."""
+_MOVING = {
+    "from": word_set("to into onto towards"),
+    "从": word_set("到 至 往 去 飞 抵"),
+    "由": word_set("到 至 往 去 飞 抵"),
+}
+"""The words before a start, and those before the end of a way."""
+_NEXT = word_set("then afterwards subsequently 再")
+_AFTER_THAT = frozenset(
+    (("after", "that"), ("然", "后"), ("接", "着"), ("随", "后"), ("1st", "and"), ("1st", ";"))
+)
+"""Words that begin what comes next, and pairs of them, or that end what comes first."""
+_MUTUAL = word_set(
+    "is are was were has had met meets meet married marries marry resembles joined joins and or with versus vs of in at"
+    " on near like as by from to for when while"
+)
+"""Words between two names that say the same the other way round, or are not verbs."""
+_PRONOUNS = {"him": "he", "me": "i", "us": "we", "them": "they"}
+_CONVERSE = frozenset(
+    ("lent borrowed", "lend borrow", "lends borrows", "sold bought", "sell buy", "sells buys", "gave received",
+    "sent received", "gave got", "taught learned")
+)  # fmt: skip
+"""Verbs by which the giver or the taker is the subject."""
+_LITTLE = UNPLACED - word_set("he she they him them") | word_set(
+    "is are was were be been being do does did has have had will would can 是 在 也 都 就 会 要"
+)
+_CLAUSES = _BREAKS - {"and", "or", "和", "与", "或", "及", "&", "/", "+", "、"} | _STOPS
+_WAY = 8
+"""The most tokens of the start or the end of a way."""
+_NOT_COMPARED = frozenset("相对较如例赛分重率喻方")
+"""Characters next to 比 where it compares nothing: 相比, 比较."""
+
+
+def relations(tokens: Sequence[str], names: frozenset[str]) -> tuple[Relation, ...]:
+    """Return what the words of a sentence relate, each kind that occurs once. `names` are the names in it."""
+    found = [] if _RELATING.isdisjoint(tokens) else [*_related(tokens)]
+    if not _NEXT.isdisjoint(tokens) or not _AFTER_THAT.isdisjoint(pairwise(tokens)):
+        at = next(
+            at
+            for at, token in enumerate(tokens)
+            if token in _NEXT or tuple(tokens[at : at + 2]) in _AFTER_THAT
+        )
+        found.append(Relation("then", _said(tokens[:at]), _said(tokens[at + 1 :])))
+    if not _MOVING.keys().isdisjoint(tokens):
+        found += _ways(tokens)
+    if len(names) > 1:
+        places = [place for place, token in enumerate(tokens) if token in names]
+        for i, j in pairwise(places):
+            if (
+                2 <= j - i <= 3
+                and _MUTUAL.isdisjoint(between := tokens[i + 1 : j])
+                and all(map(str.isalpha, between))
+            ):
+                found.append(Relation("name", frozenset((tokens[i],)), frozenset((tokens[j],))))
+    kinds = Counter(relation.kind for relation in found)
+    return tuple(
+        relation for relation in found if kinds[relation.kind] == 1 and relation.left and relation.right
+    )
+
+
+def _related(tokens: Sequence[str]) -> Iterator[Relation]:
+    for at, token in enumerate(tokens):
+        if token not in _RELATING or (
+            token == "比" and _NOT_COMPARED.intersection(tokens[max(0, at - 1) : at + 2])
+        ):
+            continue
+        left, right = _sides(tokens, at)
+        if token in ("than", "by"):
+            yield Relation(token, _said(left), _said(right), _said(left[-4 if token == "than" else -1 :]))
+        elif token == "比":
+            yield Relation(token, _said(left), _said(right), _said(right))
+        else:
+            yield Relation(token, _said(left), _said(right))
+
+
+def _ways(tokens: Sequence[str]) -> Iterator[Relation]:
+    """Yield the start and the end of each way."""
+    for at, token in enumerate(tokens):
+        for end in range(at + 2, min(at + _WAY, len(tokens))) if token in _MOVING else ():
+            if tokens[end] in _MOVING[token]:
+                after = _until_break(tokens[end + 1 : end + _WAY])
+                yield Relation("from", _said(tokens[at + 1 : end]), _said(after))
+                break
+
+
+def _sides(tokens: Sequence[str], at: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the words before and after one that relates them. `Before B, A` is read as `A before B`."""
+    start = next((place + 1 for place in range(at - 1, -1, -1) if tokens[place] in _CLAUSES), 0)
+    right = _until_break(tokens[at + 1 :])
+    rest = tokens[at + 1 + len(right) + 1 :]
+    if start == at:
+        return _until_break(rest), right
+    return tokens[start:at], right or _until_break(rest)
+
+
+def _until_break(tokens: Sequence[str]) -> Sequence[str]:
+    return tokens[: next((at for at, token in enumerate(tokens) if token in _CLAUSES), len(tokens))]
+
+
+def _said(tokens: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        stem(_PRONOUNS.get(token, token.removesuffix("'s")))
+        for token in tokens
+        if token[0].isalpha() and token not in _LITTLE
+    )
+
+
+def crossed(
+    x: Sequence[Relation], y: Sequence[Relation], *, opposite: bool = False
+) -> tuple[str, str] | None:
+    """Return the words that one relation of two sentences has on other sides; else None.
+
+    `opposite` is true for sentences with opposites, which may differ in what they regard: dearer, cheaper.
+    """
+    for one in x:
+        for other in y:
+            if one.kind == other.kind and (
+                opposite or one.regard & other.regard or not one.regard | other.regard
+            ):
+                first = (one.left & other.right) - one.right - other.left
+                second = (one.right & other.left) - one.left - other.right
+                if first and second:
+                    return " ".join(sorted(first)), " ".join(sorted(second))
+    return None
+
+
+def turned(x: Sequence[str], y: Sequence[str], word: str, other: str) -> bool:
+    """Return True if two sentences say the same by opposites: `A sold it to B`, `B bought it from A`."""
+    if word not in x or other not in y:
+        return False
+    one, other_one = (
+        Relation("", *map(_said, _sides(tokens, tokens.index(at)))) for tokens, at in ((x, word), (y, other))
+    )
+    if f"{word} {other}" in _CONVERSE or f"{other} {word}" in _CONVERSE:
+        return bool(one.left & other_one.right or one.right & other_one.left) and one.left.isdisjoint(
+            other_one.left
+        )
+    return crossed((one,), (other_one,)) is not None
