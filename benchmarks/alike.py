@@ -1,9 +1,9 @@
 """Measure what the default of `dedup` decides on 2,000 pairs in seven sets: half say the same, half differ in one fact.
 
 Two thirds of each set are in English, and a third in Chinese; half and half in the first and the last one. A trap
-differs in a number, a date, a unit, a negation, an opposite, a role, a name, a scope, a duty, a comparison or the blanks of a
-template. Each pair is a data set of two texts. A duplicate may be lost since the cosine is below the threshold, or
-since a fact seems to differ; the vetoes answer for the second only.
+differs in a number, a date, a unit, a negation, an opposite, a role, a name, a scope, a duty, a comparison or the
+blanks of a template. Each pair is a data set of two texts. A duplicate may be lost since the cosine is below the
+threshold, or since a fact seems to differ; the vetoes answer for the second only.
 
 Each set was written before anything was measured on it, without a look at the code or at the other sets. What was
 measured first, and what the version before made of the same set, as shares of traps taken and duplicates refused:

@@ -131,7 +131,7 @@ _CONVERSE = frozenset(
 _LITTLE = UNPLACED - word_set("he she they him them") | word_set(
     "is are was were be been being do does did has have had will would can 是 在 也 都 就 会 要"
 )
-_CLAUSES = _BREAKS - {"and", "or", "和", "与", "或", "及", "&", "/", "+", "、"} | _STOPS
+_CLAUSES = _BREAKS - _LINKS | _STOPS | {","}
 _WAY = 8
 """The most tokens of the start or the end of a way."""
 _NOT_COMPARED = frozenset("相对较如例赛分重率喻方")
@@ -140,6 +140,8 @@ _NOT_COMPARED = frozenset("相对较如例赛分重率喻方")
 
 def relations(tokens: Sequence[str], names: frozenset[str]) -> tuple[Relation, ...]:
     """Return what the words of a sentence relate, each kind that occurs once. `names` are the names in it."""
+    if len(tokens) > _LONG:
+        return ()
     found = [] if _RELATING.isdisjoint(tokens) else [*_related(tokens)]
     if not _NEXT.isdisjoint(tokens) or not _AFTER_THAT.isdisjoint(pairwise(tokens)):
         at = next(
@@ -166,18 +168,15 @@ def relations(tokens: Sequence[str], names: frozenset[str]) -> tuple[Relation, .
 
 
 def _related(tokens: Sequence[str]) -> Iterator[Relation]:
+    """Yield what each word of `_RELATING` relates."""
     for at, token in enumerate(tokens):
         if token not in _RELATING or (
             token == "比" and _NOT_COMPARED.intersection(tokens[max(0, at - 1) : at + 2])
         ):
             continue
         left, right = _sides(tokens, at)
-        if token in ("than", "by"):
-            yield Relation(token, _said(left), _said(right), _said(left[-4 if token == "than" else -1 :]))
-        elif token == "比":
-            yield Relation(token, _said(left), _said(right), _said(right))
-        else:
-            yield Relation(token, _said(left), _said(right))
+        regard = {"than": left[-4:], "by": left[-1:], "比": right}.get(token, ())
+        yield Relation(token, _said(left), _said(right), _said(regard))
 
 
 def _ways(tokens: Sequence[str]) -> Iterator[Relation]:
