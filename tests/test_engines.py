@@ -149,6 +149,20 @@ def test_another_process_follows_the_move(index: Index, double: Double) -> None:
     assert index.status().engine == on(double)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:secret@a:1", "qdrant:user:secret@a", "qdrant+http:user:secret@a", "qdrant+http://user:secret@a:1",
+     "qdrant+http://user:sec[secret@a", "qdrant+http:///user:secret@a", "qdrant+http://user:secret", "qdrant+http://a?k=secret"],
+)  # fmt: skip
+def test_a_password_in_a_url_is_not_shown_or_saved(index: Index, url: str) -> None:
+    done = CliRunner().invoke(main, ["engine", "move", url, "--index", str(index.folder)])
+    set_ = CliRunner().invoke(main, ["config", "set", "base-url", url.removeprefix("qdrant+"), "--user"])
+    for result in (done, set_):
+        assert result.exit_code == 2, result.output
+        assert "Error: " in result.output and "secret" not in result.output
+    assert not list(config_folder().rglob("*.*"))
+
+
 def test_a_url_of_no_engine_is_refused(index: Index) -> None:
     secret = "qdrant+http://user:password@127.0.0.1:1"
     for url in ("", "faiss:", "qdrant:x", "qdrant+ftp://a", "qdrant+http:a", "chroma:", secret):
@@ -222,6 +236,27 @@ def test_a_server_that_is_gone_delays_no_answer(index: Index, double: Double) ->
     assert_answers(index, "chroma:")
     done = index.forget("record://late", verify=True)
     assert done.pieces and done.left == done.elsewhere == () and len(done.unremoved) == 1
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_write_waits_for_a_silent_server_once(
+    index: Index, double: Double, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    index.move_engine(on(double))
+    monkeypatch.setattr(server, "PATIENCE", server.PATIENCE | {"attempts": 1, "silent": 0.5})
+    if interrupted:
+        double.fails["."] = 503
+        index.add({"id": "early", "text": "an early text"})
+        double.fails.clear()
+    with impatient(index, monkeypatch):
+        double.slow = 2.0
+        asked = len(double.requests)
+        index.add({"id": "late", "text": "a late text"})
+        assert len(double.requests) == asked + 1
+        assert any("has yet to be sent" in note for note in index.engine_notes())
+    double.slow = 0.0
+    index.delete("n1")
+    assert_answers(index, on(double))
 
 
 @pytest.mark.long

@@ -46,7 +46,6 @@ def engine_(action: str, url: str, folder: Path | None, wait: float, as_json: bo
     The key for a server is read from SEMSEARCH_API_KEY_HOST_PORT, or from the keyring.
     """
     from semsearch.index import Index
-    from semsearch.storage.vectors.engines import parsed
 
     if action not in ("show", "move") or (action == "move") != bool(url):
         wanted = {"show": tr("`engine show` takes no URL"), "move": tr("`engine move` takes a URL")}
@@ -55,8 +54,6 @@ def engine_(action: str, url: str, folder: Path | None, wait: float, as_json: bo
     with Index.open(folder, wait=wait) as index:
         moved = 0
         if url:
-            parsed(url)  # what may hold a password is not repeated
-            render.talk(tr("copying to {engine}").format(engine=render.name(url)))
             with render.counting("move", "passages") as progress:
                 moved = index.move_engine(url, progress)
         engine = index.engine

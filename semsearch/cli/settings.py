@@ -17,7 +17,7 @@ import click
 from semsearch.cli.language import LANGUAGES
 from semsearch.cli.user_file import FILE as FILE
 from semsearch.cli.user_file import user_file as user_file
-from semsearch.cli.values import Share, Size
+from semsearch.cli.values import ServerUrl, Share, Size
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_CACHE, DEFAULT_MEMORY
 
@@ -60,7 +60,7 @@ SETTINGS: Mapping[str, Setting] = {
         click.STRING, None, "ingest, dedup-files, leak: model of a new index, or of files", _USER
     ),
     "base-url": Setting(
-        click.STRING, None, "ingest, dedup-files, leak, eval: server of ollama:NAME or openai:NAME", _USER
+        ServerUrl(), None, "ingest, dedup-files, leak, eval: server of ollama:NAME or openai:NAME", _USER
     ),
     "dtype": Setting(
         click.Choice(["float32", "bfloat16", "int8", "auto"]),

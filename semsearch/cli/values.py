@@ -77,6 +77,19 @@ class Size(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class ServerUrl(click.ParamType[str]):
+    """The URL of a server of models. It is stored and shown, so it holds no password."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the URL as it was typed. Raises `InvalidInput`."""
+        from semsearch.embedding.servers import checked_url
+
+        checked_url(str(value))
+        return str(value)
+
+
 class Table(click.ParamType[dict[str, str]]):
     """Say how a file of rows is written: delimiter=tab,header=no,encoding=cp1252,lines=yes; any of them."""
 

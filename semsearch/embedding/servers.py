@@ -81,8 +81,8 @@ def checked_url(
     try:
         parts = urlsplit(url.strip())
         host, port = parts.netloc, parts.port
-    except ValueError as error:
-        raise InvalidInput(f"{what} is not a URL: {error}", f"such as {example}") from None
+    except ValueError:
+        raise InvalidInput(f"{what} is not a URL", f"such as {example}") from None
     if "@" in host or parts.query or parts.fragment:
         raise InvalidInput(
             f"{what} may hold neither a password nor a query, since it is stored",
@@ -93,8 +93,13 @@ def checked_url(
         or not _HOST.fullmatch(host)
         or not re.fullmatch(r"[!-~]*", parts.path)
     ):
-        raise InvalidInput(f"{url!r} is not the URL of a server", f"such as {example}")
+        raise InvalidInput(f"{without_password(url)!r} is not the URL of a server", f"such as {example}")
     return f"{parts.scheme}://{host.lower()}{parts.path.rstrip('/') or path}"
+
+
+def without_password(url: str) -> str:
+    """Return what was typed as a URL, without what may be a password in it: all before its last @."""
+    return re.sub(r".*@", "…@", url, flags=re.DOTALL)
 
 
 def host_of(base_url: str) -> str:

@@ -68,7 +68,7 @@ class Stores:
 
 def parsed(url: str) -> tuple[str, str]:
     """Return the engine's name and the server's URL, or "", of the URL of an engine. Raises `InvalidInput`."""
-    from semsearch.embedding.servers import checked_url
+    from semsearch.embedding.servers import checked_url, without_password
 
     name, _, rest = url.partition(":")
     if name in EMBEDDED and not rest:
@@ -76,7 +76,7 @@ def parsed(url: str) -> tuple[str, str]:
     engine, _, protocol = name.partition("+")
     if engine not in SERVERS or protocol not in _PROTOCOLS or not rest.startswith("//"):
         known = [f"{one}:" for one in EMBEDDED] + [f"{one}+http(s)://HOST:PORT" for one in SERVERS]
-        raise InvalidInput(f"{url!r} is not a vector engine", f"one of {', '.join(known)}")
+        raise InvalidInput(f"{without_password(url)!r} is not a vector engine", f"one of {', '.join(known)}")
     what, example = "the URL of the engine", f"{name}://127.0.0.1:8000"
     return name, checked_url(f"{protocol}:{rest}", what=what, example=example)
 

@@ -1,6 +1,7 @@
 """Keep a vector engine equal to what the Library publishes, whatever the engine is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class VectorSync:
         self._library = library
         self._stores = stores
         self._writing = False
+        self._gone = False  # a server that could not be asked by this write: it is not waited for again
         self._unsent = ""
 
     @property
@@ -38,7 +40,7 @@ class VectorSync:
 
     def close(self) -> None:
         """Close the engine. A write that was not finalized stays unfinished."""
-        self._writing = False
+        self._writing = self._gone = False
         self._stores.close()
 
     # -- writing ----------------------------------------------------------------------------------------
@@ -49,12 +51,17 @@ class VectorSync:
         It may be interrupted at any point and repeated. `progress` is called with the number of passages sent so far.
         Where a server cannot be asked, the rest stays on the outbox for the next writer, and `notes` say so.
         """
-        if self.can_wait and not now:
+        if self._gone or (self.can_wait and not now):
             return
-        try:
+        with self._noticing():
             self._send_outbox(progress)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
         except EngineUnavailable as error:
-            self._unsent = str(error)
+            self._gone, self._unsent = True, str(error)
 
     def _send_outbox(self, progress: Callable[[int], None] | None = None) -> None:
         sent = 0
@@ -73,16 +80,15 @@ class VectorSync:
         """
         self._store.clean()
         if self.unfinished or (now and self._library.outbox(1)):
-            try:
+            with self._noticing():
                 self._writer()
-            except EngineUnavailable as error:
-                self._unsent = str(error)
-                return
             self.sync()
 
     def finalize(self) -> None:
         """End a write. Rebuilds the engine where it keeps more deleted passages than others."""
-        if not self._writing:
+        gone, self._gone = self._gone, False
+        if gone or not self._writing:
+            self._writing = False
             return
         if self._store.wants_rebuild():
             self.rebuild()
