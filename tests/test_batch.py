@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pickle
 import random
 import socket
 import subprocess
@@ -21,10 +22,11 @@ from tiny_embedder import TinyEmbedder
 
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import TooManyPairs, join
-from semsearch.distributed.batch import Batch
+from semsearch.distributed.batch import Batch, list_inputs
 from semsearch.distributed.cluster import Cluster, connected
 from semsearch.distributed.datasets import dedup_dataset, embed_dataset
 from semsearch.distributed.matching import Matching
+from semsearch.distributed.pieces import pieces
 from semsearch.distributed.work import Work
 from semsearch.errors import InvalidInput, ModelError, SemsearchError
 from semsearch.readers import RowFields
@@ -251,8 +253,9 @@ import json, os, sys
 from functools import partial
 from pathlib import Path
 from ray_embedders import Dying, Logging
-from semsearch.distributed.batch import Batch
+from semsearch.distributed.batch import Batch, list_inputs
 from semsearch.distributed.cluster import connected
+from semsearch.distributed.pieces import pieces
 from semsearch.distributed.work import Work
 from semsearch.requests import DedupRequest
 
@@ -388,6 +391,63 @@ def test_urls_are_read_and_written(cluster: Cluster, tmp_path: Path) -> None:
     assert Counter(row["tier"] for row in table(tmp_path / "out")) == Counter(row["tier"] for row in wanted)
     with pytest.raises(InvalidInput, match="does not exist"):
         Batch([[f"{url}/nothing"]], output, TinyEmbedder, fields=RowFields(("text",)))
+
+
+def test_names_below_a_url_are_read(tmp_path: Path) -> None:
+    names = ["a b.txt", "a?b=1.txt", "a#b.txt", "%41.txt", "新.txt", "a/c.txt"]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(f"text of {name}", "utf-8")
+    for url in (
+        f"file://{tmp_path}/in",
+        f"file://{tmp_path}/in/?option=1",
+        f"file://{tmp_path}/in/a%20b.txt",
+    ):
+        inputs, skipped, _ = list_inputs([[url]], RowFields(("text",)))
+        found = [one for piece in pieces(inputs, frozenset()) for one in piece.documents]
+        wanted = names if "%20" not in url else ["a b.txt"]
+        assert {one.text for one in found} == {f"text of {name}" for name in wanted}
+        assert not skipped
+
+
+@pytest.mark.parametrize("url", ["s3://KEY:SECRET@bucket/x", "s3://KEY:SEC/RET@bucket/x"])
+def test_a_url_with_a_password_is_refused(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a text", "utf-8")
+    for inputs, output in (([url], str(tmp_path / "out")), ([str(tmp_path / "a.txt")], url)):
+        with pytest.raises(InvalidInput, match="may not hold a password") as caught:
+            Batch([inputs], output, TinyEmbedder, fields=RowFields(("text",)))
+        assert "SEC" not in str(caught.value) and "SEC" not in (caught.value.hint or "")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_leads_into_an_input_is_refused(tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path / "in", rows(3))
+    (tmp_path / "in" / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in" / "out")
+    (tmp_path / "to").symlink_to(tmp_path / "in")
+    for output in (tmp_path / "link", tmp_path / "to" / "new", f"file://{tmp_path}/in/new"):
+        with pytest.raises(InvalidInput, match="is in the input"):
+            Batch([[str(tmp_path / "in")]], str(output), TinyEmbedder)
+    with pytest.raises(InvalidInput, match="has an input in it"):
+        Batch([paths], str(tmp_path / "to"), TinyEmbedder)
+    assert not list((tmp_path / "in" / "out").iterdir())
+
+
+def test_a_run_that_another_follows_writes_no_more(tmp_path: Path) -> None:
+    paths, output = write_inputs(tmp_path / "in", rows(3)), tmp_path / "out"
+    old = pickle.loads(pickle.dumps(Batch([paths], str(output), TinyEmbedder).work))  # as a worker has it
+    old.save("embeddings", "one", ".parquet", b"old", {})
+    (output / "result").mkdir()
+    for folder in ("", "embeddings", "result"):
+        (output / folder / ".tmp-left").write_bytes(b"half")
+    new = Batch([paths], str(output), TinyEmbedder).work
+    assert not list(output.rglob(".tmp-*"))
+    with pytest.raises(SemsearchError, match="another run has begun"):
+        old.save("embeddings", "one", ".parquet", b"older", {})
+    assert new.load("embeddings", new.finished("embeddings")["one"]) == b"old"
+    new.save("embeddings", "one", ".parquet", b"new", {})
+    assert new.load("embeddings", new.finished("embeddings")["one"]) == b"new"
+    assert not list(output.rglob(".tmp-*"))
 
 
 class Broken(TinyEmbedder):

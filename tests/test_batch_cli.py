@@ -14,6 +14,8 @@ TEXTS = [
     "The refund takes  five days.",
     "The refund takes six days.",
     "退款，需要五天。",
+    "The refund takes seven days.",
+    "The refund takes eight days.",
 ]
 
 
@@ -72,8 +74,10 @@ def test_batch_dedup_writes_groups_and_says_what_it_did(folder: Path) -> None:
     done = batch("dedup", "in.jsonl", "--output", "out", "--id-field", "id", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert (report["groups"], report["exact"], report["vetoed"]) == (1, 1, {"number": 1})
-    assert "1 group: 1 of 4 documents (25.0%) repeat another" in done.stderr
+    assert (report["groups"], report["exact"], report["vetoed"]) == (1, 1, {"number": 3})
+    assert report["more_rejected"] == 3
+    assert "1 group: 1 of 6 documents (16.7%) repeat another" in done.stderr
+    assert "3 more pairs of these texts differ too" in done.stderr
     (file,) = (folder / "out" / "result").iterdir()
     rows = pq.read_table(file).to_pylist()
     assert [(row["name"], row["tier"], row["kept"]) for row in rows] == [
@@ -81,6 +85,8 @@ def test_batch_dedup_writes_groups_and_says_what_it_did(folder: Path) -> None:
         ("in.jsonl#r1", "exact", False),
         ("in.jsonl#r2", None, True),
         ("in.jsonl#r3", None, True),
+        ("in.jsonl#r4", None, True),
+        ("in.jsonl#r5", None, True),
     ]
     assert rows[1]["reason"] == "equal after light cleaning"
     assert [row["text"] for row in rows][3] == TEXTS[3]
@@ -102,6 +108,27 @@ def test_an_output_that_cannot_be_is_refused_at_once(
     done = batch(*arguments, cwd=folder)
     assert done.returncode == 2 and said in done.stderr, done.stderr
     assert not (folder / "out").exists()
+
+
+@pytest.mark.long
+@needs_ray
+def test_what_compares_nothing_ends_as_without_a_cluster(folder: Path) -> None:
+    (folder / "lines.txt").write_text("One line.\nAnother line.\n", "utf-8")
+    for at, (*arguments, said) in enumerate(
+        [
+            ("leak", "in.jsonl", "--against", "in.jsonl", "TEST and TRAIN are the same"),
+            ("leak", "lines.txt", "--against", "in.jsonl", "lines.txt is read as one record"),
+            ("leak", "in.jsonl", "--against", "lines.txt", "lines.txt is read as one record"),
+            ("dedup", "lines.txt", "lines.txt is read as one record"),
+            ("leak", "in.jsonl", "--against", "lines.txt", "--text-field", "nope", "nope"),
+        ]
+    ):
+        done = batch(*arguments, "--output", f"out{at}", "--json", cwd=folder)
+        one = subprocess.run(
+            [sys.executable, "-m", "semsearch", *arguments], capture_output=True, text=True, cwd=folder
+        )
+        assert (done.returncode, done.stdout) == (one.returncode, ""), done.stderr
+        assert said in done.stderr and said in one.stderr, done.stderr
 
 
 @pytest.mark.long

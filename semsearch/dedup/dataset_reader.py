@@ -118,10 +118,7 @@ class DatasetReader:
                     self._read_file(file)
             self.sizes.append(len(self.names) - before)
             if self.sizes[-1] == 1 and self._whole:
-                raise InvalidInput(
-                    f"{self._whole} is read as one record, {self._why_whole}",
-                    how_to_split(Path(self._whole), self._fields),
-                )
+                raise one_record(self._whole, self._why_whole, Path(self._whole), self._fields)
             self._whole = ""
         self._tell_copies(files)
         self._embed_waiting()
@@ -202,7 +199,7 @@ class DatasetReader:
             if isinstance(item, Skipped):
                 self.skipped.append(item)
                 continue
-            if not item.row_id and (why := _why_many(file.path, item.text)):
+            if why := why_many(item):
                 self._whole, self._why_whole = source, why
             self._add(item)
             self._done = min(end, self._done + len(item.text))
@@ -282,10 +279,20 @@ def leave_out_repeats(files: list[list[Found]]) -> list[str]:
     return notes
 
 
-def _why_many(path: Path, text: str) -> str:
-    """Return why a text that is one record as a whole looks like many: it is data, or has lines that are not prose."""
-    suffix = path.suffix.lower()
-    if "\n" not in text.strip():
+def one_record(source: str, why: str, path: Path, fields: RowFields) -> InvalidInput:
+    """Return the error for the only record of a part, which looks like many. The source is at `path`."""
+    return InvalidInput(f"{source} is read as one record, {why}", how_to_split(path, fields))
+
+
+def why_many(document: Document) -> str:
+    """Return why a document that is a file as a whole looks like many: it is data, or has lines that are not prose.
+
+    Return "" for other documents.
+    """
+    suffix = Path(document.source).suffix.lower()
+    if document.row_id:
+        return ""
+    if "\n" not in document.text.strip():
         return "since no text column was found in it" if suffix == ".json" else ""
     lined = suffix == ".json" or suffix in _LINED or suffix not in PROSE_SUFFIXES
     return "though it has many lines" if lined else ""

@@ -6,19 +6,20 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from semsearch.dedup.compared_fields import compared_fields
-from semsearch.dedup.dataset_reader import leave_out_repeats
+from semsearch.dedup.dataset_reader import leave_out_repeats, one_record
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.in_memory import reason
 from semsearch.dedup.leak import Leaks
 from semsearch.dedup.result import Duplicates
 from semsearch.distributed.cluster import PIECES, Cluster, Load, require_ray
 from semsearch.distributed.matching import Matching, Visited
-from semsearch.distributed.pieces import Input, bundles, dataset_of, parquet_bytes, parquet_table
-from semsearch.distributed.work import Work, arrow, is_url, place
+from semsearch.distributed.pieces import Input, bundles, dataset_of, local_copy, parquet_bytes, parquet_table
+from semsearch.distributed.work import Work, arrow, is_url, place, refuse_password
 from semsearch.embedding import Embedder
 from semsearch.errors import InvalidInput, SemsearchError
 from semsearch.ingest.inputs import walk_named
@@ -60,7 +61,7 @@ class Embedded:
 class BatchDuplicates:
     """The near-duplicates among the texts of an output folder: how many, and what was compared to find them.
 
-    `vetoed` counts the pairs that are alike and state different facts, by the rule.
+    `vetoed`, `more_rejected` and `undecided` are those of `Duplicates`.
     """
 
     embedded: Embedded
@@ -70,6 +71,8 @@ class BatchDuplicates:
     lexical: int
     semantic: int
     vetoed: Mapping[str, int]
+    more_rejected: int | None
+    undecided: int
     visited: Visited
 
 
@@ -103,6 +106,7 @@ def list_inputs(
     local: list[list[Found]] = []
     for part, names in enumerate(parts):
         for name in filter(is_url, names):
+            refuse_password(name)
             if not fields.text:
                 raise InvalidInput(
                     f"{name}: columns of files elsewhere are not guessed", "name one by --text-field"
@@ -131,19 +135,31 @@ def _listed(url: str) -> Iterator[tuple[str, int, int]]:
         info = system.get_file_info(inner)
         if info.type == fs.FileType.NotFound:
             raise InvalidInput(f"{url} does not exist")
-        found = [info] if info.is_file else system.get_file_info(fs.FileSelector(inner, recursive=True))
+        below = [] if info.is_file else system.get_file_info(fs.FileSelector(inner, recursive=True))
+        found = sorted((str(one.path), one.size, one.mtime_ns or 0) for one in below if one.is_file)
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{url} cannot be opened: {error}") from error
-    start = url[: len(url) - len(inner)] if url.endswith(inner) else url.partition("://")[0] + "://"
-    for info in sorted(found, key=lambda info: str(info.path)):
-        hidden = any(name.startswith((".", "_")) for name in info.path[len(inner) :].split("/"))
-        if info.is_file and not hidden:
-            yield f"{start}{info.path}", info.size, info.mtime_ns or 0
+    if info.is_file:
+        yield url, info.size, info.mtime_ns or 0
+    start, query, options = url.partition("?")
+    for path, size, mtime in found:
+        name = path[len(inner.rstrip("/")) :]
+        if not any(part.startswith((".", "_")) for part in name.split("/")):
+            yield f"{start.rstrip('/')}{quote(name)}{query}{options}", size, mtime
 
 
-def _is_below(path: str, folder: str) -> bool:
-    """Return whether a path or URL is a folder or lies in it."""
-    return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
+def _location(path: str) -> tuple[str, str]:
+    """Return the kind of file system of a path or URL, and where it is there, after links."""
+    if not is_url(path):
+        return "local", str(Path(path).resolve())
+    system, inner = arrow().fs.FileSystem.from_uri(path)
+    return _location(inner) if system.type_name == "local" else (system.type_name, inner)
+
+
+def _is_below(at: tuple[str, str], folder: tuple[str, str]) -> bool:
+    """Return whether a location is a folder or lies in it."""
+    system, path = at
+    return system == folder[0] and f"{path.rstrip('/')}/".startswith(f"{folder[1].rstrip('/')}/")
 
 
 class Batch:
@@ -169,13 +185,14 @@ class Batch:
         self.inputs, self._skipped, self._notes = list_inputs(parts, fields)
         if not self.inputs:
             raise InvalidInput("there is nothing to read", "name files or folders with text")
-        within = next((one.path for one in self.inputs if _is_below(place(one.path), place(output))), None)
-        if within is not None:
-            raise InvalidInput(
-                f"the output folder {output} has an input in it: {within}", "name another --output"
-            )
+        to = _location(output)
         for name in (name for names in parts for name in names):
-            if _is_below(place(output), place(name)):
+            at = _location(name)
+            if _is_below(at, to):
+                raise InvalidInput(
+                    f"the output folder {output} has an input in it: {name}", "name another --output"
+                )
+            if _is_below(to, at):
                 raise InvalidInput(
                     f"the output folder {output} is in the input {name}, so the next run would read it",
                     "name another --output",
@@ -190,10 +207,11 @@ class Batch:
                 "fields": [repr(one.fields) for one in self.inputs],
             }
         )
+        for folder in ("", PIECES, RESULT):
+            self.work.tidy(folder)
 
     def embed(self, cluster: Cluster) -> Embedded:
         """Embed what is not yet embedded. Raises the errors of `Cluster.embed`."""
-        self.work.tidy(PIECES)
         entries = list(self.work.finished(PIECES).values())
         done: dict[int, set[int]] = {}
         reached = [0] * len(self._bundles)
@@ -277,6 +295,8 @@ class Batch:
             found.lexical,
             found.semantic,
             found.vetoed,
+            found.more_rejected,
+            found.undecided,
             matching.visited,
         )
         self._report(result)
@@ -321,6 +341,12 @@ class Batch:
         return result
 
     def _dataset(self, embedded: Embedded, pieces: Sequence[Mapping[str, Any]]) -> Dataset:
+        for entry in pieces:
+            part = self._bundles[entry["bundle"]][0].part
+            if embedded.sizes[part] == 1 and entry.get("whole"):
+                source = parquet_table(self.work.load(PIECES, entry))["source"][0].as_py()
+                with local_copy(source) as path:
+                    raise one_record(source, entry["whole"], path, self._fields)
         tables = (parquet_table(self.work.load(PIECES, entry)) for entry in pieces)
         return dataset_of(tables, embedded.sizes, self.inputs, self._embedder)
 

@@ -1,7 +1,7 @@
 """Run work on a Ray cluster: embed pieces of documents, and visit pairs of partitions. Only this module imports ray."""
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from semsearch import __version__, threads
+from semsearch.dedup.dataset_reader import why_many
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between
 from semsearch.distributed.partitions import Partition, visit
@@ -61,7 +62,7 @@ class Cluster:
         waiting = deque(number for number in known if -1 not in known[number])
         if not waiting:
             return
-        alone = len(bundles) == 1 == len(bundles[0])
+        files = Counter(one.part for bundle in bundles for one in bundle)
         with _translated(ray), ExitStack() as ended:
             every = [embedding.remote(load, work) for _ in range(self.cpus)]
             ended.callback(lambda: [ray.kill(one) for one in every])  # else they go on writing after an error
@@ -78,6 +79,7 @@ class Cluster:
             while waiting or taken or busy:
                 while waiting and len(taken) < self.cpus:
                     number = waiting.popleft()
+                    alone = files[bundles[number][0].part] == 1
                     take(number, reading.remote(bundles[number], frozenset(known[number]), alone))
                 room = sum(pending) < _AHEAD * len(workers)
                 (ready,), _ = ray.wait([*busy, *(taken if room else ())], num_returns=1, fetch_local=False)
@@ -289,6 +291,7 @@ class EmbeddingWorker:
                 "characters": sum(len(document.text) for document in piece.documents),
                 "passages": len(data.vectors),
                 "oov": data.oov,
+                "whole": next(filter(None, map(why_many, piece.documents)), ""),
                 "skipped": [[one.path, one.reason, one.failed] for one in data.skipped],
             }
             content = parquet_bytes(table_of(data))

@@ -121,9 +121,9 @@ def local_copy(path: str) -> Iterator[Path]:
         yield Path(path)
         return
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.rpartition("/")[2]
         try:
             system, inner = arrow().fs.FileSystem.from_uri(path)
+            copy = Path(folder) / inner.rpartition("/")[2]
             with system.open_input_stream(inner) as stream, copy.open("wb") as to:
                 while block := stream.read(2**20):
                     to.write(block)

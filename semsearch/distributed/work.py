@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -21,6 +22,8 @@ from semsearch.files import disk
 from semsearch.strict_json import load_json
 
 _RUN = "run.json"
+_OWNER = ".owner"
+"""The name of the file that says which run writes to the folder."""
 _TEMPORARY = ".tmp-"
 """The beginning of temporary names. Readers of Parquet folders leave out names that begin with a point."""
 
@@ -28,6 +31,20 @@ _TEMPORARY = ".tmp-"
 def is_url(path: str) -> bool:
     """Return whether a path names a file system, as `s3://bucket/key` does."""
     return "://" in path
+
+
+def refuse_password(url: str) -> None:
+    """Raise `InvalidInput` for a URL with a password: names of inputs and outputs are stored and shown."""
+    try:
+        parts = urlsplit(url)
+        refused = parts.password is not None or parts.port == 0
+    except ValueError:  # what should be a port may be the beginning of a password
+        refused = True
+    if refused:
+        raise InvalidInput(
+            "the URL of an input or output may not hold a password, since it is stored",
+            "leave it out: pyarrow finds keys in the environment, such as AWS_ACCESS_KEY_ID",
+        )
 
 
 def place(path: str) -> str:
@@ -45,11 +62,17 @@ def arrow() -> Any:
 
 
 class Work:
-    """The folder `where`, a path or a URL that pyarrow opens. All machines of a cluster must see the same folder."""
+    """The folder `where`, a path or a URL that pyarrow opens. All machines of a cluster must see the same folder.
 
-    def __init__(self, where: str) -> None:
+    `owner` is the run that writes there. Once another run begins, writing raises `SemsearchError`: workers may outlive
+    the process that started them by a minute.
+    """
+
+    def __init__(self, where: str, owner: str = "") -> None:
         fs = arrow().fs
-        self.where = where
+        if is_url(where):
+            refuse_password(where)
+        self.where, self._owner = where, owner
         self._root: str
         try:
             self._fs, self._root = (
@@ -60,14 +83,14 @@ class Work:
         if not is_url(where) and Path(where).exists() and not Path(where).is_dir():
             raise InvalidInput(f"{where} is not a folder", "name a folder as --output")
 
-    def __reduce__(self) -> tuple[type["Work"], tuple[str]]:
-        return Work, (place(self.where),)
+    def __reduce__(self) -> tuple[type["Work"], tuple[str, str]]:
+        return Work, (place(self.where), self._owner)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Begin work by some settings, or go on with it. Raises `InvalidInput` where the folder has other work."""
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
         known = self._read(_RUN)
-        names = [name for name in self.names() if not name.startswith(_TEMPORARY)]
+        names = [name for name in self.names() if not name.startswith((_TEMPORARY, _OWNER))]
         if known is None or names == [_RUN]:  # nothing was done by these settings yet
             if names not in ([], [_RUN]):
                 raise InvalidInput(f"{self.where} is not empty, and not the output of `semsearch batch`")
@@ -83,6 +106,9 @@ class Work:
                 f"{self.where} has the work of another run: {', '.join(differ) or 'a later version'} differ",
                 "name another --output, or delete that folder",
             )
+        owner = uuid4().hex
+        self._write(_OWNER, owner.encode())
+        self._owner = owner
 
     def names(self, folder: str = "") -> list[str]:
         """Return the names in a folder of this one, sorted; none where it does not exist."""
@@ -134,7 +160,7 @@ class Work:
         with disk(self.where):
             for name in self.names(folder):
                 if name.startswith(_TEMPORARY):
-                    self._fs.delete_file(f"{self._root}/{folder}/{name}")
+                    self._fs.delete_file("/".join(filter(None, (self._root, folder, name))))
 
     def _read(self, name: str) -> bytes | None:
         try:
@@ -154,8 +180,12 @@ class Work:
             try:
                 with self._fs.open_output_stream(temporary) as stream:
                     stream.write(content)
+                if self._owner and self._read(_OWNER) != self._owner.encode():
+                    raise SemsearchError(
+                        f"another run has begun in {self.where}", "let it end, or name another --output"
+                    )
                 self._fs.move(temporary, f"{folder}/{file}")
-            except OSError:
+            except (OSError, SemsearchError):
                 with suppress(OSError):  # a full disk needs the room
                     self._fs.delete_file(temporary)
                 raise
