@@ -22,7 +22,12 @@ _ENGLISH = (
     ("unless", rf"unless ([^,.;]{{1,80}}), ([^,.;]{{1,40}}?){_CANNOT}", r"only if \1, \2can"),
     ("until", rf"{_NOT} {_SOME}until", r"\1 only \2after"),
     ("non", rf"non-?([a-z]+) {_CANNOT}", r"only \1 can"),
-    ("t work", rf"{_NOT} work(?:ing)?", r"\1 broken"),
+    ("t work", rf"{_NOT} work(?:ing|ed)?", r"\1 broken"),
+    ("impossible", r"(?<!not )(?<!n't )impossible(?= (?:for [a-z]+ )?to )", "not possible"),
+    ("ly ever", "(?:hard|scarce)ly ever", "rarely"),
+    ("next to nothing", "next to nothing", "very little"),
+    (" down", "turn(?:s|ed)? down", "rejected"),
+    ("the g", "g[ai]ves? the (?:go-ahead|green light)", "approved"),
     (" lack", rf"{_NOT} lack(?:s|ing)?", r"\1 have"),
     ("unable", "unable to", "not able to"),
     (
@@ -42,6 +47,8 @@ _ENGLISH = (
 )
 """A part of each text that one of these is in, its pattern, and what says the same."""
 _CHINESE = (
+    ("没", "(?:如果|若|要是)没有?([^，。；]{1,10})[，,]?[就则便都]?不[能得可]", r"有\1才可"),
+    ("点没", "差一?点没", "差点"),
     ("忘", "(?:别|不要|勿|莫)忘[了记]?", "记得"),
     ("未满", r"未满(\d+[^，。；不]{0,6}?)者?(?:不得|不能|不可以?|禁止|谢绝)", r"年满\1才可"),
     ("非", "非([\u4e00-\u9fff]{2,5}?)(?:不得|不能|不可以?|禁止|谢绝)", r"只有\1才可"),

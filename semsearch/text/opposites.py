@@ -219,6 +219,8 @@ member/visitor granted/refused granted/rejected grants/refuses grants/rejects gr
 高层/低层 浅色/深色 深水/浅水 冷光/暖光 冷色/暖色 冷饮/热饮 凉水/热水 现做/预制 鲜花/假花 真皮/人造 实木/板材
 男款/女款 男式/女式 童装/成人 会员/非会员 本地/外地 本市/外市 本省/外省 本国/外国 本人/他人 本人/家属 本人/单位
 个人/单位 个人/集体 个人/企业 企业/政府 家属/患者
+approved/declined tiled/carpeted stairs/lift stairs/elevator colour/black color/black fold/cut fold/tear 获胜/落败
+获胜/告负 取胜/落败 取胜/告负 战胜/负于 战胜/输给 签字/盖章 雪地/沙地 前任/现任 上班/休息 上课/休息
 """
 _EITHER = """
 today tomorrow yesterday | spring summer autumn winter | breakfast lunch dinner | january february march april may
@@ -264,28 +266,29 @@ onion cucumber cabbage lettuce spinach garlic leek pumpkin | piano violin guitar
 saxophone | football=soccer basketball tennis volleyball badminton cricket rugby hockey baseball golf |
 maths=math=mathematics physics chemistry biology geography | kitchen bathroom bedroom garage cellar=basement
 attic=loft balcony hallway | shirt jacket trousers skirt hat=cap glove scarf=scarves sock shoe | ankle elbow wrist
-knee shoulder thumb hip | dentist nurse surgeon plumber electrician carpenter lawyer accountant librarian gardener
-baker butcher chef=cook | mother=mum=mom father=dad sister brother aunt uncle grandmother=grandma grandfather=grandpa
-niece nephew cousin | oak pine birch maple willow beech cedar | gold silver bronze | circle square triangle hexagon |
-windows macos linux android | chrome firefox safari | aspirin ibuprofen paracetamol=acetaminophen penicillin
-amoxicillin insulin metformin | beginner intermediate advanced | small medium large=big | pdf csv json xml |
-northeast northwest southeast southwest | nineties eighties seventies sixties fifties | finance marketing procurement
-logistics payroll | library museum gallery theatre=theater=cinema | 木制=木质 塑料 金属 玻璃 皮革 纯棉=棉质 羊毛
-真丝=丝绸 亚麻 橡胶 混凝土 不锈钢 陶瓷 竹制 | 公交=公交车=巴士 地铁 火车=高铁 飞机 轮船=渡轮 出租车=的士 自行车=单车
-摩托车 货车=卡车 面包车 | 小狗 小猫 兔子 仓鼠 鹦鹉 乌龟 金鱼 | 牛肉 猪肉 羊肉 鸡肉 鱼肉 虾仁 | 茶水=茶 咖啡 果汁 牛奶
-啤酒 红酒 豆浆 | 白糖=糖 食盐=盐 白醋=醋 酱油 小苏打 面粉 蜂蜜 黄油 花椒 | 苹果 梨子 桃子 葡萄 香蕉 柠檬 芒果 草莓
-西瓜 橘子 樱桃 | 土豆=马铃薯 番茄=西红柿 洋葱 黄瓜 白菜 菠菜 大蒜 韭菜 南瓜 萝卜 茄子 豆角 | 钢琴 小提琴 吉他 长笛
-大提琴 古筝 二胡 | 足球 篮球 网球 排球 羽毛球 乒乓球 | 数学 物理 化学 生物 历史 地理 语文 英语 体育 音乐 美术 | 厨房
-卫生间=洗手间 卧室 客厅 阳台 书房 地下室 车库 | 外套 衬衫 毛衣 裤子 裙子 帽子 手套 围巾 袜子 鞋子 | 脚踝 手腕 膝盖
-肩膀 手肘 腰部 | 牙医 护士 律师 会计 水管工 电工 木工 厨师 司机 保安 保洁 | 妈妈=母亲 爸爸=父亲 姐姐 哥哥 妹妹 弟弟
-叔叔 舅舅 姑姑 爷爷 奶奶 外公=姥爷 外婆=姥姥 | 班主任 校长 教务处 家长 班长 | 财务部 人事部=人力资源部 市场部 技术部
-法务部 销售部 采购部 | 总公司=总部 分公司 子公司 | 小学 初中 高中 大学 | 初级 中级 高级 | 本科 硕士 博士 | 圆形
-方形=正方形 三角形 椭圆形 | 阿司匹林 布洛芬 对乙酰氨基酚 头孢 阿莫西林 青霉素 胰岛素 二甲双胍 | 东北 西北 东南 西南 |
-图书馆 博物馆 美术馆 体育馆 电影院 剧院 | 台风 暴雨 大雪 大雾 地震 洪水 冰雹 沙尘 | submitted received reviewed
-approved rejected printed packed shipped delivered refunded | 合格 不合格 待检 待复检 | 腾讯 石墨 金山 钉钉 飞书 百度
-网易 阿里 谷歌 微软 | neighbour=neighbor concierge receptionist caretaker=janitor | mayor bishop governor minister
-ambassador senator headmaster=headteacher=principal dean chancellor treasurer secretary
-chairman=chairwoman=chairperson=chair | lorries cyclists=cyclist pedestrians=pedestrian
+knee shoulder thumb hip | dentist nurse surgeon midwife vet=veterinarian paramedic pharmacist plumber electrician
+carpenter lawyer accountant librarian gardener baker butcher chef=cook | mother=mum=mom father=dad sister brother
+aunt uncle grandmother=grandma grandfather=grandpa niece nephew cousin | students=student pensioners=pensioner
+veterans=veteran toddlers=toddler | oak pine birch maple willow beech cedar | gold silver bronze | circle square
+triangle hexagon | windows macos linux android | chrome firefox safari | aspirin ibuprofen paracetamol=acetaminophen
+penicillin amoxicillin insulin metformin | beginner intermediate advanced | small medium large=big | pdf csv json xml
+| northeast northwest southeast southwest | nineties eighties seventies sixties fifties | finance marketing
+procurement logistics payroll | library museum gallery theatre=theater=cinema | 木制=木质 塑料 金属 玻璃 皮革
+纯棉=棉质 羊毛 真丝=丝绸 亚麻 橡胶 混凝土 不锈钢 陶瓷 竹制 | 公交=公交车=巴士 地铁 火车=高铁 飞机 轮船=渡轮
+出租车=的士 自行车=单车 摩托车 货车=卡车 面包车 | 小狗 小猫 兔子 仓鼠 鹦鹉 乌龟 金鱼 | 牛肉 猪肉 羊肉 鸡肉 鱼肉 虾仁
+| 茶水=茶 咖啡 果汁 牛奶 啤酒 红酒 豆浆 | 白糖=糖 食盐=盐 白醋=醋 酱油 小苏打 面粉 蜂蜜 黄油 花椒 | 苹果 梨子 桃子
+葡萄 香蕉 柠檬 芒果 草莓 西瓜 橘子 樱桃 | 土豆=马铃薯 番茄=西红柿 洋葱 黄瓜 白菜 菠菜 大蒜 韭菜 南瓜 萝卜 茄子 豆角 |
+钢琴 小提琴 吉他 长笛 大提琴 古筝 二胡 | 足球 篮球 网球 排球 羽毛球 乒乓球 | 数学 物理 化学 生物 历史 地理 语文 英语
+体育 音乐 美术 | 厨房 卫生间=洗手间 卧室 客厅 阳台 书房 地下室 车库 | 外套 衬衫 毛衣 裤子 裙子 帽子 手套 围巾 袜子
+鞋子 | 脚踝 手腕 膝盖 肩膀 手肘 腰部 | 牙医 护士 律师 会计 水管工 电工 木工 厨师 司机 保安 保洁 | 妈妈=母亲 爸爸=父亲
+姐姐 哥哥 妹妹 弟弟 叔叔 舅舅 姑姑 爷爷 奶奶 外公=姥爷 外婆=姥姥 | 班主任 校长 教务处 家长 班长 | 财务部
+人事部=人力资源部 市场部 技术部 法务部 销售部 采购部 | 总公司=总部 分公司 子公司 | 小学 初中 高中 大学 | 初级 中级
+高级 | 本科 硕士 博士 | 圆形 方形=正方形 三角形 椭圆形 | 阿司匹林 布洛芬 对乙酰氨基酚 头孢 阿莫西林 青霉素 胰岛素
+二甲双胍 | 东北 西北 东南 西南 | 图书馆 博物馆 美术馆 体育馆 电影院 剧院 | 台风 暴雨 大雪 大雾 地震 洪水 冰雹 沙尘 |
+submitted received reviewed approved rejected printed packed shipped delivered refunded | 合格 不合格 待检 待复检 |
+腾讯 石墨 金山 钉钉 飞书 百度 网易 阿里 谷歌 微软 | neighbour=neighbor concierge receptionist caretaker=janitor |
+mayor bishop governor minister ambassador senator headmaster=headteacher=principal dean chancellor treasurer
+secretary chairman=chairwoman=chairperson=chair | lorries cyclists=cyclist pedestrians=pedestrian
 motorists=motorist=driver=drivers motorcyclists=motorcyclist | warehouse showroom depot workshop greenhouse | church
 hotel restaurant hospital school bank bakery pharmacy=chemist supermarket | letter digit symbol | telephone=phone
 email=mail fax | campus online | peanuts shellfish gluten lactose | nephews nieces | diabetes asthma epilepsy
@@ -312,7 +315,8 @@ drove cycled walked flew sailed | drives cycles walks flies | bride groom brides
 monastery castle cathedral lighthouse | 大学生 中学生 小学生 研究生 高中生 初中生 | 铅笔 钢笔 圆珠笔 毛笔 | 门口 柜子
 窗台 | 早班 中班 晚班 夜班 | 前锋 后卫 中场 门将=守门员 | 红茶 绿茶 花茶 乌龙茶 | 现金 支票 转账 刷卡 | 上旬 中旬
 下旬 | 第一季度 第二季度 第三季度 第四季度 | 省级 市级 县级 国家级 | 金牌 银牌 铜牌 | 特等 一等 二等 三等 | 大班 中班
-小班 | 理科 文科 工科 | 双人床 单人床 | 国内 国际 港澳台
+小班 | 理科 文科 工科 | 双人床 单人床 | 国内 国际 港澳台 | 花生 海鲜 鸡蛋 芒果 酒精 花粉 | 法律=法学 医学 经济学
+计算机 哲学 建筑学 | 税务局 法院 派出所 海关 检察院 居委会
 """
 """Words of one kind, of which a statement has one: another one says something else.
 

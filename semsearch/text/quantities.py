@@ -126,7 +126,7 @@ _NOT_NUMBERS = frozenset(("一", "千万", "万一", "十", "百", "千", "万",
 """Runs of numerals that are more often words: 一 (a), 千万 (by all means), 万一 (in case) and parts of words."""
 _COUNTED = (
     "天日月年周个個位名人次元块米克升台页頁分秒点點时時小层層号號度条條份公千英厘毫平立吨美欧斤亩畝"
-    "片粒颗顆瓶袋盒包箱杯张張件辆輛只隻匹棵朵支双雙套本艘"
+    "岁楼级届期班组片粒颗顆瓶袋盒包箱杯张張件辆輛只隻匹棵朵支双雙套本艘"
 )
 """Characters before which even such a run is a number."""
 
@@ -295,6 +295,7 @@ def _pattern() -> re.Pattern[str]:
         | (?<![a-z0-9_.:]) (?P<th>[01]?\d|2[0-4]) [:h] (?P<tm>[0-5]\d) (?P<ts>:[0-5]\d)? (?P<ta>{half})? (?![a-z0-9_:])
         | (?<![\w.:]) (?P<ah>1[0-2]|0?[1-9]) (?: [.] (?P<am>[0-5]\d))? (?:\s?o'?\s?clock)? (?P<aa>{half})
         | (?<![\w.:]) (?P<oh>1[0-2]|0?[1-9]) \s?o'?\s?clock\b
+        | (?<=\bat\s) (?P<bare>1[0-2]|[1-9]) (?= [,;!?)] | \.?\s*$ | \.?\s(?:\s|(?:on|in\sthe|every|sharp|and|to)\b))
         | \b (?P<off>half|(?:a\s)?quarter|[1-5]?\d(?=\sminutes?|\spast)
             |(?<!from\s)(?<!between\s)(?:5|10|20|25)(?=\sto\s\d\d?(?:\W|$)(?!\s?\w)))
             (?:\sminutes?)? \s (?P<way>past|to) \s (?P<fh>1[0-2]|[1-9]) \b
@@ -344,6 +345,8 @@ def quantities(text: str) -> tuple[str, list[Quantity]]:
     if _MINUS.search(text):
         text = _NEGATIVE.sub(_negative, text)
     rest, often = frequencies(text)
+    if "twice" in rest:
+        rest = rest.replace("twice", "2 times")
     found = [
         Quantity(
             "frequency",
@@ -485,7 +488,7 @@ def _read(match: re.Match[str]) -> Iterator[Quantity]:
     g, said = match.groupdict(), match[0].strip()
     if g["iy"] or g["zm"] or g["d1"] or g["md"] or g["nm"] or g["om"]:
         yield from _date(g, said)
-    elif g["th"] or g["ah"] or g["cn"] or g["oh"] or g["fh"] or g["word"] or g["zword"]:
+    elif g["th"] or g["ah"] or g["cn"] or g["oh"] or g["bare"] or g["fh"] or g["word"] or g["zword"]:
         yield _time(g, said)
     elif g["wd"] or g["zw"]:
         day = _WEEKDAYS[g["wd"]] if g["wd"] else _HAN_DAYS[g["zw"]]
@@ -527,7 +530,7 @@ def _time(g: dict[str, str | None], said: str) -> Quantity:
     if g["word"] or g["zword"]:
         hour = 0 if g["word"] == "midnight" or g["zword"] == "午夜" else 12
         return Quantity("time", f"{hour}:00", "", said)
-    hour = int(g["th"] or g["ah"] or g["cn"] or g["oh"] or g["fh"] or 0)
+    hour = int(g["th"] or g["ah"] or g["cn"] or g["oh"] or g["bare"] or g["fh"] or 0)
     minute = int(g["tm"] or g["am"] or g["cm"] or _QUARTERS.get(g["chalf"] or "", 0))
     half = (g["ta"] or g["aa"] or g["fa"] or "").strip()
     if off := g["off"]:
@@ -538,8 +541,12 @@ def _time(g: dict[str, str | None], said: str) -> Quantity:
     elif half.startswith(("a", "in the m")) and hour == 12:
         hour = 0
     vague = g["cn"] and not g["ch"] and hour <= 12  # 晚上8点到10点
-    either = (g["oh"] or vague or (g["fh"] and not half)) and f"{(hour + 12) % 24}:{minute % 60:02}"
+    either = (
+        g["oh"] or g["bare"] or vague or (g["fh"] and not half)
+    ) and f"{(hour + 12) % 24}:{minute % 60:02}"
     others = ((either, ""),) if either else ()
+    if g["bare"]:
+        others = (*others, (str(hour), ""))
     return Quantity("time", f"{hour}:{minute % 60:02}{g['ts'] or ''}", "", said, others)
 
 

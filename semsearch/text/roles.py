@@ -134,6 +134,8 @@ _LITTLE = UNPLACED - word_set("he she they him them") | word_set(
 _CLAUSES = _BREAKS - _LINKS | _STOPS | {","}
 _WAY = 8
 """The most tokens of the start or the end of a way."""
+_ONE_WAY = frozenset(("from", "then"))
+"""Relations that opposites do not turn round."""
 _NOT_COMPARED = frozenset("相对较如例赛分重率喻方")
 """Characters next to 比 where it compares nothing: 相比, 比较."""
 
@@ -221,7 +223,9 @@ def crossed(
     for one in x:
         for other in y:
             if one.kind == other.kind and (
-                opposite or one.regard & other.regard or not one.regard | other.regard
+                one.kind not in _ONE_WAY
+                if opposite
+                else one.regard & other.regard or not one.regard | other.regard
             ):
                 first = (one.left & other.right) - one.right - other.left
                 second = (one.right & other.left) - one.left - other.right
