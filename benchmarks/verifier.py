@@ -180,7 +180,7 @@ def main() -> None:
     )
     parser.add_argument("--cross-encoder", action="store_true", help="train one too, for paraphrases only")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the vectors of real sentences here")
-    parser.add_argument("--only", choices=["time"], help="measure the time alone")
+    parser.add_argument("--only", choices=["time", "transfer"], help="measure the time alone, or other text")
     options = parser.parse_args()
     sick = load_pairs(str(need(options.data / "sick" / "SICK.txt")))
     report = Report("verifier", options)
@@ -197,7 +197,10 @@ def main() -> None:
         truth = positives(sick.pairs, "paraphrase")[known]
         made = trained([sick.pairs[at] for at in known], scores[known], truth, aligner)
         assert made is not None
-        time_deciding(report, options, made, embedder)
+        if options.only == "time":
+            time_deciding(report, options, made, embedder)
+        else:
+            transfer(report, options.data, made, embedder, aligner, options.draws)
         report.close()
         return
     rows, verifier = [], None
