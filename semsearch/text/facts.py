@@ -19,7 +19,7 @@ from semsearch.text.names import acronyms, names
 from semsearch.text.opposites import CONTRASTS, MODES, ONE_OF_MANY, POLAR, STRONG, TERMS, terms
 from semsearch.text.quantities import Quantity, numbered, quantities
 from semsearch.text.questions import asks, may_ask
-from semsearch.text.roles import Relation, crossed, exchanged, relations, turned
+from semsearch.text.roles import Relation, crossed, exchanged, relations, spelt, turned
 from semsearch.text.signs import sign_difference, signs
 from semsearch.text.word_memo import WordMemo
 from semsearch.text.words import DIGIT, NEGATION, NEGATIONS, TOKEN, stem, word_set
@@ -418,10 +418,11 @@ def differences(a: Facts, b: Facts) -> Iterator[Reason]:
             yield Reason("opposite", *found)
         if found := _other_names(x, y):
             yield Reason("name", *found)
-        if x.words & _PASSIVE == y.words & _PASSIVE and (
-            found := crossing or exchanged(x.text, y.text, x.tokens, y.tokens)
-        ):
-            yield Reason("roles", *found)
+        if x.words & _PASSIVE == y.words & _PASSIVE:
+            if crossing:
+                yield Reason("roles", *(spelt(stems, x.tokens) for stems in crossing))
+            elif found := exchanged(x.text, y.text, x.tokens, y.tokens):
+                yield Reason("roles", *found)
         if x.signs != y.signs:
             yield Reason("sign", *sign_difference(x.signs, y.signs))
         if (

@@ -234,6 +234,12 @@ def crossed(
     return None
 
 
+def spelt(stems: str, tokens: Sequence[str]) -> str:
+    """Return the words of a sentence that have some stems, as they are written there."""
+    wanted = frozenset(stems.split())
+    return " ".join(dict.fromkeys(token for token in tokens if _said((token,)) & wanted)) or stems
+
+
 def turned(x: Sequence[str], y: Sequence[str], word: str, other: str) -> bool:
     """Return True if two sentences say the same by opposites: `A sold it to B`, `B bought it from A`."""
     if word not in x or other not in y:
