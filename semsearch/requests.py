@@ -131,6 +131,18 @@ class SimilarOptions(TypedDict, total=False):
     highlight: bool
 
 
+KEEP_RULES = ("first", "newest", "oldest", "longest", "shortest")
+KEEP_PATH = "path:"
+"""The beginning of the rule that prefers the sources that match a pattern."""
+
+
+def require_keep_rule(rule: str) -> None:
+    """Raise `InvalidInput` for what is not a rule that chooses the keeper of a group."""
+    if rule not in KEEP_RULES and (not rule.startswith(KEEP_PATH) or rule == KEEP_PATH):
+        rules = (*KEEP_RULES, f"{KEEP_PATH}PATTERN")
+        raise InvalidInput(f"{rule!r} is not a --keep rule", f"the rules are {', '.join(rules)}")
+
+
 @dataclass(frozen=True, slots=True)
 class DedupRequest:
     """The rules by which near-duplicates are found and grouped.
@@ -142,7 +154,7 @@ class DedupRequest:
             `tune` guaranteed it. `lexical` does not apply with it.
         level: Compare whole documents, or passages.
         linkage: What holds a group together, see `semsearch.types.Linkage`.
-        keep: The rules that choose the keeper of a group, in order; see `semsearch.dedup.keeper`.
+        keep: The rules that choose the keeper of a group, in order; see `semsearch.dedup.keeper.preference`.
         protect: Patterns of sources that are never removed, see `semsearch.patterns.Names`.
         lexical: Also pair documents with this Jaccard similarity of their word triples, in (0, 1]; None for none.
         from_run: Compare nothing: answer from earlier runs, or raise `InvalidInput` where these do not suffice.
@@ -176,6 +188,8 @@ class DedupRequest:
             values = getattr(self, name)
             if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
                 raise InvalidInput(f"{name} is {values!r}, but must be a list of strings")
+        for rule in self.keep:
+            require_keep_rule(rule)
         for name in ("threshold", "lexical", "contained", "min_precision"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name))

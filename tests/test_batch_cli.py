@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,7 @@ def test_batch_without_ray_is_one_clear_line(folder: Path) -> None:
         (("dedup", "in.jsonl", "--output", "out", "--against", "empty"), "--against is for batch leak"),
         (("dedup", "in.jsonl", "--output", "out", "--address", "head:1"), "'head:1' is not an address"),
         (("embed", "in.jsonl", "--output", "out", "--threshold", "90%"), "batch embed compares nothing"),
+        (("dedup", "in.jsonl", "--output", "out", "--keep", "latest"), "'latest' is not a --keep rule"),
     ],
 )
 def test_wrong_arguments_end_before_a_cluster_starts(
@@ -138,6 +141,30 @@ def test_settings_with_which_nothing_was_done_hold_nobody_up(folder: Path) -> No
     assert wrong.returncode == 2, wrong.stderr
     right = batch("embed", "in.jsonl", "--output", "out", "--text-field", "text", cwd=folder)
     assert right.returncode == 0, right.stderr
+
+
+@pytest.mark.long
+@needs_ray
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_batch_as_it_ends_other_commands(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
+    (folder / "in.jsonl").write_text(
+        "".join(f'{{"text": "Text {at} of many that take a while."}}\n' for at in range(50_000)), "utf-8"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "semsearch", "batch", "dedup", "in.jsonl", "--output", "out"],
+        stderr=subprocess.PIPE, text=True, cwd=folder,
+    ) as running:  # fmt: skip
+        for _ in range(600):
+            if list((folder / "out").glob("embeddings/*.parquet")):
+                break
+            time.sleep(0.2)
+        running.send_signal(number)
+        said = running.communicate(timeout=120)[1]
+    assert running.returncode == code, said
+    assert said.splitlines()[-1].startswith("interrupted") and "***" not in said
+    assert not list((folder / "out").glob("result/*"))
 
 
 SOCKETS = """

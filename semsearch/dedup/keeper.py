@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Integers
-from semsearch.errors import InvalidInput
 from semsearch.patterns import Names
+from semsearch.requests import KEEP_PATH, require_keep_rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +31,6 @@ _RULES: dict[str, Callable[[Traits], Integers]] = {
     "shortest": lambda documents: documents.length,
 }
 """The key by which each rule sorts, lowest first."""
-_PATH = "path:"
-RULES = (*_RULES, f"{_PATH}PATTERN")
 
 
 def protected(names: Names, patterns: Iterable[str]) -> Integers:
@@ -62,8 +60,7 @@ def preference(rules: Sequence[str], documents: Traits, ahead: Iterable[int] = (
 
 
 def _key(rule: str, documents: Traits) -> Integers | NDArray[np.bool_]:
+    require_keep_rule(rule)
     if rule in _RULES:
         return _RULES[rule](documents)
-    if rule.startswith(_PATH) and rule != _PATH:
-        return ~np.array(documents.names.require(rule.removeprefix(_PATH), f"--keep {rule!r}"), np.bool_)
-    raise InvalidInput(f"{rule!r} is not a --keep rule", f"the rules are {', '.join(RULES)}")
+    return ~np.array(documents.names.require(rule.removeprefix(KEEP_PATH), f"--keep {rule!r}"), np.bool_)

@@ -1,6 +1,9 @@
 """Run work on a Ray cluster: embed pieces of documents, and visit pairs of partitions. Only this module imports ray."""
 
 import os
+import signal
+import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -207,7 +210,8 @@ def connected(address: str = LOCAL) -> Iterator[Cluster]:
     if address == LOCAL:
         options["num_cpus"] = threads.cpus()
     try:
-        context = ray.init(address=address, logging_level="ERROR", **options)
+        with warnings.catch_warnings(action="ignore"), _own_sigterm():  # the error says what is warned of
+            context = ray.init(address=address, logging_level="ERROR", **options)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         if address == LOCAL:
             raise SemsearchError(
@@ -223,6 +227,17 @@ def connected(address: str = LOCAL) -> Iterator[Cluster]:
         yield Cluster(ray, f"http://{url}" if url else "")
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM of this process, in place of one that prints a stack and ends it at once."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager
