@@ -140,11 +140,15 @@ def alike_pairs(output: Path) -> set[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Answer:
-    """Holds what one process finds: rows with keeper and tier, pairs that are alike, vectors; and its CPU seconds."""
+    """Holds what one process finds: rows with keeper and tier, pairs that are alike, vectors; and its CPU seconds.
+
+    `first` is the row of the vector of each text: equal ones have the same.
+    """
 
     rows: list[tuple[str, str | None, str | None]]
     alike: set[tuple[str, str]]
     vectors: Vectors
+    first: list[int]
     embedding: float
     rest: float
 
@@ -185,12 +189,13 @@ def one_process(path: Path, texts: list[str], output: Path) -> Answer:
         rows = [(name, *of.get(name, (None, None))) for name in data.names]
         alike = {(one.left, one.right) for one in found.rejected}
         rest, vectors = time.process_time() - before - embedding, data.vectors
+        first = [int(document.rows[0]) for document in data.documents]
     if kept:
         some = random.Random(3).sample(texts, min(SAMPLE, len(texts)))
         began = time.process_time()
         embed(some)
         embedding = (time.process_time() - began) * len(texts) / len(some)
-    return Answer(rows, alike, vectors, embedding, rest)
+    return Answer(rows, alike, vectors, first, embedding, rest)
 
 
 def pruning(vectors: Vectors, size: int) -> list[dict[str, float]]:
@@ -545,6 +550,7 @@ def plot(found: list[dict[str, float]], to: Path) -> None:
 def peers(report: Report, subject: Subject) -> None:
     """Report how many planted copies are found with their original, also by MinHash and SemHash."""
     alone, texts = subject.alone, subject.texts
+    vectors = alone.vectors[alone.first]
     place = {name: int(name.rpartition("#")[2]) - 1 for name, *_ in alone.rows}
     ours = {
         (min(place[keeper], place[name]), max(place[keeper], place[name]))
@@ -555,8 +561,8 @@ def peers(report: Report, subject: Subject) -> None:
     runs: dict[str, Callable[[], set[tuple[int, int]]]] = {}
     if find_spec("datasketch"):
         runs["MinHash (datasketch), Jaccard 0.5"] = partial(minhash, texts, BANDS_AT)
-    if find_spec("semhash") and len(alone.vectors) == len(texts):
-        runs["SemHash, cosine 0.85"] = partial(semhash, alone.vectors, 0.85)
+    if find_spec("semhash"):
+        runs["SemHash, cosine 0.85"] = partial(semhash, vectors, 0.85)
     found, cpu = {"semsearch": ours}, {"semsearch": alone.rest}
     for title, run in runs.items():
         talk(title)
@@ -567,7 +573,7 @@ def peers(report: Report, subject: Subject) -> None:
         title: {
             "planted": len(wanted & pairs),
             "pairs": len(pairs),
-            "below": below(alone.vectors, pairs, subject.options.threshold),
+            "below": below(vectors, pairs, subject.options.threshold),
             "cpu": cpu[title],
             "cpu_ratio": cpu[title] / alone.rest,
         }
@@ -684,7 +690,7 @@ def main() -> None:
     parser = arguments(__doc__, repeats=3)
     for name, kind, default, what in (
         ("rows", int, 10_000, "sentences"),
-        ("size", int, 1_000, "vectors a partition"),
+        ("size", int, 1_000, "vectors a partition, 0 for as many as `semsearch batch` takes"),
         ("recall", float, 0.95, "recall to ask for"),
         ("threshold", float, 0.85, "least cosine"),
         ("partitionings", int, 20, "random orders"),

@@ -27,7 +27,7 @@ from semsearch.readers import Found, RowFields
 from semsearch.requests import DEFAULT_MEMORY, DedupRequest
 from semsearch.types import TIERS, Rejected, Skipped
 
-VERSION = 1
+VERSION = 2
 """The version of the files in an output folder."""
 RESULT = "result"
 """The folder of the rows with their groups."""

@@ -22,8 +22,8 @@ from semsearch.distributed.partitions import (
 )
 from semsearch.distributed.work import Work, packed, unpacked
 
-VISITS = 8
-"""Pairs of partitions that one task visits: a task that is killed loses some seconds of one processor."""
+VISITS = 4
+"""Pairs of partitions that one task visits, and that are visited again if it is killed: 8 s for a million vectors."""
 _DRAWN, _ENOUGH, _SHARE = 2048, 1000, 16
 """Rows of a sample that are drawn at a time, rows with pairs that end it, and the part of all rows that it may take."""
 

@@ -31,8 +31,8 @@ _TURN = 1e-7
 """More than the rounding error of an arc cosine, in radians."""
 _CLOSE = 1e-3
 """Centres that are closer than this give no direction: dividing by their distance would add to the rounding error."""
-_LEAST, _GROWTH = 8192, 20
-"""Vectors in a partition: at least so many, and so many times the root of all vectors."""
+_LEAST, _GROWTH = 8192, 32
+"""Vectors in a partition: at least so many, and so many times the root of all vectors: decision 160."""
 _SAMPLE = 64
 """Vectors a partition that k-means is computed from."""
 _BLOCK = 2**14
