@@ -428,8 +428,8 @@ def test_sentences_that_sts_b_has_in_test_and_in_train(tmp_path: Path, shared_da
     products = vectors(test) @ vectors(train).T
     best = products.max(axis=1)
     assert not np.any(np.abs(best - 0.9) < 1e-6)
-    # The only near-copies of these two differ in a number, or in the day.
-    other_facts = {2571, 2663}
+    # The only near-copies of these three differ in what is peeled, in a number, or in the day.
+    other_facts = {151, 2571, 2663}
     alike = set(np.flatnonzero(best >= 0.9).tolist())
     assert other_facts <= alike - expected
     assert set(found.positions.tolist()) == (alike | expected) - other_facts

@@ -37,8 +37,8 @@ from semsearch.tuning.threshold import tune_threshold
 REPOSITORY = Path(__file__).parent.parent
 WORDS = [
     "amber",
-    "birch",
-    "cedar",
+    "brook",
+    "cove",
     "dune",
     "ember",
     "fjord",

@@ -19,10 +19,11 @@ class Interruption(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
-    """Raise an `Interruption` for the signals, even where a library turns it into another error.
+    """Raise an `Interruption` for the signals, even where a library turns it into another exception.
 
-    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged. The event that
-    is yielded is set by a signal, for a block that would go on if a library dropped the exception.
+    SQLite does, if the signal comes while it runs a function of ours: the index would be called damaged. Ray makes a
+    plain KeyboardInterrupt of it, which does not know the signal. The event that is yielded is set by a signal, for a
+    block that would go on if a library dropped the exception.
     """
     came = threading.Event()
     numbers: list[int] = []
@@ -38,8 +39,8 @@ def interruptible(*signals: signal.Signals) -> Iterator[threading.Event]:
     before = {number: signal.signal(number, handle) for number in signals}
     try:
         yield came
-    except Exception as error:
-        if came.is_set():
+    except BaseException as error:
+        if came.is_set() and not isinstance(error, Interruption):
             raise Interruption(numbers[0]) from error
         raise
     finally:

@@ -258,7 +258,7 @@ slovenian spanish swedish swiss taiwanese thai tunisian turkish ukrainian vietna
 华盛顿 多伦多 温哥华 悉尼 墨尔本 | 长江 黄河 珠江 淮河 松花江 | 江苏 浙江 安徽 福建 江西 山东 河南 河北 湖北 湖南
 广东 广西 四川 贵州 云南 陕西 山西 辽宁 吉林 黑龙江 甘肃 青海 | wooden plastic metal glass leather cotton woollen
 silk linen rubber cardboard concrete brick copper aluminium ceramic | bus train tram ferry plane=aeroplane=airplane
-taxi bicycle=bike motorbike=motorcycle helicopter lorry=truck van | dog cat horse cow sheep goat pig rabbit hen duck
+taxi bicycle motorbike=motorcycle helicopter lorry=truck van | dog cat horse cow sheep goat pig rabbit hen duck
 goose=geese hamster parrot tortoise | beef pork chicken lamb salmon tuna prawn=shrimp | tea coffee juice milk beer
 wine lemonade cocoa | sugar salt pepper vinegar flour honey butter | apple pear plum peach cherry=cherries banana
 grape lemon mango apricot strawberry=strawberries raspberry=raspberries | carrot potato=potatoes tomato=tomatoes
