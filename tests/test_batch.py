@@ -311,7 +311,10 @@ def test_killed_drivers_go_on_to_the_same_result(address: str, cluster: Cluster,
 def test_ray_client_gives_the_same_answer(address: str, client_port: int, tmp_path: Path) -> None:
     paths = write_inputs(tmp_path / "in", rows(600, seed=4))
     (tmp_path / "log").mkdir()
-    done = drive(f"ray://127.0.0.1:{client_port}", *paths, tmp_path / "out", tmp_path / "log", -1)
+    for _ in range(3):  # on a busy machine Ray gives up before the server of a client has started
+        done = drive(f"ray://127.0.0.1:{client_port}", *paths, tmp_path / "out", tmp_path / "log", -1)
+        if "Initialization failure from server" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     check_equal(tmp_path / "out", paths, DedupRequest(0.97))
 
