@@ -83,7 +83,7 @@ def transfer(
     gains = []
     for size in DRAWS:
         found, kept = [], 0
-        for seed in range(draws // len(DRAWS)):
+        for seed in range(max(1, draws // len(DRAWS))):
             drawn = np.random.default_rng((size, seed)).choice(len(train.pairs), size, replace=False)
             made = trained([train.pairs[at] for at in drawn.tolist()], known[drawn], labels[drawn], aligner)
             kept += made is not None
