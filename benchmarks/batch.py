@@ -53,8 +53,8 @@ from semsearch.requests import DEFAULT_MEMORY, DedupRequest
 from semsearch.text import text_digest
 
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
-SIZES, MOST_PARTITIONS = (250, 1_000, 8_192), 500
-"""Vectors of a partition where pruning is measured (`semsearch batch` chooses the last), and the most partitions."""
+SIZES, MOST_PARTITIONS = (1_000, 8_192, 0), 500
+"""Vectors of a partition where pruning is measured (0: as many as `semsearch batch` takes), and the most partitions."""
 SAMPLE = 10_000
 """Texts that stand for all when the embedding of one process is timed."""
 PERMUTATIONS, BANDS_AT = 128, 0.5
@@ -497,8 +497,8 @@ def partitions_apart(report: Report, subject: Subject) -> None:
     found = []
     for count in (len(every) // 4, len(every)):
         for size in SIZES:
-            if count / MOST_PARTITIONS < size < count / 2:
-                talk(f"{count:,} vectors, {size:,} a partition")
+            if not size or count / MOST_PARTITIONS < size < count / 2:
+                talk(f"{count:,} vectors, {f'{size:,}' if size else 'as many as usual'} a partition")
                 found += pruning(every[:count], size)
     report.figures["pruning"] = found
     report.table(

@@ -1,7 +1,7 @@
 """The join equals a float64 brute force whatever the data, the threshold and the memory, and so do document pairs."""
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -9,11 +9,20 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from semsearch.dedup import sketch
 from semsearch.dedup.document_join import Corpus, DocumentPassages
 from semsearch.dedup.join import DEFAULT_MEMORY, Pairs, between, join
 from semsearch.errors import InvalidInput
 
 Floats = NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sketches_for_few_rows() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sketch, "_SMALL", 1_000)
+        yield
+
 
 EDGE = 1e-12
 """Two ways to sum a float64 dot product of unit vectors differ by far less."""

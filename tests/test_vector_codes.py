@@ -52,9 +52,10 @@ def products(vectors: Floats, queries: Floats) -> Floats:
 
 
 def test_products_of_the_largest_bytes_are_exact() -> None:
-    for code in (-127, 127):
+    for left, code, zero in ((127, -127, 0), (127, 127, 0), (180, 90, 90), (180, -90, 90)):
         many = np.full((1_024, 100), code, np.int8)
-        assert byte_products(np.full(1_024, 127, np.uint8), many).tolist() == [127 * code * 1_024] * 100
+        found = byte_products(np.full((3, 1_024), left, np.uint8), many, zero)
+        assert found.tolist() == [[(left - zero) * code * 1_024] * 100] * 3
 
 
 @pytest.mark.parametrize("dimension", [1, 3, 32, 384, 1_025])

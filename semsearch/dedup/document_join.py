@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from semsearch.dedup.join import Doubles, Floats, Integers, PairLimit, Pairs, between, cosines, join, lowered
+from semsearch.dedup.join import Doubles, Floats, Integers, PairLimit, Pairs, between, cosines, join
+from semsearch.dedup.sketch import lowered
 from semsearch.embedding.similarity import ONE, PassageRows, document_similarities, rounded
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY

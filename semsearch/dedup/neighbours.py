@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from semsearch import threads
 from semsearch.dedup.document_join import Corpus
-from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs, lowered, sketches_for
+from semsearch.dedup.join import PAIR_BYTES, Integers, Pairs
 from semsearch.dedup.lexical import LexicalSets, batches
+from semsearch.dedup.sketch import lowered, sketches_for
 from semsearch.embedding.similarity import ONE
 from semsearch.requests import DEFAULT_MEMORY
 

@@ -15,6 +15,7 @@ from semsearch import __version__, threads
 from semsearch.dedup.dataset_reader import why_many
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between
+from semsearch.dedup.sketch import Sketch
 from semsearch.distributed.partitions import Partition, visit
 from semsearch.distributed.pieces import Input, Piece, parquet_bytes, pieces, table_of
 from semsearch.distributed.work import Work
@@ -127,18 +128,22 @@ class Cluster:
         threshold: float,
         limit: int,
         memory: int,
+        sketch: Sketch | None = None,
     ) -> Iterator[tuple[str, Pairs, int]]:
         """Visit chunks of pairs of partitions; yield the name of each, its pairs, and how many rows were compared.
 
-        Raises `TooManyPairs` where one chunk has more than `limit` pairs.
+        With a `sketch`, the rows of each partition are sketched by it once, and not on each visit. Raises
+        `TooManyPairs` where one chunk has more than `limit` pairs.
         """
         ray = self._ray
-        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_visit)
+        task, sketching = (ray.remote(num_cpus=1, max_retries=_RETRIES)(one) for one in (_visit, _sketched))
         stored: dict[int, Any] = {}
 
         def reference(number: int) -> Any:
             if number not in stored:
                 stored[number] = ray.put(partitions[number])
+                if sketch:
+                    stored[number] = sketching.remote(stored[number], sketch)
             return stored[number]
 
         def submit(chunk: tuple[str, Sequence[tuple[int, int]]]) -> Any:
@@ -318,6 +323,10 @@ def _visit(
 ) -> tuple[str, Pairs, int]:
     found = [visit(parts[i], parts[j], threshold, memory=memory, limit=limit) for i, j in visits]
     return name, Pairs.merged(pairs for pairs, _ in found), sum(compared for _, compared in found)
+
+
+def _sketched(part: Partition, sketch: Sketch) -> Partition:
+    return part.with_sketches(sketch)
 
 
 def _sample(

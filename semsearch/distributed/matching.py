@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import PAIR_BYTES, Doubles, Floats, Integers, PairLimit, Pairs
+from semsearch.dedup.sketch import cheapest
 from semsearch.distributed.cluster import Cluster
 from semsearch.distributed.partitions import (
     CONFIDENCE,
@@ -180,7 +181,8 @@ class Matching:
             arrays = unpacked(self._work.load(folder, done[name]))
             take(Pairs(arrays["left"], arrays["right"], arrays["similarity"]), done[name]["compared"])
         missing = [(name, chunk) for name, chunk in chunks.items() if name not in done]
-        for name, some, compared in self._cluster.visit(found, missing, reach, limit, self._memory):
+        sketch = cheapest(self._vectors, self._vectors, reach) if missing else None
+        for name, some, compared in self._cluster.visit(found, missing, reach, limit, self._memory, sketch):
             content = packed(left=some.left, right=some.right, similarity=some.similarity)
             self._work.save(folder, name, ".npz", content, {"compared": compared})
             take(some, compared)

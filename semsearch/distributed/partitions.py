@@ -10,18 +10,19 @@ second bound: the angle of x and y is at least the angle of the centres, less th
 centre to its farthest vector. Both hold for any vectors, centres and partitions; k-means makes them sharp.
 
 The same projection tells which vectors of two partitions can be in a pair of theirs, so a visit compares only these, by
-the join of one machine (`semsearch.dedup.join`). Projections are computed in float64, and `_EXCESS` is more than their
-rounding error, so the pairs are those of one join of everything.
+the join of one machine (`semsearch.dedup.join`). More than the rounding error of each projection is added, so the pairs
+are those of one join of everything.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between, join
+from semsearch.dedup.sketch import Sketch, Sketched, lowered
 from semsearch.requests import DEFAULT_MEMORY
 
 CONFIDENCE = 0.95
@@ -40,17 +41,16 @@ _BLOCK = 2**14
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partition:
-    """Rows of a matrix: their numbers (int64 [m], rising), the rows (float32 [m, d]), and a centre (float64 [d])."""
+    """Rows of a matrix: their numbers (int64 [m], rising), the rows (float32 [m, d]), and a centre (float64 [d]).
+
+    The square of a row's length is `longest` at most. `sketched` has the sketches of the rows, where these were made.
+    """
 
     rows: Integers
     vectors: Floats
     centre: Doubles
-
-    @property
-    def longest(self) -> float:
-        """The largest square of a vector's length."""
-        exact = self.vectors.astype(np.float64)
-        return float(np.einsum("ij,ij->i", exact, exact).max(initial=0))
+    longest: float
+    sketched: Sketched | None = None
 
     def margins(self, centres: Doubles) -> Doubles:
         """Return the least x.(own centre - other) over all vectors x, for each of some centres, float64 [k]."""
@@ -64,7 +64,11 @@ class Partition:
     def only(self, rows: Integers) -> "Partition":
         """Return the partition with only those of its rows that are among some rows of the matrix."""
         kept = np.isin(self.rows, rows)
-        return Partition(self.rows[kept], self.vectors[kept], self.centre)
+        return Partition(self.rows[kept], self.vectors[kept], self.centre, self.longest)
+
+    def with_sketches(self, sketch: Sketch) -> "Partition":
+        """Return the partition with the sketches of its rows, which all visits use."""
+        return replace(self, sketched=sketch.of(self.vectors))
 
     @property
     def radius(self) -> float:
@@ -116,7 +120,14 @@ def partitions(vectors: Floats, label: Integers, centres: Doubles) -> list[Parti
     order = np.argsort(label, kind="stable")
     edges = np.searchsorted(label[order], np.arange(len(centres) + 1))
     members = [order[start:stop] for start, stop in pairwise(edges)]
-    return [Partition(rows, vectors[rows], centre) for rows, centre in zip(members, centres, strict=True)]
+    parts = ((rows, vectors[rows], centre) for rows, centre in zip(members, centres, strict=True))
+    return [Partition(rows, some, centre, _longest(some)) for rows, some, centre in parts]
+
+
+def _longest(vectors: Floats) -> float:
+    """Return the largest square of a vector's length."""
+    blocks = (vectors[at : at + _BLOCK].astype(np.float64) for at in range(0, len(vectors), _BLOCK))
+    return max((float(np.einsum("ij,ij->i", some, some).max()) for some in blocks), default=0.0)
 
 
 def bounds(centres: Doubles, margins: Doubles, longest: Doubles, radii: Doubles) -> Doubles:
@@ -156,11 +167,15 @@ def visit(
     arguments, and the errors, are those of `join`.
     """
     if np.array_equal(a.rows, b.rows):
-        found = join(a.vectors, threshold, memory=memory, limit=limit)
+        found = join(a.vectors, threshold, memory=memory, limit=limit, sketched=a.sketched)
         compared = len(a.rows) * (len(a.rows) - 1) // 2
         return Pairs.merged([Pairs(a.rows[found.left], a.rows[found.right], found.similarity)]), compared
     x, y = possible(a, b, threshold)
-    found = between(a.vectors[x], b.vectors[y], threshold, memory=memory, limit=limit)
+    sketched = (a.sketched.only(x), b.sketched.only(y)) if a.sketched and b.sketched else None
+    left, right = (
+        part.vectors if len(some) == len(part.rows) else part.vectors[some] for part, some in ((a, x), (b, y))
+    )
+    found = between(left, right, threshold, memory=memory, limit=limit, sketched=sketched)
     i, j = a.rows[x[found.left]], b.rows[y[found.right]]
     return Pairs.merged([Pairs(np.minimum(i, j), np.maximum(i, j), found.similarity)]), len(x) * len(y)
 
@@ -172,8 +187,11 @@ def possible(a: Partition, b: Partition, threshold: float) -> tuple[Integers, In
     if apart < _CLOSE or not len(a.rows) or not len(b.rows):
         return np.arange(len(a.rows)), np.arange(len(b.rows))
     # The products are along the direction from b to a, less those from a to b: their sum over the distance is the gap.
-    x, y = a.vectors.astype(np.float64) @ direction, b.vectors.astype(np.float64) @ -direction
-    most = apart * np.sqrt(max(a.longest + b.longest - 2 * (threshold - _EXCESS), 0))
+    # In float32 each may be off by as much as `lowered` says, times the lengths of its factors.
+    rounded = direction.astype(np.float32)
+    x, y = (a.vectors @ rounded).astype(np.float64), (b.vectors @ -rounded).astype(np.float64)
+    off = -float(lowered(0, len(direction))) * (a.longest**0.5 + b.longest**0.5)
+    most = apart * (np.sqrt(max(a.longest + b.longest - 2 * (threshold - _EXCESS), 0)) + off)
     return np.flatnonzero(x + y.min() <= most), np.flatnonzero(y + x.min() <= most)
 
 

@@ -214,4 +214,5 @@ def _checksums(
 def _products(one: NDArray[np.uint8], many: NDArray[np.int8]) -> NDArray[np.int32]:
     from semsearch.embedding.byte_products import byte_products  # other commands need no ONNX Runtime
 
-    return byte_products(one, many)
+    found: NDArray[np.int32] = byte_products(one[None], many)[0]
+    return found
