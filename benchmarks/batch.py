@@ -55,6 +55,8 @@ from semsearch.text import text_digest
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
 SIZES, MOST_PARTITIONS = (1_000, 8_192, 0), 500
 """Vectors of a partition where pruning is measured (0: as many as `semsearch batch` takes), and the most partitions."""
+DIMENSIONS = (64, 128)
+"""Leading principal directions that vectors are cut to where pruning is measured."""
 SAMPLE = 10_000
 """Texts that stand for all when the embedding of one process is timed."""
 PERMUTATIONS, BANDS_AT = 128, 0.5
@@ -215,7 +217,8 @@ def pruning(vectors: Vectors, size: int) -> list[dict[str, float]]:
             compared += count * (count - 1) // 2 if i == j else len(x) * len(y)
         shares.append(
             {
-                "vectors": len(vectors), "size": size, "partitions": len(found), "threshold": threshold,
+                "vectors": len(vectors), "dimension": vectors.shape[1], "size": size, "partitions": len(found),
+                "threshold": threshold,
                 "radius_degrees": float(np.degrees(np.median(radii))), 
                 "by_radius": len(by_radius) / every, "visited": len(left) / every, "compared": compared / total,
             }
@@ -500,13 +503,17 @@ def partitions_apart(report: Report, subject: Subject) -> None:
             if not size or count / MOST_PARTITIONS < size < count / 2:
                 talk(f"{count:,} vectors, {f'{size:,}' if size else 'as many as usual'} a partition")
                 found += pruning(every[:count], size)
+    for dimension in DIMENSIONS:
+        talk(f"{len(every) // 4:,} vectors of {dimension} numbers")
+        found += pruning(narrowed(every[: len(every) // 4], dimension), SIZES[0])
     report.figures["pruning"] = found
     report.table(
         "pruning: share of pairs of partitions by radii, and visited; share of pairs of vectors that are compared",
-        ("vectors", "partitions", "threshold", "by radii", "visited", "compared"),
+        ("vectors", "numbers", "partitions", "threshold", "by radii", "visited", "compared"),
         [
             (
                 f"{one['vectors']:,}",
+                one["dimension"],
                 one["partitions"],
                 one["threshold"],
                 *(f"{one[key]:.1%}" for key in ("by_radius", "visited", "compared")),
@@ -518,12 +525,22 @@ def partitions_apart(report: Report, subject: Subject) -> None:
         plot(found, subject.options.plot)
 
 
+def narrowed(vectors: Vectors, dimension: int) -> Vectors:
+    """Return vectors cut to their leading principal directions, as a model of fewer dimensions might have them."""
+    _, turn = np.linalg.eigh(np.cov(vectors[:SAMPLE].T, bias=True))
+    cut = (vectors @ turn[:, -dimension:]).astype(np.float32)
+    found: Vectors = cut / np.linalg.norm(cut, axis=1, keepdims=True)
+    return found
+
+
 def plot(found: list[dict[str, float]], to: Path) -> None:
     """Draw the share of the pairs of partitions that are visited, and of vectors that are compared, by threshold."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
+    whole = max(one["dimension"] for one in found)
+    found = [one for one in found if one["dimension"] == whole]
     runs = dict.fromkeys((int(one["vectors"]), int(one["partitions"])) for one in found)
     for number, run in enumerate(runs):
         some = [one for one in found if (one["vectors"], one["partitions"]) == run]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ray_embedders import MARK, Dying, Logging, logged
+from ray_embedders import MARK, Dying, Logging, logged, on_gpu
 from tiny_embedder import TinyEmbedder
 
 from semsearch.dedup.in_files import Dataset
@@ -68,7 +68,9 @@ def address(client_port: int) -> Iterator[str]:
                 "ray_client_server_port": client_port,
             },
         )
-        nodes.add_node(num_cpus=1, object_store_memory=150 * 2**20)
+        nodes.add_node(
+            num_cpus=1, num_gpus=1, object_store_memory=150 * 2**20
+        )  # no GPU is asked to do anything
         yield nodes.address
         ray.shutdown()
         nodes.shutdown()
@@ -481,6 +483,17 @@ def test_error_of_a_worker_is_the_error_of_the_run(cluster: Cluster, tmp_path: P
     assert caught.value.hint == "use another one"
 
 
+def test_workers_on_gpus_embed(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "kada lofe"}\n{"text": "migo"}\n', "utf-8")
+    batch = Batch([[str(tmp_path / "in.jsonl")]], str(tmp_path / "out"), TinyEmbedder, gpu=on_gpu)
+    assert batch.embed(cluster).embedded == 2
+    assert batch.embed(cluster).embedded == 0
+    again = Batch([[str(tmp_path / "in.jsonl")]], str(tmp_path / "again"), TinyEmbedder, gpu=on_gpu)
+    monkeypatch.setattr(cluster, "gpus", 0)
+    with pytest.raises(SemsearchError, match="no GPU"):
+        again.embed(cluster)
+
+
 def test_vectors_in_parquet_are_those_of_the_model(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(
         '{"id": "x", "text": "kada lofe"}\n{"id": "y", "text": "migo"}\n', "utf-8"
@@ -500,6 +513,7 @@ def test_dataset_gets_the_vectors_of_its_texts(cluster: Cluster) -> None:
         [{"text": text, "n": at} for at, text in enumerate(["kada lofe", "", "migo  kada"])]
     )
     got = embed_dataset(data, TinyEmbedder).take_all()
+    assert len(embed_dataset(data, on_gpu, gpu=True).take_all()) == len(got)
     for row in got:
         wanted = TinyEmbedder().embed([" ".join(row["text"].split())])[0]
         assert np.allclose(row["vector"], wanted)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         "Who stays": ("keep",),
         "Running": ("output", "address"),
     },
-    settings=("lexical", "linkage", "memory", "base-url", "dtype", "threads"),
+    settings=("lexical", "linkage", "memory", "base-url", "dtype", "device", "threads"),
 )
 @click.argument("action", type=click.Choice(["embed", "dedup", "leak"]), metavar="ACTION")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
@@ -68,6 +68,7 @@ def batch_(
     model: str | None,
     base_url: str | None,
     dtype: str | None,
+    device: str,
     recall: float,
     address: str,
     as_json: bool,
@@ -112,13 +113,12 @@ def batch_(
         )
     if address not in ("local", "auto") and not address.startswith("ray://"):
         raise InvalidInput(f"--address {address!r} is not an address", "local, auto or ray://HOST:PORT")
-    load = partial(
-        load_embedder, model or DEFAULT_MODEL, dtype or "float32", base_url=options.server_of(model, base_url)
-    )
+    server = options.server_of(model, base_url)
+    load = partial(load_embedder, model or DEFAULT_MODEL, dtype or "float32", base_url=server, device="cpu")
+    gpu = partial(load, device="cuda") if device == "cuda" else None
     with _stages() as progress:
-        batch = Batch(
-            [inputs, *([against] if against else [])], output, load, fields=fields, progress=progress
-        )
+        parts = [inputs, *([against] if against else [])]
+        batch = Batch(parts, output, load, fields=fields, progress=progress, gpu=gpu)
         with connected(address) as cluster:
             if cluster.dashboard:
                 render.talk(tr("dashboard: {url}").format(url=cluster.dashboard))

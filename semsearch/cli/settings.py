@@ -68,7 +68,9 @@ SETTINGS: Mapping[str, Setting] = {
         "arithmetic: bfloat16 (needs semsearch[fast]) and int8 (moves cosines by 0.05) are faster",
         _USER,
     ),
-    "device": Setting(click.Choice(["auto", "cpu", "cuda"]), "auto", "ingest: where the model runs", _USER),
+    "device": Setting(
+        click.Choice(["auto", "cpu", "cuda"]), "auto", "ingest, batch: where the model runs", _USER
+    ),
     "max-size": Setting(Size(), 50 * 10**6, "ingest: skip larger files", _USER),
     "memory": Setting(Size(), DEFAULT_MEMORY, "dedup, plan, dedup-files: working memory", _USER),
     "vector-cache": Setting(

@@ -165,7 +165,8 @@ def _is_below(at: tuple[str, str], folder: tuple[str, str]) -> bool:
 class Batch:
     """Work on some inputs in the folder `output`, a path or a URL. What an earlier run has finished is not done again.
 
-    `load` returns the model, here and in each worker. Raises `InvalidInput` where the folder has other work.
+    `load` returns the model, here and in each worker. With `gpu`, each GPU of the cluster has a worker with the model
+    that this returns, which is the same one. Raises `InvalidInput` where the folder has other work.
     """
 
     def __init__(
@@ -176,10 +177,11 @@ class Batch:
         *,
         fields: RowFields = RowFields(),
         progress: Progress | None = None,
+        gpu: Load | None = None,
     ) -> None:
         require_ray()
         self.work = Work(output)
-        self._parts, self._fields, self._load = parts, fields, load
+        self._parts, self._fields, self._load, self._gpu = parts, fields, load, gpu
         self._progress = progress or (lambda stage, done, total: None)
         self._embedder: Embedder = load()
         self.inputs, self._skipped, self._notes = list_inputs(parts, fields)
@@ -236,7 +238,7 @@ class Batch:
             if entry["piece"] < 0 and len(done[entry["bundle"]]) <= entry["pieces"]:
                 done[entry["bundle"]].discard(-1)
         known = {number: frozenset(pieces) for number, pieces in done.items()}
-        cluster.embed(self._bundles, known, self._load, self.work, finished)
+        cluster.embed(self._bundles, known, self._load, self.work, finished, self._gpu)
         return self._embedded(new)
 
     def _embedded(self, new: int) -> Embedded:

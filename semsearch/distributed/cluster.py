@@ -34,12 +34,13 @@ _BEGIN_SECONDS = 30.0
 
 
 class Cluster:
-    """A Ray cluster that this process is connected to: its processors, and the address of its dashboard or ""."""
+    """A Ray cluster that this process is connected to: its processors, GPUs, and the address of its dashboard or ""."""
 
     def __init__(self, ray: Any, dashboard: str) -> None:
         self._ray = ray
         self.dashboard = dashboard
-        self.cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources = ray.cluster_resources()
+        self.cpus, self.gpus = max(1, int(resources.get("CPU", 1))), int(resources.get("GPU", 0))
 
     @property
     def in_use(self) -> bool:
@@ -53,22 +54,29 @@ class Cluster:
         load: Load,
         work: Work,
         finished: Callable[[Mapping[str, Any]], None],
+        gpu: Load | None = None,
     ) -> None:
         """Embed the pieces of some bundles that are not `done`, by the number of the bundle, and save each in `work`.
 
-        `finished` is called with each entry that was saved. Raises the errors of the model and of `pieces`, and
-        `SemsearchError` where workers die again and again.
+        There is a worker for each processor; or one for each GPU, with the model that `gpu` returns there. `finished`
+        is called with each entry that was saved. Raises the errors of the model and of `pieces`, and `SemsearchError`
+        where workers die again and again, or where there is no GPU for `gpu`.
         """
         ray = self._ray
+        count = self.gpus if gpu else self.cpus
         reading = ray.remote(num_cpus=0)(ReadingWorker)
-        embedding = ray.remote(num_cpus=1, max_restarts=_RETRIES, max_task_retries=_RETRIES)(EmbeddingWorker)
+        embedding = ray.remote(
+            num_cpus=1, num_gpus=int(gpu is not None), max_restarts=_RETRIES, max_task_retries=_RETRIES
+        )(EmbeddingWorker)
         known = {number: set(done.get(number, ())) for number in range(len(bundles))}
         waiting = deque(number for number in known if -1 not in known[number])
         if not waiting:
             return
+        if gpu and not self.gpus:
+            raise SemsearchError("the cluster has no GPU", "leave out --set device=cuda")
         files = Counter(one.part for bundle in bundles for one in bundle)
         with _translated(ray), ExitStack() as ended:
-            every = [embedding.remote(load, work) for _ in range(self.cpus)]
+            every = [embedding.remote(gpu or load, work) for _ in range(count)]
             ended.callback(lambda: [ray.kill(one) for one in every])  # else they go on writing after an error
             workers = self._begun(every, load().fingerprint)
             taken: dict[Any, tuple[int, Any, Any]] = {}
@@ -81,7 +89,7 @@ class Cluster:
                 taken[about] = number, reader, piece
 
             while waiting or taken or busy:
-                while waiting and len(taken) < self.cpus:
+                while waiting and len(taken) < count:
                     number = waiting.popleft()
                     alone = files[bundles[number][0].part] == 1
                     take(number, reading.remote(bundles[number], frozenset(known[number]), alone))

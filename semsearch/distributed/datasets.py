@@ -19,12 +19,19 @@ _INPUT = "input"
 
 
 def embed_dataset(
-    dataset: Any, load: Load, *, text: str = "text", vector: str = "vector", workers: int | None = None
+    dataset: Any,
+    load: Load,
+    *,
+    text: str = "text",
+    vector: str = "vector",
+    workers: int | None = None,
+    gpu: bool = False,
 ) -> Any:
     """Return a Ray Dataset with the vector of each text, a list of float32, as a new column. It is lazy, and streams.
 
-    `load` returns the model, in each of the `workers`, by default one for each processor of the cluster. A text longer
-    than the model's window has the mean of its parts. Raises `InvalidInput` where a column is missing or taken.
+    `load` returns the model, in each of the `workers`, by default one for each processor of the cluster, or for each
+    GPU with `gpu`. A text longer than the model's window has the mean of its parts. Raises `InvalidInput` where a
+    column is missing or taken.
     """
     names = dataset.schema().names
     if text not in names or vector in names:
@@ -32,13 +39,14 @@ def embed_dataset(
             f"the data set has the columns {', '.join(names)}",
             f"it needs {text}, and must not have {vector}; name others by text and vector",
         )
-    workers = workers or max(1, int(require_ray().cluster_resources().get("CPU", 1)))
+    workers = workers or max(1, int(require_ray().cluster_resources().get("GPU" if gpu else "CPU", 1)))
     return dataset.map_batches(
         _Embedding,
         fn_constructor_args=(load, text, vector),
         batch_format="pyarrow",
         batch_size=_ROWS,
         num_cpus=1,
+        num_gpus=int(gpu),
         concurrency=(1, workers),
     )
 
