@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Floats, Pairs, join
+from semsearch.dedup.sketch import Sketch
 from semsearch.distributed import partitions as parts
 
 
@@ -51,6 +52,16 @@ def test_visits_find_what_one_join_finds(threshold: float, size: int) -> None:
     vectors = clustered(900, 12, size)
     found, _, _ = visited(parts.partitions(vectors, *parts.labelled(vectors, size)), threshold)
     assert same(found, join(vectors, threshold))
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.95])
+@pytest.mark.parametrize("step", [1e-6, 0.01, 1.0])
+def test_visits_with_sketches_find_the_same(threshold: float, step: float) -> None:
+    vectors = clustered(700, 12, 4)
+    directions = np.linalg.qr(np.random.default_rng(1).normal(size=(12, 8)))[0]
+    found = parts.partitions(vectors, *parts.labelled(vectors, 100))
+    sketched = [part.with_sketches(Sketch(directions, step)) for part in found]
+    assert same(visited(sketched, threshold)[0], join(vectors, threshold))
 
 
 @pytest.mark.long

@@ -7,9 +7,10 @@ bytes. With the errors e = p - c and what is left over, z = x - Qc, which has Q'
 
 by the Cauchy-Schwarz inequality. The first term is a product of bytes, which is exact and four times as fast as one of
 float32. The others are numbers of each row. With the leading principal directions of a sample as Q, 64 of 384 rule out
-all but one pair of sentences in a thousand. Rows are sorted by |z|, so those of a tile have nearly the same one, and a
-tile is compared with one number a row. The *long* sketch, float32 (p, r) of 2k directions with r = sqrt(|x|^2 - |p|^2),
-bounds by p_x.p_y + r_x r_y: this is the case of c = p. Any Q, any step and any codes are exact, good ones are fast.
+all but one pair of sentences in a thousand. Rows are sorted by |z|, so those of a tile have nearly the same one, and
+all products of a tile are compared with one number. The *long* sketch, float32 (p, r) of 2k directions with
+r = sqrt(|x|^2 - |p|^2), bounds by p_x.p_y + r_x r_y: this is the case of c = p. Any Q, any step and any codes are
+exact, good ones are fast.
 
 Rounding never drops a pair. What is added up in float64, with a Q whose columns are orthonormal to 1e-12, is off by
 less than `EXCESS`. A float32 dot product of k terms, summed in any order, fused or not, is off by at most
