@@ -1,5 +1,7 @@
 """Visits of pairs of partitions find the pairs of one join, whatever the partitions; see docs/batch.md."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -60,7 +62,7 @@ def test_visits_with_sketches_find_the_same(threshold: float, step: float) -> No
     vectors = clustered(700, 12, 4)
     directions = np.linalg.qr(np.random.default_rng(1).normal(size=(12, 8)))[0]
     found = parts.partitions(vectors, *parts.labelled(vectors, 100))
-    sketched = [part.with_sketches(Sketch(directions, step)) for part in found]
+    sketched = [replace(part, sketched=Sketch(directions, step).of(part.vectors)) for part in found]
     assert same(visited(sketched, threshold)[0], join(vectors, threshold))
 
 

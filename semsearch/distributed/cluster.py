@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from semsearch import __version__, threads
 from semsearch.dedup.dataset_reader import why_many
 from semsearch.dedup.in_files import Dataset
 from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between
-from semsearch.dedup.sketch import Sketch
+from semsearch.dedup.sketch import Sketch, Sketched
 from semsearch.distributed.partitions import Partition, visit
 from semsearch.distributed.pieces import Input, Piece, parquet_bytes, pieces, table_of
 from semsearch.distributed.work import Work
@@ -146,19 +147,21 @@ class Cluster:
         ray = self._ray
         task, sketching = (ray.remote(num_cpus=1, max_retries=_RETRIES)(one) for one in (_visit, _sketched))
         stored: dict[int, Any] = {}
+        sketched: dict[int, Any] = {}
 
-        def reference(number: int) -> Any:
-            if number not in stored:
-                stored[number] = ray.put(partitions[number])
-                if sketch:
-                    stored[number] = sketching.remote(stored[number], sketch)
-            return stored[number]
+        def references(numbers: Sequence[int]) -> list[Any]:
+            for number in numbers:
+                if number not in stored:
+                    stored[number] = ray.put(partitions[number])
+                    if sketch:
+                        sketched[number] = sketching.remote(stored[number], sketch)
+            return [*map(stored.__getitem__, numbers), *(sketched[number] for number in numbers if sketch)]
 
         def submit(chunk: tuple[str, Sequence[tuple[int, int]]]) -> Any:
             name, visits = chunk
             numbers = sorted({number for pair in visits for number in pair})
             at = [(numbers.index(i), numbers.index(j)) for i, j in visits]
-            return task.remote(name, at, threshold, limit, memory, *map(reference, numbers))
+            return task.remote(name, at, threshold, limit, memory, len(numbers), *references(numbers))
 
         yield from self._results(map(submit, chunks))
 
@@ -327,14 +330,24 @@ class EmbeddingWorker:
 
 
 def _visit(
-    name: str, visits: Sequence[tuple[int, int]], threshold: float, limit: int, memory: int, *parts: Partition
+    name: str,
+    visits: Sequence[tuple[int, int]],
+    threshold: float,
+    limit: int,
+    memory: int,
+    count: int,
+    *given: Any,
 ) -> tuple[str, Pairs, int]:
+    """Visit pairs of the partitions that come first, `count` of them; their sketches come next, if there are any."""
+    parts: Sequence[Partition] = given[:count]
+    if given[count:]:
+        parts = [replace(part, sketched=own) for part, own in zip(parts, given[count:], strict=True)]
     found = [visit(parts[i], parts[j], threshold, memory=memory, limit=limit) for i, j in visits]
     return name, Pairs.merged(pairs for pairs, _ in found), sum(compared for _, compared in found)
 
 
-def _sketched(part: Partition, sketch: Sketch) -> Partition:
-    return part.with_sketches(sketch)
+def _sketched(part: Partition, sketch: Sketch) -> Sketched:
+    return sketch.of(part.vectors)
 
 
 def _sample(

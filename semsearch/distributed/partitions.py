@@ -15,14 +15,14 @@ are those of one join of everything.
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semsearch.dedup.join import Doubles, Floats, Integers, Pairs, between, join
-from semsearch.dedup.sketch import Sketch, Sketched, lowered
+from semsearch.dedup.sketch import Sketched, lowered
 from semsearch.requests import DEFAULT_MEMORY
 
 CONFIDENCE = 0.95
@@ -65,10 +65,6 @@ class Partition:
         """Return the partition with only those of its rows that are among some rows of the matrix."""
         kept = np.isin(self.rows, rows)
         return Partition(self.rows[kept], self.vectors[kept], self.centre, self.longest)
-
-    def with_sketches(self, sketch: Sketch) -> "Partition":
-        """Return the partition with the sketches of its rows, which all visits use."""
-        return replace(self, sketched=sketch.of(self.vectors))
 
     @property
     def radius(self) -> float:
