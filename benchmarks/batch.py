@@ -364,10 +364,8 @@ def vectors(report: Report, subject: Subject) -> None:
     make(options.data, len(np.load(file, mmap_mode="r")), options.vectors, file)
     some = np.load(file)[: options.vectors]
     alone = {}
-    for threads in (
-        "1",
-        "2",
-    ):  # a processor computes less in a second while its neighbour uses the same memory
+    # A processor computes less in a second while its neighbour uses the same memory.
+    for threads in ("1", "2"):
         os.environ["SEMSEARCH_THREADS"] = threads
         before = time.process_time()
         whole = join(some, options.threshold)

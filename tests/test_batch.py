@@ -68,9 +68,8 @@ def address(client_port: int) -> Iterator[str]:
                 "ray_client_server_port": client_port,
             },
         )
-        nodes.add_node(
-            num_cpus=1, num_gpus=1, object_store_memory=150 * 2**20
-        )  # no GPU is asked to do anything
+        # No GPU is asked to do anything.
+        nodes.add_node(num_cpus=1, num_gpus=1, object_store_memory=150 * 2**20)
         yield nodes.address
         ray.shutdown()
         nodes.shutdown()

@@ -1,5 +1,7 @@
 """Sketches bound every cosine from above, whatever the directions, the step of the codes and the vectors."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,7 +100,7 @@ def test_a_join_takes_any_sketch(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = unit(
         rng.standard_normal((40, 16))[rng.integers(40, size=900)] + 0.2 * rng.standard_normal((900, 16))
     )
-    module = __import__("sys").modules["semsearch.dedup.join"]
+    module = import_module("semsearch.dedup.join")
     whole = join_of(rows, 0.9)
     assert len(whole) > 1_000
     for step in (1e-9, 0.004, 0.1, 10.0):

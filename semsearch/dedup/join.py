@@ -16,15 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semsearch import threads
-from semsearch.dedup.sketch import (
-    EXCESS,
-    NUMBER,
-    UNIT,
-    Sketched,
-    Tile,
-    cheapest,
-    lowered,
-)
+from semsearch.dedup.sketch import EXCESS, NUMBER, UNIT, Sketched, Tile, cheapest, lowered
 from semsearch.errors import InvalidInput
 from semsearch.requests import DEFAULT_MEMORY
 
